@@ -1,0 +1,140 @@
+/**
+ * npm run docs: writes docs/configuration.md and docs/errors.md from what was built to dist/. With a folder as argument
+ * they go there, for the test that compares. Prints what it wrote.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { limits, settings } from '../dist/config.js'
+import { renderError } from '../dist/edges/http/agentmail/errors.js'
+import { replyForError } from '../dist/edges/smtp/replies.js'
+import { errors, MailError } from '../dist/errors.js'
+
+/** Whatever a message asks for is there, under its own name. */
+const placeholders = new Proxy({}, { get: (_target, name) => `{${String(name)}}` })
+
+const folder = process.argv[2] ?? fileURLToPath(new URL('../docs', import.meta.url))
+
+write('configuration.md', configurationPage())
+write('errors.md', errorsPage())
+
+function write(name, lines) {
+  const file = join(folder, name)
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  console.log(file)
+}
+
+function configurationPage() {
+  return [
+    '# Configuration',
+    '',
+    'Generated from `src/config.ts` by `npm run docs`; do not edit.',
+    '',
+    'Settings are environment variables. Each has a default that works; an empty value counts as not set. A variable that',
+    'begins with `MARTLET_` and is malformed, contradicts another or is not in this list stops the start with a sentence',
+    'that says what to write. (Those that Kubernetes makes for a Service named `martlet`, `MARTLET_PORT…` and',
+    '`MARTLET_SERVICE_…`, are ignored.)',
+    '',
+    '## Settings',
+    '',
+    ...table(
+      ['variable', 'default', 'meaning'],
+      Object.values(settings).map((setting) => [`\`${setting.variable}\``, settingDefault(setting), setting.sentence]),
+    ),
+    '',
+    '## Limits',
+    '',
+    'Bounds of every body, queue, buffer, wait and retry. They are part of the program: the environment cannot change them.',
+    '',
+    ...table(
+      ['limit', 'value', 'meaning'],
+      Object.entries(limits).map(([name, limit]) => [`\`${name}\``, human(limit.default, limit.unit), limit.sentence]),
+    ),
+  ]
+}
+
+/** A value that could be written is set as code, words are not. */
+function settingDefault({ default: value }) {
+  if (/^\d{5,}$/.test(value)) return `\`${value}\` (${human(Number(value), 'bytes')})`
+  return /^[\w./:<>-]+$/.test(value) || value.includes('://') ? `\`${value}\`` : value
+}
+
+function human(value, unit) {
+  const units = {
+    bytes: [
+      ['GiB', 1024 ** 3],
+      ['MiB', 1024 ** 2],
+      ['KiB', 1024],
+      ['bytes', 1],
+    ],
+    milliseconds: [
+      ['days', 86_400_000],
+      ['h', 3_600_000],
+      ['min', 60_000],
+      ['s', 1_000],
+      ['ms', 1],
+    ],
+    count: [['', 1]],
+  }
+  const [name, size] = units[unit].find(([, size]) => value >= size && value % size === 0) ?? units[unit].at(-1)
+  const count = value / size
+  const text = `${count.toLocaleString('en')} ${name}`.trim()
+  return count === 1 ? text.replace(/days$/, 'day') : text
+}
+
+function errorsPage() {
+  const overSmtp = codesOfReceiving()
+  return [
+    '# Errors',
+    '',
+    'Generated from `src/errors.ts` and the tables of the edges by `npm run docs`; do not edit.',
+    '',
+    'Every failure that a caller can be told of. The code is stable; branch on it, not on the words. `{…}` stands for what',
+    'the failure is about. A *temporary* failure passes by itself: the same call works later, and nothing was changed.',
+    '',
+    'Over HTTP (AgentMail dialect) the answer has the status and, in its body, `name`, `code`, `message` and `fix`.',
+    'AgentMail has fewer codes than Martlet: where its code is another, it stands beside the name. Over SMTP the reply has',
+    'the code, the enhanced code and the message.',
+    '',
+    ...Object.keys(errors).flatMap((code) => entry(code, overSmtp.has(code))),
+  ]
+}
+
+function entry(code, isOverSmtp) {
+  const error = new MailError(code, placeholders)
+  const { status, body } = renderError(error)
+  const alias = body.code === code ? '' : `, code \`${body.code}\``
+  const smtp = isOverSmtp ? replyForError(error) : undefined
+  return [
+    `## ${code}`,
+    '',
+    `*${error.kind.replaceAll('_', ' ')}* · HTTP ${status} \`${body.name}\`${alias}${smtp ? ` · SMTP ${smtp.code} ${smtp.enhancedCode}` : ''}`,
+    '',
+    `> ${escaped(error.message)}`,
+    '',
+    ...(error.fix === undefined ? [] : [escaped(error.fix), '']),
+  ]
+}
+
+/** What a peer can meet over SMTP: what the interface `Receiving` says that it throws, and bugs. */
+function codesOfReceiving() {
+  const source = readFileSync(new URL('../src/mail/receiving/receiving.ts', import.meta.url), 'utf8')
+  const contract = source.slice(
+    source.indexOf('export interface Receiving {'),
+    source.indexOf('interface ReceivingNeeds'),
+  )
+  const words = [...contract.matchAll(/@throws ([^\n]*)/g)].flatMap((match) => match[1].match(/[a-z_]+/g))
+  return new Set([...words.filter((word) => word in errors), 'internal_error'])
+}
+
+function table(head, rows) {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map((cell) => escaped(cell)).join(' | ')} |`)
+}
+
+/** Angle brackets and pipes outside of code would be taken for markup. */
+function escaped(text) {
+  return text
+    .split(/(`[^`]*`)/)
+    .map((part, index) => (index % 2 === 1 ? part : part.replaceAll('<', '&lt;')).replaceAll('|', '\\|'))
+    .join('')
+}

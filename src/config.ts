@@ -1,0 +1,453 @@
+/**
+ * Every setting and every limit, once: variable, default, unit, and the sentence that documents it.
+ *
+ * `loadConfig` reads the environment, refuses what is malformed, in conflict or unknown with a sentence that says what
+ * to write, and gives a frozen tree. Nothing else in the project reads `process.env`. docs/configuration.md is
+ * generated from `settings` and `limits`.
+ *
+ * A setting is here only once the code behind it works: an operator who sets a variable must get what it says.
+ */
+import { resolve } from 'node:path'
+import { StartupError } from './errors.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const KIB = 1024
+const MIB = 1024 * KIB
+
+interface Setting {
+  variable: string
+  /** As shown in the documentation. */
+  default: string
+  sentence: string
+}
+
+export const settings = {
+  dataDir: {
+    variable: 'MARTLET_DATA_DIR',
+    default: './data',
+    sentence: 'Folder of the database, large messages, the first key (`root-key`) and the TLS certificate.',
+  },
+  host: { variable: 'MARTLET_HOST', default: '127.0.0.1', sentence: 'Interface on which every listener listens.' },
+  httpPort: {
+    variable: 'MARTLET_HTTP_PORT',
+    default: '8080',
+    sentence: 'Port of REST and WebSocket; `0` means any free port, `off` not started.',
+  },
+  smtpPort: {
+    variable: 'MARTLET_SMTP_PORT',
+    default: '2525',
+    sentence: 'Port that takes mail for the inboxes (MX); `0` means any free port, `off` not started.',
+  },
+  domain: {
+    variable: 'MARTLET_DOMAIN',
+    default: 'mail.localhost',
+    sentence: 'Shared domain, in which an inbox is made when its creator names none.',
+  },
+  hostname: {
+    variable: 'MARTLET_HOSTNAME',
+    default: 'the domain',
+    sentence: 'Name of this server in greetings, trace headers and its certificate.',
+  },
+  publicUrl: {
+    variable: 'MARTLET_PUBLIC_URL',
+    default: 'http://<host>:<HTTP port>',
+    sentence: 'Base of the links that clients are given (attachments, raw mail).',
+  },
+  rootKey: {
+    variable: 'MARTLET_ROOT_KEY',
+    default: 'made at first start',
+    sentence: 'API key of the whole organization, 20 characters or more; a new value replaces the old root key.',
+  },
+  outbound: {
+    variable: 'MARTLET_OUTBOUND',
+    default: 'capture',
+    sentence: '`capture`: mail to foreign addresses stays in the queue as held. The only way out that exists so far.',
+  },
+  tlsCertFile: {
+    variable: 'MARTLET_TLS_CERT',
+    default: 'self-signed, made at first start',
+    sentence: 'PEM file of the certificate chain for STARTTLS; together with `MARTLET_TLS_KEY`.',
+  },
+  tlsKeyFile: {
+    variable: 'MARTLET_TLS_KEY',
+    default: 'self-signed, made at first start',
+    sentence: 'PEM file of the private key that belongs to `MARTLET_TLS_CERT`.',
+  },
+  messageBytesMax: {
+    variable: 'MARTLET_MESSAGE_BYTES_MAX',
+    default: `${50 * MIB}`,
+    sentence: 'Largest mail in or out, in bytes.',
+  },
+  logLevel: {
+    variable: 'MARTLET_LOG_LEVEL',
+    default: 'info',
+    sentence: 'Least severe line that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+  },
+} as const satisfies Record<string, Setting>
+
+interface Limit {
+  default: number
+  unit: 'bytes' | 'milliseconds' | 'count'
+  sentence: string
+}
+
+/** Bounds of every body, queue, buffer, wait and retry. Tests and embedders may override them; the environment cannot. */
+export const limits = {
+  // SMTP, inbound
+  smtpConnectionsMax: { default: 1_000, unit: 'count', sentence: 'Open SMTP connections; more are answered 421.' },
+  smtpConnectionsPerAddressMax: { default: 100, unit: 'count', sentence: 'Open SMTP connections of one address.' },
+  smtpIdleMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Silence after which an SMTP connection is closed (RFC 5321 §4.5.3.2.7).',
+  },
+  smtpRecipientsMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Recipients of one SMTP transaction (RFC 5321 §4.5.3.1.8).',
+  },
+  smtpCommandsMax: { default: 10_000, unit: 'count', sentence: 'Commands of one SMTP connection.' },
+  smtpErrorsMax: {
+    default: 20,
+    unit: 'count',
+    sentence: 'Refused commands of one SMTP connection before it is closed.',
+  },
+  smtpCommandBytesMax: {
+    default: 4_096,
+    unit: 'bytes',
+    sentence: 'One SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',
+  },
+  // MIME
+  mimeDepthMax: { default: 50, unit: 'count', sentence: 'Levels of nested parts that are read.' },
+  mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one mail that are read.' },
+  mimeHeaderBytesMax: { default: 256 * KIB, unit: 'bytes', sentence: 'Header of one part that is read.' },
+  replyTextCharsMax: {
+    default: 200_000,
+    unit: 'count',
+    sentence: 'Characters of a body from which reply text is extracted; a longer one has none.',
+  },
+  searchTextCharsMax: { default: 100_000, unit: 'count', sentence: 'Characters of a body that search looks at.' },
+  previewCharsMax: { default: 200, unit: 'count', sentence: 'Characters of a preview.' },
+  parseOnLoopBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Largest mail parsed on the event loop; larger ones are parsed in a worker thread.',
+  },
+  // HTTP
+  httpBodyBytesMax: {
+    default: 70 * MIB,
+    unit: 'bytes',
+    sentence: 'JSON body of a request; attachments travel in it as base64.',
+  },
+  httpRequestMs: {
+    default: 60 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a client to send its whole request.',
+  },
+  httpConnectionsMax: { default: 10_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
+  pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
+  pageDefault: { default: 50, unit: 'count', sentence: 'Items of a page when the client names no limit.' },
+  pageMax: { default: 500, unit: 'count', sentence: 'Items of a page at most.' },
+  filteredPageMax: { default: 100, unit: 'count', sentence: 'Items of a page of a list filtered by substring.' },
+  threadPageDefault: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Messages shown with a thread when the client names no limit.',
+  },
+  listScanRowsMax: {
+    default: 5_000,
+    unit: 'count',
+    sentence: 'Rows that one page of a filtered list may look at; the page may then be empty and still have a token.',
+  },
+  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
+  // Live
+  socketBufferEventsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Events waiting for one subscriber before it is closed as too slow (1013).',
+  },
+  socketBufferBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    sentence: 'Bytes waiting in one WebSocket before no more are written to it.',
+  },
+  socketStallMs: {
+    default: 20 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time in which a WebSocket whose buffer is full must read something before it is closed (1013).',
+  },
+  socketPingMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval of protocol pings; two without an answer close the socket.',
+  },
+  socketFrameBytesMax: {
+    default: 1_000_000,
+    unit: 'bytes',
+    sentence: 'One event frame; bodies are left out of a larger one (Python clients close at 1 MiB).',
+  },
+  socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'One frame from a client.' },
+  subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
+  eventPollMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the log is read when no commit rang.',
+  },
+  eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
+  labelEventRetentionMs: {
+    default: 90 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which label events leave the log.',
+  },
+  rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are removed.' },
+  // Inboxes and messages
+  labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },
+  labelCharsMax: { default: 256, unit: 'count', sentence: 'Length of a label.' },
+  metadataKeysMax: { default: 256, unit: 'count', sentence: "Keys in an inbox's metadata." },
+  metadataCharsMax: { default: 256, unit: 'count', sentence: 'Length of a metadata key or text value.' },
+  displayNameCharsMax: {
+    default: 256,
+    unit: 'count',
+    sentence: "Length of a display name or of a key's or pod's name.",
+  },
+  threadLabelMessagesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: "Messages from which a thread's labels cannot be changed in one call.",
+  },
+  sendRecipientsMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Recipients of one sent message in to, cc and bcc together.',
+  },
+  headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
+  attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
+  idempotencyMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Time for which an Idempotency-Key answers with the first result.',
+  },
+  idempotencyLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time after which a first attempt that never finished frees its Idempotency-Key.',
+  },
+  // Queue
+  deliveryLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Lease of a claimed recipient or job; renewed while the work runs.',
+  },
+  deliveryConcurrencyMax: { default: 20, unit: 'count', sentence: 'Deliveries under way at once.' },
+  deliveryClaimMax: { default: 100, unit: 'count', sentence: 'Recipients claimed at once.' },
+  deliveryRetryForMs: {
+    default: 3 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which a recipient that keeps failing for a time is given up.',
+  },
+  deliveryRetryFirstMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait before the first retry; later ones are longer.',
+  },
+  deliveryRetryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
+  queuePollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the queue is looked at when no commit rang.',
+  },
+  jobPollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which background jobs are looked at when no commit rang.',
+  },
+  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs under way at once.' },
+  removalChunkRows: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Messages removed in one transaction when an inbox is deleted.',
+  },
+  usedAtFlushMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the last use of API keys is written.',
+  },
+  // Store
+  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions committed together.' },
+  transactionQueueMax: {
+    default: 10_000,
+    unit: 'count',
+    sentence: 'Transactions waiting for the writer; more are refused as unavailable.',
+  },
+  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: "Time for one transaction's statements." },
+  inlineBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Largest message kept in the database; larger ones are blobs.',
+  },
+  diskFreeBytesMin: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence: 'Free disk space below which no mail and no request is accepted.',
+  },
+  diskCheckMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which free disk space is looked at.',
+  },
+  blobSweepAgeMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which a blob that nothing refers to is removed.',
+  },
+  blobSweepMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    sentence: 'Interval of that sweep, and of the one of old events and counts.',
+  },
+  checkpointPages: {
+    default: 4_000,
+    unit: 'count',
+    sentence: "Pages in SQLite's write-ahead log at which it is written back.",
+  },
+  // Stop
+  shutdownGraceMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for what runs to finish when the server stops.',
+  },
+} as const satisfies Record<string, Limit>
+
+export type Limits = { readonly [K in keyof typeof limits]: number }
+export type Port = number | 'off'
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+export interface Config {
+  readonly dataDir: string
+  readonly host: string
+  /** 0: any free port. */
+  readonly httpPort: Port
+  readonly smtpPort: Port
+  readonly domain: string
+  readonly hostname: string
+  /** Without trailing slash; undefined: from host and the port that was opened. */
+  readonly publicUrl: string | undefined
+  readonly rootKey: string | undefined
+  readonly outbound: 'capture'
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly messageBytesMax: number
+  readonly logLevel: (typeof logLevels)[number]
+  readonly limits: Limits
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * @param env     variables; an empty value counts as not set
+ * @param limited limits that differ from their defaults
+ * @throws StartupError with a sentence that says what to write
+ */
+export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Config {
+  refuseUnknown(env)
+  const read = (name: keyof typeof settings) => env[settings[name].variable] || undefined
+  const domain = readDomain(settings.domain.variable, read('domain') ?? settings.domain.default)
+  const hostname = read('hostname')
+
+  return Object.freeze({
+    dataDir: resolve(read('dataDir') ?? settings.dataDir.default),
+    host: read('host') ?? settings.host.default,
+    httpPort: readPort(settings.httpPort.variable, read('httpPort') ?? settings.httpPort.default),
+    smtpPort: readPort(settings.smtpPort.variable, read('smtpPort') ?? settings.smtpPort.default),
+    domain,
+    hostname: hostname === undefined ? domain : readDomain(settings.hostname.variable, hostname),
+    publicUrl: readUrl(settings.publicUrl.variable, read('publicUrl')),
+    rootKey: readRootKey(read('rootKey')),
+    outbound: readOutbound(read('outbound')),
+    tls: readTls(read('tlsCertFile'), read('tlsKeyFile')),
+    messageBytesMax: readBytes(
+      settings.messageBytesMax.variable,
+      read('messageBytesMax') ?? settings.messageBytesMax.default,
+    ),
+    logLevel: readLogLevel(read('logLevel') ?? settings.logLevel.default),
+    limits: Object.freeze({ ...defaultLimits(), ...limited }),
+  })
+}
+
+export function defaultLimits(): Limits {
+  return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limit.default])) as unknown as Limits
+}
+
+/** A misspelt variable must not be silently without effect. */
+function refuseUnknown(env: Environment): void {
+  const known = new Set<string>(Object.values(settings).map((setting) => setting.variable))
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith('MARTLET_') || known.has(variable)) continue
+    // Kubernetes makes such variables for every Service named "martlet"; they are not ours to refuse.
+    if (/^MARTLET_(PORT($|_)|SERVICE_)/.test(variable)) continue
+    throw new StartupError(`${variable} is not a setting of this version; remove it (docs/configuration.md lists all)`)
+  }
+}
+
+function readPort(variable: string, value: string): Port {
+  if (value === 'off') return 'off'
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN
+  if (!(port <= 65_535)) throw new StartupError(`${variable}=${value}: write a port from 0 to 65535, or off`)
+  return port
+}
+
+function readDomain(variable: string, value: string): string {
+  const domain = value.toLowerCase()
+  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+  if (domain.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(domain)) {
+    throw new StartupError(
+      `${variable}=${value}: write a domain name such as mail.example.com (an international one as xn--…)`,
+    )
+  }
+  return domain
+}
+
+function readUrl(variable: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
+    throw new StartupError(`${variable}=${value}: write an http or https URL such as https://mail.example.com`)
+  }
+  return value.replace(/\/+$/, '')
+}
+
+function readRootKey(value: string | undefined): string | undefined {
+  // Never repeat the value: it is a secret.
+  if (value !== undefined && !/^[\x21-\x7e]{20,256}$/.test(value)) {
+    throw new StartupError(`${settings.rootKey.variable}: write 20 to 256 printable characters without spaces`)
+  }
+  return value
+}
+
+function readOutbound(value: string | undefined): 'capture' {
+  if (value === undefined || value === 'capture') return 'capture'
+  throw new StartupError(`${settings.outbound.variable}=${value}: write capture; this version has no other way out`)
+}
+
+function readTls(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile !== undefined && keyFile !== undefined) return { certFile: resolve(certFile), keyFile: resolve(keyFile) }
+  throw new StartupError(`Set both ${settings.tlsCertFile.variable} and ${settings.tlsKeyFile.variable}, or neither`)
+}
+
+function readBytes(variable: string, value: string): number {
+  const bytes = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN
+  if (!(bytes >= 64 * KIB && bytes <= 1024 * MIB)) {
+    throw new StartupError(`${variable}=${value}: write a number of bytes from ${64 * KIB} to ${1024 * MIB}`)
+  }
+  return bytes
+}
+
+function readLogLevel(value: string): Config['logLevel'] {
+  const level = logLevels.find((known) => known === value)
+  if (!level) throw new StartupError(`${settings.logLevel.variable}=${value}: write one of ${logLevels.join(', ')}`)
+  return level
+}

@@ -1,0 +1,207 @@
+/**
+ * The error catalogue: every failure that a caller can be told of, once.
+ *
+ * An entry has a code (stable, in clients' hands), a kind (what sort of failure it is) and the words for the one who
+ * must act. There are no protocol numbers here: each edge translates kinds and codes once (edges/http/<dialect>,
+ * edges/smtp/replies.ts). docs/errors.md is generated from this file.
+ *
+ * Wording: say what is wrong and what to do; never paths, SQL, keys or stack traces.
+ */
+
+/** What sort of failure it is. Whether a retry can help follows from this, never from reading the text. */
+export type ErrorKind =
+  | 'invalid' // the request is malformed: change it
+  | 'unauthenticated' // no usable credential
+  | 'forbidden' // the credential may not do this
+  | 'taken' // the name is somebody else's
+  | 'rejected' // well-formed and allowed, but policy refuses this mail
+  | 'not_found' // it is not there, or not for this caller to know of
+  | 'conflict' // the state of the thing forbids it now
+  | 'unprocessable' // well-formed, but cannot be done as asked
+  | 'too_large' // over a size limit
+  | 'rate_limited' // too much, too fast
+  | 'temporary' // our fault or our surroundings': the same request will work later
+  | 'internal' // a bug; details are in the log only
+
+interface ErrorDefinition<Params> {
+  kind: ErrorKind
+  /** For the caller. */
+  message: (params: Params) => string
+  /** What to do about it, where the message alone does not say. */
+  fix?: string
+}
+
+function define<Params = Record<never, never>>(definition: ErrorDefinition<Params>): ErrorDefinition<Params> {
+  return definition
+}
+
+export const errors = {
+  // Requests
+  validation_error: define<{ detail: string; path?: readonly (string | number)[] }>({
+    kind: 'invalid',
+    message: (p) => p.detail,
+  }),
+  invalid_json: define<{ detail: string }>({
+    kind: 'invalid',
+    message: (p) => `The body is not valid JSON: ${p.detail}`,
+    fix: 'Send a JSON object with Content-Type: application/json.',
+  }),
+  unsupported_media_type: define<{ contentType: string }>({
+    kind: 'invalid',
+    message: (p) => `A body of type "${p.contentType}" cannot be read`,
+    fix: 'Send a JSON object with Content-Type: application/json.',
+  }),
+  invalid_page_token: define({
+    kind: 'invalid',
+    message: () => 'page_token is not one of ours, or belongs to a list with other filters',
+    fix: 'Start again without page_token and keep the filters the same while paging.',
+  }),
+  system_label: define<{ label: string }>({
+    kind: 'invalid',
+    message: (p) => `The label "${p.label}" is set by the system and cannot be added or removed`,
+    fix: 'Use a label of your own.',
+  }),
+  body_too_large: define<{ limitBytes: number }>({
+    kind: 'too_large',
+    message: (p) => `The request body is larger than ${p.limitBytes} bytes`,
+    fix: 'Send smaller or fewer attachments.',
+  }),
+  message_too_large: define<{ limitBytes: number }>({
+    kind: 'too_large',
+    message: (p) => `The message is larger than ${p.limitBytes} bytes`,
+    fix: 'Send smaller or fewer attachments.',
+  }),
+  cursor_expired: define({
+    kind: 'invalid',
+    message: () => 'The cursor reaches back further than the event log',
+    fix: 'Read the lists you need once, then subscribe again without a cursor.',
+  }),
+
+  // Who is asking
+  missing_authorization: define({
+    kind: 'unauthenticated',
+    message: () => 'No API key was given',
+    fix: 'Send the header "Authorization: Bearer <your API key>".',
+  }),
+  unknown_api_key: define({
+    kind: 'unauthenticated',
+    message: () => 'The API key is not known, was deleted, or has expired',
+    fix: 'Use a key that exists; an organization key can make new ones with POST /v0/api-keys.',
+  }),
+  missing_permission: define<{ permission: string }>({
+    kind: 'forbidden',
+    message: () => 'Forbidden',
+    fix: 'Use an API key with the permission that this call needs.',
+  }),
+  permission_escalation: define<{ permission: string }>({
+    kind: 'forbidden',
+    message: (p) => `A key cannot give the permission "${p.permission}" that it does not have itself`,
+    fix: 'Leave the permission out, or use a key that has it.',
+  }),
+  unrestricted_key_required: define({
+    kind: 'forbidden',
+    message: () => 'Only a key without restrictions can make or become a key without restrictions',
+    fix: 'Give the new key a permissions object, or use an unrestricted key.',
+  }),
+  forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
+
+  // Things
+  not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
+  resource_taken: define<{ what: string }>({
+    kind: 'taken',
+    message: (p) => `${p.what} is already taken`,
+    fix: 'Choose another name.',
+  }),
+  cannot_delete: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
+  resource_deleting: define<{ what: string }>({
+    kind: 'conflict',
+    message: (p) => `${p.what} is being deleted`,
+  }),
+  domain_not_available: define<{ domain: string }>({
+    kind: 'unprocessable',
+    message: (p) => `The domain "${p.domain}" is not one that this key can make inboxes in`,
+    fix: 'Leave the domain out to use the shared one.',
+  }),
+  thread_too_large: define<{ messagesMax: number }>({
+    kind: 'unprocessable',
+    message: (p) => `Labels of a thread of ${p.messagesMax} or more messages cannot be changed in one call`,
+    fix: 'Change the labels of its messages.',
+  }),
+
+  // Sending
+  no_recipients: define({
+    kind: 'unprocessable',
+    message: () => 'The message has no recipients',
+    fix: 'Give at least one address in to, cc or bcc.',
+  }),
+  too_many_recipients: define<{ recipientsMax: number }>({
+    kind: 'invalid',
+    message: (p) => `A message can have at most ${p.recipientsMax} recipients in to, cc and bcc together`,
+    fix: 'Send several messages.',
+  }),
+  idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
+
+  // Receiving
+  unknown_recipient: define<{ address: string }>({
+    kind: 'not_found',
+    message: (p) => `There is no mailbox ${p.address} here`,
+  }),
+
+  // Surroundings
+  unavailable: define<{ detail?: string }>({
+    kind: 'temporary',
+    message: () => 'The service cannot store anything at the moment; nothing was changed',
+    fix: 'Try the same call again in a few seconds.',
+  }),
+  disk_full: define({
+    kind: 'temporary',
+    message: () => 'The disk is nearly full; nothing was changed',
+    fix: 'The operator must free or add disk space.',
+  }),
+  shutting_down: define({
+    kind: 'temporary',
+    message: () => 'The server is shutting down; nothing was changed',
+    fix: 'Try the same call again in a few seconds.',
+  }),
+  internal_error: define({
+    kind: 'internal',
+    message: () => 'Something went wrong on our side; the details are in the server log',
+  }),
+} as const
+
+export type ErrorCode = keyof typeof errors
+type ParamsOf<C extends ErrorCode> = Parameters<(typeof errors)[C]['message']>[0]
+
+/**
+ * An expected failure, thrown where it is noticed and translated once at the edge.
+ *
+ * @param code    an entry of the catalogue
+ * @param params  what the entry's message needs; also logged
+ * @param options cause: the lower error, for the log only
+ */
+export class MailError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C
+  readonly kind: ErrorKind
+  readonly params: ParamsOf<C>
+  readonly fix: string | undefined
+
+  constructor(code: C, params: ParamsOf<C>, options?: { cause?: unknown }) {
+    const definition = errors[code] as ErrorDefinition<ParamsOf<C>>
+    super(definition.message(params), options)
+    this.name = 'MailError'
+    this.code = code
+    this.kind = definition.kind
+    this.params = params
+    this.fix = definition.fix
+  }
+}
+
+/** Whether this is the given catalogue entry. */
+export function isMailError<C extends ErrorCode>(error: unknown, code: C): error is MailError<C> {
+  return error instanceof MailError && error.code === code
+}
+
+/** Stops the start: configuration, data folder or port. Its message is the sentence that the operator reads. */
+export class StartupError extends Error {
+  override readonly name = 'StartupError'
+}

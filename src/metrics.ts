@@ -1,0 +1,83 @@
+/**
+ * Counters and histograms, in Prometheus' names and units; any layer may count. Served at /metrics.
+ *
+ * One set a process, but made, not global: two servers in one test process must not count into each other.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** @param collectProcess also CPU, memory and event-loop delay of the process; off where many servers share one */
+export function createMetrics({ collectProcess = false } = {}) {
+  const registry = new Registry()
+  const registers = [registry]
+  if (collectProcess) collectDefaultMetrics({ register: registry, prefix: 'martlet_' })
+
+  return {
+    registry,
+    smtpConnections: new Gauge({ name: 'martlet_smtp_connections', help: 'Open SMTP connections', registers }),
+    smtpReplies: new Counter({
+      name: 'martlet_smtp_replies_total',
+      help: 'SMTP refusals by reply code and error',
+      labelNames: ['code', 'error'],
+      registers,
+    }),
+    messagesReceived: new Counter({
+      name: 'martlet_messages_received_total',
+      help: 'Messages filed, by way in',
+      labelNames: ['via'],
+      registers,
+    }),
+    receiveSeconds: new Histogram({
+      name: 'martlet_receive_seconds',
+      help: 'From the last byte of a mail to its commit',
+      buckets: SECONDS,
+      registers,
+    }),
+    messagesSent: new Counter({
+      name: 'martlet_messages_sent_total',
+      help: 'Submissions accepted from clients',
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'martlet_deliveries_total',
+      help: 'Attempts to hand a recipient over, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    httpRequests: new Counter({
+      name: 'martlet_http_requests_total',
+      help: 'HTTP requests by dialect and status',
+      labelNames: ['dialect', 'status'],
+      registers,
+    }),
+    sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),
+    socketsClosed: new Counter({
+      name: 'martlet_websockets_closed_total',
+      help: 'WebSockets closed by us, by close code',
+      labelNames: ['code'],
+      registers,
+    }),
+    eventsTold: new Counter({ name: 'martlet_events_told_total', help: 'Events written to subscribers', registers }),
+    commitSeconds: new Histogram({
+      name: 'martlet_commit_seconds',
+      help: 'One group commit, from begin to the disk',
+      buckets: SECONDS,
+      registers,
+    }),
+    commitMembers: new Histogram({
+      name: 'martlet_commit_members',
+      help: 'Transactions in one group commit',
+      buckets: [1, 2, 5, 10, 20, 50, 100],
+      registers,
+    }),
+    loopErrors: new Counter({
+      name: 'martlet_background_errors_total',
+      help: 'Failures of background work that went on',
+      labelNames: ['loop'],
+      registers,
+    }),
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
