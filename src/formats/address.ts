@@ -1,0 +1,133 @@
+/**
+ * One mail address: its normal form, its parts, and how it is written with a name.
+ *
+ * Two addresses are the same inbox when their normal forms are equal. RFC 5321 §2.4 leaves the case of a local part to
+ * its host; on our own domains case carries no meaning, and on others nobody is known to use it, so all is lower-case.
+ */
+import { isIP } from 'node:net'
+import { domainToASCII } from 'node:url'
+
+/** A mailbox as header fields and API values name it. */
+export interface Address {
+  /** Display name, decoded, on one line. */
+  name?: string
+  /** addr-spec. Empty where a broken header gave a name only. */
+  address: string
+}
+
+/** RFC 5321 §4.5.3.1.1 and §4.5.3.1.2, in bytes; §4.5.3.1.3 allows 256 for a path, two of them angle brackets. */
+const LOCAL_PART_BYTES_MAX = 64
+const DOMAIN_BYTES_MAX = 255
+const ADDRESS_BYTES_MAX = 254
+
+/** RFC 5322 §3.2.3 atext and RFC 6532 §3.2, between single dots. */
+const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/iu
+
+/** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1); "_" because hosts with such names do send mail. */
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
+const NAME_CHARS_MAX = 500
+
+/**
+ * The normal form: lower-case, NFC, domain as A-labels, local part without needless quotes.
+ *
+ * @param text  addr-spec alone, without name or brackets
+ * @returns undefined for what is not an address: white space, control characters, a second "@" outside of quotes, a
+ *          domain that DNS cannot hold, or too long (RFC 5321 §4.5.3.1)
+ */
+export function normaliseAddress(text: string): string | undefined {
+  if (text.length > ADDRESS_BYTES_MAX) return undefined // before anything that costs
+  const { localPart, domain } = splitAddress(text)
+  const local = normaliseLocalPart(localPart)
+  const host = normaliseDomain(domain)
+  if (local === undefined || host === undefined) return undefined
+
+  const address = `${local}@${host}`
+  return Buffer.byteLength(address) <= ADDRESS_BYTES_MAX ? address : undefined
+}
+
+/** Cuts at the last "@", which is the one that counts: a quoted local part may hold others (RFC 5321 §4.1.2). */
+export function splitAddress(address: string): { localPart: string; domain: string } {
+  const at = address.lastIndexOf('@')
+  return at < 0
+    ? { localPart: address, domain: '' }
+    : { localPart: address.slice(0, at), domain: address.slice(at + 1) }
+}
+
+/** The address that `ann+anything@…` is a detail of (RFC 5233 §1): `ann@…`. Others come back unchanged. */
+export function withoutTag(address: string): string {
+  const { localPart, domain } = splitAddress(address)
+  const plus = localPart.indexOf('+')
+  return plus > 0 && !localPart.startsWith('"') ? `${localPart.slice(0, plus)}@${domain}` : address
+}
+
+function normaliseLocalPart(text: string): string | undefined {
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/u.exec(text)?.[1]?.replace(/\\(.)/gu, '$1')
+  const local = (quoted ?? text).normalize('NFC').toLowerCase().normalize('NFC') // lower case may decompose
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u.test(local)) return undefined
+  if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX) return undefined
+  if (DOT_ATOM.test(local) && !/\s/u.test(local)) return local // RFC 5321 §4.1.2: quotes are to be used only where needed
+  return quoted === undefined || local === '' ? undefined : quote(local)
+}
+
+/** Lower-case A-labels, or an address literal (RFC 5321 §4.1.3). */
+export function normaliseDomain(text: string): string | undefined {
+  if (text.length > DOMAIN_BYTES_MAX) return undefined
+  if (text.startsWith('[')) return normaliseLiteral(text)
+
+  // Only what is not ASCII goes through IDNA: the URL algorithm would also read "0x7f.1" as an IP address.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
+  const domain = (/^[\x00-\x7f]*$/.test(text) ? text : domainToASCII(text)).toLowerCase()
+  const labels = domain.split('.')
+  const isName = domain.length <= DOMAIN_BYTES_MAX && labels.every((each) => LABEL.test(each))
+  return isName && !/^\d+$/.test(labels.at(-1)!) ? domain : undefined // RFC 1123 §2.1: 10.0.0.1 is no name
+}
+
+function normaliseLiteral(text: string): string | undefined {
+  const [, tag = '', ip = ''] = /^\[(IPv6:)?([0-9a-f.:]+)\]$/i.exec(text) ?? []
+  if (isIP(ip) !== (tag === '' ? 4 : 6)) return undefined
+  return tag === '' ? `[${ip}]` : `[IPv6:${ip.toLowerCase()}]`
+}
+
+/**
+ * `addr` or `Name <addr>`, on one line whatever the fields hold: this text may end up in a header. The name is not
+ * encoded; the composer does that.
+ */
+export function formatAddress({ name = '', address }: Address): string {
+  const spec = singleLine(address).replace(/[<>]/g, '')
+  const label = singleLine(name)
+  if (label === '') return spec
+  // RFC 5322 §3.2.5: a phrase is atoms; everything else is a quoted string (§3.2.4)
+  const phrase = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\uffff -]+$/i.test(label) ? label : quote(label)
+  return spec === '' ? phrase : `${phrase} <${spec}>`
+}
+
+/**
+ * One recipient as a client of ours writes it: `addr`, `<addr>` or `Name <addr>`.
+ *
+ * @returns the address in normal form, or undefined for what no mail could be delivered to
+ */
+export function parseRecipient(text: string): Address | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  if (text.length > NAME_CHARS_MAX + ADDRESS_BYTES_MAX || /[\x00-\x1f\x7f]/.test(text)) return undefined
+  const trimmed = text.trim()
+  const open = trimmed.endsWith('>') ? trimmed.lastIndexOf('<') : -1
+  const address = normaliseAddress(open < 0 ? trimmed : trimmed.slice(open + 1, -1).trim())
+  if (address === undefined) return undefined
+
+  const phrase = trimmed.slice(0, Math.max(open, 0)).trim()
+  const name = /^"((?:[^"\\]|\\.)*)"$/u.exec(phrase)?.[1]?.replace(/\\(.)/gu, '$1') ?? phrase
+  if (/[<>]/.test(phrase.replace(/"(?:[^"\\]|\\.)*"/gu, ''))) return undefined // two addresses in one
+  return name.trim() === '' ? { address } : { name: name.trim(), address }
+}
+
+function quote(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** Without line breaks and control characters, and without white space around. */
+export function singleLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  return text.replace(/[\x00-\x1f\x7f\u2028\u2029]+/g, ' ').trim()
+}

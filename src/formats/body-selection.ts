@@ -1,0 +1,90 @@
+/**
+ * Which parts of a message are its body, and which are attachments (RFC 2046 §5.1, RFC 2387, RFC 2183).
+ *
+ * A part becomes body only where every mail reader would show it as the mail's text; whatever is not body is an
+ * attachment, so that nothing a sender sent disappears: signatures, delivery reports, calendar entries included.
+ */
+import type { MimePart } from './mime-structure.ts'
+
+export interface SelectedParts {
+  /** text/plain parts that are read one after the other. */
+  text: MimePart[]
+  /** text/html parts, likewise. */
+  html: MimePart[]
+  attachments: MimePart[]
+}
+
+/** Sorts the leaves of the tree, each into one list, in the order of the message. */
+export function selectParts(root: MimePart): SelectedParts {
+  if (isLeaf(root) && root.contentType.startsWith('multipart/')) {
+    return { text: [root], html: [], attachments: [] } // its boundary is missing or never occurs: all of it is text
+  }
+  return select(root)
+}
+
+function select(part: MimePart): SelectedParts {
+  if (isLeaf(part)) return selectLeaf(part)
+  if (part.contentType === 'multipart/alternative') return selectAlternative(part)
+  if (part.contentType === 'multipart/related') return selectRelated(part)
+  return merge(part.children.map(select))
+}
+
+function selectLeaf(part: MimePart): SelectedParts {
+  const isBody = part.disposition !== 'attachment' && !(part.disposition !== undefined && part.filename !== undefined)
+  return {
+    text: isBody && part.contentType === 'text/plain' ? [part] : [],
+    html: isBody && part.contentType === 'text/html' ? [part] : [],
+    attachments: isBody && isBodyType(part) ? [] : [part],
+  }
+}
+
+/** RFC 2046 §5.1.4: the same content several times, the best last. Of each kind one is shown, the others are kept. */
+function selectAlternative(part: MimePart): SelectedParts {
+  const choices = part.children.map(select)
+  const text = choices.findLast((choice) => choice.text.length > 0)
+  const html = choices.findLast((choice) => choice.html.length > 0)
+  return merge(
+    choices.map((choice) => ({
+      text: choice === text ? choice.text : [],
+      html: choice === html ? choice.html : [],
+      attachments: [
+        ...(choice === text ? [] : choice.text),
+        ...(choice === html ? [] : choice.html),
+        ...choice.attachments,
+      ],
+    })),
+  )
+}
+
+/** RFC 2387 §3: one root that is shown, named by `start` or else the first, and the images that it points to. */
+function selectRelated(part: MimePart): SelectedParts {
+  const start = part.parameters.get('start')?.replace(/^<|>$/g, '')
+  const named = start && part.children.find((child) => child.contentId === start)
+  const root = named || part.children[0]
+  return merge(
+    part.children.map((child) => {
+      if (child === root) return select(child)
+      return { text: [], html: [], attachments: leaves(child) }
+    }),
+  )
+}
+
+function leaves(part: MimePart): MimePart[] {
+  return isLeaf(part) ? [part] : part.children.flatMap(leaves)
+}
+
+function isLeaf(part: MimePart): boolean {
+  return part.children.length === 0
+}
+
+function isBodyType(part: MimePart): boolean {
+  return part.contentType === 'text/plain' || part.contentType === 'text/html'
+}
+
+function merge(selections: readonly SelectedParts[]): SelectedParts {
+  return {
+    text: selections.flatMap((each) => each.text),
+    html: selections.flatMap((each) => each.html),
+    attachments: selections.flatMap((each) => each.attachments),
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Raw bytes → what Martlet stores of a message: its fields, its text and HTML, and where each attachment lies.
+ *
+ * Runs once, when a message arrives; reading it later parses nothing. Everything here was written by a stranger: a
+ * broken mail yields what can be read, a hostile one costs time linear in its size, and nothing throws.
+ */
+import type { Address } from './address.ts'
+import { parseAddressList } from './address-list.ts'
+import { selectParts } from './body-selection.ts'
+import { decodeCharset } from './charset.ts'
+import { parseDateHeader } from './date-header.ts'
+import { unflow } from './flowed-text.ts'
+import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
+import { parseMessageIds } from './ids.ts'
+import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
+import { decodePart, type PartLocation } from './transfer-encoding.ts'
+
+/** An attachment's bytes are in the raw message: `decodePart(raw, attachment)`. */
+export interface ParsedAttachment extends PartLocation {
+  filename?: string
+  /** Lower-case `type/subtype`. */
+  contentType: string
+  disposition: 'inline' | 'attachment'
+  /** Without angle brackets, as `cid:` URLs in the HTML name it (RFC 2392). */
+  contentId?: string
+  /** Decoded bytes. */
+  size: number
+}
+
+export interface ParsedMessage {
+  /** In order, names as written, values decoded and on one line. */
+  headers: [name: string, value: string][]
+  /** With angle brackets; undefined when there is none or it is malformed. */
+  messageId?: string
+  inReplyTo: string[]
+  references: string[]
+  subject?: string
+  date?: Date
+  from: Address[]
+  sender?: Address
+  replyTo: Address[]
+  to: Address[]
+  cc: Address[]
+  bcc: Address[]
+  /** Of the whole message, for example `multipart/report`. */
+  contentType: string
+  /** From text/plain parts only, LF line ends, without line breaks at the end; absent for HTML-only mail. */
+  text?: string
+  html?: string
+  attachments: ParsedAttachment[]
+  /** First byte of the body in the raw message. */
+  bodyOffset: number
+  /** A limit cut something off: what could be read is here. */
+  truncated: boolean
+}
+
+/** Fields kept for clients; a mail with more is an attack. */
+const HEADERS_MAX = 1000
+/** Addresses kept per field. */
+const ADDRESSES_MAX = 1000
+/** The nearest ancestors decide the thread. */
+const REFERENCES_MAX = 100
+
+/**
+ * Parses a whole message.
+ *
+ * @param raw     as received; offsets in the result count from its beginning
+ * @param limits  on depth, parts and header bytes, from the configuration
+ */
+export function parseMessage(raw: Buffer, limits: StructureLimits): ParsedMessage {
+  const { root, truncated } = scanStructure(raw, limits)
+  const { text, html, attachments } = selectParts(root)
+  return {
+    ...readFields(raw, root.fields),
+    contentType: root.contentType,
+    ...(text.length > 0 && { text: joinBodies(raw, text) }),
+    ...(html.length > 0 && { html: joinBodies(raw, html) }),
+    attachments: attachments.map((part) => describeAttachment(raw, part)),
+    bodyOffset: root.bodyStart,
+    truncated: truncated || root.fields.length > HEADERS_MAX,
+  }
+}
+
+type MessageFields = Omit<ParsedMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
+
+function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields {
+  const value = (lowerName: string): string => {
+    const found = findField(fields, lowerName)
+    return found === undefined ? '' : fieldValue(raw, found)
+  }
+  const addresses = (lowerName: string) => parseAddressList(value(lowerName), ADDRESSES_MAX)
+
+  const subject = findField(fields, 'subject')
+  const [messageId] = parseMessageIds(value('message-id'), Number.POSITIVE_INFINITY)
+  const [sender] = addresses('sender')
+  const date = parseDateHeader(value('date'))
+  return {
+    headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each)]),
+    ...(messageId !== undefined && { messageId }),
+    inReplyTo: parseMessageIds(value('in-reply-to'), REFERENCES_MAX),
+    references: parseMessageIds(value('references'), REFERENCES_MAX),
+    ...(subject !== undefined && { subject: fieldText(raw, subject) }),
+    ...(date !== undefined && { date }),
+    from: addresses('from'),
+    ...(sender !== undefined && { sender }),
+    replyTo: addresses('reply-to'),
+    to: addresses('to'),
+    cc: addresses('cc'),
+    bcc: addresses('bcc'),
+  }
+}
+
+function joinBodies(raw: Buffer, parts: readonly MimePart[]): string {
+  return parts.map((part) => decodeText(raw, part)).join('\n')
+}
+
+/** One text part with LF line ends. The line breaks at its end are the transport's (RFC 5321 §4.1.1.4), not the text's. */
+function decodeText(raw: Buffer, part: MimePart): string {
+  const bytes = decodePart(raw, location(part))
+  const decoded = decodeCharset(bytes, part.parameters.get('charset')).replaceAll('\r\n', '\n')
+  const isFlowed = part.contentType === 'text/plain' && part.parameters.get('format')?.toLowerCase() === 'flowed'
+  const text = isFlowed ? unflow(decoded, part.parameters.get('delsp')?.toLowerCase() === 'yes') : decoded
+
+  let end = text.length
+  while (text[end - 1] === '\n') end--
+  return text.slice(0, end)
+}
+
+function describeAttachment(raw: Buffer, part: MimePart): ParsedAttachment {
+  const place = location(part)
+  // RFC 2183 §2.8: an unknown disposition is an attachment. An image that the HTML shows often names none at all.
+  const isInline = part.disposition === 'inline' || (part.disposition === undefined && part.contentId !== undefined)
+  return {
+    ...place,
+    ...(part.filename !== undefined && { filename: part.filename }),
+    contentType: part.contentType,
+    disposition: isInline ? 'inline' : 'attachment',
+    ...(part.contentId !== undefined && { contentId: part.contentId }),
+    size: decodePart(raw, place).length,
+  }
+}
+
+function location(part: MimePart): PartLocation {
+  return { offset: part.bodyStart, length: part.bodyEnd - part.bodyStart, encoding: part.encoding }
+}

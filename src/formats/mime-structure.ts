@@ -1,0 +1,222 @@
+/**
+ * Where the parts of a message lie, as byte offsets into its raw bytes (RFC 2045, RFC 2046 §5).
+ *
+ * Attachment rows keep these offsets and downloads decode from them; IMAP's BODYSTRUCTURE and partial FETCH read the
+ * same tree. This is why it is ours: the parsers on npm give decoded parts and no offsets.
+ *
+ * One pass: from "\n--" to "\n--", each such line looked up among the boundaries that are open. Time is linear in the
+ * message, whatever it holds, and nothing throws; over a limit the tree stops growing and says so.
+ */
+import { fieldValue, findField, type HeaderField, readHeaderBlock } from './header-fields.ts'
+import { type ParameterisedValue, parseParameterised } from './header-parameters.ts'
+
+export interface StructureLimits {
+  /** Multiparts within multiparts; readers of the tree recurse this deep. */
+  depthMax: number
+  /** Parts in all, multiparts included. */
+  partsMax: number
+  /** Header bytes kept per part. */
+  headerBytesMax: number
+}
+
+/** One node of the tree. Offsets count from the beginning of the raw message; ends are exclusive. */
+export interface MimePart {
+  headerStart: number
+  /** Behind the last header field, before the blank line. */
+  headerEnd: number
+  bodyStart: number
+  /** Before the line break that belongs to the delimiter (RFC 2046 §5.1.1). */
+  bodyEnd: number
+  fields: HeaderField[]
+  /** Lower-case `type/subtype`; `text/plain` where the header names none (RFC 2045 §5.2). */
+  contentType: string
+  /** Of Content-Type; lower-case names. */
+  parameters: ReadonlyMap<string, string>
+  /** Lower-case, as written: usually `inline` or `attachment`. */
+  disposition?: string
+  /** File name from either header, without folders; a suggestion by the sender, not a path to write to. */
+  filename?: string
+  /** Content-Transfer-Encoding, lower-case; `7bit` where the header names none (RFC 2045 §6.1). */
+  encoding: string
+  /** Content-ID without its angle brackets. */
+  contentId?: string
+  /** Parts of a multipart, in order. Empty for a leaf; message/rfc822 is a leaf. */
+  children: MimePart[]
+}
+
+export interface MimeStructure {
+  root: MimePart
+  /** A limit was reached: the tree holds what lay before it. */
+  truncated: boolean
+}
+
+/** A multipart whose delimiters are being looked for. */
+interface OpenMultipart {
+  boundary: string
+  /** Index in `openParts`. */
+  level: number
+  /** The outer multipart that used the same boundary, broken as that is. */
+  shadows: OpenMultipart | undefined
+  defaultType: string
+}
+
+interface Delimiter {
+  multipart: OpenMultipart
+  isClosing: boolean
+  lineStart: number
+  lineEnd: number
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const DELIMITER_START = Buffer.from('\n--')
+
+/** RFC 2046 §5.1.1 allows 70 characters; no line longer than this can be a delimiter. */
+const BOUNDARY_CHARS_MAX = 998
+
+/** Scans a whole message. Empty input is an empty text/plain part. */
+export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructure {
+  const openBoundaries = new Map<string, OpenMultipart>()
+  const multiparts: OpenMultipart[] = []
+  const openParts: MimePart[] = [] // from the root to the part being read: their ends are not known yet
+  let truncated = false
+  let parts = 0
+
+  let part = readPart(0, 'text/plain')
+  const root = part
+  for (;;) {
+    openMultipart(part)
+    const delimiter = nextPartDelimiter(part.bodyStart)
+    if (delimiter === undefined) break
+    if (parts >= limits.partsMax) {
+      truncated = true
+      break
+    }
+    part = readPart(delimiter.lineEnd, delimiter.multipart.defaultType)
+    openParts.at(-2)!.children.push(part)
+  }
+  return { root, truncated }
+
+  function readPart(start: number, defaultType: string): MimePart {
+    const isDelimiter = (lineStart: number, lineEnd: number) => matchDelimiter(lineStart, lineEnd) !== undefined
+    const header = readHeaderBlock(raw, start, limits.headerBytesMax, isDelimiter)
+    truncated ||= header.truncated
+    parts++
+    const { fields, end: headerEnd, bodyStart } = header
+    const place = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
+    const read: MimePart = { ...place, fields, ...describe(raw, fields, defaultType), children: [] }
+    openParts.push(read)
+    return read
+  }
+
+  function openMultipart(read: MimePart): void {
+    const boundary = boundaryOf(read)
+    if (boundary === undefined) return
+    if (multiparts.length >= limits.depthMax) {
+      truncated = true
+      return
+    }
+    // RFC 2046 §5.1.5: the parts of a digest are messages unless they say otherwise
+    const defaultType = read.contentType === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+    const opened = { boundary, level: openParts.length - 1, shadows: openBoundaries.get(boundary), defaultType }
+    openBoundaries.set(boundary, opened)
+    multiparts.push(opened)
+  }
+
+  /** The next delimiter that begins a part; ends what lies before it, and each multipart that closes on the way. */
+  function nextPartDelimiter(from: number): Delimiter | undefined {
+    let pos = from
+    while (multiparts.length > 0) {
+      const delimiter = findDelimiter(pos)
+      if (delimiter === undefined) return undefined
+      const { multipart, isClosing, lineStart, lineEnd } = delimiter
+      endParts(multipart.level + 1, lineStart)
+      closeMultiparts(isClosing ? multipart.level : multipart.level + 1)
+      if (!isClosing) return delimiter
+      pos = lineEnd // what follows is the epilogue, up to an outer delimiter
+    }
+    return undefined
+  }
+
+  function findDelimiter(from: number): Delimiter | undefined {
+    // One byte earlier: the line break before the first line of a body is the blank line's.
+    let pos = raw.indexOf(DELIMITER_START, Math.max(0, from - 1))
+    while (pos >= 0) {
+      const lineFeed = raw.indexOf(LF, pos + 1)
+      const lineEnd = lineFeed < 0 ? raw.length : lineFeed + 1
+      const delimiter = matchDelimiter(pos + 1, lineEnd)
+      if (delimiter !== undefined) return delimiter
+      pos = lineFeed < 0 ? -1 : raw.indexOf(DELIMITER_START, lineFeed)
+    }
+    return undefined
+  }
+
+  function matchDelimiter(lineStart: number, lineEnd: number): Delimiter | undefined {
+    let end = lineEnd
+    while (end > lineStart && raw[end - 1]! <= 0x20) end-- // RFC 2046 §5.1.1: transport padding, and the line break
+    if (end - lineStart - 4 > BOUNDARY_CHARS_MAX) return undefined
+
+    const text = raw.toString('latin1', lineStart + 2, end)
+    const opening = openBoundaries.get(text)
+    if (opening !== undefined) return { multipart: opening, isClosing: false, lineStart, lineEnd }
+    const closing = text.endsWith('--') ? openBoundaries.get(text.slice(0, -2)) : undefined
+    return closing && { multipart: closing, isClosing: true, lineStart, lineEnd }
+  }
+
+  function endParts(fromLevel: number, delimiterStart: number): void {
+    const end = withoutLineBreak(raw, delimiterStart)
+    for (const ended of openParts.splice(fromLevel)) ended.bodyEnd = Math.max(end, ended.bodyStart)
+  }
+
+  function closeMultiparts(fromLevel: number): void {
+    while (multiparts.length > 0 && multiparts.at(-1)!.level >= fromLevel) {
+      const { boundary, shadows } = multiparts.pop()!
+      if (shadows === undefined) openBoundaries.delete(boundary)
+      else openBoundaries.set(boundary, shadows)
+    }
+  }
+}
+
+/** The boundary as it stands in the body's bytes, or undefined for a part that cannot be divided. */
+function boundaryOf(part: MimePart): string | undefined {
+  if (!part.contentType.startsWith('multipart/')) return undefined
+  const boundary = part.parameters.get('boundary')?.trimEnd() ?? ''
+  return boundary === '' ? undefined : Buffer.from(boundary).toString('latin1')
+}
+
+function withoutLineBreak(raw: Buffer, end: number): number {
+  if (raw[end - 1] !== LF) return end
+  return raw[end - 2] === CR ? end - 2 : end - 1
+}
+
+type Description = Omit<MimePart, 'headerStart' | 'headerEnd' | 'bodyStart' | 'bodyEnd' | 'fields' | 'children'>
+
+function describe(raw: Buffer, fields: readonly HeaderField[], defaultType: string): Description {
+  const value = (lowerName: string): string | undefined => {
+    const found = findField(fields, lowerName)
+    return found && fieldValue(raw, found)
+  }
+  const type = parseParameterised(value('content-type') ?? '')
+  const disposition = parseParameterised(value('content-disposition') ?? '')
+  const contentId = value('content-id')?.replace(/^<|>$/g, '').trim()
+  const filename = filenameOf(disposition, type)
+  return {
+    contentType: /^[^\s/]+\/[^\s/]+$/.test(type.value) ? type.value : defaultType, // RFC 2045 §5.2
+    parameters: type.parameters,
+    encoding: parseParameterised(value('content-transfer-encoding') ?? '').value || '7bit',
+    ...(disposition.value && { disposition: disposition.value }),
+    ...(filename && { filename }),
+    ...(contentId && { contentId }),
+  }
+}
+
+/** RFC 2183 §2.3: a receiver must not take folders from the sender. The length is what file systems hold. */
+function filenameOf(disposition: ParameterisedValue, type: ParameterisedValue): string | undefined {
+  const name = disposition.parameters.get('filename') || type.parameters.get('name')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  const clean = name?.replace(/[\x00-\x1f\x7f]/g, '')
+  return clean
+    ?.slice(Math.max(clean.lastIndexOf('/'), clean.lastIndexOf('\\')) + 1)
+    .slice(-255)
+    .trim()
+}

@@ -1,0 +1,16 @@
+/**
+ * Hostile input must cost time in proportion to its size. What is quadratic at half a megabyte takes minutes, so a
+ * coarse limit tells the two apart. CPU time, not the clock: other work on the machine must not fail a test.
+ */
+import { expect } from 'vitest'
+
+const CPU_MS_MAX = 2000
+
+/** Runs `work` and fails when it used more processor time than any linear pass over a few megabytes needs. */
+export function expectBounded<T>(work: () => T): T {
+  const before = process.cpuUsage()
+  const result = work()
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1000, 'milliseconds of processor time').toBeLessThan(CPU_MS_MAX)
+  return result
+}

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { decodeCharset } from '../../src/formats/charset.ts'
+import { expectBounded } from './bounded.ts'
+
+/** [label, bytes in hex, text]; the bytes are from the charsets' own tables. */
+const TABLE: readonly [charset: string, hex: string, text: string][] = [
+  ['utf-8', 'e4bda0e5a5bd', '你好'],
+  ['UTF8', 'c3bc', 'ü'],
+  ['gb18030', 'c4e3bac39439da33', '你好💩'],
+  ['gb2312', 'c4e3bac3', '你好'],
+  ['big5', 'a741a66e', '你好'],
+  ['shift_jis', '82b182f182c982bf82cd', 'こんにちは'],
+  ['euc-jp', 'a4b3a4f3', 'こん'],
+  ['iso-2022-jp', '1b2442243324731b2842', 'こん'],
+  ['euc-kr', 'bec8b3e7', '안녕'],
+  ['ks_c_5601-1987', 'bec8b3e7', '안녕'],
+  ['koi8-r', 'f0d2c9d7c5d4', 'Привет'],
+  ['windows-1251', 'cff0e8e2e5f2', 'Привет'],
+  ['windows-1250', '8aef', 'Šď'],
+  ['windows-1252', '80939491', '€“”‘'],
+  ['windows-1253', 'c1c2', 'ΑΒ'],
+  ['windows-1254', 'dde0', 'İà'],
+  ['windows-1255', 'f9ec', 'של'],
+  ['windows-1256', 'e3d1', 'مر'],
+  ['windows-1257', 'e0', 'ą'],
+  ['windows-1258', 'd0', 'Đ'],
+  ['iso-8859-1', 'e4', 'ä'],
+  ['iso-8859-1', '80', '€'], // windows-1252 under the wrong name
+  ['iso-8859-15', 'a4', '€'],
+  ['iso-8859-2', 'b1', 'ą'],
+  ['macintosh', '8a', 'ä'],
+  ['cp850', '84', 'ä'],
+  ['utf-7', '2b414f512d', 'ä'],
+  ['utf-16le', 'e400', 'ä'],
+  ['utf-16', 'feff00e4', 'ä'],
+  ['tis-620', 'a1', 'ก'],
+  ['utf-8*en', 'c3bc', 'ü'],
+]
+
+test.each(TABLE)('%s %s is %s', (charset, hex, text) => {
+  expect(decodeCharset(Buffer.from(hex, 'hex'), charset)).toBe(text)
+})
+
+describe('a label that says nothing, or wrong things', () => {
+  test.each([
+    undefined,
+    '',
+    'us-ascii',
+    'x-user-defined-nonsense',
+    'unknown-8bit',
+    'base64',
+    'Base-64',
+    'hex',
+    'utf-8',
+    '__proto__',
+    'constructor',
+  ])('%s reads UTF-8 where the bytes are UTF-8, else windows-1252', (charset) => {
+    expect(decodeCharset(Buffer.from('grüße'), charset)).toBe('grüße')
+    expect(decodeCharset(Buffer.from('gr\xfc\xdfe', 'latin1'), charset)).toBe('grüße')
+  })
+})
+
+test('NULs and halves of surrogate pairs are not passed on', () => {
+  expect(decodeCharset(Buffer.from('a\0b'))).toBe('ab')
+  expect(decodeCharset(Buffer.from('00d841', 'hex'), 'utf-16le')).not.toMatch(/[\ud800-\udfff]/)
+  expect(decodeCharset(Buffer.from('+2AA-', 'latin1'), 'utf-7')).not.toMatch(/[\ud800-\udfff]/)
+})
+
+test.each(TABLE.map(([charset]) => charset))('%s takes any bytes in bounded time', (charset) => {
+  expectBounded(() => {
+    for (const piece of ['\xff', '+', '\x1b$B', 'A', '\x81\xff', '~{'])
+      decodeCharset(Buffer.from(piece.repeat(200_000 / piece.length), 'latin1'), charset)
+  })
+})

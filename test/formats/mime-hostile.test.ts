@@ -1,0 +1,136 @@
+/**
+ * Whatever bytes come in, parsing must end soon, throw nothing, and give a result that can be stored: offsets inside the
+ * message, no NUL and no half surrogate in any text, no line break in a header value.
+ */
+import { describe, expect, test } from 'vitest'
+import { type ParsedMessage, parseMessage } from '../../src/formats/mime-parse.ts'
+import { decodePart } from '../../src/formats/transfer-encoding.ts'
+import { expectBounded } from './bounded.ts'
+import { mutate, seededRandom } from './random.ts'
+import { LIMITS, mail, samples } from './sample-mails.ts'
+
+function expectStorable(raw: Buffer, parsed: ParsedMessage, label: string): void {
+  const { text = '', html = '', subject = '', headers, from, to, cc, attachments, bodyOffset } = parsed
+  const values = [
+    subject,
+    ...headers.flat(),
+    ...[...from, ...to, ...cc].flatMap(({ name = '', address }) => [name, address]),
+  ]
+  const strings = [
+    text,
+    html,
+    ...values,
+    ...attachments.flatMap((each) => [each.filename ?? '', each.contentId ?? '', each.contentType]),
+  ]
+  const problems = [
+    ...strings.filter((each) => each.includes('\0') || Buffer.from(each).toString() !== each),
+    ...values.filter((each) => /[\r\n]/.test(each)),
+    ...attachments.filter((each) => each.offset < 0 || each.length < 0 || each.offset + each.length > raw.length),
+    ...attachments.filter((each) => decodePart(raw, each).length !== each.size),
+    ...(bodyOffset < 0 || bodyOffset > raw.length ? [bodyOffset] : []),
+  ]
+  expect(problems, label).toEqual([])
+}
+
+test('2,000 mails of random bytes', () => {
+  for (let seed = 0; seed < 2000; seed++) {
+    const random = seededRandom(seed)
+    const raw = random.bytes(random.below(300))
+    expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)
+  }
+})
+
+test('2,000 mails of random pieces of mail', () => {
+  const pieces = [
+    ...[
+      '\r\n',
+      '\n',
+      '\r',
+      '--b',
+      '--',
+      '--b--',
+      'Content-Type: ',
+      'multipart/mixed; boundary=b',
+      'text/plain; charset=',
+    ],
+    ...[
+      'Content-Transfer-Encoding: base64',
+      'Content-Transfer-Encoding: quoted-printable',
+      'gb18030',
+      'iso-2022-jp',
+      'utf-7',
+    ],
+    ...[
+      'Subject: ',
+      '=?utf-8?q?',
+      '?=',
+      'From: ',
+      '<',
+      '>',
+      '"',
+      ';',
+      '@',
+      '=',
+      '\0',
+      '\xff',
+      ' ',
+      ':',
+      'a',
+      '\x1b$B',
+      '+2AA-',
+    ],
+  ]
+  for (let seed = 0; seed < 2000; seed++) {
+    const random = seededRandom(seed)
+    const raw = Buffer.from(Array.from({ length: random.below(80) }, () => random.pick(pieces)).join(''), 'latin1')
+    expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)
+  }
+})
+
+describe.each(Object.entries(samples))('the mail "%s"', (name, sample) => {
+  test('changed in 500 ways', () => {
+    for (let seed = 0; seed < 500; seed++) {
+      const raw = mutate(sample, seededRandom(seed))
+      expectStorable(raw, parseMessage(raw, LIMITS), `${name}, seed ${seed}`)
+    }
+  })
+
+  test('cut off after each byte', () => {
+    for (let length = 0; length < sample.length; length++) {
+      const raw = sample.subarray(0, length)
+      expectStorable(raw, parseMessage(raw, LIMITS), `${name}, ${length} bytes`)
+    }
+  })
+})
+
+const MEGABYTE = 1_000_000
+test.each<[string, Buffer]>([
+  [
+    '10,000 nested multiparts',
+    Buffer.from(
+      `Content-Type: multipart/alternative; boundary=b0\r\n\r\n${Array.from({ length: 10_000 }, (_, i) => `--b${i}\r\nContent-Type: multipart/alternative; boundary=b${i + 1}\r\n\r\n`).join('')}`,
+    ),
+  ],
+  ['100,000 parts', mail('Content-Type: multipart/related; boundary=b', '', '--b\r\n\r\nx\r\n'.repeat(100_000))],
+  ['a subject of a megabyte', mail(`Subject: ${'=?utf-8?q?=41?= '.repeat(MEGABYTE / 16)}`, '', '')],
+  ['a From of a megabyte', mail(`From: ${'"a" <b@c>,'.repeat(MEGABYTE / 10)}`, '', '')],
+  ['a Content-Type of a megabyte', mail(`Content-Type: a/b${"; x*0*=utf-8''%41".repeat(MEGABYTE / 16)}`, '', '')],
+  ['References of a megabyte', mail(`References: ${'<>'.repeat(MEGABYTE / 2)}`, '', '')],
+  ['References of brackets', mail(`References: ${'<'.repeat(MEGABYTE / 2)}${'>'.repeat(MEGABYTE / 2)}`, '', '')],
+  ['a date of a megabyte', mail(`Date: ${'1 '.repeat(MEGABYTE / 2)}`, '', '')],
+  [
+    'flowed text of a megabyte',
+    mail(
+      'Content-Type: text/plain; format=flowed',
+      '',
+      '> '.repeat(MEGABYTE / 2),
+      'a \n'.repeat(MEGABYTE / 3),
+      '>\n'.repeat(MEGABYTE / 2),
+    ),
+  ],
+  ['line breaks', Buffer.alloc(4 * MEGABYTE, '\n')],
+  ['trailing line breaks in text', mail('', `x${'\n'.repeat(4 * MEGABYTE)}`)],
+])('%s take bounded time', (label, raw) => {
+  const parsed = expectBounded(() => parseMessage(raw, { ...LIMITS, headerBytesMax: 2 * MEGABYTE }))
+  expectStorable(raw, parsed, label)
+})

@@ -1,0 +1,212 @@
+/** The tree is right when each part's bytes, cut out by its offsets, are the bytes the sender wrote for it. */
+import { describe, expect, test } from 'vitest'
+import { type MimePart, scanStructure } from '../../src/formats/mime-structure.ts'
+import { expectBounded } from './bounded.ts'
+import { LIMITS, mail, nested, report } from './sample-mails.ts'
+
+/** `type "body"` for leaves, `type [children]` for multiparts. */
+function outline(raw: Buffer, part: MimePart): string {
+  if (part.children.length > 0)
+    return `${part.contentType} [${part.children.map((child) => outline(raw, child)).join(', ')}]`
+  return `${part.contentType} ${JSON.stringify(raw.toString('latin1', part.bodyStart, part.bodyEnd))}`
+}
+
+const scan = (raw: Buffer, limits = LIMITS) => {
+  const { root, truncated } = scanStructure(raw, limits)
+  return { root, truncated, outline: outline(raw, root) }
+}
+
+describe('the structure of', () => {
+  test('a nested mail has every part with its exact bytes', () => {
+    const { root, truncated } = scan(nested)
+    expect(truncated).toBe(false)
+    const [related, pdf] = root.children
+    const [alternative, logo] = related!.children
+    expect(alternative!.children.map((part) => part.contentType)).toEqual(['text/plain', 'text/html'])
+    expect(nested.toString('latin1', logo!.bodyStart, logo!.bodyEnd)).toBe('iVBORw0KGgo=')
+    expect(logo).toMatchObject({
+      contentId: 'logo@example',
+      disposition: 'inline',
+      filename: 'logo.png',
+      encoding: 'base64',
+    })
+    expect(pdf).toMatchObject({
+      contentType: 'application/pdf',
+      disposition: 'attachment',
+      filename: 'Übersicht 2024.pdf',
+    })
+    expect(nested.toString('latin1', pdf!.headerStart, pdf!.headerEnd)).toMatch(
+      /^Content-Type: application\/pdf\r\n[\s\S]*pdf\r\n$/,
+    )
+  })
+
+  test('a bounce has the returned message as one leaf', () => {
+    expect(scan(report).root.children.map((part) => part.contentType)).toEqual([
+      'text/plain',
+      'message/delivery-status',
+      'message/rfc822',
+    ])
+  })
+
+  const multipart = (...body: string[]) => mail('Content-Type: multipart/mixed; boundary=b', '', ...body)
+
+  test.each<[string, Buffer, string]>([
+    ['nothing', Buffer.alloc(0), 'text/plain ""'],
+    ['a line break', Buffer.from('\r\n'), 'text/plain ""'],
+    ['a body without header', Buffer.from('hello there\nbye'), 'text/plain "hello there\\nbye"'],
+    ['a header without body', Buffer.from('Subject: x'), 'text/plain ""'],
+    ['a header without blank line', Buffer.from('Subject: x\nhello there'), 'text/plain "hello there"'],
+    ['an mbox line at the top', Buffer.from('From ann Mon Jan 1\nSubject: x\n\nhi'), 'text/plain "hi"'],
+    [
+      'LF line ends',
+      Buffer.from('Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\ntwo\n--b--\n'),
+      'multipart/mixed [text/plain "one", text/plain "two"]',
+    ],
+    [
+      'CRLF line ends',
+      multipart('--b', '', 'one', '--b', '', 'two', '--b--'),
+      'multipart/mixed [text/plain "one", text/plain "two"]',
+    ],
+    [
+      'no end boundary',
+      multipart('--b', '', 'one', '--b', '', 'two'),
+      'multipart/mixed [text/plain "one", text/plain "two"]',
+    ],
+    [
+      'a part without blank line',
+      multipart('--b', 'Content-Type: text/html', '--b', '', 'two', '--b--'),
+      'multipart/mixed [text/html "", text/plain "two"]',
+    ],
+    [
+      'a part without blank line before a boundary that looks like a field',
+      mail('Content-Type: multipart/mixed; boundary="b:1"', '', '--b:1', 'X-A: b', '--b:1', '', 'two', '--b:1--'),
+      'multipart/mixed [text/plain "", text/plain "two"]',
+    ],
+    ['a part without anything', multipart('--b', '--b', '--b--'), 'multipart/mixed [text/plain "", text/plain ""]'],
+    [
+      'padding after the boundary',
+      multipart('--b \t', '', 'one', '--b--  ', 'epilogue'),
+      'multipart/mixed [text/plain "one"]',
+    ],
+    [
+      'a preamble and an epilogue',
+      multipart('pre', '--b', '', 'one', '--b--', 'epi', '--b', '', 'more'),
+      'multipart/mixed [text/plain "one"]',
+    ],
+    [
+      'lines that only look like boundaries',
+      multipart('--b', '', '--bc', ' --b', '--', '---b', '--b--'),
+      'multipart/mixed [text/plain "--bc\\r\\n --b\\r\\n--\\r\\n---b"]',
+    ],
+    ['a boundary that never occurs', multipart('hello'), 'multipart/mixed "hello"'],
+    ['no boundary parameter', mail('Content-Type: multipart/mixed', '', 'hello'), 'multipart/mixed "hello"'],
+    [
+      'a boundary that ends in hyphens',
+      mail('Content-Type: multipart/mixed; boundary="b--"', '', '--b--', '', 'one', '--b----'),
+      'multipart/mixed [text/plain "one"]',
+    ],
+    [
+      'a UTF-8 boundary',
+      mail('Content-Type: multipart/mixed; boundary="bü"', '', '--bü', '', 'one', '--bü--'),
+      'multipart/mixed [text/plain "one"]',
+    ],
+    [
+      'a digest',
+      mail('Content-Type: multipart/digest; boundary=b', '', '--b', '', 'Subject: one', '--b--'),
+      'multipart/digest [message/rfc822 "Subject: one"]',
+    ],
+    [
+      'an inner multipart that never ends',
+      multipart(
+        '--b',
+        'Content-Type: multipart/alternative; boundary=i',
+        '',
+        '--i',
+        '',
+        'one',
+        '--b',
+        '',
+        'two',
+        '--b--',
+      ),
+      'multipart/mixed [multipart/alternative [text/plain "one"], text/plain "two"]',
+    ],
+    [
+      'the same boundary inside and outside',
+      multipart(
+        '--b',
+        'Content-Type: multipart/alternative; boundary=b',
+        '',
+        '--b',
+        '',
+        'one',
+        '--b--',
+        '--b',
+        '',
+        'two',
+        '--b--',
+      ),
+      'multipart/mixed [multipart/alternative [text/plain "one"], text/plain "two"]',
+    ],
+    ['a malformed type', mail('Content-Type: text', '', 'x'), 'text/plain "x"'],
+    ['NULs', Buffer.from('Content-Type: text/html\0\r\n\r\na\0b'), 'text/html "a\\u0000b"'],
+  ])('%s', (_, raw, expected) => {
+    expect(scan(raw).outline).toBe(expected)
+  })
+
+  test('a file name with folders loses them', () => {
+    for (const name of ['../../etc/passwd', 'C:\\\\Users\\\\ann\\\\passwd', '/etc/passwd'])
+      expect(scan(mail(`Content-Disposition: attachment; filename="${name}"`, '', '')).root.filename).toBe('passwd')
+  })
+})
+
+describe('over a limit the tree stops and says so', () => {
+  test('at 10,000 multiparts inside each other', () => {
+    const levels = Array.from(
+      { length: 10_000 },
+      (_, i) => `--b${i}\r\nContent-Type: multipart/mixed; boundary=b${i + 1}\r\n\r\n`,
+    )
+    const raw = Buffer.from(`Content-Type: multipart/mixed; boundary=b0\r\n\r\n${levels.join('')}`)
+    const { root, truncated } = scan(raw)
+    let depth = 0
+    for (let part: MimePart | undefined = root; part !== undefined; part = part.children[0]) depth++
+    expect({ depth, truncated }).toEqual({ depth: LIMITS.depthMax + 1, truncated: true })
+  })
+
+  test('at 100,000 parts', () => {
+    const raw = mail('Content-Type: multipart/mixed; boundary=b', '', `${'--b\r\n\r\nx\r\n'.repeat(100_000)}--b--`)
+    const { root, truncated } = scan(raw)
+    expect({ parts: root.children.length + 1, truncated }).toEqual({ parts: LIMITS.partsMax, truncated: true })
+  })
+
+  test('at a header line of a megabyte, and the body is still found', () => {
+    const raw = mail('Subject: before', `X-Long: ${'x'.repeat(1_000_000)}`, 'Subject: after', '', 'body')
+    const { root, truncated } = scan(raw)
+    expect(truncated).toBe(true)
+    expect(root.fields.map((field) => field.name)).toEqual(['Subject', 'X-Long'])
+    expect(root.fields.at(-1)!.end).toBeLessThanOrEqual(LIMITS.headerBytesMax)
+    expect(raw.toString('latin1', root.bodyStart)).toBe('body')
+  })
+
+  test('at a million tiny header fields', () => {
+    const { root, truncated } = scan(Buffer.from('a:\n'.repeat(1_000_000)))
+    expect(truncated).toBe(true)
+    expect(root.fields.length).toBeLessThanOrEqual(LIMITS.headerBytesMax / 3 + 1)
+  })
+})
+
+describe('time stays bounded for 4 MB of', () => {
+  const boundaries = Array.from(
+    { length: 19 },
+    (_, i) => `Content-Type: multipart/mixed; boundary=b${i}\r\n\r\n--b${i}\r\n`,
+  ).join('')
+  test.each(['\n--', '\n--b18', '\r\n--b0x\r\n', '--', '-', ' ', '\n', '\r', 'a:\n b\n', '\n--b18\n', '\n--b3--'])(
+    '%j',
+    (piece) => {
+      const raw = Buffer.from(boundaries + piece.repeat(4_000_000 / piece.length))
+      expectBounded(() => {
+        scanStructure(raw, { depthMax: 50, partsMax: 1000, headerBytesMax: 65_536 })
+      })
+    },
+  )
+})
