@@ -1,0 +1,157 @@
+/**
+ * Blobs as files: `<root>/ab/abcdef…` under random names, written to `<root>/incoming` first.
+ *
+ * A file appears under its key only when it is whole and on disk: temp file, fsync, rename, fsync of the folder. Crash:
+ * leaves a temp file, or a blob that no row refers to; the sweep (`listOlderThan`) removes the one and names the other.
+ * Several nodes may share the root: nothing is remembered here, names never clash, and only what is old is swept.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MailError } from '../../errors.ts'
+import type { Blobs } from './blobs.ts'
+
+/** 128 random bits: no key is guessed, and none is used twice. */
+const KEY_BYTES = 16
+/** What a key looks like; anything else could be a path. */
+const KEY = /^[0-9a-f]{32}$/
+/** First characters of the keys in it. */
+const FOLDER = /^[0-9a-f]{2}$/
+const INCOMING = 'incoming'
+
+interface FileBlobsNeeds {
+  root: string
+  random: (sizeBytes: number) => Buffer
+}
+
+/** Makes the folder if need be. */
+export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<Blobs> {
+  await mkdir(join(root, INCOMING), { recursive: true, mode: 0o700 })
+  return { put, get, delete: remove, listOlderThan }
+
+  async function put(source: AsyncIterable<Uint8Array>) {
+    const key = random(KEY_BYTES).toString('hex')
+    const temporary = join(root, INCOMING, key)
+    try {
+      const written = await writeFile(temporary, source)
+      await publish(temporary, key).catch(throwWriteError)
+      return { key, ...written }
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined) // what is left here the sweep removes
+      throw error
+    }
+  }
+
+  /** A rename is on disk when its folder is, and a new folder when its parent is. */
+  async function publish(temporary: string, key: string): Promise<void> {
+    const folder = join(root, key.slice(0, 2))
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(temporary, pathOf(key))
+    await syncFolder(folder)
+    await syncFolder(root) // even if another `put` made the folder: that one may not have come this far
+  }
+
+  async function* get(key: string, range?: { start: number; end: number }): AsyncIterable<Uint8Array> {
+    if (range && range.end <= range.start) return
+    const bounds = range ? { start: range.start, end: range.end - 1 } : {} // node counts the last byte in
+    try {
+      yield* createReadStream(pathOf(key), bounds)
+    } catch (error) {
+      throwReadError(error)
+    }
+  }
+
+  async function remove(key: string): Promise<void> {
+    await rm(pathOf(key), { force: true }).catch(throwWriteError)
+  }
+
+  async function* listOlderThan(timeMs: number): AsyncIterable<string> {
+    await sweepIncoming(timeMs)
+    for await (const folder of await opendir(root)) {
+      if (!FOLDER.test(folder.name)) continue
+      for await (const { name } of await opendir(join(root, folder.name))) {
+        if (KEY.test(name) && (await isOlder(pathOf(name), timeMs))) yield name
+      }
+    }
+  }
+
+  /** Temp files of puts that a crash ended; those of running ones are young. */
+  async function sweepIncoming(timeMs: number): Promise<void> {
+    for await (const { name } of await opendir(join(root, INCOMING))) {
+      const temporary = join(root, INCOMING, name)
+      if (await isOlder(temporary, timeMs)) await rm(temporary, { force: true })
+    }
+  }
+
+  function pathOf(key: string): string {
+    if (!KEY.test(key)) throw new Error('not a blob key') // not repeated: it may come from far outside
+    return join(root, key.slice(0, 2), key)
+  }
+}
+
+/** Rejects with what the source rejects with, or with disk_full or unavailable. */
+async function writeFile(
+  path: string,
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ sizeBytes: number; sha256: string }> {
+  const file = await open(path, 'wx', 0o600).catch(throwWriteError)
+  try {
+    const hash = createHash('sha256')
+    let sizeBytes = 0
+    for await (const chunk of source) {
+      hash.update(chunk)
+      sizeBytes += chunk.byteLength
+      await writeWhole(file, chunk).catch(throwWriteError)
+    }
+    await file.sync().catch(throwWriteError)
+    return { sizeBytes, sha256: hash.digest('hex') }
+  } finally {
+    await file.close()
+  }
+}
+
+/** A nearly full disk takes a part of a chunk. */
+async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let written = 0; written < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, written)
+    written += bytesWritten
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** False for what has gone meanwhile. */
+async function isOlder(path: string, timeMs: number): Promise<boolean> {
+  try {
+    return (await stat(path)).mtimeMs < timeMs
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+function throwWriteError(error: unknown): never {
+  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+  throw isFull
+    ? new MailError('disk_full', {}, { cause: error })
+    : new MailError('unavailable', { detail: 'a file could not be written' }, { cause: error })
+}
+
+function throwReadError(error: unknown): never {
+  // A download may meet the removal of its message.
+  if (codeOf(error) === 'ENOENT') throw new MailError('not_found', { what: 'Content' }, { cause: error })
+  if (codeOf(error) === undefined) throw error
+  throw new MailError('unavailable', { detail: 'a file could not be read' }, { cause: error })
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}

@@ -1,0 +1,56 @@
+/**
+ * The event log's numbers: drawn just before the commit, so that seq order is commit order and nothing is skipped.
+ */
+import type { Kysely } from 'kysely'
+import type { Dialect } from './dialect.ts'
+import type { Schema, Tx } from './schema.ts'
+import type { UnnumberedEvent } from './transaction.ts'
+
+/** Rows of one insert: below every database's bound of parameters, and few distinct statements. */
+const INSERT_ROWS_MAX = 100
+
+/**
+ * Numbers and inserts what a group has buffered, in order, and moves the MODSEQ of the messages that were touched.
+ *
+ * @param handle of the group's transaction, after its last member
+ */
+export async function appendEvents(
+  handle: Kysely<Schema>,
+  dialect: Dialect,
+  events: readonly UnnumberedEvent[],
+): Promise<void> {
+  if (events.length === 0) return
+  await dialect.lockEventLog(handle)
+
+  const { last_seq } = await handle
+    .updateTable('event_log')
+    .set((eb) => ({ last_seq: eb('last_seq', '+', events.length) }))
+    .returning('last_seq')
+    .executeTakeFirstOrThrow()
+  const firstSeq = last_seq - events.length + 1
+  const rows = events.map((event, index) => ({ seq: firstSeq + index, ...event }))
+
+  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
+    await handle
+      .insertInto('events')
+      .values(rows.slice(start, start + INSERT_ROWS_MAX))
+      .execute()
+  }
+
+  const modseqs = new Map<string, number>()
+  for (const row of rows) if (row.message_id !== null) modseqs.set(row.message_id, row.seq) // the last one wins
+  for (const [id, modseq] of modseqs) {
+    await handle.updateTable('messages').set({ modseq }).where('id', '=', id).execute()
+  }
+}
+
+/** Makes the log's row where there is none. @returns its epoch */
+export async function openEventLog(tx: Tx, newEpoch: string): Promise<string> {
+  await tx
+    .insertInto('event_log')
+    .values({ id: 1, epoch: newEpoch, last_seq: 0, floor_seq: 0 })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
+  const { epoch } = await tx.selectFrom('event_log').select('epoch').executeTakeFirstOrThrow()
+  return epoch
+}

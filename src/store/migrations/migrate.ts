@@ -1,0 +1,60 @@
+/**
+ * Brings a database to this program's schema. Migrations are numbered from 1 without gaps, go forward only, and are
+ * recorded in `schema_migrations`; all that are missing run in one transaction, so a crash leaves the old schema.
+ *
+ * A migration is never changed after its release. test/store/schema.sql shows the result of all of them.
+ */
+import { Kysely, sql } from 'kysely'
+import { StartupError } from '../../errors.ts'
+import type { DefinitionLanguage, Dialect, Writer } from '../dialect.ts'
+import type { Schema } from '../schema.ts'
+import { initial } from './0001-initial.ts'
+import type { Migration } from './migration.ts'
+
+const migrations: readonly Migration[] = [initial]
+
+interface MigrationTable {
+  schema_migrations: { number: number; name: string; applied_at: number }
+}
+
+/**
+ * @returns numbers of the migrations that were run; none on an up-to-date database
+ * @throws StartupError when the database belongs to a newer program
+ */
+export async function migrate(writer: Writer, dialect: Dialect, nowMs: number): Promise<number[]> {
+  const handle = new Kysely<Schema & MigrationTable>(writer.kyselyProps(() => undefined))
+  await writer.begin()
+  try {
+    await dialect.lockMigrations(handle as unknown as Kysely<Schema>)
+    const missing = await listMissing(handle, dialect.ddl)
+    for (const { number, name, statements } of missing) {
+      for (const statement of statements(dialect.ddl)) await sql.raw(statement).execute(handle)
+      await handle.insertInto('schema_migrations').values({ number, name, applied_at: nowMs }).execute()
+    }
+    await writer.commit()
+    return missing.map(({ number }) => number)
+  } catch (error) {
+    await writer.rollback()
+    throw error
+  }
+}
+
+async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLanguage): Promise<readonly Migration[]> {
+  await sql
+    .raw(
+      `create table if not exists schema_migrations (
+        number ${ddl.integer} primary key, name ${ddl.text} not null, applied_at ${ddl.bigint} not null
+      ) ${ddl.table}`,
+    )
+    .execute(handle)
+  const { newest } = await handle
+    .selectFrom('schema_migrations')
+    .select((eb) => eb.fn.coalesce(eb.fn.max('number'), sql<number>`0`).as('newest'))
+    .executeTakeFirstOrThrow()
+  if (newest > migrations.length) {
+    throw new StartupError(
+      `The database has schema ${newest} and this program knows ${migrations.length} at most; run the newer Martlet`,
+    )
+  }
+  return migrations.slice(newest)
+}

@@ -1,0 +1,105 @@
+/**
+ * SQLite: one file in the data folder, used by this process alone.
+ *
+ * One connection writes, another reads what is committed, a thread copies the write-ahead log back. Implements
+ * `Dialect` (dialect.ts); what is long is in sqlite/.
+ */
+import BetterSqlite from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import { StartupError } from '../errors.ts'
+import type { Database, DatabaseNeeds, Dialect } from './dialect.ts'
+import type { Schema } from './schema.ts'
+import { Checkpointer } from './sqlite/checkpointer.ts'
+import { kyselyProps, SqliteConnection } from './sqlite/connection.ts'
+import { isUniqueViolation, sqliteCode } from './sqlite/errors.ts'
+import { type DataFolder, takeFolder } from './sqlite/folder.ts'
+import { createTextIndex, indexText, searchText, unindexText } from './sqlite/text-index.ts'
+import { SqliteWriter } from './sqlite/writer.ts'
+
+/**
+ * Nobody else writes while we run, so a wait is for an operator's sqlite3 at most; and it holds the event loop, where
+ * the library's default would for 5 s.
+ */
+const BUSY_TIMEOUT_MS = 50
+
+const PAGE_BYTES = 4_096
+
+export const sqlite: Dialect = {
+  name: 'sqlite',
+  ddl: {
+    text: 'text',
+    integer: 'integer',
+    bigint: 'integer',
+    bytes: 'blob',
+    identity: 'integer primary key autoincrement',
+    table: 'strict',
+    linkTable: 'strict, without rowid',
+    textIndex: createTextIndex,
+  },
+  open,
+  lockMigrations: async () => undefined, // one process, one writer
+  lockEventLog: async () => undefined,
+  skipLocked: (query) => query,
+  isUniqueViolation,
+  indexText,
+  unindexText,
+  searchText,
+}
+
+async function open({ config, log, metrics }: DatabaseNeeds): Promise<Database> {
+  const folder = takeFolder(config.dataDir)
+  try {
+    return openConnections(folder, { config, log, metrics })
+  } catch (error) {
+    folder.release()
+    const code = sqliteCode(error)
+    if (code === undefined) throw error
+    throw new StartupError(`The database ${folder.databaseFile} cannot be opened (${code})`, { cause: error })
+  }
+}
+
+function openConnections(folder: DataFolder, { config, log, metrics }: DatabaseNeeds): Database {
+  const file = folder.databaseFile
+  const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.checkpointPages, log, metrics })
+  const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, log })
+  const reading = openReading(file)
+  return {
+    reader: new Kysely<Schema>(
+      kyselyProps(
+        () => reading,
+        () => undefined,
+      ),
+    ),
+    writer,
+    isOnlyNode: true,
+    onForeignCommit: () => undefined, // there are no others
+    async close() {
+      await checkpointer.close()
+      reading.close()
+      writer.close() // last: it copies the log back, which a connection that only reads cannot
+      folder.release()
+    },
+  }
+}
+
+function openWriting(file: string): SqliteConnection {
+  const database = new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
+  try {
+    // These two count only before the first page is written, and WAL writes it.
+    database.pragma(`page_size = ${PAGE_BYTES}`)
+    database.pragma('auto_vacuum = incremental')
+    database.pragma('journal_mode = wal')
+    database.pragma('synchronous = full') // a commit is on disk before anybody is told
+    database.pragma('wal_autocheckpoint = 0') // the checkpointer's work
+    database.pragma('foreign_keys = on')
+    database.pragma('trusted_schema = off')
+    return new SqliteConnection(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openReading(file: string): SqliteConnection {
+  return new SqliteConnection(new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, readonly: true }))
+}

@@ -1,0 +1,111 @@
+/**
+ * One connection to the database file, as Kysely drives it: prepared statements kept, errors told apart.
+ *
+ * Every statement runs at once, on the event loop: an answer must fit a page, so nothing streams.
+ */
+import type BetterSqlite from 'better-sqlite3'
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  DefaultQueryExecutor,
+  DummyDriver,
+  type Kysely,
+  type KyselyProps,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import { classify } from './errors.ts'
+
+/** Each is some KiB; queries that differ only in the length of a list must not fill the memory. */
+const STATEMENTS_MAX = 500
+
+export class SqliteConnection implements DatabaseConnection {
+  readonly #database: BetterSqlite.Database
+  /** By SQL, least recently used first. */
+  readonly #statements = new Map<string, BetterSqlite.Statement>()
+
+  constructor(database: BetterSqlite.Database) {
+    this.#database = database
+  }
+
+  get isInTransaction(): boolean {
+    return this.#database.open && this.#database.inTransaction
+  }
+
+  /** For what is not a query: begin, savepoint, pragma. */
+  run(sql: string): BetterSqlite.RunResult {
+    try {
+      return this.#prepare(sql).run()
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  get<Row>(sql: string): Row {
+    try {
+      return this.#prepare(sql).get() as Row
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      const statement = this.#prepare(sql)
+      if (statement.reader) return { rows: statement.all(parameters) as Row[] }
+      const { changes, lastInsertRowid } = statement.run(parameters)
+      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  streamQuery(): never {
+    throw new Error('an open cursor would keep the connection from everybody else: read pages instead')
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#database.close()
+  }
+
+  #prepare(sql: string): BetterSqlite.Statement {
+    const known = this.#statements.get(sql)
+    const statement = known ?? this.#database.prepare(sql)
+    if (known) this.#statements.delete(sql)
+    else if (this.#statements.size >= STATEMENTS_MAX) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest)
+        break
+      }
+    }
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+const adapter = new SqliteAdapter()
+const compiler = new SqliteQueryCompiler()
+const driver = new DummyDriver() // transactions are the group commit's: Kysely's own must not start one
+const dialect = {
+  createAdapter: () => adapter,
+  createDriver: () => driver,
+  createQueryCompiler: () => compiler,
+  createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+}
+
+/** @param guard called before each statement; what it throws the statement rejects with */
+export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
+  const guarded: DatabaseConnection = {
+    async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+      guard()
+      return connection().executeQuery<Row>(query)
+    },
+    streamQuery: (query, chunkSize) => connection().streamQuery(query, chunkSize),
+  }
+  // No mutex: a connection has one user, and its statements are over when they return.
+  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (use) => use(guarded) })
+  return { config: { dialect }, dialect, driver, executor }
+}

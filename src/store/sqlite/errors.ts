@@ -1,0 +1,45 @@
+/**
+ * What SQLite's failures mean to us: no room, surroundings that fail, or a bug.
+ *
+ * Codes are matched by their beginning: extended ones (SQLITE_IOERR_FSYNC) carry the base code in front.
+ */
+import BetterSqlite from 'better-sqlite3'
+import { MailError } from '../../errors.ts'
+
+/** Failures of disk, file or lock, which a later try may not meet; not those of a statement that is wrong. */
+const SURROUNDINGS = [
+  'SQLITE_IOERR',
+  'SQLITE_BUSY',
+  'SQLITE_LOCKED',
+  'SQLITE_CANTOPEN',
+  'SQLITE_READONLY',
+  'SQLITE_CORRUPT',
+  'SQLITE_NOTADB',
+  'SQLITE_NOMEM',
+  'SQLITE_PROTOCOL',
+  'SQLITE_PERM',
+  'SQLITE_AUTH',
+  'SQLITE_INTERRUPT',
+  'SQLITE_ABORT',
+]
+
+/** disk_full or unavailable with the driver's error as cause; anything else as it is. */
+export function classify(error: unknown): unknown {
+  const code = sqliteCode(error)
+  if (code === undefined) return error
+  if (code.startsWith('SQLITE_FULL')) return new MailError('disk_full', {}, { cause: error })
+  if (SURROUNDINGS.some((known) => code.startsWith(known))) {
+    return new MailError('unavailable', { detail: code }, { cause: error })
+  }
+  return error
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  const code = sqliteCode(error)
+  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
+}
+
+/** Extended result code of a better-sqlite3 error, such as SQLITE_IOERR_FSYNC. */
+export function sqliteCode(error: unknown): string | undefined {
+  return error instanceof BetterSqlite.SqliteError ? error.code : undefined
+}

@@ -1,0 +1,79 @@
+/** API keys. Rows only: what a key may do is decided in mail/access. */
+import type { ApiKeyRow, Db, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+
+export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
+  return db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash).executeTakeFirst()
+}
+
+export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined> {
+  return db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function getRoot(db: Db, organizationId: string): Promise<ApiKeyRow | undefined> {
+  return db
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('is_root', '=', 1)
+    .executeTakeFirst()
+}
+
+/** The level at which keys were made: null pod is the organization, null inbox the pod. */
+export interface KeyLevel {
+  readonly organizationId: string
+  readonly podId: string | null
+  readonly inboxId: string | null
+}
+
+export async function list(db: Db, level: KeyLevel, keyset: Keyset): Promise<ApiKeyRow[]> {
+  return db
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', level.organizationId)
+    .where('pod_id', level.podId === null ? 'is' : '=', level.podId)
+    .where('inbox_id', level.inboxId === null ? 'is' : '=', level.inboxId)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+export async function insert(tx: Tx, row: ApiKeyRow): Promise<void> {
+  await tx.insertInto('api_keys').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<ApiKeyRow, 'name' | 'permissions' | 'key_hash' | 'prefix' | 'updated_at'>>,
+): Promise<void> {
+  await tx.updateTable('api_keys').set(change).where('id', '=', id).execute()
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('api_keys').where('id', '=', id).execute()
+}
+
+/** Keys scoped to an inbox that goes away; returns their ids. */
+export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> {
+  const rows = await tx.deleteFrom('api_keys').where('inbox_id', '=', inboxId).returning('id').execute()
+  return rows.map((row) => row.id)
+}
+
+/** Keys scoped to a pod that goes away; returns their ids. */
+export async function removeByPod(tx: Tx, podId: string): Promise<string[]> {
+  const rows = await tx.deleteFrom('api_keys').where('pod_id', '=', podId).returning('id').execute()
+  return rows.map((row) => row.id)
+}
+
+/** Later uses only: two nodes may flush in any order. */
+export async function recordUse(tx: Tx, id: string, usedAt: number): Promise<void> {
+  await tx
+    .updateTable('api_keys')
+    .set({ used_at: usedAt })
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('used_at', 'is', null), eb('used_at', '<', usedAt)]))
+    .execute()
+}

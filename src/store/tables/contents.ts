@@ -1,0 +1,93 @@
+/**
+ * Contents (a mail's bytes and what was read from them) and the attachments that lie in them. Rows only. A content is
+ * shared by every message and submission made of the same bytes, and goes when nothing refers to it any more.
+ */
+import type { AttachmentRow, ContentRow, Db, Tx } from '../schema.ts'
+
+/** What a reader of bytes needs; without the bytes themselves. */
+export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
+
+export async function insert(tx: Tx, row: ContentRow, attachments: readonly AttachmentRow[]): Promise<void> {
+  await tx.insertInto('contents').values(row).execute()
+  if (attachments.length > 0)
+    await tx
+      .insertInto('attachments')
+      .values([...attachments])
+      .execute()
+}
+
+export async function getPlace(db: Db, id: string): Promise<ContentPlace | undefined> {
+  return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()
+}
+
+export async function getBytes(db: Db, id: string): Promise<Uint8Array | undefined> {
+  const row = await db.selectFrom('contents').select('bytes').where('id', '=', id).executeTakeFirst()
+  return row?.bytes ?? undefined
+}
+
+export async function getParsed(
+  db: Db,
+  ids: readonly string[],
+): Promise<Pick<ContentRow, 'id' | 'parsed' | 'parsed_blob_key'>[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('contents').select(['id', 'parsed', 'parsed_blob_key']).where('id', 'in', ids).execute()
+}
+
+export async function listAttachments(db: Db, contentIds: readonly string[]): Promise<AttachmentRow[]> {
+  if (contentIds.length === 0) return []
+  return db
+    .selectFrom('attachments')
+    .selectAll()
+    .where('content_id', 'in', contentIds)
+    .orderBy('content_id')
+    .orderBy('position')
+    .execute()
+}
+
+export async function getAttachment(db: Db, contentId: string, id: string): Promise<AttachmentRow | undefined> {
+  return db
+    .selectFrom('attachments')
+    .selectAll()
+    .where('content_id', '=', contentId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+/**
+ * Removes those of the given contents that nothing refers to any more.
+ *
+ * @returns their blobs, to be deleted after the commit; one that is forgotten is swept by age
+ */
+export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const unused = await tx
+    .selectFrom('contents')
+    .select(['id', 'blob_key', 'parsed_blob_key'])
+    .where('id', 'in', ids)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('messages').select('messages.id').whereRef('messages.content_id', '=', 'contents.id'))),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('submissions').select('submissions.id').whereRef('submissions.content_id', '=', 'contents.id'),
+        ),
+      ),
+    )
+    .execute()
+  if (unused.length === 0) return []
+  const unusedIds = unused.map((row) => row.id)
+  await tx.deleteFrom('contents').where('id', 'in', unusedIds).execute()
+  return unused.flatMap((row) => [row.blob_key, row.parsed_blob_key]).filter((key) => key !== null)
+}
+
+/** Whether a row refers to the blob: the sweep keeps those. */
+export async function isBlobUsed(db: Db, key: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('contents')
+    .select('id')
+    .where((eb) => eb.or([eb('blob_key', '=', key), eb('parsed_blob_key', '=', key)]))
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}

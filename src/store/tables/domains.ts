@@ -1,0 +1,30 @@
+/** Domains. Rows only. */
+import type { Db, DomainRow, Tx } from '../schema.ts'
+
+export async function getByName(db: Db, domain: string): Promise<DomainRow | undefined> {
+  return db
+    .selectFrom('domains')
+    .selectAll()
+    .where('domain', '=', domain)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function insert(tx: Tx, row: DomainRow): Promise<void> {
+  await tx.insertInto('domains').values(row).execute()
+}
+
+/** Whether the pod owns a domain: such a pod cannot be deleted. */
+export async function podHasDomain(db: Db, podId: string): Promise<boolean> {
+  const row = await db.selectFrom('domains').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+export async function countByOrganization(db: Db, organizationId: string): Promise<number> {
+  const row = await db
+    .selectFrom('domains')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}

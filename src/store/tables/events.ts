@@ -1,0 +1,70 @@
+/** The event log. Rows only; the store numbers and inserts them (at commit), mail/events reads and sweeps them. */
+import type { Db, EventLogRow, EventRow, Tx } from '../schema.ts'
+
+/** The log's identity and its bounds: what is kept lies in (floor_seq, last_seq]. */
+export async function requireLog(db: Db): Promise<EventLogRow> {
+  return db.selectFrom('event_log').selectAll().executeTakeFirstOrThrow()
+}
+
+/** Every event after a number, in order. */
+export async function listAfter(db: Db, afterSeq: number, limit: number): Promise<EventRow[]> {
+  return db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit).execute()
+}
+
+export interface EventSelection {
+  /** Exclusive and inclusive: a bound on the rows looked at, however few of them fit. */
+  readonly afterSeq: number
+  readonly throughSeq: number
+  readonly types: readonly string[]
+  /** undefined: every organization. */
+  readonly organizationId: string | undefined
+  /** Events in one of these; no restriction when both are empty. */
+  readonly inboxIds: readonly string[]
+  readonly podIds: readonly string[]
+}
+
+/** Events of a selection, in order. */
+export async function listSelected(db: Db, selection: EventSelection, limit: number): Promise<EventRow[]> {
+  const { organizationId, inboxIds, podIds } = selection
+  return db
+    .selectFrom('events')
+    .selectAll()
+    .where('seq', '>', selection.afterSeq)
+    .where('seq', '<=', selection.throughSeq)
+    .where('type', 'in', selection.types)
+    .$if(organizationId !== undefined, (query) => query.where('organization_id', '=', organizationId!))
+    .$if(inboxIds.length + podIds.length > 0, (query) =>
+      query.where((eb) =>
+        eb.or([
+          ...(inboxIds.length > 0 ? [eb('inbox_id', 'in', inboxIds)] : []),
+          ...(podIds.length > 0 ? [eb('pod_id', 'in', podIds)] : []),
+        ]),
+      ),
+    )
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+/** What retention decides on. */
+export type EventAge = Pick<EventRow, 'seq' | 'at' | 'type'>
+
+export async function listAges(db: Db, afterSeq: number, limit: number): Promise<EventAge[]> {
+  return db
+    .selectFrom('events')
+    .select(['seq', 'at', 'type'])
+    .where('seq', '>', afterSeq)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+export async function remove(tx: Tx, seqs: readonly number[]): Promise<void> {
+  if (seqs.length === 0) return
+  await tx.deleteFrom('events').where('seq', 'in', seqs).execute()
+}
+
+/** Cursors before it have expired from now on. It never goes back. */
+export async function raiseFloor(tx: Tx, floorSeq: number): Promise<void> {
+  await tx.updateTable('event_log').set({ floor_seq: floorSeq }).where('floor_seq', '<', floorSeq).execute()
+}

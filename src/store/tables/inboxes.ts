@@ -1,0 +1,103 @@
+/** Inboxes and their counters. Rows only. An inbox that is being deleted is not there. */
+import type { Db, InboxRow, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+
+export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('address', '=', address)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function getById(db: Db, id: string): Promise<InboxRow | undefined> {
+  return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
+}
+
+export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<InboxRow | undefined> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('client_id', '=', clientId)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Whether the address is used, by an inbox that is still being deleted too. */
+export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
+  const row = await db.selectFrom('inboxes').select('id').where('address', '=', address).executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whether the pod still has an inbox, also one whose removal is under way. */
+export async function podHasInbox(db: Db, podId: string): Promise<boolean> {
+  const row = await db.selectFrom('inboxes').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+export interface InboxScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<InboxRow[]> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('id', '=', scope.inboxId!))
+    .where('deleting_at', 'is', null)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+export async function insert(tx: Tx, row: InboxRow): Promise<void> {
+  await tx.insertInto('inboxes').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'updated_at' | 'deleting_at' | 'client_id'>>,
+): Promise<void> {
+  await tx.updateTable('inboxes').set(change).where('id', '=', id).execute()
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('inboxes').where('id', '=', id).execute()
+}
+
+/** Addresses of inboxes, for rows that name only the id. */
+export async function addresses(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).execute()
+  return new Map(rows.map((row) => [row.id, row.address]))
+}
+
+export interface InboxCounts {
+  readonly messages: number
+  readonly unread: number
+  readonly threads: number
+  readonly bytes: number
+}
+
+/** Counters move in the transaction that moves what they count. */
+export async function addCounts(tx: Tx, id: string, difference: InboxCounts): Promise<void> {
+  await tx
+    .updateTable('inboxes')
+    .set((eb) => ({
+      message_count: eb('message_count', '+', difference.messages),
+      unread_count: eb('unread_count', '+', difference.unread),
+      thread_count: eb('thread_count', '+', difference.threads),
+      size_bytes: eb('size_bytes', '+', difference.bytes),
+    }))
+    .where('id', '=', id)
+    .execute()
+}

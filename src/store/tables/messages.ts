@@ -1,0 +1,222 @@
+/** Messages with their labels and addresses. Rows only: what they mean is decided in mail/messages. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { AddressKind, Db, MessageAddressRow, MessageRow, Tx } from '../schema.ts'
+import { conjunction, containing } from './conditions.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+
+export type NewMessageRow = Omit<MessageRow, 'number'>
+export type StoredMessageRow = Omit<MessageRow, 'number'> & { number: number }
+
+export async function getById(db: Db, inboxId: string, id: string): Promise<StoredMessageRow | undefined> {
+  return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).where('id', '=', id).executeTakeFirst()
+}
+
+/** @param hash SHA-256 (hex) of the api_message_id */
+export async function getByApiId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('api_message_id_hash', '=', hash)
+    .executeTakeFirst()
+}
+
+/** The mail of this inbox with the same Message-ID field and the same content, if it is there already. */
+export async function getTwin(
+  db: Db,
+  inboxId: string,
+  headerIdHash: string,
+  fingerprint: string,
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', headerIdHash)
+    .where('fingerprint', '=', fingerprint)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute()
+}
+
+export interface MessageCriteria {
+  readonly inboxId: string
+  /** Bits of hidden classes that are not to be shown. */
+  readonly hiddenMask: number
+  readonly labels: readonly string[]
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  readonly from: readonly string[]
+  readonly to: readonly string[]
+  readonly subject: readonly string[]
+}
+
+export interface ScannedRow {
+  readonly id: string
+  readonly timestamp: number
+  /** Whether it is to be shown. SQL's boolean: 0, 1, true or false. */
+  readonly matches: unknown
+}
+
+/**
+ * The next `keyset.limit` messages in order of time, each with whether it meets the criteria: the caller counts what it
+ * has looked at, so that a filter that meets nothing ends in a short page and not in a scan of the whole inbox.
+ */
+export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  return db
+    .selectFrom('messages')
+    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .where('inbox_id', '=', criteria.inboxId)
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
+  const all: Expression<SqlBool>[] = []
+  if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
+  for (const label of criteria.labels) {
+    all.push(
+      sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`,
+    )
+  }
+  for (const text of criteria.from) all.push(hasAddress(['from'], text))
+  for (const text of criteria.to) all.push(hasAddress(['to', 'cc', 'bcc'], text))
+  for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
+  return all
+}
+
+function hasAddress(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from message_addresses where message_addresses.message_id = messages.id
+    and message_addresses.kind in (${sql.join(kinds)})
+    and (${containing(sql.ref('message_addresses.address'), text)} or ${containing(sql.ref('message_addresses.name'), text)}))`
+}
+
+/** Messages of a thread, newest first unless ascending. */
+export async function listByThread(db: Db, threadId: string, keyset: Keyset): Promise<StoredMessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('thread_id', '=', threadId)
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+/** The message of a thread in which an attachment lies. */
+export async function getAttachmentInThread(
+  db: Db,
+  threadId: string,
+  attachmentId: string,
+): Promise<Pick<StoredMessageRow, 'id' | 'content_id' | 'hidden'> | undefined> {
+  return db
+    .selectFrom('attachments')
+    .innerJoin('messages', 'messages.content_id', 'attachments.content_id')
+    .select(['messages.id', 'messages.content_id', 'messages.hidden'])
+    .where('attachments.id', '=', attachmentId)
+    .where('messages.thread_id', '=', threadId)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Some messages of an inbox that is being removed. */
+export async function listSome(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
+  return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
+}
+
+/** @returns the number under which the text index keeps it */
+export async function insert(
+  tx: Tx,
+  row: NewMessageRow,
+  labels: readonly string[],
+  addresses: readonly MessageAddressRow[],
+): Promise<number> {
+  const { number } = await tx.insertInto('messages').values(row).returning('number').executeTakeFirstOrThrow()
+  if (labels.length > 0) await insertLabels(tx, row.id, labels)
+  if (addresses.length > 0)
+    await tx
+      .insertInto('message_addresses')
+      .values([...addresses])
+      .execute()
+  return number
+}
+
+async function insertLabels(tx: Tx, messageId: string, labels: readonly string[]): Promise<void> {
+  await tx
+    .insertInto('message_labels')
+    .values(labels.map((label) => ({ message_id: messageId, label })))
+    .execute()
+}
+
+/** Adds and removes labels, and writes the hidden mask that follows from them. */
+export async function changeLabels(
+  tx: Tx,
+  messageId: string,
+  change: { added: readonly string[]; removed: readonly string[]; hidden: number },
+): Promise<void> {
+  if (change.removed.length > 0) {
+    await tx
+      .deleteFrom('message_labels')
+      .where('message_id', '=', messageId)
+      .where('label', 'in', change.removed)
+      .execute()
+  }
+  if (change.added.length > 0) await insertLabels(tx, messageId, change.added)
+  await tx
+    .updateTable('messages')
+    .set({ hidden: change.hidden, updated_at: tx.now })
+    .where('id', '=', messageId)
+    .execute()
+}
+
+export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byMessage = new Map<string, string[]>()
+  if (messageIds.length === 0) return byMessage
+  const rows = await db
+    .selectFrom('message_labels')
+    .selectAll()
+    .where('message_id', 'in', messageIds)
+    .orderBy('message_id')
+    .orderBy('label')
+    .execute()
+  for (const row of rows) append(byMessage, row.message_id, row.label)
+  return byMessage
+}
+
+export async function addressesOf(db: Db, messageIds: readonly string[]): Promise<Map<string, MessageAddressRow[]>> {
+  const byMessage = new Map<string, MessageAddressRow[]>()
+  if (messageIds.length === 0) return byMessage
+  const rows = await db
+    .selectFrom('message_addresses')
+    .selectAll()
+    .where('message_id', 'in', messageIds)
+    .orderBy('message_id')
+    .orderBy('kind')
+    .orderBy('position')
+    .execute()
+  for (const row of rows) append(byMessage, row.message_id, row)
+  return byMessage
+}
+
+/** Labels and addresses go with them. */
+export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom('messages').where('id', 'in', ids).execute()
+}
+
+function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key)
+  if (list) list.push(value)
+  else map.set(key, [value])
+}

@@ -1,0 +1,104 @@
+/** Submissions, their recipients, and each attempt to hand one over. Rows only: mail/sending decides. */
+import type { Db, DeliveryRow, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
+
+export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
+  await tx.insertInto('submissions').values(submission).execute()
+  await tx
+    .insertInto('recipients')
+    .values([...recipients])
+    .execute()
+}
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<SubmissionRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('submissions').selectAll().where('id', 'in', ids).execute()
+}
+
+export async function listRecipients(db: Db, messageId: string): Promise<RecipientRow[]> {
+  return db
+    .selectFrom('recipients')
+    .selectAll()
+    .where('message_id', '=', messageId)
+    .orderBy('created_at')
+    .orderBy('position')
+    .execute()
+}
+
+/** When the next recipient is due, leased ones not counted; undefined: none is waiting. */
+export async function nextDue(db: Db): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('recipients')
+    .select('next_attempt_at')
+    .where('state', '=', 'queued')
+    .where('lease_owner', 'is', null)
+    .orderBy('next_attempt_at')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.next_attempt_at
+}
+
+/**
+ * Writes a recipient's outcome and frees it, if the lease is still the owner's.
+ *
+ * @returns false when it is not: somebody else works on it now
+ */
+export async function recordOutcome(
+  tx: Tx,
+  id: string,
+  owner: string,
+  change: Pick<
+    RecipientRow,
+    'state' | 'attempts' | 'next_attempt_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
+  >,
+): Promise<boolean> {
+  const changed = await tx
+    .updateTable('recipients')
+    .set({ ...change, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .where('id', '=', id)
+    .where('lease_owner', '=', owner)
+    .where('state', '=', 'queued')
+    .returning('id')
+    .executeTakeFirst()
+  return changed !== undefined
+}
+
+export async function insertDelivery(tx: Tx, row: DeliveryRow): Promise<void> {
+  await tx.insertInto('deliveries').values(row).execute()
+}
+
+export async function listDeliveries(db: Db, recipientIds: readonly string[]): Promise<DeliveryRow[]> {
+  if (recipientIds.length === 0) return []
+  return db
+    .selectFrom('deliveries')
+    .selectAll()
+    .where('recipient_id', 'in', recipientIds)
+    .orderBy('recipient_id')
+    .orderBy('attempt')
+    .execute()
+}
+
+/**
+ * Removes those submissions of (deleted) messages none of whose recipients waits any more; recipients and their history
+ * go with them. Deleting a message does not take it out of the queue.
+ *
+ * @returns contents that may be unused now
+ */
+export async function removeFinished(tx: Tx, messageIds: readonly string[]): Promise<string[]> {
+  if (messageIds.length === 0) return []
+  const rows = await tx
+    .deleteFrom('submissions')
+    .where('message_id', 'in', messageIds)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('recipients')
+            .select('recipients.id')
+            .whereRef('recipients.submission_id', '=', 'submissions.id')
+            .where('recipients.state', 'in', ['queued', 'held']),
+        ),
+      ),
+    )
+    .returning('content_id')
+    .execute()
+  return rows.map((row) => row.content_id)
+}

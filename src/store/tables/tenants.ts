@@ -1,0 +1,80 @@
+/** Organizations and pods. Rows only. */
+import { sql } from 'kysely'
+import type { Db, OrganizationRow, PodRow, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+
+export async function getOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
+  return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** The one made at first start. */
+export async function getFirstOrganization(db: Db): Promise<OrganizationRow | undefined> {
+  return db.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').limit(1).executeTakeFirst()
+}
+
+export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<void> {
+  await tx.insertInto('organizations').values(row).execute()
+}
+
+/** From the pods' counters, never from a scan of inboxes. */
+export async function countInboxes(db: Db, organizationId: string): Promise<number> {
+  const row = await db
+    .selectFrom('pods')
+    .select(sql<number>`coalesce(sum(inbox_count), 0)`.as('count'))
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}
+
+export async function getPod(db: Db, organizationId: string, ref: string): Promise<PodRow | undefined> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where((eb) => eb.or([eb('id', '=', ref), eb('client_id', '=', ref)]))
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function getDefaultPod(db: Db, organizationId: string): Promise<PodRow | undefined> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('is_default', '=', 1)
+    .executeTakeFirst()
+}
+
+export async function listPods(
+  db: Db,
+  scope: { organizationId: string; podId?: string | undefined },
+  keyset: Keyset,
+): Promise<PodRow[]> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('id', '=', scope.podId!))
+    .where('deleting_at', 'is', null)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+export async function insertPod(tx: Tx, row: PodRow): Promise<void> {
+  await tx.insertInto('pods').values(row).execute()
+}
+
+export async function removePod(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('pods').where('id', '=', id).execute()
+}
+
+export async function addInboxCount(tx: Tx, podId: string, difference: number): Promise<void> {
+  await tx
+    .updateTable('pods')
+    .set((eb) => ({ inbox_count: eb('inbox_count', '+', difference) }))
+    .where('id', '=', podId)
+    .execute()
+}

@@ -1,0 +1,243 @@
+/** Threads: their list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
+import { conjunction, containing } from './conditions.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+import type { ScannedRow } from './messages.ts'
+
+export interface ThreadScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+export async function get(db: Db, scope: ThreadScope, id: string): Promise<ThreadRow | undefined> {
+  return db
+    .selectFrom('threads')
+    .selectAll()
+    .where('id', '=', id)
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
+}
+
+/** The threads that known Message-IDs belong to, in the order of the hashes given; unknown ones are left out. */
+export async function findByReferences(db: Db, inboxId: string, hashes: readonly string[]): Promise<string[]> {
+  if (hashes.length === 0) return []
+  const rows = await db
+    .selectFrom('thread_references')
+    .select(['message_id_hash', 'thread_id'])
+    .where('inbox_id', '=', inboxId)
+    .where('message_id_hash', 'in', hashes)
+    .execute()
+  const byHash = new Map(rows.map((row) => [row.message_id_hash, row.thread_id]))
+  return hashes.map((hash) => byHash.get(hash)).filter((id) => id !== undefined)
+}
+
+/** The first thread that a Message-ID was seen in keeps it. */
+export async function addReferences(
+  tx: Tx,
+  inboxId: string,
+  threadId: string,
+  hashes: readonly string[],
+): Promise<void> {
+  if (hashes.length === 0) return
+  await tx
+    .insertInto('thread_references')
+    .values(hashes.map((hash) => ({ inbox_id: inboxId, message_id_hash: hash, thread_id: threadId })))
+    .onConflict((conflict) => conflict.columns(['inbox_id', 'message_id_hash']).doNothing())
+    .execute()
+}
+
+export async function insert(tx: Tx, row: ThreadRow): Promise<void> {
+  await tx.insertInto('threads').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Omit<ThreadRow, 'id' | 'organization_id' | 'pod_id' | 'inbox_id' | 'created_at'>>,
+): Promise<void> {
+  await tx.updateTable('threads').set(change).where('id', '=', id).execute()
+}
+
+/** @param differences label → how many messages more (or fewer) of the thread have it */
+export async function addLabelCounts(
+  tx: Tx,
+  threadId: string,
+  differences: ReadonlyMap<string, number>,
+): Promise<void> {
+  const rows = [...differences].filter(([, difference]) => difference !== 0)
+  if (rows.length === 0) return
+  await tx
+    .insertInto('thread_labels')
+    .values(rows.map(([label, difference]) => ({ thread_id: threadId, label, message_count: difference })))
+    .onConflict((conflict) =>
+      conflict.columns(['thread_id', 'label']).doUpdateSet((eb) => ({
+        message_count: eb('thread_labels.message_count', '+', eb.ref('excluded.message_count')),
+      })),
+    )
+    .execute()
+  if (rows.some(([, difference]) => difference < 0)) {
+    await tx.deleteFrom('thread_labels').where('thread_id', '=', threadId).where('message_count', '<=', 0).execute()
+  }
+}
+
+/** @param sign +1 for a message that came, -1 for one that left */
+export async function addParticipants(
+  tx: Tx,
+  threadId: string,
+  participants: readonly Pick<ThreadParticipantRow, 'kind' | 'address' | 'display'>[],
+  sign: 1 | -1,
+): Promise<void> {
+  if (participants.length === 0) return
+  await tx
+    .insertInto('thread_participants')
+    .values(participants.map((participant) => ({ thread_id: threadId, ...participant, message_count: sign })))
+    .onConflict((conflict) =>
+      conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
+        message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
+      })),
+    )
+    .execute()
+  if (sign === -1) {
+    await tx
+      .deleteFrom('thread_participants')
+      .where('thread_id', '=', threadId)
+      .where('message_count', '<=', 0)
+      .execute()
+  }
+}
+
+export async function labelsOf(db: Db, threadIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byThread = new Map<string, string[]>(threadIds.map((id) => [id, []]))
+  if (threadIds.length === 0) return byThread
+  const rows = await db
+    .selectFrom('thread_labels')
+    .select(['thread_id', 'label'])
+    .where('thread_id', 'in', threadIds)
+    .orderBy('thread_id')
+    .orderBy('label')
+    .execute()
+  for (const row of rows) byThread.get(row.thread_id)!.push(row.label)
+  return byThread
+}
+
+/** Of each thread the first `perThread` by kind and address. */
+export async function participantsOf(
+  db: Db,
+  threadIds: readonly string[],
+  perThread: number,
+): Promise<Map<string, ThreadParticipantRow[]>> {
+  const byThread = new Map<string, ThreadParticipantRow[]>(threadIds.map((id) => [id, []]))
+  if (threadIds.length === 0) return byThread
+  const ranked = db
+    .selectFrom('thread_participants')
+    .selectAll()
+    .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('place'))
+    .where('thread_id', 'in', threadIds)
+  const rows = await db
+    .selectFrom(ranked.as('ranked'))
+    .selectAll()
+    .where('place', '<=', perThread)
+    .orderBy('thread_id')
+    .orderBy('place')
+    .execute()
+  for (const row of rows) byThread.get(row.thread_id)!.push(row)
+  return byThread
+}
+
+/** Contents of each thread's newest `perThread` messages, newest first. */
+export async function contentsOf(
+  db: Db,
+  threadIds: readonly string[],
+  perThread: number,
+): Promise<Map<string, string[]>> {
+  const byThread = new Map<string, string[]>()
+  if (threadIds.length === 0) return byThread
+  const ranked = db
+    .selectFrom('messages')
+    .select(['thread_id', 'content_id'])
+    .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('place'))
+    .where('thread_id', 'in', threadIds)
+    // Only those that have attachments: most do not, and a thread may be long.
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('attachments')
+          .select('attachments.id')
+          .whereRef('attachments.content_id', '=', 'messages.content_id'),
+      ),
+    )
+  const rows = await db
+    .selectFrom(ranked.as('ranked'))
+    .selectAll()
+    .where('place', '<=', perThread)
+    .orderBy('thread_id')
+    .orderBy('place')
+    .execute()
+  for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row.content_id])
+  return byThread
+}
+
+export interface ThreadCriteria {
+  readonly scope: ThreadScope
+  readonly hiddenMask: number
+  readonly labels: readonly string[]
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  readonly senders: readonly string[]
+  readonly recipients: readonly string[]
+  readonly subject: readonly string[]
+}
+
+/** As `messages.scan`. */
+export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  const { scope } = criteria
+  return db
+    .selectFrom('threads')
+    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .$call((query) => {
+      if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
+      if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
+      return query.where('organization_id', '=', scope.organizationId)
+    })
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`deleting_at is null`]
+  if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
+  for (const label of criteria.labels) {
+    all.push(
+      sql<SqlBool>`exists (select 1 from thread_labels where thread_labels.thread_id = threads.id and thread_labels.label = ${label})`,
+    )
+  }
+  for (const text of criteria.senders) all.push(hasParticipant('sender', text))
+  for (const text of criteria.recipients) all.push(hasParticipant('recipient', text))
+  for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
+  return all
+}
+
+function hasParticipant(kind: ThreadParticipantRow['kind'], text: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from thread_participants where thread_participants.thread_id = threads.id
+    and thread_participants.kind = ${kind} and ${containing(sql.ref('thread_participants.display'), text)})`
+}
+
+/** Labels, participants and references go with them. */
+export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom('threads').where('id', 'in', ids).execute()
+}

@@ -1,0 +1,96 @@
+/** Blobs as files: whole or not there, found by random keys, swept by age. */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { isMailError } from '../../src/errors.ts'
+import { openTestStore, rejection, type TestStore } from './test-store.ts'
+
+test('what was put is read back, with its size and hash', async () => {
+  await using store = await openTestStore()
+  const bytes = Buffer.from('grüße '.repeat(50_000))
+  const put = await store.blobs.put(inChunks(bytes, 10_000))
+  expect(put.sizeBytes).toBe(bytes.length)
+  expect(put.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
+  expect(await read(store, put.key)).toEqual(bytes)
+})
+
+test.each([
+  [0, 10, '0123456789'],
+  [3, 5, '34'],
+  [9, 10, '9'],
+  [5, 5, ''],
+  [8, 100, '89'],
+  [10, 20, ''],
+])('bytes %i to %i are read alone', async (start, end, expected) => {
+  await using store = await openTestStore()
+  const { key } = await store.blobs.put(inChunks(Buffer.from('0123456789'), 3))
+  expect(String(await read(store, key, { start, end }))).toBe(expected)
+})
+
+test('an empty object is an object', async () => {
+  await using store = await openTestStore()
+  const { key, sizeBytes } = await store.blobs.put(inChunks(Buffer.alloc(0), 1))
+  expect(sizeBytes).toBe(0)
+  expect(await read(store, key)).toEqual(Buffer.alloc(0))
+})
+
+test('a source that fails leaves nothing and its error is passed on', async () => {
+  await using store = await openTestStore()
+  async function* broken() {
+    yield Buffer.from('half of it')
+    throw new Error('peer went away')
+  }
+  expect(await rejection(store.blobs.put(broken()))).toEqual(new Error('peer went away'))
+  expect(await readdir(join(store.dataDir, 'blobs', 'incoming'))).toEqual([])
+  expect(await listOlder(store, Date.now() + 60_000)).toEqual([])
+})
+
+test('what was removed is not found, and removing it again is fine', async () => {
+  await using store = await openTestStore()
+  const { key } = await store.blobs.put(inChunks(Buffer.from('x'), 1))
+  await store.blobs.delete(key)
+  await store.blobs.delete(key)
+  expect(isMailError(await rejection(read(store, key)), 'not_found')).toBe(true)
+})
+
+test.each(['../martlet.db', 'incoming/x', '', '/etc/passwd', 'A'.repeat(32), `${'a'.repeat(32)}/..`, 'a'.repeat(31)])(
+  'the key %j is refused before it becomes a path',
+  async (key) => {
+    await using store = await openTestStore()
+    expect(String(await rejection(read(store, key)))).toContain('not a blob key')
+    expect(String(await rejection(store.blobs.delete(key)))).toContain('not a blob key')
+  },
+)
+
+test('only objects of the age are listed, and old temp files of a crash go', async () => {
+  await using store = await openTestStore()
+  const old = await store.blobs.put(inChunks(Buffer.from('old'), 1))
+  await store.blobs.put(inChunks(Buffer.from('young'), 1))
+  const root = join(store.dataDir, 'blobs')
+  const dayAgo = new Date(Date.now() - 86_400_000)
+  await utimes(join(root, old.key.slice(0, 2), old.key), dayAgo, dayAgo)
+  await writeFile(join(root, 'incoming', 'left-by-a-crash'), 'half')
+  await utimes(join(root, 'incoming', 'left-by-a-crash'), dayAgo, dayAgo)
+  await writeFile(join(root, 'incoming', 'being-written'), 'half')
+  await mkdir(join(root, 'lost+found'))
+
+  expect(await listOlder(store, Date.now() - 3_600_000)).toEqual([old.key])
+  expect(await readdir(join(root, 'incoming'))).toEqual(['being-written'])
+})
+
+async function* inChunks(bytes: Buffer, size: number): AsyncIterable<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
+}
+
+async function read(store: TestStore, key: string, range?: { start: number; end: number }): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of store.blobs.get(key, range)) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+async function listOlder(store: TestStore, timeMs: number): Promise<string[]> {
+  const keys: string[] = []
+  for await (const key of store.blobs.listOlderThan(timeMs)) keys.push(key)
+  return keys
+}

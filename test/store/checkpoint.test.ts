@@ -1,0 +1,35 @@
+/** The write-ahead log stays short while the writer never pauses, and a failing checkpoint stops nobody. Needs dist/. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
+import { insertOrganization, openTestStore, organizationIds, temporaryFolder } from './test-store.ts'
+
+test('a writer that never pauses does not make the log grow for ever', async () => {
+  await using store = await openTestStore({ limits: { checkpointPages: 100, transactionGroupMax: 1 } })
+  const name = 'x'.repeat(50_000)
+  const ids = Array.from({ length: 400 }, (_, index) => String(index).padStart(4, '0'))
+  await Promise.all(ids.map((id) => store.transaction((tx) => insertOrganization(tx, id, name))))
+
+  const writtenBytes = ids.length * name.length
+  const { size } = await stat(join(store.dataDir, 'martlet.db-wal'))
+  expect(size).toBeLessThan(writtenBytes / 4)
+  expect(await organizationIds(store)).toEqual(ids)
+})
+
+test('a checkpoint that fails is counted, tried again when the log has grown, and holds no writer up', async () => {
+  await using folder = await temporaryFolder()
+  const metrics = createMetrics()
+  const file = join(folder.path, 'is-not-there.db')
+  const checkpointer = new Checkpointer({ file, checkpointPages: 100, log: createLog('silent'), metrics })
+
+  for (const log of [99, 100, 150, 199, 200]) {
+    checkpointer.look({ busy: 0, log, checkpointed: 0 })
+    await checkpointer.writersTurn()
+    await checkpointer.idle()
+  }
+  expect((await metrics.loopErrors.get()).values).toMatchObject([{ labels: { loop: 'checkpoint' }, value: 2 }])
+  await checkpointer.close()
+})

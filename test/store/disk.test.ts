@@ -1,0 +1,42 @@
+/** Free space: who asks is refused in time, and let in again. */
+import { expect, test } from 'vitest'
+import { deferred, openTestStore, rejection } from './test-store.ts'
+
+const MIB = 1024 * 1024
+
+test('below the least free space nothing is taken, until there is room again', async () => {
+  let free = 63 * MIB
+  let looked = deferred()
+  await using store = await openTestStore({
+    limits: { diskFreeBytesMin: 64 * MIB, diskCheckMs: 1 },
+    freeBytes: async () => {
+      looked.resolve()
+      return free
+    },
+  })
+  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+  await store.transaction(async () => 'removals must go on') // what frees room may still run
+
+  free = 65 * MIB
+  await untilLookedTwice()
+  store.requireRoom()
+
+  async function untilLookedTwice(): Promise<void> {
+    for (let look = 0; look < 2; look++) {
+      looked = deferred()
+      await looked.promise
+    }
+  }
+})
+
+test('a folder that cannot be looked at counts as one that cannot be written to', async () => {
+  await using store = await openTestStore({ freeBytes: () => Promise.reject(new Error('stale file handle')) })
+  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+})
+
+test('the probe reads and writes, and tells of a closed store', async () => {
+  const store = await openTestStore()
+  await store.probe()
+  await store[Symbol.asyncDispose]()
+  expect(await rejection(store.probe())).toBeDefined()
+})

@@ -1,0 +1,66 @@
+/** What the store writes for an event beside the numbers that group-commit.test.ts looks at. */
+import { expect, test } from 'vitest'
+import { insertInbox, insertMessage } from './rows.ts'
+import { event, openTestStore } from './test-store.ts'
+
+test('an event is kept as it was when it was appended, at the time of its transaction', async () => {
+  await using store = await openTestStore()
+  const payload: Record<string, unknown> = { label: 'urgent' }
+  const now = await store.transaction(async (tx) => {
+    const more = { inboxId: 'inbox', podId: 'pod', messageId: 'message', visibility: 'optional' } as const
+    tx.append(event('label.added', { ...more, payload }))
+    payload.label = 'changed later'
+    return tx.now
+  })
+  expect(await store.db.selectFrom('events').selectAll().execute()).toEqual([
+    {
+      seq: 1,
+      event_id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+      at: now,
+      organization_id: 'organization',
+      pod_id: 'pod',
+      inbox_id: 'inbox',
+      type: 'label.added',
+      visibility: 'optional',
+      actor: 'system:test',
+      message_id: 'message',
+      payload: '{"label":"urgent"}',
+    },
+  ])
+})
+
+test("a message's modseq is the number of the last event that names it", async () => {
+  await using store = await openTestStore()
+  const [first, second, untouched] = await store.transaction(async (tx) => {
+    const inbox = await insertInbox(tx)
+    return [await insertMessage(tx, inbox), await insertMessage(tx, inbox), await insertMessage(tx, inbox)] as const
+  })
+  const modseqs = async () => {
+    const rows = await store.db.selectFrom('messages').select(['id', 'modseq']).execute()
+    const byId = new Map(rows.map(({ id, modseq }) => [id, modseq]))
+    return [first, second, untouched].map(({ id }) => byId.get(id))
+  }
+
+  await Promise.all([
+    store.transaction(async (tx) => {
+      tx.append(event('a', { messageId: first.id }))
+      tx.append(event('b', { messageId: second.id }))
+      tx.append(event('c'))
+    }),
+    store.transaction(async (tx) => tx.append(event('d', { messageId: first.id }))),
+  ])
+  expect(await modseqs()).toEqual([4, 2, 0])
+
+  await store.transaction(async (tx) => tx.append(event('e', { messageId: second.id })))
+  expect(await modseqs()).toEqual([4, 5, 0])
+})
+
+test('hundreds of events of one transaction are numbered in order', async () => {
+  await using store = await openTestStore()
+  const types = Array.from({ length: 350 }, (_, index) => `type-${index}`)
+  await store.transaction(async (tx) => {
+    for (const type of types) tx.append(event(type))
+  })
+  const rows = await store.db.selectFrom('events').select(['seq', 'type']).orderBy('seq').execute()
+  expect(rows).toEqual(types.map((type, index) => ({ seq: index + 1, type })))
+})

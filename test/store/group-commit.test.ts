@@ -1,0 +1,323 @@
+/**
+ * Transactions that are committed together. Those of one synchronous stretch form one group: the bell, which rings once
+ * a commit, shows it. What is on disk is read through the connection that sees committed rows only.
+ */
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { isMailError, MailError } from '../../src/errors.ts'
+import type { Tx } from '../../src/store/schema.ts'
+import {
+  asKysely,
+  codeOf,
+  deferred,
+  event,
+  insertOrganization,
+  loggedEvents,
+  openTestStore,
+  organizationIds,
+  rejection,
+  type TestStore,
+  temporaryFolder,
+} from './test-store.ts'
+
+test('a transaction that throws is rolled back alone, and the log has neither its events nor a gap', async () => {
+  await using store = await openTestStore()
+  const commits = countCommits(store)
+
+  const results = await Promise.allSettled(
+    ['a', 'b', 'c'].map((id) =>
+      store.transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        tx.append(event(`${id}.first`))
+        tx.append(event(`${id}.second`))
+        if (id === 'b') throw new Error('b has changed its mind')
+        return id
+      }),
+    ),
+  )
+
+  expect(results).toEqual([
+    { status: 'fulfilled', value: 'a' },
+    { status: 'rejected', reason: new Error('b has changed its mind') },
+    { status: 'fulfilled', value: 'c' },
+  ])
+  expect(commits.count).toBe(1)
+  expect(await organizationIds(store)).toEqual(['a', 'c'])
+  expect(await loggedEvents(store)).toEqual([
+    [1, 'a.first'],
+    [2, 'a.second'],
+    [3, 'c.first'],
+    [4, 'c.second'],
+  ])
+})
+
+test('callers are answered in order, after the commit, and the bell rings last', async () => {
+  await using store = await openTestStore()
+  const order: string[] = []
+  const heard = new Promise<void>((resolve) =>
+    store.onCommit(() => {
+      order.push('bell')
+      resolve()
+    }),
+  )
+
+  const told = ['a', 'b', 'c'].map((id) =>
+    store
+      .transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        order.push(`ran ${id}`)
+        if (id === 'b') throw new Error('no')
+      })
+      .then(
+        () => order.push(`told ${id}`),
+        () => order.push(`refused ${id}`),
+      ),
+  )
+  await Promise.all([...told, heard])
+
+  // Whoever listens runs before the callers go on, but only once all of them are settled and the rows can be read.
+  expect(order).toEqual(['ran a', 'ran b', 'ran c', 'bell', 'told a', 'refused b', 'told c'])
+})
+
+test('rows of a group are not seen before its commit', async () => {
+  await using store = await openTestStore()
+  let seen: unknown
+  await Promise.all([
+    store.transaction((tx) => insertOrganization(tx, 'a')),
+    store.transaction(async (tx) => {
+      seen = await organizationIds(store)
+      await insertOrganization(tx, 'b')
+    }),
+  ])
+  expect(seen).toEqual([])
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+})
+
+test('more transactions than fit into a group make several commits, and numbers go on', async () => {
+  await using store = await openTestStore({ limits: { transactionGroupMax: 10 } })
+  const commits = countCommits(store)
+  const ids = Array.from({ length: 25 }, (_, index) => `organization-${String(index).padStart(2, '0')}`)
+  await Promise.all(
+    ids.map((id) =>
+      store.transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        tx.append(event(id))
+      }),
+    ),
+  )
+  expect(commits.count).toBe(3)
+  expect(await loggedEvents(store)).toEqual(ids.map((id, index) => [index + 1, id]))
+})
+
+// SQLite ends the transaction by itself when the disk is full. The next savepoint then opened one of its own and
+// committed it: a row was on disk whose caller had been told "failed".
+test('a disk that fills up in the middle of a group keeps nothing of it, tells everybody, and is got over', async () => {
+  await using store = await openTestStore()
+  await addOrganization(store, 'before')
+  await store.transaction(limitPages)
+  const commits = countCommits(store)
+
+  const results = await Promise.allSettled([
+    addOrganization(store, 'a'),
+    addOrganization(store, 'b', async () => {
+      throw new MailError('not_found', { what: 'Thing' })
+    }),
+    addOrganization(store, 'c', fillDisk),
+  ])
+
+  // Even the one that threw: what it had seen of its group is gone, so its reason may be.
+  expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full', 'disk_full'])
+  expect(commits.count).toBe(0)
+  expect(await organizationIds(store)).toEqual(['before'])
+  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+
+  await store.transaction(unlimitPages)
+  await addOrganization(store, 'recovered')
+  expect(await organizationIds(store)).toEqual(['before', 'recovered'])
+  expect(await loggedEvents(store)).toEqual([
+    [1, 'before'],
+    [2, 'recovered'],
+  ])
+  store.requireRoom()
+})
+
+test('who is told "kept" is on disk and who is told otherwise is not, also behind a member that hides a full disk', async () => {
+  await using store = await openTestStore()
+  await store.transaction(limitPages)
+  const ids = ['a', 'b', 'hider', 'c', 'd']
+
+  const results = await Promise.allSettled(
+    ids.map((id) =>
+      addOrganization(store, id, async (tx) => {
+        if (id === 'hider') await fillDisk(tx).catch(() => undefined)
+      }),
+    ),
+  )
+
+  expect(results.slice(0, 3).map(codeOf)).toEqual(['unavailable', 'unavailable', 'unavailable'])
+  const kept = ids.filter((_id, index) => results[index]!.status === 'fulfilled')
+  expect(await organizationIds(store)).toEqual(kept)
+  expect((await loggedEvents(store)).map(([, type]) => type)).toEqual(kept)
+})
+
+test('a disk that is full only when the events are written fails the whole group', async () => {
+  await using store = await openTestStore()
+  await store.transaction(limitPages)
+  const results = await Promise.allSettled([
+    addOrganization(store, 'a'),
+    store.transaction(async (tx) => tx.append(event('large', { payload: { text: 'x'.repeat(1_000_000) } }))),
+  ])
+  expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full'])
+  await store.transaction(unlimitPages)
+  expect(await organizationIds(store)).toEqual([])
+  expect(await loggedEvents(store)).toEqual([])
+})
+
+test('a commit that fails keeps nothing and answers everybody', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled([
+    addOrganization(store, 'a'),
+    // Deferred to the commit by hand: no foreign key of ours is.
+    addOrganization(store, 'b', async (tx) => {
+      await sql`pragma defer_foreign_keys = on`.execute(asKysely(tx))
+      await tx.insertInto('thread_labels').values({ thread_id: 'none', label: 'x', message_count: 1 }).execute()
+    }),
+    addOrganization(store, 'c'),
+  ])
+  expect(results.map(codeOf)).toEqual(['unavailable', 'unavailable', 'unavailable'])
+  expect(await organizationIds(store)).toEqual([])
+
+  await addOrganization(store, 'd')
+  expect(await organizationIds(store)).toEqual(['d'])
+  expect(await loggedEvents(store)).toEqual([[1, 'd']])
+})
+
+test('a transaction that hangs is refused after its time, rolled back and shut out; the others are committed', async () => {
+  await using store = await openTestStore({ limits: { transactionMs: 20 } })
+  const commits = countCommits(store)
+  const wakeUp = deferred()
+  const lateResult = deferred<unknown>()
+
+  const results = await Promise.allSettled([
+    addOrganization(store, 'a'),
+    addOrganization(store, 'hung', async (tx) => {
+      const prepared = tx.insertInto('organizations').values({ id: 'late', created_at: 0, updated_at: 0 })
+      await wakeUp.promise
+      lateResult.resolve(await rejection(prepared.execute()))
+    }),
+    addOrganization(store, 'b'),
+  ])
+  expect(results.map(codeOf)).toEqual(['kept', 'unavailable', 'kept'])
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+  expect(commits.count).toBe(2) // the first has waited long enough: its group ends with the one that hung
+
+  // It goes on while somebody else's transaction is open.
+  const error = await store.transaction(async () => {
+    wakeUp.resolve()
+    return lateResult.promise
+  })
+  expect(String(error)).toContain('this transaction is over')
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+})
+
+test('a transaction that has ended throws on every use', async () => {
+  await using store = await openTestStore()
+  let kept!: Tx
+  await store.transaction(async (tx) => {
+    kept = tx
+    await insertOrganization(tx, 'a')
+  })
+  const isOver = 'this transaction is over'
+  expect(() => kept.append(event('late'))).toThrow(isOver)
+  expect(() => kept.newId()).toThrow(isOver)
+  await expect(kept.selectFrom('organizations').selectAll().execute()).rejects.toThrow(isOver)
+  await expect(insertOrganization(kept, 'b')).rejects.toThrow(isOver)
+})
+
+test('more transactions than may wait are refused at once as unavailable', async () => {
+  await using store = await openTestStore({ limits: { transactionQueueMax: 2 } })
+  const results = await Promise.allSettled(['a', 'b', 'c'].map((id) => addOrganization(store, id)))
+  expect(results.map(codeOf)).toEqual(['kept', 'kept', 'unavailable'])
+})
+
+test('close finishes what is queued and refuses what comes later', async () => {
+  await using folder = await temporaryFolder()
+  const store = await openTestStore({ dataDir: folder.path })
+  const queued = addOrganization(store, 'queued')
+  const closed = store.close()
+  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'shutting_down' }))
+  expect(isMailError(await rejection(addOrganization(store, 'late')), 'shutting_down')).toBe(true)
+  await Promise.all([queued, closed, store.close()])
+
+  await using again = await openTestStore({ dataDir: folder.path })
+  expect(await organizationIds(again)).toEqual(['queued'])
+})
+
+test('numbers go on after a restart, and the log keeps its epoch', async () => {
+  await using folder = await temporaryFolder()
+  const first = await openTestStore({ dataDir: folder.path })
+  await first.transaction(async (tx) => tx.append(event('one')))
+  await first.transaction(async (tx) => void (await asKysely(tx).deleteFrom('events').execute()))
+  await first.close()
+
+  await using second = await openTestStore({ dataDir: folder.path })
+  await second.transaction(async (tx) => tx.append(event('two')))
+  expect(await loggedEvents(second)).toEqual([[2, 'two']])
+  expect(second.epoch).toBe(first.epoch)
+})
+
+test('ids of one transaction sort in the order in which they were made', async () => {
+  await using store = await openTestStore()
+  const ids = await store.transaction(async (tx) => Array.from({ length: 5_000 }, () => tx.newId()))
+  expect(new Set(ids).size).toBe(5_000)
+  expect(ids.toSorted()).toEqual(ids)
+})
+
+test('a listener that throws keeps neither the others nor the writer from going on', async () => {
+  await using store = await openTestStore()
+  const heard: string[] = []
+  store.onCommit(() => {
+    throw new Error('broken listener')
+  })
+  const stop = store.onCommit(() => {
+    heard.push('first')
+    stop()
+  })
+  store.onCommit(() => heard.push('second'))
+  await addOrganization(store, 'a')
+  await addOrganization(store, 'b')
+  expect(heard).toEqual(['first', 'second', 'second'])
+})
+
+async function addOrganization(store: TestStore, id: string, then?: (tx: Tx) => Promise<void>): Promise<void> {
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, id)
+    tx.append(event(id))
+    await then?.(tx)
+  })
+}
+
+function countCommits(store: TestStore): { count: number } {
+  const commits = { count: 0 }
+  store.onCommit(() => {
+    commits.count++
+  })
+  return commits
+}
+
+/** The database may not grow any more: what a full disk is to SQLite. */
+async function limitPages(tx: Tx): Promise<void> {
+  const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(asKysely(tx))
+  await sql.raw(`pragma max_page_count = ${rows[0]!.page_count}`).execute(asKysely(tx))
+}
+
+async function unlimitPages(tx: Tx): Promise<void> {
+  await sql`pragma max_page_count = 1000000`.execute(asKysely(tx))
+}
+
+async function fillDisk(tx: Tx): Promise<void> {
+  await tx
+    .insertInto('organizations')
+    .values({ id: 'huge', name: 'x'.repeat(1_000_000), created_at: 0, updated_at: 0 })
+    .execute()
+}

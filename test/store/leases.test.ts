@@ -1,0 +1,97 @@
+/** Claims: due order, nobody else's rows, and what comes back by itself. */
+import { expect, test } from 'vitest'
+import { claimJobs, claimRecipients, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
+import { insertRecipients } from './rows.ts'
+import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
+
+const FAR_MS = 4_000_000_000_000
+
+test('due recipients are claimed once, the longest due first', async () => {
+  await using store = await openTestStore()
+  const [late, early, future] = await addRecipients(store, [2_000, 1_000, FAR_MS])
+
+  expect(await claim(store, 'one', FAR_MS, 1)).toEqual([early])
+  expect(await claim(store, 'two', FAR_MS, 10)).toEqual([late])
+  expect(await claim(store, 'three', FAR_MS, 10)).not.toContain(future)
+})
+
+test('a claim by another member of the same group takes other rows', async () => {
+  await using store = await openTestStore()
+  const ids = await addRecipients(store, [1, 2, 3, 4])
+  const [one, two] = await Promise.all([claim(store, 'one', FAR_MS, 2), claim(store, 'two', FAR_MS, 2)])
+  expect([...one, ...two]).toEqual(ids)
+})
+
+test('only queued recipients are claimed', async () => {
+  await using store = await openTestStore()
+  await addRecipients(store, [1])
+  await store.transaction(async (tx) => void (await tx.updateTable('recipients').set({ state: 'held' }).execute()))
+  expect(await claim(store, 'one', FAR_MS, 10)).toEqual([])
+})
+
+test('a lease that ran out is anybody’s, and its old owner is told at the next renewal', async () => {
+  await using store = await openTestStore()
+  const [id] = await addRecipients(store, [1])
+  const longPast = 1_000
+  expect(await claim(store, 'dead', longPast, 1)).toEqual([id])
+  expect(await claim(store, 'heir', FAR_MS, 1)).toEqual([id])
+
+  const renew = (owner: string) =>
+    store.transaction((tx) => renewLeases(tx, 'recipients', { owner, ids: [id!], untilMs: FAR_MS + 1 }))
+  expect(await renew('dead')).toEqual([])
+  expect(await renew('heir')).toEqual([id])
+})
+
+test('what is given back can be claimed at once; what was lost stays with its new owner', async () => {
+  await using store = await openTestStore()
+  const [id] = await addRecipients(store, [1])
+  const giveBack = (owner: string) => store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: [id!] }))
+
+  await claim(store, 'one', FAR_MS, 1)
+  await giveBack('somebody else')
+  expect(await claim(store, 'two', FAR_MS, 1)).toEqual([])
+  await giveBack('one')
+  expect(await claim(store, 'two', FAR_MS, 1)).toEqual([id])
+})
+
+test('jobs are claimed by kind', async () => {
+  await using store = await openTestStore()
+  const row = { payload: '{}', attempts: 0, created_at: 0, key: 'k' }
+  await store.transaction((tx) =>
+    tx
+      .insertInto('jobs')
+      .values([
+        { id: 'late', kind: 'removal', run_at: 2, ...row },
+        { id: 'early', kind: 'sweep', run_at: 1, ...row },
+        { id: 'foreign', kind: 'newer version', run_at: 0, ...row },
+      ])
+      .execute(),
+  )
+  const jobs = await store.transaction((tx) =>
+    claimJobs(tx, store.dialect, { owner: 'one', untilMs: FAR_MS, limit: 10, kinds: ['removal', 'sweep'] }),
+  )
+  expect(jobs.map(({ id, lease_owner }) => [id, lease_owner])).toEqual([
+    ['early', 'one'],
+    ['late', 'one'],
+  ])
+})
+
+test('a start frees the leases of the process before it', async () => {
+  await using folder = await temporaryFolder()
+  const first = await openTestStore({ dataDir: folder.path })
+  const [id] = await addRecipients(first, [1])
+  expect(await claim(first, 'killed', FAR_MS, 1)).toEqual([id])
+  await first.close()
+
+  await using second = await openTestStore({ dataDir: folder.path })
+  expect(await claim(second, 'new', FAR_MS, 1)).toEqual([id])
+})
+
+async function addRecipients(store: TestStore, dueAt: number[]): Promise<string[]> {
+  return store.transaction((tx) => insertRecipients(tx, dueAt))
+}
+
+async function claim(store: TestStore, owner: string, untilMs: number, limit: number): Promise<string[]> {
+  const rows = await store.transaction((tx) => claimRecipients(tx, store.dialect, { owner, untilMs, limit }))
+  return rows.map(({ id }) => id)
+}

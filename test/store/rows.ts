@@ -1,0 +1,93 @@
+/** Rows for store tests, with just what the columns demand. */
+import { randomUUID } from 'node:crypto'
+import type { Tx } from '../../src/store/schema.ts'
+import { insertOrganization } from './test-store.ts'
+
+export interface InboxIds {
+  readonly organization_id: string
+  readonly pod_id: string
+  readonly inbox_id: string
+}
+
+/** An inbox with an organization, pod and domain of its own. */
+export async function insertInbox(tx: Tx): Promise<InboxIds> {
+  const ids = { organization_id: tx.newId(), pod_id: tx.newId(), inbox_id: tx.newId() }
+  const domainId = tx.newId()
+  const times = { created_at: tx.now, updated_at: tx.now }
+  await insertOrganization(tx, ids.organization_id)
+  const { organization_id } = ids
+  await tx
+    .insertInto('pods')
+    .values({ id: ids.pod_id, organization_id, name: 'Default', is_default: 1, inbox_count: 1, ...times })
+    .execute()
+  await tx
+    .insertInto('domains')
+    .values({ id: domainId, domain: `${domainId}.test`, status: 'verified', dkim_selector: 'm1', ...times })
+    .execute()
+  await tx
+    .insertInto('inboxes')
+    .values({
+      ...{ id: ids.inbox_id, organization_id, pod_id: ids.pod_id, domain_id: domainId },
+      ...{ address: `ada@${domainId}.test`, status: 'active' },
+      ...{ message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 },
+      ...times,
+    })
+    .execute()
+  return ids
+}
+
+export async function insertContent(tx: Tx): Promise<string> {
+  const id = tx.newId()
+  await tx.insertInto('contents').values({ id, size_bytes: 0, sha256: '', created_at: tx.now }).execute()
+  return id
+}
+
+/** A message in a thread of its own. */
+export async function insertMessage(
+  tx: Tx,
+  ids: InboxIds,
+  more: { subject?: string; preview?: string } = {},
+): Promise<{ id: string; number: number }> {
+  const [id, threadId, contentId] = [tx.newId(), tx.newId(), await insertContent(tx)]
+  const times = { timestamp: tx.now, created_at: tx.now, updated_at: tx.now }
+  await tx
+    .insertInto('threads')
+    .values({
+      ...{ id: threadId, ...ids, last_message_id: id, size_bytes: 0, hidden: 0 },
+      ...{ message_count: 1, visible_count: 1 },
+      ...times,
+    })
+    .execute()
+  const { number } = await tx
+    .insertInto('messages')
+    .values({
+      ...{ id, ...ids, thread_id: threadId, content_id: contentId },
+      ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '' },
+      ...{ size_bytes: 0, hidden: 0, authentication: '{}', modseq: 0 },
+      ...more,
+      ...times,
+    })
+    .returning('number')
+    .executeTakeFirstOrThrow()
+  return { id, number }
+}
+
+/** A submission with recipients that are due at the given times. */
+export async function insertRecipients(tx: Tx, dueAt: readonly number[]): Promise<string[]> {
+  const organizationId = tx.newId()
+  const submissionId = tx.newId()
+  await insertOrganization(tx, organizationId)
+  await tx
+    .insertInto('submissions')
+    .values({
+      ...{ id: submissionId, organization_id: organizationId, content_id: await insertContent(tx), kind: 'message' },
+      ...{ envelope_sender: 'ada@example.test', verp_token: randomUUID(), smtputf8: 0, created_at: tx.now },
+    })
+    .execute()
+  const rows = dueAt.map((next_attempt_at, position) => ({
+    ...{ id: tx.newId(), submission_id: submissionId, position, address: 'bob@example.test', domain: 'example.test' },
+    ...{ state: 'queued' as const, attempts: 0, next_attempt_at, created_at: tx.now, updated_at: tx.now },
+  }))
+  await tx.insertInto('recipients').values(rows).execute()
+  return rows.map(({ id }) => id)
+}

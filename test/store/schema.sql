@@ -1,0 +1,431 @@
+CREATE TABLE api_keys (
+  id text primary key,
+  kind text not null,
+  organization_id text not null references organizations,
+  pod_id text,
+  inbox_id text,
+  name text not null,
+  prefix text not null,
+  key_hash text not null unique,
+  permissions text,
+  is_root integer not null,
+  created_by text not null,
+  expires_at integer,
+  used_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX api_keys_by_inbox on api_keys (inbox_id, created_at, id) where inbox_id is not null;
+
+CREATE INDEX api_keys_by_organization on api_keys (organization_id, created_at, id);
+
+CREATE INDEX api_keys_by_pod on api_keys (pod_id, created_at, id) where pod_id is not null;
+
+CREATE TABLE attachments (
+  id text primary key,
+  content_id text not null references contents on delete cascade,
+  position integer not null,
+  filename text,
+  content_type text not null,
+  disposition text not null,
+  cid text,
+  transfer_encoding text not null,
+  offset_bytes integer not null,
+  length_bytes integer not null,
+  size_bytes integer not null
+) strict;
+
+CREATE INDEX attachments_by_content on attachments (content_id, position);
+
+CREATE TABLE contents (
+  id text primary key,
+  size_bytes integer not null,
+  sha256 text not null,
+  blob_key text,
+  parsed_blob_key text,
+  created_at integer not null,
+  parsed blob,
+  bytes blob
+) strict;
+
+CREATE INDEX contents_by_blob on contents (blob_key) where blob_key is not null;
+
+CREATE INDEX contents_by_parsed_blob on contents (parsed_blob_key) where parsed_blob_key is not null;
+
+CREATE TABLE deliveries (
+  id text primary key,
+  recipient_id text not null references recipients on delete cascade,
+  attempt integer not null,
+  target text not null,
+  outcome text not null,
+  code integer,
+  enhanced_code text,
+  reply text,
+  started_at integer not null,
+  ended_at integer not null
+) strict;
+
+CREATE INDEX deliveries_by_recipient on deliveries (recipient_id, attempt);
+
+CREATE TABLE domains (
+  id text primary key,
+  organization_id text references organizations,
+  pod_id text,
+  domain text not null unique,
+  status text not null,
+  dkim_selector text not null,
+  deleting_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX domains_by_organization on domains (organization_id, created_at, id);
+
+CREATE TABLE event_log (
+  id integer primary key check (id = 1),
+  epoch text not null,
+  last_seq integer not null,
+  floor_seq integer not null
+) strict;
+
+CREATE TABLE events (
+  seq integer primary key,
+  event_id text not null,
+  at integer not null,
+  organization_id text not null,
+  pod_id text,
+  inbox_id text,
+  type text not null,
+  visibility text not null,
+  actor text not null,
+  message_id text,
+  payload text not null
+) strict;
+
+CREATE INDEX events_by_age on events (type, at);
+
+CREATE INDEX events_by_inbox on events (inbox_id, seq) where inbox_id is not null;
+
+CREATE TABLE idempotency_keys (
+  organization_id text not null,
+  key text not null,
+  fingerprint text not null,
+  state text not null,
+  lease_until integer,
+  result text,
+  created_at integer not null,
+  completed_at integer,
+  primary key (organization_id, key)
+) strict;
+
+CREATE INDEX idempotency_keys_by_age on idempotency_keys (created_at);
+
+CREATE TABLE inboxes (
+  id text primary key,
+  organization_id text not null references organizations,
+  pod_id text not null references pods,
+  domain_id text not null references domains,
+  address text not null unique,
+  display_name text,
+  client_id text,
+  metadata text,
+  status text not null,
+  message_count integer not null,
+  unread_count integer not null,
+  thread_count integer not null,
+  size_bytes integer not null,
+  deleting_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX inboxes_by_domain on inboxes (domain_id);
+
+CREATE INDEX inboxes_by_organization on inboxes (organization_id, created_at, id);
+
+CREATE INDEX inboxes_by_pod on inboxes (pod_id, created_at, id);
+
+CREATE UNIQUE INDEX inboxes_client_id on inboxes (organization_id, client_id) where client_id is not null;
+
+CREATE TABLE jobs (
+  id text primary key,
+  kind text not null,
+  key text not null,
+  payload text not null,
+  run_at integer not null,
+  attempts integer not null,
+  lease_owner text,
+  lease_until integer,
+  last_error text,
+  created_at integer not null
+) strict;
+
+CREATE INDEX jobs_due on jobs (run_at, id);
+
+CREATE UNIQUE INDEX jobs_key on jobs (kind, key);
+
+CREATE TABLE mailbox_entries (
+  mailbox_id text not null references mailboxes on delete cascade,
+  uid integer not null,
+  item_kind text not null,
+  item_id text not null,
+  internal_date integer not null,
+  is_deleted integer not null,
+  modseq integer not null,
+  primary key (mailbox_id, uid)
+) strict, without rowid;
+
+CREATE INDEX mailbox_entries_by_item on mailbox_entries (item_id, mailbox_id);
+
+CREATE INDEX mailbox_entries_by_modseq on mailbox_entries (mailbox_id, modseq);
+
+CREATE TABLE mailbox_tombstones (
+  mailbox_id text not null references mailboxes on delete cascade,
+  uid integer not null,
+  modseq integer not null,
+  primary key (mailbox_id, uid)
+) strict, without rowid;
+
+CREATE INDEX mailbox_tombstones_by_modseq on mailbox_tombstones (mailbox_id, modseq);
+
+CREATE TABLE mailboxes (
+  id text primary key,
+  inbox_id text not null references inboxes,
+  name text not null,
+  uid_validity integer not null,
+  uid_next integer not null,
+  highest_modseq integer not null,
+  created_at integer not null
+) strict;
+
+CREATE UNIQUE INDEX mailboxes_name on mailboxes (inbox_id, name);
+
+CREATE TABLE message_addresses (
+  message_id text not null references messages (id) on delete cascade,
+  kind text not null,
+  position integer not null,
+  address text not null,
+  name text,
+  primary key (message_id, kind, position)
+) strict, without rowid;
+
+CREATE TABLE message_labels (
+  message_id text not null references messages (id) on delete cascade,
+  label text not null,
+  primary key (message_id, label)
+) strict, without rowid;
+
+CREATE TABLE messages (
+  number integer primary key autoincrement,
+  id text not null unique,
+  organization_id text not null,
+  pod_id text not null,
+  inbox_id text not null references inboxes,
+  thread_id text not null references threads,
+  content_id text not null references contents,
+  api_message_id text not null,
+  api_message_id_hash text not null,
+  header_message_id text,
+  header_message_id_hash text,
+  fingerprint text not null,
+  subject text,
+  preview text,
+  in_reply_to text,
+  references_list text,
+  envelope_sender text,
+  envelope_recipient text,
+  size_bytes integer not null,
+  hidden integer not null,
+  authentication text not null,
+  verified_domain text,
+  modseq integer not null,
+  timestamp integer not null,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE UNIQUE INDEX messages_api_id on messages (inbox_id, api_message_id_hash);
+
+CREATE INDEX messages_by_content on messages (content_id);
+
+CREATE INDEX messages_by_header_id on messages (inbox_id, header_message_id_hash)
+  where header_message_id_hash is not null;
+
+CREATE INDEX messages_by_inbox on messages (inbox_id, timestamp, id, hidden);
+
+CREATE INDEX messages_by_number on messages (inbox_id, number);
+
+CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
+
+CREATE VIRTUAL TABLE messages_text using fts5(
+subject, addresses, body, content = '', contentless_delete = 1, tokenize = 'trigram'
+  );
+
+CREATE TABLE organizations (
+  id text primary key,
+  name text,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE TABLE pods (
+  id text primary key,
+  organization_id text not null references organizations,
+  name text not null,
+  client_id text,
+  is_default integer not null,
+  inbox_count integer not null,
+  deleting_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX pods_by_organization on pods (organization_id, created_at, id);
+
+CREATE UNIQUE INDEX pods_client_id on pods (organization_id, client_id) where client_id is not null;
+
+CREATE UNIQUE INDEX pods_default on pods (organization_id) where is_default = 1;
+
+CREATE TABLE recipients (
+  id text primary key,
+  submission_id text not null references submissions on delete cascade,
+  message_id text,
+  position integer not null,
+  address text not null,
+  domain text not null,
+  state text not null,
+  attempts integer not null,
+  next_attempt_at integer not null,
+  lease_owner text,
+  lease_until integer,
+  last_code integer,
+  last_enhanced_code text,
+  last_reply text,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX recipients_by_message on recipients (message_id) where message_id is not null;
+
+CREATE INDEX recipients_by_submission on recipients (submission_id, position);
+
+CREATE INDEX recipients_due on recipients (next_attempt_at, id) where state = 'queued';
+
+CREATE TABLE rollups (
+  organization_id text not null,
+  pod_id text not null,
+  inbox_id text not null,
+  hour integer not null,
+  metric text not null,
+  count integer not null,
+  primary key (inbox_id, hour, metric)
+) strict, without rowid;
+
+CREATE INDEX rollups_by_age on rollups (hour);
+
+CREATE INDEX rollups_by_organization on rollups (organization_id, hour);
+
+CREATE TABLE schema_migrations (
+number integer primary key, name text not null, applied_at integer not null
+  ) strict;
+
+CREATE TABLE secrets (
+  kind text not null,
+  name text not null,
+  value text not null,
+  created_at integer not null,
+  primary key (kind, name)
+) strict, without rowid;
+
+CREATE TABLE submissions (
+  id text primary key,
+  organization_id text not null references organizations,
+  inbox_id text,
+  message_id text,
+  content_id text not null references contents,
+  kind text not null,
+  envelope_sender text not null,
+  verp_token text not null unique,
+  dkim_selector text,
+  smtputf8 integer not null,
+  created_at integer not null
+) strict;
+
+CREATE INDEX submissions_by_content on submissions (content_id);
+
+CREATE INDEX submissions_by_message on submissions (message_id) where message_id is not null;
+
+CREATE TABLE thread_labels (
+  thread_id text not null references threads on delete cascade,
+  label text not null,
+  message_count integer not null,
+  primary key (thread_id, label)
+) strict, without rowid;
+
+CREATE TABLE thread_participants (
+  thread_id text not null references threads on delete cascade,
+  kind text not null,
+  address text not null,
+  display text not null,
+  message_count integer not null,
+  primary key (thread_id, kind, address)
+) strict, without rowid;
+
+CREATE TABLE thread_references (
+  inbox_id text not null,
+  message_id_hash text not null,
+  thread_id text not null references threads on delete cascade,
+  primary key (inbox_id, message_id_hash)
+) strict, without rowid;
+
+CREATE INDEX thread_references_by_thread on thread_references (thread_id);
+
+CREATE TABLE threads (
+  id text primary key,
+  organization_id text not null,
+  pod_id text not null,
+  inbox_id text not null references inboxes,
+  subject text,
+  preview text,
+  last_message_id text not null,
+  message_count integer not null,
+  visible_count integer not null,
+  size_bytes integer not null,
+  hidden integer not null,
+  timestamp integer not null,
+  received_timestamp integer,
+  sent_timestamp integer,
+  deleting_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX threads_by_inbox on threads (inbox_id, timestamp, id, hidden);
+
+CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id, hidden);
+
+CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
+
+CREATE TABLE webhooks (
+  id text primary key,
+  organization_id text not null references organizations,
+  pod_id text,
+  inbox_id text,
+  client_id text,
+  url text not null,
+  profile text not null,
+  event_types text,
+  pod_ids text,
+  inbox_ids text,
+  headers text,
+  secret text not null,
+  is_enabled integer not null,
+  cursor_seq integer not null,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, id);
+
+CREATE UNIQUE INDEX webhooks_client_id on webhooks (organization_id, client_id) where client_id is not null;

@@ -1,0 +1,97 @@
+/** A real store in a folder of its own under the system's temporary one, gone after the test. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import { defaultLimits, type Limits } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import type { FreeBytes } from '../../src/store/disk.ts'
+import type { NewEvent, Schema, Tx } from '../../src/store/schema.ts'
+import { openStore, type Store, type StoreNeeds } from '../../src/store/store.ts'
+
+export interface TestStoreOptions {
+  dataDir?: string
+  limits?: Partial<Limits>
+  freeBytes?: FreeBytes
+}
+
+export type TestStore = Store & AsyncDisposable & { readonly dataDir: string; readonly needs: StoreNeeds }
+
+/** Closes the store, and removes the folder if it made it. */
+export async function openTestStore(options: TestStoreOptions = {}): Promise<TestStore> {
+  const folder = options.dataDir === undefined ? await temporaryFolder() : undefined
+  const dataDir = options.dataDir ?? folder!.path
+  const needs = storeNeeds({ ...options, dataDir })
+  const store = await openStore(needs)
+  return Object.assign(store, {
+    dataDir,
+    needs,
+    async [Symbol.asyncDispose]() {
+      await store.close()
+      await folder?.[Symbol.asyncDispose]()
+    },
+  })
+}
+
+export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { dataDir: string }): StoreNeeds {
+  return {
+    config: { dataDir, limits: { ...defaultLimits(), ...limits } },
+    log: createLog('silent'),
+    metrics: createMetrics(),
+    clock: Date.now,
+    random: randomBytes,
+    ...(freeBytes ? { freeBytes } : {}),
+  }
+}
+
+export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'martlet-store-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** The Kysely that a Tx is: for statements that the program must not make. */
+export function asKysely(tx: Tx): Kysely<Schema> {
+  return tx as unknown as Kysely<Schema>
+}
+
+export async function insertOrganization(tx: Tx, id: string, name = id): Promise<void> {
+  await tx.insertInto('organizations').values({ id, name, created_at: tx.now, updated_at: tx.now }).execute()
+}
+
+export async function organizationIds(store: Store): Promise<string[]> {
+  const rows = await store.db.selectFrom('organizations').select('id').orderBy('id').execute()
+  return rows.map(({ id }) => id)
+}
+
+export function event(type: string, more: Partial<NewEvent> = {}): NewEvent {
+  return { type, visibility: 'public', organizationId: 'organization', actor: 'system:test', payload: {}, ...more }
+}
+
+/** The log as [seq, type], in order. */
+export async function loggedEvents(store: Store): Promise<[number, string][]> {
+  const rows = await store.db.selectFrom('events').select(['seq', 'type']).orderBy('seq').execute()
+  return rows.map(({ seq, type }) => [seq, type])
+}
+
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => {
+      throw new Error('it did not reject')
+    },
+    (error: unknown) => error,
+  )
+}
+
+export function codeOf(result: PromiseSettledResult<unknown>): unknown {
+  return result.status === 'rejected' ? (result.reason as { code?: unknown }).code : 'kept'
+}
+
+export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): void } {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((resolvePromise) => {
+    resolve = resolvePromise
+  })
+  return { promise, resolve }
+}
