@@ -1,0 +1,128 @@
+/**
+ * May this actor do this to that? The one place that answers, for every room of mail/.
+ *
+ * Another's thing is not found: whoever may not see it is not told that it exists. Only a permission that the key lacks
+ * inside its own scope is refused as such. Lists take the scope as a predicate of their query, never as a filter
+ * afterwards.
+ */
+import { MailError } from '../../errors.ts'
+import { normaliseAddress } from '../../formats/address.ts'
+import type { Db, InboxRow, PodRow } from '../../store/schema.ts'
+import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import type { Actor, KeyActor, Within } from './actor.ts'
+import { type HiddenLabel, hiddenClasses, type Permission } from './permissions.ts'
+
+/** What a list may show, as a predicate of its query. */
+export interface Scope {
+  readonly organizationId: string
+  readonly podId?: string
+  readonly inboxId?: string
+}
+
+/** Throws missing_permission unless the actor has the flag. */
+export function requirePermission(actor: Actor, permission: Permission): void {
+  if (!hasPermission(actor, permission)) throw new MailError('missing_permission', { permission })
+}
+
+export function hasPermission(actor: Actor, permission: Permission): boolean {
+  return actor.kind === 'system' || actor.permissions === undefined || actor.permissions.has(permission)
+}
+
+/**
+ * Checks inside the writing transaction that the key is still there: it may have been deleted since the request was
+ * authenticated, and nothing may be done in its name after that.
+ *
+ * @throws unknown_api_key
+ */
+export async function confirm(db: Db, actor: Actor): Promise<void> {
+  if (actor.kind === 'system') return
+  const row = await apiKeys.getById(db, actor.apiKeyId)
+  if (!row) throw new MailError('unknown_api_key', {})
+}
+
+/**
+ * The inbox by address or id, when it is in the actor's scope.
+ *
+ * @throws not_found, missing_permission
+ */
+export async function requireInbox(db: Db, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
+  const row = await findInbox(db, ref)
+  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
+  requirePermission(actor, permission)
+  return row
+}
+
+async function findInbox(db: Db, ref: string): Promise<InboxRow | undefined> {
+  if (!ref.includes('@')) return inboxes.getById(db, ref)
+  const address = normaliseAddress(ref)
+  return address === undefined ? undefined : inboxes.getByAddress(db, address)
+}
+
+function covers(actor: Actor, inbox: InboxRow): boolean {
+  if (actor.kind === 'system') return true
+  if (actor.organizationId !== inbox.organization_id) return false
+  if (actor.inboxId !== undefined) return actor.inboxId === inbox.id
+  return actor.podId === undefined || actor.podId === inbox.pod_id
+}
+
+/**
+ * The pod by id or client_id, when the actor's scope holds it.
+ *
+ * @throws not_found; missing_permission; forbidden for a key that is scoped to one inbox
+ */
+export async function requirePod(db: Db, actor: KeyActor, permission: Permission, ref: string): Promise<PodRow> {
+  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+  const row = await tenants.getPod(db, actor.organizationId, ref)
+  if (!row || (actor.podId !== undefined && actor.podId !== row.id)) throw new MailError('not_found', { what: 'Pod' })
+  requirePermission(actor, permission)
+  return row
+}
+
+/**
+ * The scope of a call: what its route names, inside what the actor may see.
+ *
+ * @throws not_found, missing_permission, forbidden
+ */
+export async function requireScope(db: Db, actor: Actor, permission: Permission, within: Within): Promise<Scope> {
+  const key = requireKey(actor)
+  if (within.inbox !== undefined) {
+    const row = await requireInbox(db, key, permission, within.inbox)
+    return { organizationId: row.organization_id, podId: row.pod_id, inboxId: row.id }
+  }
+  if (within.pod !== undefined) {
+    const row = await requirePod(db, key, permission, within.pod)
+    return { organizationId: row.organization_id, podId: row.id }
+  }
+  requirePermission(key, permission)
+  return {
+    organizationId: key.organizationId,
+    ...(key.podId !== undefined && { podId: key.podId }),
+    ...(key.inboxId !== undefined && { inboxId: key.inboxId }),
+  }
+}
+
+/** Calls that belong to a tenant; the program itself has none. */
+export function requireKey(actor: Actor): KeyActor {
+  if (actor.kind === 'key') return actor
+  throw new Error(`system actor ${actor.name} has no organization`) // a bug of ours: no request can cause it
+}
+
+/** Bits of the hidden classes that are not to be shown: all but those asked for that the key may read. */
+export function hiddenMaskFor(actor: Actor, include: readonly HiddenLabel[]): number {
+  let mask = 0
+  for (const hidden of hiddenClasses) {
+    if (include.includes(hidden.label) && hasPermission(actor, hidden.permission)) continue
+    mask |= hidden.bit
+  }
+  return mask
+}
+
+/** Bits of the hidden classes that the key may not see even when it asks for a thing by its id. */
+export function forbiddenMask(actor: Actor): number {
+  return hiddenMaskFor(
+    actor,
+    hiddenClasses.map((hidden) => hidden.label),
+  )
+}

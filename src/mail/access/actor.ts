@@ -1,0 +1,40 @@
+/**
+ * Who is asking. Every core function takes an Actor first; the edge makes one from a credential (credentials.ts), the
+ * program itself acts as a named system actor.
+ */
+import type { Permission } from './permissions.ts'
+
+/** A credential with its scope: the organization, one pod of it, or one inbox. */
+export interface KeyActor {
+  readonly kind: 'key'
+  readonly apiKeyId: string
+  readonly organizationId: string
+  /** Present when the scope is a pod or an inbox. */
+  readonly podId?: string
+  /** Present when the scope is one inbox. */
+  readonly inboxId?: string
+  /** undefined: everything in scope. */
+  readonly permissions?: ReadonlySet<Permission>
+}
+
+/** A part of the program acting on its own behalf, for example "queue". May do everything. */
+export interface SystemActor {
+  readonly kind: 'system'
+  readonly name: string
+}
+
+export type Actor = KeyActor | SystemActor
+
+/** How an actor is written into events and rows. */
+export function actorName(actor: Actor): string {
+  return actor.kind === 'key' ? `key:${actor.apiKeyId}` : `system:${actor.name}`
+}
+
+/**
+ * What a call is about, as its route names it: an inbox (by address or id), a pod (by id or client_id), or neither for
+ * everything in the actor's scope.
+ */
+export type Within =
+  | { readonly inbox: string; readonly pod?: undefined }
+  | { readonly pod: string; readonly inbox?: undefined }
+  | { readonly inbox?: undefined; readonly pod?: undefined }

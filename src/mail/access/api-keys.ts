@@ -1,0 +1,186 @@
+/**
+ * API keys: made, listed, changed and deleted at organization, pod and inbox level. A key never gives more than its
+ * maker has, and its text exists only in the answer that made it.
+ */
+import { MailError } from '../../errors.ts'
+import type { ApiKeyRow, Db, Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/api-keys.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import { confirm, requireKey, requireScope } from './access.ts'
+import { type Actor, actorName, type KeyActor, type Within } from './actor.ts'
+import type { ApiKey, ApiKeys } from './api-key.ts'
+import { hashKey, parsePermissions } from './credentials.ts'
+import { closePage, openPage } from './paging.ts'
+import type { Permission } from './permissions.ts'
+
+/** `am_` is what AgentMail's tools recognise as an API key (contract agentmail.md §1.2). */
+const PREFIX = 'am_us_'
+/** 32 random bytes: 256 bits. */
+const KEY_BYTES = 32
+const SHOWN_CHARS = 12
+
+interface ApiKeysNeeds {
+  readonly store: Store
+  readonly random: (bytes: number) => Buffer
+  readonly clock: () => number
+  readonly limits: { readonly pageDefault: number; readonly pageMax: number; readonly displayNameCharsMax: number }
+  readonly keyRevoked: KeyRevoked
+}
+
+/** Tells sockets and other nodes that a key is gone, by an event in the transaction that removes it. */
+export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationId: string }) => void
+
+export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {
+  return {
+    async create(actor, within, request) {
+      const key = makeKey(random)
+      const name = requireName(request.name) ?? 'API key'
+      if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
+        throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
+      }
+      const row = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const scope = await requireScope(tx, actor, 'api_key_create', within)
+        requireNoEscalation(requireKey(actor), request.permissions)
+        const row: ApiKeyRow = {
+          id: tx.newId(),
+          kind: 'bearer',
+          organization_id: scope.organizationId,
+          pod_id: scope.podId ?? null,
+          inbox_id: scope.inboxId ?? null,
+          name,
+          ...keyColumns(key),
+          permissions: request.permissions === undefined ? null : JSON.stringify(request.permissions),
+          is_root: 0,
+          created_by: actorName(actor),
+          expires_at: request.expiresAt ?? null,
+          used_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await table.insert(tx, row)
+        return row
+      })
+      return { ...(await view(store.db, row)), key }
+    },
+
+    async list(actor, within, page) {
+      const scope = await requireScope(store.db, actor, 'api_key_read', within)
+      const level = { organizationId: scope.organizationId, podId: scope.podId ?? null, inboxId: scope.inboxId ?? null }
+      const window = openPage(page, level, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await table.list(store.db, level, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      const items: ApiKey[] = []
+      for (const row of shown) items.push(await view(store.db, row))
+      return closePage(items, window, level, last && { key: last.created_at, id: last.id })
+    },
+
+    async get(actor, within, id) {
+      return view(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
+    },
+
+    async update(actor, within, id, change) {
+      const name = requireName(change.name)
+      const row = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
+        if (change.permissions !== undefined) {
+          requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
+          if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })
+        }
+        const changed: ApiKeyRow = {
+          ...row,
+          name: name ?? row.name,
+          permissions:
+            change.permissions === undefined
+              ? row.permissions
+              : change.permissions && JSON.stringify(change.permissions),
+          updated_at: tx.now,
+        }
+        await table.update(tx, id, {
+          name: changed.name,
+          permissions: changed.permissions,
+          updated_at: changed.updated_at,
+        })
+        // A socket was opened with the permissions of then; whoever holds it must come back with those of now.
+        if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
+        return changed
+      })
+      return view(store.db, row)
+    },
+
+    async delete(actor, within, id) {
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
+        if (row.is_root) {
+          const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
+          throw new MailError('cannot_delete', { detail })
+        }
+        await table.remove(tx, id)
+        keyRevoked(tx, actor, { id, organizationId: row.organization_id })
+      })
+    },
+  }
+
+  function requireName(name: string | undefined): string | undefined {
+    if (name === undefined) return undefined
+    if (name.trim() !== '' && name.length <= limits.displayNameCharsMax) return name
+    const detail = `name must have 1 to ${limits.displayNameCharsMax} characters`
+    throw new MailError('validation_error', { detail, path: ['name'] })
+  }
+}
+
+export function makeKey(random: (bytes: number) => Buffer): string {
+  return PREFIX + random(KEY_BYTES).toString('hex')
+}
+
+/** The columns that follow from a key's text. */
+export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
+  return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
+}
+
+/** A key of exactly this level, or below it for a route that names none: its id is enough to find it in scope. */
+async function requireApiKey(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  id: string,
+): Promise<ApiKeyRow> {
+  const scope = await requireScope(db, actor, permission, within)
+  const row = await table.getById(db, id)
+  const isInScope =
+    row?.organization_id === scope.organizationId &&
+    (scope.podId === undefined || row.pod_id === scope.podId) &&
+    (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
+  if (!row || !isInScope) throw new MailError('not_found', { what: 'API key' })
+  return row
+}
+
+function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
+  if (actor.permissions === undefined) return
+  if (granted === undefined) throw new MailError('unrestricted_key_required', {})
+  for (const permission of granted) {
+    if (!actor.permissions.has(permission)) throw new MailError('permission_escalation', { permission })
+  }
+}
+
+async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {
+  const address = row.inbox_id === null ? undefined : (await inboxes.getById(db, row.inbox_id))?.address
+  return {
+    id: row.id,
+    prefix: row.prefix,
+    name: row.name,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(address !== undefined && { inboxAddress: address }),
+    ...(row.permissions !== null && { permissions: parsePermissions(row.permissions) }),
+    ...(row.used_at !== null && { usedAt: row.used_at }),
+    ...(row.expires_at !== null && { expiresAt: row.expires_at }),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

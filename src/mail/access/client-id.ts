@@ -1,0 +1,9 @@
+/** client_id: the caller's own name for a thing it makes, so that a repeated call finds it (contract agentmail.md §1.8). */
+import { MailError } from '../../errors.ts'
+
+/** @throws validation_error */
+export function requireClientId(clientId: string | undefined): string | undefined {
+  if (clientId === undefined || /^[A-Za-z0-9._~-]{1,256}$/.test(clientId)) return clientId
+  const detail = 'client_id must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~'
+  throw new MailError('validation_error', { detail, path: ['client_id'] })
+}

@@ -1,0 +1,76 @@
+/**
+ * From the text of an API key to an actor.
+ *
+ * Keys are kept as SHA-256 hashes: they are 190 bits of randomness, so a slow password hash would only make requests
+ * slow. The time of last use stays in memory and is written each minute, since a write for every read would cost more
+ * than the read.
+ */
+import { createHash } from 'node:crypto'
+import { MailError } from '../../errors.ts'
+import type { ApiKeyRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as apiKeys from '../../store/tables/api-keys.ts'
+import type { KeyActor } from './actor.ts'
+import { isPermission } from './permissions.ts'
+
+export interface Credentials {
+  /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
+  authenticate(key: string): Promise<KeyActor>
+  /** Writes the times of last use that are still in memory. Losing them in a crash loses nothing else. */
+  flushUses(): Promise<void>
+}
+
+interface CredentialsNeeds {
+  readonly store: Store
+  readonly clock: () => number
+}
+
+export function createCredentials({ store, clock }: CredentialsNeeds): Credentials {
+  const uses = new Map<string, number>()
+
+  return {
+    async authenticate(key) {
+      const row = await apiKeys.getByHash(store.db, hashKey(key))
+      const now = clock()
+      if (row?.kind !== 'bearer' || (row.expires_at !== null && row.expires_at <= now)) {
+        throw new MailError('unknown_api_key', {})
+      }
+      uses.set(row.id, now)
+      return toActor(row)
+    },
+
+    async flushUses() {
+      if (uses.size === 0) return
+      const flushed = [...uses]
+      uses.clear()
+      await store.transaction(async (tx) => {
+        for (const [id, usedAt] of flushed) await apiKeys.recordUse(tx, id, usedAt)
+      })
+    },
+  }
+}
+
+/** SHA-256 (hex), the form in which a key is kept and looked up. */
+export function hashKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+function toActor(row: ApiKeyRow): KeyActor {
+  return {
+    kind: 'key',
+    apiKeyId: row.id,
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
+  }
+}
+
+/** A flag that this version does not know grants nothing. */
+export function parsePermissions(json: string): ReturnType<typeof filterKnown> {
+  return filterKnown(JSON.parse(json) as string[])
+}
+
+function filterKnown(names: readonly string[]) {
+  return names.filter(isPermission)
+}

@@ -1,0 +1,84 @@
+/**
+ * Pages of lists: keyset paging with opaque tokens. A token carries the sort key of the last row looked at and a hash
+ * of the list's filter, so that it cannot be carried over to another list by mistake.
+ */
+import { createHash } from 'node:crypto'
+import { MailError } from '../../errors.ts'
+
+export interface PageRequest {
+  /** Positive; larger ones than the list's maximum are refused by the edge's schema or cut here. */
+  readonly limit?: number | undefined
+  readonly pageToken?: string | undefined
+  /** Oldest first; lists of times are newest first otherwise. */
+  readonly ascending?: boolean | undefined
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** The limit in force. */
+  readonly limit: number
+  /** Absent at the end. A page may be empty and still have one: its filter met nothing in the rows it may look at. */
+  readonly nextPageToken?: string
+}
+
+/** Sort key of the last row looked at: the list's time or text, and the id that breaks ties. */
+export interface Position {
+  readonly key: number | string
+  readonly id: string
+}
+
+/** A page request made definite, as the tables take it. */
+export interface PageWindow {
+  readonly limit: number
+  readonly ascending: boolean
+  readonly after?: Position
+}
+
+/**
+ * @param filter whatever selects the list's rows (scope, filters, direction): JSON-serialisable
+ * @throws invalid_page_token for a token that is damaged or of another filter
+ */
+export function openPage(request: PageRequest, filter: unknown, bounds: { default: number; max: number }): PageWindow {
+  const limit = Math.min(request.limit ?? bounds.default, bounds.max)
+  const ascending = request.ascending ?? false
+  if (request.pageToken === undefined) return { limit, ascending }
+  const after = decodeToken(request.pageToken, filterHash({ filter, ascending }))
+  if (!after) throw new MailError('invalid_page_token', {})
+  return { limit, ascending, after }
+}
+
+/** @param last the last row looked at when there is more to look at, else undefined */
+export function closePage<Item>(
+  items: readonly Item[],
+  window: PageWindow,
+  filter: unknown,
+  last: Position | undefined,
+): Page<Item> {
+  if (!last) return { items, limit: window.limit }
+  const token = encodeToken(last, filterHash({ filter, ascending: window.ascending }))
+  return { items, limit: window.limit, nextPageToken: token }
+}
+
+const TOKEN_VERSION = 1
+
+function encodeToken(position: Position, hash: string): string {
+  return Buffer.from(JSON.stringify([TOKEN_VERSION, hash, position.key, position.id])).toString('base64url')
+}
+
+function decodeToken(token: string, hash: string): Position | undefined {
+  let fields: unknown
+  try {
+    fields = JSON.parse(Buffer.from(token, 'base64url').toString())
+  } catch {
+    return undefined // not one of ours; the caller words it
+  }
+  if (!Array.isArray(fields) || fields.length !== 4) return undefined
+  const [version, tokenHash, key, id] = fields as unknown[]
+  if (version !== TOKEN_VERSION || tokenHash !== hash) return undefined
+  if ((typeof key !== 'number' && typeof key !== 'string') || typeof id !== 'string') return undefined
+  return { key, id }
+}
+
+function filterHash(filter: unknown): string {
+  return createHash('sha256').update(JSON.stringify(filter)).digest('base64url').slice(0, 12)
+}

@@ -1,0 +1,120 @@
+/**
+ * What must be there before anybody can do anything: an organization with its default pod, the shared domain with its
+ * DKIM key, the postmaster's inbox, and the root key. Run at each start; what is there stays as it is.
+ */
+
+import type { ApiKeyRow, InboxRow, Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import { keyColumns } from '../access/api-keys.ts'
+import { hashKey } from '../access/credentials.ts'
+import type { Domains } from '../domains/domains.ts'
+import { keyRevoked } from '../events/resource-events.ts'
+
+interface FirstStartNeeds {
+  readonly store: Store
+  readonly domains: Domains
+  readonly sharedDomain: string
+  /** MARTLET_ROOT_KEY: becomes the root key, in place of the one that was. */
+  readonly rootKey: string | undefined
+  /** Called when there is no root key yet and none was given: makes one and keeps it where the operator finds it. */
+  readonly makeRootKey: () => Promise<string>
+}
+
+const ACTOR = 'system:start'
+
+/** @returns the root key if it was made just now, to be shown once */
+export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string | undefined> {
+  const { store, domains, sharedDomain } = needs
+  const domain = await domains.ensureShared(sharedDomain)
+  const known = await tenants.getFirstOrganization(store.db)
+  const hasRoot = known !== undefined && (await apiKeys.getRoot(store.db, known.id)) !== undefined
+  const madeKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
+
+  await store.transaction(async (tx) => {
+    const organizationId = known?.id ?? (await makeOrganization(tx))
+    const pod = await tenants.getDefaultPod(tx, organizationId)
+    await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
+    const key = needs.rootKey ?? madeKey
+    if (key !== undefined) await setRootKey(tx, organizationId, key)
+  })
+  return madeKey
+}
+
+async function makeOrganization(tx: Tx): Promise<string> {
+  const id = tx.newId()
+  const times = { created_at: tx.now, updated_at: tx.now }
+  await tenants.insertOrganization(tx, { id, name: null, ...times })
+  await tenants.insertPod(tx, {
+    id: tx.newId(),
+    organization_id: id,
+    name: 'Default',
+    client_id: null,
+    is_default: 1,
+    inbox_count: 0,
+    deleting_at: null,
+    ...times,
+  })
+  return id
+}
+
+/** RFC 5321 §4.5.1: mail for the postmaster of every domain of ours ends here. */
+async function ensurePostmaster(
+  tx: Tx,
+  organizationId: string,
+  podId: string,
+  domainId: string,
+  domain: string,
+): Promise<void> {
+  const address = `postmaster@${domain}`
+  if (await inboxes.isAddressUsed(tx, address)) return
+  const row: InboxRow = {
+    id: tx.newId(),
+    organization_id: organizationId,
+    pod_id: podId,
+    domain_id: domainId,
+    address,
+    display_name: 'Postmaster',
+    client_id: null,
+    metadata: null,
+    status: 'active',
+    message_count: 0,
+    unread_count: 0,
+    thread_count: 0,
+    size_bytes: 0,
+    deleting_at: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+  await inboxes.insert(tx, row)
+  await tenants.addInboxCount(tx, podId, 1)
+}
+
+async function setRootKey(tx: Tx, organizationId: string, key: string): Promise<void> {
+  const existing = await apiKeys.getRoot(tx, organizationId)
+  if (existing?.key_hash === hashKey(key)) return
+  if (existing) {
+    await apiKeys.update(tx, existing.id, { ...keyColumns(key), updated_at: tx.now })
+    tx.append(keyRevoked({ actor: ACTOR, key: { id: existing.id, organizationId } })) // sockets opened with the old one
+    return
+  }
+  const row: ApiKeyRow = {
+    id: tx.newId(),
+    kind: 'bearer',
+    organization_id: organizationId,
+    pod_id: null,
+    inbox_id: null,
+    name: 'Root key',
+    ...keyColumns(key),
+    permissions: null,
+    is_root: 1,
+    created_by: ACTOR,
+    expires_at: null,
+    used_at: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+  await apiKeys.insert(tx, row)
+}

@@ -1,0 +1,33 @@
+/**
+ * The job behind the deletion of an inbox: its mail goes in chunks, then the inbox itself. It was hidden from everybody
+ * when the deletion was committed; until the end its address stays taken, so that no successor meets its remains.
+ *
+ * Crash, stop: the job runs again and goes by what it finds. What was queued is delivered all the same.
+ */
+import type { Limits } from '../../config.ts'
+import type { Store } from '../../store/store.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as messages from '../../store/tables/messages.ts'
+import type { JobHandler } from '../jobs/jobs.ts'
+import type { Removal } from '../messages/removal.ts'
+
+interface RemoveInboxNeeds {
+  readonly store: Store
+  readonly removal: Removal
+  readonly limits: Pick<Limits, 'removalChunkRows'>
+}
+
+export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds): JobHandler {
+  return async function removeInbox({ key: inboxId, signal }) {
+    for (;;) {
+      signal.throwIfAborted()
+      const { count, blobs } = await store.transaction(async (tx) => {
+        const rows = await messages.listSome(tx, inboxId, limits.removalChunkRows)
+        if (rows.length === 0) await inboxes.remove(tx, inboxId)
+        return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
+      })
+      await removal.dropBlobs(blobs)
+      if (count === 0) return
+    }
+  }
+}

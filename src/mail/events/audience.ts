@@ -1,0 +1,87 @@
+/**
+ * Who may want to hear of an event, without asking everyone: ten thousand sockets in one organization, each on its own
+ * inbox, must not be looked at one by one for each mail. Subscriptions are kept under the places that they listen to.
+ */
+import type { EventRow } from '../../store/schema.ts'
+import type { KeyRevokedPayload } from './resource-events.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Listens to every organization. */
+const EVERYWHERE = '*'
+
+export class Audience {
+  readonly #all = new Set<Subscription>()
+  /** By the inboxes and pods that a subscription names, or its organization. */
+  readonly #byPlace = new Index()
+  /** By the key, inbox and pod in whose name it was opened. */
+  readonly #byOwner = new Index()
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  join(subscription: Subscription): void {
+    this.#all.add(subscription)
+    for (const place of placesOf(subscription)) this.#byPlace.add(place, subscription)
+    for (const owner of ownersOf(subscription)) this.#byOwner.add(owner, subscription)
+  }
+
+  leave(subscription: Subscription): void {
+    if (!this.#all.delete(subscription)) return
+    for (const place of placesOf(subscription)) this.#byPlace.remove(place, subscription)
+    for (const owner of ownersOf(subscription)) this.#byOwner.remove(owner, subscription)
+  }
+
+  everyone(): Subscription[] {
+    return [...this.#all]
+  }
+
+  /** Those who listen where it happened; one may come twice. */
+  *near(row: EventRow): Iterable<Subscription> {
+    yield* this.#byPlace.at(EVERYWHERE)
+    yield* this.#byPlace.at(row.organization_id)
+    if (row.pod_id !== null) yield* this.#byPlace.at(row.pod_id)
+    if (row.inbox_id !== null) yield* this.#byPlace.at(row.inbox_id)
+  }
+
+  /** Those who were opened in the name of what an internal event says is gone. */
+  concernedBy(row: EventRow): Iterable<Subscription> {
+    if (row.type === 'inbox.gone' && row.inbox_id !== null) return this.#byOwner.at(row.inbox_id)
+    if (row.type === 'pod.gone' && row.pod_id !== null) return this.#byOwner.at(row.pod_id)
+    if (row.type === 'key.revoked') {
+      return this.#byOwner.at((JSON.parse(row.payload) as KeyRevokedPayload).apiKeyId)
+    }
+    return []
+  }
+}
+
+function placesOf({ filter }: Subscription): readonly string[] {
+  const named = [...filter.inboxIds, ...filter.podIds]
+  return named.length > 0 ? named : [filter.organizationId ?? EVERYWHERE]
+}
+
+function ownersOf({ filter: { actor } }: Subscription): readonly string[] {
+  if (actor.kind === 'system') return []
+  return [actor.apiKeyId, actor.podId, actor.inboxId].filter((id) => id !== undefined)
+}
+
+/** Ids are unique across kinds, so one map serves them all. */
+class Index {
+  readonly #entries = new Map<string, Set<Subscription>>()
+
+  add(id: string, subscription: Subscription): void {
+    const entry = this.#entries.get(id)
+    if (entry) entry.add(subscription)
+    else this.#entries.set(id, new Set([subscription]))
+  }
+
+  remove(id: string, subscription: Subscription): void {
+    const entry = this.#entries.get(id)
+    entry?.delete(subscription)
+    if (entry?.size === 0) this.#entries.delete(id)
+  }
+
+  at(id: string): Iterable<Subscription> {
+    return this.#entries.get(id) ?? []
+  }
+}

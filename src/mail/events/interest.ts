@@ -1,0 +1,115 @@
+/**
+ * From what a subscriber asks for to a filter that was checked: known types, permissions, inboxes and pods in scope.
+ * The one place that decides who may be told what; backfill and live use the same filter.
+ */
+import { MailError } from '../../errors.ts'
+import type { EventRow } from '../../store/schema.ts'
+import { hasPermission, requirePermission } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import type { Permission } from '../access/permissions.ts'
+import type { Interest } from './event.ts'
+import { getEventType, isSubscribable, standardTypes } from './event-types.ts'
+
+/** What one subscription is told of. */
+export interface Filter {
+  readonly actor: Actor
+  readonly types: ReadonlySet<string>
+  /** undefined: every organization, for system actors. */
+  readonly organizationId: string | undefined
+  /** Events in one of these inboxes or pods; everything in the organization when both are empty. */
+  readonly inboxIds: readonly string[]
+  readonly podIds: readonly string[]
+}
+
+/** Finds what a client names, in the actor's scope and with `message_read`. Throws not_found, missing_permission. */
+export interface Resolve {
+  /** @param ref address or id */
+  inboxId(actor: Actor, ref: string): Promise<string>
+  /** @param ref id or client_id */
+  podId(actor: Actor, ref: string): Promise<string>
+}
+
+interface InterestNeeds {
+  readonly resolve: Resolve
+  readonly limits: { readonly subscriptionIdsMax: number }
+}
+
+/** @throws validation_error, missing_permission, not_found */
+export async function checkInterest(actor: Actor, interest: Interest, needs: InterestNeeds): Promise<Filter> {
+  requirePermission(actor, 'message_read')
+  const types = checkTypes(actor, interest.eventTypes ?? [])
+  const inboxIds = await resolveAll('inbox_ids', interest.inboxIds ?? [], needs, (ref) =>
+    needs.resolve.inboxId(actor, ref),
+  )
+  const podIds = await resolveAll('pod_ids', interest.podIds ?? [], needs, (ref) => resolvePod(actor, ref, needs))
+
+  const organizationId = actor.kind === 'key' ? actor.organizationId : undefined
+  const isNamed = inboxIds.length + podIds.length > 0
+  if (isNamed || actor.kind === 'system') return { actor, types, organizationId, inboxIds, podIds }
+  if (actor.inboxId !== undefined) return { actor, types, organizationId, inboxIds: [actor.inboxId], podIds: [] }
+  return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
+}
+
+/** An internal type is refused like one that does not exist. */
+function checkTypes(actor: Actor, names: readonly string[]): ReadonlySet<string> {
+  if (names.length === 0) return standardTypesFor(actor)
+  for (const name of names) {
+    if (!isSubscribable(name)) {
+      const detail = `There is no event type "${name}"`
+      throw new MailError('validation_error', { detail, path: ['event_types'] })
+    }
+    const { permission } = getEventType(name)!
+    if (permission) requirePermission(actor, permission)
+  }
+  return new Set(names)
+}
+
+/** Who names none is told of what it may see, and not refused for the rest. */
+function standardTypesFor(actor: Actor): ReadonlySet<string> {
+  const allowed = [...standardTypes].filter((name) => {
+    const { permission } = getEventType(name)!
+    return permission === undefined || hasPermission(actor, permission)
+  })
+  return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
+}
+
+async function resolveAll(
+  field: string,
+  refs: readonly string[],
+  { limits }: InterestNeeds,
+  resolve: (ref: string) => Promise<string>,
+): Promise<readonly string[]> {
+  if (refs.length > limits.subscriptionIdsMax) {
+    const detail = `A subscription can name at most ${limits.subscriptionIdsMax} ${field}`
+    throw new MailError('validation_error', { detail, path: [field] })
+  }
+  const ids = new Set<string>()
+  for (const ref of refs) ids.add(await resolve(ref))
+  return [...ids]
+}
+
+async function resolvePod(actor: Actor, ref: string, { resolve }: InterestNeeds): Promise<string> {
+  // Its scope holds no pod, not even the one that its inbox is in.
+  if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
+  return resolve.podId(actor, ref)
+}
+
+/**
+ * Whether a row that happened in one of the filter's places is what it asks for. Places in scope were all that it could
+ * be given; that the row is in scope is checked all the same, since one mistake there would tell strangers' mail.
+ */
+export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
+  return types.has(row.type) && isInScope(actor, row)
+}
+
+/** Whether the actor has what `permissionsToSee` asks for. */
+export function maySee(actor: Actor, needed: readonly Permission[]): boolean {
+  return needed.every((permission) => hasPermission(actor, permission))
+}
+
+function isInScope(actor: Actor, row: EventRow): boolean {
+  if (actor.kind === 'system') return true
+  if (row.organization_id !== actor.organizationId) return false
+  if (actor.inboxId !== undefined) return row.inbox_id === actor.inboxId
+  return actor.podId === undefined || row.pod_id === actor.podId
+}

@@ -1,0 +1,189 @@
+/**
+ * What happened to a message, as the rooms that make it happen append it and as edges render it.
+ *
+ * A payload holds ids and the small fields that a list shows, as of then, so that an event can be told after its message
+ * is gone; bodies are read from the message while it lives. Payloads are kept in the log for weeks: add optional
+ * fields, never change the meaning of one.
+ */
+import type { NewEvent } from '../../store/schema.ts'
+import type { Event } from './event.ts'
+import { type EventTypeName, getEventType, receivedType } from './event-types.ts'
+
+/** The message that an event is about. A stored message, as `messages` shows it, has this shape. */
+export interface EventMessage {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId: string
+  readonly inboxId: string
+  readonly inboxAddress: string
+  readonly threadId: string
+  /** The id that clients see, unique in the inbox. */
+  readonly messageId: string
+  /** After what happened. */
+  readonly labels: readonly string[]
+}
+
+/** What a list shows of a thread. A thread, as `threads` shows it, has this shape. */
+export interface ThreadSnapshot {
+  readonly id: string
+  readonly labels: readonly string[]
+  readonly timestamp: number
+  readonly receivedTimestamp?: number
+  readonly sentTimestamp?: number
+  readonly senders: readonly string[]
+  readonly recipients: readonly string[]
+  readonly subject?: string
+  readonly preview?: string
+  readonly attachments: readonly {
+    readonly id: string
+    readonly filename?: string
+    readonly contentType: string
+    readonly disposition: 'inline' | 'attachment'
+    readonly contentId?: string
+    readonly sizeBytes: number
+  }[]
+  readonly lastMessageId: string
+  readonly messageCount: number
+  readonly sizeBytes: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** Common to all events of messages. */
+export interface MessageReference {
+  /** The inbox's address. */
+  readonly inboxAddress: string
+  readonly threadId: string
+  /** The id that clients see; the event's own `messageId` is our id of the row. */
+  readonly apiMessageId: string
+}
+
+export interface ReceivedPayload extends MessageReference {
+  readonly labels: readonly string[]
+  readonly thread: ThreadSnapshot
+}
+
+/** `message.sent`, `message.delivered`, `message.held`: recipients it is true for. */
+export interface RecipientsPayload extends MessageReference {
+  /** When it happened, epoch ms. */
+  readonly timestamp: number
+  readonly recipients: readonly string[]
+}
+
+export interface BouncedPayload extends MessageReference {
+  readonly timestamp: number
+  /** `permanent`: the address will not work later either. */
+  readonly bounceType: 'permanent' | 'transient'
+  /** In words of Amazon SES, which AgentMail's clients know: General, NoEmail, MailboxFull, MessageTooLarge … */
+  readonly bounceSubType: string
+  readonly recipients: readonly {
+    readonly address: string
+    /** Enhanced status code or the remote's words. */
+    readonly status: string
+  }[]
+}
+
+export interface DelayedPayload extends MessageReference {
+  readonly timestamp: number
+  readonly recipients: readonly string[]
+  /** Epoch ms. */
+  readonly nextAttemptAt?: number | undefined
+  /** The remote's last words, or ours. */
+  readonly reply?: string | undefined
+}
+
+export interface LabelPayload extends MessageReference {
+  readonly label: string
+  /** All labels after the change. */
+  readonly labels: readonly string[]
+}
+
+interface MessagePayloads {
+  'message.received': ReceivedPayload
+  'message.received.spam': ReceivedPayload
+  'message.received.blocked': ReceivedPayload
+  'message.received.unauthenticated': ReceivedPayload
+  'message.sent': RecipientsPayload
+  'message.delivered': RecipientsPayload
+  'message.bounced': BouncedPayload
+  'message.delayed': DelayedPayload
+  'message.held': RecipientsPayload
+  'label.added': LabelPayload
+  'label.removed': LabelPayload
+}
+
+/** Narrows an event of the log to a type whose payload is known. */
+export function isMessageEvent<Type extends keyof MessagePayloads>(
+  event: Event,
+  ...names: readonly Type[]
+): event is Event & { readonly type: Type; readonly payload: MessagePayloads[Type] } {
+  return (names as readonly string[]).includes(event.type)
+}
+
+/** Who did it (`access.actorName`), and to which message. */
+interface About {
+  readonly actor: string
+  readonly message: EventMessage
+}
+
+/** `message.received`, or the variant that the message's labels ask for. */
+export function messageReceived({ thread, ...about }: About & { readonly thread: ThreadSnapshot }): NewEvent {
+  const { labels } = about.message
+  return messageEvent(receivedType(labels), about, { labels, thread } satisfies Own<ReceivedPayload>)
+}
+
+/** Accepted by us, for these envelope recipients. */
+export function messageSent({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
+  return messageEvent('message.sent', { actor, message }, own)
+}
+
+/** The remote took it over for these recipients. */
+export function messageDelivered({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
+  return messageEvent('message.delivered', { actor, message }, own)
+}
+
+/** Given up for these recipients. */
+export function messageBounced({ actor, message, ...own }: About & Own<BouncedPayload>): NewEvent {
+  return messageEvent('message.bounced', { actor, message }, own)
+}
+
+/** Not delivered yet, and tried again later. */
+export function messageDelayed({ actor, message, ...own }: About & Own<DelayedPayload>): NewEvent {
+  return messageEvent('message.delayed', { actor, message }, own)
+}
+
+/** Kept here by the operator's choice: nothing is tried until it is released. */
+export function messageHeld({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
+  return messageEvent('message.held', { actor, message }, own)
+}
+
+/** One event for each label that came or went; `message.labels` are those after the whole change. */
+export function labelEvents(
+  about: About & { readonly added: readonly string[]; readonly removed: readonly string[] },
+): NewEvent[] {
+  const { labels } = about.message
+  const one = (type: EventTypeName) => (label: string) =>
+    messageEvent(type, about, { label, labels } satisfies Own<LabelPayload>)
+  return [...about.added.map(one('label.added')), ...about.removed.map(one('label.removed'))]
+}
+
+/** A payload without what every message event has. */
+type Own<Payload extends MessageReference> = Omit<Payload, keyof MessageReference>
+
+function messageEvent(type: EventTypeName, { actor, message }: About, own: object): NewEvent {
+  const reference: MessageReference = {
+    inboxAddress: message.inboxAddress,
+    threadId: message.threadId,
+    apiMessageId: message.messageId,
+  }
+  return {
+    type,
+    visibility: getEventType(type)!.visibility,
+    organizationId: message.organizationId,
+    podId: message.podId,
+    inboxId: message.inboxId,
+    messageId: message.id,
+    actor,
+    payload: { ...reference, ...own },
+  }
+}

@@ -1,0 +1,76 @@
+/** What happened to inboxes, pods and keys: appended by the rooms that own them, rendered by edges or heard by nodes. */
+import type { NewEvent } from '../../store/schema.ts'
+import type { Event } from './event.ts'
+import { type EventTypeName, getEventType } from './event-types.ts'
+
+/** The inbox that an event is about. An inbox, as `inboxes` shows it, has this shape. */
+export interface EventInbox {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId: string
+  readonly address: string
+  readonly displayName?: string
+  readonly clientId?: string
+}
+
+export interface InboxPayload {
+  readonly inboxAddress: string
+  readonly displayName?: string
+  readonly clientId?: string
+}
+
+export interface KeyRevokedPayload {
+  readonly apiKeyId: string
+}
+
+/** Whether it is one of the two that tell of an inbox's life. */
+export function isInboxEvent(event: Event): event is Event & { readonly payload: InboxPayload } {
+  return event.type === 'inbox.created' || event.type === 'inbox.deleted'
+}
+
+/** @param about actor: as in `access.actorName` */
+export function inboxCreated(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.created', about)
+}
+
+/** Its removal was ordered: it is hidden from now on, its mail goes later. */
+export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.deleted', about)
+}
+
+/** For nodes: ends what is open in the scope of this inbox. Append beside inboxDeleted. */
+export function inboxGone(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.gone', about)
+}
+
+/** For nodes: ends what is open in the scope of this pod. */
+export function podGone(about: {
+  readonly actor: string
+  readonly pod: { readonly id: string; readonly organizationId: string }
+}): NewEvent {
+  const { id, organizationId } = about.pod
+  return { ...header('pod.gone', about.actor), organizationId, podId: id, payload: {} }
+}
+
+/** For nodes: the key was deleted, or may do other things than when what is open was opened. */
+export function keyRevoked(about: {
+  readonly actor: string
+  readonly key: { readonly id: string; readonly organizationId: string }
+}): NewEvent {
+  const payload = { apiKeyId: about.key.id } satisfies KeyRevokedPayload
+  return { ...header('key.revoked', about.actor), organizationId: about.key.organizationId, payload }
+}
+
+function inboxEvent(type: EventTypeName, { actor, inbox }: { actor: string; inbox: EventInbox }): NewEvent {
+  const payload = {
+    inboxAddress: inbox.address,
+    ...(inbox.displayName !== undefined && { displayName: inbox.displayName }),
+    ...(inbox.clientId !== undefined && { clientId: inbox.clientId }),
+  } satisfies InboxPayload
+  const { organizationId, podId, id: inboxId } = inbox
+  return { ...header(type, actor), organizationId, podId, inboxId, payload }
+}
+
+function header(type: EventTypeName, actor: string): Pick<NewEvent, 'type' | 'visibility' | 'actor'> {
+  return { type, visibility: getEventType(type)!.visibility, actor }
+}

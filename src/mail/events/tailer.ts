@@ -1,0 +1,119 @@
+/**
+ * Reads the event log to its end, as it grows: one reader a process, whatever the number of subscribers.
+ *
+ *   bell (a commit) or poll interval → events after the last one read, a batch at a time → tell → again
+ *
+ * The store makes an event visible only with all that precede it (docs/adr/0004), so `seq > position` misses none.
+ * Crash: nothing is lost, since subscribers hold their own cursors; the next start begins at the log's end.
+ * A read that fails is logged, counted and tried again from the same place, after a pause that grows.
+ * Stop: what was committed before is read and told, if that works at the first try.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import { type CommitWait, createCommitWait } from '../../store/commit-wait.ts'
+import type { EventRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events.ts'
+
+const PAUSE_FACTOR_MAX = 32
+
+interface TailerNeeds {
+  readonly store: Pick<Store, 'db' | 'onCommit'>
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: { readonly eventPollMs: number; readonly eventBatchMax: number }
+  /** Whether anybody listens; nothing is read for nobody. */
+  readonly isHeard: () => boolean
+  /** Called with each batch in order, an empty one at the end of the log; `position` moves behind it when it returns. */
+  readonly tell: (rows: readonly EventRow[]) => void
+}
+
+export class Tailer {
+  readonly #needs: TailerNeeds
+  #wait: CommitWait | undefined
+  #running: Promise<void> | undefined
+  #isStopping = false
+  #position: number | undefined
+  #lagMs = 0
+
+  constructor(needs: TailerNeeds) {
+    this.#needs = needs
+  }
+
+  /** Number of the last event that was told. Changes only together with a call of `tell`, or while nobody listens. */
+  get position(): number {
+    if (this.#position === undefined) throw new Error('the tailer was not started')
+    return this.#position
+  }
+
+  /** How old the newest event was when it was last read. */
+  get lagMs(): number {
+    return this.#lagMs
+  }
+
+  async start(): Promise<void> {
+    this.#position = (await events.requireLog(this.#needs.store.db)).last_seq
+    this.#wait = createCommitWait(this.#needs.store)
+    this.#running = this.#run(this.#wait)
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#wait?.close()
+    await this.#running
+  }
+
+  async #run(wait: CommitWait): Promise<void> {
+    let failures = 0
+    while (!this.#isStopping) {
+      try {
+        const isMore = await this.#step()
+        failures = 0
+        // Readers get their turn before the next batch: a burst must not make them look slow.
+        if (isMore) await setImmediate()
+        else await wait.next(this.#needs.limits.eventPollMs)
+      } catch (error) {
+        this.#report(error, ++failures)
+        await wait.pause(this.#needs.limits.eventPollMs * Math.min(2 ** failures, PAUSE_FACTOR_MAX))
+      }
+    }
+    await this.#finish()
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      const { last_seq: end } = await events.requireLog(this.#needs.store.db)
+      while (this.position < end && (await this.#step())) await setImmediate()
+    } catch (error) {
+      this.#report(error, 1)
+    }
+  }
+
+  /** One batch. Returns whether there may be more. */
+  async #step(): Promise<boolean> {
+    const { store, limits, isHeard, tell } = this.#needs
+    if (!isHeard()) {
+      const { last_seq } = await events.requireLog(store.db)
+      // Whoever came while we read may need what lies between: its key may have been revoked there.
+      if (isHeard()) return true
+      this.#position = last_seq
+      tell([])
+      return false
+    }
+    const rows = await events.listAfter(store.db, this.position, limits.eventBatchMax)
+    tell(rows)
+    const last = rows.at(-1)
+    if (last) {
+      this.#position = last.seq
+      this.#lagMs = Math.max(0, this.#needs.clock() - last.at)
+    }
+    return rows.length === limits.eventBatchMax
+  }
+
+  #report(error: unknown, failures: number): void {
+    this.#needs.metrics.loopErrors.inc({ loop: 'event feed' })
+    this.#needs.log.error({ err: error, failures, position: this.#position }, 'the event log could not be read')
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Inboxes: one address with its mail; what an agent has. Made in one call, found by address or id, gone for everybody
+ * at the moment its deletion is committed.
+ */
+import { MailError } from '../../errors.ts'
+import { normaliseAddress } from '../../formats/address.ts'
+import type { Db, InboxRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as table from '../../store/tables/inboxes.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import { confirm, requireInbox, requireScope, type Scope } from '../access/access.ts'
+import { type Actor, actorName, type Within } from '../access/actor.ts'
+import { requireClientId } from '../access/client-id.ts'
+import { closePage, openPage } from '../access/paging.ts'
+import type { Permission } from '../access/permissions.ts'
+import { requireDomain } from '../domains/domains.ts'
+import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/resource-events.ts'
+import { enqueue } from '../jobs/jobs.ts'
+import type { Inbox, Inboxes, Metadata } from './inbox.ts'
+import { applyMetadata, type MetadataLimits } from './metadata.ts'
+import { randomUsername } from './username.ts'
+
+/** The job that removes what a deleted inbox held (mail/accounts/remove-inbox.ts). */
+export const REMOVE_INBOX = 'remove-inbox'
+
+interface InboxesNeeds {
+  readonly store: Store
+  readonly sharedDomain: string
+  readonly random: (bytes: number) => Buffer
+  readonly limits: MetadataLimits & {
+    readonly pageDefault: number
+    readonly pageMax: number
+    readonly displayNameCharsMax: number
+  }
+}
+
+export function createInboxes({ store, sharedDomain, random, limits }: InboxesNeeds): Inboxes {
+  return {
+    async create(actor, within, request) {
+      const clientId = requireClientId(request.clientId)
+      requireDisplayName(request.displayName)
+      const metadata = applyMetadata({}, request.metadata ?? {}, limits)
+      const username = request.username ?? randomUsername(random)
+
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const scope = await requireScope(tx, actor, 'inbox_create', within)
+        if (scope.inboxId !== undefined)
+          throw new MailError('forbidden', { detail: 'A key of one inbox cannot make others' })
+        const existing =
+          clientId === undefined ? undefined : await table.getByClientId(tx, scope.organizationId, clientId)
+        if (existing && (scope.podId === undefined || existing.pod_id === scope.podId)) return view(existing)
+
+        const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
+        const address = requireAddress(username, domain.domain)
+        if (existing || (await table.isAddressUsed(tx, address)))
+          throw new MailError('resource_taken', { what: `The inbox ${address}` })
+
+        const row: InboxRow = {
+          id: tx.newId(),
+          organization_id: scope.organizationId,
+          pod_id: scope.podId ?? (await requireDefaultPod(tx, scope)),
+          domain_id: domain.id,
+          address,
+          display_name: request.displayName ?? null,
+          client_id: clientId ?? null,
+          metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
+          status: 'active',
+          message_count: 0,
+          unread_count: 0,
+          thread_count: 0,
+          size_bytes: 0,
+          deleting_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await table.insert(tx, row)
+        await tenants.addInboxCount(tx, row.pod_id, 1)
+        const inbox = view(row)
+        tx.append(inboxCreated({ actor: actorName(actor), inbox }))
+        return inbox
+      })
+    },
+
+    async list(actor, within, page) {
+      const scope = await requireScope(store.db, actor, 'inbox_read', within)
+      const filter = { list: 'inboxes', ...scope }
+      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      return closePage(shown.map(view), window, filter, last && { key: last.created_at, id: last.id })
+    },
+
+    async get(actor, within, ref) {
+      return view(await requireWithin(store.db, actor, 'inbox_read', within, ref))
+    },
+
+    async update(actor, within, ref, change) {
+      if (change.displayName === undefined && change.metadata === undefined) {
+        throw new MailError('validation_error', { detail: 'Give display_name or metadata' })
+      }
+      if (change.metadata && Object.keys(change.metadata).length === 0) {
+        throw new MailError('validation_error', {
+          detail: 'metadata is empty; send null to remove all of it',
+          path: ['metadata'],
+        })
+      }
+      requireDisplayName(change.displayName ?? undefined)
+
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requireWithin(tx, actor, 'inbox_update', within, ref)
+        const changed: InboxRow = {
+          ...row,
+          display_name: change.displayName === undefined ? row.display_name : change.displayName,
+          metadata: change.metadata === undefined ? row.metadata : mergedMetadata(row.metadata, change.metadata),
+          updated_at: tx.now,
+        }
+        const { display_name, metadata, updated_at } = changed
+        await table.update(tx, row.id, { display_name, metadata, updated_at })
+        return view(changed)
+      })
+    },
+
+    async delete(actor, within, ref) {
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requireWithin(tx, actor, 'inbox_delete', within, ref)
+        if (row.address === `postmaster@${sharedDomain}`) {
+          // RFC 5321 §4.5.1: every domain that takes mail must have one.
+          throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
+        }
+        // client_id is freed at once: the agent may make its successor while the mail is still being removed.
+        await table.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
+        await tenants.addInboxCount(tx, row.pod_id, -1)
+        for (const id of await apiKeys.removeByInbox(tx, row.id)) {
+          tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
+        }
+        await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
+        const about = { actor: actorName(actor), inbox: view(row) }
+        tx.append(inboxDeleted(about))
+        tx.append(inboxGone(about))
+      })
+    },
+  }
+
+  function requireDisplayName(name: string | undefined): void {
+    if (name === undefined || name.length <= limits.displayNameCharsMax) return
+    const detail = `display_name can have at most ${limits.displayNameCharsMax} characters`
+    throw new MailError('validation_error', { detail, path: ['display_name'] })
+  }
+
+  function mergedMetadata(stored: string | null, change: Parameters<typeof applyMetadata>[1] | null): string | null {
+    if (change === null) return null
+    const merged = applyMetadata(stored === null ? {} : (JSON.parse(stored) as Metadata), change, limits)
+    return Object.keys(merged).length === 0 ? null : JSON.stringify(merged)
+  }
+}
+
+/** The inbox, when it is in the actor's scope and in the pod that the route names. */
+async function requireWithin(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
+): Promise<InboxRow> {
+  const scope = within.pod === undefined ? undefined : await requireScope(db, actor, permission, within)
+  const row = await requireInbox(db, actor, permission, ref)
+  if (scope && scope.podId !== row.pod_id) throw new MailError('not_found', { what: 'Inbox' })
+  return row
+}
+
+async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
+  const pod = await tenants.getDefaultPod(db, scope.organizationId)
+  if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // it is made with the organization
+  return pod.id
+}
+
+function requireAddress(username: string, domain: string): string {
+  const address = normaliseAddress(`${username}@${domain}`)
+  // A "+" would make an address that mail never reaches: what follows it is cut off as a tag (RFC 5233).
+  if (address !== undefined && /^[^@+"]+@[^@]+$/.test(address)) return address
+  const detail = 'username must be the local part of an address, without "@", "+" and spaces'
+  throw new MailError('validation_error', { detail, path: ['username'] })
+}
+
+function view(row: InboxRow): Inbox {
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    podId: row.pod_id,
+    address: row.address,
+    ...(row.display_name !== null && { displayName: row.display_name }),
+    ...(row.client_id !== null && { clientId: row.client_id }),
+    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

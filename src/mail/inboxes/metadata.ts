@@ -1,0 +1,37 @@
+/** An inbox's metadata: a small map of the caller's own, merged key by key (contract agentmail.md §2.3). */
+import { MailError } from '../../errors.ts'
+import type { Metadata } from './inbox.ts'
+
+export interface MetadataLimits {
+  readonly metadataKeysMax: number
+  readonly metadataCharsMax: number
+}
+
+/**
+ * @param change keys to set; null removes its key
+ * @throws validation_error when the result is over a limit
+ */
+export function applyMetadata(
+  current: Metadata,
+  change: Readonly<Record<string, string | number | boolean | null>>,
+  limits: MetadataLimits,
+): Metadata {
+  const merged = new Map<string, string | number | boolean>(Object.entries(current))
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) merged.delete(key)
+    else merged.set(key, value)
+    requireLength(key, key, limits)
+    if (typeof value === 'string') requireLength(key, value, limits)
+  }
+  if (merged.size > limits.metadataKeysMax) {
+    const detail = `metadata can have at most ${limits.metadataKeysMax} keys`
+    throw new MailError('validation_error', { detail, path: ['metadata'] })
+  }
+  return Object.fromEntries(merged)
+}
+
+function requireLength(key: string, text: string, limits: MetadataLimits): void {
+  if (text.length <= limits.metadataCharsMax) return
+  const detail = `metadata keys and values can have at most ${limits.metadataCharsMax} characters`
+  throw new MailError('validation_error', { detail, path: ['metadata', key] })
+}

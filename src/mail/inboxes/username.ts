@@ -1,0 +1,78 @@
+/** A local part for an inbox whose maker names none: readable aloud, and too many to guess one that is taken. */
+
+const ADJECTIVES = [
+  'amber',
+  'brave',
+  'bright',
+  'calm',
+  'clear',
+  'clever',
+  'cosmic',
+  'crisp',
+  'eager',
+  'early',
+  'fair',
+  'fond',
+  'gentle',
+  'glad',
+  'golden',
+  'grand',
+  'happy',
+  'honest',
+  'humble',
+  'jolly',
+  'keen',
+  'kind',
+  'light',
+  'lively',
+  'lucky',
+  'mellow',
+  'merry',
+  'modest',
+  'noble',
+  'proud',
+  'quick',
+  'quiet',
+] as const
+const NOUNS = [
+  'anchor',
+  'badger',
+  'beacon',
+  'birch',
+  'brook',
+  'cedar',
+  'cloud',
+  'comet',
+  'coral',
+  'crane',
+  'falcon',
+  'fern',
+  'finch',
+  'forest',
+  'garden',
+  'harbor',
+  'heron',
+  'island',
+  'lagoon',
+  'lantern',
+  'maple',
+  'martin',
+  'meadow',
+  'otter',
+  'pebble',
+  'pine',
+  'planet',
+  'raven',
+  'river',
+  'robin',
+  'sparrow',
+  'willow',
+] as const
+
+/** For example "quickheron4821": 32 × 32 × 65,536 possibilities. */
+export function randomUsername(random: (bytes: number) => Buffer): string {
+  const bytes = random(4)
+  const adjective = ADJECTIVES[bytes[0]! % ADJECTIVES.length]
+  const noun = NOUNS[bytes[1]! % NOUNS.length]
+  return `${adjective}${noun}${bytes.readUInt16BE(2)}`
+}

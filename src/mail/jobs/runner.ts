@@ -1,0 +1,198 @@
+/**
+ * Does background jobs.
+ *
+ *   bell or poll interval → claim what is due (a lease, renewed while the handler runs) → handler → remove the row
+ *
+ * Crash: the lease runs out and the job is claimed again, here or on another node; a SQLite node clears its leases at
+ *   start, so its jobs come back at once. Handlers go by what they find and may run twice.
+ * Failure: logged, counted, and tried again after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs; never given up,
+ *   since what a job was asked for is owed (somebody's mail is to be removed).
+ * Lost lease (this process hung): the handler's signal aborts, and nothing that it does counts.
+ * Stop: no new claims; signals abort; a job that ends by throwing is given back at once, without counting the attempt.
+ *   One that does not end within limits.shutdownGraceMs keeps its lease, so that nobody does it at the same time.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import { type CommitWait, createCommitWait } from '../../store/commit-wait.ts'
+import { claimJobs, renewLeases } from '../../store/leases.ts'
+import type { JobRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/jobs.ts'
+import type { Job, JobHandler } from './jobs.ts'
+
+/** A lease survives two renewals that fail. */
+const RENEWALS_PER_LEASE = 3
+const PAUSE_FACTOR_MAX = 32
+const RETRY_FACTOR = 4
+/** Kept of an error, for whoever looks into the table. */
+const ERROR_CHARS_MAX = 1_000
+
+interface RunnerNeeds {
+  readonly store: Store
+  /** By kind. A kind that is not here is left for nodes that know it. */
+  readonly handlers: Readonly<Record<string, JobHandler>>
+  /** Names this process among all, those of before included. */
+  readonly owner: string
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: {
+    readonly jobPollMs: number
+    readonly jobConcurrencyMax: number
+    readonly deliveryLeaseMs: number
+    readonly deliveryRetryFirstMs: number
+    readonly deliveryRetryMaxMs: number
+    readonly shutdownGraceMs: number
+  }
+}
+
+export class JobRunner {
+  readonly #needs: RunnerNeeds
+  readonly #kinds: readonly string[]
+  readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+  #wait: CommitWait | undefined
+  #loop: Promise<void> | undefined
+  #renewal: NodeJS.Timeout | undefined
+  #isStopping = false
+
+  constructor(needs: RunnerNeeds) {
+    this.#needs = needs
+    this.#kinds = Object.keys(needs.handlers)
+  }
+
+  start(): void {
+    const { store, limits } = this.#needs
+    this.#wait = createCommitWait(store)
+    this.#loop = this.#run(this.#wait)
+    this.#renewal = setInterval(() => void this.#renew(), limits.deliveryLeaseMs / RENEWALS_PER_LEASE)
+  }
+
+  /** Resolves when no handler runs any more, or limits.shutdownGraceMs have passed. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#wait?.close()
+    await this.#loop
+    const running = [...this.#running.values()]
+    for (const { abort } of running) abort.abort(new Error('the server stops'))
+    const grace = new AbortController()
+    await Promise.race([
+      Promise.all(running.map(({ ended }) => ended)),
+      delay(this.#needs.limits.shutdownGraceMs, undefined, { signal: grace.signal }).catch(() => undefined), // aborted
+    ])
+    grace.abort()
+    clearInterval(this.#renewal)
+  }
+
+  async #run(wait: CommitWait): Promise<void> {
+    let failures = 0
+    while (!this.#isStopping) {
+      try {
+        for (const row of await this.#claim()) {
+          // One of our own whose lease ran out while the process hung: it has it again, and goes on.
+          if (!this.#running.has(row.id)) this.#start(row)
+        }
+        failures = 0
+        await wait.next(this.#needs.limits.jobPollMs)
+      } catch (error) {
+        this.#report(error, { failures: ++failures }, 'jobs could not be claimed')
+        await wait.pause(this.#needs.limits.jobPollMs * Math.min(2 ** failures, PAUSE_FACTOR_MAX))
+      }
+    }
+  }
+
+  async #claim(): Promise<JobRow[]> {
+    const { store, clock, limits, owner } = this.#needs
+    const limit = limits.jobConcurrencyMax - this.#running.size
+    // Looked at after every commit of anything: a read, and a transaction only when there is something.
+    if (limit <= 0 || !(await table.isAnyDue(store.db, this.#kinds, clock()))) return []
+    return store.transaction(async (tx) => {
+      const untilMs = tx.now + limits.deliveryLeaseMs
+      const rows = await claimJobs(tx, store.dialect, { owner, untilMs, limit, kinds: this.#kinds })
+      const ids = rows.map((row) => row.id)
+      await table.countAttempts(tx, ids)
+      return rows
+    })
+  }
+
+  #start(row: JobRow): void {
+    const abort = new AbortController()
+    const ended = this.#work(row, abort.signal).finally(() => {
+      this.#running.delete(row.id)
+      this.#wait?.ring() // there is room for another
+    })
+    this.#running.set(row.id, { abort, ended })
+  }
+
+  /** Never rejects. */
+  async #work(row: JobRow, signal: AbortSignal): Promise<void> {
+    try {
+      const outcome = await this.#attempt(row, signal)
+      await this.#settle(row, outcome)
+    } catch (error) {
+      // The lease runs out, and the job is done again.
+      this.#report(error, { kind: row.kind, key: row.key }, 'the outcome of a job could not be written')
+    }
+  }
+
+  async #attempt(row: JobRow, signal: AbortSignal): Promise<Outcome> {
+    const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
+    try {
+      const payload = JSON.parse(row.payload) as Job['payload']
+      await this.#needs.handlers[row.kind]!({ ...job, payload })
+      return { name: 'done' }
+    } catch (error) {
+      if (signal.aborted) return { name: 'cut short' }
+      this.#report(error, { kind: row.kind, key: row.key, attempt: job.attempt }, 'a job failed and is tried again')
+      return { name: 'failed', error }
+    }
+  }
+
+  async #settle(row: JobRow, outcome: Outcome): Promise<void> {
+    const job = { id: row.id, owner: this.#needs.owner }
+    await this.#needs.store.transaction(async (tx) => {
+      switch (outcome.name) {
+        case 'done':
+          return table.complete(tx, job)
+        case 'cut short':
+          return table.giveBack(tx, job, row.attempts)
+        case 'failed': {
+          const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
+          return table.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
+        }
+      }
+    })
+  }
+
+  #retryAfterMs(attempts: number): number {
+    const { deliveryRetryFirstMs, deliveryRetryMaxMs } = this.#needs.limits
+    return Math.min(deliveryRetryFirstMs * RETRY_FACTOR ** (attempts - 1), deliveryRetryMaxMs)
+  }
+
+  /** Never rejects. */
+  async #renew(): Promise<void> {
+    const ids = [...this.#running.keys()]
+    if (ids.length === 0) return
+    const { store, limits, owner } = this.#needs
+    try {
+      const kept = await store.transaction((tx) =>
+        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.deliveryLeaseMs }),
+      )
+      for (const id of ids) {
+        if (!kept.includes(id)) this.#running.get(id)?.abort.abort(new Error('another node has the job now'))
+      }
+    } catch (error) {
+      this.#report(error, { jobs: ids.length }, 'leases of jobs could not be renewed')
+    }
+  }
+
+  #report(error: unknown, fields: object, sentence: string): void {
+    this.#needs.metrics.loopErrors.inc({ loop: 'jobs' })
+    this.#needs.log.error({ err: error, ...fields }, sentence)
+  }
+}
+
+type Outcome =
+  | { readonly name: 'done' }
+  | { readonly name: 'cut short' }
+  | { readonly name: 'failed'; readonly error: unknown }

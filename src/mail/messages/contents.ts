@@ -1,0 +1,162 @@
+/**
+ * The bytes of mails on their way to and from the store: up to limits.inlineBytesMax they stay in memory and become
+ * part of the transaction that refers to them (one fsync, not two); larger ones are made durable as a blob before it.
+ *
+ * Crash between the blob and its transaction: the blob is swept by age. Never a row whose bytes may not exist.
+ */
+import { createHash } from 'node:crypto'
+import { MailError } from '../../errors.ts'
+import type { AttachmentRow, Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/contents.ts'
+import type { Reading } from './reading.ts'
+
+/** A mail's bytes, safe for a transaction to refer to. */
+export interface Spooled {
+  readonly sizeBytes: number
+  readonly sha256: string
+  /** Exactly one of the two. */
+  readonly bytes?: Buffer
+  readonly blobKey?: string
+}
+
+export interface Contents {
+  /**
+   * Takes a stream to its end.
+   *
+   * @param prefix   trace fields to put before it; not counted against bytesMax
+   * @throws message_too_large past bytesMax; what the source throws
+   */
+  spool(prefix: Buffer, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Spooled>
+  /** The whole, in memory: for parsing. At most bytesMax long, by spool. */
+  load(spooled: Spooled): Promise<Buffer>
+  /** Forgets what no transaction came to refer to. A failure only leaves work to the sweep. */
+  discard(spooled: Spooled): Promise<void>
+  /** Compressed bodies that are too large for a row get a blob as well; before the transaction. */
+  spoolReading(reading: Reading): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
+  /** @param range bytes [start, end) */
+  read(contentId: string, range?: { start: number; end: number }): AsyncIterable<Buffer>
+}
+
+interface ContentsNeeds {
+  readonly store: Store
+  readonly limits: { readonly inlineBytesMax: number }
+  /** Called with what should have been removed and was not. */
+  readonly onLeftover: (error: unknown, blobKey: string) => void
+}
+
+export function createContents({ store, limits, onLeftover }: ContentsNeeds): Contents {
+  return {
+    async spool(prefix, source, bytesMax) {
+      const chunks: Uint8Array[] = prefix.length > 0 ? [prefix] : []
+      let sizeBytes = prefix.length
+      const iterator = bounded(source, bytesMax)[Symbol.asyncIterator]()
+      for (;;) {
+        const { value, done } = await iterator.next()
+        if (done) return inMemory(Buffer.concat(chunks, sizeBytes))
+        chunks.push(value)
+        sizeBytes += value.length
+        if (sizeBytes > limits.inlineBytesMax) break
+      }
+      const { key, ...stored } = await store.blobs.put(chain(chunks, iterator))
+      return { ...stored, blobKey: key }
+    },
+
+    async load(spooled) {
+      if (spooled.bytes) return spooled.bytes
+      const chunks: Uint8Array[] = []
+      for await (const chunk of store.blobs.get(spooled.blobKey!)) chunks.push(chunk)
+      return Buffer.concat(chunks)
+    },
+
+    async discard(spooled) {
+      if (spooled.blobKey === undefined) return
+      try {
+        await store.blobs.delete(spooled.blobKey)
+      } catch (error) {
+        onLeftover(error, spooled.blobKey) // the sweep gets it; the caller has its own error to report
+      }
+    },
+
+    async spoolReading(reading) {
+      if (reading.packed.length <= limits.inlineBytesMax) return { parsed: reading.packed, parsedBlobKey: null }
+      const { key } = await store.blobs.put(chain([reading.packed]))
+      return { parsed: null, parsedBlobKey: key }
+    },
+
+    async *read(contentId, range) {
+      const place = await table.getPlace(store.db, contentId)
+      if (!place) throw new MailError('not_found', { what: 'Message' })
+      if (place.blob_key !== null) {
+        for await (const chunk of store.blobs.get(place.blob_key, range)) yield asBuffer(chunk)
+        return
+      }
+      const bytes = await table.getBytes(store.db, contentId)
+      if (!bytes) throw new MailError('not_found', { what: 'Message' })
+      yield asBuffer(range ? bytes.subarray(range.start, range.end) : bytes)
+    },
+  }
+}
+
+/** Writes the content's rows; returns its id. */
+export async function insertContent(
+  tx: Tx,
+  spooled: Spooled,
+  reading: Reading,
+  packed: { parsed: Uint8Array | null; parsedBlobKey: string | null },
+): Promise<string> {
+  const id = tx.newId()
+  const attachments: AttachmentRow[] = reading.attachments.map((attachment, position) => ({
+    id: tx.newId(),
+    content_id: id,
+    position,
+    filename: attachment.filename ?? null,
+    content_type: attachment.contentType,
+    disposition: attachment.disposition,
+    cid: attachment.contentId ?? null,
+    transfer_encoding: attachment.encoding,
+    offset_bytes: attachment.offset,
+    length_bytes: attachment.length,
+    size_bytes: attachment.size,
+  }))
+  const row = {
+    id,
+    size_bytes: spooled.sizeBytes,
+    sha256: spooled.sha256,
+    bytes: spooled.bytes ?? null,
+    blob_key: spooled.blobKey ?? null,
+    parsed: packed.parsed,
+    parsed_blob_key: packed.parsedBlobKey,
+    created_at: tx.now,
+  }
+  await table.insert(tx, row, attachments)
+  return id
+}
+
+function inMemory(bytes: Buffer): Spooled {
+  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), bytes }
+}
+
+async function* bounded(source: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, undefined> {
+  let sizeBytes = 0
+  for await (const chunk of source) {
+    sizeBytes += chunk.length
+    if (sizeBytes > bytesMax) throw new MailError('message_too_large', { limitBytes: bytesMax })
+    yield chunk
+  }
+}
+
+async function* chain(first: readonly Uint8Array[], rest?: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* first
+  if (!rest) return
+  for (;;) {
+    const { value, done } = await rest.next()
+    if (done) return
+    yield value
+  }
+}
+
+/** The same memory under the type that decoders take. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,108 @@
+/**
+ * Links to bytes that work without a key until they expire: clients hand them to programs that know no keys.
+ *
+ * A token names the thing and the time, signed with a secret that every node has. Nothing is stored, and a link dies
+ * with the message.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { MailError } from '../../errors.ts'
+import { decodePartStream } from '../../formats/transfer-encoding.ts'
+import type { Store } from '../../store/store.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as messages from '../../store/tables/messages.ts'
+import * as secrets from '../../store/tables/secrets.ts'
+import type { Contents } from './contents.ts'
+import type { Download, DownloadContent } from './message.ts'
+
+interface Target {
+  readonly messageId: string
+  /** undefined: the raw mail. */
+  readonly attachmentId?: string
+}
+
+export interface Downloads {
+  link(target: Target): Promise<Download>
+  /** @throws not_found for a token that is not ours or has expired, and when the message is gone */
+  open(token: string): Promise<DownloadContent>
+}
+
+interface DownloadsNeeds {
+  readonly store: Store
+  readonly contents: Contents
+  readonly clock: () => number
+  readonly random: (bytes: number) => Buffer
+  readonly limits: { readonly downloadUrlMs: number }
+}
+
+const SECRET_BYTES = 32
+
+export function createDownloads({ store, contents: reader, clock, random, limits }: DownloadsNeeds): Downloads {
+  let secret: Promise<Buffer> | undefined
+
+  return {
+    async link({ messageId, attachmentId }) {
+      const expiresAt = clock() + limits.downloadUrlMs
+      const payload = Buffer.from([messageId, attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
+      return { token: `${payload}.${sign(await getSecret(), payload)}`, expiresAt }
+    },
+
+    async open(token) {
+      const target = verify(await getSecret(), token, clock())
+      const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
+      if (!target || !message) throw new MailError('not_found', { what: 'Download' })
+      if (target.attachmentId === undefined) {
+        const bytes = reader.read(message.content_id)
+        return {
+          contentType: 'message/rfc822',
+          disposition: 'attachment',
+          filename: 'message.eml',
+          sizeBytes: message.size_bytes,
+          bytes,
+        }
+      }
+      const part = await contents.getAttachment(store.db, message.content_id, target.attachmentId)
+      if (!part) throw new MailError('not_found', { what: 'Download' })
+      const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
+      return {
+        ...(part.filename !== null && { filename: part.filename }),
+        contentType: part.content_type,
+        disposition: part.disposition,
+        sizeBytes: part.size_bytes,
+        bytes: decodePartStream(reader.read(message.content_id, range), part.transfer_encoding),
+      }
+    },
+  }
+
+  function getSecret(): Promise<Buffer> {
+    secret ??= loadSecret().catch((error: unknown) => {
+      secret = undefined // the next call tries again
+      throw error
+    })
+    return secret
+  }
+
+  async function loadSecret(): Promise<Buffer> {
+    const stored = await secrets.get(store.db, 'signing', 'downloads')
+    if (stored !== undefined) return Buffer.from(stored, 'base64url')
+    const made = random(SECRET_BYTES).toString('base64url')
+    return store.transaction(async (tx) => {
+      await secrets.insertOnce(tx, 'signing', 'downloads', made)
+      return Buffer.from((await secrets.get(tx, 'signing', 'downloads')) ?? made, 'base64url')
+    })
+  }
+}
+
+function sign(secret: Buffer, payload: string): string {
+  return createHmac('sha256', secret).update(payload).digest('base64url')
+}
+
+function verify(secret: Buffer, token: string, now: number): Target | undefined {
+  const [payload, signature] = token.split('.')
+  if (payload === undefined || signature === undefined) return undefined
+  const expected = Buffer.from(sign(secret, payload))
+  const given = Buffer.from(signature)
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+  const [messageId, attachmentId, expiresAt] = Buffer.from(payload, 'base64url').toString().split(' ')
+  if (messageId === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
+  return { messageId, ...(attachmentId !== '' && { attachmentId }) }
+}

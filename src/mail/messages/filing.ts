@@ -1,0 +1,187 @@
+/**
+ * Filing: the one place where a mail becomes a message. Receiving files what came in, sending files the sent copy; both
+ * inside the transaction that also holds their event.
+ *
+ * What moves together: message, labels, addresses, thread, participants, text index, counters, hourly counts.
+ */
+import { type Address, formatAddress } from '../../formats/address.ts'
+import type { AddressKind, InboxRow, MessageAddressRow, ThreadRow, Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as messages from '../../store/tables/messages.ts'
+import * as rollups from '../../store/tables/rollups.ts'
+import * as threads from '../../store/tables/threads.ts'
+import { hiddenMask } from '../access/permissions.ts'
+import type { Reading } from './reading.ts'
+import { findThread, hashId, referenceHashes } from './threading.ts'
+
+/** A mail about to be filed in one inbox. */
+export interface Filing {
+  readonly inbox: InboxRow
+  readonly contentId: string
+  readonly sizeBytes: number
+  readonly reading: Reading
+  readonly labels: readonly string[]
+  /** Unique in the inbox; the caller has seen to it. */
+  readonly apiMessageId: string
+  /** Known only to the sender: it is in no header. */
+  readonly bcc?: readonly Address[]
+  /** The thread to put it in, whatever it refers to: a forward stays with its source. */
+  readonly threadId?: string | undefined
+  readonly envelope?: { readonly sender: string; readonly recipient: string }
+  readonly authentication: Readonly<Record<string, unknown>>
+  readonly verifiedDomain?: string | undefined
+  /** Name under which the hour's count goes up, for example "received". */
+  readonly metric: string
+}
+
+export interface Filed {
+  readonly id: string
+  readonly threadId: string
+}
+
+export function createFiling({ dialect }: Pick<Store, 'dialect'>): (tx: Tx, filing: Filing) => Promise<Filed> {
+  return async function file(tx, filing) {
+    const { inbox, reading } = filing
+    const id = tx.newId()
+    const hidden = hiddenMask(filing.labels)
+    const addresses = addressRows(id, filing)
+    const thread = await joinThread(tx, filing, addresses, hidden)
+
+    const number = await messages.insert(tx, messageRow(tx, id, thread.id, hidden, filing), filing.labels, addresses)
+    await dialect.indexText(tx, number, {
+      subject: reading.subject ?? '',
+      addresses: addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n'),
+      body: reading.searchText,
+    })
+    await inboxes.addCounts(tx, inbox.id, {
+      messages: 1,
+      unread: filing.labels.includes('unread') ? 1 : 0,
+      threads: thread.isNew ? 1 : 0,
+      bytes: filing.sizeBytes,
+    })
+    await rollups.add(tx, inbox, filing.metric, 1)
+    return { id, threadId: thread.id }
+  }
+}
+
+function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing: Filing): messages.NewMessageRow {
+  const { inbox, reading } = filing
+  return {
+    id,
+    organization_id: inbox.organization_id,
+    pod_id: inbox.pod_id,
+    inbox_id: inbox.id,
+    thread_id: threadId,
+    content_id: filing.contentId,
+    api_message_id: filing.apiMessageId,
+    api_message_id_hash: hashId(filing.apiMessageId),
+    header_message_id: reading.messageId ?? null,
+    header_message_id_hash: reading.messageId === undefined ? null : hashId(reading.messageId),
+    fingerprint: reading.fingerprint,
+    subject: reading.subject ?? null,
+    preview: reading.preview ?? null,
+    in_reply_to: jsonOrNull(reading.inReplyTo),
+    references_list: jsonOrNull(reading.references),
+    envelope_sender: filing.envelope?.sender ?? null,
+    envelope_recipient: filing.envelope?.recipient ?? null,
+    size_bytes: filing.sizeBytes,
+    hidden,
+    authentication: JSON.stringify(filing.authentication),
+    verified_domain: filing.verifiedDomain ?? null,
+    modseq: 0, // the store stamps the number of the event that tells of it
+    timestamp: tx.now,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+}
+
+function jsonOrNull(ids: readonly string[]): string | null {
+  return ids.length === 0 ? null : JSON.stringify(ids)
+}
+
+function addressRows(messageId: string, { reading, bcc }: Filing): MessageAddressRow[] {
+  const lists: [AddressKind, readonly Address[]][] = [
+    ['from', reading.from],
+    ['sender', reading.sender ? [reading.sender] : []],
+    ['reply_to', reading.replyTo],
+    ['to', reading.to],
+    ['cc', reading.cc],
+    ['bcc', bcc ?? []],
+  ]
+  return lists.flatMap(([kind, list]) =>
+    list.map(({ address, name }, position) => ({
+      message_id: messageId,
+      kind,
+      position,
+      address,
+      name: name ?? null,
+    })),
+  )
+}
+
+/** Finds or makes the thread, and moves its list fields on to this message, which is its newest. */
+async function joinThread(
+  tx: Tx,
+  filing: Filing,
+  addresses: readonly MessageAddressRow[],
+  hidden: number,
+): Promise<{ id: string; isNew: boolean }> {
+  const { inbox, reading, labels } = filing
+  // The header id goes first: it is the name that replies will use, whatever name our clients see.
+  const own = reading.messageId ?? filing.apiMessageId
+  const hashes = referenceHashes({ messageId: own, inReplyTo: reading.inReplyTo, references: reading.references })
+  const knownId = filing.threadId ?? (await findThread(tx, inbox.id, hashes))
+  const [known] = knownId === undefined ? [] : await threads.listByIds(tx, [knownId])
+  const id = known?.id ?? tx.newId()
+
+  const moved = {
+    preview: reading.preview ?? null,
+    last_message_id: filing.apiMessageId,
+    message_count: (known?.message_count ?? 0) + 1,
+    visible_count: (known?.visible_count ?? 0) + (hidden === 0 ? 1 : 0),
+    size_bytes: (known?.size_bytes ?? 0) + filing.sizeBytes,
+    hidden: threadHidden(known, hidden),
+    timestamp: tx.now,
+    received_timestamp: labels.includes('received') ? tx.now : (known?.received_timestamp ?? null),
+    sent_timestamp: labels.includes('sent') ? tx.now : (known?.sent_timestamp ?? null),
+    updated_at: tx.now,
+  }
+  if (known) await threads.update(tx, id, moved)
+  else {
+    await threads.insert(tx, {
+      id,
+      organization_id: inbox.organization_id,
+      pod_id: inbox.pod_id,
+      inbox_id: inbox.id,
+      subject: reading.subject ?? null,
+      deleting_at: null,
+      created_at: tx.now,
+      ...moved,
+    })
+  }
+  await threads.addReferences(tx, inbox.id, id, hashes)
+  await threads.addLabelCounts(tx, id, new Map(labels.map((label) => [label, 1])))
+  await threads.addParticipants(tx, id, participants(addresses), 1)
+  return { id, isNew: known === undefined }
+}
+
+/** A thread is hidden while all of its messages are, and then by every class that hides one of them. */
+function threadHidden(known: ThreadRow | undefined, hidden: number): number {
+  if (hidden === 0) return 0
+  if (!known) return hidden
+  return known.visible_count > 0 ? 0 : known.hidden | hidden
+}
+
+/** Who takes part, each once a message: senders, and whoever it was addressed to. */
+export function participants(addresses: readonly MessageAddressRow[]) {
+  const byKey = new Map<string, { kind: 'sender' | 'recipient'; address: string; display: string }>()
+  for (const row of addresses) {
+    if (row.kind === 'sender' || row.kind === 'reply_to') continue
+    const kind = row.kind === 'from' ? 'sender' : 'recipient'
+    const display = formatAddress({ address: row.address, ...(row.name !== null && { name: row.name }) })
+    const key = `${kind} ${row.address}`
+    if (!byKey.has(key)) byKey.set(key, { kind, address: row.address, display })
+  }
+  return [...byKey.values()]
+}

@@ -1,0 +1,26 @@
+/** Finding a message by what callers name it: our id, or its Message-ID with or without brackets. */
+import { MailError } from '../../errors.ts'
+import { isUuid, trimMessageId } from '../../formats/ids.ts'
+import type { Db } from '../../store/schema.ts'
+import * as table from '../../store/tables/messages.ts'
+import { forbiddenMask } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { hashId } from './threading.ts'
+
+/** @throws not_found, also for a message in a hidden class that the key may not read */
+export async function requireMessage(
+  db: Db,
+  actor: Actor,
+  inboxId: string,
+  ref: string,
+): Promise<table.StoredMessageRow> {
+  const row = await find(db, inboxId, ref)
+  if (!row || (row.hidden & forbiddenMask(actor)) !== 0) throw new MailError('not_found', { what: 'Message' })
+  return row
+}
+
+async function find(db: Db, inboxId: string, ref: string): Promise<table.StoredMessageRow | undefined> {
+  const byApiId = await table.getByApiId(db, inboxId, hashId(`<${trimMessageId(ref)}>`))
+  if (byApiId || !isUuid(ref)) return byApiId
+  return table.getById(db, inboxId, ref)
+}

@@ -1,0 +1,67 @@
+/**
+ * What labels mean: which of them the system keeps, what a valid one is, and what a change leaves. Pure.
+ *
+ * Labels are the truth for read state, folder, spam and trash; hidden masks, unread counts and IMAP flags follow.
+ */
+import { MailError } from '../../errors.ts'
+import type { LabelChange } from './message.ts'
+
+/** They tell what happened to a mail; nobody may rewrite that (contract agentmail.md §2.6). */
+const SYSTEM_LABELS: ReadonlySet<string> = new Set([
+  'received',
+  'sent',
+  'delivered',
+  'bounced',
+  'complained',
+  'delayed',
+  'rejected',
+  'opened',
+  'scheduled',
+  'blocked',
+  'unauthenticated',
+  'agent-armor-held',
+])
+
+export interface LabelLimits {
+  readonly labelsPerMessageMax: number
+  readonly labelCharsMax: number
+}
+
+/**
+ * A user's labels in their stored form: lower case, each once.
+ *
+ * @throws system_label, validation_error
+ */
+export function requireUserLabels(labels: readonly string[], limits: LabelLimits): string[] {
+  const normal = new Set<string>()
+  for (const label of labels) {
+    const stored = label.trim().normalize('NFC').toLowerCase()
+    if (stored === '' || stored.length > limits.labelCharsMax) {
+      throw new MailError('validation_error', {
+        detail: `A label has 1 to ${limits.labelCharsMax} characters`,
+        path: ['labels'],
+      })
+    }
+    if (SYSTEM_LABELS.has(stored)) throw new MailError('system_label', { label: stored })
+    normal.add(stored)
+  }
+  return [...normal]
+}
+
+export interface LabelResult {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly labels: readonly string[]
+}
+
+/** What a change leaves. Removal wins where both name a label (contract agentmail.md §2.5). */
+export function applyLabels(current: readonly string[], change: LabelChange): LabelResult {
+  const remove = new Set(change.remove)
+  const before = new Set(current)
+  const after = new Set([...current, ...(change.add ?? [])].filter((label) => !remove.has(label)))
+  return {
+    added: [...after].filter((label) => !before.has(label)),
+    removed: [...before].filter((label) => !after.has(label)),
+    labels: [...after].sort(),
+  }
+}

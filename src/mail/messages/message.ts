@@ -1,0 +1,129 @@
+/** Messages as they may be shown, and the calls on them. Times are epoch ms; sizes are bytes. */
+import type { Address } from '../../formats/address.ts'
+import type { Actor } from '../access/actor.ts'
+import type { Page, PageRequest } from '../access/paging.ts'
+import type { HiddenLabel } from '../access/permissions.ts'
+
+export interface Attachment {
+  readonly id: string
+  readonly filename?: string
+  readonly contentType: string
+  readonly disposition: 'inline' | 'attachment'
+  /** Without angle brackets. */
+  readonly contentId?: string
+  readonly sizeBytes: number
+}
+
+/** What a list shows of a message. */
+export interface MessageItem {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId: string
+  readonly inboxId: string
+  readonly inboxAddress: string
+  readonly threadId: string
+  /** Unique in its inbox, with angle brackets: the id that AgentMail's clients use. */
+  readonly messageId: string
+  readonly labels: readonly string[]
+  readonly timestamp: number
+  /** Absent only on a mail without a readable From. */
+  readonly from?: Address
+  readonly replyTo: readonly Address[]
+  readonly to: readonly Address[]
+  readonly cc: readonly Address[]
+  /** Of sent mail only. */
+  readonly bcc: readonly Address[]
+  readonly subject?: string
+  readonly preview?: string
+  readonly attachments: readonly Attachment[]
+  readonly inReplyTo?: string
+  readonly references: readonly string[]
+  readonly sizeBytes: number
+  /** What the checks of the sender found; `{ result: 'not checked' }` until they are built. */
+  readonly authentication: Readonly<Record<string, unknown>>
+  readonly verifiedDomain?: string
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** A message with its bodies. */
+export interface Message extends MessageItem {
+  /** From text/plain parts only. */
+  readonly text?: string
+  readonly html?: string
+  /** New content without quotes and signature. */
+  readonly extractedText?: string
+  readonly extractedHtml?: string
+  /** In order, decoded. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+export interface MessageFilter {
+  /** All of them must be on the message. */
+  readonly labels?: readonly string[] | undefined
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  /** Hidden classes to show as well, where the key may. */
+  readonly include?: readonly HiddenLabel[] | undefined
+  /** Substrings, each of which must occur; `to` looks in to, cc and bcc. */
+  readonly from?: readonly string[] | undefined
+  readonly to?: readonly string[] | undefined
+  readonly subject?: readonly string[] | undefined
+}
+
+/** A link that works without a key until it expires. */
+export interface Download {
+  /** Opaque; the edge mounts it under a path of its own. */
+  readonly token: string
+  readonly expiresAt: number
+}
+
+export interface DownloadContent {
+  readonly filename?: string
+  readonly contentType: string
+  readonly disposition: 'inline' | 'attachment'
+  readonly sizeBytes: number
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
+/**
+ * `inbox` is an address or an id; `ref` a message's id, or its Message-ID with or without brackets. All of them throw
+ * not_found for what is not there or not in scope, and missing_permission.
+ */
+export interface Messages {
+  /** Newest first. */
+  list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
+  get(actor: Actor, inbox: string, ref: string): Promise<Message>
+  raw(
+    actor: Actor,
+    inbox: string,
+    ref: string,
+  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
+  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
+  /** For good. */
+  delete(actor: Actor, inbox: string, ref: string): Promise<void>
+  /** @throws not_found for a token that is not ours or has expired */
+  download(token: string): Promise<DownloadContent>
+}
+
+export interface LabelChange {
+  readonly add?: readonly string[] | undefined
+  readonly remove?: readonly string[] | undefined
+}
+
+export interface Labels {
+  /**
+   * Users' own labels, and `unread`, `spam`, `trash`. Removal wins where both name a label.
+   *
+   * @param refs messages of one inbox, changed in one transaction
+   * @returns in the order of refs, with the labels they have now
+   * @throws system_label, validation_error, not_found, missing_permission
+   */
+  change(
+    actor: Actor,
+    inbox: string,
+    refs: readonly string[],
+    change: LabelChange,
+  ): Promise<{ readonly messageId: string; readonly labels: readonly string[] }[]>
+}

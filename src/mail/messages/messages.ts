@@ -1,0 +1,96 @@
+/** Messages of one inbox: listed, shown, downloaded, deleted. */
+import type { Limits } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
+import * as contentTable from '../../store/tables/contents.ts'
+import * as table from '../../store/tables/messages.ts'
+import { confirm, hiddenMaskFor, requireInbox } from '../access/access.ts'
+import { closePage, openPage } from '../access/paging.ts'
+import { showWhole } from './bodies.ts'
+import type { Downloads } from './downloads.ts'
+import { requireMessage } from './finding.ts'
+import type { MessageFilter, Messages } from './message.ts'
+import type { Removal } from './removal.ts'
+import { fillPage } from './scanning.ts'
+import { showAttachment, showMessages } from './showing.ts'
+
+interface MessagesNeeds {
+  readonly store: Store
+  readonly downloads: Downloads
+  readonly removal: Removal
+  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'listScanRowsMax'>
+}
+
+export function createMessages({ store, downloads, removal, limits }: MessagesNeeds): Messages {
+  return {
+    async list(actor, inboxRef, filter, page) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const criteria = {
+        inboxId: inbox.id,
+        hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
+        labels: (filter.labels ?? []).map((label) => label.toLowerCase()),
+        before: filter.before,
+        after: filter.after,
+        from: filter.from ?? [],
+        to: filter.to ?? [],
+        subject: filter.subject ?? [],
+      }
+      const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
+      const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
+      return closePage(await showMessages(store.db, rows), window, criteria, scanned.last)
+    },
+
+    async get(actor, inboxRef, ref) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const [message] = await showWhole(store.db, store.blobs, [row])
+      return message!
+    },
+
+    async raw(actor, inboxRef, ref) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const link = await downloads.link({ messageId: row.id })
+      return { messageId: row.api_message_id, sizeBytes: row.size_bytes, ...link }
+    },
+
+    async attachment(actor, inboxRef, ref, attachmentId) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const part = await contentTable.getAttachment(store.db, row.content_id, attachmentId)
+      if (!part) throw new MailError('not_found', { what: 'Attachment' })
+      return { ...showAttachment(part), ...(await downloads.link({ messageId: row.id, attachmentId })) }
+    },
+
+    async delete(actor, inboxRef, ref) {
+      const blobs = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const inbox = await requireInbox(tx, actor, 'message_delete', inboxRef)
+        const row = await requireMessage(tx, actor, inbox.id, ref)
+        return removal.remove(tx, inbox.id, [row])
+      })
+      await removal.dropBlobs(blobs)
+    },
+
+    download: (token) => downloads.open(token),
+  }
+}
+
+/** Substring filters look at many rows for few: their pages are shorter (contract agentmail.md §1.11). */
+export function pageBounds(
+  limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax'>,
+  isSubstringFilter: boolean,
+): { default: number; max: number } {
+  return { default: limits.pageDefault, max: isSubstringFilter ? limits.filteredPageMax : limits.pageMax }
+}
+
+function hasSubstrings({ from, to, subject }: MessageFilter): boolean {
+  return [from, to, subject].some((texts) => texts !== undefined && texts.length > 0)
+}
+
+/** Rows come back from the database in any order. */
+export function inOrder<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id)).filter((row) => row !== undefined)
+}

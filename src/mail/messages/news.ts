@@ -1,0 +1,64 @@
+/**
+ * What a message event tells besides its own payload: the message with its bodies, read while it lives, and the thread
+ * as it was then. One read serves all subscribers of a node that hear of the event at about the same time.
+ */
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/messages.ts'
+import type { Event } from '../events/event.ts'
+import { isMessageEvent } from '../events/message-events.ts'
+import { showWhole } from './bodies.ts'
+import type { Message } from './message.ts'
+import type { ThreadItem } from './thread.ts'
+
+/** Absent where the message is gone meanwhile. */
+export interface EventSubject {
+  readonly message?: Message
+  readonly thread?: ThreadItem
+}
+
+export interface News {
+  /** The message and thread of a `message.received` or one of its variants, as of the event; `{}` of any other. */
+  of(event: Event): Promise<EventSubject>
+}
+
+/** Events whose subject is kept: subscribers hear of one event within milliseconds of each other. */
+const KEPT_MAX = 64
+
+export function createNews({ store }: { readonly store: Store }): News {
+  const kept = new Map<number, Promise<EventSubject>>()
+
+  return {
+    of(event) {
+      const known = kept.get(event.seq)
+      if (known) return known
+      const subject = read(event)
+      kept.set(event.seq, subject)
+      subject.catch(() => kept.delete(event.seq)) // the asker hears of the failure; the next one reads again
+      const [oldest] = kept.keys()
+      if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest)
+      return subject
+    },
+  }
+
+  async function read(event: Event): Promise<EventSubject> {
+    if (
+      !isMessageEvent(
+        event,
+        'message.received',
+        'message.received.spam',
+        'message.received.blocked',
+        'message.received.unauthenticated',
+      )
+    ) {
+      return {}
+    }
+    const rows = event.messageId === undefined ? [] : await table.listByIds(store.db, [event.messageId])
+    const [message] = await showWhole(store.db, store.blobs, rows)
+    if (!message) return {}
+    const { organizationId, podId, inboxId, inboxAddress } = message
+    return {
+      message: { ...message, labels: event.payload.labels },
+      thread: { ...event.payload.thread, organizationId, podId, inboxId, inboxAddress },
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Reading a mail once: everything that the store keeps of it besides its bytes, so that showing it later parses nothing.
+ *
+ * Pure and synchronous: it runs on the event loop for small mails and in a thread (reading.thread.ts) for large ones,
+ * so its result must survive a structured clone.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { Limits } from '../../config.ts'
+import { contentFingerprint } from '../../formats/content-fingerprint.ts'
+import { textOfHtml } from '../../formats/html-text.ts'
+import { type ParsedMessage, parseMessage } from '../../formats/mime-parse.ts'
+import { extractReply } from '../../formats/reply-text.ts'
+import { preview } from '../../formats/text-preview.ts'
+
+/** The fields and places that become rows. */
+export interface Reading extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {
+  readonly preview?: string
+  /** Equal for mails with the same body, From, To, Cc, Subject and Date. */
+  readonly fingerprint: string
+  /** What search looks at. */
+  readonly searchText: string
+  /** Compressed `Bodies`. */
+  readonly packed: Uint8Array
+}
+
+/** What is kept beside the bytes. */
+export interface Bodies {
+  readonly text?: string
+  readonly html?: string
+  readonly extractedText?: string
+  readonly extractedHtml?: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+export type ReadingLimits = Pick<
+  Limits,
+  | 'mimeDepthMax'
+  | 'mimePartsMax'
+  | 'mimeHeaderBytesMax'
+  | 'replyTextCharsMax'
+  | 'previewCharsMax'
+  | 'searchTextCharsMax'
+>
+
+export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
+  const { headers, text, html, ...fields } = parseMessage(raw, {
+    depthMax: limits.mimeDepthMax,
+    partsMax: limits.mimePartsMax,
+    headerBytesMax: limits.mimeHeaderBytesMax,
+  })
+  const { extractedText, extractedHtml } = extractReply(
+    { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    limits.replyTextCharsMax,
+  )
+  const bodies: Bodies = {
+    ...(text !== undefined && { text }),
+    ...(html !== undefined && { html }),
+    ...(extractedText !== undefined && { extractedText }),
+    ...(extractedHtml !== undefined && { extractedHtml }),
+    headers,
+  }
+  const shown = text === undefined ? undefined : preview(text, limits.previewCharsMax)
+  return {
+    ...fields,
+    ...(shown !== undefined && { preview: shown }),
+    fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
+    searchText: searchText(text, html, limits.searchTextCharsMax),
+    packed: pack(bodies),
+  }
+}
+
+function searchText(text: string | undefined, html: string | undefined, charsMax: number): string {
+  if (text !== undefined) return text.slice(0, charsMax)
+  return html === undefined ? '' : textOfHtml(html, charsMax)
+}
+
+/** Level 1: mail text shrinks to a third with it; higher levels cost more time than they save bytes. */
+function pack(bodies: Bodies): Uint8Array {
+  return deflateRawSync(JSON.stringify(bodies), { level: 1 })
+}
+
+export function unpack(packed: Uint8Array): Bodies {
+  return JSON.parse(inflateRawSync(packed).toString()) as Bodies
+}

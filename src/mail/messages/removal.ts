@@ -1,0 +1,108 @@
+/**
+ * Removing messages for good: the row, what hangs on it, its share of its thread and of the inbox's counters, and its
+ * bytes once nothing else refers to them. What is still queued of it is delivered all the same: its submission keeps
+ * the bytes.
+ */
+import type { Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as table from '../../store/tables/messages.ts'
+import * as submissions from '../../store/tables/submissions.ts'
+import * as threads from '../../store/tables/threads.ts'
+import { hiddenClasses } from '../access/permissions.ts'
+import { participants } from './filing.ts'
+
+export interface Removal {
+  /** @returns blobs to drop after the commit */
+  remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
+  /** Best effort: what stays is swept by age. */
+  dropBlobs(keys: readonly string[]): Promise<void>
+}
+
+interface RemovalNeeds {
+  readonly store: Store
+  readonly onLeftover: (error: unknown, blobKey: string) => void
+}
+
+export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
+  return {
+    async remove(tx, inboxId, rows) {
+      const ids = rows.map((row) => row.id)
+      const labels = await table.labelsOf(tx, ids)
+      const addresses = await table.addressesOf(tx, ids)
+      await table.remove(tx, ids)
+      for (const row of rows) await store.dialect.unindexText(tx, row.number)
+
+      let removedThreads = 0
+      for (const [threadId, mine] of groupByThread(rows)) {
+        for (const row of mine)
+          await threads.addParticipants(tx, threadId, participants(addresses.get(row.id) ?? []), -1)
+        await threads.addLabelCounts(tx, threadId, countLabels(mine, labels))
+        if (await isGone(tx, threadId, mine)) removedThreads += 1
+      }
+      await inboxes.addCounts(tx, inboxId, {
+        messages: -rows.length,
+        unread: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
+        threads: -removedThreads,
+        bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
+      })
+      await submissions.removeFinished(tx, ids)
+      return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
+    },
+
+    async dropBlobs(keys) {
+      for (const key of keys) {
+        try {
+          await store.blobs.delete(key)
+        } catch (error) {
+          onLeftover(error, key) // the sweep gets it
+        }
+      }
+    },
+  }
+}
+
+function groupByThread(rows: readonly table.StoredMessageRow[]): Map<string, table.StoredMessageRow[]> {
+  const byThread = new Map<string, table.StoredMessageRow[]>()
+  for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row])
+  return byThread
+}
+
+function countLabels(
+  rows: readonly table.StoredMessageRow[],
+  labels: ReadonlyMap<string, string[]>,
+): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const row of rows) for (const label of labels.get(row.id) ?? []) counts.set(label, (counts.get(label) ?? 0) - 1)
+  return counts
+}
+
+/** Removes the thread with its last message, or moves its list fields back to the newest that is left. */
+async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMessageRow[]): Promise<boolean> {
+  const [thread] = await threads.listByIds(tx, [threadId])
+  if (!thread) return false
+  const [newest] = await table.listByThread(tx, threadId, { limit: 1, ascending: false })
+  if (!newest) {
+    await threads.remove(tx, [threadId])
+    return true
+  }
+  const visibleCount = thread.visible_count - removed.filter((row) => row.hidden === 0).length
+  await threads.update(tx, threadId, {
+    preview: newest.preview,
+    last_message_id: newest.api_message_id,
+    message_count: thread.message_count - removed.length,
+    visible_count: visibleCount,
+    size_bytes: thread.size_bytes - removed.reduce((sum, row) => sum + row.size_bytes, 0),
+    hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, threadId),
+    timestamp: newest.timestamp,
+    updated_at: tx.now,
+  })
+  return false
+}
+
+/** The classes that hide a thread none of whose messages is visible. */
+export async function hiddenBy(tx: Tx, threadId: string): Promise<number> {
+  const labels = (await threads.labelsOf(tx, [threadId])).get(threadId) ?? []
+  return hiddenClasses.reduce((mask, hidden) => (labels.includes(hidden.label) ? mask | hidden.bit : mask), 0)
+}

@@ -1,0 +1,127 @@
+/**
+ * From rows to what may be shown: a page of messages or threads in a fixed number of queries, whatever its length.
+ * Who may see them has been decided before.
+ */
+import type { Address } from '../../formats/address.ts'
+import type { AddressKind, AttachmentRow, Db, MessageAddressRow, ThreadRow } from '../../store/schema.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as table from '../../store/tables/messages.ts'
+import * as threads from '../../store/tables/threads.ts'
+import type { Attachment, MessageItem } from './message.ts'
+import type { ThreadItem } from './thread.ts'
+
+/** Participants shown with a thread. */
+const PARTICIPANTS_MAX = 100
+/** Messages whose attachments a thread's list entry names: the newest ones. */
+const THREAD_MESSAGES_MAX = 100
+
+/** In the order of the rows. */
+export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
+  const ids = rows.map((row) => row.id)
+  const labels = await table.labelsOf(db, ids)
+  const addresses = await table.addressesOf(db, ids)
+  const attachments = await attachmentsByContent(
+    db,
+    rows.map((row) => row.content_id),
+  )
+  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+
+  return rows.map((row) => {
+    const mine = addresses.get(row.id) ?? []
+    const [from] = ofKind(mine, 'from')
+    const [inReplyTo] = parseIds(row.in_reply_to)
+    return {
+      id: row.id,
+      organizationId: row.organization_id,
+      podId: row.pod_id,
+      inboxId: row.inbox_id,
+      inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
+      threadId: row.thread_id,
+      messageId: row.api_message_id,
+      labels: labels.get(row.id) ?? [],
+      timestamp: row.timestamp,
+      ...(from !== undefined && { from }),
+      replyTo: ofKind(mine, 'reply_to'),
+      to: ofKind(mine, 'to'),
+      cc: ofKind(mine, 'cc'),
+      bcc: ofKind(mine, 'bcc'),
+      ...(row.subject !== null && { subject: row.subject }),
+      ...(row.preview !== null && { preview: row.preview }),
+      attachments: attachments.get(row.content_id) ?? [],
+      ...(inReplyTo !== undefined && { inReplyTo }),
+      references: parseIds(row.references_list),
+      sizeBytes: row.size_bytes,
+      authentication: JSON.parse(row.authentication) as Record<string, unknown>,
+      ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+/** In the order of the rows. */
+export async function showThreads(db: Db, rows: readonly ThreadRow[]): Promise<ThreadItem[]> {
+  const ids = rows.map((row) => row.id)
+  const labels = await threads.labelsOf(db, ids)
+  const participants = await threads.participantsOf(db, ids, PARTICIPANTS_MAX)
+  const contentIds = await threads.contentsOf(db, ids, THREAD_MESSAGES_MAX)
+  const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
+  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+
+  return rows.map((row) => {
+    const everyone = participants.get(row.id) ?? []
+    return {
+      id: row.id,
+      organizationId: row.organization_id,
+      podId: row.pod_id,
+      inboxId: row.inbox_id,
+      inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
+      labels: labels.get(row.id) ?? [],
+      timestamp: row.timestamp,
+      ...(row.received_timestamp !== null && { receivedTimestamp: row.received_timestamp }),
+      ...(row.sent_timestamp !== null && { sentTimestamp: row.sent_timestamp }),
+      senders: everyone.filter((one) => one.kind === 'sender').map((one) => one.display),
+      recipients: everyone.filter((one) => one.kind === 'recipient').map((one) => one.display),
+      ...(row.subject !== null && { subject: row.subject }),
+      ...(row.preview !== null && { preview: row.preview }),
+      attachments: (contentIds.get(row.id) ?? []).flatMap((contentId) => attachments.get(contentId) ?? []),
+      lastMessageId: row.last_message_id,
+      messageCount: row.message_count,
+      sizeBytes: row.size_bytes,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+async function attachmentsByContent(db: Db, contentIds: readonly string[]): Promise<Map<string, Attachment[]>> {
+  const byContent = new Map<string, Attachment[]>()
+  for (const row of await contents.listAttachments(db, [...new Set(contentIds)])) {
+    const list = byContent.get(row.content_id) ?? []
+    list.push(showAttachment(row))
+    byContent.set(row.content_id, list)
+  }
+  return byContent
+}
+
+export function showAttachment(row: AttachmentRow): Attachment {
+  return {
+    id: row.id,
+    ...(row.filename !== null && { filename: row.filename }),
+    contentType: row.content_type,
+    disposition: row.disposition,
+    ...(row.cid !== null && { contentId: row.cid }),
+    sizeBytes: row.size_bytes,
+  }
+}
+
+function ofKind(rows: readonly MessageAddressRow[], kind: AddressKind): Address[] {
+  return rows
+    .filter((row) => row.kind === kind)
+    .map((row) => ({ ...(row.name !== null && { name: row.name }), address: row.address }))
+}
+
+function parseIds(json: string | null): string[] {
+  return json === null ? [] : (JSON.parse(json) as string[])
+}

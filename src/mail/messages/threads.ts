@@ -1,0 +1,137 @@
+/** Threads: listed across a scope, shown with their messages, relabelled and deleted as a whole. */
+import type { Limits } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Db, ThreadRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as messageTable from '../../store/tables/messages.ts'
+import * as table from '../../store/tables/threads.ts'
+import { confirm, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../access/access.ts'
+import { type Actor, actorName, type Within } from '../access/actor.ts'
+import { closePage, openPage } from '../access/paging.ts'
+import type { Permission } from '../access/permissions.ts'
+import { showWhole } from './bodies.ts'
+import type { Downloads } from './downloads.ts'
+import type { LabelLimits } from './label-rules.ts'
+import { changeOne, requireUserChange } from './labels.ts'
+import { inOrder, pageBounds } from './messages.ts'
+import type { Removal } from './removal.ts'
+import { fillPage } from './scanning.ts'
+import { showAttachment, showThreads } from './showing.ts'
+import type { ThreadFilter, Threads } from './thread.ts'
+
+interface ThreadsNeeds {
+  readonly store: Store
+  readonly downloads: Downloads
+  readonly removal: Removal
+  readonly limits: LabelLimits &
+    Pick<
+      Limits,
+      | 'pageDefault'
+      | 'pageMax'
+      | 'filteredPageMax'
+      | 'listScanRowsMax'
+      | 'threadPageDefault'
+      | 'threadLabelMessagesMax'
+      | 'removalChunkRows'
+    >
+}
+
+export function createThreads({ store, downloads, removal, limits }: ThreadsNeeds): Threads {
+  return {
+    async list(actor, within, filter, page) {
+      const scope = await requireScope(store.db, actor, 'message_read', within)
+      const criteria = {
+        scope,
+        hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
+        labels: (filter.labels ?? []).map((label) => label.toLowerCase()),
+        before: filter.before,
+        after: filter.after,
+        senders: filter.senders ?? [],
+        recipients: filter.recipients ?? [],
+        subject: filter.subject ?? [],
+      }
+      const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
+      const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
+      return closePage(await showThreads(store.db, rows), window, criteria, scanned.last)
+    },
+
+    async get(actor, within, threadId, page) {
+      const row = await requireThread(store.db, actor, 'message_read', within, threadId)
+      const filter = { thread: row.id }
+      const window = openPage({ ...page, ascending: false }, filter, {
+        default: limits.threadPageDefault,
+        max: limits.pageMax,
+      })
+      const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
+      const newest = found.slice(0, window.limit)
+      const last = found.length > window.limit ? newest.at(-1) : undefined
+      const visible = newest.filter((message) => (message.hidden & forbiddenMask(actor)) === 0)
+      const messages = await showWhole(store.db, store.blobs, visible.toReversed())
+      const [thread] = await showThreads(store.db, [row])
+      return {
+        thread: thread!,
+        messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
+      }
+    },
+
+    async attachment(actor, within, threadId, attachmentId) {
+      const row = await requireThread(store.db, actor, 'message_read', within, threadId)
+      const found = await messageTable.getAttachmentInThread(store.db, row.id, attachmentId)
+      const isForbidden = found !== undefined && (found.hidden & forbiddenMask(actor)) !== 0
+      const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
+      if (!found || !part || isForbidden) throw new MailError('not_found', { what: 'Attachment' })
+      return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
+    },
+
+    async changeLabels(actor, within, threadId, requested) {
+      const change = requireUserChange(requested, limits)
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requireThread(tx, actor, 'message_update', within, threadId)
+        if (row.message_count >= limits.threadLabelMessagesMax) {
+          throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
+        }
+        const [shown] = await showThreads(tx, [row])
+        const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
+        for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
+          await changeOne(tx, actorName(actor), message, shown!.inboxAddress, change, limits)
+        }
+        return { threadId: row.id, labels: (await table.labelsOf(tx, [row.id])).get(row.id) ?? [] }
+      })
+    },
+
+    async delete(actor, within, threadId) {
+      // In chunks: a thread can be long, and a transaction holds the writer. What is left of it stays a thread.
+      for (;;) {
+        const { blobs, isLast } = await store.transaction(async (tx) => {
+          await confirm(tx, actor)
+          const row = await requireThread(tx, actor, 'message_delete', within, threadId)
+          const chunk = { limit: limits.removalChunkRows, ascending: true }
+          const rows = await messageTable.listByThread(tx, row.id, chunk)
+          return { blobs: await removal.remove(tx, row.inbox_id, rows), isLast: rows.length >= row.message_count }
+        })
+        await removal.dropBlobs(blobs)
+        if (isLast) return
+      }
+    },
+  }
+}
+
+async function requireThread(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  threadId: string,
+): Promise<ThreadRow> {
+  const scope: Scope = await requireScope(db, actor, permission, within)
+  const row = await table.get(db, scope, threadId)
+  if (!row || (row.hidden & forbiddenMask(actor)) !== 0) throw new MailError('not_found', { what: 'Thread' })
+  return row
+}
+
+function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean {
+  return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
+}

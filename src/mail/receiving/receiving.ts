@@ -1,0 +1,149 @@
+/**
+ * Receiving: from an envelope and a stream of bytes to messages in inboxes, or to an error that says so.
+ *
+ *   requireRoom → spool → authenticate → policy → read → file, in one transaction → receipts
+ *
+ * Both ways in end here: the MX listener and the queue's own local delivery. Nothing is told to the sender before the
+ * commit; nothing is refused for being ugly. Crash before the commit: the sender was not answered and tries again.
+ */
+import type { Config } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import { splitAddress, withoutTag } from '../../formats/address.ts'
+import { traceHeaders } from '../../formats/trace-headers.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Db, InboxRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as domains from '../../store/tables/domains.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import type { Contents, Spooled } from '../messages/contents.ts'
+import type { Reader } from '../messages/reader.ts'
+import type { Arrival, Envelope } from './arrival.ts'
+import { authenticate } from './authenticate.ts'
+import type { FileReceived } from './file-received.ts'
+import { decide } from './policy.ts'
+
+/** What became of one recipient of a mail that was taken. */
+export interface Receipt {
+  readonly recipient: string
+  readonly messageId: string
+  /** Whether an identical mail was there already, so that nothing was stored (RFC 5321 §6.1 retries). */
+  readonly duplicate: boolean
+}
+
+export interface Receiving {
+  /**
+   * Whether mail for this address can be filed: an inbox of ours, `postmaster@` or `abuse@` of a domain of ours.
+   *
+   * @param address normalised; a plus-tag is ignored
+   * @throws unavailable when the store cannot be read
+   */
+  accepts(address: string): Promise<boolean>
+
+  /**
+   * Whether a new mail can be taken at the moment, so that a peer is told before it sends its bytes.
+   *
+   * @throws disk_full, shutting_down, unavailable
+   */
+  requireRoom(): void
+
+  /**
+   * Files one inbound mail for every recipient, or throws and files it for none. Resolves after the commit: from then
+   * on the responsibility is ours (RFC 5321 §6.1).
+   *
+   * @param raw the mail as received, CRLF lines, dots unstuffed; a stream of chunks. More than `config.messageBytesMax`
+   *   bytes end in message_too_large. The stream is always read to its end or destroyed.
+   * @returns one receipt a recipient, in the order given
+   * @throws unknown_recipient when an inbox has gone since RCPT; message_too_large; disk_full; unavailable; shutting_down
+   */
+  receive(arrival: Arrival, envelope: Envelope, raw: AsyncIterable<Buffer>): Promise<Receipt[]>
+}
+
+interface ReceivingNeeds {
+  readonly store: Store
+  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
+  readonly contents: Contents
+  readonly reader: Reader
+  readonly fileReceived: FileReceived
+  readonly metrics: Metrics
+  readonly clock: () => number
+}
+
+/** RFC 2142 §5 and §4: names that every domain answers to, whoever has inboxes there. */
+const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse'])
+
+export function createReceiving(needs: ReceivingNeeds): Receiving {
+  const { store, config, contents, reader, fileReceived, metrics, clock } = needs
+
+  return {
+    accepts: async (address) => (await findInbox(store.db, address)) !== undefined,
+
+    requireRoom: () => store.requireRoom(),
+
+    async receive(arrival, envelope, raw) {
+      store.requireRoom()
+      const endTimer = metrics.receiveSeconds.startTimer()
+      const spooled = await contents.spool(trace(arrival, envelope), raw, config.messageBytesMax)
+      try {
+        const receipts = await fileSpooled(arrival, envelope, spooled)
+        metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
+        endTimer()
+        // Every recipient had it already: nothing came to refer to the bytes.
+        if (receipts.every((receipt) => receipt.duplicate)) await contents.discard(spooled)
+        return receipts
+      } catch (error) {
+        await contents.discard(spooled)
+        throw error
+      }
+    },
+  }
+
+  async function fileSpooled(arrival: Arrival, envelope: Envelope, spooled: Spooled): Promise<Receipt[]> {
+    const raw = await contents.load(spooled)
+    const authentication = await authenticate(arrival, envelope, raw)
+    const verdict = decide(envelope, authentication)
+    const reading = await reader.read(raw)
+    const packed = await contents.spoolReading(reading)
+
+    return store.transaction(async (tx) => {
+      const recipients: { recipient: string; inbox: InboxRow }[] = []
+      for (const recipient of envelope.recipients) {
+        const inbox = await findInbox(tx, recipient)
+        if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
+        recipients.push({ recipient, inbox })
+      }
+      return fileReceived(tx, {
+        sender: envelope.sender,
+        recipients,
+        spooled,
+        reading,
+        packed,
+        authentication,
+        verdict,
+      })
+    })
+  }
+
+  /** RFC 5321 §4.4: who delivers last puts the envelope sender and its own trace field on top. */
+  function trace(arrival: Arrival, envelope: Envelope): Buffer {
+    const isLocal = arrival.protocol === 'local'
+    return traceHeaders({
+      returnPath: envelope.sender,
+      ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
+      by: config.hostname,
+      with: arrival.protocol,
+      id: arrival.session,
+      ...(arrival.tls !== undefined && { tls: arrival.tls }),
+      date: new Date(clock()),
+    })
+  }
+
+  /** The inbox that an address is delivered to; role names of any of our domains go to the postmaster. */
+  async function findInbox(db: Db, recipient: string): Promise<InboxRow | undefined> {
+    const address = withoutTag(recipient)
+    const inbox = await inboxes.getByAddress(db, address)
+    if (inbox) return inbox
+    const { localPart, domain } = splitAddress(address)
+    if (!ROLE_NAMES.has(localPart) || !(await domains.getByName(db, domain))) return undefined
+    return inboxes.getByAddress(db, `postmaster@${config.domain}`)
+  }
+}

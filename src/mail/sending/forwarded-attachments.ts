@@ -1,0 +1,32 @@
+/** The attachments of a message that is forwarded, decoded into memory: as much as a mail may hold. */
+import { decodeBytes } from '../../formats/transfer-encoding.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/contents.ts'
+import type { StoredMessageRow } from '../../store/tables/messages.ts'
+import type { Contents } from '../messages/contents.ts'
+import type { OutgoingAttachment } from './outgoing.ts'
+
+export function createForwardedAttachments({
+  store,
+  contents,
+}: {
+  readonly store: Store
+  readonly contents: Contents
+}) {
+  return async function attachmentsOf(row: StoredMessageRow): Promise<OutgoingAttachment[]> {
+    const attachments: OutgoingAttachment[] = []
+    for (const part of await table.listAttachments(store.db, [row.content_id])) {
+      const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
+      const encoded: Buffer[] = []
+      for await (const chunk of contents.read(row.content_id, range)) encoded.push(chunk)
+      attachments.push({
+        ...(part.filename !== null && { filename: part.filename }),
+        contentType: part.content_type,
+        disposition: part.disposition,
+        ...(part.cid !== null && { contentId: part.cid }),
+        content: decodeBytes(Buffer.concat(encoded), part.transfer_encoding),
+      })
+    }
+    return attachments
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A repeated send with the same Idempotency-Key answers with the first result and sends nothing.
+ *
+ * The key is taken in a transaction of its own before any work, with a lease; the result is written in the transaction
+ * of the send itself, so that "sent" and "remembered" cannot differ. Crash in between: the lease runs out and the key is
+ * free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
+ */
+import { createHash } from 'node:crypto'
+import type { Limits } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/idempotency.ts'
+import type { Sent } from './outgoing.ts'
+
+/** An attempt that holds its key; undefined where the caller gave none. */
+export type Attempt = table.Hold | undefined
+
+export interface Idempotency {
+  /**
+   * Runs `send` unless it was done before.
+   *
+   * @param request everything that makes two sends the same: endpoint, inbox, content
+   * @throws validation_error for a malformed key; idempotency_conflict for a key of another request, or one under way
+   */
+  once(
+    organizationId: string,
+    key: string | undefined,
+    request: unknown,
+    send: (attempt: Attempt) => Promise<Sent>,
+  ): Promise<Sent>
+}
+
+interface IdempotencyNeeds {
+  readonly store: Store
+  readonly limits: Pick<Limits, 'idempotencyMs' | 'idempotencyLeaseMs'>
+}
+
+export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempotency {
+  return {
+    async once(organizationId, key, request, send) {
+      if (key === undefined) return send(undefined)
+      requireKeyForm(key)
+      const taken = await store.transaction((tx) => take(tx, organizationId, key, fingerprint(request)))
+      if ('sent' in taken) return taken.sent
+      try {
+        return await send(taken.attempt)
+      } catch (error) {
+        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined) // else the lease does it
+        throw error
+      }
+    },
+  }
+
+  async function take(
+    tx: Tx,
+    organizationId: string,
+    key: string,
+    hash: string,
+  ): Promise<{ attempt: table.Hold } | { sent: Sent }> {
+    const row = await table.get(tx, organizationId, key)
+    const isKept = row?.state === 'done' && (row.completed_at ?? 0) + limits.idempotencyMs > tx.now
+    const isRunning = row?.state === 'running' && (row.lease_until ?? 0) > tx.now
+    if (row && (isKept || isRunning) && row.fingerprint !== hash) {
+      throw new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
+    }
+    if (isRunning) {
+      throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
+    }
+    if (row && isKept) return { sent: JSON.parse(row.result!) as Sent }
+
+    const leaseUntil = tx.now + limits.idempotencyLeaseMs
+    await table.put(tx, {
+      organization_id: organizationId,
+      key,
+      fingerprint: hash,
+      state: 'running',
+      lease_until: leaseUntil,
+      result: null,
+      created_at: tx.now,
+      completed_at: null,
+    })
+    return { attempt: { organizationId, key, leaseUntil } }
+  }
+}
+
+/** In the send's own transaction. @throws idempotency_conflict when the attempt has lost its key: nothing is sent */
+export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<void> {
+  if (!attempt || (await table.finish(tx, attempt, JSON.stringify(sent)))) return
+  throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
+}
+
+function requireKeyForm(key: string): void {
+  if (/^[A-Za-z0-9._~-]{1,256}$/.test(key)) return
+  throw new MailError('validation_error', {
+    detail: 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~',
+    path: ['Idempotency-Key'],
+  })
+}
+
+function fingerprint(request: unknown): string {
+  const json = JSON.stringify(request, (_name, value: unknown) =>
+    Buffer.isBuffer(value) ? createHash('sha256').update(value).digest('hex') : value,
+  )
+  return createHash('sha256').update(json).digest('hex')
+}

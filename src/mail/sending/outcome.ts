@@ -1,0 +1,175 @@
+/**
+ * What an attempt to hand over leaves behind, in one transaction: each recipient's state and history, the message's
+ * labels, and the events that tell of it.
+ *
+ * An outcome counts only while the lease is still the worker's. Had it run out, another worker is at it, and its outcome
+ * will be the one that counts.
+ */
+import type { Limits } from '../../config.ts'
+import type { RecipientRow, RecipientState, SubmissionRow, Tx } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as messages from '../../store/tables/messages.ts'
+import * as rollups from '../../store/tables/rollups.ts'
+import * as table from '../../store/tables/submissions.ts'
+import {
+  type EventMessage,
+  messageBounced,
+  messageDelayed,
+  messageDelivered,
+  messageHeld,
+} from '../events/message-events.ts'
+import { changeOne } from '../messages/labels.ts'
+import type { Removal } from '../messages/removal.ts'
+import { retryDelayMs } from './retry.ts'
+import type { Outcome } from './target.ts'
+
+/** One attempt for some recipients of one submission, and how it ended for each. */
+export interface Attempted {
+  readonly submission: SubmissionRow
+  readonly recipients: readonly { readonly row: RecipientRow; readonly outcome: Outcome }[]
+  /** Name of the target. */
+  readonly target: string
+  /** Worker whose lease it was. */
+  readonly owner: string
+  readonly startedAt: number
+}
+
+export type RecordOutcome = (attempted: Attempted) => Promise<void>
+
+interface OutcomeNeeds {
+  readonly store: Store
+  readonly removal: Pick<Removal, 'dropBlobs'>
+  readonly limits: Pick<Limits, 'deliveryRetryFirstMs' | 'deliveryRetryMaxMs' | 'deliveryRetryForMs'>
+  /** Random, 0 to 1. */
+  readonly spread: () => number
+}
+
+const ACTOR = 'system:queue'
+
+/** What is told of a recipient; `delayed` only the first time. */
+type News = 'delivered' | 'held' | 'delayed' | 'bounced'
+
+interface Told {
+  readonly row: RecipientRow
+  readonly outcome: Outcome
+  readonly nextAttemptAt: number
+}
+
+export function createRecordOutcome({ store, removal, limits, spread }: OutcomeNeeds): RecordOutcome {
+  return async function recordOutcome(attempted) {
+    const blobs = await store.transaction(async (tx) => {
+      const news = new Map<News, Told[]>()
+      for (const { row, outcome } of attempted.recipients) {
+        const change = stateAfter(tx, row, outcome)
+        const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
+          state: change.state,
+          attempts: row.attempts + 1,
+          next_attempt_at: change.nextAttemptAt,
+          last_code: outcome.code ?? null,
+          last_enhanced_code: outcome.enhancedCode ?? null,
+          last_reply: outcome.reply ?? null,
+        })
+        if (!isOurs) continue
+        await table.insertDelivery(tx, deliveryRow(tx, attempted, row, outcome))
+        if (change.news)
+          news.set(change.news, [
+            ...(news.get(change.news) ?? []),
+            { row, outcome, nextAttemptAt: change.nextAttemptAt },
+          ])
+      }
+      const { submission } = attempted
+      const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
+      if (message) await tell(tx, message, news)
+      else if (submission.message_id !== null) return forget(tx, submission.message_id)
+      return []
+    })
+    await removal.dropBlobs(blobs)
+  }
+
+  function stateAfter(
+    tx: Tx,
+    row: RecipientRow,
+    outcome: Outcome,
+  ): { state: RecipientState; nextAttemptAt: number; news?: News } {
+    const nextAttemptAt = row.next_attempt_at
+    if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, news: 'delivered' }
+    if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, news: 'held' }
+    const isTooOld = row.created_at + limits.deliveryRetryForMs <= tx.now
+    if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, news: 'bounced' }
+    return {
+      state: 'queued',
+      nextAttemptAt: tx.now + retryDelayMs(row.attempts + 1, spread(), limits),
+      ...(row.attempts === 0 && { news: 'delayed' }),
+    }
+  }
+}
+
+function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow, outcome: Outcome) {
+  return {
+    id: tx.newId(),
+    recipient_id: row.id,
+    attempt: row.attempts + 1,
+    target,
+    outcome: outcome.kind,
+    code: outcome.code ?? null,
+    enhanced_code: outcome.enhancedCode ?? null,
+    reply: outcome.reply ?? null,
+    started_at: startedAt,
+    ended_at: tx.now,
+  }
+}
+
+/** The message was deleted while it was under way: nobody can ask for its history any more. */
+async function forget(tx: Tx, messageId: string): Promise<string[]> {
+  return contents.removeUnused(tx, await table.removeFinished(tx, [messageId]))
+}
+
+async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<News, Told[]>): Promise<void> {
+  const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
+  const scope = { id: row.inbox_id, organization_id: row.organization_id, pod_id: row.pod_id }
+
+  for (const [name, told] of news) {
+    const labels = await label(tx, row, address, name)
+    const message: EventMessage = {
+      id: row.id,
+      organizationId: row.organization_id,
+      podId: row.pod_id,
+      inboxId: row.inbox_id,
+      inboxAddress: address,
+      threadId: row.thread_id,
+      messageId: row.api_message_id,
+      labels,
+    }
+    tx.append(eventOf(tx, name, message, told))
+    await rollups.add(tx, scope, name, told.length)
+  }
+}
+
+/** `held` is a state of the queue and nothing that happened to the mail: it has no label. */
+async function label(tx: Tx, row: messages.StoredMessageRow, address: string, name: News): Promise<readonly string[]> {
+  if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
+  const remove = name === 'delivered' ? ['delayed'] : []
+  return changeOne(tx, ACTOR, row, address, { add: [name], remove })
+}
+
+function eventOf(tx: Tx, name: News, message: EventMessage, told: readonly Told[]) {
+  const about = { actor: ACTOR, message, timestamp: tx.now }
+  const recipients = told.map(({ row }) => row.address)
+  if (name === 'delivered') return messageDelivered({ ...about, recipients })
+  if (name === 'held') return messageHeld({ ...about, recipients })
+  const [first] = told
+  if (name === 'delayed') {
+    return messageDelayed({ ...about, recipients, nextAttemptAt: first?.nextAttemptAt, reply: first?.outcome.reply })
+  }
+  return messageBounced({
+    ...about,
+    bounceType: first?.outcome.kind === 'failed_for_good' ? 'permanent' : 'transient',
+    bounceSubType: 'General',
+    recipients: told.map(({ row, outcome }) => ({
+      address: row.address,
+      status: outcome.enhancedCode ?? outcome.reply ?? '5.0.0',
+    })),
+  })
+}

@@ -1,0 +1,140 @@
+/**
+ * What an agent does with mail: send, reply, forward. Each becomes a draft (who, what, in which thread) and goes the one
+ * way of submit.ts.
+ */
+import { MailError } from '../../errors.ts'
+import { type Address, formatAddress } from '../../formats/address.ts'
+import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply-compose.ts'
+import type { InboxRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import type { StoredMessageRow } from '../../store/tables/messages.ts'
+import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { showWhole } from '../messages/bodies.ts'
+import { requireMessage } from '../messages/finding.ts'
+import type { Message } from '../messages/message.ts'
+import { type DraftLimits, requireDraft } from './draft.ts'
+import type { Idempotency } from './idempotency.ts'
+import type { OutgoingAttachment, OutgoingReply, Sending } from './outgoing.ts'
+import type { Submit } from './submit.ts'
+
+interface SendingNeeds {
+  readonly store: Store
+  readonly submit: Submit
+  readonly idempotency: Idempotency
+  /** Attachments of a message, decoded. */
+  readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
+  readonly limits: DraftLimits
+}
+
+export function createSending({ store, submit, idempotency, attachmentsOf, limits }: SendingNeeds): Sending {
+  return {
+    async send(actor, inboxRef, message, options = {}) {
+      const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
+      const draft = requireDraft(message, limits)
+      const request = { endpoint: 'send', inbox: inbox.id, message }
+      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+    },
+
+    async reply(actor, inboxRef, parentRef, reply, options = {}) {
+      const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, parentRef)
+      const parent = await show(row)
+      const recipients = replyRecipients(inbox, parent, reply)
+      const draft = {
+        ...requireDraft({ ...reply, ...recipients, subject: replySubject(parent.subject) }, limits),
+        ...replyReferences(threadFields(row, parent)),
+        threadId: parent.threadId,
+      }
+      const request = { endpoint: 'reply', inbox: inbox.id, parent: parent.id, reply }
+      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+    },
+
+    async forward(actor, inboxRef, parentRef, message, options = {}) {
+      const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
+      requirePermission(actor, 'message_read') // what is forwarded is thereby read
+      const row = await requireMessage(store.db, actor, inbox.id, parentRef)
+      const parent = await show(row)
+      const outgoing = {
+        ...message,
+        subject: message.subject ?? forwardSubject(parent.subject),
+        ...forwardBody(forwarded(parent), added(message)),
+        attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
+      }
+      // No In-Reply-To: a forward answers nobody. References let other mail programs show it with its source.
+      const { references } = replyReferences(threadFields(row, parent))
+      const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
+      const request = { endpoint: 'forward', inbox: inbox.id, parent: parent.id, message }
+      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+    },
+  }
+
+  async function once(
+    actor: Actor,
+    key: string | undefined,
+    request: unknown,
+    send: Parameters<Idempotency['once']>[3],
+  ): ReturnType<Idempotency['once']> {
+    return idempotency.once(requireKey(actor).organizationId, key, request, send)
+  }
+
+  async function show(row: StoredMessageRow): Promise<Message> {
+    const [message] = await showWhole(store.db, store.blobs, [row])
+    return message!
+  }
+}
+
+/** The name under which others know the parent: its header's, or ours where it had none. */
+function threadFields(row: StoredMessageRow, parent: Message) {
+  return {
+    messageId: row.header_message_id ?? row.api_message_id,
+    ...(parent.inReplyTo !== undefined && { inReplyTo: [parent.inReplyTo] }),
+    references: parent.references,
+  }
+}
+
+/**
+ * Whom a reply goes to (RFC 5322 §3.6.2, §3.6.3): Reply-To, else From; to our own mail, whom that went to. A reply to
+ * all adds the parent's other recipients. Never this inbox itself, unless nobody else is left.
+ */
+function replyRecipients(
+  inbox: InboxRow,
+  parent: Message,
+  { to, cc, bcc, toAll }: OutgoingReply,
+): { to: readonly string[]; cc: readonly string[]; bcc: readonly string[] } {
+  if (to || cc || bcc) {
+    if (!toAll) return { to: to ?? [], cc: cc ?? [], bcc: bcc ?? [] }
+    throw new MailError('validation_error', {
+      detail: 'reply_all cannot be combined with to, cc or bcc',
+      path: ['reply_all'],
+    })
+  }
+  const isOwn = parent.from?.address === inbox.address && parent.labels.includes('sent')
+  const senders = parent.replyTo.length > 0 ? parent.replyTo : parent.from ? [parent.from] : []
+  const first = isOwn ? parent.to : senders
+  const others = toAll ? [...(isOwn ? [] : parent.to), ...parent.cc] : []
+  const seen = new Set([inbox.address])
+  const pick = (addresses: readonly Address[]) =>
+    addresses.filter(({ address }) => !seen.has(address) && seen.add(address)).map((address) => formatAddress(address))
+  const chosen = { to: pick(first), cc: pick(others), bcc: [] }
+  if (chosen.to.length + chosen.cc.length > 0) return chosen
+  return { ...chosen, to: first.map((address) => formatAddress(address)) }
+}
+
+function forwarded(parent: Message) {
+  const date = parent.headers.find(([name]) => name.toLowerCase() === 'date')?.[1]
+  const parsed = date === undefined ? Number.NaN : Date.parse(date)
+  return {
+    from: parent.from ? [parent.from] : [],
+    to: parent.to,
+    cc: parent.cc,
+    ...(parent.subject !== undefined && { subject: parent.subject }),
+    date: new Date(Number.isNaN(parsed) ? parent.timestamp : parsed),
+    ...(parent.text !== undefined && { text: parent.text }),
+    ...(parent.html !== undefined && { html: parent.html }),
+  }
+}
+
+function added({ text, html }: { text?: string | undefined; html?: string | undefined }) {
+  return { ...(text !== undefined && { text }), ...(html !== undefined && { html }) }
+}

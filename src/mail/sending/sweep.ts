@@ -1,0 +1,20 @@
+/** Idempotency keys whose time is over, removed in chunks. */
+import type { Limits } from '../../config.ts'
+import type { Store } from '../../store/store.ts'
+import * as idempotency from '../../store/tables/idempotency.ts'
+
+interface SweepNeeds {
+  readonly store: Store
+  readonly clock: () => number
+  readonly limits: Pick<Limits, 'removalChunkRows' | 'idempotencyMs' | 'idempotencyLeaseMs'>
+}
+
+export async function sweepIdempotencyKeys({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
+  // Counted from completion, which is at most a lease after its row was made.
+  const before = clock() - limits.idempotencyMs - limits.idempotencyLeaseMs
+  let removed: number
+  do {
+    signal.throwIfAborted()
+    removed = await store.transaction((tx) => idempotency.removeOlderThan(tx, before, limits.removalChunkRows))
+  } while (removed === limits.removalChunkRows)
+}

@@ -1,0 +1,26 @@
+/** The actor's own organization, as it may be shown. */
+import { MailError } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
+import * as domains from '../../store/tables/domains.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import { requireKey } from '../access/access.ts'
+import type { Organizations } from './pod.ts'
+
+export function createOrganizations({ store }: { readonly store: Store }): Organizations {
+  return {
+    async get(actor) {
+      const key = requireKey(actor)
+      // Contract agentmail.md §2.0: reading the organization needs a key of the organization, whatever its flags.
+      if (key.podId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+      const row = await tenants.getOrganization(store.db, key.organizationId)
+      if (!row) throw new MailError('not_found', { what: 'Organization' })
+      return {
+        id: row.id,
+        inboxCount: await tenants.countInboxes(store.db, row.id),
+        domainCount: await domains.countByOrganization(store.db, row.id),
+        createdAt: row.created_at,
+        updatedAt: row.updated_at,
+      }
+    },
+  }
+}

@@ -1,0 +1,105 @@
+/** Pods: groups of inboxes inside an organization. One of them, the default, takes what names none. */
+import { MailError } from '../../errors.ts'
+import type { PodRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as domains from '../../store/tables/domains.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import { confirm, requireKey, requirePermission, requirePod } from '../access/access.ts'
+import { actorName } from '../access/actor.ts'
+import { requireClientId } from '../access/client-id.ts'
+import { closePage, openPage } from '../access/paging.ts'
+import { keyRevoked, podGone } from '../events/resource-events.ts'
+import type { Pod, Pods } from './pod.ts'
+
+interface PodsNeeds {
+  readonly store: Store
+  readonly limits: { readonly pageDefault: number; readonly pageMax: number; readonly displayNameCharsMax: number }
+}
+
+export function createPods({ store, limits }: PodsNeeds): Pods {
+  return {
+    async create(actor, request) {
+      const clientId = requireClientId(request.clientId)
+      if (
+        request.name !== undefined &&
+        (request.name.trim() === '' || request.name.length > limits.displayNameCharsMax)
+      ) {
+        const detail = `name must have 1 to ${limits.displayNameCharsMax} characters`
+        throw new MailError('validation_error', { detail, path: ['name'] })
+      }
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const key = requireKey(actor)
+        requirePermission(key, 'pod_create')
+        if (key.podId !== undefined)
+          throw new MailError('forbidden', { detail: 'Only a key of the organization can make pods' })
+        const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
+        if (existing) return view(existing)
+
+        const row: PodRow = {
+          id: tx.newId(),
+          organization_id: key.organizationId,
+          name: request.name ?? 'Pod',
+          client_id: clientId ?? null,
+          is_default: 0,
+          inbox_count: 0,
+          deleting_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await tenants.insertPod(tx, row)
+        return view(row)
+      })
+    },
+
+    async list(actor, page) {
+      const key = requireKey(actor)
+      if (key.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+      requirePermission(key, 'pod_read')
+      const scope = { organizationId: key.organizationId, podId: key.podId }
+      const filter = { list: 'pods', ...scope }
+      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await tenants.listPods(store.db, scope, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      return closePage(shown.map(view), window, filter, last && { key: last.created_at, id: last.id })
+    },
+
+    async get(actor, ref) {
+      return view(await requirePod(store.db, requireKey(actor), 'pod_read', ref))
+    },
+
+    async delete(actor, ref) {
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
+        if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
+        if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
+          throw new MailError('cannot_delete', {
+            detail: 'A pod with inboxes or domains cannot be deleted; delete those first',
+          })
+        }
+        if (await inboxes.podHasInbox(tx, row.id))
+          throw new MailError('resource_deleting', { what: 'An inbox of this pod' })
+        for (const id of await apiKeys.removeByPod(tx, row.id)) {
+          tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
+        }
+        tx.append(podGone({ actor: actorName(actor), pod: { id: row.id, organizationId: row.organization_id } }))
+        await tenants.removePod(tx, row.id)
+      })
+    },
+  }
+}
+
+function view(row: PodRow): Pod {
+  return {
+    id: row.id,
+    name: row.name,
+    ...(row.client_id !== null && { clientId: row.client_id }),
+    isDefault: row.is_default === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

@@ -1,0 +1,36 @@
+/** What an event costs follows from who listens there, not from how many sockets are open. */
+import { expect, test } from 'vitest'
+import { Audience } from '../../src/mail/events/audience.ts'
+import { standardTypes } from '../../src/mail/events/event-types.ts'
+import { Subscription } from '../../src/mail/events/subscription.ts'
+import type { EventRow } from '../../src/store/schema.ts'
+
+const row: EventRow = {
+  ...{ seq: 1, event_id: 'event', at: 0, type: 'message.sent', visibility: 'public', actor: '', message_id: null },
+  ...{ organization_id: 'organization', pod_id: 'pod 0', inbox_id: 'inbox 0', payload: '{}' },
+}
+
+function subscription(within: { inboxIds?: string[]; podIds?: string[]; organizationId?: string }): Subscription {
+  const { inboxIds = [], podIds = [], organizationId = 'organization' } = within
+  const actor = { kind: 'key', apiKeyId: 'key', organizationId } as const
+  return new Subscription({ actor, types: standardTypes, organizationId, inboxIds, podIds }, 10, String)
+}
+
+test('of ten thousand who listen to inboxes of one organization, only those of the inbox are looked at', () => {
+  const audience = new Audience()
+  for (let inbox = 0; inbox < 10_000; inbox++) audience.join(subscription({ inboxIds: [`inbox ${inbox}`] }))
+  audience.join(subscription({ podIds: ['pod 0'] }))
+  audience.join(subscription({ podIds: ['pod 1'] }))
+  audience.join(subscription({}))
+  audience.join(subscription({ organizationId: 'another' }))
+  expect([...audience.near(row)]).toHaveLength(3)
+})
+
+test('nothing is left of those who leave', () => {
+  const audience = new Audience()
+  const all = [subscription({}), subscription({ inboxIds: ['inbox 0'], podIds: ['pod 0'] })]
+  for (const one of all) audience.join(one)
+  expect([...audience.near(row)]).toHaveLength(3) // one by inbox and by pod
+  for (const one of all) audience.leave(one)
+  expect([...audience.near(row), ...audience.everyone()]).toEqual([])
+})

@@ -1,0 +1,110 @@
+/** What rooms append and edges read. */
+import { describe, expect, test } from 'vitest'
+import type { Event } from '../../src/mail/events/event.ts'
+import { standardTypes, subscribableTypes } from '../../src/mail/events/event-types.ts'
+import * as messages from '../../src/mail/events/message-events.ts'
+import * as resources from '../../src/mail/events/resource-events.ts'
+import { messageIn } from './feed-world.ts'
+
+const place = { organizationId: 'organization', podId: 'pod', inboxId: 'inbox', address: 'a@test' }
+const actor = 'key:1'
+const about = { actor, message: messageIn(place, ['sent']) }
+const happened = { ...about, timestamp: 1, recipients: ['b@test'] }
+const thread = {
+  ...{
+    id: 'thread',
+    labels: [],
+    timestamp: 1,
+    senders: [],
+    recipients: [],
+    attachments: [],
+    lastMessageId: '<id@test>',
+  },
+  ...{ messageCount: 1, sizeBytes: 1, createdAt: 1, updatedAt: 1 },
+}
+
+test('eight types are standard, and no internal one can be subscribed to', () => {
+  expect([...standardTypes].sort()).toEqual([
+    'domain.verified',
+    'message.bounced',
+    'message.complained',
+    'message.delivered',
+    'message.opened',
+    'message.received',
+    'message.rejected',
+    'message.sent',
+  ])
+  expect(subscribableTypes).toHaveLength(8 + 3 + 6 + 9)
+})
+
+describe('a received message', () => {
+  test.each([
+    [[], 'message.received'],
+    [['important'], 'message.received'],
+    [['spam'], 'message.received.spam'],
+    [['unauthenticated', 'spam'], 'message.received.spam'],
+    [['spam', 'blocked'], 'message.received.blocked'],
+    [['unauthenticated'], 'message.received.unauthenticated'],
+  ])('with labels %j is told as %s', (labels, type) => {
+    const event = messages.messageReceived({ actor, message: messageIn(place, labels), thread })
+    expect(event).toMatchObject({ type, visibility: 'public', payload: { labels, thread } })
+  })
+})
+
+test.each([
+  [messages.messageSent(happened), 'message.sent', 'public'],
+  [messages.messageDelivered(happened), 'message.delivered', 'public'],
+  [messages.messageHeld(happened), 'message.held', 'optional'],
+  [messages.messageDelayed({ ...happened, nextAttemptAt: 2 }), 'message.delayed', 'optional'],
+] as const)('an event of a message says where it happened: $1', (event, type, visibility) => {
+  expect(event).toMatchObject({
+    ...{
+      type,
+      visibility,
+      actor,
+      messageId: 'message',
+      organizationId: 'organization',
+      podId: 'pod',
+      inboxId: 'inbox',
+    },
+    payload: {
+      ...{ inboxAddress: 'a@test', threadId: 'thread', apiMessageId: '<id@test>' },
+      ...{ timestamp: 1, recipients: ['b@test'] },
+    },
+  })
+})
+
+test('a bounce names the status of each recipient', () => {
+  const recipients = [{ address: 'b@test', status: '5.1.1' }]
+  const bounce = { ...about, timestamp: 1, bounceType: 'permanent', bounceSubType: 'NoEmail', recipients } as const
+  const { payload } = messages.messageBounced(bounce)
+  expect(payload).toMatchObject({ bounceType: 'permanent', bounceSubType: 'NoEmail', recipients })
+})
+
+test('a change of labels is one event a label', () => {
+  const events = messages.labelEvents({ ...about, added: ['x', 'y'], removed: ['z'] })
+  expect(events.map(({ type, payload }) => [type, payload.label])).toEqual([
+    ['label.added', 'x'],
+    ['label.added', 'y'],
+    ['label.removed', 'z'],
+  ])
+})
+
+test('an inbox is told with its address, a key and a pod with their ids, the last two to nodes only', () => {
+  const inbox = { id: 'inbox', organizationId: 'organization', podId: 'pod', address: 'a@test' }
+  const { payload, ...created } = resources.inboxCreated({ actor, inbox })
+  expect(created).toMatchObject({ type: 'inbox.created', visibility: 'optional', inboxId: 'inbox' })
+  expect(payload).toEqual({ inboxAddress: 'a@test' })
+  const key = resources.keyRevoked({ actor, key: { id: '1', organizationId: 'organization' } })
+  expect(key).toMatchObject({ type: 'key.revoked', visibility: 'internal', payload: { apiKeyId: '1' } })
+  const pod = resources.podGone({ actor, pod: { id: 'pod', organizationId: 'organization' } })
+  expect(pod).toMatchObject({ type: 'pod.gone', visibility: 'internal', podId: 'pod' })
+})
+
+test('an event is narrowed to the payload of its type', () => {
+  const event = { ...messages.messageSent(happened), seq: 1, cursor: '', eventId: '', at: 0 } as Event
+  expect(messages.isMessageEvent(event, 'message.delivered')).toBe(false)
+  if (!messages.isMessageEvent(event, 'message.sent', 'message.delivered')) throw new Error('not narrowed')
+  const recipients: readonly string[] = event.payload.recipients
+  expect(recipients).toEqual(['b@test'])
+})

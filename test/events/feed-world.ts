@@ -1,0 +1,259 @@
+/** A real store with tenants and a running feed, a clock to turn by hand, and readers that keep what they were told. */
+import { randomBytes } from 'node:crypto'
+import { defaultLimits, type Limits } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+import { requireInbox, requirePod } from '../../src/mail/access/access.ts'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
+import type { Permission } from '../../src/mail/access/permissions.ts'
+import { type Event, FeedEnded, type Interest } from '../../src/mail/events/event.ts'
+import { createFeed, type RunningFeed } from '../../src/mail/events/feed.ts'
+import { messageSent } from '../../src/mail/events/message-events.ts'
+import { createMetrics, type Metrics } from '../../src/metrics.ts'
+import type { InboxRow, NewEvent } from '../../src/store/schema.ts'
+import { openStore, type Store } from '../../src/store/store.ts'
+import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import * as inboxes from '../../src/store/tables/inboxes.ts'
+import * as tenants from '../../src/store/tables/tenants.ts'
+import { temporaryFolder } from '../store/test-store.ts'
+
+export class Time {
+  now = Date.UTC(2026, 0, 1)
+  readonly clock = () => this.now
+}
+
+export interface Place {
+  readonly organizationId: string
+  readonly podId: string
+  readonly inboxId: string
+  readonly address: string
+}
+
+export class FeedWorld implements AsyncDisposable {
+  readonly time = new Time()
+  readonly metrics: Metrics = createMetrics()
+  readonly limits: Limits
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
+  store!: Store
+  feed!: RunningFeed
+  /** Changes what the feed is given; the world itself keeps the store as it is. */
+  readonly disturb: (store: Store) => Store
+
+  private constructor(
+    folder: Awaited<ReturnType<typeof temporaryFolder>>,
+    limits: Partial<Limits>,
+    disturb: (store: Store) => Store,
+  ) {
+    this.#folder = folder
+    // Polls are long: what a test waits for must come by the bell.
+    this.limits = { ...defaultLimits(), eventPollMs: 60_000, ...limits }
+    this.disturb = disturb
+  }
+
+  static async open(limits: Partial<Limits> = {}, disturb = (store: Store) => store): Promise<FeedWorld> {
+    const world = new FeedWorld(await temporaryFolder(), limits, disturb)
+    await world.start()
+    return world
+  }
+
+  async start(): Promise<void> {
+    const { limits, metrics, time } = this
+    const log = createLog('silent')
+    const config = { dataDir: this.#folder.path, limits }
+    this.store = await openStore({ config, log, metrics, clock: time.clock, random: randomBytes })
+    const store = this.disturb(this.store)
+    this.feed = createFeed({
+      ...{ store, limits, metrics, log, clock: time.clock },
+      resolve: {
+        inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
+        podId: async (actor, ref) => (await requirePod(store.db, actor as KeyActor, 'message_read', ref)).id,
+      },
+    })
+    await this.feed.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.feed.stop()
+    await this.store.close()
+  }
+
+  /** As after a deploy: same folder, new process. */
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    await this.#folder[Symbol.asyncDispose]()
+  }
+
+  /** Appends in one transaction. */
+  async append(...events: readonly NewEvent[]): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      for (const event of events) tx.append(event)
+    })
+  }
+
+  async lastSeq(): Promise<number> {
+    return (await this.store.db.selectFrom('event_log').select('last_seq').executeTakeFirstOrThrow()).last_seq
+  }
+
+  async addOrganization(): Promise<string> {
+    return this.store.transaction(async (tx) => {
+      const id = tx.newId()
+      await tenants.insertOrganization(tx, { id, name: null, created_at: tx.now, updated_at: tx.now })
+      return id
+    })
+  }
+
+  async addPod(organizationId: string): Promise<string> {
+    return this.store.transaction(async (tx) => {
+      const id = tx.newId()
+      const times = { created_at: tx.now, updated_at: tx.now }
+      const row = { id, organization_id: organizationId, name: 'pod', client_id: `client-${id}` }
+      await tenants.insertPod(tx, { ...row, is_default: 0, inbox_count: 0, deleting_at: null, ...times })
+      return id
+    })
+  }
+
+  /** In an organization and pod of its own unless they are given. */
+  async addInbox(within: { organizationId?: string; podId?: string } = {}): Promise<Place> {
+    const organizationId = within.organizationId ?? (await this.addOrganization())
+    const podId = within.podId ?? (await this.addPod(organizationId))
+    return this.store.transaction(async (tx) => {
+      const inboxId = tx.newId()
+      const times = { deleting_at: null, created_at: tx.now, updated_at: tx.now }
+      const domain = { id: inboxId, organization_id: organizationId, pod_id: null, domain: `${inboxId}.test` }
+      await tx
+        .insertInto('domains')
+        .values({ ...domain, status: 'verified', dkim_selector: 'martlet', ...times })
+        .execute()
+      const address = `agent@${domain.domain}`
+      const ids = { id: inboxId, organization_id: organizationId, pod_id: podId, domain_id: domain.id }
+      const row = { ...ids, address, display_name: null, client_id: null, metadata: null, status: 'active' as const }
+      const counts = { message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
+      await inboxes.insert(tx, { ...row, ...counts, ...times } satisfies InboxRow)
+      return { organizationId, podId, inboxId, address }
+    })
+  }
+
+  async addKey(
+    scope: { organizationId: string; podId?: string; inboxId?: string },
+    options: { permissions?: readonly Permission[]; expiresAt?: number } = {},
+  ): Promise<KeyActor> {
+    const { permissions, expiresAt } = options
+    const id = await this.store.transaction(async (tx) => {
+      const id = tx.newId()
+      await apiKeys.insert(tx, {
+        id,
+        kind: 'bearer',
+        organization_id: scope.organizationId,
+        pod_id: scope.podId ?? null,
+        inbox_id: scope.inboxId ?? null,
+        name: 'key',
+        prefix: 'am_us_',
+        key_hash: id,
+        permissions: permissions === undefined ? null : JSON.stringify(permissions),
+        is_root: 0,
+        created_by: 'system:test',
+        expires_at: expiresAt ?? null,
+        used_at: null,
+        created_at: tx.now,
+        updated_at: tx.now,
+      })
+      return id
+    })
+    const { organizationId, podId, inboxId } = scope
+    return {
+      ...{ kind: 'key', apiKeyId: id, organizationId },
+      ...(podId !== undefined && { podId }),
+      ...(inboxId !== undefined && { inboxId }),
+      ...(permissions !== undefined && { permissions: new Set(permissions) }),
+    } as KeyActor
+  }
+
+  async listen(actor: KeyActor, interest: Interest = {}): Promise<Listener> {
+    const abort = new AbortController()
+    return new Listener(await this.feed.subscribe(actor, interest, abort.signal), abort)
+  }
+}
+
+/** Reads as fast as it can, and remembers. */
+export class Listener {
+  readonly told: Event[] = []
+  readonly abort: AbortController
+  /** What the iteration threw; undefined when it ended quietly. */
+  readonly ended: Promise<unknown>
+  #check: (() => void) | undefined
+
+  constructor(events: AsyncIterable<Event>, abort: AbortController) {
+    this.abort = abort
+    this.ended = this.#read(events)
+  }
+
+  get seqs(): number[] {
+    return this.told.map((event) => event.seq)
+  }
+
+  get types(): string[] {
+    return this.told.map((event) => event.type)
+  }
+
+  /** Resolves when that many were told, at the latest when it ends. */
+  async count(count: number): Promise<void> {
+    await this.#met(() => this.told.length >= count)
+  }
+
+  /** Resolves when the last one told is such, at the latest when it ends. */
+  async until(isLast: (event: Event) => boolean): Promise<void> {
+    await this.#met(() => this.told.length > 0 && isLast(this.told.at(-1)!))
+  }
+
+  async #met(condition: () => boolean): Promise<void> {
+    const met = new Promise<void>((resolve) => {
+      this.#check = () => condition() && resolve()
+      this.#check()
+    })
+    await Promise.race([met, this.ended])
+  }
+
+  /** The reason for which the feed ended it. */
+  async reason(): Promise<FeedEnded['reason'] | undefined> {
+    const error = await this.ended
+    if (error !== undefined && !(error instanceof FeedEnded)) throw error
+    return error?.reason
+  }
+
+  async #read(events: AsyncIterable<Event>): Promise<unknown> {
+    try {
+      for await (const event of events) {
+        this.told.push(event)
+        this.#check?.()
+      }
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+}
+
+/** A `message.sent` of this inbox. */
+export function sent(place: Place, labels: readonly string[] = ['sent']): NewEvent {
+  return messageSent({ actor: 'system:test', message: messageIn(place, labels), timestamp: 0, recipients: [] })
+}
+
+export function messageIn({ organizationId, podId, inboxId, address }: Place, labels: readonly string[]) {
+  const ids = { id: 'message', threadId: 'thread', messageId: '<id@test>' }
+  return { ...ids, organizationId, podId, inboxId, inboxAddress: address, labels }
+}
+
+/** Deterministic numbers in [0, 1): mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

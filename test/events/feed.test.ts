@@ -1,0 +1,346 @@
+/**
+ * The feed over a real store: order, completeness, the ways it ends.
+ *
+ * What a subscriber was told is compared with the table itself, which the store's own tests vouch for.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import type { Event } from '../../src/mail/events/event.ts'
+import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/resource-events.ts'
+import type { Store } from '../../src/store/store.ts'
+import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
+
+test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subscribes (seed %i)', async (seed) => {
+  const random = seeded(seed)
+  await using world = await FeedWorld.open({ eventBatchMax: 5, listScanRowsMax: 7 })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const listeners: { listener: Listener; after: number; through: number; isLive: boolean }[] = []
+  const cursors = ['earliest']
+
+  async function write(): Promise<void> {
+    for (let step = 0; step < 12; step++) {
+      await world.append(...Array.from({ length: Math.floor(random() * 4) }, () => sent(inbox)))
+      if (random() < 0.5) await setImmediate()
+    }
+  }
+  async function subscribe(): Promise<void> {
+    for (let step = 0; step < 6; step++) {
+      const isLive = random() < 0.5
+      const cursor = cursors[Math.floor(random() * cursors.length)]!
+      const before = await world.lastSeq()
+      const listener = await world.listen(actor, isLive ? {} : { after: cursor })
+      // Whatever is committed from here on must be told; what was committed before the call must not be.
+      const after = isLive ? before : cursor === 'earliest' ? 0 : seqOf(cursor)
+      listeners.push({ listener, after, through: await world.lastSeq(), isLive })
+      await listener.count(1 + Math.floor(random() * 3))
+      const last = listener.told.at(-1)
+      if (last) cursors.push(last.cursor)
+    }
+  }
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  const writers = Promise.all([write(), write(), write()])
+  const readers = Promise.all([subscribe(), subscribe()])
+  await writers
+  // Readers may wait for one more event each.
+  let isRead = false
+  void readers.then(() => (isRead = true))
+  while (!isRead) await world.append(sent(inbox))
+  await world.feed.stop()
+
+  const log = (await world.store.db.selectFrom('events').select('seq').orderBy('seq').execute()).map((row) => row.seq)
+  expect(listeners).toHaveLength(12)
+  for (const { listener, after, through, isLive } of listeners) {
+    expect(await listener.reason()).toBe('stopping')
+    const first = listener.seqs[0] ?? Number.POSITIVE_INFINITY
+    expect(listener.seqs).toEqual(log.filter((seq) => seq >= first))
+    if (isLive) {
+      expect(first).toBeGreaterThan(after)
+      expect(first).toBeLessThanOrEqual(through + 1)
+    } else {
+      expect(first).toBe(after + 1)
+    }
+  }
+})
+
+test('what is committed once "subscribed" was answered is told, however busy the writers are', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  for (let round = 0; round < 50; round++) {
+    const noise = [world.append(sent(inbox)), world.append(sent(inbox))]
+    const listener = await world.listen(actor)
+    const marker = world.append({ ...sent(inbox), payload: { marker: round } })
+    await Promise.all([...noise, marker])
+    await listener.until((event) => event.payload.marker === round)
+    listener.abort.abort()
+  }
+})
+
+test('a subscriber comes back after a restart with its cursor and misses nothing', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const before = await world.listen(actor)
+  await world.append(sent(inbox), sent(inbox))
+  await before.count(2)
+  await world.restart()
+  await world.append(sent(inbox)) // while it is away
+  await world.restart()
+
+  const after = await world.listen(actor, { after: before.told[0]!.cursor })
+  await world.append(sent(inbox))
+  await after.count(3)
+  expect(after.seqs).toEqual([2, 3, 4])
+  expect(before.seqs).toEqual([1, 2])
+})
+
+test('one who reads the past slowly is not too slow: what waits for it is in the table', async () => {
+  await using world = await FeedWorld.open({ socketBufferEventsMax: 2, eventBatchMax: 3, listScanRowsMax: 3 })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  await world.append(...Array.from({ length: 10 }, () => sent(inbox)))
+  const witness = await world.listen(actor)
+  const reader = await pullReader(world, actor, { after: 'earliest' })
+
+  const seqs = [await reader.next(), await reader.next()]
+  for (let more = 0; more < 10; more++) {
+    await world.append(sent(inbox))
+    await witness.count(more + 1) // the tailer has passed it
+  }
+  while (seqs.length < 20) seqs.push(await reader.next())
+  expect(seqs).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+})
+
+test('one who falls behind live ends as too slow, with the cursor of the last event it was given', async () => {
+  await using world = await FeedWorld.open({ socketBufferEventsMax: 3 })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const witness = await world.listen(actor)
+  const reader = await pullReader(world, actor, {})
+  await world.append(sent(inbox))
+  expect(await reader.next()).toBe(1)
+  for (let seq = 2; seq <= 6; seq++) {
+    await world.append(sent(inbox))
+    await witness.count(seq)
+  }
+
+  const end = await reader.next().catch((error: unknown) => error)
+  expect(end).toMatchObject({ name: 'FeedEnded', reason: 'too_slow', cursor: witness.told[0]!.cursor })
+  const back = await world.listen(actor, { after: witness.told[0]!.cursor })
+  await back.count(5)
+  expect(back.seqs).toEqual([2, 3, 4, 5, 6])
+  expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // nobody else suffers
+})
+
+test('a burst longer than the buffer does not make a quick reader too slow', async () => {
+  await using world = await FeedWorld.open({ socketBufferEventsMax: 10, eventBatchMax: 10 })
+  const inbox = await world.addInbox()
+  const listener = await world.listen(await world.addKey(inbox))
+  await world.append(...Array.from({ length: 100 }, () => sent(inbox)))
+  await listener.count(100)
+  expect(listener.seqs).toHaveLength(100)
+})
+
+test('stop tells what was committed before it, then ends everyone', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const listener = await world.listen(await world.addKey(inbox))
+  await world.append(sent(inbox), sent(inbox))
+  await world.feed.stop()
+  expect(await listener.reason()).toBe('stopping')
+  expect(listener.seqs).toEqual([1, 2])
+  const late = world.feed.subscribe(await world.addKey(inbox), {}, new AbortController().signal)
+  await expect(late).rejects.toMatchObject({ code: 'shutting_down' })
+})
+
+test('aborting ends the iteration quietly', async () => {
+  await using world = await FeedWorld.open()
+  const actor = await world.addKey(await world.addInbox())
+  const listener = await world.listen(actor)
+  listener.abort.abort()
+  expect(await listener.ended).toBeUndefined()
+  const early = new AbortController()
+  early.abort()
+  for await (const _ of await world.feed.subscribe(actor, {}, early.signal)) throw new Error('told after the abort')
+})
+
+test('one who aborts while the server stops is not told of the stop', async () => {
+  await using world = await FeedWorld.open()
+  const abort = new AbortController()
+  const events = await world.feed.subscribe(await world.addKey(await world.addInbox()), {}, abort.signal)
+  await world.feed.stop()
+  abort.abort()
+  for await (const _ of events) throw new Error('told after the abort')
+})
+
+test('nothing is read for those who aborted or left their loop', async () => {
+  let reads = 0
+  const countReads = (table: string) => {
+    if (table === 'events') reads++
+  }
+  await using world = await FeedWorld.open({}, (store) => observed(store, countReads))
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const aborted = await world.listen(actor)
+  const left = await pullReader(world, actor, {})
+  await world.append(sent(inbox))
+  await aborted.count(1)
+  await left.next()
+  expect(reads).toBeGreaterThan(0)
+
+  aborted.abort.abort()
+  await left.leave()
+  await setImmediate() // the read under way
+  reads = 0
+  await world.append(sent(inbox))
+  await world.feed.stop()
+  expect(reads).toBe(0)
+})
+
+test('revoking a key ends its subscriptions at once and nobody else’s', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const [actor, other] = [await world.addKey(inbox), await world.addKey(inbox)]
+  await world.append(sent(inbox))
+  const live = await world.listen(actor)
+  const past = await pullReader(world, actor, { after: 'earliest' }) // has not begun to read
+  const witness = await world.listen(other)
+  await world.store.transaction(async (tx) => {
+    await apiKeys.remove(tx, actor.apiKeyId)
+    tx.append(keyRevoked({ actor: 'system:test', key: { id: actor.apiKeyId, organizationId: inbox.organizationId } }))
+  })
+  await world.append(sent(inbox))
+  await witness.count(1)
+
+  expect(await live.reason()).toBe('revoked')
+  expect(live.seqs).toEqual([])
+  await expect(past.next()).rejects.toMatchObject({ reason: 'revoked' })
+  expect(witness.seqs).toEqual([3]) // and the internal event was told to nobody
+  expect(await (await world.listen(actor)).reason()).toBe('revoked') // one that was authenticated before
+})
+
+test('a key whose permissions changed must be authenticated again', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox, { permissions: ['message_read', 'label_spam_read'] })
+  await world.store.transaction((tx) => apiKeys.update(tx, actor.apiKeyId, { permissions: '["message_read"]' }))
+  expect(await (await world.listen(actor)).reason()).toBe('revoked')
+})
+
+// The news that ends the sockets of before used to reach those of after as well.
+test('a key can be used anew as soon as its permissions were changed', async () => {
+  let isGone = false
+  const fail = (table: string) => {
+    if (isGone && table === 'events') throw new Error('the disk is gone')
+  }
+  await using world = await FeedWorld.open({ eventPollMs: 1 }, (store) => observed(store, fail))
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox, { permissions: ['message_read', 'inbox_read'] })
+  const before = await world.listen(actor)
+  isGone = true // the tailer falls behind
+  await world.store.transaction(async (tx) => {
+    await apiKeys.update(tx, actor.apiKeyId, { permissions: '["message_read"]' })
+    tx.append(keyRevoked({ actor: 'system:test', key: { id: actor.apiKeyId, organizationId: inbox.organizationId } }))
+  })
+  const after = await world.listen({ ...actor, permissions: new Set(['message_read'] as const) })
+  isGone = false
+  await world.append(sent(inbox))
+  await after.count(1)
+  expect(after.seqs).toEqual([2])
+  expect(await before.reason()).toBe('revoked')
+})
+
+test('an expired key ends its subscriptions', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox, { expiresAt: world.time.now + 1_000 })
+  const listener = await world.listen(actor)
+  await world.append(sent(inbox))
+  await listener.count(1)
+  world.time.now += 1_000
+  await world.append(sent(inbox))
+  expect(await listener.reason()).toBe('revoked')
+  expect(listener.seqs).toEqual([1])
+  expect(await (await world.listen(actor)).reason()).toBe('revoked')
+})
+
+test('what was opened in the scope of an inbox or pod that is gone is ended', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const ofInbox = await world.listen(await world.addKey(inbox))
+  const ofPod = await world.listen(await world.addKey({ organizationId: inbox.organizationId, podId: inbox.podId }))
+  const about = { id: inbox.inboxId, ...inbox }
+  await world.append(inboxGone({ actor: 'system:test', inbox: about }))
+  expect(await ofInbox.reason()).toBe('revoked')
+  await world.append(sent(inbox), podGone({ actor: 'system:test', pod: { ...inbox, id: inbox.podId } }))
+  expect(await ofPod.reason()).toBe('revoked')
+})
+
+test('a read that fails is counted and repeated, and nothing is missed', async () => {
+  let isGone = false
+  const fail = () => {
+    if (isGone) throw new Error('the disk is gone')
+  }
+  await using world = await FeedWorld.open({ eventPollMs: 1 }, (store) => observed(store, fail))
+  const inbox = await world.addInbox()
+  const listener = await world.listen(await world.addKey(inbox))
+  await world.append(sent(inbox))
+  await listener.count(1)
+  isGone = true
+  await world.append(sent(inbox), sent(inbox))
+  while ((await failuresOf(world)) < 2) await setImmediate()
+  isGone = false
+  await listener.count(3)
+  expect(listener.seqs).toEqual([1, 2, 3])
+})
+
+test('a row that cannot be read is passed over, and what follows is told', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const listener = await world.listen(await world.addKey(inbox))
+  await world.store.transaction(async (tx) => {
+    const columns = { event_id: 'damaged', at: tx.now, type: 'message.sent', visibility: 'public', actor: '' } as const
+    const place = { organization_id: inbox.organizationId, pod_id: null, inbox_id: inbox.inboxId, message_id: null }
+    await tx
+      .insertInto('events')
+      .values({ seq: 1, ...columns, ...place, payload: '{' })
+      .execute()
+    await tx.updateTable('event_log').set({ last_seq: 1 }).execute()
+  })
+  await world.append(sent(inbox))
+  await listener.count(1)
+  expect(listener.seqs).toEqual([2])
+  expect(await failuresOf(world)).toBe(1)
+})
+
+/** One that reads only when told to. */
+async function pullReader(world: FeedWorld, ...[actor, interest]: Parameters<FeedWorld['listen']>) {
+  const events = await world.feed.subscribe(actor, interest ?? {}, new AbortController().signal)
+  const iterator = events[Symbol.asyncIterator]()
+  return {
+    next: async () => ((await iterator.next()).value as Event).seq,
+    leave: () => iterator.return?.(),
+  }
+}
+
+function seqOf(cursor: string): number {
+  return Number(Buffer.from(cursor, 'base64url').toString().split('.')[2])
+}
+
+/** The same store; `look` is called before each query and may throw. */
+function observed(store: Store, look: (table: string) => void): Store {
+  const db: Store['db'] = Object.assign(Object.create(store.db), {
+    selectFrom(table: 'events') {
+      look(table)
+      return store.db.selectFrom(table)
+    },
+  })
+  return Object.assign(Object.create(store), { db })
+}
+
+async function failuresOf(world: FeedWorld): Promise<number> {
+  const { values } = await world.metrics.loopErrors.get()
+  return values.find(({ labels }) => labels.loop === 'event feed')?.value ?? 0
+}

@@ -1,0 +1,185 @@
+/** Who is told of what: types, hidden classes, permissions, inboxes, pods and scope; alike in the past and live. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
+import type { Interest } from '../../src/mail/events/event.ts'
+import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events/message-events.ts'
+import { inboxCreated, keyRevoked } from '../../src/mail/events/resource-events.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
+import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
+
+const actor = 'system:test'
+
+/**
+ * What one is told of these events: live, from the past, and from the past into live. All three must agree.
+ *
+ * @param end an event that it must be told of: the last one, which is not in the answer
+ */
+async function told(world: FeedWorld, key: KeyActor, interest: Interest, events: readonly NewEvent[], end: NewEvent) {
+  const after = cursorAt(world, await world.lastSeq())
+  const live = await world.listen(key, interest)
+  const across = await world.listen(key, { ...interest, after })
+  await world.append(...events)
+  await world.append({ ...end, payload: { isEnd: true } })
+  const past = await world.listen(key, { ...interest, after })
+  for (const listener of [live, across, past]) await listener.until((event) => event.payload.isEnd === true)
+  expect(across.seqs).toEqual(live.seqs)
+  expect(past.seqs).toEqual(live.seqs)
+  return live.told.slice(0, -1).map((event) => [event.type, event.inboxId])
+}
+
+function cursorAt(world: FeedWorld, seq: number): string {
+  return Buffer.from(`1.${world.store.epoch}.${seq}`).toString('base64url')
+}
+
+function received(place: Place, labels: readonly string[]): NewEvent {
+  const thread = {
+    ...{ id: 'thread', labels, timestamp: 0, senders: [], recipients: [], attachments: [], lastMessageId: '<id@test>' },
+    ...{ messageCount: 1, sizeBytes: 1, createdAt: 0, updatedAt: 0 },
+  }
+  return messageReceived({ actor, message: messageIn(place, ['received', ...labels]), thread })
+}
+
+describe('types', () => {
+  test('who names none is told the standard ones, and neither hidden classes nor optional types', async () => {
+    await using world = await FeedWorld.open()
+    const inbox = await world.addInbox()
+    const about = { actor, message: messageIn(inbox, ['sent']) }
+    const events = [
+      received(inbox, []),
+      received(inbox, ['spam']),
+      received(inbox, ['blocked']),
+      received(inbox, ['unauthenticated']),
+      sent(inbox),
+      messageHeld({ ...about, timestamp: 0, recipients: [] }),
+      ...labelEvents({ ...about, added: ['a'], removed: ['b'] }),
+      inboxCreated({ actor, inbox: { id: inbox.inboxId, ...inbox } }),
+      keyRevoked({ actor, key: { id: 'some key', organizationId: inbox.organizationId } }),
+    ]
+    const types = (await told(world, await world.addKey(inbox), {}, events, sent(inbox))).map(([type]) => type)
+    expect(types).toEqual(['message.received', 'message.sent'])
+  })
+
+  test('hidden classes and optional types are told to who names them, and only what was named', async () => {
+    await using world = await FeedWorld.open()
+    const inbox = await world.addInbox()
+    const about = { actor, message: messageIn(inbox, ['sent']) }
+    const events = [received(inbox, []), received(inbox, ['spam']), received(inbox, ['blocked', 'spam']), sent(inbox)]
+    events.push(...labelEvents({ ...about, added: ['a', 'b'], removed: ['c'] }))
+    const eventTypes = ['message.received.spam', 'message.received.blocked', 'label.added']
+    const end = received(inbox, ['spam'])
+    const types = (await told(world, await world.addKey(inbox), { eventTypes }, events, end)).map(([type]) => type)
+    expect(types).toEqual(['message.received.spam', 'message.received.blocked', 'label.added', 'label.added'])
+  })
+
+  test('a label of a hidden message is told only to who may see the message, before or after', async () => {
+    await using world = await FeedWorld.open()
+    const inbox = await world.addInbox()
+    const change = (labels: string[], added: string[], removed: string[]) =>
+      labelEvents({ actor, message: messageIn(inbox, labels), added, removed })
+    const events = [
+      ...change(['spam', 'x'], ['x'], []), // 1: on a message that it never could see
+      ...change(['spam', 'x'], ['spam'], []), // 2: goes out of its sight
+      ...change(['x'], [], ['spam']), // 3: comes into its sight
+    ]
+    const limited = await world.addKey(inbox, { permissions: ['message_read'] })
+    const eventTypes = ['label.added', 'label.removed']
+    const [end] = change([], ['x'], [])
+    expect(await told(world, limited, { eventTypes }, events, end!)).toHaveLength(2)
+    expect(await told(world, await world.addKey(inbox), { eventTypes }, events, end!)).toHaveLength(3)
+  })
+})
+
+describe('places', () => {
+  let world: FeedWorld
+  let home: Place
+  let sibling: Place
+  let cousin: Place
+  let stranger: Place
+  let scopes: Record<'organization' | 'pod' | 'inbox', Parameters<FeedWorld['addKey']>[0]>
+  beforeAll(async () => {
+    world = await FeedWorld.open()
+    home = await world.addInbox()
+    sibling = await world.addInbox(home)
+    cousin = await world.addInbox({ organizationId: home.organizationId })
+    stranger = await world.addInbox()
+    const { organizationId, podId } = home
+    scopes = { organization: { organizationId }, pod: { organizationId, podId }, inbox: home }
+    return () => world[Symbol.asyncDispose]()
+  })
+
+  /** Which of the four a key of this scope is told of. */
+  async function placesTold(scope: keyof typeof scopes, interest: Interest, end: Place): Promise<Place[]> {
+    const places = [home, sibling, cousin, stranger]
+    const events = places.map((place) => sent(place))
+    const inboxIds = await told(world, await world.addKey(scopes[scope]), interest, events, sent(end))
+    return inboxIds.map(([, inboxId]) => places.find((place) => place.inboxId === inboxId)!)
+  }
+
+  test('without inboxes or pods: everything in the scope of the key, and nothing else', async () => {
+    expect(await placesTold('organization', {}, home)).toEqual([home, sibling, cousin])
+    expect(await placesTold('pod', {}, home)).toEqual([home, sibling])
+    expect(await placesTold('inbox', {}, home)).toEqual([home])
+    expect(await placesTold('inbox', { inboxIds: [], podIds: [], eventTypes: [] }, home)).toEqual([home])
+  })
+
+  test('inboxes by address or id and pods by id or client id are a union, and nothing is told twice', async () => {
+    const union = { inboxIds: [home.address, cousin.inboxId], podIds: [home.podId, `client-${home.podId}`] }
+    expect(await placesTold('organization', union, home)).toEqual([home, sibling, cousin])
+    const inboxIds = [sibling.address.toUpperCase()]
+    expect(await placesTold('organization', { inboxIds }, sibling)).toEqual([sibling])
+    expect(await placesTold('organization', { podIds: [cousin.podId] }, cousin)).toEqual([cousin])
+    expect(await placesTold('pod', { inboxIds: [home.inboxId] }, home)).toEqual([home])
+  })
+
+  test.each<[string, keyof typeof scopes, () => Interest]>([
+    ['an inbox of another organization', 'organization', () => ({ inboxIds: [stranger.inboxId] })],
+    ['an inbox of another pod', 'pod', () => ({ inboxIds: [cousin.address] })],
+    ['another inbox', 'inbox', () => ({ inboxIds: [home.address, sibling.address] })],
+    ['a pod of another organization', 'organization', () => ({ podIds: [stranger.podId] })],
+    ['another pod', 'pod', () => ({ podIds: [cousin.podId] })],
+    ['the pod around its inbox', 'inbox', () => ({ podIds: [home.podId] })],
+  ])('%s is not found', async (_name, scope, interest) => {
+    const refused = world.listen(await world.addKey(scopes[scope]), interest())
+    await expect(refused).rejects.toMatchObject({ code: 'not_found' })
+  })
+})
+
+describe('refusals', () => {
+  let world: FeedWorld
+  let inbox: Place
+  beforeAll(async () => {
+    world = await FeedWorld.open({ subscriptionIdsMax: 2 })
+    inbox = await world.addInbox()
+    return () => world[Symbol.asyncDispose]()
+  })
+
+  test.each(['message.eaten', '', 'key.revoked', 'inbox.gone', '__proto__'])('there is no type "%s"', async (type) => {
+    const key = await world.addKey(inbox)
+    await expect(world.listen(key, { eventTypes: [type] })).rejects.toMatchObject({ code: 'validation_error' })
+  })
+
+  test.each([
+    ['message.received.spam', 'label_spam_read'],
+    ['message.received.blocked', 'label_blocked_read'],
+    ['message.received.unauthenticated', 'label_unauthenticated_read'],
+    ['inbox.created', 'inbox_read'],
+    ['domain.verified', 'domain_read'],
+    ['calendar.event.starting', 'calendar_event_read'],
+  ])('naming %s needs %s', async (type, permission) => {
+    const key = await world.addKey(inbox, { permissions: ['message_read'] })
+    const refused = world.listen(key, { eventTypes: ['message.sent', type] })
+    await expect(refused).rejects.toMatchObject({ code: 'missing_permission', params: { permission } })
+  })
+
+  test('a key without message_read hears nothing', async () => {
+    const key = await world.addKey(inbox, { permissions: ['inbox_read'] })
+    const params = { permission: 'message_read' }
+    await expect(world.listen(key)).rejects.toMatchObject({ code: 'missing_permission', params })
+  })
+
+  test('too many ids', async () => {
+    const inboxIds = [inbox.inboxId, inbox.inboxId, inbox.inboxId]
+    const refused = world.listen(await world.addKey(inbox), { inboxIds })
+    await expect(refused).rejects.toMatchObject({ code: 'validation_error', params: { path: ['inbox_ids'] } })
+  })
+})

@@ -1,0 +1,282 @@
+/** Jobs over a real store; a second runner on it stands for another node. */
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { defaultLimits } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
+import { JobRunner } from '../../src/mail/jobs/runner.ts'
+import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
+import type { JobRow } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import { FeedWorld } from './feed-world.ts'
+
+const MINUTE = 60_000
+
+let world: FeedWorld
+const runners: JobRunner[] = []
+beforeEach(async () => {
+  world = await FeedWorld.open()
+})
+afterEach(async () => {
+  await Promise.all(runners.splice(0).map((runner) => runner.stop()))
+  await world[Symbol.asyncDispose]()
+})
+
+/** What a test lets a handler do: jobs come in one by one and wait for their fate. */
+class Desk {
+  readonly #jobs: (Job & { resolve: () => void; reject: (error: unknown) => void })[] = []
+  #arrived: (() => void) | undefined
+
+  readonly handler = (job: Job) =>
+    new Promise<void>((resolve, reject) => {
+      job.signal.addEventListener('abort', () => reject(job.signal.reason))
+      this.#jobs.push({ ...job, resolve, reject })
+      this.#arrived?.()
+    })
+
+  async next() {
+    while (this.#jobs.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve))
+    return this.#jobs.shift()!
+  }
+
+  get isEmpty(): boolean {
+    return this.#jobs.length === 0
+  }
+}
+
+function startRunner(owner: string, desk: Desk, options: { store?: Store; leaseMs?: number; jobs?: number } = {}) {
+  const { limits, time, metrics } = world
+  const runner = new JobRunner({
+    store: options.store ?? world.store,
+    handlers: { removal: desk.handler },
+    owner,
+    clock: time.clock,
+    log: createLog('silent'),
+    metrics,
+    limits: {
+      ...limits,
+      jobPollMs: 1,
+      ...{ deliveryLeaseMs: options.leaseMs ?? 2 * MINUTE, jobConcurrencyMax: options.jobs ?? 4 },
+    },
+  })
+  runner.start()
+  runners.push(runner)
+  return runner
+}
+
+async function ask(job: Partial<NewJob> = {}): Promise<void> {
+  await world.store.transaction((tx) => enqueue(tx, { kind: 'removal', key: 'inbox', ...job }))
+}
+
+async function jobRows(): Promise<JobRow[]> {
+  return world.store.db.selectFrom('jobs').selectAll().orderBy('key').execute()
+}
+
+async function until(condition: (rows: JobRow[]) => boolean): Promise<JobRow[]> {
+  for (;;) {
+    const rows = await jobRows()
+    if (condition(rows)) return rows
+    await setImmediate()
+  }
+}
+const none = (rows: JobRow[]) => rows.length === 0
+const allFree = (rows: JobRow[]) => rows.every((row) => row.lease_owner === null)
+
+test('a job is done once, with its payload, and its row goes', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask({ payload: { inboxId: 'one' } })
+  const job = await desk.next()
+  expect(job).toMatchObject({ kind: 'removal', key: 'inbox', payload: { inboxId: 'one' }, attempt: 1 })
+  job.resolve()
+  await until(none)
+  expect(desk.isEmpty).toBe(true)
+})
+
+test('a job asked for in a transaction that fails was never asked for', async () => {
+  const failed = world.store.transaction(async (tx) => {
+    await enqueue(tx, { kind: 'removal', key: 'inbox' })
+    throw new Error('no')
+  })
+  await expect(failed).rejects.toThrow('no')
+  expect(await jobRows()).toEqual([])
+})
+
+test('same kind and key is one job, at the earlier time', async () => {
+  const { now } = world.time
+  await ask({ runAt: now + 2 * MINUTE })
+  await ask({ runAt: now + MINUTE })
+  await ask({ runAt: now + 3 * MINUTE })
+  expect(await jobRows()).toMatchObject([{ run_at: now + MINUTE }])
+  const desk = new Desk()
+  startRunner('a', desk)
+  await world.append() // a commit: it looks
+  expect(desk.isEmpty).toBe(true)
+  world.time.now += MINUTE
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+// The second request used to vanish with the row of the first, which had already passed what it was about.
+test('a job asked for while it runs is run once more', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask()
+  const first = await desk.next()
+  await ask()
+  first.resolve()
+  const second = await desk.next()
+  expect(second.attempt).toBe(1)
+  second.resolve()
+  await until(none)
+})
+
+test('a job that fails is tried again after 1, 4, 16 minutes, and tells why', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask()
+  for (const [index, wait] of [1, 4, 16].entries()) {
+    const job = await desk.next()
+    expect(job.attempt).toBe(index + 1)
+    job.reject(new Error('the disk is full'))
+    const [row] = await until(allFree)
+    expect(row).toMatchObject({ run_at: world.time.now + wait * MINUTE, last_error: 'Error: the disk is full' })
+    world.time.now += wait * MINUTE
+  }
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+test('no more jobs run at once than allowed, and the next starts when one ends', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { jobs: 2 })
+  for (const key of ['1', '2', '3']) await ask({ key })
+  const [first] = [await desk.next(), await desk.next()]
+  for (let look = 0; look < 20; look++) await world.append() // each commit makes it look
+  expect((await jobRows()).filter((row) => row.lease_owner === 'a')).toHaveLength(2)
+  first.resolve()
+  expect((await desk.next()).key).toBe('3')
+})
+
+test('the job of a node that died is done by another when its lease runs out, and not before', async () => {
+  const [dead, alive] = [new Desk(), new Desk()]
+  const hanging: Store = Object.create(world.store)
+  startRunner('dead', dead, { store: hanging })
+  await ask()
+  const lost = await dead.next()
+  let comeBack: (() => void) | undefined
+  const isBack = new Promise<void>((resolve) => (comeBack = resolve))
+  // It neither renews nor writes an outcome.
+  hanging.transaction = (fn) => isBack.then(() => world.store.transaction(fn))
+  startRunner('alive', alive)
+  world.time.now += 2 * MINUTE - 1
+  await world.append()
+  expect(alive.isEmpty).toBe(true)
+  world.time.now += 1
+  expect((await alive.next()).attempt).toBe(2) // the one that was cut off counts
+  expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
+  lost.resolve()
+  comeBack!() // what it says no longer counts
+  await runners[0]!.stop()
+  expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
+})
+
+test('a lease is renewed while the job runs', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { leaseMs: 3 })
+  await ask()
+  const job = await desk.next()
+  for (let round = 0; round < 3; round++) {
+    world.time.now += 2
+    await until(([row]) => row!.lease_until === world.time.now + 3)
+  }
+  expect(job.signal.aborted).toBe(false)
+  job.resolve()
+  await until(none)
+})
+
+test('a job whose lease another node has taken is aborted', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { leaseMs: 3 })
+  await ask()
+  const job = await desk.next()
+  await world.store.transaction((tx) =>
+    tx
+      .updateTable('jobs')
+      .set({ lease_owner: 'b', lease_until: tx.now + MINUTE })
+      .execute(),
+  )
+  while (!job.signal.aborted) await setImmediate()
+  expect(await until((rows) => rows.length === 1)).toMatchObject([{ lease_owner: 'b' }])
+})
+
+test('stopping gives jobs back at once, without counting the attempt', async () => {
+  const desk = new Desk()
+  const runner = startRunner('a', desk)
+  await ask()
+  await desk.next()
+  await runner.stop()
+  expect(await jobRows()).toMatchObject([{ lease_owner: null, lease_until: null, attempts: 0, last_error: null }])
+  await ask({ key: 'another' })
+  expect(desk.isEmpty).toBe(true)
+  const next = new Desk()
+  startRunner('b', next)
+  expect((await next.next()).attempt).toBe(1)
+})
+
+test('a job that ends while the server stops is done', async () => {
+  const runner = new JobRunner({
+    ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
+    handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
+    limits: defaultLimits(),
+  })
+  runner.start()
+  await ask()
+  await until(([row]) => row?.lease_owner === 'a')
+  await runner.stop()
+  expect(await jobRows()).toEqual([])
+})
+
+test('a job of a kind that this node does not know is left alone', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask({ kind: 'of a later version' })
+  await ask()
+  ;(await desk.next()).resolve()
+  const rows = await until((rows) => rows.length === 1)
+  expect(rows).toMatchObject([{ kind: 'of a later version', lease_owner: null, attempts: 0 }])
+})
+
+test('claims that fail are counted and tried again', async () => {
+  const desk = new Desk()
+  let failures = 2
+  const store = Object.assign(Object.create(world.store), {
+    transaction: (fn: Parameters<Store['transaction']>[0]) =>
+      failures-- > 0 ? Promise.reject(new Error('the disk is gone')) : world.store.transaction(fn),
+  })
+  startRunner('a', desk, { store })
+  await ask()
+  await desk.next()
+  const { values } = await world.metrics.loopErrors.get()
+  expect(values).toMatchObject([{ labels: { loop: 'jobs' }, value: 2 }])
+})
+
+test('sweeps come around, survive their failures, and stop', async () => {
+  const sweeps = createSweeps({ log: createLog('silent'), metrics: world.metrics })
+  let runs = 0
+  await new Promise<void>((resolve) => {
+    sweeps.every(1, 'old things', async () => {
+      if (++runs === 3) return resolve()
+      throw new Error('no')
+    })
+  })
+  let wasAborted = false
+  sweeps.every(MINUTE, 'long', async (signal) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    wasAborted = true
+  })
+  await sweeps.stop()
+  expect(wasAborted).toBe(true)
+  const { values } = await world.metrics.loopErrors.get()
+  expect(values).toMatchObject([{ labels: { loop: 'old things' }, value: 2 }])
+})

@@ -1,0 +1,100 @@
+/** Old events leave the log, and no cursor ever skips what left. */
+import { expect, test } from 'vitest'
+import { labelEvents } from '../../src/mail/events/message-events.ts'
+import { sweepEvents } from '../../src/mail/events/retention.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
+import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
+
+const DAY = 24 * 60 * 60_000
+const limits = { eventRetentionMs: 30 * DAY, labelEventRetentionMs: 90 * DAY, eventBatchMax: 3 }
+
+function labelled(inbox: Place): NewEvent {
+  return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
+}
+
+async function sweep(world: FeedWorld, signal = new AbortController().signal): Promise<number> {
+  return sweepEvents({ store: world.store, clock: world.time.clock, limits }, signal)
+}
+
+async function kept(world: FeedWorld): Promise<number[]> {
+  return (await world.store.db.selectFrom('events').select('seq').orderBy('seq').execute()).map((row) => row.seq)
+}
+
+test('events go after their time, label changes after theirs, in as many chunks as it takes', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  for (let pair = 0; pair < 5; pair++) await world.append(sent(inbox), labelled(inbox)) // 1–10
+  world.time.now += 20 * DAY
+  await world.append(sent(inbox), labelled(inbox)) // 11, 12
+
+  expect(await sweep(world)).toBe(0)
+  world.time.now += 10 * DAY + 1
+  expect(await sweep(world)).toBe(5)
+  expect(await kept(world)).toEqual([2, 4, 6, 8, 10, 11, 12])
+  expect(await sweep(world)).toBe(0)
+  world.time.now += 60 * DAY
+  expect(await sweep(world)).toBe(6)
+  expect(await kept(world)).toEqual([12])
+})
+
+test('a cursor from before the sweep has expired, "earliest" and later ones have not', async () => {
+  await using world = await FeedWorld.open(limits)
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const listener = await world.listen(actor)
+  await world.append(...Array.from({ length: 5 }, () => sent(inbox)))
+  world.time.now += 30 * DAY + 1
+  await world.append(sent(inbox), sent(inbox))
+  await listener.count(7)
+  await sweep(world)
+  await world.restart() // the floor is on disk
+
+  const cursors = listener.told.map((event) => event.cursor)
+  await expect(world.listen(actor, { after: cursors[3]! })).rejects.toMatchObject({ code: 'cursor_expired' })
+  const last = await world.listen(actor, { after: cursors[4]! })
+  const all = await world.listen(actor, { after: 'earliest' })
+  await Promise.all([last.count(2), all.count(2)])
+  expect(last.seqs).toEqual([6, 7])
+  expect(all.seqs).toEqual([6, 7])
+})
+
+test('a log that was swept empty still knows its end', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  await world.append(sent(inbox), sent(inbox))
+  world.time.now += 31 * DAY
+  await sweep(world)
+  await world.restart()
+  const listener = await world.listen(actor, { after: 'earliest' })
+  await world.append(sent(inbox))
+  await listener.count(1)
+  expect(listener.seqs).toEqual([3])
+})
+
+test('one who reads the past so slowly that the sweep overtakes it is told so, not given a gap', async () => {
+  await using world = await FeedWorld.open({ eventBatchMax: 2 })
+  const inbox = await world.addInbox()
+  await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
+  const actor = await world.addKey(inbox)
+  const events = await world.feed.subscribe(actor, { after: 'earliest' }, new AbortController().signal)
+  const iterator = events[Symbol.asyncIterator]()
+  await iterator.next()
+  world.time.now += 31 * DAY
+  await sweep(world)
+  await iterator.next() // of the page that it had
+  await expect(iterator.next()).rejects.toMatchObject({ code: 'cursor_expired' })
+})
+
+test('a sweep that is stopped goes on where it was', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
+  world.time.now += 31 * DAY
+  const stop = new AbortController()
+  const silence = world.store.onCommit(() => stop.abort())
+  expect(await sweep(world, stop.signal)).toBe(3)
+  silence()
+  expect(await sweep(world)).toBe(4)
+  expect(await kept(world)).toEqual([])
+})
