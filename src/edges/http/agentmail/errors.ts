@@ -1,0 +1,100 @@
+/**
+ * A failure as AgentMail's clients expect it: status, and one body that serves the clients of today (flat fields) and
+ * those of 2024 (nested `error`). SDKs choose their class by the status alone; people and agents branch on `code`
+ * (contract agentmail.md §1.9 and §10).
+ */
+import { type ErrorCode, type ErrorKind, MailError } from '../../../errors.ts'
+
+interface Status {
+  readonly status: number
+  readonly name: string
+}
+
+const statuses: Readonly<Record<ErrorKind, Status>> = {
+  invalid: { status: 400, name: 'ValidationError' },
+  unauthenticated: { status: 401, name: 'UnauthorizedError' },
+  forbidden: { status: 403, name: 'ForbiddenError' },
+  taken: { status: 403, name: 'IsTakenError' },
+  rejected: { status: 403, name: 'MessageRejectedError' },
+  not_found: { status: 404, name: 'NotFoundError' },
+  conflict: { status: 409, name: 'ConflictError' },
+  too_large: { status: 413, name: 'PayloadTooLargeError' },
+  unprocessable: { status: 422, name: 'UnprocessableError' },
+  rate_limited: { status: 429, name: 'RateLimitError' },
+  internal: { status: 500, name: 'InternalServerError' },
+  temporary: { status: 503, name: 'ServiceUnavailableError' },
+}
+
+/** AgentMail has fewer codes than our catalogue: these are told under the one that its documentation gives. */
+const codes: Partial<Record<ErrorCode, string>> = {
+  invalid_json: 'validation_error',
+  unsupported_media_type: 'validation_error',
+  invalid_page_token: 'validation_error',
+  system_label: 'validation_error',
+  too_many_recipients: 'validation_error',
+  no_recipients: 'unprocessable',
+  domain_not_available: 'unprocessable',
+  thread_too_large: 'unprocessable',
+  idempotency_conflict: 'conflict',
+  unavailable: 'service_unavailable',
+  disk_full: 'service_unavailable',
+  shutting_down: 'service_unavailable',
+}
+
+export interface ErrorBody {
+  readonly name: string
+  readonly code: string
+  readonly message: string
+  readonly errors?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[]
+  readonly fix?: string
+  /** What clients of 2024 and 2025 read. */
+  readonly error: {
+    readonly type: string
+    readonly message: string
+    readonly details: Readonly<Record<string, string>>
+  }
+}
+
+export function renderError(error: MailError): { status: number; body: ErrorBody } {
+  const { status, name } = statuses[error.kind]
+  const code = codes[error.code] ?? error.code
+  const { message } = error
+  const path = pathOf(error)
+  const fix = fixOf(error)
+  const details = { code: code.toUpperCase(), ...(path?.length && { field: path.join('.') }) }
+  return {
+    status,
+    body: {
+      name,
+      code,
+      message,
+      // Clients expect the list with every ValidationError, also where no field can be named.
+      ...(status === 400 && { errors: [{ path: path ?? [], message }] }),
+      ...(fix !== undefined && { fix }),
+      error: { type: code, message, details },
+    },
+  }
+}
+
+/** The same failure as a frame. A type that needs a permission is refused in these words (contract agentmail.md §3.3). */
+export function renderErrorFrame(error: MailError) {
+  const { name, code, message, fix } = renderError(error).body
+  const permission = missingPermission(error)
+  return { type: 'error', name, code, message: permission === undefined ? message : `${permission} is forbidden`, fix }
+}
+
+function pathOf(error: MailError): readonly (string | number)[] | undefined {
+  return 'path' in error.params ? error.params.path : undefined
+}
+
+/** `message` stays "Forbidden" for a missing permission, as clients compare it; which one it is stands in `fix`. */
+function fixOf(error: MailError): string | undefined {
+  const permission = missingPermission(error)
+  return permission === undefined ? error.fix : `${error.fix} It is "${permission}".`
+}
+
+function missingPermission(error: MailError): string | undefined {
+  return error instanceof MailError && error.code === 'missing_permission' && 'permission' in error.params
+    ? error.params.permission
+    : undefined
+}

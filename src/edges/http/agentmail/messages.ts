@@ -1,0 +1,84 @@
+/**
+ * Messages of one inbox: lists, bodies, labels, bytes, and what became of sent ones. A message is named by its
+ * Message-ID, with brackets or without.
+ */
+import { Type } from 'typebox'
+import type { Labels, Messages } from '../../../mail/messages/message.ts'
+import type { Deliveries } from '../../../mail/sending/outgoing.ts'
+import type { HttpApp, HttpSurroundings } from '../dialect.ts'
+import { mailQuery, readMailFilter, readPage, substringList } from './query.ts'
+import { AttachmentLink, attachmentLink, RawMessage, rawMessage } from './wire/attachment.ts'
+import { DeliveryList, deliveryList } from './wire/delivery.ts'
+import { LabelsBody, readLabelChange } from './wire/labels.ts'
+import { Message, MessageLabels, MessageList, message, messageLabels, messageList } from './wire/message.ts'
+import { ok } from './wire/shape.ts'
+
+interface MessageNeeds extends HttpSurroundings {
+  readonly messages: Messages
+  readonly labels: Labels
+  readonly deliveries: Deliveries
+}
+
+const tags = ['Messages']
+const all = '/inboxes/:inbox_id/messages'
+const one = `${all}/:message_id`
+const ids = { inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() }
+const params = Type.Object(ids)
+
+const list = {
+  tags,
+  summary: 'Messages of an inbox, without bodies',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
+  response: ok(MessageList),
+}
+const get = { tags, summary: 'One message with its bodies', params, response: ok(Message) }
+const update = { tags, summary: 'Add and remove labels', params, body: LabelsBody, response: ok(MessageLabels) }
+const remove = { tags, summary: 'Delete a message for good', params }
+const raw = { tags, summary: 'Link to the mail as it was received or sent', params, response: ok(RawMessage) }
+const getAttachment = {
+  tags,
+  summary: 'Link to an attachment',
+  params: Type.Object({ ...ids, attachment_id: Type.String() }),
+  response: ok(AttachmentLink),
+}
+const listDeliveries = {
+  tags,
+  summary: 'Where each recipient of a sent message stands',
+  params,
+  response: ok(DeliveryList),
+}
+
+export function messageRoutes(app: HttpApp, { messages, labels, deliveries, publicUrl }: MessageNeeds): void {
+  app.get(all, { schema: list }, async ({ actor, params, query }) => {
+    const filter = { ...readMailFilter(query), from: query.from, to: query.to }
+    return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query)))
+  })
+
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    message(await messages.get(actor, params.inbox_id, params.message_id)),
+  )
+
+  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+    const [changed] = await labels.change(actor, params.inbox_id, [params.message_id], readLabelChange(body))
+    return messageLabels(changed!) // one message in, one out
+  })
+
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await messages.delete(actor, params.inbox_id, params.message_id)
+    return reply.code(204).send()
+  })
+
+  app.get(`${one}/raw`, { schema: raw }, async ({ actor, params }) =>
+    rawMessage(publicUrl(), await messages.raw(actor, params.inbox_id, params.message_id)),
+  )
+
+  app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {
+    const { inbox_id, message_id, attachment_id } = params
+    return attachmentLink(publicUrl(), await messages.attachment(actor, inbox_id, message_id, attachment_id))
+  })
+
+  app.get(`${one}/deliveries`, { schema: listDeliveries }, async ({ actor, params }) =>
+    deliveryList(await deliveries.list(actor, params.inbox_id, params.message_id)),
+  )
+}

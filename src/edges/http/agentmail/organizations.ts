@@ -1,0 +1,10 @@
+/** The organization of the key. */
+import type { Organizations } from '../../../mail/tenants/pod.ts'
+import type { HttpApp } from '../dialect.ts'
+import { ok } from './wire/shape.ts'
+import { Organization, organization } from './wire/tenant.ts'
+
+export function organizationRoutes(app: HttpApp, { organizations }: { readonly organizations: Organizations }): void {
+  const schema = { tags: ['Organizations'], summary: 'The organization', response: ok(Organization) }
+  app.get('/organizations', { schema }, async ({ actor }) => organization(await organizations.get(actor)))
+}

@@ -1,0 +1,127 @@
+/**
+ * Query strings as AgentMail's clients write them. Lists come in four encodings: a JSON array (Node, Python), a repeated
+ * key, a comma-joined text (the Go CLI) and `key[]` or `key[0]` (contract agentmail.md §1.4, agentmail-2.md §0 row 8).
+ */
+import { Type } from 'typebox'
+import { MailError } from '../../../errors.ts'
+import type { PageRequest } from '../../../mail/access/paging.ts'
+import { type HiddenLabel, hiddenClasses } from '../../../mail/access/permissions.ts'
+
+/** Parameters that are lists wherever they occur in this API. */
+const LISTS: ReadonlySet<string> = new Set([
+  'labels',
+  'from',
+  'to',
+  'subject',
+  'senders',
+  'recipients',
+  'event_types',
+  'usage_types',
+])
+
+type RawQuery = Readonly<Record<string, string | string[]>>
+
+/** Before the schema sees it: lists become lists, `last_key` of the oldest clients becomes `page_token`. */
+export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
+  const query: Record<string, unknown> = Object.create(null) // a parameter may be called "__proto__"
+  for (const [key, value] of Object.entries(raw)) {
+    const name = key.replace(/\[\d{0,4}\]$/, '')
+    if (!LISTS.has(name)) query[key] = value
+    else query[name] = [...((query[name] as string[] | undefined) ?? []), ...readList(value)]
+  }
+  query.page_token ??= query.last_key
+  if (!query.page_token) delete query.page_token // an empty one is how some clients say "from the start"
+  return query
+}
+
+function readList(value: string | string[]): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => readJsonList(item) ?? [item])
+  return readJsonList(value) ?? (value === '' ? [] : value.split(',').map((item) => item.trim()))
+}
+
+function readJsonList(text: string): string[] | undefined {
+  if (!text.startsWith('[')) return undefined
+  try {
+    const list: unknown = JSON.parse(text)
+    return Array.isArray(list) && list.every((item) => typeof item === 'string') ? list : undefined
+  } catch {
+    return undefined // "[ext] Hello" is a subject, not JSON
+  }
+}
+
+export const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Items of a page; cut to the maximum of the list.' })),
+  page_token: Type.Optional(Type.String({ description: '`next_page_token` of the page before.' })),
+  ascending: Type.Optional(Type.Boolean({ description: 'Oldest first.' })),
+}
+
+interface PageQuery {
+  readonly limit?: number
+  readonly page_token?: string
+  readonly ascending?: boolean
+}
+
+export function readPage(query: PageQuery): PageRequest {
+  return { limit: query.limit, pageToken: query.page_token, ascending: query.ascending }
+}
+
+/** Each value is a condition of the query, and databases limit how many one may have. */
+const FILTER_VALUES_MAX = 100
+
+function filterList(description: string) {
+  return Type.Optional(Type.Array(Type.String(), { maxItems: FILTER_VALUES_MAX, description }))
+}
+
+export const substringList = filterList('Substrings, each of which must occur.')
+
+/** What every list of mail can be narrowed by. */
+export const mailQuery = {
+  ...pageQuery,
+  labels: filterList('All of them must be there.'),
+  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  include_spam: Type.Optional(Type.Boolean()),
+  include_blocked: Type.Optional(Type.Boolean()),
+  include_unauthenticated: Type.Optional(Type.Boolean()),
+  include_trash: Type.Optional(Type.Boolean()),
+  subject: substringList,
+}
+
+type MailQuery = { readonly [Key in `include_${HiddenLabel}`]?: boolean } & {
+  readonly labels?: readonly string[]
+  readonly before?: string
+  readonly after?: string
+  readonly subject?: readonly string[]
+}
+
+/** The part of a filter that messages and threads share. @throws validation_error for a date that is none */
+export function readMailFilter(query: MailQuery) {
+  return {
+    labels: query.labels,
+    before: readTime('before', query.before),
+    after: readTime('after', query.after),
+    include: hiddenClasses.map((hidden) => hidden.label).filter((label) => query[`include_${label}`]),
+    subject: query.subject,
+  }
+}
+
+/** A date, with a time or without; with an offset or in UTC. "+" may have become a space on its way. */
+const ISO_TIME =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
+
+/**
+ * @param name of the parameter, for the error
+ * @returns epoch ms; undefined when it was left out
+ * @throws validation_error
+ */
+export function readTime(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const [, date, time, , east, west] = ISO_TIME.exec(text) ?? []
+  const offset = (east ? `+${east}` : west)?.replace(/(\d{2}):?(\d{2})$/, '$1:$2')
+  const ms = date === undefined ? Number.NaN : Date.parse(`${date}T${time ?? '00:00'}${offset ?? 'Z'}`)
+  if (!Number.isNaN(ms)) return ms
+  throw new MailError('validation_error', {
+    detail: `${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z`,
+    path: [name],
+  })
+}

@@ -1,0 +1,54 @@
+/** Everything that sends a mail from an inbox. An Idempotency-Key makes a repeated call answer with the first result. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Sending, SendOptions } from '../../../mail/sending/outgoing.ts'
+import type { HttpApp } from '../dialect.ts'
+import { ReplyBody, readMessage, readReply, SendBody, SentMessage, sentMessage } from './wire/outgoing.ts'
+import { ok } from './wire/shape.ts'
+
+const tags = ['Sending']
+const all = '/inboxes/:inbox_id/messages'
+const inboxParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }) })
+const params = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
+const response = ok(SentMessage)
+
+const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response }
+const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response }
+const replyAll = { tags, summary: 'Reply to everyone in a message', params, body: ReplyBody, response }
+const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
+
+export function sendingRoutes(app: HttpApp, { sending }: { readonly sending: Sending }): void {
+  // Material of 2024 and 2025 posts to the list itself (contract agentmail.md §10).
+  for (const path of [`${all}/send`, all]) {
+    app.post(path, { schema: send }, async (request) => {
+      const { actor, params, body } = request
+      return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
+    })
+  }
+
+  app.post(`${all}/:message_id/reply`, { schema: reply }, async (request) => {
+    const { actor, params, body } = request
+    return sentMessage(
+      await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
+    )
+  })
+
+  app.post(`${all}/:message_id/reply-all`, { schema: replyAll }, async (request) => {
+    const { actor, params, body } = request
+    const toAll = readReply({ ...body, reply_all: true })
+    return sentMessage(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
+  })
+
+  app.post(`${all}/:message_id/forward`, { schema: forward }, async (request) => {
+    const { actor, params, body } = request
+    return sentMessage(
+      await sending.forward(actor, params.inbox_id, params.message_id, readMessage(body), optionsOf(request)),
+    )
+  })
+}
+
+/** The header as it is: whether it is well-formed is the core's to say. */
+function optionsOf({ headers }: Pick<FastifyRequest, 'headers'>): SendOptions {
+  const key = headers['idempotency-key']
+  return { idempotencyKey: Array.isArray(key) ? key.join(', ') : key }
+}

@@ -1,0 +1,77 @@
+/**
+ * Events at `/v0`: subscribe → subscribed → events, and errors as frames (contract agentmail.md §3).
+ *
+ * Nothing is told before a subscribe; a second one replaces the first. Ours: each event carries its `cursor`, and subscribe
+ * takes `after`, so that a client that was away hears what it missed.
+ */
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { WebSocket } from 'ws'
+import type { Limits } from '../../../config.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
+import type { Event, Feed } from '../../../mail/events/event.ts'
+import type { News } from '../../../mail/messages/news.ts'
+import type { Metrics } from '../../../metrics.ts'
+import { type StopCode, type Subscriber, serveSubscriber } from '../subscriber.ts'
+import { renderErrorFrame } from './errors.ts'
+import { renderEvent } from './wire/event.ts'
+import { eventFrame } from './wire/event-frame.ts'
+
+interface SocketNeeds {
+  readonly feed: Feed
+  readonly news: News
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const Ids = Type.Optional(Type.Array(Type.String()))
+
+const Subscribe = Type.Object({
+  type: Type.Literal('subscribe'),
+  event_types: Ids,
+  inbox_ids: Ids,
+  pod_ids: Ids,
+  after: Type.Optional(Type.String()),
+})
+const subscribe = Compile(Subscribe)
+
+/** @returns what serves one socket until it closes */
+export function agentMailSocket(needs: SocketNeeds) {
+  const frames = new WeakMap<Event, Promise<string | undefined>>()
+
+  return (socket: WebSocket, actor: KeyActor, stopCode: StopCode): void => {
+    serveSubscriber({ ...needs, socket, actor, stopCode, onFrame, renderError: renderErrorFrame })
+  }
+
+  async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
+    const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
+    const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
+    await subscriber.follow(interest, { type: 'subscribed', event_types, inbox_ids, pod_ids }, render)
+  }
+
+  /** Once an event, however many sockets of this process are told of it. */
+  function render(event: Event): Promise<string | undefined> {
+    const known = frames.get(event)
+    if (known) return known
+    const frame = write(event)
+    frames.set(event, frame)
+    frame.catch(() => frames.delete(event)) // its sockets are closed; whoever comes back reads again
+    return frame
+  }
+
+  async function write(event: Event): Promise<string | undefined> {
+    const rendered = renderEvent(event, await needs.news.of(event))
+    return rendered && eventFrame({ ...rendered, cursor: event.cursor }, needs.limits.socketFrameBytesMax)
+  }
+}
+
+function readSubscribe(frame: object): Static<typeof Subscribe> {
+  const given = Object.fromEntries(Object.entries(frame).filter(([, value]) => value !== null))
+  if (subscribe.Check(given)) return given
+  const detail =
+    'The only frame that clients send is {"type":"subscribe"}, with lists of texts in event_types, inbox_ids and pod_ids, and a cursor in after'
+  throw new MailError('validation_error', { detail })
+}

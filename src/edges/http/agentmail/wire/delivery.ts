@@ -1,0 +1,54 @@
+/** What became of a sent message at each recipient: Martlet's own addition, in this dialect's style. */
+import { Type } from 'typebox'
+import type { RecipientStatus } from '../../../../mail/sending/outgoing.ts'
+import { optionalTime, Time, time, type Wire } from './shape.ts'
+
+const Attempt = Type.Object({
+  attempt: Type.Integer(),
+  target: Type.String({ description: 'Where it was handed to.' }),
+  outcome: Type.String(),
+  reply: Type.Optional(Type.String()),
+  started_at: Time,
+  ended_at: Time,
+})
+
+const Delivery = Type.Object({
+  recipient: Type.String(),
+  state: Type.Enum(['queued', 'delivered', 'held', 'bounced', 'cancelled']),
+  attempts: Type.Integer(),
+  last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
+  last_enhanced_code: Type.Optional(Type.String()),
+  last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
+  next_attempt_at: Type.Optional(Time),
+  history: Type.Array(Attempt),
+  created_at: Time,
+  updated_at: Time,
+})
+
+export const DeliveryList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(Delivery) })
+
+export function deliveryList(recipients: readonly RecipientStatus[]): Wire<typeof DeliveryList> {
+  return { count: recipients.length, deliveries: recipients.map(delivery) }
+}
+
+function delivery(view: RecipientStatus): Wire<typeof Delivery> {
+  return {
+    recipient: view.recipient,
+    state: view.state,
+    attempts: view.attempts,
+    last_code: view.lastCode,
+    last_enhanced_code: view.lastEnhancedCode,
+    last_reply: view.lastReply,
+    next_attempt_at: optionalTime(view.nextAttemptAt),
+    history: view.history.map((attempt) => ({
+      attempt: attempt.attempt,
+      target: attempt.target,
+      outcome: attempt.outcome,
+      reply: attempt.reply,
+      started_at: time(attempt.startedAt),
+      ended_at: time(attempt.endedAt),
+    })),
+    created_at: time(view.createdAt),
+    updated_at: time(view.updatedAt),
+  }
+}

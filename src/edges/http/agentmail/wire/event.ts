@@ -1,0 +1,107 @@
+/**
+ * Events as AgentMail's sockets and webhooks tell them (contract agentmail.md §4.2). Python clients check each frame
+ * strictly and show one that lacks a required member as a message.received without a message, so every required member
+ * is always there (agentmail-2.md §4.2).
+ */
+import type { Event } from '../../../../mail/events/event.ts'
+import {
+  type BouncedPayload,
+  isMessageEvent,
+  type MessageReference,
+  type ReceivedPayload,
+} from '../../../../mail/events/message-events.ts'
+import { isInboxEvent } from '../../../../mail/events/resource-events.ts'
+import type { EventSubject } from '../../../../mail/messages/news.ts'
+import { message } from './message.ts'
+import { optionalTime, time } from './shape.ts'
+import { threadItem } from './thread.ts'
+
+/**
+ * Pure, so that a webhook's body can be made of the same parts as a frame.
+ *
+ * @param subject message and thread of a `message.received` or one of its variants, where they still exist
+ * @returns undefined for a type that has no form in this dialect
+ */
+export function renderEvent(event: Event, subject: EventSubject): Record<string, unknown> | undefined {
+  const body = renderBody(event, subject)
+  return body && { type: 'event', event_type: event.type, event_id: `evt_${event.eventId}`, ...body }
+}
+
+function renderBody(event: Event, subject: EventSubject): Record<string, unknown> | undefined {
+  if (
+    isMessageEvent(
+      event,
+      'message.received',
+      'message.received.spam',
+      'message.received.blocked',
+      'message.received.unauthenticated',
+    )
+  ) {
+    return received(event, subject)
+  }
+  if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }
+
+  // Ours: told only to those who name the type.
+  if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.delayed')) {
+    const { nextAttemptAt, reply } = event.payload
+    return { delay: { ...recipients(event.payload), next_attempt_at: optionalTime(nextAttemptAt), reply } }
+  }
+  if (isMessageEvent(event, 'label.added', 'label.removed')) {
+    const { label, labels } = event.payload
+    return { label: { ...reference(event.payload), timestamp: time(event.at), label, labels } }
+  }
+  if (isInboxEvent(event)) {
+    const { inboxAddress, displayName, clientId } = event.payload
+    const inbox = { pod_id: event.podId, inbox_id: inboxAddress, email: inboxAddress }
+    return { inbox: { ...inbox, display_name: displayName, client_id: clientId, timestamp: time(event.at) } }
+  }
+  return undefined
+}
+
+function received(event: Event & { readonly payload: ReceivedPayload }, subject: EventSubject) {
+  const { payload } = event
+  const thread = subject.thread ?? { ...payload.thread, inboxAddress: payload.inboxAddress }
+  return {
+    message: subject.message ? message(subject.message) : goneMessage(event),
+    thread: threadItem(thread),
+  }
+}
+
+/** A message that was deleted before it was told of: what the log remembers, in a form that clients can parse. */
+function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayload }) {
+  const when = time(at)
+  return {
+    ...reference(payload),
+    labels: payload.labels,
+    timestamp: when,
+    from: '',
+    to: [],
+    size: 0,
+    updated_at: when,
+    created_at: when,
+    deleted: true,
+  }
+}
+
+function recipients(
+  payload: MessageReference & { readonly timestamp: number; readonly recipients: readonly string[] },
+) {
+  return { ...reference(payload), timestamp: time(payload.timestamp), recipients: payload.recipients }
+}
+
+function bounce(payload: BouncedPayload) {
+  return {
+    ...reference(payload),
+    timestamp: time(payload.timestamp),
+    type: payload.bounceType === 'permanent' ? 'Permanent' : 'Transient',
+    sub_type: payload.bounceSubType,
+    recipients: payload.recipients.map(({ address, status }) => ({ address, status })),
+  }
+}
+
+function reference(payload: MessageReference) {
+  return { inbox_id: payload.inboxAddress, thread_id: payload.threadId, message_id: payload.apiMessageId }
+}

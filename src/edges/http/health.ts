@@ -1,0 +1,60 @@
+/** What machines ask: is it alive, can it work, how is it doing. Outside of every dialect. */
+import type { FastifyRequest } from 'fastify'
+import type { Log } from '../../log.ts'
+import type { Credentials } from '../../mail/access/credentials.ts'
+import type { Metrics } from '../../metrics.ts'
+import { authenticateHeader } from './credentials.ts'
+import type { HttpApp } from './dialect.ts'
+
+/** By name: throws, or rejects, while that part cannot work. */
+export type Probes = Readonly<Record<string, () => void | Promise<void>>>
+
+interface HealthNeeds {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly probes: Probes
+  readonly isStopping: () => boolean
+}
+
+export function healthRoutes(app: HttpApp, { log, metrics, credentials, probes, isStopping }: HealthNeeds): void {
+  const config = { quiet: true }
+
+  /** The process answers: do not kill it. Also while it stops. */
+  app.get('/healthz', { config }, () => ({ status: 'ok' }))
+
+  /** Send traffic here: every part works, and none is on its way out. */
+  app.get('/readyz', { config }, async (_request, reply) => {
+    const failing = isStopping() ? ['stopping'] : await failingProbes()
+    if (failing.length === 0) return { status: 'ready' }
+    return reply.code(503).header('retry-after', '1').send({ status: 'not ready', failing })
+  })
+
+  /** Counts tell how much mail somebody gets, so strangers are not told. */
+  app.get('/metrics', { config }, async (request, reply) => {
+    if (!isLocal(request)) await authenticateHeader(credentials, request)
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+
+  async function failingProbes(): Promise<string[]> {
+    const results = await Promise.all(
+      Object.entries(probes).map(async ([name, probe]) => {
+        try {
+          await probe()
+          return []
+        } catch (error) {
+          log.debug({ probe: name, err: error }, 'not ready')
+          return [name]
+        }
+      }),
+    )
+    return results.flat()
+  }
+}
+
+/** From this machine itself. What a reverse proxy on this machine passes on is not: such a request names its origin. */
+function isLocal(request: FastifyRequest): boolean {
+  const { headers, socket } = request.raw
+  if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false
+  return /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+}

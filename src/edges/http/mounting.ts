@@ -1,0 +1,56 @@
+/** Puts dialects side by side on one server, each below its own prefix. */
+import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import { MailError } from '../../errors.ts'
+import type { Dialect, HttpApp, HttpSurroundings } from './dialect.ts'
+import type { Failures } from './failures.ts'
+import { pathOf } from './request-log.ts'
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/**
+ * @param dialects the first one answers for paths that none claims
+ * @returns whose a path is
+ */
+export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
+  const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
+  return (url) => {
+    const path = pathOf(url)
+    return longestFirst.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0]
+  }
+}
+
+interface MountNeeds {
+  readonly surroundings: HttpSurroundings
+  readonly failures: Failures
+}
+
+/** Encapsulated: its hooks and decorators stay below its prefix, and its failures are worded by it. */
+export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures }: MountNeeds): void {
+  app.register(
+    async (scope) => {
+      const routes = new Map<string, RouteOptions[]>()
+      scope.addHook('onRoute', (route) => void routes.set(route.url, [...(routes.get(route.url) ?? []), route]))
+      scope.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+      await dialect.routes(scope as unknown as HttpApp, surroundings)
+      for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
+
+      /** A path that exists, but under other methods (RFC 9110 §15.5.6). */
+      function refuseOtherMethods(url: string, known: readonly RouteOptions[]): void {
+        const allowed = known.flatMap(({ method }) => method)
+        const refused = METHODS.filter((method) => !allowed.includes(method))
+        if (refused.length === 0) return
+        scope.route({
+          method: refused,
+          url: url.slice(dialect.prefix.length),
+          schema: { hide: true },
+          config: { secretPath: known[0]?.config?.secretPath ?? false },
+          handler: (request: FastifyRequest, reply: FastifyReply) => {
+            const error = new MailError('not_found', { what: `${request.method} ${url}` })
+            failures.answer(error, request, reply.header('allow', allowed.join(', ')), 405)
+          },
+        })
+      }
+    },
+    { prefix: dialect.prefix },
+  )
+}

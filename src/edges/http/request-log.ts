@@ -1,0 +1,83 @@
+/**
+ * Sees every request from its first hook to the end of its response: counts those under way, so that a stop can wait for
+ * them, and writes one log line and one metric each.
+ *
+ * The line has the path without its query string, since keys travel there, and no header but what names the key. A path
+ * that is itself a secret (a signed link) is logged as its route's pattern.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Dialect } from './dialect.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path holds a secret: log the route's pattern instead. */
+    secretPath?: boolean
+    /** Asked by machines every few seconds: log it only when debugging. */
+    quiet?: boolean
+  }
+}
+
+export interface RequestLog {
+  begin(request: FastifyRequest, reply: FastifyReply): void
+  /** Resolves when no request is under way: at once, or after the last response has ended. */
+  idle(): Promise<void>
+}
+
+interface RequestLogNeeds {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly dialectOf: (url: string | undefined) => Dialect
+}
+
+export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): RequestLog {
+  let underWay = 0
+  let waiting: (() => void)[] = []
+
+  return {
+    begin(request, reply) {
+      const started = performance.now()
+      underWay += 1
+      // "close" comes after "finish", and also when the client has gone before the response.
+      reply.raw.once('close', () => end(request, reply, performance.now() - started))
+    },
+
+    idle() {
+      return underWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
+    },
+  }
+
+  function end(request: FastifyRequest, reply: FastifyReply, ms: number): void {
+    const { method, id: requestId, raw } = request
+    const status = reply.raw.statusCode
+    metrics.httpRequests.inc({ dialect: dialectOf(raw.url).name, status })
+    log[request.routeOptions?.config?.quiet ? 'debug' : 'info'](
+      {
+        requestId,
+        method,
+        path: loggedPath(request),
+        status,
+        ms: Math.round(ms * 10) / 10,
+        ...(request.actor && { apiKeyId: request.actor.apiKeyId }),
+        ...(!reply.raw.writableFinished && { aborted: true }),
+      },
+      'request',
+    )
+
+    underWay -= 1
+    if (underWay > 0) return
+    for (const resolve of waiting) resolve()
+    waiting = []
+  }
+}
+
+/** The path, or its route's pattern where the path is a secret. */
+export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
+  return routeOptions?.config?.secretPath ? (routeOptions.url ?? '') : pathOf(raw.url)
+}
+
+/** Without the query string. */
+export function pathOf(url: string | undefined): string {
+  return (url ?? '').split('?', 1)[0]!
+}

@@ -1,0 +1,146 @@
+/**
+ * The HTTP listener: limits, bodies, errors and health for every dialect, and the order in which it stops.
+ *
+ *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
+ *
+ * Crash: nothing is kept here. Stop: /readyz says no and new requests get 503, which clients repeat, while what runs is
+ * finished; WebSockets are closed last, since their clients dial again at once and some of them only once (contract
+ * agentmail.md §3.4). Must not: know a dialect's shapes or any rule.
+ */
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { type FastifyRequest, fastify } from 'fastify'
+import type { Config } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Credentials } from '../../mail/access/credentials.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Dialect, HttpApp } from './dialect.ts'
+import { createFailures } from './failures.ts'
+import { healthRoutes, type Probes } from './health.ts'
+import { parseJsonBody } from './json-body.ts'
+import { listenerUrl, startupError } from './listening.ts'
+import { createDialectOf, mountDialect } from './mounting.ts'
+import { createRequestLog, pathOf } from './request-log.ts'
+import { rewriteUrl } from './rewrite-url.ts'
+import { createUpgrades } from './upgrades.ts'
+import { validatorCompiler } from './validation.ts'
+
+export interface HttpServerNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly probes: Probes
+  /** The first one answers for paths that no dialect claims. */
+  readonly dialects: readonly [Dialect, ...Dialect[]]
+}
+
+export interface HttpServer {
+  /**
+   * @returns the port that was opened, and the URL under which this machine reaches it
+   * @throws StartupError when the port cannot be had
+   */
+  listen(): Promise<{ port: number; url: string }>
+  /** Finishes what runs, for `graceMs` at most, then closes WebSockets and the listener. Later calls join the first. */
+  stop(graceMs: number): Promise<void>
+}
+
+export function createHttpServer(needs: HttpServerNeeds): HttpServer {
+  const { config, log, metrics, credentials, probes, dialects } = needs
+  const { limits } = config
+  let url = ''
+  let stopped: Promise<void> | undefined
+  const isStopping = () => stopped !== undefined
+
+  const dialectOf = createDialectOf(dialects)
+  const failures = createFailures({ limits, log, dialectOf })
+  const requests = createRequestLog({ log, metrics, dialectOf })
+  const upgrades = createUpgrades({ limits, log, metrics, dialectOf, isStopping })
+
+  const app: HttpApp = fastify({
+    logger: false, // request-log.ts writes our lines
+    genReqId: () => randomUUID(),
+    bodyLimit: limits.httpBodyBytesMax,
+    requestTimeout: limits.httpRequestMs,
+    http: {
+      // Node looks for slow requests at this interval, and not at all while headers may take longer than the request.
+      connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
+      headersTimeout: Math.min(60_000, limits.httpRequestMs),
+    },
+    routerOptions: { maxParamLength: limits.pathParameterCharsMax },
+    rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
+    frameworkErrors: (error, request, reply) => {
+      requests.begin(request, reply) // hooks do not run for these
+      failures.answer(error, request, reply)
+    },
+    clientErrorHandler: (error, socket) => failures.answerUnreadable(error, socket),
+  })
+  app.server.maxConnections = limits.httpConnectionsMax
+  app.server.on('upgrade', upgrades.handle)
+
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(() => JSON.stringify) // schemas of answers are documentation: the types hold wire to them
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    parseJsonBody(request.headers, body),
+  )
+  app.decorateRequest('actor')
+  app.addHook('onRequest', async (request, reply) => {
+    requests.begin(request, reply)
+    if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
+  })
+  app.addHook('preValidation', async (request) => {
+    // A POST without a body and without a Content-Type never reaches a parser.
+    if (request.body === undefined) request.body = {}
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (isStopping()) reply.header('connection', 'close')
+  })
+  app.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+  app.setNotFoundHandler(() => {
+    throw new MailError('not_found', { what: 'Path' })
+  })
+
+  healthRoutes(app, { log, metrics, credentials, probes, isStopping })
+  const surroundings = { publicUrl: () => config.publicUrl ?? url }
+  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures })
+
+  return {
+    async listen() {
+      const wanted = config.httpPort === 'off' ? 0 : config.httpPort
+      try {
+        await app.listen({ host: config.host, port: wanted })
+      } catch (error) {
+        throw startupError(error, config)
+      }
+      const { port } = app.server.address() as AddressInfo
+      url = listenerUrl(config.host, port)
+      return { port, url }
+    },
+
+    stop(graceMs) {
+      stopped ??= stop(graceMs)
+      return stopped
+    },
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const graceOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs)
+    })
+    // The port stays open meanwhile: a 503 is repeated by clients, a refused connection is not.
+    await Promise.race([requests.idle(), graceOver])
+    clearTimeout(timer)
+    await upgrades.closeAll()
+    const closed = app.close()
+    app.server.closeAllConnections()
+    await closed
+  }
+}
+
+/** Health and counts are told to the last moment. */
+function isForOperators(request: FastifyRequest): boolean {
+  return ['/healthz', '/readyz', '/metrics'].includes(pathOf(request.url))
+}

@@ -1,0 +1,109 @@
+/**
+ * WebSocket handshakes: which dialect a path belongs to, who is asking, and then the socket is the dialect's. Keeps every
+ * open socket, so that a stop can close them last and with the code that brings each client back.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Limits } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Dialect } from './dialect.ts'
+import { toMailError, writeFailure } from './failures.ts'
+import { pathOf } from './request-log.ts'
+import type { StopCode } from './subscriber.ts'
+
+/** How long a stop waits for the peers' close frames. A restart must be back within a second: some clients dial once. */
+const CLOSE_HANDSHAKE_MS = 500
+
+interface UpgradesNeeds {
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Whose error body and WebSocket a path has. */
+  readonly dialectOf: (url: string | undefined) => Dialect
+  readonly isStopping: () => boolean
+}
+
+export interface Upgrades {
+  /** For the HTTP server's "upgrade" event. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Closes every socket and resolves when all are gone. */
+  closeAll(): Promise<void>
+}
+
+export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
+  // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: limits.socketMessageBytesMax,
+    perMessageDeflate: false,
+  })
+  const open = new Map<WebSocket, StopCode>()
+
+  return {
+    handle(request, socket, head) {
+      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer went away; nobody is left to tell
+      void handshake(request, socket, head)
+    },
+
+    async closeAll() {
+      const closed = [...open].map(([socket, code]) => {
+        metrics.socketsClosed.inc({ code })
+        const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+        socket.close(code, 'stopping')
+        return gone
+      })
+      const timer = setTimeout(() => {
+        for (const socket of open.keys()) socket.terminate()
+      }, CLOSE_HANDSHAKE_MS)
+      await Promise.all(closed)
+      clearTimeout(timer)
+    },
+  }
+
+  async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const dialect = dialectOf(request.url)
+    const line = { method: request.method, path: pathOf(request.url) }
+    try {
+      if (isStopping()) throw new MailError('shutting_down', {})
+      const live = requireLive(dialect, request)
+      const actor = await live.authenticate(request)
+      if (isStopping()) throw new MailError('shutting_down', {})
+      if (socket.destroyed) return
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
+        metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
+        const stopCode = stopCodeFor(request)
+        open.set(webSocket, stopCode)
+        webSocket.once('close', () => open.delete(webSocket))
+        live.serve(webSocket, actor, stopCode)
+      })
+    } catch (error) {
+      const known = toMailError(error, limits)
+      if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
+      const status = writeFailure(socket, dialect, known)
+      log.info({ ...line, status }, 'request')
+      metrics.httpRequests.inc({ dialect: dialect.name, status })
+    }
+  }
+}
+
+function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
+  if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us go on as if it had not, but Node has
+    // handed us the bare connection already.
+    throw new MailError('validation_error', {
+      detail: 'Only WebSocket upgrades are possible: leave out the Upgrade header',
+    })
+  }
+  if (dialect.live?.path !== pathOf(request.url)) throw new MailError('not_found', { what: 'Path' })
+  return dialect.live
+}
+
+/** Fern's Python clients say what they are written in. */
+function stopCodeFor(request: IncomingMessage): StopCode {
+  return request.headers['x-fern-language'] === 'Python' ? 1001 : 1012
+}

@@ -1,0 +1,206 @@
+/**
+ * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
+ *
+ * From the library: the life of the socket, the STARTTLS upgrade and its certificates. Ours: the greeting without its
+ * fixed wait, the bytes (command-stream.ts), the conversation (dialogue.ts), replies with their own enhanced code, every
+ * limit of a connection, and leaving in an orderly way. Names that begin with "_" are the library's; it is pinned exactly.
+ *
+ * Crash or cut: a mail that has no 250 yet fails in `receive` and is filed for nobody; the peer keeps it (RFC 5321 §6.1).
+ * Stop: see `shutDown` and `cut`.
+ */
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { SMTPServer } from 'smtp-server/lib/smtp-server.js'
+import type { Metrics } from '../../metrics.ts'
+import type { Admission } from './admission.ts'
+import { CommandStream, type MailSink } from './command-stream.ts'
+import { Dialogue, type DialogueNeeds, type Step } from './dialogue.ts'
+import { formatReply, type Reply, replies } from './replies.ts'
+
+export interface ConnectionNeeds extends DialogueNeeds {
+  readonly metrics: Metrics
+  readonly admission: Admission
+  /** Told once, when the socket has closed. */
+  onClosed(connection: Connection): void
+}
+
+export class Connection extends SMTPConnection {
+  readonly #needs: ConnectionNeeds
+  readonly #dialogue: Dialogue
+  #isAdmitted = false
+  #isShuttingDown = false
+  #isWaitingForDrain = false
+  #commands = 0
+  #refusals = 0
+  /** The TLS socket when there is one, even during its handshake: to destroy the one below it would crash Node. */
+  #topSocket: Socket
+
+  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions | null, needs: ConnectionNeeds) {
+    super(server, socket, options)
+    this.#needs = needs
+    this.#topSocket = socket
+    this.#dialogue = new Dialogue(needs, {
+      session: this.id,
+      remoteAddress: this.remoteAddress,
+      tls: () => this.#tls(),
+    })
+  }
+
+  /** Starts reading, and greets one turn of the event loop later: see `#greet`. */
+  override init(): void {
+    this._setListeners(() => {
+      this.#isAdmitted = this.#needs.admission.enter(this.remoteAddress)
+      if (!this.#isAdmitted) return this.#leave(replies.tooManyConnections)
+      this.#needs.metrics.smtpConnections.inc()
+      setImmediate(() => this.#greet())
+    })
+  }
+
+  /** Says goodbye at once when idle; otherwise after the answer that the peer waits for (RFC 5321 §3.8). */
+  shutDown(): void {
+    this.#isShuttingDown = true
+    if (this._upgrading) this.cut()
+    else if (this._closing || !this.#isBusy()) this.#leave(replies.shuttingDown)
+  }
+
+  /** Ends the connection without a word; a mail under way fails. */
+  cut(): void {
+    this.#topSocket.destroy()
+  }
+
+  /**
+   * Whoever speaks before the greeting is no mail server (RFC 5321 §4.3.1). The library waits 100 ms for such a one; we
+   * look at what came with the connection, which catches programs that send without reading and costs honest peers nothing.
+   */
+  #greet(): void {
+    if (this._closing || this._closed) return
+    this._ready = this._socket.bytesRead === 0
+    if (this._ready) this.#write(replies.greeting(this.#needs.config.hostname))
+    else this.#leave(replies.talkedEarly)
+  }
+
+  async #command(line: Buffer): Promise<MailSink | undefined> {
+    this.#commands += 1
+    const step = this.#refuseByLimit() ?? (await this.#dialogue.handle(line))
+    await this.#answer(step.reply)
+    if (step.next === 'close') this.close()
+    if (step.next === 'startTls') this.upgrade(() => undefined)
+    return step.mail && this.#sink(step.mail)
+  }
+
+  #sink(mail: NonNullable<Step['mail']>): MailSink {
+    return { stream: mail.stream, finish: async () => this.#answer(await mail.reply) }
+  }
+
+  #refuseByLimit(): Step | undefined {
+    const { smtpCommandsMax, smtpErrorsMax } = this.#needs.config.limits
+    if (!this._ready) return { reply: replies.talkedEarly }
+    if (this.#isShuttingDown) return { reply: replies.shuttingDown }
+    if (this.#commands > smtpCommandsMax) return { reply: replies.tooManyCommands }
+    if (this.#refusals >= smtpErrorsMax) return { reply: replies.tooManyErrors }
+    return undefined
+  }
+
+  /** Resolves when the peer can take the next reply: one that never reads must not fill our memory. */
+  async #answer(reply: Reply): Promise<void> {
+    // Only what is refused for good counts: 452 for the hundred-and-first recipient is no misbehaviour.
+    if (reply.code >= 500) this.#refusals += 1
+    if (reply.code === 421) return this.#leave(reply) // RFC 5321 §3.8
+    this.#write(reply)
+    if (this.#isShuttingDown) return this.#leave(replies.shuttingDown)
+    if (!this._socket.writableNeedDrain) return
+    this.#isWaitingForDrain = true
+    await new Promise<void>((resolve) => this._whenWritable(resolve))
+    this.#isWaitingForDrain = false
+  }
+
+  #leave(reply: Reply): void {
+    if (!this._closing && !this._closed) this.#write(reply)
+    this.#abandonMail()
+    this.close() // ours to write; for five seconds the peer may still talk into the void, so that it hears the reply
+    const hasNoTime = this.#isShuttingDown || !this.#isAdmitted
+    if (hasNoTime) this.#topSocket.destroySoon()
+  }
+
+  #write(reply: Reply): void {
+    if (reply.code >= 400) this.#countRefusal(reply)
+    if (this._socket.writable) this._socket.write(formatReply(reply))
+  }
+
+  #countRefusal(reply: Reply): void {
+    const reason = reply.reason ?? 'other'
+    this.#needs.metrics.smtpReplies.inc({ code: reply.code, error: reason })
+    this.#needs.log.info(
+      { session: this.id, remoteAddress: this.remoteAddress, code: reply.code, reason, text: reply.text },
+      'SMTP refusal',
+    )
+  }
+
+  #abandonMail(): void {
+    if (this._parser instanceof CommandStream) this._parser.abandon()
+  }
+
+  #isBusy(): boolean {
+    return this._parser instanceof CommandStream && (this._parser.isInMail || this._parser.isWorking)
+  }
+
+  #tls(): string | undefined {
+    if (!this.secure || !(this._socket instanceof TLSSocket)) return undefined
+    return `${this._socket.getProtocol()} ${this._socket.getCipher().standardName}`
+  }
+
+  // What the library calls.
+
+  /** Called from the library's constructor, before our own fields exist; nothing here may use them at once. */
+  override _createParser(): CommandStream {
+    const parser = new CommandStream(this._server.options.maxCommandLength!, {
+      command: (line) => this.#command(line),
+      lineTooLong: () => this.#answer(this.#refuseByLimit()?.reply ?? replies.lineTooLong),
+    })
+    parser.on('error', (error) => {
+      this.#needs.log.error({ err: error, session: this.id }, 'SMTP connection failed')
+      this.cut()
+    })
+    return parser
+  }
+
+  /** Called when TLS became active. */
+  override _resetSession(): void {
+    super._resetSession()
+    this.#dialogue.forget()
+  }
+
+  /** The library shows each socket here as it takes it over. */
+  override _armTimeout(socket: Socket = this._socket): void {
+    this.#topSocket = socket
+    super._armTimeout(socket)
+  }
+
+  /** Silence counts only while it is the peer's turn: its mail may be waiting for our disk (RFC 5321 §4.5.3.2). */
+  override _onTimeout(): void {
+    const isOurTurn = this._parser instanceof CommandStream && this._parser.isWorking && !this.#isWaitingForDrain
+    if (this._closing || this._upgrading) this.cut()
+    else if (isOurTurn) this._armTimeout()
+    else this.#leave(replies.idle)
+  }
+
+  /** Peers that vanish and handshakes that fail are daily weather: logged, and never an error of the server. */
+  override _onError(error: Error): void {
+    this.#needs.log.debug({ err: error, session: this.id, remoteAddress: this.remoteAddress }, 'SMTP socket error')
+    this.close()
+  }
+
+  override _onClose(): void {
+    const isFirst = !this._closed
+    this.#abandonMail()
+    super._onClose()
+    if (!isFirst) return
+    if (this.#isAdmitted) {
+      this.#needs.admission.leave(this.remoteAddress)
+      this.#needs.metrics.smtpConnections.dec()
+    }
+    this.#needs.log.debug({ session: this.id, remoteAddress: this.remoteAddress }, 'SMTP connection closed')
+    this.#needs.onClosed(this)
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The MX: takes mail for the inboxes from anyone, and hands it to `receiving`.
+ *
+ * A peer connects → connection.ts (socket, limits) → command-stream.ts (bytes) → dialogue.ts (commands) → receiving.
+ * Here: the listener, its certificate, and the stop. Who gets mail and what becomes of it is decided in mail/receiving.
+ *
+ * Stop: the port closes; idle sessions hear 421 and are closed at once; a mail under way may finish within `graceMs`,
+ * is answered, and then its session is closed too; what is left is cut, and its sender tries again.
+ */
+import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
+import type { AddressInfo, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import { SMTPServer } from 'smtp-server'
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { Config } from '../../config.ts'
+import { StartupError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Receiving } from '../../mail/receiving/receiving.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { TlsSource } from '../tls.ts'
+import { createAdmission } from './admission.ts'
+import { Connection, type ConnectionNeeds } from './connection.ts'
+
+/** RFC 8996 §2: nothing below TLS 1.2. */
+const TLS_MIN = 'TLSv1.2'
+
+export interface Receiver {
+  /**
+   * @returns the port, which is the system's choice where `config.smtpPort` is 0
+   * @throws StartupError when the port cannot be had
+   */
+  listen(): Promise<{ port: number }>
+  /** Resolves when every connection has closed: `graceMs` from now at the latest. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface ReceiverNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly receiving: Receiving
+  readonly tls: TlsSource
+}
+
+export function createReceiver(needs: ReceiverNeeds): Receiver {
+  const { config, log, metrics, receiving, tls } = needs
+  const { limits } = config
+  const open = new Set<Connection>()
+  let isStopping = false
+
+  const server = new MxServer(
+    {
+      ...tls.current(),
+      minVersion: TLS_MIN,
+      logger: false, // ours has the session and the outcome; the library's has each line
+      maxCommandLength: limits.smtpCommandBytesMax,
+      socketTimeout: limits.smtpIdleMs,
+    },
+    (socket, options) => {
+      const connection = new Connection(server, socket, options, connectionNeeds)
+      open.add(connection)
+      connection.init()
+      if (isStopping) connection.shutDown() // accepted just before the port closed
+    },
+  )
+  const connectionNeeds: ConnectionNeeds = {
+    config,
+    log,
+    metrics,
+    receiving,
+    admission: createAdmission(limits.smtpConnectionsMax, limits.smtpConnectionsPerAddressMax),
+    onClosed: (connection) => open.delete(connection),
+  }
+  server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))
+  const stopRenewal = tls.onChange(renewCertificate)
+
+  return { listen, stop }
+
+  async function listen(): Promise<{ port: number }> {
+    assert(config.smtpPort !== 'off', 'main.ts starts no receiver where the port is off')
+    const listening = once(server.server, 'listening')
+    server.listen(config.smtpPort, config.host)
+    try {
+      await listening
+    } catch (error) {
+      throw new StartupError(explainListenError(error, config.host, config.smtpPort), { cause: error })
+    }
+    const { port } = server.server.address() as AddressInfo
+    log.info({ host: config.host, port }, 'SMTP receiver listens')
+    return { port }
+  }
+
+  /** A certificate that cannot be used must not take away the one that can. */
+  function renewCertificate(): void {
+    try {
+      // Not the library's updateSecureContext, which drops the old context before it has made the new one.
+      server.secureContext.set('*', createSecureContext({ ...tls.current(), minVersion: TLS_MIN }))
+    } catch (error) {
+      log.error({ err: error }, 'The new certificate cannot be used for SMTP; the old one stays')
+    }
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    isStopping = true
+    stopRenewal()
+    if (!server.server.listening) return
+    const closed = once(server.server, 'close')
+    server.server.close() // not the library's close(), which leaves idle sessions for 30 s
+    for (const connection of open) connection.shutDown()
+    const cut = setTimeout(() => {
+      for (const connection of open) connection.cut()
+    }, graceMs)
+    await closed
+    clearTimeout(cut)
+  }
+}
+
+type OnSocket = (socket: Socket, options: SMTPConnectionOptions | null) => void
+
+/** The library's listener, with our connections on its sockets. */
+class MxServer extends SMTPServer {
+  readonly #onSocket: OnSocket
+
+  constructor(options: ConstructorParameters<typeof SMTPServer>[0], onSocket: OnSocket) {
+    super(options)
+    this.#onSocket = onSocket
+  }
+
+  override connect(socket: Socket, options: SMTPConnectionOptions | null = null): void {
+    this.#onSocket(socket, options)
+  }
+}
+
+function explainListenError(error: unknown, host: string, port: number): string {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') return `MARTLET_SMTP_PORT=${port} is in use on ${host}; stop what uses it or set another`
+  if (code === 'EACCES') return `MARTLET_SMTP_PORT=${port} needs privileges; choose one above 1023 and forward 25 to it`
+  return `The SMTP listener cannot start on ${host}:${port} (${code ?? 'unknown reason'})`
+}

@@ -1,0 +1,123 @@
+/** API keys at the three levels: shapes that the SDK accepts, scopes, permissions, and their end. */
+import type { AgentMail } from 'agentmail'
+import { expect, test } from 'vitest'
+import { startWorld } from '../../world.ts'
+
+test('a key is made, works, is renamed, listed, and stops working when it is deleted', async () => {
+  await using world = await startWorld()
+  const { apiKeys } = world.agentmail
+  const made = (await apiKeys.create({ name: 'agent' })) as AgentMail.CreateApiKeyResponse
+  expect(made).toMatchObject({ name: 'agent', apiKey: expect.stringMatching(/^am_/), createdAt: expect.any(Date) })
+  expect(made.apiKey.startsWith(made.prefix)).toBe(true)
+  expect(made).not.toHaveProperty('permissions')
+
+  const own = world.agentmailAs(made.apiKey)
+  expect((await own.inboxes.list()).count).toBeGreaterThanOrEqual(0)
+  expect(await apiKeys.get(made.apiKeyId)).toMatchObject({ type: 'bearer', apiKeyId: made.apiKeyId, name: 'agent' })
+  expect(await apiKeys.update(made.apiKeyId, { name: 'robot' })).toMatchObject({ type: 'bearer', name: 'robot' })
+  const { apiKeys: listed } = await apiKeys.list()
+  expect(listed[0]).toMatchObject({ apiKeyId: made.apiKeyId, name: 'robot' })
+  expect(JSON.stringify(listed)).not.toContain(made.apiKey)
+
+  await apiKeys.delete(made.apiKeyId)
+  await expect(own.inboxes.list()).rejects.toMatchObject({ statusCode: 401, body: { code: 'unknown_api_key' } })
+  await expect(apiKeys.get(made.apiKeyId)).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('a permissions object is a whitelist, also when nothing in it is known', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create()
+  const make = async (permissions: object) => {
+    const { status, body } = await world.request('POST', '/v0/api-keys', { body: { permissions } })
+    expect(status).toBe(200)
+    return body
+  }
+  const reader = await make({ message_read: true, inbox_read: true, message_send: false })
+  expect(reader.permissions).toEqual({ message_read: true, inbox_read: true })
+  const messages = `/v0/inboxes/${inbox.inboxId}/messages`
+  expect(await world.request('GET', messages, { key: reader.api_key })).toMatchObject({ status: 200 })
+  const refused = await world.request('POST', `${messages}/send`, { key: reader.api_key, body: { to: 'a@b.test' } })
+  expect(refused).toMatchObject({
+    status: 403,
+    body: { code: 'missing_permission', message: 'Forbidden', fix: expect.stringContaining('message_send') },
+  })
+
+  const nothing = await make({ thread_read: true, flag_of_the_future: true })
+  expect(nothing.permissions).toEqual({})
+  expect(await world.request('GET', messages, { key: nothing.api_key })).toMatchObject({ status: 403 })
+})
+
+test('a key gives away no more than it has', async () => {
+  await using world = await startWorld()
+  const { body: parent } = await world.request('POST', '/v0/api-keys', {
+    body: { permissions: { api_key_create: true, api_key_update: true, api_key_read: true, message_read: true } },
+  })
+  const create = (body: object) => world.request('POST', '/v0/api-keys', { key: parent.api_key, body })
+  expect(await create({ permissions: { message_read: true } })).toMatchObject({ status: 200 })
+  expect(await create({ permissions: { message_send: true } })).toMatchObject({
+    status: 403,
+    body: { code: 'permission_escalation' },
+  })
+  expect(await create({})).toMatchObject({ status: 403, body: { code: 'unrestricted_key_required' } })
+  const lifted = await world.request('PATCH', `/v0/api-keys/${parent.api_key_id}`, {
+    key: parent.api_key,
+    body: { permissions: null },
+  })
+  expect(lifted).toMatchObject({ status: 403, body: { code: 'unrestricted_key_required' } })
+  const byRoot = await world.request('PATCH', `/v0/api-keys/${parent.api_key_id}`, { body: { permissions: null } })
+  expect(byRoot).toMatchObject({ status: 200 })
+  expect(byRoot.body).not.toHaveProperty('permissions')
+})
+
+test('a key of a pod or an inbox sees its own and finds nothing else', async () => {
+  await using world = await startWorld()
+  const root = world.agentmail
+  const pod = await root.pods.create({ name: 'red' })
+  const ada = await root.pods.inboxes.create(pod.podId, { username: 'ada' })
+  const bob = await root.inboxes.create({ username: 'bob' })
+  const podKey = await root.pods.apiKeys.create(pod.podId, { name: 'pod key' })
+  const inboxKey = (await root.inboxes.apiKeys.create(ada.inboxId, {
+    name: 'inbox key',
+  })) as AgentMail.CreateApiKeyResponse
+  expect(podKey).toMatchObject({ podId: pod.podId })
+  expect(inboxKey).toMatchObject({ inboxId: ada.inboxId })
+
+  for (const { apiKey } of [podKey, inboxKey]) {
+    const scoped = world.agentmailAs(apiKey)
+    expect((await scoped.inboxes.list()).inboxes.map((inbox) => inbox.inboxId)).toEqual([ada.inboxId])
+    await expect(scoped.inboxes.get(bob.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+    await expect(scoped.inboxes.messages.list(bob.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+  }
+  const onPodRoute = await world.request('GET', `/v0/pods/${pod.podId}/inboxes`, { key: inboxKey.apiKey })
+  expect(onPodRoute).toMatchObject({ status: 403, body: { code: 'forbidden' } })
+
+  // Each level lists the keys that were made there, and can change only those.
+  expect((await root.pods.apiKeys.list(pod.podId)).apiKeys).toMatchObject([{ apiKeyId: podKey.apiKeyId }])
+  expect((await root.inboxes.apiKeys.list(ada.inboxId)).apiKeys).toMatchObject([{ apiKeyId: inboxKey.apiKeyId }])
+  expect(await root.inboxes.apiKeys.update(ada.inboxId, inboxKey.apiKeyId, { name: 'x' })).toMatchObject({ name: 'x' })
+  await expect(root.inboxes.apiKeys.delete(bob.inboxId, inboxKey.apiKeyId)).rejects.toMatchObject({ statusCode: 404 })
+  await root.inboxes.apiKeys.delete(ada.inboxId, inboxKey.apiKeyId)
+  await root.pods.apiKeys.delete(pod.podId, podKey.apiKeyId)
+  expect(await world.request('GET', '/v0/inboxes', { key: podKey.apiKey })).toMatchObject({ status: 401 })
+})
+
+test('a key that expires stops working then', async () => {
+  let now = Date.UTC(2026, 0, 1)
+  await using world = await startWorld({ clock: () => now })
+  const create = (expires_at: unknown) => world.request('POST', '/v0/api-keys', { body: { expires_at } })
+  const { body } = await create('2026-01-02T00:00:00Z')
+  expect(body.expires_at).toBe('2026-01-02T00:00:00.000Z')
+  expect(await world.request('GET', '/v0/pods', { key: body.api_key })).toMatchObject({ status: 200 })
+  now = Date.UTC(2026, 0, 2)
+  expect(await world.request('GET', '/v0/pods', { key: body.api_key })).toMatchObject({ status: 401 })
+  expect(await create('2025-01-01T00:00:00Z')).toMatchObject({ status: 400 })
+  expect(await create('soon')).toMatchObject({ status: 400 })
+  expect(await create(1)).toMatchObject({ status: 400 })
+})
+
+test('the root key cannot be deleted', async () => {
+  await using world = await startWorld()
+  const { body } = await world.request('GET', '/v0/auth/me')
+  const answer = await world.request('DELETE', `/v0/api-keys/${body.api_key_id}`)
+  expect(answer).toMatchObject({ status: 403, body: { code: 'cannot_delete' } })
+})

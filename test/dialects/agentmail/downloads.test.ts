@@ -1,0 +1,89 @@
+/** Signed links: who may follow them, for how long, and that a browser cannot be made to run what a stranger mailed. */
+import { describe, expect, test } from 'vitest'
+import { contentDisposition, safeContentType } from '../../../src/edges/http/agentmail/downloads.ts'
+import { startWorld } from '../../world.ts'
+import { startEdge } from './edge.ts'
+
+test('a link works until it expires, and no other token does', async () => {
+  let now = Date.UTC(2026, 0, 1)
+  await using world = await startWorld({ clock: () => now, limits: { downloadUrlMs: 60_000 } })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
+  const { downloadUrl, expiresAt } = await world.agentmail.inboxes.messages.getRaw(inboxId, '<1@x.test>')
+  expect(expiresAt.getTime()).toBe(now + 60_000)
+  expect((await fetch(downloadUrl)).status).toBe(200)
+
+  const { pathname } = new URL(downloadUrl)
+  for (const path of [
+    `${pathname}x`,
+    `${pathname.slice(0, -1)}`,
+    '/v0/downloads/x.y',
+    '/v0/downloads/.',
+    '/v0/downloads/%00.%00',
+  ]) {
+    const answer = await world.request('GET', path, { key: '' })
+    expect(answer, path).toMatchObject({ status: 404, body: { code: 'not_found' } })
+  }
+  now += 60_000
+  expect((await fetch(downloadUrl)).status).toBe(404)
+})
+
+test('a link has the public address', async () => {
+  await using world = await startWorld({ env: { MARTLET_PUBLIC_URL: 'https://mail.example.test/m/' } })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
+  const { downloadUrl } = await world.agentmail.inboxes.messages.getRaw(inboxId, '<1@x.test>')
+  expect(downloadUrl).toMatch(/^https:\/\/mail\.example\.test\/m\/v0\/downloads\//)
+})
+
+test('a page of HTML is served as what it is, and may do nothing', async () => {
+  const content = { contentType: 'text/html', disposition: 'inline', sizeBytes: 8, bytes: chunks('<script>') } as const
+  await using edge = await startEdge({ core: { messages: { download: async () => content } } })
+  const { headers, body } = await edge.request('GET', '/v0/downloads/t', { key: null })
+  expect(body).toBe('<script>')
+  expect(headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/)
+  expect(headers.get('x-content-type-options')).toBe('nosniff')
+})
+
+test('bytes that cannot be read any more cut the answer off, and the log says so', async () => {
+  const content = { contentType: 'text/plain', disposition: 'attachment', sizeBytes: 100, bytes: broken() } as const
+  await using edge = await startEdge({ core: { messages: { download: async () => content } } })
+  await expect(edge.request('GET', '/v0/downloads/t')).rejects.toThrow()
+  expect(edge.log.find((line) => line.msg === 'download failed')).toMatchObject({ level: 'error' })
+  expect((await edge.request('GET', '/healthz')).status).toBe(200)
+})
+
+test.each([
+  ['text/plain; charset=utf-8', 'text/plain; charset=utf-8'],
+  ['application/vnd.ms-excel', 'application/vnd.ms-excel'],
+  ['text/plain; name="a b.txt"', 'text/plain; name="a b.txt"'],
+  ['text/html\r\nX: y', 'application/octet-stream'],
+  ['text/pläin', 'application/octet-stream'],
+  ['text', 'application/octet-stream'],
+  ['', 'application/octet-stream'],
+])('the type %j is sent as %j', (given, sent) => {
+  expect(safeContentType(given)).toBe(sent)
+})
+
+describe('Content-Disposition', () => {
+  test.each([
+    [undefined, 'inline'],
+    ['plan.pdf', 'inline; filename="plan.pdf"'],
+    ['a "b" \\ 100%.txt', `inline; filename="a _b_ _ 100_.txt"; filename*=UTF-8''a%20%22b%22%20%5C%20100%25.txt`],
+    ["it's (1)*.txt", `inline; filename="it's (1)*.txt"`],
+    ['ü(1).txt', `inline; filename="_(1).txt"; filename*=UTF-8''%C3%BC%281%29.txt`],
+    ['a\r\nX: y', `inline; filename="a__X: y"; filename*=UTF-8''a%0D%0AX%3A%20y`],
+    ['\ud800', `inline; filename="_"; filename*=UTF-8''%EF%BF%BD`],
+  ])('of %j', (filename, expected) => {
+    expect(contentDisposition({ disposition: 'inline', ...(filename !== undefined && { filename }) })).toBe(expected)
+  })
+})
+
+async function* chunks(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
+
+async function* broken(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('x')
+  throw new Error('the blob is gone')
+}

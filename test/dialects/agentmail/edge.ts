@@ -1,0 +1,108 @@
+/**
+ * The HTTP edge alone, on a real port, over a core that the test supplies: for what the edge itself promises (encodings,
+ * errors, back-pressure, stopping), where the whole program would only be in the way.
+ */
+
+import { Writable } from 'node:stream'
+import { type Limits, loadConfig } from '../../../src/config.ts'
+import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/agentmail/index.ts'
+import { createHttpServer, type HttpServer } from '../../../src/edges/http/server.ts'
+import { MailError } from '../../../src/errors.ts'
+import { createLog } from '../../../src/log.ts'
+import type { KeyActor } from '../../../src/mail/access/actor.ts'
+import { createMetrics, type Metrics } from '../../../src/metrics.ts'
+
+export const KEY = 'am_us_test_key_of_the_edge'
+
+export const actor: KeyActor = { kind: 'key', apiKeyId: 'key-1', organizationId: 'org-1' }
+
+type Services = Omit<AgentMailNeeds, 'config' | 'log' | 'metrics' | 'credentials'>
+/** What the test needs of the core: each service may have only some of its calls. */
+export type CoreStub = { readonly [Name in keyof Services]?: Partial<Services[Name]> }
+
+export interface Edge extends AsyncDisposable {
+  readonly url: string
+  readonly server: HttpServer
+  readonly metrics: Metrics
+  /** Lines of the log, parsed. */
+  readonly log: Record<string, unknown>[]
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>
+}
+
+interface RequestOptions {
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** null: none. */
+  readonly key?: string | null
+}
+
+export interface Answer {
+  readonly status: number
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  readonly body: any
+  readonly headers: Headers
+}
+
+export async function startEdge({
+  core = {},
+  limits = {},
+  probes = {},
+}: {
+  core?: CoreStub
+  limits?: Partial<Limits>
+  probes?: Record<string, () => void>
+} = {}): Promise<Edge> {
+  const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
+  const lines: Record<string, unknown>[] = []
+  const log = createLog(
+    'debug',
+    new Writable({
+      write(chunk, _encoding, done) {
+        lines.push(JSON.parse(String(chunk)))
+        done()
+      },
+    }),
+  )
+  const metrics = createMetrics()
+  const credentials = {
+    async authenticate(key: string) {
+      if (key !== KEY) throw new MailError('unknown_api_key', {})
+      return actor
+    },
+  }
+  const dialect = agentMail({ ...services(core), config, log, metrics, credentials })
+  const server = createHttpServer({ config, log, metrics, credentials, probes, dialects: [dialect] })
+  const { url } = await server.listen()
+
+  return {
+    url,
+    server,
+    metrics,
+    log: lines,
+    async request(method, path, { body, headers = {}, key = KEY } = {}) {
+      const sent = await fetch(url + path, {
+        method,
+        headers: {
+          ...(key !== null && { authorization: `Bearer ${key}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await sent.text()
+      const isJson = sent.headers.get('content-type')?.startsWith('application/json')
+      return { status: sent.status, headers: sent.headers, body: isJson ? JSON.parse(text) : text }
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop(100)
+    },
+  }
+}
+
+/** A service that the test does not supply fails when it is called, not before: what precedes the call is tested. */
+function services(core: CoreStub): Services {
+  const missing = new Proxy({}, { get: () => () => Promise.reject(new Error('not supplied by this test')) })
+  const names = 'apiKeys organizations pods inboxes messages threads labels sending deliveries feed news'
+  const gaps = Object.fromEntries(names.split(' ').map((name) => [name, missing]))
+  return { ...gaps, ...core } as unknown as Services
+}

@@ -1,0 +1,239 @@
+/**
+ * Every way of asking badly gets this dialect's error and never a 5xx, with words that help and leak nothing. The core is a
+ * stub here: what it refuses itself is tested with it.
+ */
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { renderError } from '../../../src/edges/http/agentmail/errors.ts'
+import { type ErrorCode, errors, MailError } from '../../../src/errors.ts'
+import { KEY, startEdge } from './edge.ts'
+
+const inbox = '/v0/inboxes/a@b.test'
+
+test.each<[string, string, string, object, number, string]>([
+  ['no key', 'GET', '/v0/inboxes', { key: null }, 401, 'missing_authorization'],
+  [
+    'another scheme',
+    'GET',
+    '/v0/inboxes',
+    { key: null, headers: { authorization: `Basic ${KEY}` } },
+    401,
+    'missing_authorization',
+  ],
+  [
+    'a scheme in lower case',
+    'GET',
+    '/v0/inboxes',
+    { key: null, headers: { authorization: `bearer ${KEY}` } },
+    401,
+    'missing_authorization',
+  ],
+  ['white space in the key', 'GET', '/v0/inboxes', { key: 'a b' }, 401, 'missing_authorization'],
+  ['an unknown key', 'GET', '/v0/inboxes', { key: 'am_us_x' }, 401, 'unknown_api_key'],
+  ['a key in the query of REST', 'GET', `/v0/inboxes?api_key=${KEY}`, { key: null }, 401, 'missing_authorization'],
+  ['an unknown path', 'GET', '/v0/nothing', {}, 404, 'not_found'],
+  ['a path of no dialect', 'GET', '/elsewhere', {}, 404, 'not_found'],
+  ['a method that the path lacks', 'PUT', '/v0/pods', {}, 405, 'not_found'],
+  ['a broken escape', 'GET', `${inbox}/messages/%zz`, {}, 400, 'validation_error'],
+  ['an escape that is not UTF-8', 'GET', `${inbox}/messages/%ff`, {}, 400, 'validation_error'],
+  ['an id of three thousand characters', 'GET', `${inbox}/messages/${'x'.repeat(3_000)}`, {}, 404, 'not_found'],
+  ['a limit that is no number', 'GET', `${inbox}/messages?limit=five`, {}, 400, 'validation_error'],
+  ['a limit that is no integer', 'GET', `${inbox}/messages?limit=1.5`, {}, 400, 'validation_error'],
+  ['a limit of nothing', 'GET', `${inbox}/messages?limit=0`, {}, 400, 'validation_error'],
+  ['a limit given twice', 'GET', `${inbox}/messages?limit=5&limit=6`, {}, 400, 'validation_error'],
+  ['a boolean that is none', 'GET', `${inbox}/messages?include_spam=perhaps`, {}, 400, 'validation_error'],
+  ['a time that is none', 'GET', `${inbox}/messages?after=yesterday`, {}, 400, 'validation_error'],
+  [
+    'a filter of a hundred and one labels',
+    'GET',
+    `${inbox}/messages?labels=${'a,'.repeat(100)}a`,
+    {},
+    400,
+    'validation_error',
+  ],
+  ['half a body', 'POST', '/v0/inboxes', { body: '{"username":' }, 400, 'validation_error'],
+  [
+    'a body nested without end',
+    'POST',
+    '/v0/inboxes',
+    { body: `{"a":${'['.repeat(100_000)}` },
+    400,
+    'validation_error',
+  ],
+  ['a body that is a list', 'POST', '/v0/inboxes', { body: '[]' }, 400, 'validation_error'],
+  ['a body that is null', 'POST', '/v0/inboxes', { body: 'null' }, 400, 'validation_error'],
+  ['a number for a text', 'POST', '/v0/inboxes', { body: { username: 5 } }, 400, 'validation_error'],
+  ['null for a text', 'POST', '/v0/inboxes', { body: { username: null } }, 400, 'validation_error'],
+  ['an object in metadata', 'POST', '/v0/inboxes', { body: { metadata: { 'a\nb': {} } } }, 400, 'validation_error'],
+  [
+    'a paused inbox, which nothing here can keep',
+    'POST',
+    '/v0/inboxes',
+    { body: { status: 'paused' } },
+    400,
+    'validation_error',
+  ],
+  [
+    'a form',
+    'POST',
+    '/v0/inboxes',
+    { body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    400,
+    'validation_error',
+  ],
+  [
+    'an unreadable type',
+    'POST',
+    '/v0/inboxes',
+    { body: '{}', headers: { 'content-type': ';;' } },
+    400,
+    'validation_error',
+  ],
+  ['a public key', 'POST', '/v0/api-keys', { body: { public_key: { kty: 'EC' } } }, 400, 'validation_error'],
+  [
+    'a flag that is no boolean',
+    'POST',
+    '/v0/api-keys',
+    { body: { permissions: { message_read: 'yes' } } },
+    400,
+    'validation_error',
+  ],
+  ['numbers as recipients', 'POST', `${inbox}/messages/send`, { body: { to: [1] } }, 400, 'validation_error'],
+  [
+    'bad base64',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { attachments: [{ content: 'a@' }] } },
+    400,
+    'validation_error',
+  ],
+  [
+    'an attachment of nothing',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { attachments: [{}] } },
+    400,
+    'validation_error',
+  ],
+  [
+    'an attachment by url',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { attachments: [{ url: 'https://h/' }] } },
+    400,
+    'validation_error',
+  ],
+  ['tracking of opens', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 400, 'validation_error'],
+  ['labels that are numbers', 'PATCH', `${inbox}/messages/1`, { body: { add_labels: 5 } }, 400, 'validation_error'],
+  ['a body over the limit', 'POST', '/v0/inboxes', { body: { username: 'x'.repeat(300_000) } }, 413, 'body_too_large'],
+])('%s', async (_name, method, path, options, status, code) => {
+  await using edge = await startEdge({ limits: { httpBodyBytesMax: 200_000 } })
+  const answer = await edge.request(method, path, options)
+  expect(answer.status).toBe(status)
+  expect(answer.body).toMatchObject({
+    name: expect.stringMatching(/Error$/),
+    code,
+    message: expect.stringMatching(/./),
+    error: { type: code, message: answer.body.message, details: { code: code.toUpperCase() } },
+  })
+  expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8')
+  expect(JSON.stringify(answer.body)).not.toMatch(/FST_|at .*:\d+:\d+|node_modules/)
+})
+
+test('what Node itself cannot read is answered too', async () => {
+  await using edge = await startEdge()
+  expect(await raw(edge.url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"/)
+  const huge = `GET /healthz HTTP/1.1\r\nHost: h\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`
+  expect(await raw(edge.url, huge)).toMatch(/^HTTP\/1\.1 431 [\s\S]*"name":"ValidationError"/)
+  // Java's client offers HTTP/2 with its first request; Node gives such a connection away as an upgrade.
+  const h2c = 'GET /v0/inboxes HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n'
+  expect(await raw(edge.url, h2c)).toMatch(/^HTTP\/1\.1 400 [\s\S]*leave out the Upgrade header/)
+})
+
+test('a request that does not arrive in time is given up', async () => {
+  await using edge = await startEdge({ limits: { httpRequestMs: 200 } })
+  const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
+  expect(await raw(edge.url, head)).toMatch(/^HTTP\/1\.1 408 [\s\S]*did not arrive in time/)
+})
+
+test('a validation error names the field, in every form that clients read', async () => {
+  await using edge = await startEdge()
+  const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { attachments: [{ content: 5 }] } })
+  const message = 'attachments.0.content must be string'
+  expect(body).toEqual({
+    name: 'ValidationError',
+    code: 'validation_error',
+    message,
+    errors: [{ path: ['attachments', 0, 'content'], message }],
+    error: { type: 'validation_error', message, details: { code: 'VALIDATION_ERROR', field: 'attachments.0.content' } },
+  })
+})
+
+test('where two forms are possible, the error names both', async () => {
+  await using edge = await startEdge()
+  const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { to: 5 } })
+  expect(body.message).toBe('to must be string or must be array')
+})
+
+test('what nobody expected is a 500 without its words, and the log has them under the id that the client was given', async () => {
+  const pods = { list: () => Promise.reject(new TypeError('SELECT secret FROM here')) }
+  await using edge = await startEdge({ core: { pods } })
+  const answer = await edge.request('GET', '/v0/pods?page_token=t')
+  expect(answer).toMatchObject({ status: 500, body: { name: 'InternalServerError', code: 'internal_error' } })
+  expect(JSON.stringify(answer.body)).not.toContain('SELECT')
+  const line = edge.log.find((entry) => entry.level === 'error')
+  expect(line).toMatchObject({ requestId: answer.headers.get('x-request-id'), path: '/v0/pods' })
+  expect(JSON.stringify(line)).toContain('SELECT')
+})
+
+test('a temporary failure may be repeated, and says when', async () => {
+  const pods = { list: () => Promise.reject(new MailError('unavailable', {})) }
+  await using edge = await startEdge({ core: { pods } })
+  const answer = await edge.request('GET', '/v0/pods')
+  expect(answer).toMatchObject({ status: 503, body: { name: 'ServiceUnavailableError', code: 'service_unavailable' } })
+  expect(answer.headers.get('retry-after')).toBe('1')
+})
+
+test('a wrong method is told which ones there are', async () => {
+  await using edge = await startEdge()
+  const answer = await edge.request('PUT', '/v0/pods/p')
+  expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(['DELETE', 'GET', 'HEAD'])
+})
+
+test('the missing permission stands in fix, and message stays the word that clients compare', () => {
+  const { status, body } = renderError(new MailError('missing_permission', { permission: 'message_send' }))
+  expect(status).toBe(403)
+  expect(body).toMatchObject({ name: 'ForbiddenError', code: 'missing_permission', message: 'Forbidden' })
+  expect(body.fix).toContain('"message_send"')
+})
+
+test('every entry of the catalogue has a documented status', () => {
+  const params = {
+    detail: 'd',
+    what: 'w',
+    label: 'l',
+    limitBytes: 1,
+    permission: 'p',
+    domain: 'd',
+    address: 'a',
+    contentType: 'c',
+    messagesMax: 1,
+    recipientsMax: 1,
+  }
+  for (const code of Object.keys(errors) as ErrorCode[]) {
+    const { status, body } = renderError(new MailError(code, params as never))
+    expect([400, 401, 403, 404, 409, 413, 422, 429, 500, 503]).toContain(status)
+    expect(body.message).not.toMatch(/undefined/)
+  }
+})
+
+/** Writes bytes and reads the answer until the server closes. */
+function raw(url: string, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(bytes))
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk))
+    socket.on('close', () => resolve(text))
+    socket.on('error', reject)
+  })
+}

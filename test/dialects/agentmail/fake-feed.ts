@@ -1,0 +1,62 @@
+/** A feed whose events the test makes, for what the edge does with them. */
+import type { Actor } from '../../../src/mail/access/actor.ts'
+import { type Event, type Feed, FeedEnded, type Interest } from '../../../src/mail/events/event.ts'
+
+export class FakeFeed implements Feed {
+  /** Subscriptions in the order in which they were made. */
+  readonly subscriptions: FakeSubscription[] = []
+  /** How often it was asked, also in vain. */
+  asked = 0
+  /** Thrown by the next subscribe. */
+  refusal: Error | undefined
+  /** Waited for by each subscribe. */
+  gate: Promise<void> = Promise.resolve()
+
+  async subscribe(_actor: Actor, interest: Interest, signal: AbortSignal): Promise<AsyncIterable<Event>> {
+    this.asked += 1
+    await this.gate
+    const refusal = this.refusal
+    this.refusal = undefined
+    if (refusal) throw refusal
+    const subscription = new FakeSubscription(interest, signal)
+    this.subscriptions.push(subscription)
+    return subscription
+  }
+}
+
+export class FakeSubscription implements AsyncIterable<Event> {
+  readonly interest: Interest
+  readonly signal: AbortSignal
+  /** Events that were taken out. */
+  pulled = 0
+  #waiting: Event[] = []
+  #end: FeedEnded | undefined
+  #ring: () => void = () => undefined
+
+  constructor(interest: Interest, signal: AbortSignal) {
+    this.interest = interest
+    this.signal = signal
+    signal.addEventListener('abort', () => this.#ring())
+  }
+
+  tell(...events: Event[]): void {
+    this.#waiting.push(...events)
+    this.#ring()
+  }
+
+  end(reason: FeedEnded['reason']): void {
+    this.#end = new FeedEnded(reason, undefined)
+    this.#ring()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void> {
+    while (!this.signal.aborted) {
+      const event = this.#waiting.shift()
+      if (event) {
+        this.pulled += 1
+        yield event
+      } else if (this.#end) throw this.#end
+      else await new Promise<void>((resolve) => (this.#ring = resolve))
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Inboxes through the SDK and bare HTTP, against the whole program. */
+import { expect, test } from 'vitest'
+import { startWorld } from '../../world.ts'
+
+test('an inbox is made without a body, listed, changed and deleted', async () => {
+  await using world = await startWorld()
+  const { inboxes } = world.agentmail
+  const made = await inboxes.create()
+  expect(made).toMatchObject({ inboxId: expect.stringMatching(/^[a-z0-9]+@mail\.localhost$/), email: made.inboxId })
+  expect(made.createdAt).toBeInstanceOf(Date)
+
+  const ada = await inboxes.create({
+    username: 'Ada',
+    displayName: 'Ada L.',
+    clientId: 'ada-1',
+    metadata: { team: 'x', size: 3, active: true },
+  })
+  expect(ada).toMatchObject({ inboxId: 'ada@mail.localhost', displayName: 'Ada L.', clientId: 'ada-1' })
+  expect(await inboxes.get('ADA@mail.localhost')).toEqual(ada)
+
+  const updated = await inboxes.update(ada.inboxId, { displayName: 'Countess', metadata: { team: null, floor: 2 } })
+  expect(updated).toMatchObject({ displayName: 'Countess', metadata: { size: 3, active: true, floor: 2 } })
+  expect(updated.metadata).not.toHaveProperty('team')
+  expect((await inboxes.update(ada.inboxId, { metadata: null as never })).metadata).toBeUndefined()
+
+  const listed = (await inboxes.list()).inboxes.map((inbox) => inbox.inboxId)
+  expect(listed.slice(0, 2)).toEqual([ada.inboxId, made.inboxId]) // newest first
+
+  await inboxes.delete(ada.inboxId)
+  await expect(inboxes.get(ada.inboxId)).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
+})
+
+test('the same client_id again gives the inbox that is there, whatever else is asked', async () => {
+  await using world = await startWorld()
+  const first = await world.agentmail.inboxes.create({ username: 'ada', clientId: 'one' })
+  const again = await world.agentmail.inboxes.create({ username: 'bob', clientId: 'one' })
+  expect(again).toEqual(first)
+})
+
+test('what cannot be made is refused in the words of the contract', async () => {
+  await using world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const create = async (body: unknown) => {
+    const { status, body: answer } = await world.request('POST', '/v0/inboxes', { body })
+    return { status, name: answer.name, code: answer.code }
+  }
+  expect(await create({ username: 'ada' })).toEqual({ status: 403, name: 'IsTakenError', code: 'resource_taken' })
+  expect(await create({ username: 'ADA' })).toMatchObject({ status: 403 })
+  const unprocessable = { status: 422, name: 'UnprocessableError', code: 'unprocessable' }
+  expect(await create({ username: 'bob', domain: 'somebody-elses.test' })).toEqual(unprocessable)
+  const invalid = { status: 400, name: 'ValidationError', code: 'validation_error' }
+  for (const username of ['', 'a b', 'a@b', 'a+b', 'a\u0000b', 'x'.repeat(65), 'a\r\nb', '"', '<a>']) {
+    expect(await create({ username }), username).toEqual(invalid)
+  }
+  for (const client_id of ['', 'a b', 'a@b', 'x'.repeat(257)])
+    expect(await create({ client_id }), client_id).toEqual(invalid)
+  expect(await create({ display_name: 'x'.repeat(257) })).toEqual(invalid)
+  expect(await create({ metadata: { key: 'x'.repeat(257) } })).toEqual(invalid)
+})
+
+test('a PATCH must change something', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const path = `/v0/inboxes/${encodeURIComponent(inboxId)}`
+  expect(await world.request('PATCH', path, { body: {} })).toMatchObject({ status: 400 })
+  expect(await world.request('PATCH', path, { body: { metadata: {} } })).toMatchObject({ status: 400 })
+  expect(await world.request('PATCH', path, { body: { display_name: null } })).toMatchObject({ status: 200 })
+})
+
+test('pages lead from the newest to the oldest, and back', async () => {
+  await using world = await startWorld()
+  const { inboxes } = world.agentmail
+  for (const username of ['one', 'two', 'three']) await inboxes.create({ username })
+  const all = (await inboxes.list()).inboxes.map((inbox) => inbox.inboxId)
+
+  const walked: string[] = []
+  let pageToken: string | undefined
+  do {
+    const page = await inboxes.list({ limit: 1, ...(pageToken && { pageToken }) })
+    expect(page).toMatchObject({ count: page.inboxes.length, limit: 1 })
+    walked.push(...page.inboxes.map((inbox) => inbox.inboxId))
+    pageToken = page.nextPageToken
+  } while (pageToken)
+  expect(walked).toEqual(all)
+  expect((await inboxes.list({ ascending: true })).inboxes.map((inbox) => inbox.inboxId)).toEqual(all.toReversed())
+
+  const { nextPageToken } = await inboxes.list({ limit: 1 })
+  for (const query of ['page_token=nonsense', `page_token=${nextPageToken}&ascending=true`, 'page_token=%00']) {
+    const answer = await world.request('GET', `/v0/inboxes?${query}`)
+    expect(answer, query).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  }
+  expect(await world.request('GET', '/v0/inboxes?limit=100000')).toMatchObject({ status: 200, body: { limit: 500 } })
+})
+
+test('an inbox made in a pod is seen there and nowhere else', async () => {
+  await using world = await startWorld()
+  const { pods } = world.agentmail
+  const red = await pods.create({ name: 'red' })
+  const blue = await pods.create({ name: 'blue', clientId: 'blue-1' })
+  const ada = await pods.inboxes.create(red.podId, { username: 'ada' })
+  const bob = await pods.inboxes.create('blue-1', { username: 'bob' })
+  expect(ada.podId).toBe(red.podId)
+  expect(bob.podId).toBe(blue.podId)
+
+  expect((await pods.inboxes.list(red.podId)).inboxes).toEqual([ada])
+  expect((await pods.inboxes.get(red.podId, ada.inboxId)).inboxId).toBe(ada.inboxId)
+  await expect(pods.inboxes.get(blue.podId, ada.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(pods.inboxes.delete(blue.podId, ada.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(pods.inboxes.list('no-such-pod')).rejects.toMatchObject({ statusCode: 404 })
+  const byParameter = await world.request('GET', `/v0/inboxes?pod_id=${blue.podId}`)
+  expect(byParameter.body.inboxes).toMatchObject([{ inbox_id: bob.inboxId }])
+
+  await pods.inboxes.update(red.podId, ada.inboxId, { displayName: 'Ada' })
+  await pods.inboxes.delete(red.podId, ada.inboxId)
+  expect((await pods.inboxes.list(red.podId)).count).toBe(0)
+})

@@ -1,0 +1,58 @@
+/** A WebSocket client without any kindness: every frame and the close are there to be looked at, in order. */
+import { WebSocket } from 'ws'
+
+export interface RawSocket extends AsyncDisposable {
+  readonly socket: WebSocket
+  /** The next frame, parsed. Rejects when the socket closes instead. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  next(): Promise<any>
+  send(frame: unknown): void
+  /** Resolves when it has closed. */
+  readonly closed: Promise<{ code: number; reason: string }>
+}
+
+/** @throws Error with the answer's status when the handshake is refused */
+export async function openSocket(url: string, headers: Record<string, string> = {}): Promise<RawSocket> {
+  const socket = new WebSocket(url, { headers })
+  const frames: unknown[] = []
+  let ring = () => undefined as unknown
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.on('close', (code, reason) => {
+      resolve({ code, reason: String(reason) })
+      ring()
+    })
+  })
+  socket.on('message', (data) => {
+    frames.push(JSON.parse(String(data)))
+    ring()
+  })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+    socket.once('unexpected-response', (_request, response) => {
+      let text = ''
+      response.on('data', (chunk) => (text += chunk))
+      response.on('end', () => reject(new Error(`${response.statusCode} ${response.headers['content-type']} ${text}`)))
+    })
+  })
+  socket.on('error', () => undefined) // "close" follows
+
+  return {
+    socket,
+    closed,
+    async next() {
+      while (frames.length === 0) {
+        if (socket.readyState !== WebSocket.OPEN) throw new Error(`closed: ${JSON.stringify(await closed)}`)
+        await new Promise<unknown>((resolve) => (ring = () => resolve(undefined)))
+      }
+      return frames.shift()
+    },
+    send(frame) {
+      socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame))
+    },
+    async [Symbol.asyncDispose]() {
+      socket.terminate()
+      await closed
+    },
+  }
+}

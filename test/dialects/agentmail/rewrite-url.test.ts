@@ -1,0 +1,32 @@
+/** What Python's clients put on the request line, as observed (contract agentmail-2.md §0 row 7), beside what Node's do. */
+import { expect, test } from 'vitest'
+import { rewriteUrl } from '../../../src/edges/http/rewrite-url.ts'
+
+const messages = '/v0/inboxes/a@b.test/messages'
+
+test.each([
+  ['no id', '/v0/inboxes?limit=5', '/v0/inboxes?limit=5'],
+  ['Node, all escaped', `${messages}/%3Ca%2Fb%2Bc%40d%3E`, `${messages}/%3Ca%2Fb%2Bc%40d%3E`],
+  ['Python, a slash', `${messages}/%3Ca/b+c=@d%3E`, `${messages}/%3Ca%2Fb+c=@d%3E`],
+  [
+    'a slash and what follows',
+    `${messages}/%3Ca/b@d%3E/attachments/1?x=y`,
+    `${messages}/%3Ca%2Fb@d%3E/attachments/1?x=y`,
+  ],
+  ['lower-case escapes', `${messages}/%3ca/b@d%3e/raw`, `${messages}/%3Ca%2Fb@d%3E/raw`],
+  ['raw brackets', `${messages}/<a/b@d>/reply`, `${messages}/%3Ca%2Fb@d%3E/reply`],
+  ['a question mark inside', `${messages}/%3Ca?b@d%3E?x=1`, `${messages}/%3Ca%3Fb@d%3E?x=1`],
+  ['a hash inside', `${messages}/<a#b@d>`, `${messages}/%3Ca%23b@d%3E`],
+  ['a closing bracket inside', `${messages}/%3Ca%3Eb/c@d%3E`, `${messages}/%3Ca%3Eb%2Fc@d%3E`],
+  ['brackets in a filter', `${messages}?from=/%3Ca/b@d%3E`, `${messages}?from=/%3Ca/b@d%3E`],
+  ['never closed', `${messages}/%3Ca/b@d`, `${messages}/%3Ca/b@d`],
+])('%s', (_name, url, expected) => {
+  expect(rewriteUrl(url)).toBe(expected)
+})
+
+test('a request line full of brackets costs no more than its length', () => {
+  const started = performance.now()
+  rewriteUrl('/%3C'.repeat(20_000))
+  rewriteUrl(`/%3C${'%3Ex'.repeat(20_000)}`)
+  expect(performance.now() - started).toBeLessThan(100)
+})

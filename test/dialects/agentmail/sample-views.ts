@@ -1,0 +1,99 @@
+/** A message, thread and events as the core would show them, with every optional member set. */
+import type { Event } from '../../../src/mail/events/event.ts'
+import type { Message } from '../../../src/mail/messages/message.ts'
+import type { ThreadItem } from '../../../src/mail/messages/thread.ts'
+
+export const AT = Date.UTC(2026, 10, 21, 10, 30, 0, 7)
+
+export const attachment = {
+  id: 'att-1',
+  filename: 'plan.pdf',
+  contentType: 'application/pdf',
+  disposition: 'attachment',
+  contentId: 'plan@example.test',
+  sizeBytes: 1234,
+} as const
+
+export const message: Message = {
+  id: 'row-1',
+  organizationId: 'org-1',
+  podId: 'pod-1',
+  inboxId: 'inbox-row-1',
+  inboxAddress: 'ada@mail.localhost',
+  threadId: 'thread-1',
+  messageId: '<a/b+c@example.test>',
+  labels: ['received', 'unread'],
+  timestamp: AT,
+  from: { name: 'Ann', address: 'ann@example.test' },
+  replyTo: [{ address: 'desk@example.test' }],
+  to: [{ address: 'ada@mail.localhost' }],
+  cc: [{ name: 'Bo, Jr.', address: 'bo@example.test' }],
+  bcc: [],
+  subject: 'hello',
+  preview: 'grüße',
+  attachments: [attachment],
+  inReplyTo: '<before@example.test>',
+  references: ['<first@example.test>', '<before@example.test>'],
+  sizeBytes: 4321,
+  authentication: { result: 'not checked' },
+  createdAt: AT,
+  updatedAt: AT + 1,
+  text: 'grüße\n\n> old',
+  html: '<p>grüße</p>',
+  extractedText: 'grüße',
+  extractedHtml: '<p>grüße</p>',
+  headers: [
+    ['Received', 'from a'],
+    ['Subject', 'hello'],
+    ['received', 'from b'],
+  ],
+}
+
+export const thread: ThreadItem = {
+  id: 'thread-1',
+  organizationId: 'org-1',
+  podId: 'pod-1',
+  inboxId: 'inbox-row-1',
+  inboxAddress: 'ada@mail.localhost',
+  labels: ['received', 'unread'],
+  timestamp: AT,
+  receivedTimestamp: AT,
+  senders: ['Ann <ann@example.test>'],
+  recipients: ['ada@mail.localhost'],
+  subject: 'hello',
+  preview: 'grüße',
+  attachments: [attachment],
+  lastMessageId: '<a/b+c@example.test>',
+  messageCount: 1,
+  sizeBytes: 4321,
+  createdAt: AT,
+  updatedAt: AT,
+}
+
+export const reference = {
+  inboxAddress: 'ada@mail.localhost',
+  threadId: 'thread-1',
+  apiMessageId: '<a/b+c@example.test>',
+}
+
+/** An event of the log, seq 1 unless said otherwise. */
+export function event(type: string, payload: Record<string, unknown>, seq = 1): Event {
+  return {
+    seq,
+    cursor: `cursor-${seq}`,
+    eventId: `${seq}`,
+    at: AT,
+    type,
+    organizationId: 'org-1',
+    podId: 'pod-1',
+    inboxId: 'inbox-row-1',
+    messageId: 'row-1',
+    payload,
+  }
+}
+
+const { organizationId: _o, podId: _p, inboxId: _i, inboxAddress: _a, ...snapshot } = thread
+
+export function receivedEvent(seq = 1): Event {
+  return event('message.received', { ...reference, labels: message.labels, thread: snapshot }, seq)
+}

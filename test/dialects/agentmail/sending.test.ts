@@ -1,0 +1,223 @@
+/**
+ * Sending, replying, forwarding. Mail to our own inboxes really arrives; mail to foreign addresses is held in this
+ * version, which the deliveries show.
+ */
+import { expect, test } from 'vitest'
+import { startWorld } from '../../world.ts'
+
+async function startWithTwo() {
+  const world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada L.' })).inboxId
+  const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
+  return { world, ada, bob, messages: world.agentmail.inboxes.messages }
+}
+
+test('a sent mail arrives with its text, html, headers and attachments', async () => {
+  const { world, ada, bob, messages } = await startWithTwo()
+  await using _world = world
+  await using socket = disposable(await world.subscribe({ inboxIds: [bob] }))
+  const sent = await messages.send(ada, {
+    to: `Bob <${bob}>`,
+    cc: ['cy@example.test'],
+    bcc: ['di@example.test'],
+    replyTo: 'desk@example.test',
+    subject: 'grüße',
+    text: 'hello',
+    html: '<p>hello</p>',
+    labels: ['Outreach'],
+    headers: { 'X-Ticket': '7' },
+    attachments: [
+      { filename: 'ü.txt', contentType: 'text/plain', content: Buffer.from('grüße').toString('base64') },
+      { contentId: '<logo>', contentDisposition: 'inline', contentType: 'image/png', content: 'iVBORw==' },
+    ],
+  })
+  expect(sent).toEqual({ messageId: expect.stringMatching(/^<.+@mail\.localhost>$/), threadId: expect.any(String) })
+
+  const copy = await messages.get(ada, sent.messageId)
+  expect(copy).toMatchObject({
+    threadId: sent.threadId,
+    from: '"Ada L." <ada@mail.localhost>',
+    to: ['Bob <bob@mail.localhost>'],
+    cc: ['cy@example.test'],
+    bcc: ['di@example.test'],
+    replyTo: ['desk@example.test'],
+    subject: 'grüße',
+    labels: expect.arrayContaining(['sent', 'outreach']),
+  })
+
+  const { message } = await socket.next('message.received')
+  expect(message).toMatchObject({ message_id: sent.messageId, text: 'hello', labels: ['received', 'unread'] })
+  expect(message).not.toHaveProperty('bcc')
+  expect(message.headers['X-Ticket']).toBe('7')
+  const [inline, file] = message.attachments // related parts come before the others in a mail
+  expect(file).toMatchObject({ filename: 'ü.txt', size: 7, content_type: 'text/plain' })
+  expect(inline).toMatchObject({
+    content_id: 'logo',
+    size: 4,
+    content_type: 'image/png',
+    content_disposition: 'inline',
+  })
+  const { downloadUrl } = await messages.getAttachment(bob, sent.messageId, file.attachment_id)
+  expect(await (await fetch(downloadUrl)).text()).toBe('grüße')
+})
+
+test('the address of older material sends as well', async () => {
+  const { world, ada, bob } = await startWithTwo()
+  await using _world = world
+  const answer = await world.request('POST', `/v0/inboxes/${ada}/messages`, { body: { to: bob, text: 'x' } })
+  expect(answer).toMatchObject({ status: 200, body: { message_id: expect.any(String), thread_id: expect.any(String) } })
+})
+
+test('a reply goes to the sender, a reply to all to everyone but oneself, in the same thread', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  await world.smtp.send({
+    from: 'Ann <ann@example.test>',
+    to: [ada, 'cy@example.test'],
+    cc: 'di@example.test',
+    subject: 'Plans',
+    text: 'x',
+    messageId: '<1@x.test>',
+  })
+  const parent = await messages.get(ada, '<1@x.test>')
+  const reply = await messages.reply(ada, '<1@x.test>', { text: 'yes' })
+  expect(reply.threadId).toBe(parent.threadId)
+  expect(await messages.get(ada, reply.messageId)).toMatchObject({
+    subject: 'Re: Plans',
+    to: ['Ann <ann@example.test>'],
+    inReplyTo: '<1@x.test>',
+    references: ['<1@x.test>'],
+  })
+
+  const everyone = ['Ann <ann@example.test>', 'cy@example.test', 'di@example.test']
+  const toAll = await messages.replyAll(ada, '<1@x.test>', { text: 'yes' })
+  const flagged = await messages.reply(ada, '<1@x.test>', { text: 'yes', replyAll: true })
+  for (const { messageId } of [toAll, flagged]) {
+    const { to, cc } = await messages.get(ada, messageId)
+    expect([...to, ...(cc ?? [])].sort()).toEqual(everyone)
+  }
+
+  const redirected = await messages.reply(ada, '<1@x.test>', { to: 'eve@example.test', text: 'yes' })
+  expect((await messages.get(ada, redirected.messageId)).to).toEqual(['eve@example.test'])
+  const both = messages.reply(ada, '<1@x.test>', { to: 'eve@example.test', replyAll: true })
+  await expect(both).rejects.toMatchObject({ statusCode: 400, body: { code: 'validation_error' } })
+  // The SDK cannot express it; older callers do, and a mail to the wrong people cannot be taken back.
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply-all`
+  expect(await world.request('POST', path, { body: { to: 'eve@example.test' } })).toMatchObject({ status: 400 })
+  await expect(messages.reply(ada, '<none@x.test>', { text: 'x' })).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('a forward carries the original with its attachments', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  await world.smtp.send({
+    to: ada,
+    subject: 'Plans',
+    text: 'the plan',
+    messageId: '<1@x.test>',
+    attachments: [{ filename: 'plan.txt', content: 'plan' }],
+  })
+  const forwarded = await messages.forward(ada, '<1@x.test>', { to: 'cy@example.test', text: 'see below' })
+  const copy = await messages.get(ada, forwarded.messageId)
+  expect(copy).toMatchObject({
+    subject: 'Fwd: Plans',
+    to: ['cy@example.test'],
+    attachments: [{ filename: 'plan.txt', size: 4 }],
+  })
+  expect(copy.text).toContain('see below')
+  expect(copy.text).toContain('the plan')
+  expect(copy.threadId).toBe((await messages.get(ada, '<1@x.test>')).threadId)
+})
+
+test('the same Idempotency-Key answers with the first result and sends nothing', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
+  const first = await messages.send(ada, mail, { headers: { 'Idempotency-Key': 'once-1' } })
+  const again = await messages.send(ada, mail, { headers: { 'Idempotency-Key': 'once-1' } })
+  expect(again).toEqual(first)
+  expect((await messages.list(ada)).count).toBe(1)
+
+  const path = `/v0/inboxes/${ada}/messages/send`
+  const send = (key: string, body: object) => world.request('POST', path, { body, headers: { 'idempotency-key': key } })
+  expect(await send('once-1', { ...mail, text: 'y' })).toMatchObject({
+    status: 409,
+    body: { name: 'ConflictError', code: 'conflict' },
+  })
+  for (const key of ['', 'a b', 'x'.repeat(257), 'a@b']) {
+    expect(await send(key, mail), key).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  }
+  const [one, two] = await Promise.all([send('once-2', mail), send('once-2', mail)])
+  expect([200, 409]).toContain(one!.status)
+  expect([200, 409]).toContain(two!.status)
+  expect((await messages.list(ada)).count).toBe(2)
+})
+
+test('what cannot be sent is refused, and nothing is kept of it', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const send = async (body: object) => {
+    const answer = await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body })
+    return [answer.status, answer.body.code]
+  }
+  expect(await send({ text: 'x' })).toEqual([422, 'unprocessable'])
+  expect(await send({ to: [], text: 'x' })).toEqual([422, 'unprocessable'])
+  const many = Array.from({ length: 51 }, (_, index) => `r${index}@example.test`)
+  const invalid = [400, 'validation_error']
+  expect(await send({ to: many, text: 'x' })).toEqual(invalid)
+  for (const to of ['nobody', 'a b@example.test', '', 'a@b.test\r\nBcc: x@example.test', 'a@b.test\u0000']) {
+    expect(await send({ to, text: 'x' }), to).toEqual(invalid)
+  }
+  const mail = { to: 'cy@example.test', text: 'x' }
+  for (const headers of [
+    { From: 'x@y.test' },
+    { 'message-id': '<1@x>' },
+    { 'X-A': 'b\r\nBcc: c@d.test' },
+    { 'X A': 'b' },
+  ]) {
+    expect(await send({ ...mail, headers }), JSON.stringify(headers)).toEqual(invalid)
+  }
+  expect(await send({ ...mail, labels: ['sent'] })).toEqual(invalid)
+  expect(await send({ ...mail, attachments: [{ content: 'not base64!' }] })).toEqual(invalid)
+  expect((await messages.list(ada)).count).toBe(0)
+})
+
+test('a line break in a subject or a display name makes no header', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const injected = 'a\r\nX-Injected: yes\r\n\r\nbody'
+  const named = await world.request('PATCH', `/v0/inboxes/${ada}`, { body: { display_name: injected } })
+  expect([200, 400]).toContain(named.status)
+  const { messageId } = await messages.send(ada, { to: 'cy@example.test', subject: injected, text: 'x' })
+  const { downloadUrl } = await messages.getRaw(ada, messageId)
+  expect(await (await fetch(downloadUrl)).text()).not.toMatch(/^X-Injected/m)
+})
+
+test('each recipient of a sent mail has its own state and history', async () => {
+  const { world, ada, bob, messages } = await startWithTwo()
+  await using _world = world
+  await using socket = disposable(
+    await world.subscribe({ inboxIds: [ada], eventTypes: ['message.delivered', 'message.held'] }),
+  )
+  const { messageId } = await messages.send(ada, { to: [bob, 'cy@example.test'], text: 'x' })
+  await Promise.all([socket.next('message.delivered'), socket.next('message.held')])
+
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(messageId)}/deliveries`
+  const { status, body } = await world.request('GET', path)
+  expect(status).toBe(200)
+  expect(body.count).toBe(2)
+  const byRecipient = Object.fromEntries(
+    body.deliveries.map((delivery: { recipient: string }) => [delivery.recipient, delivery]),
+  )
+  expect(byRecipient[bob]).toMatchObject({
+    state: 'delivered',
+    attempts: 1,
+    history: [{ attempt: 1, outcome: 'delivered' }],
+  })
+  expect(byRecipient['cy@example.test']).toMatchObject({ state: 'held', created_at: expect.stringMatching(/Z$/) })
+  expect(await world.request('GET', path.replace(encodeURIComponent(messageId), 'none'))).toMatchObject({ status: 404 })
+})
+
+function disposable<Socket extends { close(): void }>(socket: Socket): Socket & AsyncDisposable {
+  return Object.assign(socket, { [Symbol.asyncDispose]: async () => socket.close() })
+}

@@ -1,0 +1,188 @@
+/** What the server does for every dialect: bodies, ids in paths, health, its log, and its port. */
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config.ts'
+import type { Dialect } from '../../../src/edges/http/dialect.ts'
+import { createHttpServer } from '../../../src/edges/http/server.ts'
+import { createLog } from '../../../src/log.ts'
+import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
+import { createMetrics } from '../../../src/metrics.ts'
+import { KEY, startEdge } from './edge.ts'
+
+test.each<[string, RequestInit]>([
+  ['no body and no type', { method: 'POST' }],
+  ['an empty body that is said to be JSON', { method: 'POST', headers: { 'content-type': 'application/json' } }],
+  ['an empty form', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+  ['an empty object', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }],
+  [
+    'JSON with a charset',
+    { method: 'POST', headers: { 'content-type': 'application/json; charset=utf-8' }, body: '{}' },
+  ],
+  [
+    'JSON with a byte order mark',
+    { method: 'POST', headers: { 'content-type': 'application/json' }, body: '\uFEFF{}' },
+  ],
+  ['JSON without a type', { method: 'POST', body: Buffer.from('{}') }],
+])('%s is an empty object', async (_name, { headers, ...init }) => {
+  const given: unknown[] = []
+  const inboxes = {
+    create: async (_actor: unknown, _within: unknown, request: unknown) => {
+      given.push(request)
+      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', createdAt: 0, updatedAt: 0 }
+    },
+  }
+  await using edge = await startEdge({ core: { inboxes } })
+  const answer = await fetch(`${edge.url}/v0/inboxes`, {
+    ...init,
+    headers: { ...headers, authorization: `Bearer ${KEY}` },
+  })
+  expect(answer.status).toBe(200)
+  expect(given).toEqual([{}])
+})
+
+test('what a body may say but nothing can keep is cleaned out, however it is spelled', async () => {
+  const given: object[] = []
+  const inboxes = {
+    create: async (_actor: unknown, _within: unknown, request: NewInbox) => {
+      given.push(request.metadata ?? {})
+      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', createdAt: 0, updatedAt: 0 }
+    },
+  }
+  await using edge = await startEdge({ core: { inboxes } })
+  await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"__proto__":"x","a":"1"}}' })
+  await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"\\u005f_proto__":"x","a":"\\u00fc"}}' })
+  // Half a surrogate pair cannot be kept by a database as it is, so it is made what it would become.
+  await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"a":"x\\ud800","b":"\\ud83e\\udd89"}}' })
+  const entries = given.map((metadata) => Object.entries(metadata))
+  expect(entries).toEqual([
+    [['a', '1']],
+    [['a', 'ü']],
+    [
+      ['a', 'x\ufffd'],
+      ['b', '🦉'],
+    ],
+  ])
+})
+
+test.each([
+  ['Node, escaped', '%3Ca%2Fb%2Bc%40d%3E', '<a/b+c@d>'],
+  ['Python, not escaped', '%3Ca/b+c=@d%3E', '<a/b+c=@d>'],
+  ['a question mark inside', '%3Ca%3Fb@d%3E', '<a?b@d>'],
+  ['without brackets', 'a%2Fb%40d', 'a/b@d'],
+  ['a thousand characters', `%3C${'x'.repeat(1_000)}@d%3E`, `<${'x'.repeat(1_000)}@d>`],
+])('a Message-ID in a path: %s', async (_name, written, expected) => {
+  const asked: string[] = []
+  const messages = {
+    raw: async (_actor: unknown, _inbox: string, ref: string) => {
+      asked.push(ref)
+      return { messageId: ref, sizeBytes: 1, token: 't', expiresAt: 0 }
+    },
+  }
+  await using edge = await startEdge({ core: { messages } })
+  const answer = await edge.request('GET', `/v0/inboxes/a%40b.test/messages/${written}/raw`)
+  expect(answer.body).toMatchObject({ message_id: expected, download_url: `${edge.url}/v0/downloads/t` })
+  expect(asked).toEqual([expected])
+})
+
+test('/readyz follows the probes, /healthz does not', async () => {
+  let isBroken = false
+  const probes = {
+    store: () => {
+      if (isBroken) throw new Error('disk')
+    },
+  }
+  await using edge = await startEdge({ probes })
+  expect(await edge.request('GET', '/readyz', { key: null })).toMatchObject({ status: 200, body: { status: 'ready' } })
+  isBroken = true
+  expect(await edge.request('GET', '/readyz', { key: null })).toMatchObject({
+    status: 503,
+    body: { failing: ['store'] },
+  })
+  expect(await edge.request('GET', '/healthz', { key: null })).toMatchObject({ status: 200 })
+})
+
+test('/metrics is for this machine and for whoever has a key', async () => {
+  await using edge = await startEdge()
+  await edge.request('GET', '/v0/nothing')
+  const local = await edge.request('GET', '/metrics', { key: null })
+  expect(local.body).toContain('martlet_http_requests_total{dialect="agentmail",status="404"} 1')
+  const proxied = { 'x-forwarded-for': '203.0.113.7' }
+  expect((await edge.request('GET', '/metrics', { key: null, headers: proxied })).status).toBe(401)
+  expect((await edge.request('GET', '/metrics', { headers: proxied })).status).toBe(200)
+})
+
+test('a request leaves one line, without its query and without its key', async () => {
+  await using edge = await startEdge({ core: { pods: { list: async () => ({ items: [], limit: 50 }) } } })
+  await edge.request('GET', `/v0/pods?api_key=${KEY}&page_token=secret-token`)
+  await edge.request('GET', '/v0/downloads/secret-token')
+  const lines = edge.log.filter((line) => line.msg === 'request')
+  expect(lines).toMatchObject([
+    { method: 'GET', path: '/v0/pods', status: 200, apiKeyId: 'key-1', ms: expect.any(Number) },
+    { method: 'GET', path: '/v0/downloads/:token', status: 500 },
+  ])
+  expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|secret-token`))
+})
+
+test('dialects side by side: each path has the routes, hooks and error body of its own', async () => {
+  const toy = (name: string, prefix: string): Dialect => ({
+    name,
+    prefix,
+    routes: async (app) => {
+      app.addHook('onSend', async (_request, reply) => void reply.header('x-hook-of', name))
+      app.get('/here', () => ({ name }))
+    },
+    renderError: (error) => ({ status: 418, body: { toldBy: name, code: error.code } }),
+  })
+  const config = loadConfig({ MARTLET_HTTP_PORT: '0' })
+  const server = createHttpServer({
+    ...{ config, log: createLog('silent'), metrics: createMetrics(), probes: {} },
+    credentials: { authenticate: async () => Promise.reject() },
+    dialects: [toy('plain', ''), toy('first', '/v0'), toy('longer', '/v0/more')],
+  })
+  const { url } = await server.listen()
+  const get = async (path: string) => {
+    const answer = await fetch(url + path)
+    return [answer.status, await answer.json(), answer.headers.get('x-hook-of')]
+  }
+  expect(await get('/here')).toEqual([200, { name: 'plain' }, 'plain'])
+  expect(await get('/v0/here')).toEqual([200, { name: 'first' }, 'first'])
+  expect(await get('/v0/more/here')).toEqual([200, { name: 'longer' }, 'longer'])
+  for (const [path, name] of [
+    ['/none', 'plain'],
+    ['/v0x', 'plain'],
+    ['/v0/%zz', 'first'],
+    ['/v0', 'first'],
+    ['/v0/more/none', 'longer'],
+  ]) {
+    expect((await get(path!)).slice(0, 2), path).toEqual([418, { toldBy: name, code: expect.any(String) }])
+  }
+  await server.stop(100)
+})
+
+test('a port in use stops the start with a sentence', async () => {
+  await using edge = await startEdge()
+  const port = new URL(edge.url).port
+  const config = loadConfig({ MARTLET_HTTP_PORT: port })
+  const needs = { config, log: createLog('silent'), metrics: createMetrics(), probes: {} }
+  const dialect = {
+    name: 'none',
+    prefix: '',
+    routes: async () => undefined,
+    renderError: () => ({ status: 400, body: {} }),
+  }
+  const server = createHttpServer({
+    ...needs,
+    credentials: { authenticate: async () => Promise.reject() },
+    dialects: [dialect],
+  })
+  await expect(server.listen()).rejects.toThrow(`HTTP: port ${port} on 127.0.0.1 is in use; set MARTLET_HTTP_PORT`)
+  await server.stop(0)
+})
+
+test('the API describes itself', async () => {
+  await using edge = await startEdge()
+  const { status, body } = await edge.request('GET', '/v0/openapi.json', { key: null })
+  expect(status).toBe(200)
+  expect(body.openapi).toBe('3.1.0')
+  expect(body.paths['/v0/inboxes/{inbox_id}/messages/{message_id}'].get.responses['200']).toBeDefined()
+  expect(body.paths['/v0/threads/{thread_id}'].put).toBeUndefined()
+})

@@ -1,0 +1,152 @@
+/** The event stream of the whole program, with the SDK's client and with bare sockets. */
+import { expect, test } from 'vitest'
+import { startWorld } from '../../world.ts'
+import { openSocket } from './raw-socket.ts'
+
+test("the SDK's client connects, subscribes and gets the mail with its bodies", async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.agentmail.websockets.connect()
+  try {
+    const frames: unknown[] = []
+    let ring = () => undefined as unknown
+    socket.on('message', (frame) => {
+      frames.push(frame)
+      ring()
+    })
+    const next = async () => {
+      while (frames.length === 0) await new Promise<unknown>((resolve) => (ring = () => resolve(undefined)))
+      return frames.shift()!
+    }
+    socket.sendSubscribe({ type: 'subscribe', eventTypes: ['message.received'], inboxIds: [inboxId] })
+    expect(await next()).toEqual({ type: 'subscribed', eventTypes: ['message.received'], inboxIds: [inboxId] })
+
+    await world.smtp.send({ from: 'Ann <ann@example.test>', to: inboxId, subject: 'hello', text: 'grüße' })
+    expect(await next()).toMatchObject({
+      type: 'event',
+      eventType: 'message.received',
+      eventId: expect.stringMatching(/^evt_/),
+      message: { inboxId, from: 'Ann <ann@example.test>', text: 'grüße', timestamp: expect.any(Date) },
+      thread: { inboxId, messageCount: 1, senders: ['Ann <ann@example.test>'] },
+    })
+  } finally {
+    socket.close()
+  }
+})
+
+test('the story of a sent mail: sent, received here, delivered', async () => {
+  await using world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
+  const socket = await world.subscribe()
+  const sent = await world.agentmail.inboxes.messages.send(ada, { to: bob, subject: 's', text: 'x' })
+  const about = { inbox_id: ada, message_id: sent.messageId, thread_id: sent.threadId }
+  expect(await socket.next('message.sent')).toMatchObject({ send: { ...about, recipients: [bob] } })
+  expect(await socket.next('message.received')).toMatchObject({ message: { inbox_id: bob } })
+  expect(await socket.next('message.delivered')).toMatchObject({ delivery: { ...about, recipients: [bob] } })
+})
+
+test('hidden classes and our own types are told only to those who name them', async () => {
+  await using world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const named = await world.subscribe({ eventTypes: ['label.added', 'message.held', 'inbox.created'] })
+  const standard = await world.subscribe()
+  const { messageId } = await world.agentmail.inboxes.messages.send(ada, { to: 'cy@example.test', text: 'x' })
+  expect(await named.next('message.held')).toMatchObject({ hold: { recipients: ['cy@example.test'] } })
+  await world.agentmail.inboxes.messages.update(ada, messageId, { addLabels: 'vip' })
+  expect(await named.next('label.added')).toMatchObject({ label: { message_id: messageId, label: 'vip' } })
+  await world.agentmail.inboxes.create({ username: 'bob' })
+  expect(await named.next('inbox.created')).toMatchObject({ inbox: { inbox_id: 'bob@mail.localhost' } })
+
+  await world.smtp.send({ to: ada, text: 'y' })
+  expect(await standard.next()).toMatchObject({ event_type: 'message.sent' })
+  expect(await standard.next()).toMatchObject({ event_type: 'message.received' })
+})
+
+test('what a key may not hear is refused with a frame', async () => {
+  await using world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
+  const { body } = await world.request('POST', `/v0/inboxes/${ada}/api-keys`, {
+    body: { permissions: { message_read: true } },
+  })
+  await using socket = await openSocket(`${world.url}/v0`, { authorization: `Bearer ${body.api_key}` })
+  const ask = async (frame: object) => {
+    socket.send({ type: 'subscribe', ...frame })
+    return socket.next()
+  }
+  expect(await ask({ inbox_ids: [bob] })).toMatchObject({ type: 'error', name: 'NotFoundError' })
+  expect(await ask({ pod_ids: ['none'] })).toMatchObject({ type: 'error' })
+  expect(await ask({ event_types: ['message.received.spam'] })).toMatchObject({
+    type: 'error',
+    name: 'ForbiddenError',
+    message: 'label_spam_read is forbidden',
+  })
+  expect(await ask({ event_types: ['message.eaten'] })).toMatchObject({ type: 'error', code: 'validation_error' })
+  expect(await ask({ event_types: ['key.revoked'] })).toMatchObject({ type: 'error', code: 'validation_error' })
+  expect(await ask({ after: 'nonsense' })).toMatchObject({ type: 'error', code: 'validation_error' })
+  expect(await ask({})).toEqual({ type: 'subscribed' })
+
+  await world.smtp.send({ to: bob, text: 'not for ada', messageId: '<1@x.test>' })
+  await world.smtp.send({ to: ada, text: 'for ada', messageId: '<2@x.test>' })
+  expect(await socket.next()).toMatchObject({ message: { message_id: '<2@x.test>' } })
+})
+
+test('a deleted key closes its sockets with 1008, and cannot come back', async () => {
+  await using world = await startWorld()
+  const { body: key } = await world.request('POST', '/v0/api-keys', { body: {} })
+  const socket = await world.subscribe({ key: key.api_key })
+  await world.agentmail.apiKeys.delete(key.api_key_id)
+  expect(await socket.closed).toEqual({ code: 1008, reason: 'revoked' })
+  await expect(openSocket(`${world.url}/v0?api_key=${key.api_key}`)).rejects.toThrow(/^401 .*unknown_api_key/)
+})
+
+test('a client that was away hears what it missed, once and in order, also across a restart', async () => {
+  await using world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const first = await world.subscribe({ inboxIds: [ada] })
+  await world.smtp.send({ to: ada, subject: '1', text: 'x' })
+  const { cursor } = await first.next('message.received')
+  first.close()
+  await world.smtp.send({ to: ada, subject: '2', text: 'x' })
+  await world.restart()
+  const second = await world.subscribe({ inboxIds: [ada], after: cursor })
+  await world.smtp.send({ to: ada, subject: '3', text: 'x' })
+  expect((await second.next()).message.subject).toBe('2')
+  expect((await second.next()).message.subject).toBe('3')
+  const all = await world.subscribe({ inboxIds: [ada], after: 'earliest' })
+  for (const subject of ['1', '2', '3']) expect((await all.next()).message.subject).toBe(subject)
+})
+
+test('a stop closes sockets so that their clients come back', async () => {
+  await using world = await startWorld()
+  const node = await world.subscribe()
+  await using python = await openSocket(`${world.url}/v0`, {
+    authorization: `Bearer ${world.rootKey}`,
+    'x-fern-language': 'Python',
+  })
+  await world.stop()
+  expect(await node.closed).toMatchObject({ code: 1012 })
+  expect(await python.closed).toMatchObject({ code: 1001 })
+})
+
+test('a mail too large for a Python client comes without its bodies, and they can be read', async () => {
+  await using world = await startWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const socket = await world.subscribe({ inboxIds: [ada] })
+  let bytes = 0
+  socket.raw.on('message', (data) => {
+    bytes = Math.max(bytes, (data as Buffer).length)
+  })
+  const text = 'grüße '.repeat(200_000)
+  await world.smtp.send({ to: ada, subject: 'long', text, messageId: '<1@x.test>' })
+  const event = await socket.next('message.received')
+  expect(event).toMatchObject({
+    truncated: true,
+    message: { message_id: '<1@x.test>', subject: 'long' },
+    thread: { subject: 'long' },
+  })
+  expect(event.message).not.toHaveProperty('text')
+  expect(bytes).toBeLessThanOrEqual(1_000_000)
+  expect((await world.agentmail.inboxes.messages.get(ada, '<1@x.test>')).text?.trim()).toBe(text.trim())
+})

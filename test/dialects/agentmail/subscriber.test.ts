@@ -1,0 +1,260 @@
+/**
+ * One socket over a feed that the test drives: frames, replacement, back-pressure, heartbeat, and why a socket closes.
+ * How the test knows: a fake feed counts what was pulled from it, so "no more is read" is a number, not a pause.
+ */
+import { once } from 'node:events'
+import { expect, test, vi } from 'vitest'
+import type { Limits } from '../../../src/config.ts'
+import { MailError } from '../../../src/errors.ts'
+import { type Edge, KEY, startEdge } from './edge.ts'
+import { FakeFeed } from './fake-feed.ts'
+import { openSocket } from './raw-socket.ts'
+import { message, receivedEvent, thread } from './sample-views.ts'
+
+async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
+  const feed = new FakeFeed()
+  const news = { of: async () => ({ message, thread }) }
+  return { feed, edge: await startEdge({ core: { feed, news }, limits }) }
+}
+
+function connect(edge: Edge, headers: Record<string, string> = {}) {
+  return openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}`, ...headers })
+}
+
+async function subscribed(edge: Edge, headers: Record<string, string> = {}) {
+  const socket = await connect(edge, headers)
+  socket.send({ type: 'subscribe' })
+  expect(await socket.next()).toEqual({ type: 'subscribed' })
+  return socket
+}
+
+test('"subscribed" echoes what was given, and comes before the first event', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  socket.send({
+    type: 'subscribe',
+    event_types: ['message.received'],
+    inbox_ids: ['a@b.test'],
+    pod_ids: null,
+    after: 'c',
+  })
+  expect(await socket.next()).toEqual({
+    type: 'subscribed',
+    event_types: ['message.received'],
+    inbox_ids: ['a@b.test'],
+  })
+  expect(feed.subscriptions[0]!.interest).toMatchObject({
+    eventTypes: ['message.received'],
+    inboxIds: ['a@b.test'],
+    after: 'c',
+  })
+
+  feed.subscriptions[0]!.tell(receivedEvent(7))
+  expect(await socket.next()).toMatchObject({
+    type: 'event',
+    event_type: 'message.received',
+    event_id: 'evt_7',
+    cursor: 'cursor-7',
+    message: { subject: 'hello', text: 'grüße\n\n> old' },
+    thread: { message_count: 1 },
+  })
+})
+
+test('a second subscribe replaces the first; a refused one leaves it', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await subscribed(edge)
+  feed.refusal = new MailError('not_found', { what: 'Inbox' })
+  socket.send({ type: 'subscribe', inbox_ids: ['nobody@b.test'] })
+  expect(await socket.next()).toMatchObject({
+    type: 'error',
+    name: 'NotFoundError',
+    code: 'not_found',
+    message: 'Inbox not found',
+  })
+
+  feed.subscriptions[0]!.tell(receivedEvent(1))
+  expect(await socket.next()).toMatchObject({ event_id: 'evt_1' })
+
+  socket.send({ type: 'subscribe', event_types: ['message.sent'] })
+  expect(await socket.next()).toMatchObject({ type: 'subscribed' })
+  expect(feed.subscriptions[0]!.signal.aborted).toBe(true)
+  feed.subscriptions[1]!.tell(receivedEvent(2))
+  expect(await socket.next()).toMatchObject({ event_id: 'evt_2' })
+})
+
+test('no event is told under two interests while one replaces the other', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await subscribed(edge)
+  let open = () => undefined as unknown
+  feed.gate = new Promise((resolve) => (open = () => resolve()))
+  socket.send({ type: 'subscribe', event_types: ['message.sent'] })
+  await vi.waitUntil(() => feed.asked === 2)
+  feed.subscriptions[0]!.tell(receivedEvent(1))
+  await vi.waitUntil(() => feed.subscriptions[0]!.pulled === 1)
+  open()
+  expect(await socket.next()).toMatchObject({ type: 'subscribed' })
+  feed.subscriptions[1]!.tell(receivedEvent(2))
+  expect(await socket.next()).toMatchObject({ event_id: 'evt_2' })
+})
+
+test.each([
+  ['text that is not JSON', 'hello'],
+  ['an array', '[]'],
+  ['a number', '7'],
+  ['null', 'null'],
+  ['another type', '{"type":"ping"}'],
+  ['a wrong member', '{"type":"subscribe","event_types":"message.received"}'],
+  ['bytes', Buffer.from('{"type":"subscribe"}')],
+])('%s is answered with an error frame, and the socket stays', async (_name, frame) => {
+  const { edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  socket.socket.send(frame)
+  expect(await socket.next()).toMatchObject({ type: 'error', name: 'ValidationError', code: 'validation_error' })
+  socket.send({ type: 'subscribe' })
+  expect(await socket.next()).toMatchObject({ type: 'subscribed' })
+})
+
+test('an event type that needs a permission is refused in the words that clients know', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  feed.refusal = new MailError('missing_permission', { permission: 'label_spam_read' })
+  socket.send({ type: 'subscribe', event_types: ['message.received.spam'] })
+  expect(await socket.next()).toMatchObject({
+    type: 'error',
+    name: 'ForbiddenError',
+    message: 'label_spam_read is forbidden',
+  })
+})
+
+test('a fault of ours is told as such, without its words', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  feed.refusal = new Error('SELECT secret')
+  socket.send({ type: 'subscribe' })
+  const frame = await socket.next()
+  expect(frame).toMatchObject({ type: 'error', code: 'internal_error' })
+  expect(JSON.stringify(frame)).not.toContain('SELECT')
+})
+
+test.each([
+  ['too_slow', {}, 1013],
+  ['revoked', {}, 1008],
+  ['stopping', {}, 1012],
+  ['stopping', { 'x-fern-language': 'Python' }, 1001],
+] as const)('a feed that ends as %s closes the socket %o with %i', async (reason, headers, code) => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await subscribed(edge, headers)
+  feed.subscriptions[0]!.end(reason)
+  expect(await socket.closed).toEqual({ code, reason })
+  expect(await edge.metrics.socketsClosed.get()).toMatchObject({ values: [{ labels: { code }, value: 1 }] })
+})
+
+test('a reader that stops reading stops us from reading the feed, and is closed when nothing moves', async () => {
+  const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 50_000, socketStallMs: 300 })
+  await using _edge = edge
+  await using socket = await subscribed(edge)
+  socket.socket.pause()
+  const subscription = feed.subscriptions[0]!
+  // The kernel's buffers take some megabytes; a frame is about 1.5 kB.
+  subscription.tell(...Array.from({ length: 20_000 }, (_, index) => receivedEvent(index + 1)))
+  await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
+  expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
+  expect(subscription.pulled).toBeLessThan(20_000)
+  socket.socket.resume()
+  expect(await socket.closed).toMatchObject({ code: 1013 })
+})
+
+test('a reader that reads slowly is told everything, in order', async () => {
+  const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 20_000, socketStallMs: 5_000 })
+  await using _edge = edge
+  await using socket = await subscribed(edge)
+  feed.subscriptions[0]!.tell(...Array.from({ length: 5_000 }, (_, index) => receivedEvent(index + 1)))
+  for (let seq = 1; seq <= 5_000; seq++) {
+    if (seq % 500 === 0) {
+      socket.socket.pause()
+      setImmediate(() => socket.socket.resume())
+    }
+    expect((await socket.next()).event_id).toBe(`evt_${seq}`)
+  }
+})
+
+test('a peer that answers no ping is gone after two', async () => {
+  const { edge } = await startWithFeed({ socketPingMs: 40 })
+  await using _edge = edge
+  await using dead = await connect(edge)
+  await using alive = await connect(edge)
+  dead.socket.pong = () => undefined
+  let pings = 0
+  dead.socket.on('ping', () => (pings += 1))
+  expect(await dead.closed).toMatchObject({ code: 1006 })
+  expect(pings).toBe(2)
+  for (let count = 0; count < 3; count++) await once(alive.socket, 'ping')
+  expect(alive.socket.readyState).toBe(alive.socket.OPEN)
+})
+
+test('a frame over the limit closes the socket and nothing else', async () => {
+  const { edge } = await startWithFeed({ socketMessageBytesMax: 1_000 })
+  await using _edge = edge
+  await using socket = await connect(edge)
+  socket.send({ type: 'subscribe', inbox_ids: ['x'.repeat(2_000)] })
+  expect(await socket.closed).toMatchObject({ code: 1009 })
+  await using other = await subscribed(edge)
+  expect(other.socket.readyState).toBe(other.socket.OPEN)
+})
+
+test('frames are answered in the order in which they came, however long one takes', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  let open = () => undefined as unknown
+  feed.gate = new Promise((resolve) => (open = () => resolve()))
+  socket.send({ type: 'subscribe' })
+  socket.send({ type: 'ping' })
+  await vi.waitUntil(() => feed.asked === 1)
+  open()
+  expect(await socket.next()).toMatchObject({ type: 'subscribed' })
+  expect(await socket.next()).toMatchObject({ type: 'error' })
+})
+
+test('thousands of frames at once are handled one after another', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  for (let index = 0; index < 3_000; index++) socket.send({ type: 'subscribe', inbox_ids: [`${index}@b.test`] })
+  for (let index = 0; index < 3_000; index++) {
+    expect(await socket.next()).toEqual({ type: 'subscribed', inbox_ids: [`${index}@b.test`] })
+  }
+  expect(feed.subscriptions.filter(({ signal }) => !signal.aborted)).toHaveLength(1)
+})
+
+test('a socket that closes leaves nothing subscribed', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  const socket = await subscribed(edge)
+  const { signal } = feed.subscriptions[0]!
+  const aborted = once(signal, 'abort')
+  socket.socket.close(1000)
+  await aborted
+  expect(await socket.closed).toMatchObject({ code: 1000 })
+  expect(await edge.metrics.sockets.get()).toMatchObject({ values: [{ value: 0 }] })
+})
+
+test('the handshake takes the key from the header or the query, the header first', async () => {
+  const { edge } = await startWithFeed()
+  await using _edge = edge
+  await using _query = await openSocket(`${edge.url}/v0?api_key=${KEY}`)
+  await using _both = await openSocket(`${edge.url}/v0?api_key=wrong`, { authorization: `Bearer ${KEY}` })
+  const headerWins = openSocket(`${edge.url}/v0?api_key=${KEY}`, { authorization: 'Bearer wrong' })
+  await expect(headerWins).rejects.toThrow(/^401 application\/json.*"code":"unknown_api_key"/)
+  await expect(openSocket(`${edge.url}/v0`)).rejects.toThrow(/^401 .*"code":"missing_authorization"/)
+  await expect(openSocket(`${edge.url}/v0/`, { authorization: `Bearer ${KEY}` })).rejects.toThrow(/^404 .*not_found/)
+  await expect(openSocket(`${edge.url}/v1`, { authorization: `Bearer ${KEY}` })).rejects.toThrow(/^404 .*not_found/)
+  expect(JSON.stringify(edge.log)).not.toContain(KEY)
+})

@@ -1,0 +1,80 @@
+/** Pods, the organization, and what a key is good for. */
+import type { AgentMail } from 'agentmail'
+import { expect, test } from 'vitest'
+import { startWorld } from '../../world.ts'
+
+test('a pod is made, found by id and client_id, listed, and deleted while it is empty', async () => {
+  await using world = await startWorld()
+  const { pods, inboxes } = world.agentmail
+  const red = await pods.create({ name: 'red', clientId: 'red-1' })
+  expect(red).toMatchObject({ name: 'red', clientId: 'red-1', createdAt: expect.any(Date) })
+  expect(await pods.create({ name: 'other', clientId: 'red-1' })).toEqual(red)
+  expect(await pods.get(red.podId)).toEqual(red)
+  expect(await pods.get('red-1')).toEqual(red)
+  expect((await pods.list()).pods).toContainEqual(red)
+
+  const inbox = await pods.inboxes.create(red.podId, { username: 'ada' })
+  await expect(pods.delete(red.podId)).rejects.toMatchObject({ statusCode: 403, body: { code: 'cannot_delete' } })
+  await inboxes.delete(inbox.inboxId)
+  await pods.delete(red.podId)
+  await expect(pods.get(red.podId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(pods.get('red-1')).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('the default pod cannot be deleted', async () => {
+  await using world = await startWorld()
+  const { podId } = await world.agentmail.inboxes.create()
+  await expect(world.agentmail.pods.delete(podId)).rejects.toMatchObject({
+    statusCode: 403,
+    body: { code: 'cannot_delete' },
+  })
+})
+
+test('a key learns its scope from auth/me, whatever it may do', async () => {
+  await using world = await startWorld()
+  const { organizationId } = await world.agentmail.organizations.get()
+  const pod = await world.agentmail.pods.create({ name: 'red' })
+  const inbox = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'ada' })
+  const podKey = await world.agentmail.pods.apiKeys.create(pod.podId, {})
+  const inboxKey = (await world.agentmail.inboxes.apiKeys.create(inbox.inboxId, {
+    permissions: { messageSend: true },
+  })) as AgentMail.CreateApiKeyResponse
+  const me = async (key: string) => (await world.request('GET', '/v0/auth/me', { key })).body
+
+  expect(await me(world.rootKey)).toMatchObject({
+    scope_type: 'organization',
+    scope_id: organizationId,
+    organization_id: organizationId,
+  })
+  expect(await me(podKey.apiKey)).toEqual({
+    scope_type: 'pod',
+    scope_id: pod.podId,
+    organization_id: organizationId,
+    pod_id: pod.podId,
+    api_key_id: podKey.apiKeyId,
+  })
+  expect(await me(inboxKey.apiKey)).toEqual({
+    scope_type: 'inbox',
+    scope_id: inbox.inboxId,
+    organization_id: organizationId,
+    pod_id: pod.podId,
+    inbox_id: inbox.inboxId,
+    api_key_id: inboxKey.apiKeyId,
+  })
+})
+
+test('the organization is told to organization-wide keys only', async () => {
+  await using world = await startWorld()
+  const before = await world.agentmail.organizations.get()
+  expect(before).toMatchObject({ organizationId: expect.any(String), domainCount: expect.any(Number) })
+  const inbox = await world.agentmail.inboxes.create()
+  expect((await world.agentmail.organizations.get()).inboxCount).toBe(before.inboxCount + 1)
+  const { apiKey: key } = (await world.agentmail.inboxes.apiKeys.create(
+    inbox.inboxId,
+    {},
+  )) as AgentMail.CreateApiKeyResponse
+  expect(await world.request('GET', '/v0/organizations', { key })).toMatchObject({
+    status: 403,
+    body: { name: 'ForbiddenError' },
+  })
+})

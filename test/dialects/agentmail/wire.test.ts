@@ -1,0 +1,245 @@
+/** Shapes, checked with the parsers of AgentMail's own SDK: whatever it misses would be undefined in its users' hands. */
+import * as sdk from 'agentmail/serialization'
+import { describe, expect, test } from 'vitest'
+import { apiKey, createdApiKey } from '../../../src/edges/http/agentmail/wire/api-key.ts'
+import { attachmentLink } from '../../../src/edges/http/agentmail/wire/attachment.ts'
+import { renderEvent } from '../../../src/edges/http/agentmail/wire/event.ts'
+import { eventFrame } from '../../../src/edges/http/agentmail/wire/event-frame.ts'
+import { inbox } from '../../../src/edges/http/agentmail/wire/inbox.ts'
+import { message, messageItem } from '../../../src/edges/http/agentmail/wire/message.ts'
+import { decodeBase64 } from '../../../src/edges/http/agentmail/wire/outgoing.ts'
+import { permissionFlags, readPermissions } from '../../../src/edges/http/agentmail/wire/permissions.ts'
+import { thread, threadItem } from '../../../src/edges/http/agentmail/wire/thread.ts'
+import * as view from './sample-views.ts'
+
+/** As the SDK parses an answer, but with its validation on: it skips that, and its users find `undefined` later. */
+function parse<Parsed>(
+  schema: { parse(raw: unknown, options: { unrecognizedObjectKeys: 'passthrough' }): Parsed },
+  value: unknown,
+): Parsed {
+  return schema.parse(value, { unrecognizedObjectKeys: 'passthrough' })
+}
+
+/** As it travels. */
+function json(value: unknown) {
+  return JSON.parse(JSON.stringify(value))
+}
+
+test('a message has every member of the contract, and unset ones are left out', () => {
+  const full = json(message(view.message))
+  expect(parse(sdk.messages.Message, full)).toMatchObject({ ok: true })
+  expect(full).toEqual({
+    inbox_id: 'ada@mail.localhost',
+    thread_id: 'thread-1',
+    message_id: '<a/b+c@example.test>',
+    labels: ['received', 'unread'],
+    timestamp: '2026-11-21T10:30:00.007Z',
+    from: 'Ann <ann@example.test>',
+    reply_to: ['desk@example.test'],
+    to: ['ada@mail.localhost'],
+    cc: ['"Bo, Jr." <bo@example.test>'],
+    subject: 'hello',
+    preview: 'grüße',
+    text: 'grüße\n\n> old',
+    html: '<p>grüße</p>',
+    extracted_text: 'grüße',
+    extracted_html: '<p>grüße</p>',
+    attachments: [
+      {
+        attachment_id: 'att-1',
+        filename: 'plan.pdf',
+        size: 1234,
+        content_type: 'application/pdf',
+        content_disposition: 'attachment',
+        content_id: 'plan@example.test',
+      },
+    ],
+    in_reply_to: '<before@example.test>',
+    references: ['<first@example.test>', '<before@example.test>'],
+    headers: { Received: 'from a\nfrom b', Subject: 'hello' },
+    size: 4321,
+    updated_at: '2026-11-21T10:30:00.008Z',
+    created_at: '2026-11-21T10:30:00.007Z',
+  })
+
+  const { from: _from, subject: _subject, preview: _preview, inReplyTo: _inReplyTo, ...bare } = view.message
+  const item = json(messageItem({ ...bare, to: [], cc: [], attachments: [], references: [] }))
+  expect(parse(sdk.messages.MessageItem, item)).toMatchObject({ ok: true })
+  expect(Object.keys(item).sort()).toEqual(
+    [
+      'created_at',
+      'from',
+      'inbox_id',
+      'labels',
+      'message_id',
+      'size',
+      'thread_id',
+      'timestamp',
+      'to',
+      'updated_at',
+    ].sort(),
+  )
+})
+
+test('a header called "__proto__" is a header', () => {
+  const rendered = json(message({ ...view.message, headers: [['__proto__', 'x']] }))
+  expect(Object.entries(rendered.headers)).toEqual([['__proto__', 'x']])
+})
+
+test('a thread carries its page of messages', () => {
+  const page = { items: [view.message], limit: 100, nextPageToken: 'older' }
+  const rendered = json(thread({ thread: view.thread, messages: page }))
+  expect(parse(sdk.threads.Thread, rendered)).toMatchObject({ ok: true })
+  expect(rendered).toMatchObject({ count: 1, limit: 100, next_page_token: 'older', message_count: 1 })
+  expect(parse(sdk.threads.ThreadItem, json(threadItem(view.thread)))).toMatchObject({ ok: true })
+})
+
+test('inboxes and links parse', () => {
+  const inboxView = {
+    id: 'i',
+    organizationId: 'o',
+    podId: 'p',
+    address: 'ada@mail.localhost',
+    createdAt: 0,
+    updatedAt: 0,
+  }
+  const rendered = json(inbox({ ...inboxView, metadata: { a: 1, b: true, c: 'x' } }))
+  expect(parse(sdk.inboxes.Inbox, rendered)).toMatchObject({ ok: true })
+  expect(rendered).toMatchObject({ inbox_id: 'ada@mail.localhost', email: 'ada@mail.localhost' })
+
+  const link = json(attachmentLink('http://h', { ...view.attachment, token: 't.s', expiresAt: view.AT }))
+  expect(parse(sdk.attachments.AttachmentResponse, link)).toMatchObject({ ok: true })
+  expect(link.download_url).toBe('http://h/v0/downloads/t.s')
+})
+
+describe('API keys', () => {
+  const key = { id: 'k', prefix: 'am_us_abc', name: 'agent', createdAt: 0, updatedAt: 0 }
+
+  test('match one variant of the union in full, or the SDK throws', () => {
+    const restricted = {
+      ...key,
+      podId: 'p',
+      inboxAddress: 'a@b.test',
+      permissions: ['message_read'] as const,
+      usedAt: 0,
+      expiresAt: 1,
+    }
+    for (const shown of [key, restricted]) {
+      expect(parse(sdk.ApiKey, json(apiKey(shown)))).toMatchObject({ ok: true, value: { apiKeyId: 'k' } })
+      const created = json(createdApiKey({ ...shown, key: 'am_us_abcdef' }))
+      expect(parse(sdk.CreateApiKeyResult, created)).toMatchObject({ ok: true, value: { apiKey: 'am_us_abcdef' } })
+    }
+    expect(json(apiKey(restricted))).toMatchObject({
+      type: 'bearer',
+      inbox_id: 'a@b.test',
+      permissions: { message_read: true },
+    })
+    expect(json(apiKey(key))).not.toHaveProperty('permissions')
+  })
+
+  test('a permissions object is a whitelist even if it holds nothing that is known', () => {
+    expect(readPermissions({ thread_read: true, calendar_of_the_future: true })).toEqual([])
+    expect(readPermissions({ message_read: true, message_send: false })).toEqual(['message_read'])
+    expect(permissionFlags([])).toEqual({})
+  })
+
+  test('renamed flags are one grant under both names', () => {
+    expect(readPermissions({ provider_connect: true })).toEqual(['provider_connect', 'app_connect'])
+    expect(readPermissions({ app_connect: true })).toEqual(['app_connect', 'provider_connect'])
+  })
+})
+
+describe('events', () => {
+  const subject = { message: view.message, thread: view.thread }
+  const recipients = { ...view.reference, timestamp: view.AT, recipients: ['bo@example.test'] }
+
+  test('each standard event parses as its class', () => {
+    const rendered = (event: Parameters<typeof renderEvent>[0]) => json(renderEvent(event, subject))
+    expect(parse(sdk.MessageReceivedEvent, rendered(view.receivedEvent()))).toMatchObject({ ok: true })
+    expect(parse(sdk.MessageSentEvent, rendered(view.event('message.sent', recipients)))).toMatchObject({ ok: true })
+    expect(parse(sdk.MessageDeliveredEvent, rendered(view.event('message.delivered', recipients)))).toMatchObject({
+      ok: true,
+    })
+    const bounced = view.event('message.bounced', {
+      ...recipients,
+      bounceType: 'permanent',
+      bounceSubType: 'NoEmail',
+      recipients: [{ address: 'bo@example.test', status: '5.1.1' }],
+    })
+    expect(parse(sdk.MessageBouncedEvent, rendered(bounced))).toMatchObject({ ok: true })
+    expect(rendered(bounced).bounce).toMatchObject({ type: 'Permanent', sub_type: 'NoEmail' })
+  })
+
+  test('our own events name what they are about', () => {
+    const delayed = view.event('message.delayed', { ...recipients, nextAttemptAt: view.AT, reply: '451 later' })
+    expect(json(renderEvent(delayed, {}))).toMatchObject({
+      type: 'event',
+      event_type: 'message.delayed',
+      event_id: 'evt_1',
+      delay: { next_attempt_at: '2026-11-21T10:30:00.007Z', reply: '451 later', recipients: ['bo@example.test'] },
+    })
+    const label = view.event('label.added', { ...view.reference, label: 'vip', labels: ['received', 'vip'] })
+    expect(renderEvent(label, {})).toMatchObject({ label: { label: 'vip', labels: ['received', 'vip'] } })
+    const made = view.event('inbox.created', { inboxAddress: 'ada@mail.localhost' })
+    expect(renderEvent(made, {})).toMatchObject({ inbox: { inbox_id: 'ada@mail.localhost' } })
+    expect(renderEvent(view.event('calendar.event.created', {}), {})).toBeUndefined()
+  })
+
+  test('a message that was deleted meanwhile is still told, in a form that parses', () => {
+    const rendered = json(renderEvent(view.receivedEvent(), {}))
+    expect(parse(sdk.MessageReceivedEvent, rendered)).toMatchObject({ ok: true })
+    expect(rendered).toMatchObject({
+      message: { message_id: '<a/b+c@example.test>', deleted: true },
+      thread: { subject: 'hello' },
+    })
+  })
+})
+
+describe('a frame over the limit', () => {
+  const render = (change: object) =>
+    renderEvent(view.receivedEvent(), { message: { ...view.message, ...change }, thread: view.thread })!
+
+  test('loses the bodies and says so', () => {
+    const frame = eventFrame(render({ html: 'x'.repeat(20_000) }), 10_000)
+    expect(frame.length).toBeLessThan(10_000)
+    const parsed = JSON.parse(frame)
+    expect(parsed.truncated).toBe(true)
+    for (const body of ['text', 'html', 'extracted_text', 'extracted_html'])
+      expect(parsed.message).not.toHaveProperty(body)
+    expect(parsed.message.headers).toEqual({ Received: 'from a\nfrom b', Subject: 'hello' })
+    expect(parse(sdk.MessageReceivedEvent, parsed)).toMatchObject({ ok: true })
+  })
+
+  test('is measured after JSON escaping, in bytes', () => {
+    const frame = eventFrame(render({ text: '\u0001'.repeat(2_000) }), 10_000) // six characters each
+    expect(JSON.parse(frame).truncated).toBe(true)
+    expect(JSON.parse(eventFrame(render({ text: 'ü'.repeat(4_500) }), 10_000)).truncated).toBe(true)
+    expect(JSON.parse(eventFrame(render({ text: 'u'.repeat(4_500) }), 10_000)).truncated).toBeUndefined()
+  })
+
+  test('then loses its headers, and of long lists all but a hundred', () => {
+    expect(
+      JSON.parse(eventFrame(render({ headers: [['X', 'x'.repeat(20_000)]] }), 10_000)).message.headers,
+    ).toBeUndefined()
+    const to = Array.from({ length: 10_000 }, (_, index) => ({ address: `reader${index}@example.test` }))
+    const parsed = JSON.parse(eventFrame(render({ to }), 10_000))
+    expect(parsed.message.to).toHaveLength(100)
+    expect(parse(sdk.MessageReceivedEvent, parsed)).toMatchObject({ ok: true })
+  })
+})
+
+test.each([
+  ['aGVsbG8=', 'hello'],
+  ['aGVs\r\nbG8=', 'hello'],
+  ['', ''],
+  ['_-8=', '\u00ff\u00ef'],
+  ['aGVsbG8', undefined],
+  ['aGVsbG8==', undefined],
+  ['aGVs bG8=', undefined],
+  ['aGVsbG8@', undefined],
+  ['aG=sbG8=', undefined],
+  ['====', undefined],
+  ['data:;base64,aGVsbG8=', undefined],
+])('base64 %j is %j', (text, expected) => {
+  expect(decodeBase64(text)?.toString('latin1')).toBe(expected)
+})

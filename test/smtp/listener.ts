@@ -1,0 +1,77 @@
+/** A receiver on a free port with the in-memory core behind it, stopped when the test ends. */
+import { onTestFinished } from 'vitest'
+import { type Limits, loadConfig } from '../../src/config.ts'
+import { createReceiver, type Receiver } from '../../src/edges/smtp/receiver.ts'
+import type { Certificate, TlsSource } from '../../src/edges/tls.ts'
+import { createLog } from '../../src/log.ts'
+import { createMetrics, type Metrics } from '../../src/metrics.ts'
+import { createSelfSigned } from '../../src/net/self-signed.ts'
+import { MemoryReceiving } from './memory-receiving.ts'
+
+export interface Listener {
+  port: number
+  receiving: MemoryReceiving
+  receiver: Receiver
+  metrics: Metrics
+  tls: ChangingCertificate
+  /** Lines that were logged, as JSON. */
+  logged: string[]
+  /** Resolves when a line with this text has been logged. */
+  untilLogged(text: string): Promise<void>
+}
+
+export class ChangingCertificate implements TlsSource {
+  readonly #listeners = new Set<() => void>()
+  #certificate: Certificate
+  constructor(certificate: Certificate) {
+    this.#certificate = certificate
+  }
+  current(): Certificate {
+    return this.#certificate
+  }
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+  change(certificate: Certificate): void {
+    this.#certificate = certificate
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+let certificate: Promise<Certificate> | undefined
+
+export async function startListener(
+  limits: Partial<Limits> = {},
+  env: Record<string, string> = {},
+  receiving = new MemoryReceiving(),
+): Promise<Listener> {
+  certificate ??= createSelfSigned({ hostname: 'mail.example.test', nowMs: Date.now() })
+  const tls = new ChangingCertificate(await certificate)
+  const config = loadConfig({ MARTLET_DOMAIN: 'mail.example.test', MARTLET_SMTP_PORT: '0', ...env }, limits)
+  const logged: string[] = []
+  const waiting = new Set<() => void>()
+  const log = createLog('debug', {
+    write(line: string) {
+      logged.push(line)
+      for (const look of waiting) look()
+    },
+  })
+  const metrics = createMetrics()
+  const receiver = createReceiver({ config, log, metrics, receiving, tls })
+  const { port } = await receiver.listen()
+  onTestFinished(() => receiver.stop(0))
+  return { port, receiving, receiver, metrics, tls, logged, untilLogged }
+
+  function untilLogged(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!logged.some((line) => line.includes(text))) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+    })
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The receiving port's test double: keeps what it is given, fails as it is told. Flows with the real core are in test/flows.
+ */
+import { MailError } from '../../src/errors.ts'
+import type { Arrival, Envelope } from '../../src/mail/receiving/arrival.ts'
+import type { Receipt, Receiving } from '../../src/mail/receiving/receiving.ts'
+
+export interface FiledMail {
+  arrival: Arrival
+  envelope: Envelope
+  raw: Buffer
+}
+
+export class MemoryReceiving implements Receiving {
+  readonly filed: FiledMail[] = []
+  readonly failures: unknown[] = []
+  /** Resolves with the first error that a `receive` ended in. */
+  readonly firstFailure: Promise<unknown>
+  #tellFailure: (error: unknown) => void = () => undefined
+  /** Every address of these domains is known, but those that begin with "nobody". */
+  domains = ['mail.example.test']
+  bytesMax = Number.POSITIVE_INFINITY
+  /** Replace to make a step fail or wait. */
+  beforeAccept: (address: string) => void | Promise<void> = () => undefined
+  beforeRead: () => void | Promise<void> = () => undefined
+  beforeCommit: () => void | Promise<void> = () => undefined
+  room: () => void = () => undefined
+
+  constructor() {
+    this.firstFailure = new Promise((resolve) => {
+      this.#tellFailure = resolve
+    })
+  }
+
+  async accepts(address: string): Promise<boolean> {
+    await this.beforeAccept(address)
+    return !address.startsWith('nobody') && this.domains.some((domain) => address.endsWith(`@${domain}`))
+  }
+
+  requireRoom(): void {
+    this.room()
+  }
+
+  async receive(arrival: Arrival, envelope: Envelope, stream: AsyncIterable<Buffer>): Promise<Receipt[]> {
+    try {
+      await this.beforeRead()
+      const chunks: Buffer[] = []
+      let sizeBytes = 0
+      for await (const chunk of stream) {
+        sizeBytes += chunk.length
+        if (sizeBytes > this.bytesMax) throw new MailError('message_too_large', { limitBytes: this.bytesMax })
+        chunks.push(chunk)
+      }
+      await this.beforeCommit()
+      this.filed.push({ arrival, envelope, raw: Buffer.concat(chunks) })
+    } catch (error) {
+      this.failures.push(error)
+      this.#tellFailure(error)
+      throw error
+    }
+    const messageId = `m${this.filed.length}`
+    return envelope.recipients.map((recipient) => ({ recipient, messageId, duplicate: false }))
+  }
+
+  /** The mails' bytes as text, in order of arrival. */
+  get texts(): string[] {
+    return this.filed.map((mail) => mail.raw.toString('latin1'))
+  }
+}
+
+/** A step that waits: `reached` resolves when the code is there, and it goes on after `open()`. */
+export function createGate(): { gate: () => Promise<void>; reached: Promise<void>; open: () => void } {
+  let open: () => void = () => undefined
+  let reach: () => void = () => undefined
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve
+  })
+  const gate = () => {
+    reach()
+    return opened
+  }
+  return { gate, reached, open: () => open() }
+}

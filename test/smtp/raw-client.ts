@@ -1,0 +1,105 @@
+/** A peer that sends exactly the bytes it is told and reads replies one by one; the opposite of a well-behaved client. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { onTestFinished } from 'vitest'
+
+export class RawClient {
+  socket: Socket
+  /** Resolves when the server has closed the connection. */
+  readonly closed: Promise<unknown>
+  #received = ''
+  #wake: () => void = () => undefined
+  #isClosed = false
+
+  /** @param early bytes that go out with the connection, before any greeting */
+  constructor(port: number, early = '') {
+    this.socket = connect(port, '127.0.0.1')
+    if (early) this.socket.write(early)
+    this.closed = this.#follow(this.socket)
+    onTestFinished(() => void this.socket.destroy())
+  }
+
+  /** Connects and reads the greeting; with a name also says EHLO. */
+  static async open(port: number, hello?: string): Promise<RawClient> {
+    const client = new RawClient(port)
+    await client.reply()
+    if (hello !== undefined) await client.command(`EHLO ${hello}`)
+    return client
+  }
+
+  /** One client up to the 354 of DATA. */
+  static async inData(port: number, recipient = 'ada@mail.example.test'): Promise<RawClient> {
+    const client = await RawClient.open(port, 'peer.test')
+    await client.command('MAIL FROM:<ann@example.test>')
+    await client.command(`RCPT TO:<${recipient}>`)
+    await client.command('DATA')
+    return client
+  }
+
+  /** What came and was not read yet. */
+  get unread(): string {
+    return this.#received
+  }
+
+  send(bytes: string | Buffer): void {
+    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+  }
+
+  /** @returns the whole reply without its last line end, lines joined by "\n" */
+  async reply(): Promise<string> {
+    for (;;) {
+      const match = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3} [^\r\n]*\r\n/.exec(this.#received)
+      if (match) {
+        this.#received = this.#received.slice(match[0].length)
+        return match[0].trimEnd().replaceAll('\r\n', '\n')
+      }
+      if (this.#isClosed) throw new Error(`closed; unread: ${JSON.stringify(this.#received)}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** @param text in UTF-8, without its line end */
+  async command(text: string): Promise<string> {
+    this.send(Buffer.from(`${text}\r\n`))
+    return this.reply()
+  }
+
+  async replies(count: number): Promise<string[]> {
+    const all: string[] = []
+    while (all.length < count) all.push(await this.reply())
+    return all
+  }
+
+  /** Everything that comes until the server closes. */
+  async rest(): Promise<string> {
+    await this.closed
+    return this.#received
+  }
+
+  /** Sends STARTTLS (with more in the same segment, if asked) and shakes hands. */
+  async startTls(smuggled = ''): Promise<TLSSocket> {
+    this.send(`STARTTLS\r\n${smuggled}`)
+    const answer = await this.reply()
+    if (!answer.startsWith('220')) throw new Error(answer)
+    this.socket.removeAllListeners('data')
+    const secure = tlsConnect({ socket: this.socket, rejectUnauthorized: false })
+    await once(secure, 'secureConnect')
+    this.socket = secure
+    this.#follow(secure)
+    return secure
+  }
+
+  async #follow(socket: Socket): Promise<void> {
+    socket.on('data', (chunk) => {
+      this.#received += chunk.toString()
+      this.#wake()
+    })
+    socket.on('error', () => undefined) // a reset is a way to close; `closed` tells
+    await new Promise((resolve) => socket.once('close', resolve))
+    this.#isClosed = true
+    this.#wake()
+  }
+}

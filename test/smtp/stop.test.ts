@@ -1,0 +1,99 @@
+/** Starting and stopping: who is closed at once, who may finish, and who is cut. */
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { createReceiver } from '../../src/edges/smtp/receiver.ts'
+import { StartupError } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { startListener } from './listener.ts'
+import { createGate } from './memory-receiving.ts'
+import { RawClient } from './raw-client.ts'
+
+const LONG_MS = 60_000 // longer than any test: a stop that waits for it fails
+
+test('idle sessions hear 421 4.3.2 and are closed at once, whatever they had begun', async () => {
+  const { port, receiver } = await startListener()
+  const greeted = await RawClient.open(port)
+  const inTransaction = await RawClient.open(port, 'peer.test')
+  await inTransaction.command('MAIL FROM:<>')
+  await receiver.stop(LONG_MS)
+  for (const client of [greeted, inTransaction]) {
+    expect(await client.reply()).toBe('421 4.3.2 The server is shutting down; try again in a moment')
+    expect(await client.rest()).toBe('')
+  }
+})
+
+test('a session that has said QUIT and does not close holds nothing up', async () => {
+  const { port, receiver } = await startListener()
+  const client = await RawClient.open(port)
+  client.socket.allowHalfOpen = true
+  await client.command('QUIT')
+  await receiver.stop(LONG_MS)
+})
+
+test('a mail under way is finished and answered, then its session is closed', async () => {
+  const { port, receiver, receiving } = await startListener()
+  const client = await RawClient.inData(port)
+  client.send('Subject: slow\r\n\r\nfirst half, ')
+  const stopped = receiver.stop(LONG_MS)
+  client.send('second half\r\n.\r\n')
+  expect(await client.reply()).toBe('250 2.0.0 Ok: filed as m1')
+  expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
+  await stopped
+  expect(receiving.texts).toEqual(['Subject: slow\r\n\r\nfirst half, second half\r\n'])
+})
+
+test('a command under way is answered before the goodbye', async () => {
+  const { port, receiver, receiving } = await startListener()
+  const { gate, reached, open } = createGate()
+  receiving.beforeAccept = gate
+  const client = await RawClient.open(port, 'peer.test')
+  await client.command('MAIL FROM:<>')
+  client.send('RCPT TO:<ada@mail.example.test>\r\nDATA\r\n')
+  await reached
+  const stopped = receiver.stop(LONG_MS)
+  open()
+  expect(await client.reply()).toMatch(/^250 /)
+  expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
+  await stopped
+})
+
+test('what is not finished within the grace is cut, and nothing of it is filed', async () => {
+  const { port, receiver, receiving } = await startListener()
+  const client = await RawClient.inData(port)
+  client.send('never ends')
+  await receiver.stop(10)
+  await client.closed
+  expect(receiving.filed).toEqual([])
+})
+
+test('a handshake under way does not hold the stop up', async () => {
+  const { port, receiver } = await startListener()
+  const client = await RawClient.open(port, 'peer.test')
+  await client.command('STARTTLS')
+  await receiver.stop(LONG_MS)
+  expect(await client.rest()).toBe('') // no 421 in clear text either: the peer expects TLS records now
+})
+
+test('after the stop nobody gets in', async () => {
+  const { port, receiver } = await startListener()
+  await receiver.stop(LONG_MS)
+  await expect(new RawClient(port).reply()).rejects.toThrow('closed')
+})
+
+test('a receiver that never listened stops', async () => {
+  const { receiver } = await startListener()
+  await receiver.stop(0)
+  await receiver.stop(0)
+})
+
+test('a port in use is named', async () => {
+  const { port, receiving, tls } = await startListener()
+  const config = loadConfig({ MARTLET_SMTP_PORT: String(port) })
+  const receiver = createReceiver({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
+  const error = await receiver.listen().catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(StartupError)
+  expect((error as Error).message).toBe(
+    `MARTLET_SMTP_PORT=${port} is in use on 127.0.0.1; stop what uses it or set another`,
+  )
+})
