@@ -1,0 +1,75 @@
+/**
+ * How fast is mail taken, parsed, indexed and committed before its 250, next to Postfix with a Maildir (which parses and
+ * indexes nothing) on the same disk in the same run? Where Postfix is not installed: next to the disk's fsync cost.
+ *
+ *   npm run bench -- inbound
+ *
+ * The generator is this process, each server one of its own. Rounds alternate, since a shared machine is never equally
+ * fast twice; the median is printed. Postfix is counted twice: at its 250, and when the mail is in the Maildir.
+ */
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { isPostfixThere, startPostfix } from './postfix.ts'
+import { startBenchServer } from './server.ts'
+import { load } from './smtp-load.ts'
+
+const ROUNDS = Number(process.env.ROUNDS ?? 3)
+const ROUND_MS = Number(process.env.ROUND_MS ?? 4_000)
+const CASES = [
+  { sessions: 10, isFresh: false },
+  { sessions: 50, isFresh: false },
+  { sessions: 10, isFresh: true },
+  { sessions: 50, isFresh: true },
+]
+
+console.log(`fsync of a 5 KB append: ${fsyncMs().toFixed(2)} ms`)
+const martlet = await startBenchServer()
+const postfix = isPostfixThere() ? startPostfix(2_527) : undefined
+try {
+  await martlet.request('POST', '/inboxes', { username: 'load' })
+  for (const { sessions, isFresh } of CASES) {
+    const ours: number[] = []
+    const accepted: number[] = []
+    const filed: number[] = []
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const common = { sessions, isFresh, durationMs: ROUND_MS }
+      ours.push((await load({ ...common, port: martlet.smtpPort, to: 'load@mail.localhost' })).perSecond)
+      if (!postfix) continue
+      const before = postfix.delivered()
+      const start = performance.now()
+      const { perSecond, count } = await load({ ...common, port: postfix.port, to: postfix.to })
+      accepted.push(perSecond)
+      while (postfix.delivered() - before < count) await new Promise((resolve) => setTimeout(resolve, 20))
+      filed.push(count / ((performance.now() - start) / 1000))
+    }
+    const name = `${sessions} sessions, ${isFresh ? 'a connection each mail' : 'connections reused'}`
+    const peer = postfix
+      ? `Postfix ${rate(accepted)} at 250 (ratio ${(median(ours) / median(accepted)).toFixed(2)}), ${rate(filed)} in the Maildir (ratio ${(median(ours) / median(filed)).toFixed(2)})`
+      : 'no Postfix here'
+    console.log(`${name}: Martlet ${rate(ours)}; ${peer}`)
+  }
+} finally {
+  await martlet.stop()
+  postfix?.stop()
+}
+
+function fsyncMs(): number {
+  const file = openSync('.bench-fsync', 'w')
+  const times: number[] = []
+  for (let index = 0; index < 200; index += 1) {
+    const start = performance.now()
+    writeSync(file, Buffer.alloc(5_000))
+    fsyncSync(file)
+    times.push(performance.now() - start)
+  }
+  closeSync(file)
+  rmSync('.bench-fsync')
+  return median(times)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function rate(values: readonly number[]): string {
+  return `${Math.round(median(values))}/s (${Math.round(Math.min(...values))}–${Math.round(Math.max(...values))})`
+}

@@ -1,0 +1,59 @@
+/** The server under measurement, in a process of its own, on the disk of this folder. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+export const KEY = 'am_bench_key_of_this_run'
+
+export interface BenchServer {
+  readonly url: string
+  readonly smtpPort: number
+  readonly pid: number
+  request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  stop(): Promise<void>
+}
+
+export async function startBenchServer(
+  env: Readonly<Record<string, string>> = {},
+  nodeFlags: readonly string[] = [],
+): Promise<BenchServer> {
+  const dataDir = mkdtempSync('.bench-data-')
+  const child = spawn(process.execPath, [...nodeFlags, 'dist/cli.js', 'serve'], {
+    env: {
+      PATH: process.env.PATH,
+      MARTLET_DATA_DIR: dataDir,
+      MARTLET_ROOT_KEY: KEY,
+      MARTLET_HTTP_PORT: '0',
+      MARTLET_SMTP_PORT: '0',
+      MARTLET_LOG_LEVEL: 'info',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ready = await new Promise<{ url: string; smtpPort: number }>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number }
+      if (parsed.msg === 'ready') resolve(parsed)
+    })
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+  })
+  return {
+    ...ready,
+    pid: child.pid!,
+    async request(method, path, body) {
+      const response = await fetch(`${ready.url}/v0${path}`, {
+        method,
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      return (await response.json()) as Record<string, unknown>
+    },
+    async stop() {
+      const exited = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exited
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}

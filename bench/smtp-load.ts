@@ -1,0 +1,132 @@
+/** An SMTP client that costs almost nothing, so that what is measured is the server: pipelined, one socket a session. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+/** About 5 KB: text and HTML alternatives, as agents' mail is. */
+export function sampleMail(id: string, subject = 'A mail of about five kilobytes'): Buffer {
+  const line = 'The quick brown fox jumps over the lazy dog while the mail server files what it says.'
+  const text = `${`${line}\r\n`.repeat(20)}`
+  const html = `<html><body>${`<p>${line}</p>\r\n`.repeat(28)}</body></html>`
+  return Buffer.from(
+    [
+      `From: Ann Example <ann@example.test>`,
+      `To: load@mail.localhost`,
+      `Subject: ${subject}`,
+      `Message-ID: <${id}@example.test>`,
+      'Date: Sat, 21 Nov 2026 10:00:00 +0000',
+      'MIME-Version: 1.0',
+      'Content-Type: multipart/alternative; boundary="b1"',
+      '',
+      '--b1',
+      'Content-Type: text/plain; charset=utf-8',
+      '',
+      text,
+      '--b1',
+      'Content-Type: text/html; charset=utf-8',
+      '',
+      html,
+      '--b1--',
+      '',
+    ].join('\r\n'),
+  )
+}
+
+/** One SMTP connection. */
+export class Session {
+  readonly #socket: Socket
+  #buffered = ''
+  #waiting: ((reply: string) => void)[] = []
+  #replies: string[] = []
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    socket.setNoDelay(true)
+    socket.on('data', (bytes) => this.#read(bytes.toString('latin1')))
+  }
+
+  static async open(port: number): Promise<Session> {
+    const session = new Session(connect(port, '127.0.0.1'))
+    await session.#reply()
+    await session.#say('EHLO bench.example\r\n')
+    return session
+  }
+
+  /** Resolves with the answer to the whole mail. */
+  async deliver(from: string, to: string, mail: Buffer): Promise<string> {
+    this.#socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`)
+    await this.#reply()
+    const rcpt = await this.#reply()
+    const data = await this.#reply()
+    if (!rcpt.startsWith('250') || !data.startsWith('354')) throw new Error(`${rcpt}${data}`)
+    this.#socket.write(Buffer.concat([mail, Buffer.from('\r\n.\r\n')]))
+    const answer = await this.#reply()
+    if (!answer.startsWith('250')) throw new Error(answer)
+    return answer
+  }
+
+  async quit(): Promise<void> {
+    const closed = once(this.#socket, 'close')
+    this.#socket.end('QUIT\r\n')
+    await closed
+  }
+
+  async #say(line: string): Promise<string> {
+    this.#socket.write(line)
+    return this.#reply()
+  }
+
+  #reply(): Promise<string> {
+    const reply = this.#replies.shift()
+    if (reply !== undefined) return Promise.resolve(reply)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #read(text: string): void {
+    this.#buffered += text
+    for (;;) {
+      const match = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(this.#buffered)
+      if (!match) return
+      this.#buffered = this.#buffered.slice(match[0].length)
+      const waiting = this.#waiting.shift()
+      if (waiting) waiting(match[0])
+      else this.#replies.push(match[0])
+    }
+  }
+}
+
+export interface Load {
+  readonly port: number
+  readonly to: string
+  readonly sessions: number
+  /** A new connection for each mail, as strangers' servers do it. */
+  readonly isFresh: boolean
+  readonly durationMs: number
+}
+
+/** @returns mails a second, each counted at its 250 */
+export async function load({
+  port,
+  to,
+  sessions,
+  isFresh,
+  durationMs,
+}: Load): Promise<{ perSecond: number; count: number }> {
+  const end = performance.now() + durationMs
+  const start = performance.now()
+  let count = 0
+  await Promise.all(
+    Array.from({ length: sessions }, async () => {
+      let session = isFresh ? undefined : await Session.open(port)
+      while (performance.now() < end) {
+        const current = session ?? (await Session.open(port))
+        await current.deliver('ann@example.test', to, sampleMail(randomUUID()))
+        count += 1
+        if (isFresh) await current.quit()
+      }
+      await session?.quit()
+      session = undefined
+    }),
+  )
+  return { perSecond: count / ((performance.now() - start) / 1000), count }
+}

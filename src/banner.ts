@@ -1,0 +1,34 @@
+/** What a person sees when the server is ready: where it is, the first key once, and a line to try. */
+import type { Config } from './config.ts'
+import type { Martlet } from './main.ts'
+import { rootKeyFile } from './root-key.ts'
+
+export function printBanner(
+  output: { write(text: string): unknown },
+  config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey'>,
+): void {
+  const keyFile = rootKeyFile(config.dataDir)
+  const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
+  // For the shell: the line to try works as it stands, and shows no key a second time.
+  const key = config.rootKey === undefined ? `$(cat '${keyFile}')` : '$MARTLET_ROOT_KEY'
+  const lines = [
+    'Martlet is ready.',
+    '',
+    `  API        ${martlet.url ?? 'off'}`,
+    `  SMTP       ${martlet.smtpPort === undefined ? 'off' : `${config.host}:${martlet.smtpPort}`}`,
+    `  Domain     ${config.domain}`,
+    `  Data       ${config.dataDir}`,
+    martlet.madeKey === undefined
+      ? `  API key    ${keyHint}`
+      : `  API key    ${martlet.madeKey}   (shown once; kept ${keyHint})`,
+    `  Outbound   ${config.outbound}: mail to other domains is held here and goes nowhere`,
+    '',
+    ...(martlet.url === undefined
+      ? []
+      : ['Try:', `  curl -X POST ${martlet.url}/v0/inboxes -H "Authorization: Bearer ${key}"`, '']),
+    'Ctrl-C stops it.',
+    '',
+  ]
+  output.write(lines.join('\n'))
+}

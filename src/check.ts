@@ -1,0 +1,71 @@
+/**
+ * `martlet check`: would a start succeed? Looks at ports, disk and database without leaving anything behind but an
+ * up-to-date database in its folder. The configuration was checked when it was loaded.
+ */
+import { randomBytes } from 'node:crypto'
+import { access, constants, statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { Config } from './config.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { openStore } from './store/store.ts'
+
+/** @returns the exit status: 0 when all is well */
+export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
+  const checks: [name: string, check: () => Promise<string>][] = [
+    ['configuration', async () => 'valid'],
+    ['HTTP port', () => checkPort(config.host, config.httpPort)],
+    ['SMTP port', () => checkPort(config.host, config.smtpPort)],
+    ['TLS files', () => checkTlsFiles(config)],
+    ['database', () => checkDatabase(config)],
+    ['disk', () => checkDisk(config)],
+  ]
+  let failures = 0
+  for (const [name, check] of checks) {
+    try {
+      output.write(`ok    ${name}: ${await check()}\n`)
+    } catch (error) {
+      failures += 1
+      output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
+    }
+  }
+  return failures === 0 ? 0 : 1
+}
+
+async function checkPort(host: string, port: Config['httpPort']): Promise<string> {
+  if (port === 'off') return 'off'
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return `${host}:${port} is free`
+}
+
+async function checkTlsFiles({ tls }: Config): Promise<string> {
+  if (!tls) return 'none set; a self-signed certificate is made'
+  await access(tls.certFile, constants.R_OK)
+  await access(tls.keyFile, constants.R_OK)
+  return 'readable'
+}
+
+async function checkDatabase(config: Config): Promise<string> {
+  const log = createLog('silent')
+  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
+  try {
+    await store.probe()
+    return `${config.dataDir} can be read and written`
+  } finally {
+    await store.close()
+  }
+}
+
+async function checkDisk({ dataDir, limits }: Config): Promise<string> {
+  const { bavail, bsize } = await statfs(dataDir)
+  const freeBytes = bavail * bsize
+  if (freeBytes < limits.diskFreeBytesMin) {
+    throw new Error(`${freeBytes} bytes free; mail is refused below ${limits.diskFreeBytesMin}`)
+  }
+  return `${Math.floor(freeBytes / 1024 ** 2)} MiB free`
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+/**
+ * The command line: what an operator does without HTTP. Each command is one function below; `serve` is the server.
+ */
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { printBanner } from './banner.ts'
+import { runCheck } from './check.ts'
+import { type Config, loadConfig } from './config.ts'
+import { StartupError } from './errors.ts'
+import { createLog } from './log.ts'
+import { startMartlet } from './main.ts'
+import { createMetrics } from './metrics.ts'
+import { readRootKey } from './root-key.ts'
+import { migrateDatabase } from './store/store.ts'
+
+const USAGE = `Usage: martlet <command>
+
+  serve                 run the server (the default)
+  migrate               bring the database up to date and stop
+  check                 look at configuration, ports, disk and database; exit 1 when something is wrong
+  key create [--name NAME] [--url URL]
+                        make an API key on the running server, with the key in the data folder or MARTLET_ROOT_KEY
+
+Settings are environment variables, listed in docs/configuration.md.
+`
+
+/** Time within which a second signal is taken for the echo of the first. */
+const NPM_ECHO_MS = 500
+
+async function main(args: readonly string[]): Promise<number> {
+  const [command = 'serve', ...rest] = args
+  if (command === 'serve' && rest.length === 0) return serve(loadConfig(process.env))
+  if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
+  if (command === 'check' && rest.length === 0) return runCheck(loadConfig(process.env), process.stdout)
+  if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
+  const isHelp = command === 'help' || command === '--help' || command === '-h'
+  ;(isHelp ? process.stdout : process.stderr).write(USAGE)
+  return isHelp ? 0 : 2
+}
+
+/** Runs until SIGTERM or SIGINT, then stops in order; a second signal stops at once. */
+async function serve(config: Config): Promise<number> {
+  const isForPerson = process.stdout.isTTY === true
+  // A person gets the banner and only what is wrong; a machine gets every line.
+  const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
+  const metrics = createMetrics({ collectProcess: true })
+  const martlet = await startMartlet({ config, log, metrics })
+  if (isForPerson) printBanner(process.stdout, config, martlet)
+  log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    process.once('SIGTERM', resolve).once('SIGINT', resolve)
+  })
+  // Under `npm start` Ctrl-C comes twice: from the terminal, and passed on by npm.
+  const heardAt = performance.now()
+  const stopAtOnce = () => void (performance.now() - heardAt > NPM_ECHO_MS && process.exit(1))
+  process.on('SIGTERM', stopAtOnce).on('SIGINT', stopAtOnce)
+  log.info({ signal }, 'stopping')
+  await martlet.stop()
+  log.info('stopped')
+  return 0
+}
+
+async function migrate(config: Config): Promise<number> {
+  const run = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
+  process.stdout.write(run.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${run.join(', ')}\n`)
+  return 0
+}
+
+/** Speaks HTTP with the running server, since one process owns the database. */
+async function createKey(config: Config, args: readonly string[]): Promise<number> {
+  const options = { name: { type: 'string' }, url: { type: 'string' } } as const
+  const { values } = parseArgs({ args: [...args], options })
+  const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
+  if (rootKey === undefined)
+    throw new StartupError(`No key in ${config.dataDir}; start the server once, or set MARTLET_ROOT_KEY`)
+  const url = values.url ?? config.publicUrl ?? `http://${config.host}:${config.httpPort}`
+  const name = values.name ?? `cli ${randomBytes(3).toString('hex')}`
+  const response = await fetch(`${url}/v0/api-keys`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${rootKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name }),
+  }).catch((cause: unknown) => {
+    throw new StartupError(`No server answers at ${url}; start it, or give --url`, { cause })
+  })
+  const answer = (await response.json()) as { api_key?: string; message?: string }
+  if (!response.ok || answer.api_key === undefined) throw new StartupError(`${url} refused: ${answer.message}`)
+  process.stdout.write(`${answer.api_key}\n`)
+  return 0
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const isExpected =
+    error instanceof StartupError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(isExpected ? `martlet: ${(error as Error).message}\n` : `${(error as Error).stack}\n`)
+  process.exitCode = 1
+}
+// What is left over (a keep-alive socket of fetch, say) must not keep a finished command from ending.
+process.exit()

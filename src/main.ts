@@ -1,0 +1,208 @@
+/**
+ * The composition root: config → store → mail services → edges, started in order and stopped in reverse. The one place
+ * where time, randomness and the outside come in, and where a reader sees what needs what.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Config } from './config.ts'
+import { agentMail } from './edges/http/agentmail/index.ts'
+import { createHttpServer } from './edges/http/server.ts'
+import { createReceiver } from './edges/smtp/receiver.ts'
+import type { Log } from './log.ts'
+import { requireInbox, requireKey, requirePod } from './mail/access/access.ts'
+import { actorName } from './mail/access/actor.ts'
+import { createApiKeys, makeKey } from './mail/access/api-keys.ts'
+import { createCredentials } from './mail/access/credentials.ts'
+import { prepareFirstStart } from './mail/accounts/first-start.ts'
+import { createRemoveInbox } from './mail/accounts/remove-inbox.ts'
+import { createDomains } from './mail/domains/domains.ts'
+import { createFeed } from './mail/events/feed.ts'
+import { keyRevoked } from './mail/events/resource-events.ts'
+import { sweepEvents } from './mail/events/retention.ts'
+import { createInboxes, REMOVE_INBOX } from './mail/inboxes/inboxes.ts'
+import { JobRunner } from './mail/jobs/runner.ts'
+import { createSweeps } from './mail/jobs/sweeps.ts'
+import { createContents } from './mail/messages/contents.ts'
+import { createDownloads } from './mail/messages/downloads.ts'
+import { createFiling } from './mail/messages/filing.ts'
+import { createLabels } from './mail/messages/labels.ts'
+import { createMessages } from './mail/messages/messages.ts'
+import { createNews } from './mail/messages/news.ts'
+import { createReader } from './mail/messages/reader.ts'
+import { createRemoval } from './mail/messages/removal.ts'
+import { sweepBlobs, sweepRollups } from './mail/messages/sweep.ts'
+import { createThreads } from './mail/messages/threads.ts'
+import { createFileReceived } from './mail/receiving/file-received.ts'
+import { createLocalTarget } from './mail/receiving/local-target.ts'
+import { createReceiving } from './mail/receiving/receiving.ts'
+import { captureTarget } from './mail/sending/capture-target.ts'
+import { createDeliveryWorker } from './mail/sending/deliver.ts'
+import { createDeliveries } from './mail/sending/deliveries.ts'
+import { createForwardedAttachments } from './mail/sending/forwarded-attachments.ts'
+import { createIdempotency } from './mail/sending/idempotency.ts'
+import { createRecordOutcome } from './mail/sending/outcome.ts'
+import { createSending } from './mail/sending/sending.ts'
+import { createSubmit } from './mail/sending/submit.ts'
+import { sweepIdempotencyKeys } from './mail/sending/sweep.ts'
+import { createOrganizations } from './mail/tenants/organizations.ts'
+import { createPods } from './mail/tenants/pods.ts'
+import type { Metrics } from './metrics.ts'
+import { readRootKey, writeRootKey } from './root-key.ts'
+import { openStore } from './store/store.ts'
+import { openTls } from './tls-source.ts'
+
+/** A server that is up. */
+export interface Martlet {
+  /** Under which this machine reaches the API; undefined when its port is off. */
+  readonly url: string | undefined
+  /** undefined when it is off. */
+  readonly smtpPort: number | undefined
+  /** The root key if it was made at this start; to be shown once, and only to a person. */
+  readonly madeKey: string | undefined
+  /** Finishes what runs, within limits.shutdownGraceMs, and closes everything. Later calls join the first. */
+  stop(): Promise<void>
+}
+
+export interface MartletNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Epoch ms. */
+  readonly clock?: () => number
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws StartupError with a sentence for the operator; nothing is left running
+ */
+export async function startMartlet({ config, log, metrics, clock = Date.now }: MartletNeeds): Promise<Martlet> {
+  const { limits } = config
+  const random = randomBytes
+  const owner = randomUUID()
+  const stops: (() => Promise<void>)[] = []
+  const stopAll = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop()
+  }
+
+  try {
+    const store = await openStore({ config, log, metrics, clock, random })
+    stops.push(() => store.close())
+
+    const onLeftover = (error: unknown, blobKey: string) =>
+      log.warn({ err: error, blobKey }, 'a blob was left to the sweep')
+    const credentials = createCredentials({ store, clock })
+    const domains = createDomains({ store })
+    const madeKey = await prepareFirstStart({
+      store,
+      domains,
+      sharedDomain: config.domain,
+      rootKey: config.rootKey,
+      makeRootKey: async () => {
+        const kept = await readRootKey(config.dataDir) // a start that died between the file and the database
+        const key = kept ?? makeKey(random)
+        if (kept === undefined) await writeRootKey(config.dataDir, key)
+        return key
+      },
+    })
+    const tls = await openTls({ config, store, clock })
+
+    // What the product does
+    const feed = createFeed({
+      ...{ store, clock, log, metrics, limits },
+      resolve: {
+        inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
+        podId: async (actor, ref) => (await requirePod(store.db, requireKey(actor), 'message_read', ref)).id,
+      },
+    })
+    const apiKeys = createApiKeys({
+      ...{ store, random, clock, limits },
+      keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
+    })
+    const inboxes = createInboxes({ store, sharedDomain: config.domain, random, limits })
+    const reader = createReader(limits)
+    stops.push(() => reader.stop())
+    const contents = createContents({ store, limits, onLeftover })
+    const downloads = createDownloads({ store, contents, clock, random, limits })
+    const removal = createRemoval({ store, onLeftover })
+    const file = createFiling(store)
+    const fileReceived = createFileReceived({ file, domain: config.domain })
+    const receiving = createReceiving({ store, config, contents, reader, fileReceived, metrics, clock })
+    const submit = createSubmit({ store, config, domains, contents, reader, file, metrics, clock, random })
+    const idempotency = createIdempotency({ store, limits })
+    const attachmentsOf = createForwardedAttachments({ store, contents })
+    const sending = createSending({ store, submit, idempotency, attachmentsOf, limits })
+    const recordOutcome = createRecordOutcome({ store, removal, limits, spread: Math.random })
+
+    // What works in the background
+    const localTarget = createLocalTarget(receiving)
+    const worker = createDeliveryWorker({
+      ...{ store, contents, recordOutcome, owner, clock, log, metrics, limits },
+      targetFor: async (domain) => ((await domains.isOurs(domain)) ? localTarget : captureTarget),
+    })
+    const handlers = { [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }) }
+    const jobs = new JobRunner({ store, handlers, owner, clock, log, metrics, limits })
+    const sweeps = createSweeps({ log, metrics })
+    await feed.start()
+    worker.start()
+    stops.push(() => worker.stop(limits.shutdownGraceMs))
+    jobs.start()
+    stops.push(() => jobs.stop())
+    const needs = { store, clock, limits }
+    sweeps.every(limits.blobSweepMs, 'events', (signal) => sweepEvents(needs, signal))
+    sweeps.every(limits.blobSweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
+    sweeps.every(limits.blobSweepMs, 'counts', (signal) => sweepRollups(needs, signal))
+    sweeps.every(limits.blobSweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    sweeps.every(limits.usedAtFlushMs, 'key uses', () => credentials.flushUses())
+    stops.push(async () => {
+      await sweeps.stop()
+      await credentials.flushUses()
+    })
+
+    // What listens. SMTP comes first and goes last but for the sockets: a mail that comes in is still told.
+    let isUp = false
+    const http =
+      config.httpPort === 'off'
+        ? undefined
+        : createHttpServer({
+            ...{ config, log, metrics, credentials },
+            probes: { start: () => requireUp(isUp), store: () => store.probe() },
+            dialects: [
+              agentMail({
+                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, feed },
+                organizations: createOrganizations({ store }),
+                pods: createPods({ store, limits }),
+                messages: createMessages({ store, downloads, removal, limits }),
+                threads: createThreads({ store, downloads, removal, limits }),
+                labels: createLabels({ store, limits }),
+                deliveries: createDeliveries({ store }),
+                news: createNews({ store }),
+              }),
+            ],
+          })
+    stops.push(() => feed.stop())
+    const listening = await http?.listen()
+    if (http) stops.push(() => http.stop(limits.shutdownGraceMs))
+    const receiver = config.smtpPort === 'off' ? undefined : createReceiver({ config, log, metrics, receiving, tls })
+    const smtp = await receiver?.listen()
+    if (receiver) stops.push(() => receiver.stop(limits.shutdownGraceMs))
+    isUp = true
+
+    let stopping: Promise<void> | undefined
+    return {
+      url: listening?.url,
+      smtpPort: smtp?.port,
+      madeKey,
+      stop() {
+        stopping ??= stopAll()
+        return stopping
+      },
+    }
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+}
+
+function requireUp(isUp: boolean): void {
+  if (!isUp) throw new Error('not every listener is up yet')
+}

@@ -1,0 +1,32 @@
+/** The certificate that listeners show: the operator's files, or the self-signed one of the first start. */
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import type { Config } from './config.ts'
+import type { TlsSource } from './edges/tls.ts'
+import { StartupError } from './errors.ts'
+import { ensureCertificate } from './mail/domains/certificate.ts'
+import type { Store } from './store/store.ts'
+
+interface TlsNeeds {
+  readonly config: Pick<Config, 'tls' | 'hostname'>
+  readonly store: Store
+  readonly clock: () => number
+}
+
+/** @throws StartupError when the files cannot be read or do not belong together */
+export async function openTls({ config, store, clock }: TlsNeeds): Promise<TlsSource> {
+  const pair = config.tls ? readFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
+  // Nothing changes it while the server runs: renewing comes with ACME.
+  return { current: () => pair, onChange: () => () => undefined }
+}
+
+function readFiles({ certFile, keyFile }: { certFile: string; keyFile: string }): { cert: string; key: string } {
+  try {
+    const pair = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
+    createSecureContext(pair) // throws when they do not belong together
+    return pair
+  } catch (error) {
+    const detail = (error as Error).message
+    throw new StartupError(`MARTLET_TLS_CERT and MARTLET_TLS_KEY cannot be used: ${detail}`, { cause: error })
+  }
+}

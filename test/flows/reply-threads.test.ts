@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import { startWorld } from '../world.ts'
+
+test('reply, reply to all and forward grow one thread', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
+
+  await world.smtp.send({
+    from: 'Ann <ann@example.test>',
+    to: [ada.email, bob.email],
+    cc: 'carl@example.test',
+    subject: 'plans',
+    text: 'shall we?',
+    messageId: '<first@example.test>',
+  })
+  const { message } = await socket.next('message.received')
+
+  const reply = await world.agentmail.inboxes.messages.reply(ada.inboxId, message.message_id, { text: 'yes' })
+  const all = await world.agentmail.inboxes.messages.replyAll(ada.inboxId, message.message_id, { text: 'yes, all' })
+  const forward = await world.agentmail.inboxes.messages.forward(ada.inboxId, message.message_id, {
+    to: 'dora@example.test',
+    text: 'see below',
+  })
+  expect([reply.threadId, all.threadId, forward.threadId]).toEqual(Array(3).fill(message.thread_id))
+
+  const thread = await world.agentmail.inboxes.threads.get(ada.inboxId, message.thread_id)
+  expect(thread.messages.map(({ subject, to, cc, inReplyTo }) => ({ subject, to, cc, inReplyTo }))).toEqual([
+    { subject: 'plans', to: [ada.email, bob.email], cc: ['carl@example.test'], inReplyTo: undefined },
+    { subject: 'Re: plans', to: ['Ann <ann@example.test>'], cc: undefined, inReplyTo: '<first@example.test>' },
+    {
+      subject: 'Re: plans',
+      to: ['Ann <ann@example.test>'],
+      cc: [bob.email, 'carl@example.test'],
+      inReplyTo: '<first@example.test>',
+    },
+    { subject: 'Fwd: plans', to: ['dora@example.test'], cc: undefined, inReplyTo: undefined },
+  ])
+  expect(thread.messageCount).toBe(4)
+  expect(thread.messages[3]!.text).toContain('shall we?')
+
+  // The answer that comes from outside finds the thread by our Message-ID, the one that overtook its parent too.
+  await world.smtp.send({ to: ada.email, subject: 'other words', text: 'fine', inReplyTo: reply.messageId })
+  expect((await socket.next('message.received')).message.thread_id).toBe(message.thread_id)
+})
+
+test('a reply that overtakes its parent meets it in one thread', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+
+  await world.smtp.send({ to: ada.email, text: 'answer', messageId: '<b@example.test>', inReplyTo: '<a@example.test>' })
+  const answer = await socket.next('message.received')
+  await world.smtp.send({ to: ada.email, text: 'question', messageId: '<a@example.test>' })
+  const question = await socket.next('message.received')
+
+  expect(question.message.thread_id).toBe(answer.message.thread_id)
+})
+
+test('equal subjects join nothing', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+
+  await world.smtp.send({ to: ada.email, subject: 'Hello', text: 'one' })
+  await world.smtp.send({ to: ada.email, subject: 'Re: Hello', text: 'two' })
+
+  const [first, second] = [await socket.next('message.received'), await socket.next('message.received')]
+  expect(second.message.thread_id).not.toBe(first.message.thread_id)
+})
+
+test('an attachment that is forwarded arrives whole', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const bytes = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 256))
+
+  await world.smtp.send({ to: ada.email, text: 'see', attachments: [{ filename: 'zahlen.bin', content: bytes }] })
+  const { message } = await socket.next()
+  await world.agentmail.inboxes.messages.forward(ada.inboxId, message.message_id, { to: bob.email })
+
+  const forwarded = (await socket.next()).message
+  expect(forwarded.attachments).toMatchObject([{ filename: 'zahlen.bin', size: 5000 }])
+  const [attachment] = forwarded.attachments
+  const link = await world.agentmail.inboxes.messages.getAttachment(
+    bob.inboxId,
+    forwarded.message_id,
+    attachment.attachment_id,
+  )
+  expect(Buffer.from(await (await fetch(link.downloadUrl)).arrayBuffer()).equals(bytes)).toBe(true)
+})

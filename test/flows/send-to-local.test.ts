@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest'
+import { startWorld } from '../world.ts'
+
+test('a mail to another inbox here goes through the queue and is told on both sides', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe()
+
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
+    to: bob.email,
+    subject: 'lunch?',
+    text: 'at noon',
+    html: '<p>at <b>noon</b></p>',
+  })
+
+  expect((await socket.next('message.sent')).send).toMatchObject({
+    inbox_id: ada.email,
+    message_id: sent.messageId,
+    thread_id: sent.threadId,
+    recipients: [bob.email],
+  })
+  const received = await socket.next('message.received')
+  expect(received.message).toMatchObject({
+    inbox_id: bob.email,
+    message_id: sent.messageId,
+    from: 'Ada <ada@mail.localhost>',
+    subject: 'lunch?',
+    text: 'at noon',
+    labels: ['received', 'unread'],
+  })
+  expect((await socket.next('message.delivered')).delivery).toMatchObject({
+    inbox_id: ada.email,
+    recipients: [bob.email],
+  })
+
+  const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
+  expect(copy.labels).toEqual(['delivered', 'sent'])
+  const { body } = await world.request(
+    'GET',
+    `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(sent.messageId)}/deliveries`,
+  )
+  expect(body.deliveries).toMatchObject([{ recipient: bob.email, state: 'delivered', attempts: 1 }])
+})
+
+test('mail to oneself is one message, sent and received', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
+    to: ada.email,
+    subject: 'note',
+    text: 'to self',
+  })
+
+  expect((await socket.next('message.received')).message).toMatchObject({ message_id: sent.messageId })
+  await socket.next('message.delivered')
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
+  expect(messages.map(({ messageId, labels }) => ({ messageId, labels }))).toEqual([
+    { messageId: sent.messageId, labels: ['delivered', 'received', 'sent', 'unread'] },
+  ])
+})
+
+test('a recipient who does not exist here bounces, and blocks none of the others', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe()
+
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
+    to: ['nobody@mail.localhost', bob.email],
+    subject: 'hello',
+    text: 'hello',
+  })
+
+  expect((await socket.next('message.received')).message.inbox_id).toBe(bob.email)
+  expect((await socket.next('message.bounced')).bounce).toMatchObject({
+    message_id: sent.messageId,
+    type: 'Permanent',
+    recipients: [{ address: 'nobody@mail.localhost', status: '5.1.1' }],
+  })
+  expect((await socket.next('message.delivered')).delivery.recipients).toEqual([bob.email])
+  const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
+  expect(copy.labels).toEqual(['bounced', 'delivered', 'sent'])
+})
+
+test('blind recipients get the mail and are in no header', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
+
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
+    to: 'someone@example.test',
+    bcc: [bob.email],
+    subject: 'secret',
+    text: 'psst',
+  })
+
+  const { message } = await socket.next('message.received')
+  expect(message.bcc).toBeUndefined()
+  const raw = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, message.message_id)
+  expect(await (await fetch(raw.downloadUrl)).text()).not.toMatch(/bob@/)
+  const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
+  expect(copy.bcc).toEqual([bob.email]) // the sender knows
+})

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startServer } from '../server-process.ts'
+import { openSocket } from '../socket-client.ts'
+
+const KEY = 'am_test_key_for_shutdown_drains'
+
+async function startHere() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const env = { MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: KEY, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+  const server = await startServer(env)
+  onTestFinished(() => server.signal('SIGKILL'))
+  return { server, env }
+}
+
+async function createInbox(url: string, username: string): Promise<string> {
+  const response = await fetch(`${url}/v0/inboxes`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ username }),
+  })
+  return ((await response.json()) as { email: string }).email
+}
+
+test('SIGTERM finishes the mail that is coming in, tells it, closes sockets with 1012 and exits with 0', async () => {
+  const { server, env } = await startHere()
+  const address = await createInbox(server.url, 'ada')
+  const socket = await openSocket(`${server.url.replace('http', 'ws')}/v0`, KEY)
+  socket.send({ type: 'subscribe' })
+  await socket.nextFrame((frame) => frame.type === 'subscribed')
+  const smtp = await dialogue(server.smtpPort)
+  for (const line of ['EHLO test.example', 'MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) {
+    await smtp.say(line)
+  }
+  smtp.write('Subject: on the way\r\n\r\nhalf of it,')
+
+  server.signal('SIGTERM')
+  // The stop has begun when new connections are refused; only then does the rest of the mail come.
+  await refused(server.smtpPort)
+  expect(await smtp.say(' and the rest\r\n.')).toMatch(/^250 /)
+
+  expect((await socket.next('message.received')).message).toMatchObject({ subject: 'on the way' })
+  expect((await socket.closed).code).toBe(1012)
+  expect(await server.exited).toBe(0)
+
+  const again = await startServer(env)
+  onTestFinished(() => again.signal('SIGKILL'))
+  const list = await fetch(`${again.url}/v0/inboxes/${address}/messages`, {
+    headers: { authorization: `Bearer ${KEY}` },
+  })
+  expect(((await list.json()) as { count: number }).count).toBe(1)
+})
+
+test('Python clients are closed with 1001, which they take quietly', async () => {
+  const { server } = await startHere()
+  const url = `${server.url.replace('http', 'ws')}/v0`
+  const socket = await openSocket(url, KEY, { 'x-fern-language': 'Python' })
+  socket.send({ type: 'subscribe' })
+  await socket.nextFrame((frame) => frame.type === 'subscribed')
+
+  server.signal('SIGTERM')
+
+  expect((await socket.closed).code).toBe(1001)
+  expect(await server.exited).toBe(0)
+})
+
+// The logger's own stream waited for ever at exit when the reader of its pipe was gone.
+test('a server whose log nobody reads any more stops all the same', async () => {
+  const { server } = await startHere()
+  server.stopReading()
+  await createInbox(server.url, 'ada') // writes a line that finds no reader
+
+  server.signal('SIGTERM')
+
+  expect(await server.exited).toBe(0)
+})
+
+/** An SMTP conversation by hand. */
+async function dialogue(port: number) {
+  const socket = connect(port, '127.0.0.1')
+  let buffered = ''
+  const replies: string[] = []
+  let wake: (() => void) | undefined
+  socket.on('data', (bytes) => {
+    buffered += bytes
+    // A reply ends with a line whose code is followed by a space.
+    for (
+      let match = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(buffered);
+      match;
+      match = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(buffered)
+    ) {
+      replies.push(match[0])
+      buffered = buffered.slice(match[0].length)
+    }
+    wake?.()
+  })
+  const reply = async () => {
+    while (replies.length === 0)
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    return replies.shift()!
+  }
+  await reply()
+  return {
+    write: (text: string) => void socket.write(text),
+    say(line: string) {
+      socket.write(`${line}\r\n`)
+      return reply()
+    },
+  }
+}
+
+/** Resolves once nobody listens on the port any more. */
+async function refused(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    const isRefused = await Promise.race([
+      once(socket, 'connect').then(() => false),
+      once(socket, 'error').then(() => true),
+    ]).catch(() => true)
+    socket.destroy()
+    if (isRefused) return
+  }
+}

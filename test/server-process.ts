@@ -1,0 +1,52 @@
+/** The server as its own process, for tests that stop or kill it. Runs what `npm run build` made. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
+
+export interface ServerProcess {
+  readonly url: string
+  readonly smtpPort: number
+  /** Lines of the log so far. */
+  readonly lines: readonly Record<string, unknown>[]
+  /** Resolves with the exit code (null after a signal). */
+  readonly exited: Promise<number | null>
+  signal(name: NodeJS.Signals): void
+  /** From now on nobody reads its log. */
+  stopReading(): void
+}
+
+/** Resolves when it says that it is ready; rejects with its last words when it does not get there. */
+export async function startServer(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
+  const child: ChildProcess = spawn(process.execPath, [cli, 'serve'], {
+    // Only what is given: the environment of the test run must not reach the server.
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: Record<string, unknown>[] = []
+  const words: string[] = []
+  child.stderr!.on('data', (text) => words.push(String(text)))
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+
+  const ready = new Promise<Record<string, unknown>>((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const parsed = JSON.parse(line) as Record<string, unknown>
+      lines.push(parsed)
+      if (parsed.msg === 'ready') resolve(parsed)
+    })
+  })
+  const first = await Promise.race([ready, exited])
+  if (first === null || typeof first === 'number') {
+    throw new Error(`the server ended with ${first}: ${words.join('')} ${JSON.stringify(lines.at(-1))}`)
+  }
+  return {
+    url: first.url as string,
+    smtpPort: first.smtpPort as number,
+    lines,
+    exited,
+    signal: (name) => void child.kill(name),
+    stopReading: () => void child.stdout!.destroy(),
+  }
+}

@@ -1,0 +1,56 @@
+/** A WebSocket client whose frames a test waits for, instead of sleeping. */
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+
+// biome-ignore lint/suspicious/noExplicitAny: frames have every shape
+export type Frame = any
+
+export interface TestSocket {
+  readonly raw: WebSocket
+  send(frame: unknown): void
+  /** The next frame not yet taken that fits; earlier ones that do not fit stay. */
+  nextFrame(fits: (frame: Frame) => boolean): Promise<Frame>
+  /** The next event not yet taken, of the given type if one is named. */
+  next(eventType?: string): Promise<Frame>
+  /** Frames that came and were not taken. */
+  readonly pending: readonly Frame[]
+  readonly closed: Promise<{ code: number; reason: string }>
+  close(): void
+}
+
+export async function openSocket(url: string, key: string, headers: Record<string, string> = {}): Promise<TestSocket> {
+  const raw = new WebSocket(url, { headers: { authorization: `Bearer ${key}`, ...headers } })
+  const pending: Frame[] = []
+  const waiting: {
+    fits: (frame: Frame) => boolean
+    resolve: (frame: Frame) => void
+    reject: (error: Error) => void
+  }[] = []
+  const closed = once(raw, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }))
+  raw.on('message', (data) => {
+    const frame: Frame = JSON.parse(String(data))
+    const index = waiting.findIndex(({ fits }) => fits(frame))
+    if (index === -1) pending.push(frame)
+    else waiting.splice(index, 1)[0]!.resolve(frame)
+  })
+  void closed.then(({ code }) => {
+    for (const { reject } of waiting.splice(0))
+      reject(new Error(`the socket closed with ${code} while a frame was awaited`))
+  })
+  await once(raw, 'open')
+
+  const nextFrame = (fits: (frame: Frame) => boolean): Promise<Frame> => {
+    const index = pending.findIndex(fits)
+    if (index !== -1) return Promise.resolve(pending.splice(index, 1)[0])
+    return new Promise((resolve, reject) => waiting.push({ fits, resolve, reject }))
+  }
+  return {
+    raw,
+    send: (frame) => raw.send(JSON.stringify(frame)),
+    nextFrame,
+    next: (eventType) => nextFrame((frame) => frame.type === 'event' && (!eventType || frame.event_type === eventType)),
+    pending,
+    closed,
+    close: () => raw.terminate(),
+  }
+}

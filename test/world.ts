@@ -1,0 +1,152 @@
+/**
+ * A whole server for a test, with real clients around it: SMTP by nodemailer, HTTP by fetch and the `agentmail` SDK,
+ * WebSocket by `ws`. Nothing is mocked; only limits and settings differ.
+ *
+ *   await using world = await startWorld()
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AgentMailClient } from 'agentmail'
+import { createTransport, type SendMailOptions } from 'nodemailer'
+import { type Limits, loadConfig } from '../src/config.ts'
+import { createLog } from '../src/log.ts'
+import { type Martlet, startMartlet } from '../src/main.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { openSocket, type TestSocket } from './socket-client.ts'
+
+export interface WorldOptions {
+  readonly limits?: Partial<Limits>
+  readonly env?: Readonly<Record<string, string>>
+  readonly clock?: () => number
+}
+
+interface RequestOptions {
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly key?: string
+}
+
+export interface Answer {
+  readonly status: number
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  readonly body: any
+  readonly headers: Headers
+}
+
+export class World implements AsyncDisposable {
+  readonly rootKey = 'am_test_root_key_of_this_world'
+  readonly dataDir: string
+  readonly #options: WorldOptions
+  #martlet: Martlet
+  #sockets: TestSocket[] = []
+
+  constructor(martlet: Martlet, dataDir: string, options: WorldOptions) {
+    this.#martlet = martlet
+    this.dataDir = dataDir
+    this.#options = options
+  }
+
+  get url(): string {
+    return this.#martlet.url!
+  }
+
+  get smtpPort(): number {
+    return this.#martlet.smtpPort!
+  }
+
+  /** The real SDK, pointed here. */
+  get agentmail(): AgentMailClient {
+    return this.agentmailAs(this.rootKey)
+  }
+
+  agentmailAs(apiKey: string): AgentMailClient {
+    return new AgentMailClient({ apiKey, baseUrl: this.url, maxRetries: 0 })
+  }
+
+  async request(
+    method: string,
+    path: string,
+    { body, headers = {}, key = this.rootKey }: RequestOptions = {},
+  ): Promise<Answer> {
+    const isRaw = typeof body === 'string' || Buffer.isBuffer(body)
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...(key !== '' && { authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: isRaw ? (body as string) : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: response.headers }
+  }
+
+  /** Any mail over a new connection; resolves with the answer to DATA. */
+  readonly smtp = {
+    send: async (mail: SendMailOptions): Promise<{ messageId: string; response: string }> => {
+      const transport = createTransport({ host: '127.0.0.1', port: this.smtpPort, tls: { rejectUnauthorized: false } })
+      try {
+        return await transport.sendMail({ from: 'ann@example.test', ...mail })
+      } finally {
+        transport.close()
+      }
+    },
+  }
+
+  /** A WebSocket that has subscribed. */
+  async subscribe(
+    interest: { eventTypes?: string[]; inboxIds?: string[]; podIds?: string[]; after?: string; key?: string } = {},
+  ): Promise<TestSocket> {
+    const socket = await openSocket(`${this.url.replace('http', 'ws')}/v0`, interest.key ?? this.rootKey)
+    this.#sockets.push(socket)
+    const { eventTypes, inboxIds, podIds, after } = interest
+    socket.send({
+      type: 'subscribe',
+      ...(eventTypes && { event_types: eventTypes }),
+      ...(inboxIds && { inbox_ids: inboxIds }),
+      ...(podIds && { pod_ids: podIds }),
+      ...(after !== undefined && { after }),
+    })
+    await socket.nextFrame((frame) => frame.type === 'subscribed' || frame.type === 'error')
+    return socket
+  }
+
+  /** Stops the server in order. */
+  async stop(): Promise<void> {
+    await this.#martlet.stop()
+  }
+
+  /** Starts it again on the same data folder, on new ports. */
+  async restart(): Promise<void> {
+    await this.stop()
+    this.#martlet = await boot(this.dataDir, this.rootKey, this.#options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.close()
+    await this.stop()
+    await rm(this.dataDir, { recursive: true, force: true })
+  }
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  const martlet = await boot(dataDir, 'am_test_root_key_of_this_world', options)
+  return new World(martlet, dataDir, options)
+}
+
+function boot(dataDir: string, rootKey: string, { limits, env, clock }: WorldOptions): Promise<Martlet> {
+  const settings = {
+    MARTLET_DATA_DIR: dataDir,
+    MARTLET_HTTP_PORT: '0',
+    MARTLET_SMTP_PORT: '0',
+    MARTLET_ROOT_KEY: rootKey,
+    MARTLET_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
+    ...env,
+  }
+  const config = loadConfig(settings, limits)
+  return startMartlet({ config, log: createLog(config.logLevel), metrics: createMetrics(), ...(clock && { clock }) })
+}
