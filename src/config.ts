@@ -129,7 +129,7 @@ export const limits = {
     unit: 'count',
     sentence: 'Characters of a body from which reply text is extracted; a longer one has none.',
   },
-  searchTextCharsMax: { default: 100_000, unit: 'count', sentence: 'Characters of a body that search looks at.' },
+  searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that search looks at.' },
   previewCharsMax: { default: 200, unit: 'count', sentence: 'Characters of a preview.' },
   parseOnLoopBytesMax: {
     default: 256 * KIB,
@@ -157,10 +157,17 @@ export const limits = {
     unit: 'count',
     sentence: 'Messages shown with a thread when the client names no limit.',
   },
+  filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
   listScanRowsMax: {
     default: 5_000,
     unit: 'count',
     sentence: 'Rows that one page of a filtered list may look at; the page may then be empty and still have a token.',
+  },
+  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients shown with a thread.' },
+  threadAttachmentMessagesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Newest messages of a thread whose attachments are shown with it.',
   },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
   // Live
@@ -184,6 +191,11 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Interval of protocol pings; two without an answer close the socket.',
   },
+  socketCloseMs: {
+    default: 500,
+    unit: 'milliseconds',
+    sentence: 'Time for the peers of WebSockets to answer the close of a server that stops.',
+  },
   socketFrameBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
@@ -197,6 +209,11 @@ export const limits = {
     sentence: 'Interval at which the log is read when no commit rang.',
   },
   eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  newsKeptMax: {
+    default: 64,
+    unit: 'count',
+    sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
+  },
   eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
   labelEventRetentionMs: {
     default: 90 * DAY,

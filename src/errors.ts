@@ -107,6 +107,10 @@ export const errors = {
 
   // Things
   not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
+  method_not_allowed: define<{ method: string; allowed: string }>({
+    kind: 'not_found',
+    message: (p) => `This path does not take ${p.method}; it takes ${p.allowed}`,
+  }),
   resource_taken: define<{ what: string }>({
     kind: 'taken',
     message: (p) => `${p.what} is already taken`,

@@ -125,7 +125,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
     const downloads = createDownloads({ store, contents, clock, random, limits })
     const removal = createRemoval({ store, onLeftover })
     const file = createFiling(store)
-    const fileReceived = createFileReceived({ file, domain: config.domain })
+    const fileReceived = createFileReceived({ file, domain: config.domain, limits })
     const receiving = createReceiving({ store, config, contents, reader, fileReceived, metrics, clock })
     const submit = createSubmit({ store, config, domains, contents, reader, file, metrics, clock, random })
     const idempotency = createIdempotency({ store, limits })
@@ -158,7 +158,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
       await credentials.flushUses()
     })
 
-    // What listens. SMTP comes first and goes last but for the sockets: a mail that comes in is still told.
+    // What listens. In a stop SMTP goes first, then requests, then the feed, then sockets: what came in is still told.
     let isUp = false
     const http =
       config.httpPort === 'off'
@@ -166,6 +166,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
         : createHttpServer({
             ...{ config, log, metrics, credentials },
             probes: { start: () => requireUp(isUp), store: () => store.probe() },
+            beforeSocketsClose: () => feed.stop(),
             dialects: [
               agentMail({
                 ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, feed },
@@ -175,7 +176,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
                 deliveries: createDeliveries({ store }),
-                news: createNews({ store }),
+                news: createNews({ store, limits }),
               }),
             ],
           })

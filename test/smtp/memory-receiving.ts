@@ -2,8 +2,8 @@
  * The receiving port's test double: keeps what it is given, fails as it is told. Flows with the real core are in test/flows.
  */
 import { MailError } from '../../src/errors.ts'
-import type { Arrival, Envelope } from '../../src/mail/receiving/arrival.ts'
-import type { Receipt, Receiving } from '../../src/mail/receiving/receiving.ts'
+import type { Arrival, Envelope, Receipt } from '../../src/mail/receiving/arrival.ts'
+import type { Receiving } from '../../src/mail/receiving/receiving.ts'
 
 export interface FiledMail {
   arrival: Arrival

@@ -15,7 +15,7 @@ declare module 'fastify' {
 }
 
 /**
- * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service (contract agentmail.md §1.2).
+ * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service (docs/compatibility/agentmail.md).
  *
  * @throws missing_authorization, unknown_api_key
  */
@@ -28,7 +28,7 @@ export async function authenticateHeader(
 
 /**
  * For upgrades and event streams, which browsers open without headers of their own: also from a query parameter. The
- * header wins where both are given: AgentMail's Node client sends both (contract agentmail.md §3.1). Nowhere else may a key
+ * header wins where both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). Nowhere else may a key
  * stand in a URL: URLs are logged by every proxy on the way.
  *
  * @param parameter name of the query parameter, for example "api_key"

@@ -1,6 +1,6 @@
 /**
  * Message-IDs in paths. AgentMail's Python clients escape `<` and `>` but nothing between them, so `<a/b+c@d>` arrives as
- * `%3Ca/b+c@d%3E` and would be two segments (contract agentmail-2.md §0, row 7). Whatever stands between the brackets
+ * `%3Ca/b+c@d%3E` and would be two segments (docs/compatibility/agentmail.md). Whatever stands between the brackets
  * is one segment here; what other clients have escaped already stays as it is.
  */
 

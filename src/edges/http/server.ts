@@ -4,8 +4,7 @@
  *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
  *
  * Crash: nothing is kept here. Stop: /readyz says no and new requests get 503, which clients repeat, while what runs is
- * finished; WebSockets are closed last, since their clients dial again at once and some of them only once (contract
- * agentmail.md §3.4). Must not: know a dialect's shapes or any rule.
+ * finished; WebSockets are closed last, since their clients dial again at once and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's shapes or any rule.
  */
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
@@ -32,6 +31,8 @@ export interface HttpServerNeeds {
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
+  /** Called in a stop when no request runs any more: the feed tells its rest and ends. */
+  readonly beforeSocketsClose?: () => Promise<void>
   /** The first one answers for paths that no dialect claims. */
   readonly dialects: readonly [Dialect, ...Dialect[]]
 }
@@ -133,6 +134,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     // The port stays open meanwhile: a 503 is repeated by clients, a refused connection is not.
     await Promise.race([requests.idle(), graceOver])
     clearTimeout(timer)
+    // Whoever listens hears what the last requests did, before its socket closes.
+    await needs.beforeSocketsClose?.()
     await upgrades.closeAll()
     const closed = app.close()
     app.server.closeAllConnections()

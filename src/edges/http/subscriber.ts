@@ -7,7 +7,7 @@
  *   none of it leaves for `limits.socketStallMs`, or the feed's own buffer runs over meanwhile, the socket closes with
  *   1013. The reader comes back with the cursor of the last frame it read and misses nothing.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
- *   not a JSON object: AgentMail's Node client dies of plain text (contract agentmail.md §3.5).
+ *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  * Must not: decide what an actor may see (the feed does) or how an event looks (the dialect does).
  */
 import type { RawData, WebSocket } from 'ws'

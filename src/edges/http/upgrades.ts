@@ -14,9 +14,6 @@ import { toMailError, writeFailure } from './failures.ts'
 import { pathOf } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
 
-/** How long a stop waits for the peers' close frames. A restart must be back within a second: some clients dial once. */
-const CLOSE_HANDSHAKE_MS = 500
-
 interface UpgradesNeeds {
   readonly limits: Limits
   readonly log: Log
@@ -58,7 +55,7 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
       })
       const timer = setTimeout(() => {
         for (const socket of open.keys()) socket.terminate()
-      }, CLOSE_HANDSHAKE_MS)
+      }, limits.socketCloseMs) // short: a restart must be back within a second, since some clients dial once
       await Promise.all(closed)
       clearTimeout(timer)
     },

@@ -6,7 +6,7 @@
  * appear twice.
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../errors.ts'
-import type { Receipt } from '../../mail/receiving/receiving.ts'
+import type { Receipt } from '../../mail/receiving/arrival.ts'
 
 export interface Reply {
   readonly code: number

@@ -13,6 +13,8 @@ export interface KeyActor {
   readonly podId?: string
   /** Present when the scope is one inbox. */
   readonly inboxId?: string
+  /** Address of that inbox: a key may know its own scope whatever its flags are. */
+  readonly inboxAddress?: string
   /** undefined: everything in scope. */
   readonly permissions?: ReadonlySet<Permission>
 }

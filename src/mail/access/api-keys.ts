@@ -14,7 +14,7 @@ import { hashKey, parsePermissions } from './credentials.ts'
 import { closePage, openPage } from './paging.ts'
 import type { Permission } from './permissions.ts'
 
-/** `am_` is what AgentMail's tools recognise as an API key (contract agentmail.md §1.2). */
+/** `am_` is what AgentMail's tools recognise as an API key (docs/compatibility/agentmail.md). */
 const PREFIX = 'am_us_'
 /** 32 random bytes: 256 bits. */
 const KEY_BYTES = 32
@@ -43,6 +43,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
         requireNoEscalation(requireKey(actor), request.permissions)
+        const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',
@@ -54,7 +55,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           permissions: request.permissions === undefined ? null : JSON.stringify(request.permissions),
           is_root: 0,
           created_by: actorName(actor),
-          expires_at: request.expiresAt ?? null,
+          expires_at: expiresAt,
           used_at: null,
           created_at: tx.now,
           updated_at: tx.now,
@@ -166,6 +167,15 @@ function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | u
   for (const permission of granted) {
     if (!actor.permissions.has(permission)) throw new MailError('permission_escalation', { permission })
   }
+}
+
+/** A key does not outlive its maker: by default it ends with it (docs/compatibility/agentmail.md). @throws forbidden */
+async function requireExpiry(db: Db, actor: Actor, expiresAt: number | undefined): Promise<number | null> {
+  const maker = await table.getById(db, requireKey(actor).apiKeyId)
+  const latest = maker?.expires_at ?? null
+  if (expiresAt === undefined) return latest
+  if (latest === null || expiresAt <= latest) return expiresAt
+  throw new MailError('forbidden', { detail: 'expires_at is later than that of the key that makes it' })
 }
 
 async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {

@@ -1,4 +1,4 @@
-/** client_id: the caller's own name for a thing it makes, so that a repeated call finds it (contract agentmail.md §1.8). */
+/** client_id: the caller's own name for a thing it makes, so that a repeated call finds it (docs/compatibility/agentmail.md). */
 import { MailError } from '../../errors.ts'
 
 /** @throws validation_error */

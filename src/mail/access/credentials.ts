@@ -10,6 +10,7 @@ import { MailError } from '../../errors.ts'
 import type { ApiKeyRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
 import type { KeyActor } from './actor.ts'
 import { isPermission } from './permissions.ts'
 
@@ -35,8 +36,9 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
       if (row?.kind !== 'bearer' || (row.expires_at !== null && row.expires_at <= now)) {
         throw new MailError('unknown_api_key', {})
       }
+      const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
       uses.set(row.id, now)
-      return toActor(row)
+      return toActor(row, inbox?.address)
     },
 
     async flushUses() {
@@ -55,13 +57,14 @@ export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
 
-function toActor(row: ApiKeyRow): KeyActor {
+function toActor(row: ApiKeyRow, inboxAddress: string | undefined): KeyActor {
   return {
     kind: 'key',
     apiKeyId: row.id,
     organizationId: row.organization_id,
     ...(row.pod_id !== null && { podId: row.pod_id }),
     ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(inboxAddress !== undefined && { inboxAddress }),
     ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
   }
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
 
 export interface PageRequest {
-  /** Positive; larger ones than the list's maximum are refused by the edge's schema or cut here. */
+  /** Positive; cut to the list's maximum, or refused over it where the list says so. */
   readonly limit?: number | undefined
   readonly pageToken?: string | undefined
   /** Oldest first; lists of times are newest first otherwise. */
@@ -36,9 +36,16 @@ export interface PageWindow {
 
 /**
  * @param filter whatever selects the list's rows (scope, filters, direction): JSON-serialisable
- * @throws invalid_page_token for a token that is damaged or of another filter
+ * @throws invalid_page_token for a token that is damaged or of another filter; validation_error over a strict maximum
  */
-export function openPage(request: PageRequest, filter: unknown, bounds: { default: number; max: number }): PageWindow {
+export function openPage(
+  request: PageRequest,
+  filter: unknown,
+  bounds: { default: number; max: number; isStrict?: boolean },
+): PageWindow {
+  if (bounds.isStrict && (request.limit ?? 0) > bounds.max) {
+    throw new MailError('validation_error', { detail: `limit can be at most ${bounds.max} here`, path: ['limit'] })
+  }
   const limit = Math.min(request.limit ?? bounds.default, bounds.max)
   const ascending = request.ascending ?? false
   if (request.pageToken === undefined) return { limit, ascending }

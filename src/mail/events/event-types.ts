@@ -48,7 +48,7 @@ const catalogue = {
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
 
-  // AgentMail's newer types (contract agentmail-2.md §4.1): nothing makes them yet.
+  // AgentMail's newer types (docs/compatibility/agentmail.md): nothing makes them yet.
   'message.security.completed': optional,
   'message.security.review': optional,
   'message.security.override': optional,

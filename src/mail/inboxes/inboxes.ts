@@ -147,8 +147,10 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
   }
 
   function requireDisplayName(name: string | undefined): void {
-    if (name === undefined || name.length <= limits.displayNameCharsMax) return
-    const detail = `display_name can have at most ${limits.displayNameCharsMax} characters`
+    // It goes into From: a line break there would be another header field.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    if (name === undefined || (name.length <= limits.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name))) return
+    const detail = `display_name can have at most ${limits.displayNameCharsMax} characters, none of them a line break`
     throw new MailError('validation_error', { detail, path: ['display_name'] })
   }
 

@@ -1,4 +1,4 @@
-/** An inbox's metadata: a small map of the caller's own, merged key by key (contract agentmail.md §2.3). */
+/** An inbox's metadata: a small map of the caller's own, merged key by key (docs/compatibility/agentmail.md). */
 import { MailError } from '../../errors.ts'
 import type { Metadata } from './inbox.ts'
 

@@ -6,7 +6,7 @@
 import { MailError } from '../../errors.ts'
 import type { LabelChange } from './message.ts'
 
-/** They tell what happened to a mail; nobody may rewrite that (contract agentmail.md §2.6). */
+/** They tell what happened to a mail; nobody may rewrite that (docs/compatibility/agentmail.md). */
 const SYSTEM_LABELS: ReadonlySet<string> = new Set([
   'received',
   'sent',
@@ -35,7 +35,7 @@ export interface LabelLimits {
 export function requireUserLabels(labels: readonly string[], limits: LabelLimits): string[] {
   const normal = new Set<string>()
   for (const label of labels) {
-    const stored = label.trim().normalize('NFC').toLowerCase()
+    const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
     if (stored === '' || stored.length > limits.labelCharsMax) {
       throw new MailError('validation_error', {
         detail: `A label has 1 to ${limits.labelCharsMax} characters`,
@@ -48,13 +48,18 @@ export function requireUserLabels(labels: readonly string[], limits: LabelLimits
   return [...normal]
 }
 
+/** Half a surrogate pair is no character: the database would store another text than the one it compares. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd')
+}
+
 export interface LabelResult {
   readonly added: readonly string[]
   readonly removed: readonly string[]
   readonly labels: readonly string[]
 }
 
-/** What a change leaves. Removal wins where both name a label (contract agentmail.md §2.5). */
+/** What a change leaves. Removal wins where both name a label (docs/compatibility/agentmail.md). */
 export function applyLabels(current: readonly string[], change: LabelChange): LabelResult {
   const remove = new Set(change.remove)
   const before = new Set(current)

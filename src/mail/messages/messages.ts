@@ -13,17 +13,19 @@ import type { MessageFilter, Messages } from './message.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
 import { showAttachment, showMessages } from './showing.ts'
+import type { ThreadFilter } from './thread.ts'
 
 interface MessagesNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
-  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'listScanRowsMax'>
+  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'filterValuesMax' | 'listScanRowsMax'>
 }
 
 export function createMessages({ store, downloads, removal, limits }: MessagesNeeds): Messages {
   return {
     async list(actor, inboxRef, filter, page) {
+      requireFewValues(filter, limits.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = {
         inboxId: inbox.id,
@@ -77,12 +79,21 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
   }
 }
 
-/** Substring filters look at many rows for few: their pages are shorter (contract agentmail.md §1.11). */
+/** Substring filters look at many rows for few: a longer page than this is refused (docs/compatibility/agentmail.md). */
 export function pageBounds(
   limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax'>,
   isSubstringFilter: boolean,
-): { default: number; max: number } {
-  return { default: limits.pageDefault, max: isSubstringFilter ? limits.filteredPageMax : limits.pageMax }
+): { default: number; max: number; isStrict: boolean } {
+  const max = isSubstringFilter ? limits.filteredPageMax : limits.pageMax
+  return { default: limits.pageDefault, max, isStrict: isSubstringFilter }
+}
+
+/** Each value is a condition of the query, and databases limit how many one may have. @throws validation_error */
+export function requireFewValues(filter: MessageFilter | ThreadFilter, valuesMax: number): void {
+  for (const [name, values] of Object.entries(filter)) {
+    if (!Array.isArray(values) || values.length <= valuesMax) continue
+    throw new MailError('validation_error', { detail: `${name} can have at most ${valuesMax} values`, path: [name] })
+  }
 }
 
 function hasSubstrings({ from, to, subject }: MessageFilter): boolean {

@@ -21,10 +21,12 @@ export interface News {
   of(event: Event): Promise<EventSubject>
 }
 
-/** Events whose subject is kept: subscribers hear of one event within milliseconds of each other. */
-const KEPT_MAX = 64
+interface NewsNeeds {
+  readonly store: Store
+  readonly limits: { readonly newsKeptMax: number }
+}
 
-export function createNews({ store }: { readonly store: Store }): News {
+export function createNews({ store, limits }: NewsNeeds): News {
   const kept = new Map<number, Promise<EventSubject>>()
 
   return {
@@ -35,7 +37,7 @@ export function createNews({ store }: { readonly store: Store }): News {
       kept.set(event.seq, subject)
       subject.catch(() => kept.delete(event.seq)) // the asker hears of the failure; the next one reads again
       const [oldest] = kept.keys()
-      if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest)
+      if (kept.size > limits.newsKeptMax && oldest !== undefined) kept.delete(oldest)
       return subject
     },
   }

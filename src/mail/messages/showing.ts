@@ -2,6 +2,7 @@
  * From rows to what may be shown: a page of messages or threads in a fixed number of queries, whatever its length.
  * Who may see them has been decided before.
  */
+import type { Limits } from '../../config.ts'
 import type { Address } from '../../formats/address.ts'
 import type { AddressKind, AttachmentRow, Db, MessageAddressRow, ThreadRow } from '../../store/schema.ts'
 import * as contents from '../../store/tables/contents.ts'
@@ -11,10 +12,8 @@ import * as threads from '../../store/tables/threads.ts'
 import type { Attachment, MessageItem } from './message.ts'
 import type { ThreadItem } from './thread.ts'
 
-/** Participants shown with a thread. */
-const PARTICIPANTS_MAX = 100
-/** Messages whose attachments a thread's list entry names: the newest ones. */
-const THREAD_MESSAGES_MAX = 100
+/** How much of a long thread a list entry shows. */
+export type ThreadShowLimits = Pick<Limits, 'threadParticipantsMax' | 'threadAttachmentMessagesMax'>
 
 /** In the order of the rows. */
 export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
@@ -61,11 +60,11 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 }
 
 /** In the order of the rows. */
-export async function showThreads(db: Db, rows: readonly ThreadRow[]): Promise<ThreadItem[]> {
+export async function showThreads(db: Db, rows: readonly ThreadRow[], limits: ThreadShowLimits): Promise<ThreadItem[]> {
   const ids = rows.map((row) => row.id)
   const labels = await threads.labelsOf(db, ids)
-  const participants = await threads.participantsOf(db, ids, PARTICIPANTS_MAX)
-  const contentIds = await threads.contentsOf(db, ids, THREAD_MESSAGES_MAX)
+  const participants = await threads.participantsOf(db, ids, limits.threadParticipantsMax)
+  const contentIds = await threads.contentsOf(db, ids, limits.threadAttachmentMessagesMax)
   const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
   const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
 

@@ -14,10 +14,10 @@ import { showWhole } from './bodies.ts'
 import type { Downloads } from './downloads.ts'
 import type { LabelLimits } from './label-rules.ts'
 import { changeOne, requireUserChange } from './labels.ts'
-import { inOrder, pageBounds } from './messages.ts'
+import { inOrder, pageBounds, requireFewValues } from './messages.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
-import { showAttachment, showThreads } from './showing.ts'
+import { showAttachment, showThreads, type ThreadShowLimits } from './showing.ts'
 import type { ThreadFilter, Threads } from './thread.ts'
 
 interface ThreadsNeeds {
@@ -25,11 +25,13 @@ interface ThreadsNeeds {
   readonly downloads: Downloads
   readonly removal: Removal
   readonly limits: LabelLimits &
+    ThreadShowLimits &
     Pick<
       Limits,
       | 'pageDefault'
       | 'pageMax'
       | 'filteredPageMax'
+      | 'filterValuesMax'
       | 'listScanRowsMax'
       | 'threadPageDefault'
       | 'threadLabelMessagesMax'
@@ -40,6 +42,7 @@ interface ThreadsNeeds {
 export function createThreads({ store, downloads, removal, limits }: ThreadsNeeds): Threads {
   return {
     async list(actor, within, filter, page) {
+      requireFewValues(filter, limits.filterValuesMax)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,
@@ -54,7 +57,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
       const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
       const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      return closePage(await showThreads(store.db, rows), window, criteria, scanned.last)
+      return closePage(await showThreads(store.db, rows, limits), window, criteria, scanned.last)
     },
 
     async get(actor, within, threadId, page) {
@@ -69,7 +72,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const last = found.length > window.limit ? newest.at(-1) : undefined
       const visible = newest.filter((message) => (message.hidden & forbiddenMask(actor)) === 0)
       const messages = await showWhole(store.db, store.blobs, visible.toReversed())
-      const [thread] = await showThreads(store.db, [row])
+      const [thread] = await showThreads(store.db, [row], limits)
       return {
         thread: thread!,
         messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
@@ -93,7 +96,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         if (row.message_count >= limits.threadLabelMessagesMax) {
           throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
         }
-        const [shown] = await showThreads(tx, [row])
+        const [shown] = await showThreads(tx, [row], limits)
         const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
           await changeOne(tx, actorName(actor), message, shown!.inboxAddress, change, limits)

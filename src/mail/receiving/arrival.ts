@@ -1,5 +1,6 @@
 /**
- * What an edge hands over with a mail: how it came, and for whom. The nouns of receiving, free of any protocol's code.
+ * What an edge hands over with a mail and what it gets back: how it came, for whom, and what became of it. The nouns of
+ * receiving, free of any protocol's code.
  */
 
 /** SMTP sender and recipients, as opposed to header fields (RFC 5321 §2.3.1). */
@@ -22,4 +23,12 @@ export interface Arrival {
   readonly tls?: string
   /** Id of the connection, for the log. */
   readonly session: string
+}
+
+/** What became of one recipient of a mail that was taken. */
+export interface Receipt {
+  readonly recipient: string
+  readonly messageId: string
+  /** Whether an identical mail was there already, so that nothing was stored (RFC 5321 §6.1 retries). */
+  readonly duplicate: boolean
 }

@@ -15,11 +15,11 @@ import { insertContent, type Spooled } from '../messages/contents.ts'
 import type { Filing } from '../messages/filing.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { Reading } from '../messages/reading.ts'
-import { showMessages, showThreads } from '../messages/showing.ts'
+import { showMessages, showThreads, type ThreadShowLimits } from '../messages/showing.ts'
 import { hashId } from '../messages/threading.ts'
+import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
 import type { Verdict } from './policy.ts'
-import type { Receipt } from './receiving.ts'
 
 export interface Received {
   /** Envelope sender. */
@@ -38,12 +38,13 @@ interface FileReceivedNeeds {
   readonly file: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
   /** Domain of the Message-IDs that we make. */
   readonly domain: string
+  readonly limits: ThreadShowLimits
 }
 
 const ACTOR = 'system:receiving'
 const RECEIVED = ['received', 'unread'] as const
 
-export function createFileReceived({ file, domain }: FileReceivedNeeds): FileReceived {
+export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
     const filed = new Map<string, string>() // two recipients can be one inbox: a tag, or a role name
@@ -53,7 +54,7 @@ export function createFileReceived({ file, domain }: FileReceivedNeeds): FileRec
       const already = filed.get(inbox.id)
       const twin = already === undefined ? await findTwin(tx, inbox, received.reading) : undefined
       if (already !== undefined || twin) {
-        if (twin) await tellOfTwin(tx, inbox, twin)
+        if (twin) await tellOfTwin(tx, inbox, twin, limits)
         const messageId = already ?? twin!.id
         filed.set(inbox.id, messageId)
         receipts.push({ recipient, messageId, duplicate: true })
@@ -88,7 +89,7 @@ export function createFileReceived({ file, domain }: FileReceivedNeeds): FileRec
       verifiedDomain,
       metric: 'received',
     })
-    await tell(tx, id)
+    await tell(tx, id, limits)
     return id
   }
 
@@ -106,16 +107,21 @@ async function findTwin(tx: Tx, inbox: InboxRow, reading: Reading): Promise<mess
 }
 
 /** Mail to oneself: the sent message is now also received, and that is told; a repeated delivery changes nothing. */
-async function tellOfTwin(tx: Tx, inbox: InboxRow, twin: messages.StoredMessageRow): Promise<void> {
+async function tellOfTwin(
+  tx: Tx,
+  inbox: InboxRow,
+  twin: messages.StoredMessageRow,
+  limits: ThreadShowLimits,
+): Promise<void> {
   const labels = (await messages.labelsOf(tx, [twin.id])).get(twin.id) ?? []
   if (labels.includes('received')) return
   await changeOne(tx, ACTOR, twin, inbox.address, { add: RECEIVED })
   await threads.update(tx, twin.thread_id, { received_timestamp: tx.now })
-  await tell(tx, twin.id)
+  await tell(tx, twin.id, limits)
 }
 
-async function tell(tx: Tx, id: string): Promise<void> {
+async function tell(tx: Tx, id: string, limits: ThreadShowLimits): Promise<void> {
   const [message] = await showMessages(tx, await messages.listByIds(tx, [id]))
-  const [thread] = await showThreads(tx, await threads.listByIds(tx, [message!.threadId]))
+  const [thread] = await showThreads(tx, await threads.listByIds(tx, [message!.threadId]), limits)
   tx.append(messageReceived({ actor: ACTOR, message: message!, thread: thread! }))
 }

@@ -17,18 +17,10 @@ import * as domains from '../../store/tables/domains.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import type { Contents, Spooled } from '../messages/contents.ts'
 import type { Reader } from '../messages/reader.ts'
-import type { Arrival, Envelope } from './arrival.ts'
+import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { authenticate } from './authenticate.ts'
 import type { FileReceived } from './file-received.ts'
 import { decide } from './policy.ts'
-
-/** What became of one recipient of a mail that was taken. */
-export interface Receipt {
-  readonly recipient: string
-  readonly messageId: string
-  /** Whether an identical mail was there already, so that nothing was stored (RFC 5321 §6.1 retries). */
-  readonly duplicate: boolean
-}
 
 export interface Receiving {
   /**

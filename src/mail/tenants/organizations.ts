@@ -10,7 +10,7 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
   return {
     async get(actor) {
       const key = requireKey(actor)
-      // Contract agentmail.md §2.0: reading the organization needs a key of the organization, whatever its flags.
+      // docs/compatibility/agentmail.md: reading the organization needs a key of the organization, whatever its flags.
       if (key.podId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
       const row = await tenants.getOrganization(store.db, key.organizationId)
       if (!row) throw new MailError('not_found', { what: 'Organization' })

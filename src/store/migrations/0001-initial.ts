@@ -33,7 +33,6 @@ export const initial: Migration = {
       payload ${text} not null
     ) ${table}`,
     `create index events_by_inbox on events (inbox_id, seq) where inbox_id is not null`,
-    `create index events_by_age on events (type, at)`,
 
     // Tenants
     `create table organizations (

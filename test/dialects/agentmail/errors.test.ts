@@ -33,7 +33,7 @@ test.each<[string, string, string, object, number, string]>([
   ['a key in the query of REST', 'GET', `/v0/inboxes?api_key=${KEY}`, { key: null }, 401, 'missing_authorization'],
   ['an unknown path', 'GET', '/v0/nothing', {}, 404, 'not_found'],
   ['a path of no dialect', 'GET', '/elsewhere', {}, 404, 'not_found'],
-  ['a method that the path lacks', 'PUT', '/v0/pods', {}, 405, 'not_found'],
+  ['a method that the path lacks', 'PUT', '/v0/pods', {}, 405, 'method_not_allowed'],
   ['a broken escape', 'GET', `${inbox}/messages/%zz`, {}, 400, 'validation_error'],
   ['an escape that is not UTF-8', 'GET', `${inbox}/messages/%ff`, {}, 400, 'validation_error'],
   ['an id of three thousand characters', 'GET', `${inbox}/messages/${'x'.repeat(3_000)}`, {}, 404, 'not_found'],
@@ -43,14 +43,6 @@ test.each<[string, string, string, object, number, string]>([
   ['a limit given twice', 'GET', `${inbox}/messages?limit=5&limit=6`, {}, 400, 'validation_error'],
   ['a boolean that is none', 'GET', `${inbox}/messages?include_spam=perhaps`, {}, 400, 'validation_error'],
   ['a time that is none', 'GET', `${inbox}/messages?after=yesterday`, {}, 400, 'validation_error'],
-  [
-    'a filter of a hundred and one labels',
-    'GET',
-    `${inbox}/messages?labels=${'a,'.repeat(100)}a`,
-    {},
-    400,
-    'validation_error',
-  ],
   ['half a body', 'POST', '/v0/inboxes', { body: '{"username":' }, 400, 'validation_error'],
   [
     'a body nested without end',
@@ -219,6 +211,8 @@ test('every entry of the catalogue has a documented status', () => {
     contentType: 'c',
     messagesMax: 1,
     recipientsMax: 1,
+    method: 'PUT',
+    allowed: 'GET',
   }
   for (const code of Object.keys(errors) as ErrorCode[]) {
     const { status, body } = renderError(new MailError(code, params as never))

@@ -117,9 +117,12 @@ test('filters: labels, times, substrings, hidden classes, in the encodings of No
   expect(await subjects(world, '?before=2026-01-01T12:00:30Z')).toEqual(['one'])
   expect(await subjects(world, '?before=2026-01-01T17:00:30.000001%2B05:00')).toEqual(['one'])
 
-  expect(await world.request('GET', `/v0/inboxes/${inbox}/messages?subject=o&limit=101`)).toMatchObject({
-    body: { limit: 100 },
-  })
+  for (const tooMuch of ['subject=o&limit=101', `labels=${'a,'.repeat(100)}a`]) {
+    expect(await world.request('GET', `/v0/inboxes/${inbox}/messages?${tooMuch}`)).toMatchObject({
+      status: 400,
+      body: { code: 'validation_error' },
+    })
+  }
 })
 
 test('labels are added and removed as text or list, kept in lower case, and the system keeps its own', async () => {

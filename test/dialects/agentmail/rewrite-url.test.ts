@@ -1,4 +1,4 @@
-/** What Python's clients put on the request line, as observed (contract agentmail-2.md §0 row 7), beside what Node's do. */
+/** What Python's clients put on the request line, as observed (docs/compatibility/agentmail.md), beside what Node's do. */
 import { expect, test } from 'vitest'
 import { rewriteUrl } from '../../../src/edges/http/rewrite-url.ts'
 

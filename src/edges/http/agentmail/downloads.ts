@@ -1,6 +1,6 @@
 /**
  * Bytes behind a signed link: attachments and whole mails. No key and no redirect: AgentMail's toolkit refuses redirects
- * (contract agentmail.md §2.4).
+ * (docs/compatibility/agentmail.md).
  *
  * What a stranger mailed is served from the address that the API has, so no browser may run it: the type is not guessed
  * and the page is sandboxed.

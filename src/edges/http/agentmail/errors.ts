@@ -1,7 +1,7 @@
 /**
  * A failure as AgentMail's clients expect it: status, and one body that serves the clients of today (flat fields) and
  * those of 2024 (nested `error`). SDKs choose their class by the status alone; people and agents branch on `code`
- * (contract agentmail.md §1.9 and §10).
+ * (docs/compatibility/agentmail.md).
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../../errors.ts'
 
@@ -76,7 +76,7 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
   }
 }
 
-/** The same failure as a frame. A type that needs a permission is refused in these words (contract agentmail.md §3.3). */
+/** The same failure as a frame. A type that needs a permission is refused in these words (docs/compatibility/agentmail.md). */
 export function renderErrorFrame(error: MailError) {
   const { name, code, message, fix } = renderError(error).body
   const permission = missingPermission(error)

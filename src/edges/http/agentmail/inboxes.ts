@@ -40,7 +40,7 @@ function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: 
   const one = `${all}/:inbox_id`
   const above = paramsOf(level, {})
   const params = paramsOf<{ inbox_id: string }>(level, { inbox_id: Type.String({ description: 'Address.' }) })
-  // In the oldest material inboxes are listed by pod with a parameter (contract agentmail.md §10).
+  // In the oldest material inboxes are listed by pod with a parameter (docs/compatibility/agentmail.md).
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 
   const list = { tags, summary: 'Inboxes', params: above, querystring, response: ok(InboxList) }

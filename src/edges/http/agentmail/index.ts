@@ -69,7 +69,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         keyed.addHook('onRequest', async (request) => {
           request.actor = await authenticateHeader(credentials, request)
         })
-        authMeRoutes(keyed, needs)
+        authMeRoutes(keyed)
         organizationRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)

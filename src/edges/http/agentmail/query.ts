@@ -1,6 +1,6 @@
 /**
  * Query strings as AgentMail's clients write them. Lists come in four encodings: a JSON array (Node, Python), a repeated
- * key, a comma-joined text (the Go CLI) and `key[]` or `key[0]` (contract agentmail.md §1.4, agentmail-2.md §0 row 8).
+ * key, a comma-joined text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { MailError } from '../../../errors.ts'
@@ -65,11 +65,8 @@ export function readPage(query: PageQuery): PageRequest {
   return { limit: query.limit, pageToken: query.page_token, ascending: query.ascending }
 }
 
-/** Each value is a condition of the query, and databases limit how many one may have. */
-const FILTER_VALUES_MAX = 100
-
 function filterList(description: string) {
-  return Type.Optional(Type.Array(Type.String(), { maxItems: FILTER_VALUES_MAX, description }))
+  return Type.Optional(Type.Array(Type.String(), { description }))
 }
 
 export const substringList = filterList('Substrings, each of which must occur.')

@@ -18,7 +18,7 @@ const replyAll = { tags, summary: 'Reply to everyone in a message', params, body
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
 export function sendingRoutes(app: HttpApp, { sending }: { readonly sending: Sending }): void {
-  // Material of 2024 and 2025 posts to the list itself (contract agentmail.md §10).
+  // Material of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
     app.post(path, { schema: send }, async (request) => {
       const { actor, params, body } = request

@@ -1,5 +1,5 @@
 /**
- * Events at `/v0`: subscribe → subscribed → events, and errors as frames (contract agentmail.md §3).
+ * Events at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
  *
  * Nothing is told before a subscribe; a second one replaces the first. Ours: each event carries its `cursor`, and subscribe
  * takes `after`, so that a client that was away hears what it missed.

@@ -1,6 +1,6 @@
 /**
  * API keys. AgentMail's SDK checks these shapes in full, since they are variants of a union: one missing member and the
- * caller gets an exception or an object in snake_case (contract agentmail.md §1.5, §2.10).
+ * caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
  */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'

@@ -1,4 +1,4 @@
-/** Attachments and the links to bytes (contract agentmail.md §2.4). */
+/** Attachments and the links to bytes (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Attachment as AttachmentView, Download } from '../../../../mail/messages/message.ts'
 import { Time, time, type Wire } from './shape.ts'

@@ -1,6 +1,6 @@
 /**
  * An event as a text frame that every client can take. Python clients close their socket at 1,048,577 bytes and do not
- * come back (contract agentmail-2.md §0, row 6), so what is too large loses its bulk and says so.
+ * come back (docs/compatibility/agentmail.md), so what is too large loses its bulk and says so.
  */
 
 /** Members in the order in which they may go: each is read from the API with the message itself. */

@@ -1,7 +1,7 @@
 /**
- * Events as AgentMail's sockets and webhooks tell them (contract agentmail.md §4.2). Python clients check each frame
+ * Events as AgentMail's sockets and webhooks tell them (docs/compatibility/agentmail.md). Python clients check each frame
  * strictly and show one that lacks a required member as a message.received without a message, so every required member
- * is always there (agentmail-2.md §4.2).
+ * is always there (docs/compatibility/agentmail.md).
  */
 import type { Event } from '../../../../mail/events/event.ts'
 import {

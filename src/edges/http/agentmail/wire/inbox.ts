@@ -1,4 +1,4 @@
-/** An inbox: its id is its address (contract agentmail.md §2.1, §2.3). */
+/** An inbox: its id is its address (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type { Inbox as InboxView } from '../../../../mail/inboxes/inbox.ts'

@@ -1,4 +1,4 @@
-/** Messages as lists show them and with their bodies (contract agentmail.md §2.4). */
+/** Messages as lists show them and with their bodies (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import { type Address, formatAddress } from '../../../../formats/address.ts'
 import type { Page } from '../../../../mail/access/paging.ts'

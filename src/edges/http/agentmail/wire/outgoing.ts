@@ -1,4 +1,4 @@
-/** From a send, reply or forward body to what the core sends (contract agentmail.md §2.4). */
+/** From a send, reply or forward body to what the core sends (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from '../../../../mail/sending/outgoing.ts'

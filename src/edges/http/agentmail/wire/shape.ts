@@ -4,7 +4,7 @@ import type { Page } from '../../../../mail/access/paging.ts'
 
 /**
  * What a wire function returns for a schema. An optional member may also be undefined: JSON.stringify leaves it out,
- * which is what clients expect of unset members (contract agentmail.md §1.5; never null).
+ * which is what clients expect of unset members (docs/compatibility/agentmail.md; never null).
  */
 export type Wire<Schema extends TSchema> = Unset<Static<Schema>>
 

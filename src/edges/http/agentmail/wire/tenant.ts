@@ -1,4 +1,4 @@
-/** Organization, pod and identity (contract agentmail.md §2.13). */
+/** Organization, pod and identity (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { KeyActor } from '../../../../mail/access/actor.ts'
 import type { Page } from '../../../../mail/access/paging.ts'
@@ -57,7 +57,8 @@ export const Identity = Type.Object({
 })
 
 /** @param inboxAddress of the inbox that the key is scoped to, if it is */
-export function identity(actor: KeyActor, inboxAddress: string | undefined): Wire<typeof Identity> {
+export function identity(actor: KeyActor): Wire<typeof Identity> {
+  const { inboxAddress } = actor
   return {
     scope_type: inboxAddress !== undefined ? 'inbox' : actor.podId !== undefined ? 'pod' : 'organization',
     scope_id: inboxAddress ?? actor.podId ?? actor.organizationId,

@@ -1,4 +1,4 @@
-/** Threads as lists show them and with a page of their messages (contract agentmail.md §2.5). */
+/** Threads as lists show them and with a page of their messages (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type { Message as MessageView } from '../../../../mail/messages/message.ts'

@@ -1,0 +1,204 @@
+/** The command line as an operator meets it: what `npm run build` made, run as processes of their own. */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { cli, startServer } from './server-process.ts'
+import { openTerminal } from './terminal.ts'
+
+const KEY = 'am_test_key_of_the_command_line'
+
+/** Settings with which a start succeeds anywhere. */
+async function settings(): Promise<Record<string, string>> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  return { MARTLET_DATA_DIR: join(dataDir, 'data'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+}
+
+interface Run {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command to its end. */
+function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [cli, ...args],
+      { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    )
+  })
+}
+
+async function start(env: Readonly<Record<string, string>>) {
+  const server = await startServer(env)
+  onTestFinished(() => server.signal('SIGKILL'))
+  return server
+}
+
+/** A port that somebody else has. */
+async function usedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return (server.address() as AddressInfo).port
+}
+
+test('a terminal gets a banner with the key that was made, once; the key is in a file for its owner alone', async () => {
+  const env = await settings()
+  const keyFile = join(env.MARTLET_DATA_DIR!, 'root-key')
+  const inTerminal = () => {
+    const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env: { ...env } })
+    onTestFinished(terminal.kill)
+    return terminal
+  }
+
+  const first = inTerminal()
+  const key = (await first.until(/API key +(am_us_[0-9a-f]+) /))[1]!
+  await first.until(/Ctrl-C stops it\.\n/)
+  expect((await readFile(keyFile, 'utf8')).trim()).toBe(key)
+  expect((await stat(keyFile)).mode & 0o777).toBe(0o600)
+  expect(first.screen()).not.toContain('{"level"')
+  const line = /curl -X POST (\S+) -H "Authorization: Bearer \$\(cat '([^']+)'\)"/.exec(first.screen())!
+  expect(line[2]).toBe(keyFile)
+  const created = await fetch(line[1]!, { method: 'POST', headers: { authorization: `Bearer ${key}` } })
+  expect(created.status).toBe(200)
+  first.press('\x03')
+  expect(await first.exited).toBe(0)
+
+  const second = inTerminal()
+  await second.until(/Ctrl-C stops it\.\n/)
+  expect(second.screen()).not.toContain(key)
+  expect(second.screen()).toContain(keyFile)
+  second.press('\x03')
+  expect(await second.exited).toBe(0)
+})
+
+test('without a terminal there are JSON lines and no key, and SIGTERM ends it with 0', async () => {
+  const env = await settings()
+  const server = await start(env)
+  const key = (await readFile(join(env.MARTLET_DATA_DIR!, 'root-key'), 'utf8')).trim()
+  const answer = await fetch(`${server.url}/v0/auth/me`, { headers: { authorization: `Bearer ${key}` } })
+  expect(answer.status).toBe(200)
+
+  server.signal('SIGTERM')
+
+  expect(await server.exited).toBe(0)
+  expect(server.lines.at(-1)).toMatchObject({ level: 'info', msg: 'stopped' })
+  expect(JSON.stringify(server.lines)).not.toContain(key)
+})
+
+test('a signal that comes twice at once, as under npm start, still stops in order', async () => {
+  const server = await start(await settings())
+  server.signal('SIGINT')
+  server.signal('SIGINT')
+  expect(await server.exited).toBe(0)
+  expect(server.lines.at(-1)).toMatchObject({ msg: 'stopped' })
+})
+
+test('a folder is used by one process; the second is told so', async () => {
+  const env = await settings()
+  await start(env)
+  const second = await run(['serve'], env)
+  expect(second).toMatchObject({ code: 1, stdout: '' })
+  expect(second.stderr).toBe(
+    `martlet: The data folder ${env.MARTLET_DATA_DIR} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR\n`,
+  )
+})
+
+test('settings that are wrong stop the start with one sentence', async () => {
+  const { code, stdout, stderr } = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toBe(
+    'martlet: MARTLET_HTTP_PROT is not a setting of this version; remove it (docs/configuration.md lists all)\n',
+  )
+})
+
+test('a port in use is named, and nothing is left running', async () => {
+  const env = await settings()
+  const port = await usedPort()
+  for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
+    const { code, stderr } = await run(['serve'], { ...env, [variable]: String(port) })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^martlet: .*\n$/)
+    expect(stderr).toContain(String(port))
+    expect(stderr).toContain('is in use')
+  }
+})
+
+test('migrate makes the database, and says when there is nothing to do', async () => {
+  const env = await settings()
+  expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Migrations run: 1\b/) })
+  expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
+})
+
+test('check says what is well and exits with 0', async () => {
+  const { code, stdout } = await run(['check'], await settings())
+  expect(stdout.split('\n').map((line) => line.split(':')[0])).toEqual([
+    'ok    configuration',
+    'ok    HTTP port',
+    'ok    SMTP port',
+    'ok    TLS files',
+    'ok    database',
+    'ok    disk',
+    '',
+  ])
+  expect(code).toBe(0)
+})
+
+test('check names a port in use, a folder in use and missing files, goes on, and exits with 1', async () => {
+  const env = await settings()
+  await start(env)
+  const port = String(await usedPort())
+  const files = { MARTLET_TLS_CERT: '/nowhere/cert.pem', MARTLET_TLS_KEY: '/nowhere/key.pem' }
+  const { code, stdout } = await run(['check'], { ...env, MARTLET_SMTP_PORT: port, ...files })
+  expect(code).toBe(1)
+  expect(stdout).toContain('ok    HTTP port')
+  expect(stdout).toMatch(new RegExp(`^FAIL  SMTP port: .*127\\.0\\.0\\.1:${port}`, 'm'))
+  expect(stdout).toMatch(/^FAIL {2}TLS files: .*\/nowhere\/cert\.pem/m)
+  expect(stdout).toMatch(/^FAIL {2}database: The data folder .* is in use by another Martlet process/m)
+  expect(stdout).toContain('ok    disk')
+})
+
+test('key create makes a key that works, with the key file or MARTLET_ROOT_KEY', async () => {
+  const env = await settings()
+  const server = await start(env)
+  const made = await run(['key', 'create', '--name', 'ci', '--url', server.url], env)
+  expect(made).toMatchObject({ code: 0, stderr: '' })
+  expect(made.stdout).toMatch(/^am_us_[0-9a-f]+\n$/)
+  const headers = { authorization: `Bearer ${made.stdout.trim()}` }
+  const list = (await (await fetch(`${server.url}/v0/api-keys`, { headers })).json()) as {
+    api_keys: { name: string }[]
+  }
+  expect(list.api_keys.map(({ name }) => name)).toContain('ci')
+
+  const stranger = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
+  const refused = await run(['key', 'create', '--url', server.url], stranger)
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toContain('The API key is not known')
+})
+
+test('key create says what is missing: a key, a server, a sensible option', async () => {
+  const env = await settings()
+  const port = { ...env, MARTLET_HTTP_PORT: '1' }
+  expect((await run(['key', 'create'], port)).stderr).toContain('start the server once, or set MARTLET_ROOT_KEY')
+  const keyed = { ...port, MARTLET_ROOT_KEY: KEY }
+  expect((await run(['key', 'create'], keyed)).stderr).toBe(
+    'martlet: No server answers at http://127.0.0.1:1; start it, or give --url\n',
+  )
+  expect(await run(['key', 'create', '--colour', 'red'], keyed)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("Unknown option '--colour'"),
+  })
+})
+
+test('help is for whoever asks, and for whoever misspells', async () => {
+  expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
+  expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })
+})

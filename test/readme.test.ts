@@ -1,0 +1,150 @@
+/**
+ * The README, carried out: every block of commands is run in order, in a folder of its own, against a server started as
+ * it says, and every block of output is compared with what came. A text of "…" stands for anything within a line.
+ *
+ * Two terminals, as for a reader: `npm start` has the first one, all else the second. Only ports and folder differ.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { root, textOf } from './imports.ts'
+import { openTerminal, type Terminal } from './terminal.ts'
+import { type Watched, watched } from './watched.ts'
+
+interface Block {
+  readonly language: string
+  readonly text: string
+  /** In a comment above it. */
+  readonly note: string | undefined
+}
+
+function blocksOf(markdown: string): Block[] {
+  const fences = markdown.matchAll(/(?:^<!-- (.*) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm)
+  return [...fences].map(([, note, language, text]) => ({ note, language: language!, text: text! }))
+}
+
+test('the README does what it says', { timeout: 180_000 }, async () => {
+  const reader = await createReader()
+  for (const block of blocksOf(textOf('README.md'))) await reader.carryOut(block)
+  await reader.leave()
+})
+
+test('CI runs the command that the README names', async () => {
+  const commands = blocksOf(textOf('README.md')).map(({ text }) => text.trim())
+  expect(commands).toContain('npm ci && npm test')
+  const script = await readFile(join(root, '.ci/run'), 'utf8')
+  expect(script).toMatch(/^npm ci$/m)
+  expect(script).toMatch(/^npm test\b/m)
+})
+
+/** Does what a reader would do with each block. */
+async function createReader() {
+  const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+  const [httpPort, smtpPort] = [await freePort(), await freePort()]
+  const local = (text: string) =>
+    text.replaceAll('127.0.0.1:8080', `127.0.0.1:${httpPort}`).replaceAll('127.0.0.1:2525', `127.0.0.1:${smtpPort}`)
+
+  let server: Terminal | undefined
+  const shell = openShell(folder)
+  let last: Pick<Watched, 'until'> = shell
+
+  return {
+    async carryOut({ language, text, note }: Block): Promise<void> {
+      const command = text.trim()
+      if (language === 'text') await expectLines(last, local(text), note === 'lines in any order')
+      else if (language === 'js') await save(text)
+      else if (command === 'npm ci && npm start' || command === 'npm start') last = await startServer()
+      else if (command === 'npm ci && npm test')
+        return // that is what runs this
+      else if (language === 'sh') last = await shell.run(local(text))
+      else throw new Error(`nobody would know what to do with a block of "${language}"`)
+    },
+    leave: stopServer,
+  }
+
+  /** `npm ci` has been run: this test is here. What it starts is the real thing, on free ports. */
+  async function startServer(): Promise<Terminal> {
+    await stopServer()
+    const settings = {
+      MARTLET_DATA_DIR: join(folder, 'data'),
+      MARTLET_HTTP_PORT: String(httpPort),
+      MARTLET_SMTP_PORT: String(smtpPort),
+    }
+    server = openTerminal('npm start', {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings },
+    })
+    onTestFinished(server.kill)
+    await server.until(/(?=Martlet is ready\.)/)
+    return server
+  }
+
+  async function stopServer(): Promise<void> {
+    if (!server) return
+    if (!server.screen().includes('Ctrl-C stops it.')) await server.until(/Ctrl-C stops it\./)
+    server.press('\x03')
+    expect(await server.exited).toBe(0)
+    server = undefined
+  }
+
+  /** As it is told to: under the name that stands in its first line. */
+  async function save(program: string): Promise<void> {
+    const name = /^\/\/ (\S+\.mjs)\n/.exec(program)?.[1]
+    if (name === undefined) throw new Error('a program must begin with its file name')
+    await writeFile(join(folder, name), program)
+  }
+}
+
+function openShell(folder: string) {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+  const bash = spawn('bash', ['--norc'], { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] })
+  onTestFinished(() => void bash.kill('SIGKILL'))
+  bash.stdin.write('exec 2>&1\n')
+  const shown = watched(bash.stdout)
+  let count = 0
+  return {
+    ...shown,
+    /** Resolves when the commands have ended well; what they said is there to be compared. */
+    async run(commands: string): Promise<Watched> {
+      count += 1
+      bash.stdin.write(`${commands}\nprintf '\\nblock ${count} ended with %s\\n' $?\n`)
+      const [, code] = await shown.until(new RegExp(`(?=[\\s\\S]*^block ${count} ended with (\\d+)$)`, 'm'))
+      expect(code, `${commands}\n${shown.text()}`).toBe('0')
+      return shown
+    },
+  }
+}
+
+async function expectLines(output: Pick<Watched, 'until'>, expected: string, isAnyOrder: boolean): Promise<void> {
+  const lines = expected.trimEnd().split('\n').map(pattern)
+  if (!isAnyOrder) return void (await output.until(new RegExp(`^${lines.join('\\n')}$`, 'm')))
+  // Each as often as it is expected, and then everything up to the last of them is seen.
+  const each = [...new Set(lines)].map((line) => `(?=(?:[\\s\\S]*?^${line}$){${count(lines, line)}})`)
+  await output.until(new RegExp(`${each.join('')}[\\s\\S]*^(?:${lines.join('|')})$`, 'm'))
+}
+
+function count(lines: readonly string[], line: string): number {
+  return lines.filter((other) => other === line).length
+}
+
+function pattern(line: string): string {
+  return line
+    .split('…')
+    .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

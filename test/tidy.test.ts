@@ -1,0 +1,286 @@
+/**
+ * The form of the code, held by tests: who may import whom, names, sizes, and that what is written about the code is
+ * true of it. Each message says what to do. The rules and their reasons are in ARCHITECTURE.md and CONTRIBUTING.md.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join, posix } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { limits, settings } from '../src/config.ts'
+import { errors } from '../src/errors.ts'
+import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './imports.ts'
+
+const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
+const packageJson = JSON.parse(textOf('package.json'))
+
+/** Files that stand below everything else, and those that stand above. */
+const GROUND = ['errors', 'config', 'log', 'metrics', 'threads'].map((name) => `src/${name}.ts`)
+const TOP = ['main', 'cli', 'banner', 'check', 'root-key', 'tls-source'].map((name) => `src/${name}.ts`)
+
+/** Rooms of src/mail from left to right; a room imports only what stands to its left. Two in one entry: neither the other. */
+const ROOMS = [
+  ['access'],
+  ['jobs', 'events'],
+  ['tenants'],
+  ['domains'],
+  ['inboxes'],
+  ['mailboxes'],
+  ['messages'],
+  ['sending'],
+  ['receiving'],
+  ['webhooks'],
+  ['accounts'],
+  ['reports'],
+]
+
+/** Folders and files from which a file may import; undefined: it stands in no place of the table. */
+function mayImport(file: string): readonly string[] | undefined {
+  const [, layer, room = '', inner] = file.split('/')
+  if (TOP.includes(file)) return ['src/']
+  if (GROUND.includes(file)) return GROUND
+  if (layer === 'formats') return ['src/formats/']
+  if (layer === 'net') return ['src/net/', 'src/formats/', ...GROUND]
+  if (layer === 'store') return ['src/store/', 'src/net/', 'src/formats/', ...GROUND]
+  if (layer === 'mail') {
+    const rank = ROOMS.findIndex((rooms) => rooms.includes(room))
+    if (rank === -1) return undefined
+    const rooms = [...ROOMS.slice(0, rank).flat(), room].map((name) => `src/mail/${name}/`)
+    return ['src/store/', 'src/net/', 'src/formats/', ...GROUND, ...rooms]
+  }
+  if (layer !== 'edges') return undefined
+  const below = ['src/mail/', 'src/formats/', ...GROUND]
+  if (file === 'src/edges/tls.ts') return below
+  if (room !== 'http') return [...below, `src/edges/${room}/`, 'src/edges/tls.ts']
+  const shared = sources.filter((source) => posix.dirname(source) === 'src/edges/http')
+  return [...below, ...shared, 'src/edges/tls.ts', ...(file.split('/').length > 4 ? [`src/edges/http/${inner}/`] : [])]
+}
+
+/** file → files of ours that it imports, by value or by type. */
+const graph = new Map(
+  sources.map((file) => [file, importsOf(textOf(file)).flatMap((name) => resolveImport(file, name) ?? [])]),
+)
+
+test('imports go one way, as in the table of ARCHITECTURE.md', () => {
+  const broken = [...graph].flatMap(([file, imported]) => {
+    const allowed = mayImport(file)
+    if (!allowed) return [`${file} stands in no place of the import table: give it one there, or another folder`]
+    return imported
+      .filter((target) => !allowed.some((place) => (place.endsWith('/') ? target.startsWith(place) : target === place)))
+      .map((target) => `${file} must not import ${target}: pass it in from main.ts, or move what is shared down`)
+  })
+  expect(broken).toEqual([])
+})
+
+test('no file imports itself in a circle, types included', () => {
+  const circles = circlesOf(graph).map((files) => `${files.join(' → ')}: move what they share into a file of its own`)
+  expect(circles).toEqual([])
+})
+
+test('src imports the packages under "dependencies", and each of them', () => {
+  const imported = new Set(sources.flatMap((file) => importsOf(textOf(file)).flatMap((name) => packageOf(name) ?? [])))
+  const declared = Object.keys(packageJson.dependencies)
+  const missing = [...imported].filter((name) => !declared.includes(name))
+  const idle = declared.filter((name) => !imported.has(name))
+  expect(missing.map((name) => `${name} is imported: put it under "dependencies" or do without`)).toEqual([])
+  expect(idle.map((name) => `nothing imports ${name}: remove it, or move it to "devDependencies"`)).toEqual([])
+})
+
+test('tests, benches and scripts import packages that package.json names', () => {
+  const declared = { ...packageJson.dependencies, ...packageJson.devDependencies }
+  const missing = ['test', 'bench', 'scripts'].flatMap((folder) =>
+    filesBelow(folder)
+      .filter((file) => /\.[jt]s$/.test(file))
+      .flatMap((file) => importsOf(textOf(file)).map((name) => ({ file, name: packageOf(name) })))
+      .filter(({ name }) => name !== undefined && !(name in declared))
+      .map(({ file, name }) => `${file} imports ${name}: put it under "devDependencies"`),
+  )
+  expect(missing).toEqual([])
+})
+
+test('docs/dependencies.md has a reason for each package', () => {
+  const page = textOf('docs/dependencies.md')
+  const names = Object.keys({ ...packageJson.dependencies, ...packageJson.devDependencies })
+  const missing = names.filter((name) => !page.includes(`\`${name}\``))
+  expect(missing.map((name) => `docs/dependencies.md does not say what \`${name}\` is for`)).toEqual([])
+})
+
+test('generated pages are fresh', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const written = execFileSync(process.execPath, [join(root, 'scripts/generate-docs.js'), folder], { encoding: 'utf8' })
+  const stale = written
+    .trim()
+    .split('\n')
+    .filter((file) => readFileSync(file, 'utf8') !== textOf(`docs/${basename(file)}`))
+  expect(stale.map((file) => `docs/${basename(file)} is stale: run npm run docs`)).toEqual([])
+})
+
+test('no file of src is longer than 600 lines', () => {
+  const long = sources.filter((file) => textOf(file).split('\n').length > 600)
+  expect(long.map((file) => `${file}: find the second subject that has moved in, and give it a file`)).toEqual([])
+})
+
+test('every file of src opens with what it is for', () => {
+  const bare = sources.filter((file) => !/^(?:#!.*\n)?\/(?:\*\*|\/)/.test(textOf(file)))
+  expect(bare.map((file) => `${file}: begin with a comment that says what it is for and what it must not do`)).toEqual(
+    [],
+  )
+})
+
+test('files and folders are named after subjects', () => {
+  const empty = /^(?:utils?|helpers?|common|misc|types?|tools?|shared|index)$|\bmanagers?\b/
+  const named = sources.filter((file) =>
+    file
+      .split('/')
+      .map((part) => part.replace(/\.ts$/, ''))
+      .some((part) => empty.test(part) && !(part === 'index' && /^src\/edges\/http\/[^/]+\/index\.ts$/.test(file))),
+  )
+  expect(named.map((file) => `${file}: name it after what it is about; index.ts is for a dialect's entry`)).toEqual([])
+  const shapes = sources.filter((file) => !/^src\/[a-z0-9/.-]+\.ts$/.test(file))
+  expect(shapes.map((file) => `${file}: kebab-case, please`)).toEqual([])
+})
+
+test('nothing is left to do', () => {
+  const mark = new RegExp(`\\b(?:${'TO'}DO|${'FIX'}ME|${'XX'}X)\\b`)
+  const left = [...sources, ...filesBelow('test'), ...filesBelow('scripts')].filter((file) => mark.test(textOf(file)))
+  expect(left.map((file) => `${file}: do it, or say in a sentence who needs it when`)).toEqual([])
+})
+
+test('every limit, setting and error is used', () => {
+  const code = sources.map((file) => [file, withoutComments(textOf(file))] as const)
+  const usedIn = (pattern: RegExp, owner: string) => code.some(([file, text]) => file !== owner && pattern.test(text))
+
+  const idleLimits = Object.keys(limits).filter((name) => !usedIn(new RegExp(`\\b${name}\\b`), 'src/config.ts'))
+  expect(idleLimits.map((name) => `limits.${name} bounds nothing: use it or remove it`)).toEqual([])
+  const own = { tlsCertFile: 'tls', tlsKeyFile: 'tls' } as Readonly<Record<string, string>>
+  const idleSettings = Object.keys(settings).filter(
+    (name) => !usedIn(new RegExp(`\\b${own[name] ?? name}\\b`), 'src/config.ts'),
+  )
+  expect(idleSettings.map((name) => `the setting ${name} changes nothing: use it or remove it`)).toEqual([])
+  const idleErrors = Object.keys(errors).filter(
+    (name) => !usedIn(new RegExp(`MailError\\(\\s*'${name}'`), 'src/errors.ts'),
+  )
+  expect(idleErrors.map((name) => `nothing throws the error ${name}: throw it or remove it`)).toEqual([])
+})
+
+test('the files say nothing of the machine that they were written on', () => {
+  const elsewhere = /(?<![\w.])[/](?:work|root|home[/][a-z]+)[/]|[.][.][/]shared\b/
+  const telling = trackedFiles().filter((file) => elsewhere.test(textOf(file)))
+  expect(telling.map((file) => `${file} names a path of one machine: write it relative to the repository`)).toEqual([])
+})
+
+test('every document that a file names is in the repository', () => {
+  const missing = trackedFiles().flatMap((file) => {
+    const text = textOf(file)
+    const links = file.endsWith('.md') ? [...text.matchAll(/\]\(([^)#\s]+)/g)].map((match) => match[1]!) : []
+    const inside = links
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .map((link) => posix.join(posix.dirname(file), link))
+      .filter((path) => !existsSync(join(root, path)))
+    // In words and comments: docs/errors.md, or an ADR by its number (docs/adr/0003).
+    const named = [...text.matchAll(/\bdocs\/[\w/-]+(?:\.md)?/g)]
+      .map((match) => match[0])
+      .filter((name) => !documents.some((path) => path.startsWith(name)))
+    const foreign =
+      text.match(new RegExp(`\\bdesi${'gn'} §|\\bdesi${'gn'}\\.md|\\bcontr${'act'} [\\w-]+\\.md`, 'g')) ?? []
+    return [...inside, ...named, ...foreign].map((name) => `${file} names "${name}", which a reader does not have`)
+  })
+  expect(missing).toEqual([])
+})
+
+test('docs/specifications.md lists every RFC that the code names', () => {
+  const page = textOf('docs/specifications.md')
+  const named = new Set(
+    sources.flatMap((file) => [...textOf(file).matchAll(/\bRFC (\d{3,5})\b/g)].map((match) => match[1]!)),
+  )
+  const missing = [...named].filter((number) => !new RegExp(`\\b${number}\\b`).test(page))
+  expect(missing.map((number) => `RFC ${number} is not in docs/specifications.md: how far is it kept?`)).toEqual([])
+})
+
+test('the pages name source files that exist', () => {
+  const pages = [...filesBelow('docs'), 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'README.md']
+  const lost = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/`(?:src\/)?((?:edges|mail|store|net|formats)\/[\w./-]+\.ts)`/g)]
+      .map((match) => `src/${match[1]}`)
+      .filter((file) => !sources.includes(file))
+      .map((file) => `${page} names ${file}, which is not there`),
+  )
+  expect(lost).toEqual([])
+})
+
+test('the scanner sees every kind of import', () => {
+  const source = [
+    "/** import { no } from 'comment' */",
+    "import { a } from './a.ts'",
+    'import {',
+    '  b,',
+    "} from './b.ts'",
+    "import type { C } from './c.ts'",
+    "import './d.ts'",
+    "export { e } from './e.ts'",
+    "export * from './f.ts'",
+    "import g, { type G } from '@scope/g/sub'",
+    "type H = import('./h.ts').H",
+    "const text = 'from nowhere' // import { no } from 'comment'",
+    "export const i = from('i')",
+  ].join('\n')
+  expect(importsOf(source)).toEqual([
+    './a.ts',
+    './b.ts',
+    './c.ts',
+    './d.ts',
+    './e.ts',
+    './f.ts',
+    '@scope/g/sub',
+    './h.ts',
+  ])
+  expect(['node:fs', './a.ts', '@scope/g/sub', 'ws', 'typebox/compile'].map(packageOf)).toEqual([
+    undefined,
+    undefined,
+    '@scope/g',
+    'ws',
+    'typebox',
+  ])
+})
+
+test('the circle finder finds circles', () => {
+  const circle = new Map([
+    ['a', ['b', 'd']],
+    ['b', ['c']],
+    ['c', ['a', 'd']],
+    ['d', []],
+  ])
+  expect(circlesOf(circle)).toEqual([['a', 'b', 'c']])
+})
+
+const documents = filesBelow('docs')
+
+function trackedFiles(): string[] {
+  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+  return list.split('\n').filter((file) => file !== '' && file !== 'package-lock.json' && existsSync(join(root, file)))
+}
+
+/** Groups of more than one file that all reach each other (Tarjan), and files that import themselves. */
+function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+  const indexes = new Map<string, number>()
+  const lows = new Map<string, number>()
+  const stack: string[] = []
+  const circles: string[][] = []
+  for (const file of edges.keys()) if (!indexes.has(file)) visit(file)
+  return circles
+
+  function visit(file: string): void {
+    const index = indexes.size
+    indexes.set(file, index)
+    lows.set(file, index)
+    stack.push(file)
+    for (const next of edges.get(file) ?? []) {
+      if (!indexes.has(next)) visit(next)
+      if (stack.includes(next)) lows.set(file, Math.min(lows.get(file)!, lows.get(next)!))
+    }
+    if (lows.get(file) !== index) return
+    const circle = stack.splice(stack.indexOf(file))
+    if (circle.length > 1 || edges.get(file)?.includes(file)) circles.push(circle)
+  }
+}
