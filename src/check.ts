@@ -14,8 +14,8 @@ import { openStore } from './store/store.ts'
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
   const checks: [name: string, check: () => Promise<string>][] = [
     ['configuration', async () => 'valid'],
-    ['HTTP port', () => checkPort(config.host, config.httpPort)],
-    ['SMTP port', () => checkPort(config.host, config.smtpPort)],
+    ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT')],
+    ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT')],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', () => checkDatabase(config)],
     ['disk', () => checkDisk(config)],
@@ -32,11 +32,14 @@ export async function runCheck(config: Config, output: { write(text: string): un
   return failures === 0 ? 0 : 1
 }
 
-async function checkPort(host: string, port: Config['httpPort']): Promise<string> {
+async function checkPort(host: string, port: Config['httpPort'], variable: string): Promise<string> {
   if (port === 'off') return 'off'
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const isInUse = error.code === 'EADDRINUSE'
+      reject(isInUse ? new Error(`${host}:${port} is in use; stop what uses it, or set ${variable}`) : error)
+    })
     server.listen(port, host, resolve)
   })
   await new Promise((resolve) => server.close(resolve))

@@ -46,20 +46,30 @@ async function serve(config: Config): Promise<number> {
   const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
   const metrics = createMetrics({ collectProcess: true })
   const martlet = await startMartlet({ config, log, metrics })
+  const stopSignal = hearStopSignal() // before anybody is told that it is ready
   if (isForPerson) printBanner(process.stdout, config, martlet)
   log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
 
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve).once('SIGINT', resolve)
-  })
-  // Under `npm start` Ctrl-C comes twice: from the terminal, and passed on by npm.
-  const heardAt = performance.now()
-  const stopAtOnce = () => void (performance.now() - heardAt > NPM_ECHO_MS && process.exit(1))
-  process.on('SIGTERM', stopAtOnce).on('SIGINT', stopAtOnce)
-  log.info({ signal }, 'stopping')
+  log.info({ signal: await stopSignal }, 'stopping')
   await martlet.stop()
   log.info('stopped')
   return 0
+}
+
+/**
+ * The first SIGTERM or SIGINT. The listeners stay for good: were they changed in between, a signal that comes just then
+ * would kill the process. Under `npm start` Ctrl-C does come twice: from the terminal, and passed on by npm.
+ */
+function hearStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let heardAt: number | undefined
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (heardAt !== undefined && performance.now() - heardAt > NPM_ECHO_MS) process.exit(1)
+      heardAt ??= performance.now()
+      resolve(signal)
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
 }
 
 async function migrate(config: Config): Promise<number> {

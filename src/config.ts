@@ -136,6 +136,11 @@ export const limits = {
     unit: 'bytes',
     sentence: 'Largest mail parsed on the event loop; larger ones are parsed in a worker thread.',
   },
+  readingMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a thread to parse a large mail, before only its beginning is read.',
+  },
   // HTTP
   httpBodyBytesMax: {
     default: 70 * MIB,

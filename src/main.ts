@@ -119,7 +119,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
     })
     const inboxes = createInboxes({ store, sharedDomain: config.domain, random, limits })
-    const reader = createReader(limits)
+    const reader = createReader({ limits, log })
     stops.push(() => reader.stop())
     const contents = createContents({ store, limits, onLeftover })
     const downloads = createDownloads({ store, contents, clock, random, limits })

@@ -18,21 +18,21 @@ interface FailuresNeeds {
 }
 
 export interface Failures {
-  /** @param override a status that says more than the catalogue entry's own */
-  answer(error: unknown, request: FastifyRequest, reply: FastifyReply, override?: number): void
+  /** In the words of the dialect that the path belongs to. */
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void
   /** For what Node's parser refused: there is no request, and sometimes no socket left. */
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
 export function createFailures({ limits, log, dialectOf }: FailuresNeeds): Failures {
   return {
-    answer(error, request, reply, override) {
+    answer(error, request, reply) {
       const known = toMailError(error, limits)
       if (known.kind === 'internal') {
         log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
       }
       const { status, body } = dialectOf(request.raw.url).renderError(known)
-      reply.code(override ?? status).header('x-request-id', request.id)
+      reply.code(status).header('x-request-id', request.id)
       if (isPassing(known)) reply.header('retry-after', RETRY_AFTER_SECONDS)
       reply.type('application/json; charset=utf-8').send(body)
     },

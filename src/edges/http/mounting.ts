@@ -46,7 +46,7 @@ export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, fai
           config: { secretPath: known[0]?.config?.secretPath ?? false },
           handler: (request: FastifyRequest, reply: FastifyReply) => {
             const error = new MailError('method_not_allowed', { method: request.method, allowed: allowed.join(', ') })
-            failures.answer(error, request, reply.header('allow', allowed.join(', ')), 405)
+            failures.answer(error, request, reply.header('allow', allowed.join(', ')))
           },
         })
       }

@@ -1,7 +1,7 @@
 /**
  * From the text of an API key to an actor.
  *
- * Keys are kept as SHA-256 hashes: they are 190 bits of randomness, so a slow password hash would only make requests
+ * Keys are kept as SHA-256 hashes: they are 256 bits of randomness, so a slow password hash would only make requests
  * slow. The time of last use stays in memory and is written each minute, since a write for every read would cost more
  * than the read.
  */

@@ -9,6 +9,8 @@ import { MailError } from '../../errors.ts'
 import type { AttachmentRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/contents.ts'
+import { showAttachment } from './attachment.ts'
+import type { Attachment } from './message.ts'
 import type { Reading } from './reading.ts'
 
 /** A mail's bytes, safe for a transaction to refer to. */
@@ -98,13 +100,20 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
   }
 }
 
-/** Writes the content's rows; returns its id. */
+/** A content whose rows are written, as far as messages show it. */
+export interface StoredContent {
+  readonly id: string
+  readonly sizeBytes: number
+  readonly attachments: readonly Attachment[]
+}
+
+/** Writes the content's rows. */
 export async function insertContent(
   tx: Tx,
   spooled: Spooled,
   reading: Reading,
   packed: { parsed: Uint8Array | null; parsedBlobKey: string | null },
-): Promise<string> {
+): Promise<StoredContent> {
   const id = tx.newId()
   const attachments: AttachmentRow[] = reading.attachments.map((attachment, position) => ({
     id: tx.newId(),
@@ -130,7 +139,7 @@ export async function insertContent(
     created_at: tx.now,
   }
   await table.insert(tx, row, attachments)
-  return id
+  return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
 }
 
 function inMemory(bytes: Buffer): Spooled {

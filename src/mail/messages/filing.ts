@@ -12,14 +12,15 @@ import * as messages from '../../store/tables/messages.ts'
 import * as rollups from '../../store/tables/rollups.ts'
 import * as threads from '../../store/tables/threads.ts'
 import { hiddenMask } from '../access/permissions.ts'
+import type { ThreadSnapshot } from '../events/message-events.ts'
+import type { StoredContent } from './contents.ts'
 import type { Reading } from './reading.ts'
 import { findThread, hashId, referenceHashes } from './threading.ts'
 
 /** A mail about to be filed in one inbox. */
 export interface Filing {
   readonly inbox: InboxRow
-  readonly contentId: string
-  readonly sizeBytes: number
+  readonly content: StoredContent
   readonly reading: Reading
   readonly labels: readonly string[]
   /** Unique in the inbox; the caller has seen to it. */
@@ -38,6 +39,8 @@ export interface Filing {
 export interface Filed {
   readonly id: string
   readonly threadId: string
+  /** The thread as it is now, when this mail began it: known without reading anything. */
+  readonly newThread?: ThreadSnapshot
 }
 
 export function createFiling({ dialect }: Pick<Store, 'dialect'>): (tx: Tx, filing: Filing) => Promise<Filed> {
@@ -58,10 +61,10 @@ export function createFiling({ dialect }: Pick<Store, 'dialect'>): (tx: Tx, fili
       messages: 1,
       unread: filing.labels.includes('unread') ? 1 : 0,
       threads: thread.isNew ? 1 : 0,
-      bytes: filing.sizeBytes,
+      bytes: filing.content.sizeBytes,
     })
     await rollups.add(tx, inbox, filing.metric, 1)
-    return { id, threadId: thread.id }
+    return { id, threadId: thread.id, ...(thread.isNew && { newThread: snapshot(tx, thread.id, filing, addresses) }) }
   }
 }
 
@@ -73,7 +76,7 @@ function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing
     pod_id: inbox.pod_id,
     inbox_id: inbox.id,
     thread_id: threadId,
-    content_id: filing.contentId,
+    content_id: filing.content.id,
     api_message_id: filing.apiMessageId,
     api_message_id_hash: hashId(filing.apiMessageId),
     header_message_id: reading.messageId ?? null,
@@ -85,7 +88,7 @@ function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing
     references_list: jsonOrNull(reading.references),
     envelope_sender: filing.envelope?.sender ?? null,
     envelope_recipient: filing.envelope?.recipient ?? null,
-    size_bytes: filing.sizeBytes,
+    size_bytes: filing.content.sizeBytes,
     hidden,
     authentication: JSON.stringify(filing.authentication),
     verified_domain: filing.verifiedDomain ?? null,
@@ -140,7 +143,7 @@ async function joinThread(
     last_message_id: filing.apiMessageId,
     message_count: (known?.message_count ?? 0) + 1,
     visible_count: (known?.visible_count ?? 0) + (hidden === 0 ? 1 : 0),
-    size_bytes: (known?.size_bytes ?? 0) + filing.sizeBytes,
+    size_bytes: (known?.size_bytes ?? 0) + filing.content.sizeBytes,
     hidden: threadHidden(known, hidden),
     timestamp: tx.now,
     received_timestamp: labels.includes('received') ? tx.now : (known?.received_timestamp ?? null),
@@ -164,6 +167,31 @@ async function joinThread(
   await threads.addLabelCounts(tx, id, new Map(labels.map((label) => [label, 1])))
   await threads.addParticipants(tx, id, participants(addresses), 1)
   return { id, isNew: known === undefined }
+}
+
+/** What a list would show of a thread that holds this mail alone. */
+function snapshot(tx: Tx, id: string, filing: Filing, addresses: readonly MessageAddressRow[]): ThreadSnapshot {
+  const { content, labels, reading } = filing
+  const everyone = participants(addresses)
+  const displays = (kind: 'sender' | 'recipient') =>
+    everyone.filter((one) => one.kind === kind).map((one) => one.display)
+  return {
+    id,
+    labels: labels.toSorted(),
+    timestamp: tx.now,
+    ...(labels.includes('received') && { receivedTimestamp: tx.now }),
+    ...(labels.includes('sent') && { sentTimestamp: tx.now }),
+    senders: displays('sender'),
+    recipients: displays('recipient'),
+    ...(reading.subject !== undefined && { subject: reading.subject }),
+    ...(reading.preview !== undefined && { preview: reading.preview }),
+    attachments: content.attachments,
+    lastMessageId: filing.apiMessageId,
+    messageCount: 1,
+    sizeBytes: content.sizeBytes,
+    createdAt: tx.now,
+    updatedAt: tx.now,
+  }
 }
 
 /** A thread is hidden while all of its messages are, and then by every class that hides one of them. */

@@ -1,34 +1,48 @@
 /**
  * Reads mails: small ones on the event loop, large ones in a thread, one at a time, so that a 50 MiB mail does not stop
- * every other connection for the seconds that its parsing takes.
+ * every other connection for the time that its parsing takes.
  *
- * A thread that dies (out of memory on a hostile mail) fails that mail alone; the next one gets a new thread.
+ * A thread that dies or takes too long has met a hostile mail: it is ended, and the mail is read as far as the event loop
+ * can, since no mail is refused for being ugly. The next one gets a new thread.
  */
 import type { Worker } from 'node:worker_threads'
-import { MailError } from '../../errors.ts'
+import type { Limits } from '../../config.ts'
+import type { Log } from '../../log.ts'
 import { startThread } from '../../threads.ts'
 import { type Reading, type ReadingLimits, readMail } from './reading.ts'
 
 export interface Reader {
-  /** @throws unavailable when the thread died */
+  /** Never throws for what is in the mail. */
   read(raw: Buffer): Promise<Reading>
   stop(): Promise<void>
 }
 
-/** What the thread is told at its start, and for each mail. */
+/** What the thread is told at its start. */
 export interface ReadingThreadData {
   readonly limits: ReadingLimits
 }
 
-export function createReader(limits: ReadingLimits & { readonly parseOnLoopBytesMax: number }): Reader {
+interface Waiting {
+  resolve(reading: Reading): void
+  reject(error: Error): void
+}
+
+interface ReaderNeeds {
+  readonly limits: ReadingLimits & Pick<Limits, 'parseOnLoopBytesMax' | 'readingMs'>
+  readonly log: Log
+}
+
+export function createReader({ limits, log }: ReaderNeeds): Reader {
   let thread: Worker | undefined
+  /** Whose mail the thread is reading. */
+  let waiting: Waiting | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   return {
     async read(raw) {
       if (raw.length <= limits.parseOnLoopBytesMax) return readMail(raw, limits)
-      const mine = last.then(() => readInThread(raw))
-      last = mine.catch(() => undefined) // its own caller hears of it; the next mail must not
+      const mine = last.then(() => readLarge(raw))
+      last = mine
       return mine
     },
 
@@ -38,27 +52,39 @@ export function createReader(limits: ReadingLimits & { readonly parseOnLoopBytes
     },
   }
 
+  async function readLarge(raw: Buffer): Promise<Reading> {
+    try {
+      return await readInThread(raw)
+    } catch (error) {
+      log.warn({ err: error, sizeBytes: raw.length }, 'a mail was read in part')
+      return { ...readMail(raw.subarray(0, limits.parseOnLoopBytesMax), limits), truncated: true }
+    }
+  }
+
   function readInThread(raw: Buffer): Promise<Reading> {
-    thread ??= startThread(import.meta.url, './reading.thread.ts', {
-      workerData: { limits } satisfies ReadingThreadData,
-    })
-    const running = thread
-    running.ref()
+    thread ??= begin()
+    thread.postMessage(raw)
+    const timer = setTimeout(() => void thread?.terminate(), limits.readingMs) // its exit rejects
     return new Promise<Reading>((resolve, reject) => {
-      const settle = (act: () => void) => {
-        running.removeAllListeners()
-        running.unref() // an idle thread must not keep the process up
-        act()
-      }
-      const fail = (cause: unknown) =>
-        settle(() => {
-          thread = undefined
-          reject(new MailError('unavailable', { detail: 'the reading thread died' }, { cause }))
-        })
-      running.once('message', (reading: Reading) => settle(() => resolve(reading)))
-      running.once('error', fail)
-      running.once('exit', fail)
-      running.postMessage(raw)
+      waiting = { resolve, reject }
+    }).finally(() => clearTimeout(timer))
+  }
+
+  function begin(): Worker {
+    const workerData: ReadingThreadData = { limits }
+    const begun = startThread(import.meta.url, './reading.thread.ts', { workerData })
+    begun.unref() // an idle thread must not keep the process up; what waits for it has a socket that does
+    const end = (cause: unknown) => {
+      if (thread === begun) thread = undefined
+      waiting?.reject(new Error('the reading thread ended', { cause }))
+      waiting = undefined
+    }
+    begun.on('message', (reading: Reading) => {
+      waiting?.resolve(reading)
+      waiting = undefined
     })
+    begun.on('error', end)
+    begun.on('exit', end)
+    return begun
   }
 }

@@ -4,11 +4,12 @@
  */
 import type { Limits } from '../../config.ts'
 import type { Address } from '../../formats/address.ts'
-import type { AddressKind, AttachmentRow, Db, MessageAddressRow, ThreadRow } from '../../store/schema.ts'
+import type { AddressKind, Db, MessageAddressRow, ThreadRow } from '../../store/schema.ts'
 import * as contents from '../../store/tables/contents.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as table from '../../store/tables/messages.ts'
 import * as threads from '../../store/tables/threads.ts'
+import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 import type { ThreadItem } from './thread.ts'
 
@@ -102,17 +103,6 @@ async function attachmentsByContent(db: Db, contentIds: readonly string[]): Prom
     byContent.set(row.content_id, list)
   }
   return byContent
-}
-
-export function showAttachment(row: AttachmentRow): Attachment {
-  return {
-    id: row.id,
-    ...(row.filename !== null && { filename: row.filename }),
-    contentType: row.content_type,
-    disposition: row.disposition,
-    ...(row.cid !== null && { contentId: row.cid }),
-    sizeBytes: row.size_bytes,
-  }
 }
 
 function ofKind(rows: readonly MessageAddressRow[], kind: AddressKind): Address[] {

@@ -10,6 +10,7 @@ import { confirm, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from 
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { closePage, openPage } from '../access/paging.ts'
 import type { Permission } from '../access/permissions.ts'
+import { showAttachment } from './attachment.ts'
 import { showWhole } from './bodies.ts'
 import type { Downloads } from './downloads.ts'
 import type { LabelLimits } from './label-rules.ts'
@@ -17,7 +18,7 @@ import { changeOne, requireUserChange } from './labels.ts'
 import { inOrder, pageBounds, requireFewValues } from './messages.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
-import { showAttachment, showThreads, type ThreadShowLimits } from './showing.ts'
+import { showThreads, type ThreadShowLimits } from './showing.ts'
 import type { ThreadFilter, Threads } from './thread.ts'
 
 interface ThreadsNeeds {

@@ -10,12 +10,12 @@ import { messageIdFrom } from '../../formats/ids.ts'
 import type { InboxRow, Tx } from '../../store/schema.ts'
 import * as messages from '../../store/tables/messages.ts'
 import * as threads from '../../store/tables/threads.ts'
-import { messageReceived } from '../events/message-events.ts'
-import { insertContent, type Spooled } from '../messages/contents.ts'
-import type { Filing } from '../messages/filing.ts'
+import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/message-events.ts'
+import { insertContent, type Spooled, type StoredContent } from '../messages/contents.ts'
+import type { Filed, Filing } from '../messages/filing.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { Reading } from '../messages/reading.ts'
-import { showMessages, showThreads, type ThreadShowLimits } from '../messages/showing.ts'
+import { showThreads, type ThreadShowLimits } from '../messages/showing.ts'
 import { hashId } from '../messages/threading.ts'
 import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
@@ -35,7 +35,7 @@ export interface Received {
 export type FileReceived = (tx: Tx, received: Received) => Promise<Receipt[]>
 
 interface FileReceivedNeeds {
-  readonly file: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
+  readonly file: (tx: Tx, filing: Filing) => Promise<Filed>
   /** Domain of the Message-IDs that we make. */
   readonly domain: string
   readonly limits: ThreadShowLimits
@@ -48,20 +48,23 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
     const filed = new Map<string, string>() // two recipients can be one inbox: a tag, or a role name
-    let contentId: string | undefined
+    let content: StoredContent | undefined
 
     for (const { recipient, inbox } of received.recipients) {
       const already = filed.get(inbox.id)
-      const twin = already === undefined ? await findTwin(tx, inbox, received.reading) : undefined
-      if (already !== undefined || twin) {
-        if (twin) await tellOfTwin(tx, inbox, twin, limits)
-        const messageId = already ?? twin!.id
-        filed.set(inbox.id, messageId)
-        receipts.push({ recipient, messageId, duplicate: true })
+      if (already !== undefined) {
+        receipts.push({ recipient, messageId: already, duplicate: true })
         continue
       }
-      contentId ??= await insertContent(tx, received.spooled, received.reading, received.packed)
-      const id = await fileOne(tx, received, contentId, recipient, inbox)
+      const found = await recognise(tx, inbox, received.reading)
+      if ('twin' in found) {
+        await tellOfTwin(tx, inbox, found.twin)
+        filed.set(inbox.id, found.twin.id)
+        receipts.push({ recipient, messageId: found.twin.id, duplicate: true })
+        continue
+      }
+      content ??= await insertContent(tx, received.spooled, received.reading, received.packed)
+      const id = await fileOne(tx, received, content, found.name, { recipient, inbox })
       filed.set(inbox.id, id)
       receipts.push({ recipient, messageId: id, duplicate: false })
     }
@@ -71,57 +74,74 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   async function fileOne(
     tx: Tx,
     received: Received,
-    contentId: string,
-    recipient: string,
-    inbox: InboxRow,
+    content: StoredContent,
+    messageId: string,
+    { recipient, inbox }: Received['recipients'][number],
   ): Promise<string> {
     const { reading, authentication, verdict } = received
     const { verifiedDomain, ...found } = authentication
-    const { id } = await file(tx, {
+    const labels = [...RECEIVED, ...verdict.labels]
+    const filed = await file(tx, {
       inbox,
-      contentId,
-      sizeBytes: received.spooled.sizeBytes,
+      content,
       reading,
-      labels: [...RECEIVED, ...verdict.labels],
-      apiMessageId: await nameFor(tx, inbox, reading),
+      labels,
+      apiMessageId: messageId,
       envelope: { sender: received.sender, recipient },
       authentication: found,
       verifiedDomain,
       metric: 'received',
     })
-    await tell(tx, id, limits)
-    return id
+    await tell(tx, inbox, { id: filed.id, threadId: filed.threadId, messageId, labels: labels.sort() }, filed.newThread)
+    return filed.id
   }
 
-  /** Its own Message-ID where the inbox does not know it yet, else one that we make. */
-  async function nameFor(tx: Tx, inbox: InboxRow, reading: Reading): Promise<string> {
-    const { messageId } = reading
-    if (messageId !== undefined && !(await messages.getByApiId(tx, inbox.id, hashId(messageId)))) return messageId
-    return messageIdFrom(tx.newId(), domain)
+  /**
+   * Looks for mails of the same name in the inbox.
+   *
+   * @returns the one that is this mail, or the name to file it under: its own Message-ID where it is free, else one
+   *   that we make
+   */
+  async function recognise(
+    tx: Tx,
+    inbox: InboxRow,
+    { messageId, fingerprint }: Reading,
+  ): Promise<{ twin: messages.StoredMessageRow } | { name: string }> {
+    // Without a name nobody can say that it is the same one.
+    if (messageId === undefined) return { name: messageIdFrom(tx.newId(), domain) }
+    const hash = hashId(messageId)
+    const namesakes = await messages.listNamesakes(tx, inbox.id, hash)
+    const same = namesakes.find((row) => row.header_message_id_hash === hash && row.fingerprint === fingerprint)
+    const [twin] = same ? await messages.listByIds(tx, [same.id]) : []
+    if (twin) return { twin }
+    const isTaken = namesakes.some((row) => row.api_message_id_hash === hash)
+    return { name: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
   }
-}
 
-async function findTwin(tx: Tx, inbox: InboxRow, reading: Reading): Promise<messages.StoredMessageRow | undefined> {
-  if (reading.messageId === undefined) return undefined // without a name nobody can say that it is the same one
-  return messages.getTwin(tx, inbox.id, hashId(reading.messageId), reading.fingerprint)
-}
+  /** Mail to oneself: the sent message is now also received, and that is told; a repeated delivery changes nothing. */
+  async function tellOfTwin(tx: Tx, inbox: InboxRow, twin: messages.StoredMessageRow): Promise<void> {
+    const before = (await messages.labelsOf(tx, [twin.id])).get(twin.id) ?? []
+    if (before.includes('received')) return
+    const labels = await changeOne(tx, ACTOR, twin, inbox.address, { add: RECEIVED })
+    await threads.update(tx, twin.thread_id, { received_timestamp: tx.now })
+    await tell(tx, inbox, { id: twin.id, threadId: twin.thread_id, messageId: twin.api_message_id, labels })
+  }
 
-/** Mail to oneself: the sent message is now also received, and that is told; a repeated delivery changes nothing. */
-async function tellOfTwin(
-  tx: Tx,
-  inbox: InboxRow,
-  twin: messages.StoredMessageRow,
-  limits: ThreadShowLimits,
-): Promise<void> {
-  const labels = (await messages.labelsOf(tx, [twin.id])).get(twin.id) ?? []
-  if (labels.includes('received')) return
-  await changeOne(tx, ACTOR, twin, inbox.address, { add: RECEIVED })
-  await threads.update(tx, twin.thread_id, { received_timestamp: tx.now })
-  await tell(tx, twin.id, limits)
-}
-
-async function tell(tx: Tx, id: string, limits: ThreadShowLimits): Promise<void> {
-  const [message] = await showMessages(tx, await messages.listByIds(tx, [id]))
-  const [thread] = await showThreads(tx, await threads.listByIds(tx, [message!.threadId]), limits)
-  tx.append(messageReceived({ actor: ACTOR, message: message!, thread: thread! }))
+  /** @param thread as it is now, where that is known without reading it */
+  async function tell(
+    tx: Tx,
+    inbox: InboxRow,
+    about: Pick<EventMessage, 'id' | 'threadId' | 'messageId' | 'labels'>,
+    thread?: ThreadSnapshot,
+  ): Promise<void> {
+    const message = {
+      ...about,
+      organizationId: inbox.organization_id,
+      podId: inbox.pod_id,
+      inboxId: inbox.id,
+      inboxAddress: inbox.address,
+    }
+    const [read] = thread ? [] : await showThreads(tx, await threads.listByIds(tx, [about.threadId]), limits)
+    tx.append(messageReceived({ actor: ACTOR, message, thread: thread ?? read! }))
+  }
 }

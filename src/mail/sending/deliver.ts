@@ -4,7 +4,8 @@
  *   claim due recipients (lease, renewed while we work) → group by submission and target → target.deliver → outcome, in one transaction
  *
  * Crash: the lease runs out, or is cleared when a lone node starts, and the recipient is claimed again. A remote that
- *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1), and the history shows it.
+ *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1). The attempt that was cut is not in the
+ *   history: it is written with its outcome.
  * Temporary failure: the outcome sets the next attempt (retry.ts). A failure of ours (the store, a bug) is logged,
  *   counted, and left to the lease.
  * Stop: no new claims; hand-overs under way get the grace, then are aborted; leases of what was not begun are given back.

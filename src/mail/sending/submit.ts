@@ -63,12 +63,11 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       const sent = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const current = await requireInbox(tx, actor, 'message_send', inbox.id)
-        const contentId = await insertContent(tx, spooled, reading, packed)
+        const content = await insertContent(tx, spooled, reading, packed)
         const labels = ['sent', ...draft.labels]
         const { id, threadId } = await file(tx, {
           inbox: current,
-          contentId,
-          sizeBytes: spooled.sizeBytes,
+          content,
           reading,
           labels,
           apiMessageId: messageId,
@@ -78,7 +77,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
           verifiedDomain: domain,
           metric: 'sent',
         })
-        await enqueue(tx, current, id, contentId, draft, selector)
+        await enqueue(tx, current, id, content.id, draft, selector)
         const message = {
           id,
           organizationId: current.organization_id,

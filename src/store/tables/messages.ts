@@ -21,21 +21,22 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
     .executeTakeFirst()
 }
 
-/** The mail of this inbox with the same Message-ID field and the same content, if it is there already. */
-export async function getTwin(
+/** Rows looked at to recognise a repeated mail: whoever sends more of one name than this gets them all stored. */
+const NAMESAKES_MAX = 100
+
+/** Mails of an inbox that have this name, in their header or for our clients. */
+export async function listNamesakes(
   db: Db,
   inboxId: string,
-  headerIdHash: string,
-  fingerprint: string,
-): Promise<StoredMessageRow | undefined> {
+  hash: string,
+): Promise<Pick<StoredMessageRow, 'id' | 'fingerprint' | 'api_message_id_hash' | 'header_message_id_hash'>[]> {
   return db
     .selectFrom('messages')
-    .selectAll()
+    .select(['id', 'fingerprint', 'api_message_id_hash', 'header_message_id_hash'])
     .where('inbox_id', '=', inboxId)
-    .where('header_message_id_hash', '=', headerIdHash)
-    .where('fingerprint', '=', fingerprint)
-    .limit(1)
-    .executeTakeFirst()
+    .where((eb) => eb.or([eb('header_message_id_hash', '=', hash), eb('api_message_id_hash', '=', hash)]))
+    .limit(NAMESAKES_MAX)
+    .execute()
 }
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {

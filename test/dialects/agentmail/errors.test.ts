@@ -216,7 +216,7 @@ test('every entry of the catalogue has a documented status', () => {
   }
   for (const code of Object.keys(errors) as ErrorCode[]) {
     const { status, body } = renderError(new MailError(code, params as never))
-    expect([400, 401, 403, 404, 409, 413, 422, 429, 500, 503]).toContain(status)
+    expect([400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503]).toContain(status)
     expect(body.message).not.toMatch(/undefined/)
   }
 })

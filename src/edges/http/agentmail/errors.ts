@@ -56,7 +56,9 @@ export interface ErrorBody {
 }
 
 export function renderError(error: MailError): { status: number; body: ErrorBody } {
-  const { status, name } = statuses[error.kind]
+  const { name } = statuses[error.kind]
+  // RFC 9110 §15.5.6: the path is there, its method is not.
+  const status = error.code === 'method_not_allowed' ? 405 : statuses[error.kind].status
   const code = codes[error.code] ?? error.code
   const { message } = error
   const path = pathOf(error)
