@@ -47,6 +47,7 @@ import { createOrganizations } from './mail/tenants/organizations.ts'
 import { createPods } from './mail/tenants/pods.ts'
 import type { Metrics } from './metrics.ts'
 import { readRootKey, writeRootKey } from './root-key.ts'
+import type { FreeBytes } from './store/disk.ts'
 import { openStore } from './store/store.ts'
 import { openTls } from './tls-source.ts'
 
@@ -68,6 +69,8 @@ export interface MartletNeeds {
   readonly metrics: Metrics
   /** Epoch ms. */
   readonly clock?: () => number
+  /** Free space of the data folder's disk; the file system's when left out. */
+  readonly freeBytes?: FreeBytes
 }
 
 /**
@@ -75,7 +78,8 @@ export interface MartletNeeds {
  *
  * @throws StartupError with a sentence for the operator; nothing is left running
  */
-export async function startMartlet({ config, log, metrics, clock = Date.now }: MartletNeeds): Promise<Martlet> {
+export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
+  const { config, log, metrics, clock = Date.now, freeBytes } = needs
   const { limits } = config
   const random = randomBytes
   const owner = randomUUID()
@@ -85,7 +89,7 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
   }
 
   try {
-    const store = await openStore({ config, log, metrics, clock, random })
+    const store = await openStore({ config, log, metrics, clock, random, ...(freeBytes && { freeBytes }) })
     stops.push(() => store.close())
 
     const onLeftover = (error: unknown, blobKey: string) =>
@@ -147,11 +151,11 @@ export async function startMartlet({ config, log, metrics, clock = Date.now }: M
     stops.push(() => worker.stop(limits.shutdownGraceMs))
     jobs.start()
     stops.push(() => jobs.stop())
-    const needs = { store, clock, limits }
-    sweeps.every(limits.blobSweepMs, 'events', (signal) => sweepEvents(needs, signal))
-    sweeps.every(limits.blobSweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
-    sweeps.every(limits.blobSweepMs, 'counts', (signal) => sweepRollups(needs, signal))
-    sweeps.every(limits.blobSweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    const sweeping = { store, clock, limits }
+    sweeps.every(limits.blobSweepMs, 'events', (signal) => sweepEvents(sweeping, signal))
+    sweeps.every(limits.blobSweepMs, 'blobs', (signal) => sweepBlobs(sweeping, signal))
+    sweeps.every(limits.blobSweepMs, 'counts', (signal) => sweepRollups(sweeping, signal))
+    sweeps.every(limits.blobSweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(sweeping, signal))
     sweeps.every(limits.usedAtFlushMs, 'key uses', () => credentials.flushUses())
     stops.push(async () => {
       await sweeps.stop()

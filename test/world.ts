@@ -19,6 +19,7 @@ export interface WorldOptions {
   readonly limits?: Partial<Limits>
   readonly env?: Readonly<Record<string, string>>
   readonly clock?: () => number
+  readonly freeBytes?: () => Promise<number>
 }
 
 interface RequestOptions {
@@ -138,7 +139,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return new World(martlet, dataDir, options)
 }
 
-function boot(dataDir: string, rootKey: string, { limits, env, clock }: WorldOptions): Promise<Martlet> {
+function boot(dataDir: string, rootKey: string, { limits, env, clock, freeBytes }: WorldOptions): Promise<Martlet> {
   const settings = {
     MARTLET_DATA_DIR: dataDir,
     MARTLET_HTTP_PORT: '0',
@@ -148,5 +149,6 @@ function boot(dataDir: string, rootKey: string, { limits, env, clock }: WorldOpt
     ...env,
   }
   const config = loadConfig(settings, limits)
-  return startMartlet({ config, log: createLog(config.logLevel), metrics: createMetrics(), ...(clock && { clock }) })
+  const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }) }
+  return startMartlet({ config, log: createLog(config.logLevel), metrics: createMetrics(), ...given })
 }

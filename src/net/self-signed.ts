@@ -5,7 +5,6 @@
  * self-signed certificate keeps mail from passive readers (RFC 7435). Pure but for the randomness of the key; keeping
  * the pair between starts is the caller's business.
  */
-import { generate } from 'selfsigned'
 
 const DAY_MS = 86_400_000
 /** Nobody watches over the expiry of a self-signed certificate, and an expired one makes strict clients fail: ten years. */
@@ -23,6 +22,8 @@ export async function createSelfSigned(params: {
   nowMs: number
 }): Promise<{ cert: string; key: string }> {
   const { hostname, nowMs } = params
+  // Only a first start needs it, and it takes a tenth of a second to load: every other start is faster without.
+  const { generate } = await import('selfsigned')
   const names = [...new Set([hostname, 'localhost'])]
   const pair = await generate([{ name: 'commonName', value: hostname.slice(0, COMMON_NAME_CHARS_MAX) }], {
     keyType: 'ec',

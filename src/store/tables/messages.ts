@@ -30,13 +30,14 @@ export async function listNamesakes(
   inboxId: string,
   hash: string,
 ): Promise<Pick<StoredMessageRow, 'id' | 'fingerprint' | 'api_message_id_hash' | 'header_message_id_hash'>[]> {
-  return db
-    .selectFrom('messages')
-    .select(['id', 'fingerprint', 'api_message_id_hash', 'header_message_id_hash'])
-    .where('inbox_id', '=', inboxId)
-    .where((eb) => eb.or([eb('header_message_id_hash', '=', hash), eb('api_message_id_hash', '=', hash)]))
-    .limit(NAMESAKES_MAX)
-    .execute()
+  const named = (column: 'header_message_id_hash' | 'api_message_id_hash') =>
+    db
+      .selectFrom('messages')
+      .select(['id', 'fingerprint', 'api_message_id_hash', 'header_message_id_hash'])
+      .where('inbox_id', '=', inboxId)
+      .where(column, '=', hash)
+  // Not one condition with `or`: SQLite would look at every mail of the inbox.
+  return named('header_message_id_hash').union(named('api_message_id_hash')).limit(NAMESAKES_MAX).execute()
 }
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {

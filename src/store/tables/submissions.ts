@@ -1,4 +1,5 @@
 /** Submissions, their recipients, and each attempt to hand one over. Rows only: mail/sending decides. */
+import { sql } from 'kysely'
 import type { Db, DeliveryRow, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
@@ -29,7 +30,7 @@ export async function nextDue(db: Db): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
-    .where('state', '=', 'queued')
+    .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
     .where('lease_owner', 'is', null)
     .orderBy('next_attempt_at')
     .limit(1)

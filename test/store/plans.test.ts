@@ -1,0 +1,84 @@
+/**
+ * What each mail, list and look at the queue costs must not grow with the inbox. How the test knows: it asks SQLite how
+ * it would run the very statements that the tables make.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Db, Schema } from '../../src/store/schema.ts'
+import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import * as inboxes from '../../src/store/tables/inboxes.ts'
+import * as messages from '../../src/store/tables/messages.ts'
+import * as submissions from '../../src/store/tables/submissions.ts'
+import * as threads from '../../src/store/tables/threads.ts'
+import { openTestStore } from './test-store.ts'
+
+const page = { limit: 50, ascending: false }
+const next = { ...page, after: { key: 1, id: 'x' } }
+const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: [], subject: [] }
+const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
+
+const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
+  ['recognise a repeated mail by its header', (db) => messages.listNamesakes(db, 'i', 'h'), 'messages_by_header_id'],
+  ['recognise a repeated mail by its name here', (db) => messages.listNamesakes(db, 'i', 'h'), 'messages_api_id'],
+  ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
+  ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
+  ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
+  ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
+  [
+    'find a thread',
+    (db) => threads.findByReferences(db, 'i', ['a', 'b']),
+    'PRIMARY KEY (inbox_id=? AND message_id_hash=?)',
+  ],
+  [
+    'list threads of an organization',
+    (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o' } }, next),
+    'threads_by_organization',
+  ],
+  [
+    'list threads of a pod',
+    (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o', podId: 'p' } }, next),
+    'threads_by_pod',
+  ],
+  [
+    'list threads of an inbox',
+    (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o', inboxId: 'i' } }, next),
+    'threads_by_inbox',
+  ],
+  ['look at the queue', (db) => submissions.nextDue(db), 'recipients_due'],
+  ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
+  ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
+  ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
+  ['deliveries of a message', (db) => submissions.listRecipients(db, 'm'), 'recipients_by_message'],
+]
+
+test.each(statements)('%s: by an index, without sorting the whole', async (name, run, index) => {
+  const plan = await planOf(run)
+  expect(plan.join('\n')).toContain(index)
+  if (name.startsWith('list')) expect(plan).not.toContain('USE TEMP B-TREE FOR ORDER BY')
+  expect(plan.filter((step) => /^SCAN (messages|threads|inboxes|api_keys)\b/.test(step))).toEqual([])
+})
+
+async function planOf(run: (db: Db) => Promise<unknown>): Promise<string[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  const store = await openTestStore({ dataDir })
+  await store.close()
+  const database = new BetterSqlite(join(dataDir, 'martlet.db'))
+  const compiled: { sql: string; parameters: readonly unknown[] }[] = []
+  const db = new Kysely<Schema>({
+    dialect: new SqliteDialect({ database }),
+    log: ({ query }) => {
+      compiled.push({ sql: query.sql, parameters: query.parameters })
+    },
+  })
+  await run(db)
+  const steps = compiled.flatMap(({ sql, parameters }) =>
+    database.prepare(`explain query plan ${sql}`).all(...parameters),
+  ) as { detail: string }[]
+  await db.destroy()
+  return steps.map(({ detail }) => detail)
+}
