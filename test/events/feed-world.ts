@@ -9,7 +9,7 @@ import { type Event, FeedEnded, type Interest } from '../../src/mail/events/even
 import { createFeed, type RunningFeed } from '../../src/mail/events/feed.ts'
 import { messageSent } from '../../src/mail/events/message-events.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
-import type { InboxRow, NewEvent } from '../../src/store/schema.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
@@ -121,18 +121,17 @@ export class FeedWorld implements AsyncDisposable {
     const organizationId = within.organizationId ?? (await this.addOrganization())
     const podId = within.podId ?? (await this.addPod(organizationId))
     return this.store.transaction(async (tx) => {
-      const inboxId = tx.newId()
+      const domainId = tx.newId()
       const times = { deleting_at: null, created_at: tx.now, updated_at: tx.now }
-      const domain = { id: inboxId, organization_id: organizationId, pod_id: null, domain: `${inboxId}.test` }
+      const domain = { id: domainId, organization_id: organizationId, pod_id: null, domain: `${domainId}.test` }
       await tx
         .insertInto('domains')
         .values({ ...domain, status: 'verified', dkim_selector: 'martlet', ...times })
         .execute()
       const address = `agent@${domain.domain}`
-      const ids = { id: inboxId, organization_id: organizationId, pod_id: podId, domain_id: domain.id }
-      const row = { ...ids, address, display_name: null, client_id: null, metadata: null, status: 'active' as const }
-      const counts = { message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
-      await inboxes.insert(tx, { ...row, ...counts, ...times } satisfies InboxRow)
+      const ids = { organization_id: organizationId, pod_id: podId, domain_id: domainId }
+      const inbox = { ...ids, address, display_name: null, client_id: null, metadata: null }
+      const { id: inboxId } = await inboxes.insert(tx, inbox)
       return { organizationId, podId, inboxId, address }
     })
   }

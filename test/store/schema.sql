@@ -103,8 +103,6 @@ CREATE TABLE events (
   payload text not null
 ) strict;
 
-CREATE INDEX events_by_age on events (type, at);
-
 CREATE INDEX events_by_inbox on events (inbox_id, seq) where inbox_id is not null;
 
 CREATE TABLE idempotency_keys (

@@ -3,7 +3,7 @@
  * DKIM key, the postmaster's inbox, and the root key. Run at each start; what is there stays as it is.
  */
 
-import type { ApiKeyRow, InboxRow, Tx } from '../../store/schema.ts'
+import type { ApiKeyRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
@@ -70,8 +70,7 @@ async function ensurePostmaster(
 ): Promise<void> {
   const address = `postmaster@${domain}`
   if (await inboxes.isAddressUsed(tx, address)) return
-  const row: InboxRow = {
-    id: tx.newId(),
+  await inboxes.insert(tx, {
     organization_id: organizationId,
     pod_id: podId,
     domain_id: domainId,
@@ -79,16 +78,7 @@ async function ensurePostmaster(
     display_name: 'Postmaster',
     client_id: null,
     metadata: null,
-    status: 'active',
-    message_count: 0,
-    unread_count: 0,
-    thread_count: 0,
-    size_bytes: 0,
-    deleting_at: null,
-    created_at: tx.now,
-    updated_at: tx.now,
-  }
-  await inboxes.insert(tx, row)
+  })
   await tenants.addInboxCount(tx, podId, 1)
 }
 

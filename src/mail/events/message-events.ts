@@ -23,25 +23,34 @@ export interface EventMessage {
   readonly labels: readonly string[]
 }
 
-/** What a list shows of a thread. A thread, as `threads` shows it, has this shape. */
+/** What a list shows of an attachment. */
+export interface AttachmentSnapshot {
+  readonly id: string
+  readonly filename?: string
+  readonly contentType: string
+  readonly disposition: 'inline' | 'attachment'
+  /** Without angle brackets. */
+  readonly contentId?: string
+  /** Decoded. */
+  readonly sizeBytes: number
+}
+
+/** What a list shows of a thread, but for where it is. */
 export interface ThreadSnapshot {
   readonly id: string
+  /** Union over its messages. */
   readonly labels: readonly string[]
+  /** Of its newest message, epoch ms. */
   readonly timestamp: number
   readonly receivedTimestamp?: number
   readonly sentTimestamp?: number
+  /** "Name <address>" or the address. */
   readonly senders: readonly string[]
   readonly recipients: readonly string[]
   readonly subject?: string
   readonly preview?: string
-  readonly attachments: readonly {
-    readonly id: string
-    readonly filename?: string
-    readonly contentType: string
-    readonly disposition: 'inline' | 'attachment'
-    readonly contentId?: string
-    readonly sizeBytes: number
-  }[]
+  readonly attachments: readonly AttachmentSnapshot[]
+  /** messageId of its newest message. */
   readonly lastMessageId: string
   readonly messageCount: number
   readonly sizeBytes: number

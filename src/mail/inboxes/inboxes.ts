@@ -57,8 +57,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         if (existing || (await table.isAddressUsed(tx, address)))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
-        const row: InboxRow = {
-          id: tx.newId(),
+        const row = await table.insert(tx, {
           organization_id: scope.organizationId,
           pod_id: scope.podId ?? (await requireDefaultPod(tx, scope)),
           domain_id: domain.id,
@@ -66,16 +65,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           display_name: request.displayName ?? null,
           client_id: clientId ?? null,
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
-          status: 'active',
-          message_count: 0,
-          unread_count: 0,
-          thread_count: 0,
-          size_bytes: 0,
-          deleting_at: null,
-          created_at: tx.now,
-          updated_at: tx.now,
-        }
-        await table.insert(tx, row)
+        })
         await tenants.addInboxCount(tx, row.pod_id, 1)
         const inbox = view(row)
         tx.append(inboxCreated({ actor: actorName(actor), inbox }))

@@ -3,16 +3,9 @@ import type { Address } from '../../formats/address.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 import type { HiddenLabel } from '../access/permissions.ts'
+import type { AttachmentSnapshot } from '../events/message-events.ts'
 
-export interface Attachment {
-  readonly id: string
-  readonly filename?: string
-  readonly contentType: string
-  readonly disposition: 'inline' | 'attachment'
-  /** Without angle brackets. */
-  readonly contentId?: string
-  readonly sizeBytes: number
-}
+export type Attachment = AttachmentSnapshot
 
 /** What a list shows of a message. */
 export interface MessageItem {
@@ -58,18 +51,23 @@ export interface Message extends MessageItem {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-export interface MessageFilter {
-  /** All of them must be on the message. */
+/** What every list of mail can be narrowed by. */
+export interface MailFilter {
+  /** All of them must be there. */
   readonly labels?: readonly string[] | undefined
   /** Epoch ms, exclusive. */
   readonly before?: number | undefined
   readonly after?: number | undefined
   /** Hidden classes to show as well, where the key may. */
   readonly include?: readonly HiddenLabel[] | undefined
-  /** Substrings, each of which must occur; `to` looks in to, cc and bcc. */
-  readonly from?: readonly string[] | undefined
-  readonly to?: readonly string[] | undefined
+  /** Substrings, each of which must occur. */
   readonly subject?: readonly string[] | undefined
+}
+
+export interface MessageFilter extends MailFilter {
+  readonly from?: readonly string[] | undefined
+  /** Looks in to, cc and bcc. */
+  readonly to?: readonly string[] | undefined
 }
 
 /** A link that works without a key until it expires. */

@@ -10,11 +10,10 @@ import { showAttachment } from './attachment.ts'
 import { showWhole } from './bodies.ts'
 import type { Downloads } from './downloads.ts'
 import { requireMessage } from './finding.ts'
-import type { MessageFilter, Messages } from './message.ts'
+import type { MailFilter, MessageFilter, Messages } from './message.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
 import { showMessages } from './showing.ts'
-import type { ThreadFilter } from './thread.ts'
 
 interface MessagesNeeds {
   readonly store: Store
@@ -90,7 +89,7 @@ export function pageBounds(
 }
 
 /** Each value is a condition of the query, and databases limit how many one may have. @throws validation_error */
-export function requireFewValues(filter: MessageFilter | ThreadFilter, valuesMax: number): void {
+export function requireFewValues(filter: MailFilter, valuesMax: number): void {
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values) || values.length <= valuesMax) continue
     throw new MailError('validation_error', { detail: `${name} can have at most ${valuesMax} values`, path: [name] })

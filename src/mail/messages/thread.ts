@@ -1,43 +1,21 @@
 /** Threads as they may be shown, and the calls on them. A thread lives in one inbox. */
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
-import type { HiddenLabel } from '../access/permissions.ts'
-import type { Attachment, Download, LabelChange, Message } from './message.ts'
+import type { ThreadSnapshot } from '../events/message-events.ts'
+import type { Attachment, Download, LabelChange, MailFilter, Message } from './message.ts'
 
-export interface ThreadItem {
-  readonly id: string
+/** What a list shows of a thread: what its events tell as well, and where it is. */
+export interface ThreadItem extends ThreadSnapshot {
   readonly organizationId: string
   readonly podId: string
   readonly inboxId: string
   readonly inboxAddress: string
-  /** Union over its messages. */
-  readonly labels: readonly string[]
-  /** Of its newest message. */
-  readonly timestamp: number
-  readonly receivedTimestamp?: number
-  readonly sentTimestamp?: number
-  /** "Name <address>" or the address. */
-  readonly senders: readonly string[]
-  readonly recipients: readonly string[]
-  readonly subject?: string
-  readonly preview?: string
-  readonly attachments: readonly Attachment[]
-  /** messageId of its newest message. */
-  readonly lastMessageId: string
-  readonly messageCount: number
-  readonly sizeBytes: number
-  readonly createdAt: number
-  readonly updatedAt: number
 }
 
-export interface ThreadFilter {
-  readonly labels?: readonly string[] | undefined
-  readonly before?: number | undefined
-  readonly after?: number | undefined
-  readonly include?: readonly HiddenLabel[] | undefined
+export interface ThreadFilter extends MailFilter {
+  /** Substrings, each of which must occur. */
   readonly senders?: readonly string[] | undefined
   readonly recipients?: readonly string[] | undefined
-  readonly subject?: readonly string[] | undefined
 }
 
 /** All throw not_found for what is not there or not in scope, and missing_permission. */

@@ -58,8 +58,27 @@ export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<I
     .execute()
 }
 
-export async function insert(tx: Tx, row: InboxRow): Promise<void> {
+/** What its maker decides; the rest of a new inbox is the same for all. */
+export type NewInboxRow = Pick<
+  InboxRow,
+  'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata'
+>
+
+export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
+  const row: InboxRow = {
+    ...inbox,
+    id: tx.newId(),
+    status: 'active',
+    message_count: 0,
+    unread_count: 0,
+    thread_count: 0,
+    size_bytes: 0,
+    deleting_at: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
   await tx.insertInto('inboxes').values(row).execute()
+  return row
 }
 
 export async function update(
