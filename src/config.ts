@@ -174,6 +174,11 @@ export const limits = {
     unit: 'count',
     sentence: 'Newest messages of a thread whose attachments are shown with it.',
   },
+  threadPartMessagesMax: {
+    default: 500,
+    unit: 'count',
+    sentence: 'Newest messages looked at to show a thread of which some messages are hidden.',
+  },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
   // Live
   socketBufferEventsMax: {
@@ -314,7 +319,7 @@ export const limits = {
   diskFreeBytesMin: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence: 'Free disk space below which no mail and no request is accepted.',
+    sentence: 'Free disk space below which no mail is taken, neither from outside nor from clients.',
   },
   diskCheckMs: {
     default: 2 * SECOND,

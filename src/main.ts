@@ -85,7 +85,13 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   const owner = randomUUID()
   const stops: (() => Promise<void>)[] = []
   const stopAll = async () => {
-    for (const stop of stops.splice(0).reverse()) await stop()
+    for (const stop of stops.splice(0).reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        log.error({ err: error }, 'a part did not stop in order') // the others must all the same
+      }
+    }
   }
 
   try {

@@ -22,8 +22,8 @@ const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: []
 const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
-  ['recognise a repeated mail by its header', (db) => messages.listNamesakes(db, 'i', 'h'), 'messages_by_header_id'],
-  ['recognise a repeated mail by its name here', (db) => messages.listNamesakes(db, 'i', 'h'), 'messages_api_id'],
+  ['recognise a repeated mail by its header', (db) => messages.getTwin(db, 'i', 'h', 'f'), 'messages_by_header_id'],
+  ['see whether a name is free', (db) => messages.isApiIdTaken(db, 'i', 'h'), 'messages_api_id'],
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
   ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
@@ -48,7 +48,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o', inboxId: 'i' } }, next),
     'threads_by_inbox',
   ],
-  ['look at the queue', (db) => submissions.nextDue(db), 'recipients_due'],
+  ['look at the queue', (db) => submissions.nextDue(db, 1), 'recipients_due'],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],

@@ -7,12 +7,12 @@
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address.ts'
-import type { Db, InboxRow, PodRow } from '../../store/schema.ts'
+import type { Db, InboxRow, PodRow, Tx } from '../../store/schema.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as tenants from '../../store/tables/tenants.ts'
 import type { Actor, KeyActor, Within } from './actor.ts'
-import { type HiddenLabel, hiddenClasses, type Permission } from './permissions.ts'
+import { type HiddenLabel, hiddenClasses, type Permission, parsePermissions } from './permissions.ts'
 
 /** What a list may show, as a predicate of its query. */
 export interface Scope {
@@ -31,15 +31,20 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
 }
 
 /**
- * Checks inside the writing transaction that the key is still there: it may have been deleted since the request was
- * authenticated, and nothing may be done in its name after that.
+ * Checks inside the writing transaction that the key is what it was when the request was authenticated: it may have been
+ * deleted or narrowed since, and nothing may be done in its name after that.
  *
- * @throws unknown_api_key
+ * @throws unknown_api_key; forbidden when its permissions have changed
  */
-export async function confirm(db: Db, actor: Actor): Promise<void> {
+export async function confirm(tx: Tx, actor: Actor): Promise<void> {
   if (actor.kind === 'system') return
-  const row = await apiKeys.getById(db, actor.apiKeyId)
-  if (!row) throw new MailError('unknown_api_key', {})
+  const row = await apiKeys.getById(tx, actor.apiKeyId)
+  if (!row || (row.expires_at !== null && row.expires_at <= tx.now)) throw new MailError('unknown_api_key', {})
+  const granted = row.permissions === null ? undefined : parsePermissions(row.permissions)
+  const isSame =
+    granted?.length === actor.permissions?.size && (granted ?? []).every((each) => actor.permissions?.has(each))
+  if (!isSame)
+    throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; send the request again' })
 }
 
 /**

@@ -10,9 +10,9 @@ import * as inboxes from '../../store/tables/inboxes.ts'
 import { confirm, requireKey, requireScope } from './access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from './actor.ts'
 import type { ApiKey, ApiKeys } from './api-key.ts'
-import { hashKey, parsePermissions } from './credentials.ts'
+import { hashKey } from './credentials.ts'
 import { closePage, openPage } from './paging.ts'
-import type { Permission } from './permissions.ts'
+import { type Permission, parsePermissions } from './permissions.ts'
 
 /** `am_` is what AgentMail's tools recognise as an API key (docs/compatibility/agentmail.md). */
 const PREFIX = 'am_us_'

@@ -12,7 +12,7 @@ import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import type { KeyActor } from './actor.ts'
-import { isPermission } from './permissions.ts'
+import { parsePermissions } from './permissions.ts'
 
 export interface Credentials {
   /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
@@ -44,10 +44,10 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
     async flushUses() {
       if (uses.size === 0) return
       const flushed = [...uses]
-      uses.clear()
       await store.transaction(async (tx) => {
         for (const [id, usedAt] of flushed) await apiKeys.recordUse(tx, id, usedAt)
       })
+      for (const [id, usedAt] of flushed) if (uses.get(id) === usedAt) uses.delete(id)
     },
   }
 }
@@ -67,13 +67,4 @@ function toActor(row: ApiKeyRow, inboxAddress: string | undefined): KeyActor {
     ...(inboxAddress !== undefined && { inboxAddress }),
     ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
   }
-}
-
-/** A flag that this version does not know grants nothing. */
-export function parsePermissions(json: string): ReturnType<typeof filterKnown> {
-  return filterKnown(JSON.parse(json) as string[])
-}
-
-function filterKnown(names: readonly string[]) {
-  return names.filter(isPermission)
 }

@@ -69,6 +69,11 @@ export function isPermission(name: string): name is Permission {
   return known.has(name)
 }
 
+/** From a row's JSON, each once. A flag that this version does not know grants nothing. */
+export function parsePermissions(json: string): Permission[] {
+  return [...new Set(JSON.parse(json) as string[])].filter(isPermission)
+}
+
 /**
  * Labels that keep a mail out of lists unless it is asked for, their bit in `hidden`, and the flag that opens them.
  * A bit's value is in the database: never change or reuse one.

@@ -54,7 +54,10 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
         const address = requireAddress(username, domain.domain)
-        if (existing || (await table.isAddressUsed(tx, address)))
+        if (await table.isBeingRemoved(tx, address))
+          throw new MailError('resource_deleting', { what: `The inbox ${address}` })
+        if (existing) throw new MailError('resource_taken', { what: 'The client_id' })
+        if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
         const row = await table.insert(tx, {
@@ -173,9 +176,10 @@ async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
 
 function requireAddress(username: string, domain: string): string {
   const address = normaliseAddress(`${username}@${domain}`)
-  // A "+" would make an address that mail never reaches: what follows it is cut off as a tag (RFC 5233).
-  if (address !== undefined && /^[^@+"]+@[^@]+$/.test(address)) return address
-  const detail = 'username must be the local part of an address, without "@", "+" and spaces'
+  // A "+" would make an address that mail never reaches: what follows it is cut off as a tag (RFC 5233). The others
+  // have a meaning in paths, where Python's client leaves them as they are (docs/compatibility/agentmail.md).
+  if (address !== undefined && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
+  const detail = 'username must be 1 to 64 characters of a local part: no spaces, no @ + / % ? # ", no dots at its ends'
   throw new MailError('validation_error', { detail, path: ['username'] })
 }
 

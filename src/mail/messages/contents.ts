@@ -32,8 +32,8 @@ export interface Contents {
   spool(prefix: Buffer, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Spooled>
   /** The whole, in memory: for parsing. At most bytesMax long, by spool. */
   load(spooled: Spooled): Promise<Buffer>
-  /** Forgets what no transaction came to refer to. A failure only leaves work to the sweep. */
-  discard(spooled: Spooled): Promise<void>
+  /** Forgets blobs that no transaction came to refer to. A failure only leaves work to the sweep. */
+  discard(...blobKeys: (string | null | undefined)[]): Promise<void>
   /** Compressed bodies that are too large for a row get a blob as well; before the transaction. */
   spoolReading(reading: Reading): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
   /** @param range bytes [start, end) */
@@ -71,12 +71,14 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
       return Buffer.concat(chunks)
     },
 
-    async discard(spooled) {
-      if (spooled.blobKey === undefined) return
-      try {
-        await store.blobs.delete(spooled.blobKey)
-      } catch (error) {
-        onLeftover(error, spooled.blobKey) // the sweep gets it; the caller has its own error to report
+    async discard(...blobKeys) {
+      for (const key of blobKeys) {
+        if (key === undefined || key === null) continue
+        try {
+          await store.blobs.delete(key)
+        } catch (error) {
+          onLeftover(error, key) // the sweep gets it; the caller has its own error to report
+        }
       }
     },
 

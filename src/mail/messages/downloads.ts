@@ -9,6 +9,7 @@ import { MailError } from '../../errors.ts'
 import { decodePartStream } from '../../formats/transfer-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
 import * as messages from '../../store/tables/messages.ts'
 import * as secrets from '../../store/tables/secrets.ts'
 import type { Contents } from './contents.ts'
@@ -49,7 +50,8 @@ export function createDownloads({ store, contents: reader, clock, random, limits
     async open(token) {
       const target = verify(await getSecret(), token, clock())
       const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
-      if (!target || !message) throw new MailError('not_found', { what: 'Download' })
+      const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
+      if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
       if (target.attachmentId === undefined) {
         const bytes = reader.read(message.content_id)
         return {

@@ -5,6 +5,7 @@
  * A thread that dies or takes too long has met a hostile mail: it is ended, and the mail is read as far as the event loop
  * can, since no mail is refused for being ugly. The next one gets a new thread.
  */
+import { createHash } from 'node:crypto'
 import type { Worker } from 'node:worker_threads'
 import type { Limits } from '../../config.ts'
 import type { Log } from '../../log.ts'
@@ -12,8 +13,12 @@ import { startThread } from '../../threads.ts'
 import { type Reading, type ReadingLimits, readMail } from './reading.ts'
 
 export interface Reader {
-  /** Never throws for what is in the mail. */
-  read(raw: Buffer): Promise<Reading>
+  /**
+   * Never throws for what is in the mail.
+   *
+   * @param load gives the mail's bytes; called when it is this mail's turn, so that those waiting take no memory
+   */
+  read(sizeBytes: number, load: () => Promise<Buffer>): Promise<Reading>
   stop(): Promise<void>
 }
 
@@ -39,10 +44,10 @@ export function createReader({ limits, log }: ReaderNeeds): Reader {
   let last: Promise<unknown> = Promise.resolve()
 
   return {
-    async read(raw) {
-      if (raw.length <= limits.parseOnLoopBytesMax) return readMail(raw, limits)
-      const mine = last.then(() => readLarge(raw))
-      last = mine
+    async read(sizeBytes, load) {
+      if (sizeBytes <= limits.parseOnLoopBytesMax) return readMail(await load(), limits)
+      const mine = last.then(async () => readLarge(await load()))
+      last = mine.catch(() => undefined) // a failing load is its own caller's; the next mail must not hear of it
       return mine
     },
 
@@ -57,7 +62,9 @@ export function createReader({ limits, log }: ReaderNeeds): Reader {
       return await readInThread(raw)
     } catch (error) {
       log.warn({ err: error, sizeBytes: raw.length }, 'a mail was read in part')
-      return { ...readMail(raw.subarray(0, limits.parseOnLoopBytesMax), limits), truncated: true }
+      // Its fingerprint would be that of its beginning, and another mail could be taken for it.
+      const fingerprint = createHash('sha256').update('in part').update(raw).digest('hex')
+      return { ...readMail(raw.subarray(0, limits.parseOnLoopBytesMax), limits), fingerprint, truncated: true }
     }
   }
 

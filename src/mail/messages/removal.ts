@@ -96,6 +96,8 @@ async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMe
     size_bytes: thread.size_bytes - removed.reduce((sum, row) => sum + row.size_bytes, 0),
     hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, threadId),
     timestamp: newest.timestamp,
+    received_timestamp: await threads.latestWith(tx, threadId, 'received'),
+    sent_timestamp: await threads.latestWith(tx, threadId, 'sent'),
     updated_at: tx.now,
   })
   return false

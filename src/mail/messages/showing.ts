@@ -12,9 +12,13 @@ import * as threads from '../../store/tables/threads.ts'
 import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 import type { ThreadItem } from './thread.ts'
+import { showPart } from './thread-part.ts'
 
 /** How much of a long thread a list entry shows. */
-export type ThreadShowLimits = Pick<Limits, 'threadParticipantsMax' | 'threadAttachmentMessagesMax'>
+export type ThreadShowLimits = Pick<
+  Limits,
+  'threadParticipantsMax' | 'threadAttachmentMessagesMax' | 'threadPartMessagesMax'
+>
 
 /** In the order of the rows. */
 export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
@@ -60,8 +64,17 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
   })
 }
 
-/** In the order of the rows. */
-export async function showThreads(db: Db, rows: readonly ThreadRow[], limits: ThreadShowLimits): Promise<ThreadItem[]> {
+/**
+ * In the order of the rows.
+ *
+ * @param hiddenMask classes whose messages must not shine through: not those the reader asked for and may see
+ */
+export async function showThreads(
+  db: Db,
+  rows: readonly ThreadRow[],
+  limits: ThreadShowLimits,
+  hiddenMask: number,
+): Promise<ThreadItem[]> {
   const ids = rows.map((row) => row.id)
   const labels = await threads.labelsOf(db, ids)
   const participants = await threads.participantsOf(db, ids, limits.threadParticipantsMax)
@@ -69,7 +82,7 @@ export async function showThreads(db: Db, rows: readonly ThreadRow[], limits: Th
   const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
   const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
 
-  return rows.map((row) => {
+  const whole = rows.map((row) => {
     const everyone = participants.get(row.id) ?? []
     return {
       id: row.id,
@@ -93,6 +106,17 @@ export async function showThreads(db: Db, rows: readonly ThreadRow[], limits: Th
       updatedAt: row.updated_at,
     }
   })
+  return Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
+
+  /** Most threads hide nothing: only the others are put together again. */
+  async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem> {
+    if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
+    const part = await showPart(db, row, hiddenMask, limits.threadPartMessagesMax, (ids) =>
+      attachmentsByContent(db, ids),
+    )
+    const { organizationId, podId, inboxId, inboxAddress } = thread
+    return part ? { ...part, organizationId, podId, inboxId, inboxAddress } : thread
+  }
 }
 
 async function attachmentsByContent(db: Db, contentIds: readonly string[]): Promise<Map<string, Attachment[]>> {

@@ -4,11 +4,12 @@ import { MailError } from '../../errors.ts'
 import type { Db, ThreadRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
 import * as messageTable from '../../store/tables/messages.ts'
 import * as table from '../../store/tables/threads.ts'
 import { confirm, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { closePage, openPage } from '../access/paging.ts'
+import { closePage, openPage, type Position } from '../access/paging.ts'
 import type { Permission } from '../access/permissions.ts'
 import { showAttachment } from './attachment.ts'
 import { showWhole } from './bodies.ts'
@@ -58,7 +59,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
       const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
       const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      return closePage(await showThreads(store.db, rows, limits), window, criteria, scanned.last)
+      return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, scanned.last)
     },
 
     async get(actor, within, threadId, page) {
@@ -71,9 +72,9 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
       const newest = found.slice(0, window.limit)
       const last = found.length > window.limit ? newest.at(-1) : undefined
-      const visible = newest.filter((message) => (message.hidden & forbiddenMask(actor)) === 0)
+      const visible = newest.filter((message) => !isForbidden(actor, message))
       const messages = await showWhole(store.db, store.blobs, visible.toReversed())
-      const [thread] = await showThreads(store.db, [row], limits)
+      const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
       return {
         thread: thread!,
         messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
@@ -83,9 +84,8 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
     async attachment(actor, within, threadId, attachmentId) {
       const row = await requireThread(store.db, actor, 'message_read', within, threadId)
       const found = await messageTable.getAttachmentInThread(store.db, row.id, attachmentId)
-      const isForbidden = found !== undefined && (found.hidden & forbiddenMask(actor)) !== 0
       const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
-      if (!found || !part || isForbidden) throw new MailError('not_found', { what: 'Attachment' })
+      if (!found || !part || isForbidden(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
       return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
     },
 
@@ -97,30 +97,46 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         if (row.message_count >= limits.threadLabelMessagesMax) {
           throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
         }
-        const [shown] = await showThreads(tx, [row], limits)
+        const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
         const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
-          await changeOne(tx, actorName(actor), message, shown!.inboxAddress, change, limits)
+          if (isForbidden(actor, message)) continue
+          await changeOne(tx, actorName(actor), message, address, change, limits)
         }
-        return { threadId: row.id, labels: (await table.labelsOf(tx, [row.id])).get(row.id) ?? [] }
+        const [changed] = await table.listByIds(tx, [row.id])
+        const [shown] = await showThreads(tx, [changed!], limits, forbiddenMask(actor))
+        return { threadId: row.id, labels: shown!.labels }
       })
     },
 
     async delete(actor, within, threadId) {
-      // In chunks: a thread can be long, and a transaction holds the writer. What is left of it stays a thread.
-      for (;;) {
-        const { blobs, isLast } = await store.transaction(async (tx) => {
+      // In chunks: a thread can be long, and a transaction holds the writer. What its key may not see stays.
+      let after: Position | undefined
+      do {
+        const chunk = await store.transaction(async (tx) => {
           await confirm(tx, actor)
-          const row = await requireThread(tx, actor, 'message_delete', within, threadId)
-          const chunk = { limit: limits.removalChunkRows, ascending: true }
-          const rows = await messageTable.listByThread(tx, row.id, chunk)
-          return { blobs: await removal.remove(tx, row.inbox_id, rows), isLast: rows.length >= row.message_count }
+          const [row] = after
+            ? await table.listByIds(tx, [threadId])
+            : [await requireThread(tx, actor, 'message_delete', within, threadId)]
+          if (!row) return { blobs: [], last: undefined } // the last chunk took its last message
+          const keyset = { limit: limits.removalChunkRows, ascending: true, after }
+          const rows = await messageTable.listByThread(tx, row.id, keyset)
+          const blobs = await removal.remove(
+            tx,
+            row.inbox_id,
+            rows.filter((message) => !isForbidden(actor, message)),
+          )
+          return { blobs, last: rows.length === limits.removalChunkRows ? rows.at(-1) : undefined }
         })
-        await removal.dropBlobs(blobs)
-        if (isLast) return
-      }
+        await removal.dropBlobs(chunk.blobs)
+        after = chunk.last && { key: chunk.last.timestamp, id: chunk.last.id }
+      } while (after)
     },
   }
+}
+
+function isForbidden(actor: Actor, message: { readonly hidden: number }): boolean {
+  return (message.hidden & forbiddenMask(actor)) !== 0
 }
 
 async function requireThread(

@@ -10,6 +10,7 @@ import { messageIdFrom } from '../../formats/ids.ts'
 import type { InboxRow, Tx } from '../../store/schema.ts'
 import * as messages from '../../store/tables/messages.ts'
 import * as threads from '../../store/tables/threads.ts'
+import { hiddenClasses, hiddenMask } from '../access/permissions.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/message-events.ts'
 import { insertContent, type Spooled, type StoredContent } from '../messages/contents.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
@@ -43,6 +44,7 @@ interface FileReceivedNeeds {
 
 const ACTOR = 'system:receiving'
 const RECEIVED = ['received', 'unread'] as const
+const EVERY_CLASS = hiddenMask(hiddenClasses.map((hidden) => hidden.label))
 
 export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
@@ -110,11 +112,9 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     // Without a name nobody can say that it is the same one.
     if (messageId === undefined) return { name: messageIdFrom(tx.newId(), domain) }
     const hash = hashId(messageId)
-    const namesakes = await messages.listNamesakes(tx, inbox.id, hash)
-    const same = namesakes.find((row) => row.header_message_id_hash === hash && row.fingerprint === fingerprint)
-    const [twin] = same ? await messages.listByIds(tx, [same.id]) : []
+    const twin = await messages.getTwin(tx, inbox.id, hash, fingerprint)
     if (twin) return { twin }
-    const isTaken = namesakes.some((row) => row.api_message_id_hash === hash)
+    const isTaken = await messages.isApiIdTaken(tx, inbox.id, hash)
     return { name: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
   }
 
@@ -141,7 +141,9 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
       inboxId: inbox.id,
       inboxAddress: inbox.address,
     }
-    const [read] = thread ? [] : await showThreads(tx, await threads.listByIds(tx, [about.threadId]), limits)
+    // Whoever may hear of this mail need not be one who may see its thread's hidden ones.
+    const mask = EVERY_CLASS & ~hiddenMask(about.labels)
+    const [read] = thread ? [] : await showThreads(tx, await threads.listByIds(tx, [about.threadId]), limits, mask)
     tx.append(messageReceived({ actor: ACTOR, message, thread: thread ?? read! }))
   }
 }

@@ -15,8 +15,25 @@ export function createLocalTarget(receiving: Receiving): DeliveryTarget {
       const known = new Set<string>()
       for (const recipient of recipients) if (await receiving.accepts(recipient)) known.add(recipient)
       const accepted = recipients.filter((recipient) => known.has(recipient))
-      const taken = accepted.length === 0 ? undefined : await hand(sender, accepted)
-      return recipients.map((recipient) => (known.has(recipient) ? taken! : unknown(recipient)))
+      const outcomes = await handAll(accepted)
+      return recipients.map((recipient) => outcomes.get(recipient) ?? unknown(recipient))
+
+      /** In one transaction; and if that fails, each alone, so that one inbox's trouble is not the others'. */
+      async function handAll(to: readonly string[]): Promise<Map<string, Outcome>> {
+        if (to.length === 0) return new Map()
+        const together = await hand(sender, to).catch((error: unknown) => {
+          if (to.length === 1) throw error
+          return undefined
+        })
+        if (together && (together.kind === 'delivered' || to.length === 1))
+          return new Map(to.map((each) => [each, together]))
+        const alone = new Map<string, Outcome>()
+        for (const recipient of to) {
+          const outcome = await hand(sender, [recipient]).catch(() => undefined)
+          alone.set(recipient, outcome ?? { kind: 'failed_for_now', reply: 'Internal failure; it is tried again' })
+        }
+        return alone
+      }
 
       async function hand(from: string, to: readonly string[]): Promise<Outcome> {
         try {

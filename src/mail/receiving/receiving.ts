@@ -15,11 +15,11 @@ import type { Db, InboxRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
-import type { Contents, Spooled } from '../messages/contents.ts'
+import type { Contents } from '../messages/contents.ts'
 import type { Reader } from '../messages/reader.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { authenticate } from './authenticate.ts'
-import type { FileReceived } from './file-received.ts'
+import type { FileReceived, Received } from './file-received.ts'
 import { decide } from './policy.ts'
 
 export interface Receiving {
@@ -75,43 +75,36 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       store.requireRoom()
       const endTimer = metrics.receiveSeconds.startTimer()
       const spooled = await contents.spool(trace(arrival, envelope), raw, config.messageBytesMax)
+      let packed: Received['packed'] | undefined
       try {
-        const receipts = await fileSpooled(arrival, envelope, spooled)
+        const authentication = await authenticate(arrival, envelope)
+        const verdict = decide(envelope, authentication)
+        const reading = await reader.read(spooled.sizeBytes, () => contents.load(spooled))
+        packed = await contents.spoolReading(reading)
+        const mail = { sender: envelope.sender, spooled, reading, packed, authentication, verdict }
+        const receipts = await fileAll(envelope.recipients, mail)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer()
         // Every recipient had it already: nothing came to refer to the bytes.
-        if (receipts.every((receipt) => receipt.duplicate)) await contents.discard(spooled)
+        if (receipts.every((receipt) => receipt.duplicate))
+          await contents.discard(spooled.blobKey, packed.parsedBlobKey)
         return receipts
       } catch (error) {
-        await contents.discard(spooled)
+        await contents.discard(spooled.blobKey, packed?.parsedBlobKey)
         throw error
       }
     },
   }
 
-  async function fileSpooled(arrival: Arrival, envelope: Envelope, spooled: Spooled): Promise<Receipt[]> {
-    const raw = await contents.load(spooled)
-    const authentication = await authenticate(arrival, envelope, raw)
-    const verdict = decide(envelope, authentication)
-    const reading = await reader.read(raw)
-    const packed = await contents.spoolReading(reading)
-
+  async function fileAll(addresses: readonly string[], mail: Omit<Received, 'recipients'>): Promise<Receipt[]> {
     return store.transaction(async (tx) => {
       const recipients: { recipient: string; inbox: InboxRow }[] = []
-      for (const recipient of envelope.recipients) {
+      for (const recipient of addresses) {
         const inbox = await findInbox(tx, recipient)
         if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
         recipients.push({ recipient, inbox })
       }
-      return fileReceived(tx, {
-        sender: envelope.sender,
-        recipients,
-        spooled,
-        reading,
-        packed,
-        authentication,
-        verdict,
-      })
+      return fileReceived(tx, { ...mail, recipients })
     })
   }
 

@@ -76,9 +76,13 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       clearInterval(renewal)
       await looking
       const unbegun = waiting.splice(0).flatMap((group) => group.rows.map((row) => row.id))
-      const grace = setTimeout(() => abort.abort(), graceMs)
-      await Promise.all(running.values())
+      let grace: NodeJS.Timeout | undefined
+      const graceOver = new Promise<void>((resolve) => {
+        grace = setTimeout(resolve, graceMs)
+      })
+      await Promise.race([Promise.all(running.values()), graceOver])
       clearTimeout(grace)
+      abort.abort() // what still runs is left to its lease
       if (unbegun.length > 0) {
         await guarded('giving leases back', () =>
           store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: unbegun })),
@@ -107,8 +111,8 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     clearTimeout(timer)
     let waitMs: number = limits.queuePollMs
     if (waiting.length === 0 && running.size < limits.deliveryConcurrencyMax) {
-      const due = await table.nextDue(store.db)
       const now = clock()
+      const due = await table.nextDue(store.db, now)
       if (due !== undefined && due <= now) {
         const untilMs = now + limits.deliveryLeaseMs
         const claimed = await store.transaction((tx) =>
@@ -197,6 +201,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     } catch (error) {
       metrics.loopErrors.inc({ loop: 'queue' })
       log.error({ err: error }, `${what} failed`)
+      clearTimeout(timer)
       if (!isStopping) timer = setTimeout(look, limits.queuePollMs).unref()
     }
   }

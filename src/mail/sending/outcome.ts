@@ -150,7 +150,8 @@ async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<Ne
 /** `held` is a state of the queue and nothing that happened to the mail: it has no label. */
 async function label(tx: Tx, row: messages.StoredMessageRow, address: string, name: News): Promise<readonly string[]> {
   if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
-  const remove = name === 'delivered' ? ['delayed'] : []
+  const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))
+  const remove = isOver ? ['delayed'] : []
   return changeOne(tx, ACTOR, row, address, { add: [name], remove })
 }
 

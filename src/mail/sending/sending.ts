@@ -31,41 +31,47 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
   return {
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      const draft = requireDraft(message, limits)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+      return once(actor, options.idempotencyKey, request, (attempt) =>
+        submit(actor, inbox, requireDraft(message, limits), attempt),
+      )
     },
 
     async reply(actor, inboxRef, parentRef, reply, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      const row = await requireMessage(store.db, actor, inbox.id, parentRef)
-      const parent = await show(row)
-      const recipients = replyRecipients(inbox, parent, reply)
-      const draft = {
-        ...requireDraft({ ...reply, ...recipients, subject: replySubject(parent.subject) }, limits),
-        ...replyReferences(threadFields(row, parent)),
-        threadId: parent.threadId,
-      }
-      const request = { endpoint: 'reply', inbox: inbox.id, parent: parent.id, reply }
-      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+      const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
+      // The parent is looked at inside: a repeated request has its answer even when the parent is gone.
+      return once(actor, options.idempotencyKey, request, async (attempt) => {
+        const row = await requireMessage(store.db, actor, inbox.id, parentRef)
+        const parent = await show(row)
+        const recipients = replyRecipients(inbox, parent, reply)
+        const draft = {
+          ...requireDraft({ ...reply, ...recipients, subject: replySubject(parent.subject) }, limits),
+          ...replyReferences(threadFields(row, parent)),
+          threadId: parent.threadId,
+        }
+        return submit(actor, inbox, draft, attempt)
+      })
     },
 
     async forward(actor, inboxRef, parentRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // what is forwarded is thereby read
-      const row = await requireMessage(store.db, actor, inbox.id, parentRef)
-      const parent = await show(row)
-      const outgoing = {
-        ...message,
-        subject: message.subject ?? forwardSubject(parent.subject),
-        ...forwardBody(forwarded(parent), added(message)),
-        attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
-      }
-      // No In-Reply-To: a forward answers nobody. References let other mail programs show it with its source.
-      const { references } = replyReferences(threadFields(row, parent))
-      const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
-      const request = { endpoint: 'forward', inbox: inbox.id, parent: parent.id, message }
-      return once(actor, options.idempotencyKey, request, (attempt) => submit(actor, inbox, draft, attempt))
+      const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
+      return once(actor, options.idempotencyKey, request, async (attempt) => {
+        const row = await requireMessage(store.db, actor, inbox.id, parentRef)
+        const parent = await show(row)
+        const outgoing = {
+          ...message,
+          subject: message.subject ?? forwardSubject(parent.subject),
+          ...forwardBody(forwarded(parent), added(message)),
+          attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
+        }
+        // No In-Reply-To: a forward answers nobody. References let other mail programs show it with its source.
+        const { references } = replyReferences(threadFields(row, parent))
+        const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
+        return submit(actor, inbox, draft, attempt)
+      })
     },
   }
 

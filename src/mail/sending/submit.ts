@@ -57,13 +57,15 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const messageId = messageIdFrom(uuidv7(now, random(10)), domain)
     const { mail, selector } = await compose(inbox, draft, messageId, now)
     const spooled = await contents.spool(Buffer.alloc(0), chunksOf(mail), config.messageBytesMax)
+    let packed: Awaited<ReturnType<Contents['spoolReading']>> | undefined
     try {
-      const reading = await reader.read(mail)
-      const packed = await contents.spoolReading(reading)
+      const reading = await reader.read(mail.length, async () => mail)
+      packed = await contents.spoolReading(reading)
+      const stored = packed
       const sent = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const current = await requireInbox(tx, actor, 'message_send', inbox.id)
-        const content = await insertContent(tx, spooled, reading, packed)
+        const content = await insertContent(tx, spooled, reading, stored)
         const labels = ['sent', ...draft.labels]
         const { id, threadId } = await file(tx, {
           inbox: current,
@@ -98,7 +100,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       metrics.messagesSent.inc()
       return sent
     } catch (error) {
-      await contents.discard(spooled)
+      await contents.discard(spooled.blobKey, packed?.parsedBlobKey)
       throw error
     }
   }

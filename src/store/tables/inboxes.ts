@@ -31,6 +31,17 @@ export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
   return row !== undefined
 }
 
+/** Whether an inbox of this address was deleted and its mail is still going. */
+export async function isBeingRemoved(db: Db, address: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('inboxes')
+    .select('id')
+    .where('address', '=', address)
+    .where('deleting_at', 'is not', null)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Whether the pod still has an inbox, also one whose removal is under way. */
 export async function podHasInbox(db: Db, podId: string): Promise<boolean> {
   const row = await db.selectFrom('inboxes').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()

@@ -21,23 +21,32 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
     .executeTakeFirst()
 }
 
-/** Rows looked at to recognise a repeated mail: whoever sends more of one name than this gets them all stored. */
-const NAMESAKES_MAX = 100
-
-/** Mails of an inbox that have this name, in their header or for our clients. */
-export async function listNamesakes(
+/** The mail of this inbox with the same Message-ID field and the same content, if it is there already. */
+export async function getTwin(
   db: Db,
   inboxId: string,
-  hash: string,
-): Promise<Pick<StoredMessageRow, 'id' | 'fingerprint' | 'api_message_id_hash' | 'header_message_id_hash'>[]> {
-  const named = (column: 'header_message_id_hash' | 'api_message_id_hash') =>
-    db
-      .selectFrom('messages')
-      .select(['id', 'fingerprint', 'api_message_id_hash', 'header_message_id_hash'])
-      .where('inbox_id', '=', inboxId)
-      .where(column, '=', hash)
-  // Not one condition with `or`: SQLite would look at every mail of the inbox.
-  return named('header_message_id_hash').union(named('api_message_id_hash')).limit(NAMESAKES_MAX).execute()
+  headerIdHash: string,
+  fingerprint: string,
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', headerIdHash)
+    .where('fingerprint', '=', fingerprint)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Whether our clients know a message of this inbox under the id. */
+export async function isApiIdTaken(db: Db, inboxId: string, hash: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('messages')
+    .select('id')
+    .where('inbox_id', '=', inboxId)
+    .where('api_message_id_hash', '=', hash)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {

@@ -25,13 +25,13 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
     .execute()
 }
 
-/** When the next recipient is due, leased ones not counted; undefined: none is waiting. */
-export async function nextDue(db: Db): Promise<number | undefined> {
+/** When the next recipient is due, those under a lease that still runs not counted; undefined: none is waiting. */
+export async function nextDue(db: Db, nowMs: number): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
     .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
-    .where('lease_owner', 'is', null)
+    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', nowMs)]))
     .orderBy('next_attempt_at')
     .limit(1)
     .executeTakeFirst()
@@ -79,8 +79,8 @@ export async function listDeliveries(db: Db, recipientIds: readonly string[]): P
 }
 
 /**
- * Removes those submissions of (deleted) messages none of whose recipients waits any more; recipients and their history
- * go with them. Deleting a message does not take it out of the queue.
+ * Removes those submissions of (deleted) messages none of whose recipients is queued any more; recipients and their
+ * history go with them. Deleting a message does not take it out of the queue, but nobody could release what is held.
  *
  * @returns contents that may be unused now
  */
@@ -95,11 +95,24 @@ export async function removeFinished(tx: Tx, messageIds: readonly string[]): Pro
           selectFrom('recipients')
             .select('recipients.id')
             .whereRef('recipients.submission_id', '=', 'submissions.id')
-            .where('recipients.state', 'in', ['queued', 'held']),
+            .where('recipients.state', '=', 'queued'),
         ),
       ),
     )
     .returning('content_id')
     .execute()
   return rows.map((row) => row.content_id)
+}
+
+/** Whether a recipient of the message has failed for now and will be tried again. */
+export async function isAnyDelayed(db: Db, messageId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('recipients')
+    .select('id')
+    .where('message_id', '=', messageId)
+    .where('state', '=', 'queued')
+    .where('attempts', '>', 0)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }

@@ -20,8 +20,13 @@ export async function get(db: Db, scope: ThreadScope, id: string): Promise<Threa
     .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
     .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
     .where('deleting_at', 'is', null)
+    .where(ofLivingInbox)
     .executeTakeFirst()
 }
+
+/** An inbox that is being removed shows nothing any more, although its rows are still going. */
+const ofLivingInbox = sql<SqlBool>`not exists (select 1 from inboxes
+  where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadRow[]> {
   if (ids.length === 0) return []
@@ -104,6 +109,7 @@ export async function addParticipants(
     .onConflict((conflict) =>
       conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
         message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
+        ...(sign === 1 && { display: eb.ref('excluded.display') }), // as last seen
       })),
     )
     .execute()
@@ -186,6 +192,20 @@ export async function contentsOf(
   return byThread
 }
 
+/** Time of a thread's newest message with a label; null when none has it. */
+export async function latestWith(db: Db, threadId: string, label: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('messages')
+    .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
+    .select('messages.timestamp')
+    .where('messages.thread_id', '=', threadId)
+    .where('message_labels.label', '=', label)
+    .orderBy('messages.timestamp', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.timestamp ?? null
+}
+
 export interface ThreadCriteria {
   readonly scope: ThreadScope
   readonly hiddenMask: number
@@ -218,7 +238,7 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
 }
 
 function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = [sql<SqlBool>`deleting_at is null`]
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`threads.deleting_at is null`, ofLivingInbox]
   if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
   for (const label of criteria.labels) {
     all.push(

@@ -40,9 +40,10 @@ function readList(value: string | string[]): string[] {
 }
 
 function readJsonList(text: string): string[] | undefined {
-  if (!text.startsWith('[')) return undefined
+  if (!/^[["]/.test(text)) return undefined
   try {
     const list: unknown = JSON.parse(text)
+    if (typeof list === 'string') return [list] // Node's client quotes a plain text where its types ask for a list
     return Array.isArray(list) && list.every((item) => typeof item === 'string') ? list : undefined
   } catch {
     return undefined // "[ext] Hello" is a subject, not JSON

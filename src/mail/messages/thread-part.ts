@@ -1,0 +1,52 @@
+/**
+ * A thread as it shows itself to someone who may not see all of its messages: every field is made of those that may be
+ * seen, so that a hidden mail's words, sender and files are not told by the way.
+ */
+import type { Db, ThreadRow } from '../../store/schema.ts'
+import * as messages from '../../store/tables/messages.ts'
+import type { AttachmentSnapshot, ThreadSnapshot } from '../events/message-events.ts'
+import { participants } from './filing.ts'
+
+/**
+ * @param hiddenMask  classes that are not to be seen
+ * @param messagesMax newest messages looked at
+ * @returns undefined when none of them may be seen
+ */
+export async function showPart(
+  db: Db,
+  row: ThreadRow,
+  hiddenMask: number,
+  messagesMax: number,
+  attachmentsOf: (contentIds: readonly string[]) => Promise<ReadonlyMap<string, readonly AttachmentSnapshot[]>>,
+): Promise<ThreadSnapshot | undefined> {
+  const newestFirst = await messages.listByThread(db, row.id, { limit: messagesMax, ascending: false })
+  const seen = newestFirst.filter((message) => (message.hidden & hiddenMask) === 0)
+  const [newest] = seen
+  const oldest = seen.at(-1)
+  if (!newest || !oldest) return undefined
+
+  const ids = seen.map((message) => message.id)
+  const labels = await messages.labelsOf(db, ids)
+  const addresses = await messages.addressesOf(db, ids)
+  const attachments = await attachmentsOf(seen.map((message) => message.content_id))
+  const everyone = participants(ids.flatMap((id) => addresses.get(id) ?? []))
+  const latest = (label: string) => seen.find((message) => labels.get(message.id)?.includes(label))?.timestamp
+  const [receivedTimestamp, sentTimestamp] = [latest('received'), latest('sent')]
+  return {
+    id: row.id,
+    labels: [...new Set([...labels.values()].flat())].sort(),
+    timestamp: newest.timestamp,
+    ...(receivedTimestamp !== undefined && { receivedTimestamp }),
+    ...(sentTimestamp !== undefined && { sentTimestamp }),
+    senders: everyone.filter((one) => one.kind === 'sender').map((one) => one.display),
+    recipients: everyone.filter((one) => one.kind === 'recipient').map((one) => one.display),
+    ...(oldest.subject !== null && { subject: oldest.subject }),
+    ...(newest.preview !== null && { preview: newest.preview }),
+    attachments: seen.flatMap((message) => attachments.get(message.content_id) ?? []),
+    lastMessageId: newest.api_message_id,
+    messageCount: seen.length,
+    sizeBytes: seen.reduce((sum, message) => sum + message.size_bytes, 0),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { startWorld } from '../world.ts'
+
+// Threads and download links used to work until the last mail of a deleted inbox had been removed.
+test('a deleted inbox is gone on every route at once, and its name is free when its mail is', async () => {
+  // One mail a chunk, so that there is something left to be seen when the deletion is answered.
+  await using world = await startWorld({ limits: { removalChunkRows: 1 } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  for (let index = 0; index < 30; index += 1)
+    await world.smtp.send({ to: ada.email, subject: `${index}`, text: 'text' })
+  const [message] = (await world.agentmail.inboxes.messages.list(ada.inboxId)).messages
+  const raw = await world.agentmail.inboxes.messages.getRaw(ada.inboxId, message!.messageId)
+
+  await world.agentmail.inboxes.delete(ada.inboxId)
+
+  const [threads, thread, download, inbox] = await Promise.all([
+    world.request('GET', '/v0/threads'),
+    world.request('GET', `/v0/threads/${message!.threadId}`),
+    fetch(raw.downloadUrl),
+    world.request('GET', `/v0/inboxes/${ada.email}`),
+  ])
+  expect(threads.body.count).toBe(0)
+  expect([thread.status, download.status, inbox.status]).toEqual([404, 404, 404])
+  await expect(world.smtp.send({ to: ada.email, text: 'late' })).rejects.toMatchObject({ responseCode: 550 })
+  for (;;) {
+    const again = await world.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
+    if (again.status === 200) break
+    expect(again).toMatchObject({ status: 409, body: { code: 'resource_deleting' } })
+  }
+})

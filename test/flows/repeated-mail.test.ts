@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { startWorld } from '../world.ts'
+
+test('the same mail twice is one message; another mail under its name is another message', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const mail = { to: ada.email, messageId: '<name@x.test>', date: new Date(0), subject: 'one', text: 'first' }
+
+  await world.smtp.send(mail)
+  await world.smtp.send(mail) // its 250 was lost, say
+  await world.smtp.send({ ...mail, text: 'second' })
+  await world.smtp.send({ ...mail, text: 'second' })
+
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
+  expect(messages.map(({ preview }) => preview)).toEqual(['second', 'first'])
+  expect(messages[1]!.messageId).toBe('<name@x.test>')
+  expect(messages[0]!.messageId).not.toBe('<name@x.test>')
+})
+
+// Names used to be looked for among the first hundred mails of a name only: once those were many, every further one failed.
+test('a name that a hundred mails have used is still neither lost nor taken twice', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const mail = (text: string) => ({ to: ada.email, messageId: '<name@x.test>', date: new Date(0), text })
+  for (let index = 0; index < 103; index += 1) await world.smtp.send(mail(`${index}`))
+  await world.agentmail.inboxes.messages.delete(ada.inboxId, '<name@x.test>')
+
+  await world.smtp.send(mail('new'))
+  await world.smtp.send(mail('newer'))
+  await world.smtp.send(mail('102')) // the last of the first lot, repeated
+
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { limit: 500 })
+  expect(messages).toHaveLength(104)
+})
+
+test('a repeated reply has its first answer, also when its parent is gone', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.smtp.send({ to: ada.email, messageId: '<parent@x.test>', text: 'hello' })
+  const reply = () =>
+    world.request('POST', `/v0/inboxes/${ada.email}/messages/${encodeURIComponent('<parent@x.test>')}/reply`, {
+      body: { text: 'yes' },
+      headers: { 'idempotency-key': 'once' },
+    })
+
+  const first = await reply()
+  await world.agentmail.inboxes.messages.delete(ada.inboxId, '<parent@x.test>')
+
+  expect(first.status).toBe(200)
+  expect(await reply()).toMatchObject({ status: 200, body: first.body })
+})
