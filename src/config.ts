@@ -84,7 +84,8 @@ export const settings = {
   logLevel: {
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
-    sentence: 'Least severe line that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+    sentence:
+      'Least severe line that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal `info` shows what is wrong only; `debug` shows all.',
   },
 } as const satisfies Record<string, Setting>
 

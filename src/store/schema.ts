@@ -245,7 +245,7 @@ export interface MessageAddressRow {
   message_id: string
   kind: AddressKind
   position: number
-  /** Lower case. */
+  /** As the header has it. */
   address: string
   name: string | null
 }

@@ -208,8 +208,9 @@ export function participants(addresses: readonly MessageAddressRow[]) {
     if (row.kind === 'sender' || row.kind === 'reply_to') continue
     const kind = row.kind === 'from' ? 'sender' : 'recipient'
     const display = formatAddress({ address: row.address, ...(row.name !== null && { name: row.name }) })
-    const key = `${kind} ${row.address}`
-    if (!byKey.has(key)) byKey.set(key, { kind, address: row.address, display })
+    const address = row.address.toLowerCase()
+    const key = `${kind} ${address}`
+    if (!byKey.has(key)) byKey.set(key, { kind, address, display })
   }
   return [...byKey.values()]
 }

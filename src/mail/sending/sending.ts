@@ -115,13 +115,15 @@ function replyRecipients(
       path: ['reply_all'],
     })
   }
-  const isOwn = parent.from?.address === inbox.address && parent.labels.includes('sent')
+  const isOwn = parent.from?.address.toLowerCase() === inbox.address && parent.labels.includes('sent')
   const senders = parent.replyTo.length > 0 ? parent.replyTo : parent.from ? [parent.from] : []
   const first = isOwn ? parent.to : senders
   const others = toAll ? [...(isOwn ? [] : parent.to), ...parent.cc] : []
   const seen = new Set([inbox.address])
   const pick = (addresses: readonly Address[]) =>
-    addresses.filter(({ address }) => !seen.has(address) && seen.add(address)).map((address) => formatAddress(address))
+    addresses
+      .filter(({ address }) => !seen.has(address.toLowerCase()) && seen.add(address.toLowerCase()))
+      .map((address) => formatAddress(address))
   const chosen = { to: pick(first), cc: pick(others), bcc: [] }
   if (chosen.to.length + chosen.cc.length > 0) return chosen
   return { ...chosen, to: first.map((address) => formatAddress(address)) }

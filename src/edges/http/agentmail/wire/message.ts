@@ -38,6 +38,11 @@ export const Message = Type.Object({
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
+  /** Ours: what the checks of the sender found. */
+  authentication: mapOf(Type.Unknown()),
+  verified_domain: Type.Optional(
+    Type.String({ description: 'Ours: the domain that the sender was shown to speak for.' }),
+  ),
 })
 
 export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
@@ -71,6 +76,8 @@ export function message(view: MessageView): Wire<typeof Message> {
     extracted_text: view.extractedText,
     extracted_html: view.extractedHtml,
     headers: headerMap(view.headers),
+    authentication: view.authentication,
+    verified_domain: view.verifiedDomain,
   }
 }
 

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { startWorld } from '../world.ts'
+
+test('postmaster and abuse of the domain reach the postmaster’s inbox, which is there from the start', async () => {
+  await using world = await startWorld()
+  const socket = await world.subscribe()
+
+  for (const to of ['abuse@mail.localhost', 'Postmaster@mail.localhost', 'postmaster+tag@mail.localhost']) {
+    await world.smtp.send({ to, subject: to, text: 'to whom it may concern' })
+    expect((await socket.next('message.received')).message).toMatchObject({
+      inbox_id: 'postmaster@mail.localhost',
+      subject: to,
+    })
+  }
+  const { inboxes } = await world.agentmail.inboxes.list()
+  expect(inboxes.map(({ email }) => email)).toContain('postmaster@mail.localhost')
+  await expect(world.agentmail.inboxes.delete('postmaster@mail.localhost')).rejects.toMatchObject({ statusCode: 403 })
+})
+
+test('a tag reaches its inbox and is kept in To; two addresses of one inbox get one message', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+
+  await world.smtp.send({ to: ['ada+shop@mail.localhost', 'ADA@mail.localhost'], text: 'hello' })
+
+  const { message } = await socket.next('message.received')
+  expect(message).toMatchObject({ inbox_id: ada.email, to: ['ada+shop@mail.localhost', 'ADA@mail.localhost'] })
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+})
+
+// Compared letter by letter, an inbox answered itself when it had been written in capitals.
+test('a reply to all leaves this inbox out, however it was written', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.received', 'message.sent'] })
+  await world.smtp.send({ to: ['ADA@mail.localhost', 'Bob@example.test', 'BOB@example.test'], text: 'hello' })
+  const { message } = await socket.next('message.received')
+
+  await world.agentmail.inboxes.messages.replyAll(ada.inboxId, message.message_id, { text: 'yes' })
+
+  expect((await socket.next('message.sent')).send.recipients).toEqual(['ann@example.test', 'bob@example.test'])
+})
+
+test('an unknown recipient is refused at RCPT and blocks none of the others', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+
+  const nobody = world.smtp.send({ to: 'nobody@mail.localhost', text: 'hello' })
+  await expect(nobody).rejects.toMatchObject({ responseCode: 550, response: expect.stringContaining('550 5.1.1') })
+  await world.smtp.send({ to: ['nobody@mail.localhost', ada.email], text: 'hello' })
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+})
+
+test('until senders are checked, a received mail says so and has no verified domain', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+  await world.smtp.send({ from: 'boss@mail.localhost', to: ada.email, text: 'pay this' })
+
+  const { message } = await socket.next('message.received')
+  expect(message.authentication).toEqual({ result: 'not checked' })
+  expect(message.verified_domain).toBeUndefined()
+})
