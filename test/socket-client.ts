@@ -33,10 +33,14 @@ export async function openSocket(url: string, key: string, headers: Record<strin
     if (index === -1) pending.push(frame)
     else waiting.splice(index, 1)[0]!.resolve(frame)
   })
-  void closed.then(({ code }) => {
-    for (const { reject } of waiting.splice(0))
-      reject(new Error(`the socket closed with ${code} while a frame was awaited`))
-  })
+  void closed.then(
+    ({ code }) => {
+      for (const { reject } of waiting.splice(0)) {
+        reject(new Error(`the socket closed with ${code} while a frame was awaited`))
+      }
+    },
+    () => undefined, // a handshake that fails is told by the wait for "open"
+  )
   await once(raw, 'open')
 
   const nextFrame = (fits: (frame: Frame) => boolean): Promise<Frame> => {

@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTransport } from 'nodemailer'
+import { expect, onTestFinished, test } from 'vitest'
+import { startServer } from '../server-process.ts'
+import { openSocket } from '../socket-client.ts'
+
+const ROOT = 'am_test_root_key_that_no_log_may_hold'
+const WRONG = 'am_test_wrong_key_that_no_log_may_hold'
+
+test('no key, no download token and no word of a mail gets into the log, however they are given', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const server = await startServer({
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT, MARTLET_LOG_LEVEL: 'trace' },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+  })
+  onTestFinished(() => server.signal('SIGKILL'))
+  const api = async (method: string, path: string, key: string, body?: unknown) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+    const response = await fetch(`${server.url}${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return (await response.json()) as Record<string, string>
+  }
+
+  await api('POST', '/v0/inboxes', ROOT, { username: 'ada' })
+  const { api_key: made } = await api('POST', '/v0/api-keys', ROOT, { name: 'second' })
+  await api('GET', '/v0/inboxes', WRONG)
+  await api('GET', `/v0/inboxes?api_key=${ROOT}&authorization=${WRONG}`, WRONG)
+  const url = server.url.replace('http', 'ws')
+  const socket = await openSocket(`${url}/v0?api_key=${made}`, ROOT)
+  await expect(openSocket(`${url}/v0?api_key=${WRONG}`, WRONG)).rejects.toThrow('401')
+  socket.send({ type: 'subscribe' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail({
+    from: 'ann@example.test',
+    to: 'ada@mail.localhost',
+    subject: 'confidential',
+    text: 'classified',
+  })
+  transport.close()
+  const { message } = await socket.next('message.received')
+  const path = `/v0/inboxes/ada@mail.localhost/messages/${encodeURIComponent(message.message_id)}`
+  const { download_url: link } = await api('GET', `${path}/raw`, made!)
+  await (await fetch(link!)).text()
+  socket.close()
+  server.signal('SIGTERM')
+  expect(await server.exited).toBe(0)
+
+  const log = server.lines.map((line) => JSON.stringify(line)).join('\n')
+  expect(log).toContain('"status":401') // the requests themselves are there
+  for (const secret of [ROOT, WRONG, made!, link!.split('/').at(-1)!, 'confidential', 'classified']) {
+    expect(log).not.toContain(secret)
+  }
+})
