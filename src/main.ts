@@ -144,7 +144,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const recordOutcome = createRecordOutcome({ store, removal, limits, spread: Math.random })
 
     // What works in the background
-    const localTarget = createLocalTarget(receiving)
+    const localTarget = createLocalTarget({ receiving, log })
     const worker = createDeliveryWorker({
       ...{ store, contents, recordOutcome, owner, clock, log, metrics, limits },
       targetFor: async (domain) => ((await domains.isOurs(domain)) ? localTarget : captureTarget),

@@ -82,7 +82,9 @@ export function createReader({ limits, log }: ReaderNeeds): Reader {
     const begun = startThread(import.meta.url, './reading.thread.ts', { workerData })
     begun.unref() // an idle thread must not keep the process up; what waits for it has a socket that does
     const end = (cause: unknown) => {
-      if (thread === begun) thread = undefined
+      // An error is followed by an exit: by then the next mail may be waiting for the next thread.
+      if (thread !== begun) return
+      thread = undefined
       waiting?.reject(new Error('the reading thread ended', { cause }))
       waiting = undefined
     }

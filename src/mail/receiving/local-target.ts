@@ -5,10 +5,16 @@
  * A hand-over that is repeated after a crash meets its twin and is delivered without being stored again.
  */
 import { MailError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 import type { DeliveryTarget, Outcome } from '../sending/target.ts'
 import type { Receiving } from './receiving.ts'
 
-export function createLocalTarget(receiving: Receiving): DeliveryTarget {
+interface LocalTargetNeeds {
+  readonly receiving: Receiving
+  readonly log: Log
+}
+
+export function createLocalTarget({ receiving, log }: LocalTargetNeeds): DeliveryTarget {
   return {
     name: 'local',
     async deliver({ submissionId, sender, recipients, read }) {
@@ -21,17 +27,10 @@ export function createLocalTarget(receiving: Receiving): DeliveryTarget {
       /** In one transaction; and if that fails, each alone, so that one inbox's trouble is not the others'. */
       async function handAll(to: readonly string[]): Promise<Map<string, Outcome>> {
         if (to.length === 0) return new Map()
-        const together = await hand(sender, to).catch((error: unknown) => {
-          if (to.length === 1) throw error
-          return undefined
-        })
-        if (together && (together.kind === 'delivered' || to.length === 1))
-          return new Map(to.map((each) => [each, together]))
+        const together = await hand(sender, to)
+        if (together.kind === 'delivered' || to.length === 1) return new Map(to.map((each) => [each, together]))
         const alone = new Map<string, Outcome>()
-        for (const recipient of to) {
-          const outcome = await hand(sender, [recipient]).catch(() => undefined)
-          alone.set(recipient, outcome ?? { kind: 'failed_for_now', reply: 'Internal failure; it is tried again' })
-        }
+        for (const recipient of to) alone.set(recipient, await hand(sender, [recipient]))
         return alone
       }
 
@@ -44,7 +43,10 @@ export function createLocalTarget(receiving: Receiving): DeliveryTarget {
           )
           return { kind: 'delivered', code: 250, enhancedCode: '2.1.5', reply: 'Delivered here' }
         } catch (error) {
-          if (!(error instanceof MailError) || error.kind === 'internal') throw error
+          if (!(error instanceof MailError) || error.kind === 'internal') {
+            log.error({ err: error, submission: submissionId, recipients: to }, 'local delivery failed')
+            return { kind: 'failed_for_now', reply: 'Internal failure; it is tried again' }
+          }
           // An inbox that went away in between is sorted out by accepts() next time.
           const isForGood = error.kind !== 'temporary' && error.code !== 'unknown_recipient'
           return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', reply: error.message }
