@@ -309,7 +309,13 @@ export interface RecipientRow {
   address: string
   /** Its domain: the lane. */
   domain: string
+  organization_id: string | null
+  inbox_id: string | null
   state: RecipientState
+  /** Where a released recipient goes whatever MARTLET_OUTBOUND says; null: where that says. */
+  route: 'relay' | 'direct' | null
+  /** When its sender was told that it is late. */
+  delay_told_at: number | null
   attempts: number
   /** When it is due; meaningless unless queued. */
   next_attempt_at: number
@@ -332,6 +338,10 @@ export interface DeliveryRow {
   code: number | null
   enhanced_code: string | null
   reply: string | null
+  /** Who answered: "mx1.example.com [192.0.2.1]:25". */
+  remote: string | null
+  /** Protocol version of the connection's TLS, with " (unverified)" where its certificate was not checked; null: none. */
+  tls: string | null
   started_at: number
   ended_at: number
 }
@@ -408,9 +418,57 @@ export interface WebhookRow {
   headers: string | null
   secret: string
   is_enabled: number
+  /** It is told of events after this one: the log's end when it was made or enabled. */
   cursor_seq: number
+  /** Since when no delivery has succeeded; null: the last one did, or there was none. */
+  failing_since: number | null
+  /** Why the server switched it off; null when a person did, or while it is on. */
+  disabled_reason: string | null
   created_at: number
   updated_at: number
+}
+
+/** A durable reader of the log. */
+export interface EventConsumerRow {
+  name: string
+  cursor_seq: number
+}
+
+export type WebhookDeliveryState = 'pending' | 'delivered' | 'failed' | 'cancelled'
+
+/** One event on its way to one webhook. */
+export interface WebhookDeliveryRow {
+  id: string
+  webhook_id: string
+  seq: number
+  event_id: string
+  event_type: string
+  state: WebhookDeliveryState
+  attempts: number
+  /** When it is due; meaningless unless pending. */
+  next_attempt_at: number
+  lease_owner: string | null
+  lease_until: number | null
+  /** What is posted, fixed before the first attempt so that each retry sends the same bytes. */
+  body: string | null
+  last_code: number | null
+  last_error: string | null
+  created_at: number
+  updated_at: number
+}
+
+/** One request to a webhook. */
+export interface WebhookAttemptRow {
+  id: string
+  delivery_id: string
+  attempt: number
+  outcome: string
+  code: number | null
+  /** The beginning of what it answered. */
+  response: string | null
+  error: string | null
+  started_at: number
+  ended_at: number
 }
 
 /** Hourly counts: one row an inbox, hour and metric, written with the change it counts. */
@@ -461,5 +519,8 @@ export interface Schema {
   mailbox_entries: MailboxEntryRow
   mailbox_tombstones: MailboxTombstoneRow
   webhooks: WebhookRow
+  event_consumers: EventConsumerRow
+  webhook_deliveries: WebhookDeliveryRow
+  webhook_attempts: WebhookAttemptRow
   rollups: RollupRow
 }

@@ -23,7 +23,7 @@ test('the migrated schema is the one in schema.sql', async () => {
 test('an empty database gets all migrations, an up-to-date one none', async () => {
   await using folder = await temporaryFolder()
   const needs = storeNeeds({ dataDir: folder.path })
-  expect(await migrateDatabase(needs)).toEqual([1])
+  expect(await migrateDatabase(needs)).toEqual([1, 2])
   expect(await migrateDatabase(needs)).toEqual([])
   await using store = await openTestStore({ dataDir: folder.path })
   await store.probe()

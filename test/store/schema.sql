@@ -64,7 +64,7 @@ CREATE TABLE deliveries (
   reply text,
   started_at integer not null,
   ended_at integer not null
-) strict;
+, remote text, tls text) strict;
 
 CREATE INDEX deliveries_by_recipient on deliveries (recipient_id, attempt);
 
@@ -81,6 +81,11 @@ CREATE TABLE domains (
 ) strict;
 
 CREATE INDEX domains_by_organization on domains (organization_id, created_at, id);
+
+CREATE TABLE event_consumers (
+  name text primary key,
+  cursor_seq integer not null
+) strict;
 
 CREATE TABLE event_log (
   id integer primary key check (id = 1),
@@ -302,13 +307,17 @@ CREATE TABLE recipients (
   last_reply text,
   created_at integer not null,
   updated_at integer not null
-) strict;
+, organization_id text, inbox_id text, route text, delay_told_at integer) strict;
+
+CREATE INDEX recipients_by_lane on recipients (domain, next_attempt_at, id) where state = 'queued';
 
 CREATE INDEX recipients_by_message on recipients (message_id) where message_id is not null;
 
 CREATE INDEX recipients_by_submission on recipients (submission_id, position);
 
 CREATE INDEX recipients_due on recipients (next_attempt_at, id) where state = 'queued';
+
+CREATE INDEX recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held');
 
 CREATE TABLE rollups (
   organization_id text not null,
@@ -405,6 +414,47 @@ CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id,
 
 CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
 
+CREATE TABLE webhook_attempts (
+  id text primary key,
+  delivery_id text not null references webhook_deliveries on delete cascade,
+  attempt integer not null,
+  outcome text not null,
+  code integer,
+  response text,
+  error text,
+  started_at integer not null,
+  ended_at integer not null
+) strict;
+
+CREATE INDEX webhook_attempts_by_delivery on webhook_attempts (delivery_id, attempt);
+
+CREATE TABLE webhook_deliveries (
+  id text primary key,
+  webhook_id text not null references webhooks on delete cascade,
+  seq integer not null,
+  event_id text not null,
+  event_type text not null,
+  state text not null,
+  attempts integer not null,
+  next_attempt_at integer not null,
+  lease_owner text,
+  lease_until integer,
+  body text,
+  last_code integer,
+  last_error text,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX webhook_deliveries_by_age on webhook_deliveries (created_at);
+
+CREATE INDEX webhook_deliveries_by_lane on webhook_deliveries (webhook_id, next_attempt_at, id)
+  where state = 'pending';
+
+CREATE INDEX webhook_deliveries_due on webhook_deliveries (next_attempt_at, id) where state = 'pending';
+
+CREATE UNIQUE INDEX webhook_deliveries_event on webhook_deliveries (webhook_id, seq);
+
 CREATE TABLE webhooks (
   id text primary key,
   organization_id text not null references organizations,
@@ -422,8 +472,12 @@ CREATE TABLE webhooks (
   cursor_seq integer not null,
   created_at integer not null,
   updated_at integer not null
-) strict;
+, failing_since integer, disabled_reason text) strict;
+
+CREATE INDEX webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null;
 
 CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, id);
+
+CREATE INDEX webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null;
 
 CREATE UNIQUE INDEX webhooks_client_id on webhooks (organization_id, client_id) where client_id is not null;

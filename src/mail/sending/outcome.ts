@@ -116,6 +116,8 @@ function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow
     code: outcome.code ?? null,
     enhanced_code: outcome.enhancedCode ?? null,
     reply: outcome.reply ?? null,
+    remote: outcome.remote ?? null,
+    tls: outcome.tls ?? null,
     started_at: startedAt,
     ended_at: tx.now,
   }

@@ -8,6 +8,10 @@ export interface Outcome {
   readonly enhancedCode?: string
   /** In the other side's words, or ours. */
   readonly reply?: string
+  /** Who answered: "mx1.example.com [192.0.2.1]:25". */
+  readonly remote?: string
+  /** Protocol version of the connection's TLS, with " (unverified)" where its certificate was not checked. */
+  readonly tls?: string
 }
 
 /** One mail on its way to some of its recipients. */

@@ -9,9 +9,10 @@ import { StartupError } from '../../errors.ts'
 import type { DefinitionLanguage, Dialect, Writer } from '../dialect.ts'
 import type { Schema } from '../schema.ts'
 import { initial } from './0001-initial.ts'
+import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
 import type { Migration } from './migration.ts'
 
-const migrations: readonly Migration[] = [initial]
+const migrations: readonly Migration[] = [initial, outboundAndWebhooks]
 
 interface MigrationTable {
   schema_migrations: { number: number; name: string; applied_at: number }
