@@ -1,0 +1,99 @@
+/**
+ * What a stranger installs: the packed package, and the recipes for systemd and containers.
+ *
+ * The package is unpacked where npm would put it, with links to the packages that it declares and to no others, so that
+ * a file or a dependency that is missing from it is found. (A real `npm install` compiles SQLite for minutes.)
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { expect, onTestFinished, test } from 'vitest'
+import { root, textOf } from './imports.ts'
+
+const packageJson = JSON.parse(textOf('package.json'))
+
+test('the packed package serves, from an empty folder, with `npx martlet serve`', { timeout: 60_000 }, async () => {
+  const folder = await temporaryFolder()
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  )
+  await install(folder, join(folder, packed[0].filename))
+
+  const server = spawn('npx', ['--no-install', 'martlet', 'serve'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // npx and the server are one group, as in a terminal
+  })
+  const exited = once(server, 'exit')
+  let url: string | undefined
+  for await (const line of createInterface({ input: server.stdout })) {
+    url = JSON.parse(line).url
+    if (url !== undefined) break
+  }
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  expect(existsSync(join(folder, 'data/martlet.db'))).toBe(true)
+
+  process.kill(-server.pid!, 'SIGTERM')
+  await exited
+})
+
+test('what conflicts with other versions of itself travels in the package', () => {
+  // Two copies of its ASN.1 library do not know each other's types, and npm places two where other packages pin one.
+  expect(packageJson.bundleDependencies).toEqual(['selfsigned'])
+})
+
+test('the systemd unit is one that systemd takes', async ({ skip }) => {
+  if (spawnSync('systemd-analyze', ['--version']).error) skip('systemd-analyze is not installed here')
+  const unit = textOf('packaging/martlet.service').replaceAll('/usr/bin/node', process.execPath)
+  const file = join(await temporaryFolder(), 'martlet.service')
+  await writeFile(file, unit)
+
+  const verified = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' })
+  expect(verified.stderr).toBe('')
+  expect(verified.status).toBe(0)
+})
+
+test('the container is built from files that are there and let in, and runs what the package runs', () => {
+  const dockerfile = textOf('Dockerfile')
+  const letIn = textOf('.dockerignore').split('\n')
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources]) => sources!.split(' '))
+  expect(copied).toContain('src')
+  for (const source of copied) {
+    expect(existsSync(join(root, source)), source).toBe(true)
+    expect(letIn, '.dockerignore').toContain(`!${source}`)
+  }
+  expect(dockerfile).toContain(`ENTRYPOINT ["node", "${packageJson.bin.martlet}"]`)
+})
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** As `npm install <tarball>` leaves it. */
+async function install(folder: string, tarball: string): Promise<void> {
+  const home = join(folder, 'node_modules/martlet')
+  await mkdir(home, { recursive: true })
+  execFileSync('tar', ['xzf', tarball, '-C', home, '--strip-components=1'])
+  const declared = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  for (const name of Object.keys(declared.dependencies)) {
+    if (declared.bundleDependencies.includes(name)) continue
+    const link = join(folder, 'node_modules', name)
+    await mkdir(dirname(link), { recursive: true })
+    await symlink(join(root, 'node_modules', name), link)
+  }
+  await mkdir(join(folder, 'node_modules/.bin'))
+  await symlink(join(home, declared.bin.martlet), join(folder, 'node_modules/.bin/martlet'))
+  await chmod(join(home, declared.bin.martlet), 0o755) // npm does so for what "bin" names
+  await writeFile(join(folder, 'package.json'), '{}')
+}
