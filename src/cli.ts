@@ -11,7 +11,8 @@ import { StartupError } from './errors.ts'
 import { createLog } from './log.ts'
 import { startMartlet } from './main.ts'
 import { createMetrics } from './metrics.ts'
-import { readRootKey } from './root-key.ts'
+import { runQueue } from './queue-command.ts'
+import { openServerClient } from './server-client.ts'
 import { migrateDatabase } from './store/store.ts'
 
 const USAGE = `Usage: martlet <command>
@@ -20,7 +21,16 @@ const USAGE = `Usage: martlet <command>
   migrate               bring the database up to date and stop
   check                 look at configuration, ports, disk and database; exit 1 when something is wrong
   key create [--name NAME] [--url URL]
-                        make an API key on the running server, with the key in the data folder or MARTLET_ROOT_KEY
+                        make an API key on the running server
+  queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json]
+                        what waits to be handed over
+  queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
+                        [--via relay|direct] [--json]
+                        stop it, let it go after all (by the relay or straight to its server), take it out for good,
+                        or try it now; --all for everything that waits
+
+key and queue speak with the running server, at --url or where the settings say, with the key in the data folder or
+MARTLET_ROOT_KEY.
 
 Settings are environment variables, listed in docs/configuration.md.
 `
@@ -34,6 +44,11 @@ async function main(args: readonly string[]): Promise<number> {
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0) return runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
+  if (command === 'queue') {
+    const config = loadConfig(process.env)
+    const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
+    if (code === 0) return code
+  }
   const isHelp = command === 'help' || command === '--help' || command === '-h'
   ;(isHelp ? process.stdout : process.stderr).write(USAGE)
   return isHelp ? 0 : 2
@@ -78,25 +93,13 @@ async function migrate(config: Config): Promise<number> {
   return 0
 }
 
-/** Speaks HTTP with the running server, since one process owns the database. */
 async function createKey(config: Config, args: readonly string[]): Promise<number> {
   const options = { name: { type: 'string' }, url: { type: 'string' } } as const
   const { values } = parseArgs({ args: [...args], options })
-  const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
-  if (rootKey === undefined)
-    throw new StartupError(`No key in ${config.dataDir}; start the server once, or set MARTLET_ROOT_KEY`)
-  const url = values.url ?? config.publicUrl ?? `http://${config.host}:${config.httpPort}`
+  const client = await openServerClient(config, values.url)
   const name = values.name ?? `cli ${randomBytes(3).toString('hex')}`
-  const response = await fetch(`${url}/v0/api-keys`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${rootKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name }),
-  }).catch((cause: unknown) => {
-    throw new StartupError(`No server answers at ${url}; start it, or give --url`, { cause })
-  })
-  const answer = (await response.json()) as { api_key?: string; message?: string }
-  if (!response.ok || answer.api_key === undefined) throw new StartupError(`${url} refused: ${answer.message}`)
-  process.stdout.write(`${answer.api_key}\n`)
+  const { api_key } = (await client.request('POST', '/v0/api-keys', { name })) as { api_key: string }
+  process.stdout.write(`${api_key}\n`)
   return 0
 }
 

@@ -277,6 +277,22 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Age at which a recipient that keeps failing for a time is given up.',
   },
+  deliveryDelayNoticeMs: {
+    default: 4 * HOUR,
+    unit: 'milliseconds',
+    sentence:
+      'Age at which the sender is sent a notice that its mail is late; with the last attempt before it, when the next one comes only later.',
+  },
+  noticeHeaderBytesMax: {
+    default: 16 * KIB,
+    unit: 'bytes',
+    sentence: "Of an undelivered mail's header, what is sent back with the notice.",
+  },
+  queueChangeMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Recipients that one call holds, releases, cancels or retries; the answer says when there are more.',
+  },
   deliveryRetryFirstMs: {
     default: MINUTE,
     unit: 'milliseconds',

@@ -39,7 +39,9 @@ import { createDeliveryWorker } from './mail/sending/deliver.ts'
 import { createDeliveries } from './mail/sending/deliveries.ts'
 import { createForwardedAttachments } from './mail/sending/forwarded-attachments.ts'
 import { createIdempotency } from './mail/sending/idempotency.ts'
+import { createNotices } from './mail/sending/notices.ts'
 import { createRecordOutcome } from './mail/sending/outcome.ts'
+import { createQueue } from './mail/sending/queue.ts'
 import { createSending } from './mail/sending/sending.ts'
 import { createSubmit } from './mail/sending/submit.ts'
 import { sweepIdempotencyKeys } from './mail/sending/sweep.ts'
@@ -141,7 +143,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const idempotency = createIdempotency({ store, limits })
     const attachmentsOf = createForwardedAttachments({ store, contents })
     const sending = createSending({ store, submit, idempotency, attachmentsOf, limits })
-    const recordOutcome = createRecordOutcome({ store, removal, limits, spread: Math.random })
+    const notices = createNotices({ contents, hostname: config.hostname, log, limits })
+    const recordOutcome = createRecordOutcome({ store, removal, notices, limits, spread: Math.random })
 
     // What works in the background
     const localTarget = createLocalTarget({ receiving, log })
@@ -186,6 +189,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
                 deliveries: createDeliveries({ store }),
+                queue: createQueue({ store, removal, defaultRoute: undefined, limits }),
                 news: createNews({ store, limits }),
               }),
             ],

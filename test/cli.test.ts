@@ -200,6 +200,18 @@ test('key create says what is missing: a key, a server, a sensible option', asyn
   })
 })
 
+test('queue speaks with the running server', async () => {
+  const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
+  const server = await start(env)
+  expect(await run(['queue', 'list', '--url', server.url], env)).toEqual({
+    code: 0,
+    stdout: 'Nothing waits.\n',
+    stderr: '',
+  })
+  expect(await run(['queue', 'eat', '--all'], env)).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage') })
+  expect(await run(['queue', 'hold'], env)).toMatchObject({ code: 1, stdout: '' })
+})
+
 test('help is for whoever asks, and for whoever misspells', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
   expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })

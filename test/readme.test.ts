@@ -45,13 +45,13 @@ test('CI runs the command that the README names', async () => {
 async function createReader() {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+  for (const name of ['node_modules', 'dist']) await symlink(join(root, name), join(folder, name))
   const [httpPort, smtpPort] = [await freePort(), await freePort()]
   const local = (text: string) =>
     text.replaceAll('127.0.0.1:8080', `127.0.0.1:${httpPort}`).replaceAll('127.0.0.1:2525', `127.0.0.1:${smtpPort}`)
 
   let server: Terminal | undefined
-  const shell = openShell(folder)
+  const shell = openShell(folder, { MARTLET_HTTP_PORT: String(httpPort) }) // for the command line
   let last: Pick<Watched, 'until'> = shell
 
   return {
@@ -101,8 +101,8 @@ async function createReader() {
   }
 }
 
-function openShell(folder: string) {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+function openShell(folder: string, settings: Readonly<Record<string, string>>) {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...settings }
   const bash = spawn('bash', ['--norc'], { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void bash.kill('SIGKILL'))
   bash.stdin.write('exec 2>&1\n')

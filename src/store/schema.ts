@@ -289,7 +289,8 @@ export interface SubmissionRow {
   /** null for mail that Martlet itself writes. */
   message_id: string | null
   content_id: string
-  kind: 'message' | 'bounce' | 'code' | 'report'
+  /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/notices.ts). */
+  kind: 'message' | 'bounce' | 'delay' | 'code' | 'report'
   envelope_sender: string
   /** Tells a bounce which submission it is about. */
   verp_token: string
@@ -316,6 +317,9 @@ export interface RecipientRow {
   route: 'relay' | 'direct' | null
   /** When its sender was told that it is late. */
   delay_told_at: number | null
+  /** When it was released by hand: its age counts from then; null: from created_at. */
+  released_at: number | null
+  /** Since it was queued or last released. */
   attempts: number
   /** When it is due; meaningless unless queued. */
   next_attempt_at: number
@@ -328,10 +332,11 @@ export interface RecipientRow {
   updated_at: number
 }
 
-/** One attempt to hand a recipient over. */
+/** One attempt to hand a recipient over, or (target "queue") what was done to it by hand. */
 export interface DeliveryRow {
   id: string
   recipient_id: string
+  /** Place in the recipient's history, from 1. */
   attempt: number
   target: string
   outcome: string

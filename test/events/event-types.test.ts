@@ -34,7 +34,7 @@ test('eight types are standard, and no internal one can be subscribed to', () =>
     'message.rejected',
     'message.sent',
   ])
-  expect(subscribableTypes).toHaveLength(8 + 3 + 6 + 9)
+  expect(subscribableTypes).toHaveLength(8 + 3 + 8 + 9)
 })
 
 describe('a received message', () => {
@@ -55,6 +55,8 @@ test.each([
   [messages.messageSent(happened), 'message.sent', 'public'],
   [messages.messageDelivered(happened), 'message.delivered', 'public'],
   [messages.messageHeld(happened), 'message.held', 'optional'],
+  [messages.messageReleased(happened), 'message.released', 'optional'],
+  [messages.messageCancelled(happened), 'message.cancelled', 'optional'],
   [messages.messageDelayed({ ...happened, nextAttemptAt: 2 }), 'message.delayed', 'optional'],
 ] as const)('an event of a message says where it happened: $1', (event, type, visibility) => {
   expect(event).toMatchObject({

@@ -43,14 +43,16 @@ test(`${CUTS} cuts: every 250 and every 200 is there once, every event once`, {
   // Nothing acknowledged is lost, nothing is there twice.
   expect(ledger.inbound).toEqual(new Map([...run.mails].map((id) => [id, 1])))
   expect(ledger.sent).toEqual(new Map([...run.answers].map((id) => [id, 1])))
+  expect(ledger.notices).toEqual(new Map([...run.answers].map((id) => [id, 1]))) // the bounce and its notice are one
   expect(ledger.local).toEqual(new Map([...run.answers].map((id) => [id, 1])))
   // Every event once: in the log, and in what the subscriber that was cut off and came back has heard.
   expect(ledger.repeatedEvents).toEqual([])
   expect(ledger.eventCounts).toEqual({
-    'message.received': run.mails.size + run.answers.size,
+    'message.received': run.mails.size + 2 * run.answers.size,
     'message.sent': run.answers.size,
     'message.delivered': run.answers.size,
     'message.held': run.answers.size,
+    'message.bounced': run.answers.size,
   })
   expect(run.heard.map(({ event_id }) => event_id)).toEqual(ledger.eventIds)
   console.log(`${run.mails.size} mails in, ${run.answers.size} sent, ${ledger.eventIds.length} events`)
@@ -131,11 +133,12 @@ async function createRun() {
       for (const key of [...doubtfulSends]) await send(key)
     },
 
-    /** The queue has said of every send how it ended, and the subscriber has heard it. */
+    /** The queue has said of every send how it ended, its notice has arrived, and the subscriber has heard it. */
     async settled() {
-      const ends = () =>
-        heard.filter(({ event_type }) => event_type === 'message.delivered' || event_type === 'message.held')
-      while (ends().length < answers.size * 2) await next()
+      const ends = ['message.delivered', 'message.held', 'message.bounced']
+      const isEnd = ({ event_type, message }: Frame) =>
+        ends.includes(event_type) || (event_type === 'message.received' && message.inbox_id === 'out@mail.localhost')
+      while (heard.filter(isEnd).length < answers.size * 4) await next()
     },
 
     async read() {
@@ -149,7 +152,8 @@ async function createRun() {
       for (const { event_type } of events) eventCounts[event_type] = (eventCounts[event_type] ?? 0) + 1
       return {
         inbound: await countById('in@mail.localhost'),
-        sent: await countById('out@mail.localhost'),
+        sent: await countById('out@mail.localhost', '&labels=sent'),
+        notices: await countById('out@mail.localhost', '&labels=received', ({ in_reply_to }) => in_reply_to),
         local: await countById('local@mail.localhost'),
         eventIds,
         eventCounts,
@@ -216,7 +220,7 @@ async function createRun() {
     const { status, body } = await api(
       'POST',
       '/inboxes/out@mail.localhost/messages/send',
-      { to: ['local@mail.localhost', 'far@example.test'], subject: key, text: 'hello' },
+      { to: ['local@mail.localhost', 'far@example.test', 'nobody@mail.localhost'], subject: key, text: 'hello' },
       { 'idempotency-key': key },
     )
     if (status !== 200) throw new Error(`send answered ${status}: ${JSON.stringify(body)}`)
@@ -224,12 +228,23 @@ async function createRun() {
     doubtfulSends.delete(key)
   }
 
-  async function countById(inbox: string): Promise<Map<string, number>> {
+  /** How often each name occurs in the inbox. */
+  async function countById(
+    inbox: string,
+    filter = '',
+    nameOf: (message: Frame) => string = ({ message_id }) => message_id,
+  ): Promise<Map<string, number>> {
     const counts = new Map<string, number>()
     let token: string | undefined
     do {
-      const { body } = await api('GET', `/inboxes/${inbox}/messages?limit=500${token ? `&page_token=${token}` : ''}`)
-      for (const { message_id } of body.messages) counts.set(message_id, (counts.get(message_id) ?? 0) + 1)
+      const { body } = await api(
+        'GET',
+        `/inboxes/${inbox}/messages?limit=500${filter}${token ? `&page_token=${token}` : ''}`,
+      )
+      for (const message of body.messages) {
+        const name = nameOf(message)
+        counts.set(name, (counts.get(name) ?? 0) + 1)
+      }
       token = body.next_page_token
     } while (token)
     return counts

@@ -4,6 +4,7 @@ import { defaultLimits } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createContents } from '../../src/mail/messages/contents.ts'
 import { createDeliveryWorker } from '../../src/mail/sending/deliver.ts'
+import { createNotices } from '../../src/mail/sending/notices.ts'
 import { createRecordOutcome, type RecordOutcome } from '../../src/mail/sending/outcome.ts'
 import type { DeliveryTarget, Outcome } from '../../src/mail/sending/target.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -56,7 +57,9 @@ test('a recipient whose outcome could not be written comes back when its lease h
 })
 
 function recording(store: TestStore) {
-  return { store, removal: { dropBlobs: async () => undefined }, limits, spread: () => 0.5 }
+  const contents = createContents({ store, limits, onLeftover: () => undefined })
+  const notices = createNotices({ contents, hostname: 'mx.example.test', log: createLog('silent'), limits })
+  return { store, removal: { dropBlobs: async () => undefined }, notices, limits, spread: () => 0.5 }
 }
 
 /** Runs a worker on one due recipient until so many outcomes were written. */

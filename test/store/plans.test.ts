@@ -12,6 +12,7 @@ import type { Db, Schema } from '../../src/store/schema.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as messages from '../../src/store/tables/messages.ts'
+import * as queue from '../../src/store/tables/queue.ts'
 import * as submissions from '../../src/store/tables/submissions.ts'
 import * as threads from '../../src/store/tables/threads.ts'
 import { openTestStore } from './test-store.ts'
@@ -19,6 +20,7 @@ import { openTestStore } from './test-store.ts'
 const page = { limit: 50, ascending: false }
 const next = { ...page, after: { key: 1, id: 'x' } }
 const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: [], subject: [] }
+const waiting = { organizationId: 'o', states: ['queued', 'held'] as const }
 const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
@@ -49,6 +51,17 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'threads_by_inbox',
   ],
   ['look at the queue', (db) => submissions.nextDue(db, 1), 'recipients_due'],
+  ['list the queue', (db) => queue.listWaiting(db, waiting, next), 'recipients_waiting '],
+  [
+    'list the queue, held',
+    (db) => queue.listWaiting(db, { ...waiting, states: ['held'] }, next),
+    'recipients_waiting ',
+  ],
+  [
+    'list the queue of an inbox',
+    (db) => queue.listWaiting(db, { ...waiting, inboxId: 'i' }, next),
+    'recipients_waiting_by_inbox ',
+  ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],

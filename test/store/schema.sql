@@ -307,7 +307,7 @@ CREATE TABLE recipients (
   last_reply text,
   created_at integer not null,
   updated_at integer not null
-, organization_id text, inbox_id text, route text, delay_told_at integer) strict;
+, organization_id text, inbox_id text, route text, delay_told_at integer, released_at integer) strict;
 
 CREATE INDEX recipients_by_lane on recipients (domain, next_attempt_at, id) where state = 'queued';
 
@@ -318,6 +318,9 @@ CREATE INDEX recipients_by_submission on recipients (submission_id, position);
 CREATE INDEX recipients_due on recipients (next_attempt_at, id) where state = 'queued';
 
 CREATE INDEX recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held');
+
+CREATE INDEX recipients_waiting_by_inbox on recipients (inbox_id, created_at, id)
+  where state in ('queued', 'held');
 
 CREATE TABLE rollups (
   organization_id text not null,

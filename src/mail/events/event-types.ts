@@ -43,6 +43,8 @@ const catalogue = {
   // Only when named: AgentMail's clients take a type that they do not know for message.received and fail on it.
   'message.delayed': optional,
   'message.held': optional,
+  'message.released': optional,
+  'message.cancelled': optional,
   'label.added': optional,
   'label.removed': optional,
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },

@@ -72,7 +72,7 @@ export interface ReceivedPayload extends MessageReference {
   readonly thread: ThreadSnapshot
 }
 
-/** `message.sent`, `message.delivered`, `message.held`: recipients it is true for. */
+/** `message.sent`, `.delivered`, `.held`, `.released`, `.cancelled`: recipients it is true for. */
 export interface RecipientsPayload extends MessageReference {
   /** When it happened, epoch ms. */
   readonly timestamp: number
@@ -117,6 +117,8 @@ interface MessagePayloads {
   'message.bounced': BouncedPayload
   'message.delayed': DelayedPayload
   'message.held': RecipientsPayload
+  'message.released': RecipientsPayload
+  'message.cancelled': RecipientsPayload
   'label.added': LabelPayload
   'label.removed': LabelPayload
 }
@@ -161,9 +163,19 @@ export function messageDelayed({ actor, message, ...own }: About & Own<DelayedPa
   return messageEvent('message.delayed', { actor, message }, own)
 }
 
-/** Kept here by the operator's choice: nothing is tried until it is released. */
+/** Kept here by the operator's choice or by hand: nothing is tried until it is released. */
 export function messageHeld({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.held', { actor, message }, own)
+}
+
+/** Held no longer: it is on its way. */
+export function messageReleased({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
+  return messageEvent('message.released', { actor, message }, own)
+}
+
+/** Taken out of the queue by hand: nothing is tried any more. */
+export function messageCancelled({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
+  return messageEvent('message.cancelled', { actor, message }, own)
 }
 
 /** One event for each label that came or went; `message.labels` are those after the whole change. */

@@ -47,7 +47,7 @@ export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
         threads: -removedThreads,
         bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
       })
-      await submissions.removeFinished(tx, ids)
+      await submissions.removeFinished(tx, 'message_id', ids)
       return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
     },
 

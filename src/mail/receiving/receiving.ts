@@ -60,8 +60,12 @@ interface ReceivingNeeds {
   readonly clock: () => number
 }
 
-/** RFC 2142 §5 and §4: names that every domain answers to, whoever has inboxes there. */
-const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse'])
+/**
+ * Names that every domain answers to, whoever has inboxes there: RFC 2142 §5 and §4, and the one that our notices come
+ * from. An agent that answers every mail would otherwise be sent a notice that its answer to a notice is undeliverable,
+ * and answer that.
+ */
+const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, contents, reader, fileReceived, metrics, clock } = needs

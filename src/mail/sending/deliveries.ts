@@ -16,9 +16,11 @@ export function createDeliveries({ store }: { readonly store: Store }): Deliveri
         recipients.map((row) => row.id),
       )
       return recipients.map((row) => ({
+        id: row.id,
         recipient: row.address,
         state: row.state,
         attempts: row.attempts,
+        ...(row.route !== null && { route: row.route }),
         ...(row.last_reply !== null && { lastReply: row.last_reply }),
         ...(row.last_code !== null && { lastCode: row.last_code }),
         ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
@@ -30,6 +32,8 @@ export function createDeliveries({ store }: { readonly store: Store }): Deliveri
             target: attempt.target,
             outcome: attempt.outcome,
             ...(attempt.reply !== null && { reply: attempt.reply }),
+            ...(attempt.remote !== null && { remote: attempt.remote }),
+            ...(attempt.tls !== null && { tls: attempt.tls }),
             startedAt: attempt.started_at,
             endedAt: attempt.ended_at,
           })),

@@ -1,6 +1,6 @@
 /**
  * What an attempt to hand over leaves behind, in one transaction: each recipient's state and history, the message's
- * labels, and the events that tell of it.
+ * labels, the events that tell of it, and the notice to its sender.
  *
  * An outcome counts only while the lease is still the worker's. Had it run out, another worker is at it, and its outcome
  * will be the one that counts.
@@ -22,6 +22,7 @@ import {
 } from '../events/message-events.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { Removal } from '../messages/removal.ts'
+import { bornAtOf, type Notices, statusOf } from './notices.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Outcome } from './target.ts'
 
@@ -41,7 +42,11 @@ export type RecordOutcome = (attempted: Attempted) => Promise<void>
 interface OutcomeNeeds {
   readonly store: Store
   readonly removal: Pick<Removal, 'dropBlobs'>
-  readonly limits: Pick<Limits, 'deliveryRetryFirstMs' | 'deliveryRetryMaxMs' | 'deliveryRetryForMs'>
+  readonly notices: Notices
+  readonly limits: Pick<
+    Limits,
+    'deliveryRetryFirstMs' | 'deliveryRetryMaxMs' | 'deliveryRetryForMs' | 'deliveryDelayNoticeMs'
+  >
   /** Random, 0 to 1. */
   readonly spread: () => number
 }
@@ -57,51 +62,67 @@ interface Told {
   readonly nextAttemptAt: number
 }
 
-export function createRecordOutcome({ store, removal, limits, spread }: OutcomeNeeds): RecordOutcome {
+/** What an outcome makes of a recipient. */
+interface Change {
+  readonly state: RecipientState
+  readonly nextAttemptAt: number
+  readonly news?: News
+  /** The sender is sent a notice that it is late. */
+  readonly isLate?: boolean
+}
+
+export function createRecordOutcome({ store, removal, notices, limits, spread }: OutcomeNeeds): RecordOutcome {
   return async function recordOutcome(attempted) {
+    const { submission } = attempted
+    const isAnyFailed = attempted.recipients.some(({ outcome }) => outcome.kind.startsWith('failed'))
+    const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
+
     const blobs = await store.transaction(async (tx) => {
       const news = new Map<News, Told[]>()
+      const late: Told[] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
         const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
           state: change.state,
           attempts: row.attempts + 1,
           next_attempt_at: change.nextAttemptAt,
+          delay_told_at: change.isLate ? tx.now : row.delay_told_at,
           last_code: outcome.code ?? null,
           last_enhanced_code: outcome.enhancedCode ?? null,
           last_reply: outcome.reply ?? null,
         })
         if (!isOurs) continue
-        await table.insertDelivery(tx, deliveryRow(tx, attempted, row, outcome))
-        if (change.news)
-          news.set(change.news, [
-            ...(news.get(change.news) ?? []),
-            { row, outcome, nextAttemptAt: change.nextAttemptAt },
-          ])
+        await table.insertDeliveries(tx, [deliveryRow(tx, attempted, row, outcome)])
+        const told = { row, outcome, nextAttemptAt: change.nextAttemptAt }
+        if (change.news) news.set(change.news, [...(news.get(change.news) ?? []), told])
+        if (change.isLate) late.push(told)
       }
-      const { submission } = attempted
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
       if (message) await tell(tx, message, news)
-      else if (submission.message_id !== null) return forget(tx, submission.message_id)
-      return []
+      // A deleted message's failure is told as well: its owner may have been waiting for the answer.
+      const about = { submission, head, messageId: message?.api_message_id }
+      await notices.enqueue(tx, 'bounce', about, news.get('bounced') ?? [])
+      await notices.enqueue(tx, 'delay', about, late)
+      const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
+      return isLost ? forget(tx, submission) : []
     })
     await removal.dropBlobs(blobs)
   }
 
-  function stateAfter(
-    tx: Tx,
-    row: RecipientRow,
-    outcome: Outcome,
-  ): { state: RecipientState; nextAttemptAt: number; news?: News } {
+  function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
     const nextAttemptAt = row.next_attempt_at
     if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, news: 'delivered' }
     if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, news: 'held' }
-    const isTooOld = row.created_at + limits.deliveryRetryForMs <= tx.now
+    const bornAt = bornAtOf(row)
+    const isTooOld = bornAt + limits.deliveryRetryForMs <= tx.now
     if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, news: 'bounced' }
+    const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
     return {
       state: 'queued',
-      nextAttemptAt: tx.now + retryDelayMs(row.attempts + 1, spread(), limits),
+      nextAttemptAt: retryAt,
       ...(row.attempts === 0 && { news: 'delayed' }),
+      // Waits grow to hours: were the next attempt waited for, the sender would hear of it when half a day has gone.
+      isLate: row.delay_told_at === null && bornAt + limits.deliveryDelayNoticeMs <= retryAt,
     }
   }
 }
@@ -110,7 +131,6 @@ function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow
   return {
     id: tx.newId(),
     recipient_id: row.id,
-    attempt: row.attempts + 1,
     target,
     outcome: outcome.kind,
     code: outcome.code ?? null,
@@ -123,9 +143,9 @@ function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow
   }
 }
 
-/** The message was deleted while it was under way: nobody can ask for its history any more. */
-async function forget(tx: Tx, messageId: string): Promise<string[]> {
-  return contents.removeUnused(tx, await table.removeFinished(tx, [messageId]))
+/** Its message was deleted while it was under way, or it is a mail of our own: nobody can ask for its history. */
+async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
+  return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
 }
 
 async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<News, Told[]>): Promise<void> {
@@ -172,7 +192,7 @@ function eventOf(tx: Tx, name: News, message: EventMessage, told: readonly Told[
     bounceSubType: 'General',
     recipients: told.map(({ row, outcome }) => ({
       address: row.address,
-      status: outcome.enhancedCode ?? outcome.reply ?? '5.0.0',
+      status: statusOf('bounce', outcome),
     })),
   })
 }

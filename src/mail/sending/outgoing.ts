@@ -58,9 +58,13 @@ export interface Sending {
 
 /** Where one recipient of a sent message stands. */
 export interface RecipientStatus {
+  readonly id: string
   readonly recipient: string
   readonly state: RecipientState
+  /** Since it was queued or last released. */
   readonly attempts: number
+  /** Where it was released to. */
+  readonly route?: 'relay' | 'direct'
   /** The remote's last words, or ours. */
   readonly lastReply?: string
   readonly lastCode?: number
@@ -68,10 +72,15 @@ export interface RecipientStatus {
   /** Epoch ms; present while queued. */
   readonly nextAttemptAt?: number
   readonly history: readonly {
+    /** Place in the history, from 1. */
     readonly attempt: number
+    /** "queue": what was done by hand. */
     readonly target: string
     readonly outcome: string
     readonly reply?: string
+    /** Who answered, and under which TLS. */
+    readonly remote?: string
+    readonly tls?: string
     readonly startedAt: number
     readonly endedAt: number
   }[]

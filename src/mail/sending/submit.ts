@@ -166,6 +166,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         state: 'queued',
         route: null,
         delay_told_at: null,
+        released_at: null,
         attempts: 0,
         next_attempt_at: tx.now,
         lease_owner: null,

@@ -16,11 +16,14 @@ export const outboundAndWebhooks: Migration = {
     `alter table recipients add column inbox_id ${text}`,
     `alter table recipients add column route ${text}`,
     `alter table recipients add column delay_told_at ${bigint}`,
+    `alter table recipients add column released_at ${bigint}`,
     `update recipients set
       organization_id = (select organization_id from submissions where submissions.id = recipients.submission_id),
       inbox_id = (select inbox_id from submissions where submissions.id = recipients.submission_id)`,
     `create index recipients_by_lane on recipients (domain, next_attempt_at, id) where state = 'queued'`,
     `create index recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held')`,
+    `create index recipients_waiting_by_inbox on recipients (inbox_id, created_at, id)
+      where state in ('queued', 'held')`,
     `alter table deliveries add column remote ${text}`,
     `alter table deliveries add column tls ${text}`,
 

@@ -49,7 +49,7 @@ export async function recordOutcome(
   owner: string,
   change: Pick<
     RecipientRow,
-    'state' | 'attempts' | 'next_attempt_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
+    'state' | 'attempts' | 'next_attempt_at' | 'delay_told_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
   >,
 ): Promise<boolean> {
   const changed = await tx
@@ -63,8 +63,21 @@ export async function recordOutcome(
   return changed !== undefined
 }
 
-export async function insertDelivery(tx: Tx, row: DeliveryRow): Promise<void> {
-  await tx.insertInto('deliveries').values(row).execute()
+/** Adds to the end of each recipient's history. */
+export async function insertDeliveries(tx: Tx, rows: readonly Omit<DeliveryRow, 'attempt'>[]): Promise<void> {
+  if (rows.length === 0) return
+  await tx
+    .insertInto('deliveries')
+    .values((eb) =>
+      rows.map((row) => ({
+        ...row,
+        attempt: eb
+          .selectFrom('deliveries as known')
+          .select(sql<number>`coalesce(max(known.attempt), 0) + 1`.as('attempt'))
+          .where('known.recipient_id', '=', row.recipient_id),
+      })),
+    )
+    .execute()
 }
 
 export async function listDeliveries(db: Db, recipientIds: readonly string[]): Promise<DeliveryRow[]> {
@@ -79,16 +92,18 @@ export async function listDeliveries(db: Db, recipientIds: readonly string[]): P
 }
 
 /**
- * Removes those submissions of (deleted) messages none of whose recipients is queued any more; recipients and their
- * history go with them. Deleting a message does not take it out of the queue, but nobody could release what is held.
+ * Removes those submissions that no message shows (it was deleted, or there never was one) and none of whose recipients
+ * is queued any more; recipients and their history go with them. Deleting a message does not take out of the queue what
+ * is on its way; what is held goes with it.
  *
+ * @param by  what the ids are: of submissions, or of their messages
  * @returns contents that may be unused now
  */
-export async function removeFinished(tx: Tx, messageIds: readonly string[]): Promise<string[]> {
-  if (messageIds.length === 0) return []
+export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
   const rows = await tx
     .deleteFrom('submissions')
-    .where('message_id', 'in', messageIds)
+    .where(by, 'in', ids)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(

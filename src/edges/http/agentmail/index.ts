@@ -12,6 +12,7 @@ import type { Labels, Messages } from '../../../mail/messages/message.ts'
 import type { News } from '../../../mail/messages/news.ts'
 import type { Threads } from '../../../mail/messages/thread.ts'
 import type { Deliveries, Sending } from '../../../mail/sending/outgoing.ts'
+import type { Queue } from '../../../mail/sending/waiting.ts'
 import type { Organizations, Pods } from '../../../mail/tenants/pod.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../credentials.ts'
@@ -26,6 +27,7 @@ import { describeRoutes, openApiRoute } from './openapi.ts'
 import { organizationRoutes } from './organizations.ts'
 import { podRoutes } from './pods.ts'
 import { normaliseQuery } from './query.ts'
+import { queueRoutes } from './queue.ts'
 import { sendingRoutes } from './sending.ts'
 import { agentMailSocket } from './socket.ts'
 import { threadRoutes } from './threads.ts'
@@ -44,6 +46,7 @@ export interface AgentMailNeeds {
   readonly labels: Labels
   readonly sending: Sending
   readonly deliveries: Deliveries
+  readonly queue: Queue
   readonly feed: Feed
   readonly news: News
 }
@@ -77,6 +80,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         threadRoutes(keyed, { ...needs, ...surroundings })
         messageRoutes(keyed, { ...needs, ...surroundings })
         sendingRoutes(keyed, needs)
+        queueRoutes(keyed, needs)
       })
     },
 

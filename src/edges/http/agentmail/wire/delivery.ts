@@ -4,18 +4,22 @@ import type { RecipientStatus } from '../../../../mail/sending/outgoing.ts'
 import { optionalTime, Time, time, type Wire } from './shape.ts'
 
 const Attempt = Type.Object({
-  attempt: Type.Integer(),
-  target: Type.String({ description: 'Where it was handed to.' }),
+  attempt: Type.Integer({ description: 'Place in the history, from 1.' }),
+  target: Type.String({ description: 'Where it was handed to; `queue`: what was done by hand.' }),
   outcome: Type.String(),
-  reply: Type.Optional(Type.String()),
+  reply: Type.Optional(Type.String({ description: "The remote's words, or ours." })),
+  remote: Type.Optional(Type.String({ description: 'Who answered.' })),
+  tls: Type.Optional(Type.String({ description: "The connection's TLS; absent: none." })),
   started_at: Time,
   ended_at: Time,
 })
 
 const Delivery = Type.Object({
+  recipient_id: Type.String({ description: 'Its name in the queue.' }),
   recipient: Type.String(),
   state: Type.Enum(['queued', 'delivered', 'held', 'bounced', 'cancelled']),
-  attempts: Type.Integer(),
+  attempts: Type.Integer({ description: 'Since it was queued or last released.' }),
+  route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Where it was released to.' })),
   last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
   last_enhanced_code: Type.Optional(Type.String()),
   last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
@@ -33,9 +37,11 @@ export function deliveryList(recipients: readonly RecipientStatus[]): Wire<typeo
 
 function delivery(view: RecipientStatus): Wire<typeof Delivery> {
   return {
+    recipient_id: view.id,
     recipient: view.recipient,
     state: view.state,
     attempts: view.attempts,
+    route: view.route,
     last_code: view.lastCode,
     last_enhanced_code: view.lastEnhancedCode,
     last_reply: view.lastReply,
@@ -45,6 +51,8 @@ function delivery(view: RecipientStatus): Wire<typeof Delivery> {
       target: attempt.target,
       outcome: attempt.outcome,
       reply: attempt.reply,
+      remote: attempt.remote,
+      tls: attempt.tls,
       started_at: time(attempt.startedAt),
       ended_at: time(attempt.endedAt),
     })),

@@ -45,6 +45,8 @@ function renderBody(event: Event, subject: EventSubject): Record<string, unknown
 
   // Ours: told only to those who name the type.
   if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.released')) return { release: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.cancelled')) return { cancellation: recipients(event.payload) }
   if (isMessageEvent(event, 'message.delayed')) {
     const { nextAttemptAt, reply } = event.payload
     return { delay: { ...recipients(event.payload), next_attempt_at: optionalTime(nextAttemptAt), reply } }

@@ -1,0 +1,103 @@
+/**
+ * What a change by hand makes of recipients, and what is told of it: their place in the history, one event a message,
+ * and the label `delayed` that no longer holds. Inside the transaction that has just found them free.
+ */
+import type { RecipientRow, Tx } from '../../store/schema.ts'
+import * as contents from '../../store/tables/contents.ts'
+import * as inboxes from '../../store/tables/inboxes.ts'
+import * as messages from '../../store/tables/messages.ts'
+import type { WaitingChange } from '../../store/tables/queue.ts'
+import * as submissions from '../../store/tables/submissions.ts'
+import { type Actor, actorName } from '../access/actor.ts'
+import { type EventMessage, messageCancelled, messageHeld, messageReleased } from '../events/message-events.ts'
+import { changeOne } from '../messages/labels.ts'
+import type { QueueAction, Route, WaitingState } from './waiting.ts'
+
+/** From which states, in which words, and how it is told. A retry changes no state: it is in the history alone. */
+const ACTIONS: Readonly<
+  Record<QueueAction, { from: readonly WaitingState[]; done: string; event?: typeof messageHeld }>
+> = {
+  hold: { from: ['queued'], done: 'held', event: messageHeld },
+  release: { from: ['held'], done: 'released', event: messageReleased },
+  cancel: { from: ['queued', 'held'], done: 'cancelled', event: messageCancelled },
+  retry: { from: ['queued'], done: 'retried' },
+}
+
+/** The states that a change applies to. */
+export function statesBefore(action: QueueAction): readonly WaitingState[] {
+  return ACTIONS[action].from
+}
+
+/** @param route where a release goes; null: where the configuration sends all mail */
+export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: Route | null): WaitingChange {
+  if (action === 'retry') return { next_attempt_at: tx.now } // the remote's last words stay
+  const words = { last_code: null, last_enhanced_code: null, last_reply: replyOf(actor, action) }
+  if (action === 'hold') return { ...words, state: 'held' }
+  if (action === 'cancel') return { ...words, state: 'cancelled' }
+  return {
+    ...words,
+    ...{ state: 'queued', route, attempts: 0 },
+    ...{ next_attempt_at: tx.now, released_at: tx.now, delay_told_at: null },
+  }
+}
+
+/** History, events and labels of what was changed. @returns blobs to drop after the commit */
+export async function tellOfChange(
+  tx: Tx,
+  actor: Actor,
+  action: QueueAction,
+  rows: readonly RecipientRow[],
+): Promise<string[]> {
+  const { done } = ACTIONS[action]
+  await submissions.insertDeliveries(
+    tx,
+    rows.map((row) => ({
+      ...{ id: tx.newId(), recipient_id: row.id, target: 'queue', outcome: done, reply: replyOf(actor, action) },
+      ...{ code: null, enhanced_code: null, remote: null, tls: null, started_at: tx.now, ended_at: tx.now },
+    })),
+  )
+  const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
+  const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
+  for (const message of known) {
+    const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
+    await tellOne(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
+  }
+  if (action !== 'cancel') return []
+  // Where no message shows it, nobody can ask for its history.
+  const shown = new Set(known.map((message) => message.id))
+  const lost = rows.filter((row) => row.message_id === null || !shown.has(row.message_id))
+  const ids = [...new Set(lost.map((row) => row.submission_id))]
+  return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', ids))
+}
+
+async function tellOne(
+  tx: Tx,
+  actor: Actor,
+  action: QueueAction,
+  row: messages.StoredMessageRow,
+  inboxAddress: string,
+  recipients: readonly string[],
+): Promise<void> {
+  const { event } = ACTIONS[action]
+  if (!event) return
+  const isLate = await submissions.isAnyDelayed(tx, row.id)
+  const labels = await changeOne(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
+  const message: EventMessage = {
+    id: row.id,
+    organizationId: row.organization_id,
+    podId: row.pod_id,
+    inboxId: row.inbox_id,
+    inboxAddress,
+    threadId: row.thread_id,
+    messageId: row.api_message_id,
+    labels,
+  }
+  const about = { actor: actorName(actor), message, timestamp: tx.now }
+  tx.append(event({ ...about, recipients }))
+}
+
+/** "Held by key:0199…": in the history, and as the last that was said of it. */
+function replyOf(actor: Actor, action: QueueAction): string {
+  const { done } = ACTIONS[action]
+  return `${done[0]!.toUpperCase()}${done.slice(1)} by ${actorName(actor)}`
+}

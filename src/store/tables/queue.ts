@@ -1,0 +1,137 @@
+/**
+ * The queue as people look at it and change it: recipients that wait, in a scope. Rows only: mail/sending decides. How
+ * the worker finds what is due is in `submissions.ts` and `leases.ts`.
+ */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
+import { conjunction } from './conditions.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
+
+/** All that is given must be true. */
+export interface WaitingCriteria {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+  /** Our id of the row. */
+  readonly messageId?: string | undefined
+  readonly states: readonly ('queued' | 'held')[]
+  readonly domain?: string | undefined
+  readonly ids?: readonly string[] | undefined
+  readonly addresses?: readonly string[] | undefined
+}
+
+export type WaitingRow = RecipientRow & Pick<SubmissionRow, 'kind'>
+
+export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Keyset): Promise<WaitingRow[]> {
+  const rows = await db
+    .selectFrom('recipients')
+    .selectAll()
+    .where(conjunction(conditions(criteria)))
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+  const ids = [...new Set(rows.map((row) => row.submission_id))]
+  const kinds =
+    ids.length === 0 ? [] : await db.selectFrom('submissions').select(['id', 'kind']).where('id', 'in', ids).execute()
+  const kindOf = new Map(kinds.map(({ id, kind }) => [id, kind]))
+  return rows.flatMap((row) => {
+    const kind = kindOf.get(row.submission_id) // it may have been removed in between
+    return kind === undefined ? [] : [{ ...row, kind }]
+  })
+}
+
+/** The oldest of them that nobody has a lease on. @param dueAfter only those not due by then */
+export async function listFree(
+  tx: Tx,
+  criteria: WaitingCriteria,
+  { limit, dueAfter }: { limit: number; dueAfter?: number | undefined },
+): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('recipients')
+    .select('id')
+    .where(conjunction(conditions(criteria)))
+    .where(isFree(tx.now))
+    .$if(dueAfter !== undefined, (query) => query.where('next_attempt_at', '>', dueAfter!))
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** How many of them are under a lease that still runs. */
+export async function countBusy(tx: Tx, criteria: WaitingCriteria): Promise<number> {
+  const { count } = await tx
+    .selectFrom('recipients')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where(conjunction(conditions(criteria)))
+    .where('lease_until', '>', tx.now)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+export type WaitingChange = Partial<
+  Pick<
+    RecipientRow,
+    | 'state'
+    | 'route'
+    | 'attempts'
+    | 'next_attempt_at'
+    | 'released_at'
+    | 'delay_told_at'
+    | 'last_code'
+    | 'last_enhanced_code'
+    | 'last_reply'
+  >
+>
+
+/**
+ * Changes those of the ids that are still in one of the states and under no lease that runs. A lease that has run out
+ * is taken away, so that its owner's late outcome does not count.
+ *
+ * @returns them as they are now
+ */
+export async function change(
+  tx: Tx,
+  ids: readonly string[],
+  states: readonly ('queued' | 'held')[],
+  change: WaitingChange,
+): Promise<RecipientRow[]> {
+  if (ids.length === 0) return []
+  return tx
+    .updateTable('recipients')
+    .set({ ...change, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .where('id', 'in', ids)
+    .where('state', 'in', states)
+    .where(isFree(tx.now))
+    .returningAll()
+    .execute()
+}
+
+function isFree(nowMs: number): Expression<SqlBool> {
+  return sql<SqlBool>`(lease_until is null or lease_until <= ${nowMs})`
+}
+
+function conditions(criteria: WaitingCriteria): Expression<SqlBool>[] {
+  const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses } = criteria
+  // Literals: a parameter, or one state alone, would not show that the partial indexes serve.
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`state in ('queued', 'held')`]
+  if (states.length === 1) all.push(sql<SqlBool>`state = ${states[0]}`)
+  // An inbox is in one organization only; named beside it, that one's index would look as good as the inbox's.
+  if (inboxId !== undefined) all.push(sql<SqlBool>`inbox_id = ${inboxId}`)
+  else all.push(sql<SqlBool>`organization_id = ${organizationId}`)
+  if (podId !== undefined && inboxId === undefined) {
+    all.push(sql<SqlBool>`inbox_id in (select inboxes.id from inboxes where inboxes.pod_id = ${podId})`)
+  }
+  if (messageId !== undefined) all.push(sql<SqlBool>`message_id = ${messageId}`)
+  if (domain !== undefined) all.push(sql<SqlBool>`domain = ${domain}`)
+  if (ids !== undefined) all.push(isOneOf('id', ids))
+  if (addresses !== undefined) all.push(isOneOf('address', addresses))
+  return all
+}
+
+function isOneOf(column: string, values: readonly string[]): Expression<SqlBool> {
+  return values.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`${sql.ref(column)} in (${sql.join(values)})`
+}

@@ -1,0 +1,122 @@
+/** `martlet queue` on a real server, in this process: what it prints and what it refuses. */
+import { Writable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../src/config.ts'
+import { runQueue } from '../src/queue-command.ts'
+import { openServerClient } from '../src/server-client.ts'
+import { startWorld } from './world.ts'
+
+function commandLine(world: { readonly url: string; readonly rootKey: string }) {
+  const config = loadConfig({ MARTLET_ROOT_KEY: world.rootKey })
+  return async (...args: string[]): Promise<string> => {
+    let shown = ''
+    const out = new Writable({
+      write(chunk, _encoding, done) {
+        shown += chunk
+        done()
+      },
+    })
+    expect(await runQueue(args, (url) => openServerClient(config, url ?? world.url), out)).toBe(0)
+    return shown
+  }
+}
+
+const jsonLines = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+
+async function startHolding(recipients: readonly (readonly [to: string, subject: string])[]) {
+  const world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.held'] })
+  for (const [to, subject] of recipients) {
+    await world.agentmail.inboxes.messages.send('ada@mail.localhost', { to, subject, text: 'x' })
+    await socket.next('message.held')
+  }
+  return { world, socket, queue: commandLine(world) }
+}
+
+test('list shows a table for people, in which no words can move the cursor', async () => {
+  const { world, queue } = await startHolding([
+    ['ann@example.test', 'one\u009b\u202etwo'],
+    ['zoe@example.com', 'x'.repeat(100)],
+  ])
+  await using _world = world
+  const lines = (await queue('list', '--state', 'held', '--inbox', 'ada@mail.localhost')).split('\n')
+  expect(lines).toHaveLength(4)
+  expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT TRY +LAST WORDS$/)
+  expect(lines[1]).toMatch(
+    /^[0-9a-f-]{36} {2}held +ann@example\.test +ada@mail\.localhost +one two +Held here: MARTLET_OUTBOUND is capture$/,
+  )
+  expect(lines[2]).toContain(` ${'x'.repeat(39)}…  `)
+  expect(await queue('list', '--domain', 'example.com')).not.toContain('ann@')
+  expect(await queue('list', '--state', 'queued')).toBe('Nothing waits.\n')
+  expect(await queue('list', '--state', 'queued', '--json')).toBe('')
+})
+
+test('list --json has everything, one recipient a line, over all pages', async () => {
+  const { world, queue } = await startHolding([])
+  await using _world = world
+  const recipients = Array.from({ length: 40 }, (_, index) => `u${index}@example.test`)
+  const socket = await world.subscribe({ eventTypes: ['message.held'] })
+  for (let mail = 0; mail < 13; mail += 1) {
+    await world.agentmail.inboxes.messages.send('ada@mail.localhost', { to: recipients, text: 'x' })
+  }
+  // More than one page holds, and more than one call changes.
+  for (let held = 0; held < 520; ) held += (await socket.next('message.held')).hold.recipients.length
+  const shown = jsonLines(await queue('list', '--json'))
+  expect(new Set(shown.map(({ recipient_id }) => recipient_id)).size).toBe(520)
+  expect(await queue('cancel', '--all')).toBe('Cancelled: 520\n')
+})
+
+test('recipients are changed by id, domain, inbox, or all of them', async () => {
+  const { world, socket, queue } = await startHolding([
+    ['ann@example.test', 'one'],
+    ['zoe@example.com', 'two'],
+    ['bea@example.com', 'three'],
+  ])
+  await using _world = world
+  const zoe = jsonLines(await queue('list', '--json')).find(({ subject }) => subject === 'two')
+  expect(await queue('cancel', zoe.recipient_id)).toBe('Cancelled: 1\n')
+  expect(await queue('cancel', '--inbox', 'ada@mail.localhost', '--domain', 'example.com')).toBe('Cancelled: 1\n')
+  expect(await queue('release', '--domain', 'example.test', '--json')).toBe('{"changed":1,"busy":0}\n')
+  await socket.next('message.held')
+  expect(await queue('release', '--all', '--via', 'relay')).toBe('Released: 1\n')
+  await socket.next('message.held')
+  expect(jsonLines(await queue('list', '--json'))).toMatchObject([{ recipient: 'ann@example.test', route: 'relay' }])
+  expect(await queue('hold', '--all', '--state', 'queued')).toBe('Held: 0\n')
+  expect(await queue('retry', '--all')).toBe('Will now retry: 0\n')
+  await expect(queue('hold', '--all', '--via', 'direct')).rejects.toThrow(
+    `${world.url} refused: route belongs to a release`,
+  )
+})
+
+test('what is being handed over is named, and a server that gives nothing more is not asked for ever', async () => {
+  const answers = [
+    { changed: 2, more: true },
+    { changed: 0, busy: 3, more: true },
+  ]
+  let shown = ''
+  const out = new Writable({
+    write(chunk, _encoding, done) {
+      shown += chunk
+      done()
+    },
+  })
+  await runQueue(['hold', '--all'], async () => ({ url: 'x', request: async () => answers.shift() }), out)
+  expect(shown).toBe('Held: 2\nBeing handed over right now, and left alone: 3. Ask again in a minute.\n')
+})
+
+test('nothing is touched before it is said what is meant', async () => {
+  const untouched = commandLine({ url: 'http://127.0.0.1:1', rootKey: 'am_test_key_of_the_queue' })
+  for (const action of ['hold', 'release', 'cancel', 'retry']) {
+    const said = `Say what to ${action}: ids of recipients, --domain, --inbox, or --all`
+    await expect(untouched(action)).rejects.toThrow(said)
+    await expect(untouched(action, '--state', 'held')).rejects.toThrow(said)
+  }
+  await expect(untouched('list', '--all')).rejects.toThrow('queue list takes')
+  await expect(untouched('list', '--colour')).rejects.toThrow("Unknown option '--colour'")
+  await expect(untouched('list')).rejects.toThrow('No server answers at http://127.0.0.1:1')
+})

@@ -1,0 +1,47 @@
+/** What a sender can see of each attempt: who answered, in which words, under which TLS. */
+import { expect, test } from 'vitest'
+import { defaultLimits } from '../../src/config.ts'
+import { deliveryList } from '../../src/edges/http/agentmail/wire/delivery.ts'
+import { createDeliveries } from '../../src/mail/sending/deliveries.ts'
+import { createRecordOutcome } from '../../src/mail/sending/outcome.ts'
+import type { Outcome } from '../../src/mail/sending/target.ts'
+import { OWNER, sendMail } from './sent-mail.ts'
+
+const remote = { remote: 'mx.example.test [192.0.2.1]:25', tls: 'TLSv1.3 (unverified)' }
+
+test.each<Outcome & { state: string }>([
+  { state: 'delivered', kind: 'delivered', code: 250, reply: 'ok, queued as 7', ...remote },
+  { state: 'queued', kind: 'failed_for_now', code: 451, enhancedCode: '4.7.1', reply: 'greylisted', ...remote },
+  { state: 'bounced', kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: 'no such user', ...remote },
+])('a recipient that is $state shows the words of the remote', async ({ state, ...outcome }) => {
+  await using mail = await sendMail(['bob@example.test'], { route: 'direct' })
+  const { store } = mail
+  const notices = { readHead: async () => Buffer.alloc(0), enqueue: async () => undefined }
+  const limits = defaultLimits()
+  const record = createRecordOutcome({
+    ...{ store, notices, limits, spread: () => 0.5 },
+    removal: { dropBlobs: async () => undefined },
+  })
+  const [row] = await mail.claimed()
+  await record({
+    submission: mail.submission,
+    recipients: [{ row: row!, outcome }],
+    target: 'direct',
+    owner: OWNER,
+    startedAt: mail.submission.created_at,
+  })
+
+  const actor = { kind: 'system', name: 'test' } as const
+  const shown = await createDeliveries({ store }).list(actor, mail.inboxId, mail.messageId)
+  const { count, deliveries } = JSON.parse(JSON.stringify(deliveryList(shown)))
+  expect(count).toBe(1)
+  expect(deliveries[0]).toMatchObject({
+    recipient_id: row!.id,
+    recipient: 'bob@example.test',
+    state,
+    route: 'direct',
+    last_code: outcome.code,
+    last_reply: outcome.reply,
+    history: [{ attempt: 1, target: 'direct', outcome: outcome.kind, reply: outcome.reply, ...remote }],
+  })
+})

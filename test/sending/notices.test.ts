@@ -1,0 +1,243 @@
+/** When a sender is told by mail that its mail failed or is late, and when not. Time and remotes are the test's. */
+import { expect, test } from 'vitest'
+import { defaultLimits } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+import { createContents } from '../../src/mail/messages/contents.ts'
+import { createNotices } from '../../src/mail/sending/notices.ts'
+import { createRecordOutcome } from '../../src/mail/sending/outcome.ts'
+import type { Outcome } from '../../src/mail/sending/target.ts'
+import { HOUR, OWNER, type SentMail, sendMail } from './sent-mail.ts'
+
+const limits = defaultLimits()
+const later: Outcome = {
+  kind: 'failed_for_now',
+  code: 451,
+  enhancedCode: '4.7.1',
+  reply: 'greylisted',
+  remote: 'mx.example.test [192.0.2.1]:25',
+}
+const never: Outcome = { kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: 'no such user' }
+
+/** What a worker does at the end of an attempt: every recipient that it has ends in the given way. */
+async function attempt(mail: SentMail, ...outcomes: Outcome[]): Promise<void> {
+  const rows = await mail.claimed()
+  await recorder(mail)({
+    submission: mail.submission,
+    recipients: rows.map((row, index) => ({ row, outcome: outcomes[index] ?? outcomes[0]! })),
+    target: 'test',
+    owner: OWNER,
+    startedAt: 0,
+  })
+}
+
+function recorder(mail: SentMail, read?: () => AsyncIterable<Buffer>) {
+  const contents = createContents({ store: mail.store, limits, onLeftover: () => undefined })
+  const log = createLog('silent')
+  const notices = createNotices({ contents: read ? { read } : contents, hostname: 'mx.example.test', log, limits })
+  const removal = { dropBlobs: async () => undefined }
+  return createRecordOutcome({ store: mail.store, removal, notices, limits, spread: () => 0.5 })
+}
+
+test('recipients that fail together are told in one notice, queued for the inbox that sent', async () => {
+  await using mail = await sendMail(['bob@example.test', 'cy@example.test', 'di@example.test'])
+  await attempt(mail, never, { kind: 'delivered' }, { ...never, reply: 'blocked' })
+
+  const [notice, ...others] = await mail.notices()
+  expect(others).toEqual([])
+  expect(notice).toMatch(/^Final-Recipient: rfc822; bob@example.test[\s\S]*^Final-Recipient: rfc822; di@example.test/m)
+  expect(notice).not.toContain('cy@example.test')
+  expect(notice).toContain('In-Reply-To: ')
+  expect(notice).toContain('Message-ID: <lunch@example.test>') // of the header that is sent back
+  const submission = await mail.store.db
+    .selectFrom('submissions')
+    .selectAll()
+    .where('kind', '=', 'bounce')
+    .executeTakeFirstOrThrow()
+  expect(submission).toMatchObject({
+    organization_id: mail.organizationId,
+    inbox_id: mail.inboxId,
+    message_id: null,
+    envelope_sender: '',
+    dkim_selector: null,
+    smtputf8: 0,
+  })
+  const queued = await mail.store.db
+    .selectFrom('recipients')
+    .selectAll()
+    .where('submission_id', '=', submission.id)
+    .execute()
+  expect(queued).toMatchObject([
+    {
+      address: mail.address,
+      domain: mail.address.split('@')[1],
+      organization_id: mail.organizationId,
+      inbox_id: mail.inboxId,
+      state: 'queued',
+      next_attempt_at: submission.created_at,
+    },
+  ])
+})
+
+test('a mail that is late is told once, with the last attempt before the hours are over', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  await attempt(mail, later)
+  expect(await mail.events()).toContain('message.delayed') // the fast news
+  let [row] = await mail.recipients()
+  while (row!.next_attempt_at < mail.submission.created_at + limits.deliveryDelayNoticeMs) {
+    expect(await mail.notices()).toEqual([])
+    expect(row!.delay_told_at).toBeNull()
+    mail.pass(row!.next_attempt_at - row!.updated_at)
+    await attempt(mail, later)
+    ;[row] = await mail.recipients()
+  }
+  const [notice, ...others] = await mail.notices()
+  expect(others).toEqual([])
+  expect(notice).toMatch(/^Action: delayed\r\nStatus: 4\.7\.1\r\n/m)
+  expect(notice).toMatch(/^Will-Retry-Until: Tue, 24 Nov 2026 10:00:00 \+0000\r\n/m)
+  expect(notice).toContain('Remote-MTA: dns; mx.example.test')
+  expect(row).toMatchObject({ state: 'queued', delay_told_at: row!.updated_at })
+
+  mail.pass(5 * HOUR)
+  await attempt(mail, later)
+  expect(await mail.notices()).toHaveLength(1)
+  expect((await mail.recipients())[0]!.delay_told_at).toBe(row!.delay_told_at)
+  expect((await mail.events()).filter((type) => type === 'message.delayed')).toHaveLength(1)
+})
+
+test('each recipient that is late is told of once, whenever that is', async () => {
+  await using mail = await sendMail(['bob@example.test', 'cy@example.test'])
+  await mail.store.transaction((tx) =>
+    tx.updateTable('recipients').set({ delay_told_at: tx.now }).where('position', '=', 0).execute(),
+  )
+  mail.pass(5 * HOUR)
+  await attempt(mail, later)
+  const [notice] = await mail.notices()
+  expect(notice).toContain('Final-Recipient: rfc822; cy@example.test')
+  expect(notice).not.toContain('bob@example.test')
+})
+
+test('a mail that is given up bounces with the time it was tried and the last words', async () => {
+  await using mail = await sendMail(['bob@example.test'], { attempts: 20, delay_told_at: 1 })
+  mail.pass(limits.deliveryRetryForMs)
+  await attempt(mail, later)
+  const [notice] = await mail.notices()
+  expect(notice).toContain('It was tried 21 times in 3 days and is given up.')
+  expect(notice).toMatch(/^Action: failed\r\nStatus: 4\.7\.1\r\n/m) // RFC 3463 §3.5: the problem itself, where it is known
+  expect(notice).toContain('Diagnostic-Code: smtp; 451 greylisted')
+  expect(await mail.recipients()).toMatchObject([{ state: 'bounced', last_reply: 'greylisted' }])
+  const bounced = await mail.store.db
+    .selectFrom('events')
+    .select('payload')
+    .where('type', '=', 'message.bounced')
+    .executeTakeFirstOrThrow()
+  expect(JSON.parse(bounced.payload)).toMatchObject({
+    bounceType: 'transient',
+    recipients: [{ address: 'bob@example.test', status: '4.7.1' }],
+  })
+})
+
+test('a mail that never met a server is told as expired', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  mail.pass(limits.deliveryRetryForMs)
+  await attempt(mail, { kind: 'failed_for_now', reply: 'No route' })
+  expect((await mail.notices())[0]).toMatch(/^Status: 4\.4\.7\r\nDiagnostic-Code: x-martlet; No route\r\n/m)
+  const event = await mail.store.db
+    .selectFrom('events')
+    .select('payload')
+    .where('type', '=', 'message.bounced')
+    .executeTakeFirstOrThrow()
+  expect(JSON.parse(event.payload).recipients).toEqual([{ address: 'bob@example.test', status: '4.4.7' }])
+})
+
+test('after a release the age begins anew, for giving up and for the notice', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  mail.pass(limits.deliveryRetryForMs)
+  await mail.store.transaction((tx) => tx.updateTable('recipients').set({ released_at: tx.now }).execute())
+  await attempt(mail, later)
+  expect(await mail.recipients()).toMatchObject([{ state: 'queued' }])
+  expect(await mail.notices()).toEqual([])
+
+  mail.pass(5 * HOUR)
+  await attempt(mail, later)
+  expect((await mail.notices())[0]).toContain('Will-Retry-Until: Fri, 27 Nov 2026 10:00:00 +0000')
+})
+
+test('nothing follows from a notice that cannot be delivered, and nothing of it stays', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  await attempt(mail, never)
+  const { store } = mail
+  const notice = await store.db
+    .selectFrom('submissions')
+    .selectAll()
+    .where('kind', '=', 'bounce')
+    .executeTakeFirstOrThrow()
+  await store.transaction((tx) =>
+    tx.updateTable('recipients').set({ lease_owner: OWNER }).where('submission_id', '=', notice.id).execute(),
+  )
+  const [row] = await store.db.selectFrom('recipients').selectAll().where('submission_id', '=', notice.id).execute()
+  const events = await mail.events()
+
+  await recorder(mail)({
+    submission: notice,
+    recipients: [{ row: row!, outcome: never }],
+    target: 'local',
+    owner: OWNER,
+    startedAt: 0,
+  })
+
+  expect(await mail.notices()).toEqual([])
+  expect(await mail.events()).toEqual(events)
+  const contents = await store.db.selectFrom('contents').select('id').where('id', '=', notice.content_id).execute()
+  expect(contents).toEqual([])
+})
+
+test('who has no inbox any more is told nothing', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  await mail.store.transaction((tx) => tx.updateTable('inboxes').set({ deleting_at: tx.now }).execute())
+  await attempt(mail, never)
+  expect(await mail.notices()).toEqual([])
+  expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
+})
+
+test('whoever deleted its sent mail is told all the same, and the queue forgets it', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  await mail.store.transaction((tx) => tx.deleteFrom('messages').execute())
+  await attempt(mail, never)
+  expect((await mail.notices())[0]).toContain('In-Reply-To: <lunch@example.test>')
+  expect(await mail.recipients()).toEqual([])
+})
+
+test('an attempt whose lease was lost tells nobody', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  const rows = await mail.claimed()
+  await mail.store.transaction((tx) => tx.updateTable('recipients').set({ lease_owner: 'another' }).execute())
+  await recorder(mail)({
+    submission: mail.submission,
+    recipients: rows.map((row) => ({ row, outcome: never })),
+    target: 'test',
+    owner: OWNER,
+    startedAt: 0,
+  })
+  expect(await mail.notices()).toEqual([])
+  expect(await mail.events()).toEqual([])
+})
+
+test('bytes that cannot be read cost the notice its header, and no outcome', async () => {
+  await using mail = await sendMail(['bob@example.test'])
+  const rows = await mail.claimed()
+  const failing = recorder(mail, async function* () {
+    yield Buffer.from('Subj')
+    throw new Error('the disk is gone')
+  })
+  await failing({
+    submission: mail.submission,
+    recipients: rows.map((row) => ({ row, outcome: never })),
+    target: 'test',
+    owner: OWNER,
+    startedAt: 0,
+  })
+  const [notice] = await mail.notices()
+  expect(notice).not.toContain('rfc822-headers')
+  expect(notice).toContain(`In-Reply-To: ${mail.messageId}`) // the message still knows its name
+  expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
+})
