@@ -5,7 +5,7 @@ import { rootKeyFile } from './root-key.ts'
 
 export function printBanner(
   output: { write(text: string): unknown },
-  config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound'>,
+  config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
   martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
@@ -22,7 +22,7 @@ export function printBanner(
     martlet.madeKey === undefined
       ? `  API key    ${keyHint}`
       : `  API key    ${martlet.madeKey}   (shown once; kept ${keyHint})`,
-    `  Outbound   ${config.outbound}: mail to other domains is held here and goes nowhere`,
+    `  Outbound   ${config.outbound}: mail to other domains ${wayOut(config)}`,
     '',
     ...(martlet.url === undefined
       ? []
@@ -31,4 +31,9 @@ export function printBanner(
     '',
   ]
   output.write(lines.join('\n'))
+}
+
+function wayOut({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
+  if (outbound === 'capture') return 'is held here and goes nowhere'
+  return outbound === 'direct' ? 'goes to their mail servers' : `goes to ${relay?.host}:${relay?.port}`
 }

@@ -8,6 +8,15 @@
  * A setting is here only once the code behind it works: an operator who sets a variable must get what it says.
  */
 import { resolve } from 'node:path'
+import {
+  type Relay,
+  readAllowPrivateNetworks,
+  readDnsServers,
+  readOutbound,
+  readOutboundPort,
+  readRelay,
+  type Way,
+} from './config-outbound.ts'
 import { StartupError } from './errors.ts'
 
 const SECOND = 1_000
@@ -63,8 +72,31 @@ export const settings = {
   },
   outbound: {
     variable: 'MARTLET_OUTBOUND',
-    default: 'capture',
-    sentence: '`capture`: mail to foreign addresses stays in the queue as held. The only way out that exists so far.',
+    default: '`capture` while the domain ends in `.localhost`, else `direct`',
+    sentence:
+      'Way of mail to foreign addresses. `capture`: it stays in the queue as held; `direct`: to the mail servers of its domain (MX); `relay`: to the server of `MARTLET_RELAY_URL`.',
+  },
+  relay: {
+    variable: 'MARTLET_RELAY_URL',
+    default: 'none',
+    sentence:
+      '`smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded; needed for `relay`, and without it no held mail can be released to a relay. A password is sent over verified TLS only, except to loopback.',
+  },
+  outboundPort: {
+    variable: 'MARTLET_OUTBOUND_PORT',
+    default: '25',
+    sentence: 'Port of the mail servers that `direct` talks to.',
+  },
+  dnsServers: {
+    variable: 'MARTLET_DNS_SERVERS',
+    default: "the system's",
+    sentence: 'Resolvers that are asked for mail servers and addresses, such as `127.0.0.1:5353,[::1]:53`.',
+  },
+  allowPrivateNetworks: {
+    variable: 'MARTLET_ALLOW_PRIVATE_NETWORKS',
+    default: '`true` while `MARTLET_HOST` is a loopback address, else `false`',
+    sentence:
+      'Whether mail servers of foreign domains and webhooks may lie in private or loopback networks. `false` keeps strangers from having this server call its neighbours. The relay is not asked.',
   },
   tlsCertFile: {
     variable: 'MARTLET_TLS_CERT',
@@ -270,8 +302,27 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Lease of a claimed recipient or job; renewed while the work runs.',
   },
-  deliveryConcurrencyMax: { default: 20, unit: 'count', sentence: 'Deliveries under way at once.' },
-  deliveryClaimMax: { default: 100, unit: 'count', sentence: 'Recipients claimed at once.' },
+  deliveryConcurrencyMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Hand-overs to other servers under way at once, all destinations together.',
+  },
+  deliveryLaneConcurrencyMax: {
+    default: 4,
+    unit: 'count',
+    sentence: 'Hand-overs to one destination under way at once, so that one that hangs delays no other.',
+  },
+  deliveryLocalConcurrencyMax: {
+    default: 64,
+    unit: 'count',
+    sentence: 'Hand-overs to inboxes here under way at once.',
+  },
+  deliveryRecipientsMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Recipients of one hand-over (RFC 5321 §4.5.3.1.8).',
+  },
+  deliveryLanesMax: { default: 200, unit: 'count', sentence: 'Destinations that one look at the queue goes through.' },
   deliveryRetryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
@@ -299,6 +350,47 @@ export const limits = {
     sentence: 'Wait before the first retry; later ones are longer.',
   },
   deliveryRetryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
+  deliveryHostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt talks to.' },
+  deliveryConnectMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a connection to another mail server to open.',
+  },
+  deliveryGreetingMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
+  },
+  deliveryCommandMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence:
+      'Wait for the reply to a command, or for a piece of the mail to be taken (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
+  },
+  deliveryDataMs: {
+    default: 10 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait for the reply to the whole mail (RFC 5321 §4.5.3.2.6).',
+  },
+  deliveryMs: {
+    default: 30 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time for one hand-over over one connection, whatever the other side does.',
+  },
+  deliveryReplyCharsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: "Characters of another mail server's reply that are kept.",
+  },
+  relayConnectionsMax: { default: 10, unit: 'count', sentence: 'Open connections to the relay.' },
+  relayMessagesMax: { default: 100, unit: 'count', sentence: 'Mails handed over on one connection to the relay.' },
+  relayIdleMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for which a connection to the relay is kept for the next mail.',
+  },
+  dnsTryMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Wait for a resolver before it is asked again.' },
+  dnsTriesMax: { default: 2, unit: 'count', sentence: 'Times that each resolver is asked.' },
   queuePollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
@@ -381,7 +473,12 @@ export interface Config {
   /** Without trailing slash; undefined: from host and the port that was opened. */
   readonly publicUrl: string | undefined
   readonly rootKey: string | undefined
-  readonly outbound: 'capture'
+  readonly outbound: Way
+  readonly relay: Relay | undefined
+  readonly outboundPort: number
+  /** As node:dns takes them; undefined: the system's. */
+  readonly dnsServers: readonly string[] | undefined
+  readonly allowPrivateNetworks: boolean
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   readonly messageBytesMax: number
   readonly logLevel: (typeof logLevels)[number]
@@ -400,17 +497,30 @@ export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Con
   const read = (name: keyof typeof settings) => env[settings[name].variable] || undefined
   const domain = readDomain(settings.domain.variable, read('domain') ?? settings.domain.default)
   const hostname = read('hostname')
+  const host = read('host') ?? settings.host.default
+  const relay = readRelay(settings.relay.variable, read('relay'))
 
   return Object.freeze({
     dataDir: resolve(read('dataDir') ?? settings.dataDir.default),
-    host: read('host') ?? settings.host.default,
+    host,
     httpPort: readPort(settings.httpPort.variable, read('httpPort') ?? settings.httpPort.default),
     smtpPort: readPort(settings.smtpPort.variable, read('smtpPort') ?? settings.smtpPort.default),
     domain,
     hostname: hostname === undefined ? domain : readDomain(settings.hostname.variable, hostname),
     publicUrl: readUrl(settings.publicUrl.variable, read('publicUrl')),
     rootKey: readRootKey(read('rootKey')),
-    outbound: readOutbound(read('outbound')),
+    outbound: readOutbound(settings.outbound.variable, read('outbound'), domain, relay),
+    relay,
+    outboundPort: readOutboundPort(
+      settings.outboundPort.variable,
+      read('outboundPort') ?? settings.outboundPort.default,
+    ),
+    dnsServers: readDnsServers(settings.dnsServers.variable, read('dnsServers')),
+    allowPrivateNetworks: readAllowPrivateNetworks(
+      settings.allowPrivateNetworks.variable,
+      read('allowPrivateNetworks'),
+      host,
+    ),
     tls: readTls(read('tlsCertFile'), read('tlsKeyFile')),
     messageBytesMax: readBytes(
       settings.messageBytesMax.variable,
@@ -469,11 +579,6 @@ function readRootKey(value: string | undefined): string | undefined {
     throw new StartupError(`${settings.rootKey.variable}: write 20 to 256 printable characters without spaces`)
   }
   return value
-}
-
-function readOutbound(value: string | undefined): 'capture' {
-  if (value === undefined || value === 'capture') return 'capture'
-  throw new StartupError(`${settings.outbound.variable}=${value}: write capture; this version has no other way out`)
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -42,12 +42,15 @@ import { createIdempotency } from './mail/sending/idempotency.ts'
 import { createNotices } from './mail/sending/notices.ts'
 import { createRecordOutcome } from './mail/sending/outcome.ts'
 import { createQueue } from './mail/sending/queue.ts'
+import { createRelayTarget } from './mail/sending/relay-target.ts'
+import { createRemoteTarget } from './mail/sending/remote-target.ts'
 import { createSending } from './mail/sending/sending.ts'
 import { createSubmit } from './mail/sending/submit.ts'
 import { sweepIdempotencyKeys } from './mail/sending/sweep.ts'
 import { createOrganizations } from './mail/tenants/organizations.ts'
 import { createPods } from './mail/tenants/pods.ts'
 import type { Metrics } from './metrics.ts'
+import { createDns } from './net/dns.ts'
 import { readRootKey, writeRootKey } from './root-key.ts'
 import type { FreeBytes } from './store/disk.ts'
 import { openStore } from './store/store.ts'
@@ -147,10 +150,31 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const recordOutcome = createRecordOutcome({ store, removal, notices, limits, spread: Math.random })
 
     // What works in the background
+    const dns = createDns({ servers: config.dnsServers, limits })
     const localTarget = createLocalTarget({ receiving, log })
+    const remoteTarget = createRemoteTarget({
+      ...{ dns, limits, hostname: config.hostname, port: config.outboundPort, random: Math.random },
+      allowPrivateNetworks: config.allowPrivateNetworks,
+    })
+    const relayTarget =
+      config.relay && createRelayTarget({ relay: config.relay, hostname: config.hostname, log, limits })
+    if (relayTarget) stops.push(async () => relayTarget.close())
     const worker = createDeliveryWorker({
       ...{ store, contents, recordOutcome, owner, clock, log, metrics, limits },
-      targetFor: async (domain) => ((await domains.isOurs(domain)) ? localTarget : captureTarget),
+      async laneOf(domain) {
+        if (await domains.isOurs(domain)) {
+          return { name: 'local', isLocal: true, concurrencyMax: limits.deliveryLocalConcurrencyMax }
+        }
+        return config.outbound === 'relay'
+          ? { name: 'relay', isLocal: false, concurrencyMax: limits.relayConnectionsMax }
+          : { name: domain, isLocal: false, concurrencyMax: limits.deliveryLaneConcurrencyMax }
+      },
+      async targetFor({ domain, route }) {
+        if (await domains.isOurs(domain)) return localTarget
+        const way = route ?? config.outbound
+        if (way === 'direct') return remoteTarget
+        return way === 'relay' && relayTarget ? relayTarget : captureTarget
+      },
     })
     const handlers = { [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }) }
     const jobs = new JobRunner({ store, handlers, owner, clock, log, metrics, limits })
@@ -189,7 +213,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
                 deliveries: createDeliveries({ store }),
-                queue: createQueue({ store, removal, defaultRoute: undefined, limits }),
+                queue: createQueue({ store, removal, defaultRoute: releaseRoute(config), limits }),
                 news: createNews({ store, limits }),
               }),
             ],
@@ -216,6 +240,12 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     await stopAll()
     throw error
   }
+}
+
+/** Where what `capture` holds goes when it is released; undefined: where all mail goes. */
+function releaseRoute({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): 'relay' | 'direct' | undefined {
+  if (outbound !== 'capture') return undefined
+  return relay ? 'relay' : 'direct'
 }
 
 function requireUp(isUp: boolean): void {

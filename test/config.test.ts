@@ -16,6 +16,10 @@ test('everything has a default, and an empty value counts as not set', () => {
     publicUrl: undefined,
     rootKey: undefined,
     outbound: 'capture',
+    relay: undefined,
+    outboundPort: 25,
+    dnsServers: undefined,
+    allowPrivateNetworks: true,
     tls: undefined,
     messageBytesMax: 52_428_800,
     logLevel: 'info',
@@ -49,7 +53,17 @@ test.each([
   [{ MARTLET_HOSTNAME: 'a..b' }, 'MARTLET_HOSTNAME=a..b: write a domain name such as mail.example.com'],
   [{ MARTLET_PUBLIC_URL: 'mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],
   [{ MARTLET_PUBLIC_URL: 'ftp://mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],
-  [{ MARTLET_OUTBOUND: 'direct' }, 'MARTLET_OUTBOUND=direct: write capture'],
+  [{ MARTLET_OUTBOUND: 'smtp' }, 'MARTLET_OUTBOUND=smtp: write one of capture, direct, relay'],
+  [{ MARTLET_OUTBOUND: 'relay' }, 'MARTLET_OUTBOUND=relay: set MARTLET_RELAY_URL too'],
+  [{ MARTLET_OUTBOUND_PORT: '0' }, 'MARTLET_OUTBOUND_PORT=0: write a port from 1 to 65535'],
+  [{ MARTLET_OUTBOUND_PORT: 'off' }, 'MARTLET_OUTBOUND_PORT=off: write a port from 1 to 65535'],
+  [{ MARTLET_OUTBOUND_PORT: '65536' }, 'MARTLET_OUTBOUND_PORT=65536: write a port from 1 to 65535'],
+  [{ MARTLET_DNS_SERVERS: 'dns.example.com' }, 'MARTLET_DNS_SERVERS=dns.example.com: write addresses such as'],
+  [{ MARTLET_DNS_SERVERS: '127.0.0.1,' }, 'MARTLET_DNS_SERVERS=127.0.0.1,: write addresses such as'],
+  [{ MARTLET_DNS_SERVERS: '::1:53' }, 'MARTLET_DNS_SERVERS=::1:53: write addresses such as'],
+  [{ MARTLET_DNS_SERVERS: '127.0.0.1:0' }, 'MARTLET_DNS_SERVERS=127.0.0.1:0: write addresses such as'],
+  [{ MARTLET_DNS_SERVERS: '[127.0.0.1]:53' }, 'MARTLET_DNS_SERVERS=[127.0.0.1]:53: write addresses such as'],
+  [{ MARTLET_ALLOW_PRIVATE_NETWORKS: 'yes' }, 'MARTLET_ALLOW_PRIVATE_NETWORKS=yes: write true or false'],
   [{ MARTLET_TLS_CERT: 'cert.pem' }, 'Set both MARTLET_TLS_CERT and MARTLET_TLS_KEY, or neither'],
   [{ MARTLET_TLS_KEY: 'key.pem' }, 'Set both MARTLET_TLS_CERT and MARTLET_TLS_KEY, or neither'],
   [{ MARTLET_MESSAGE_BYTES_MAX: '50M' }, 'MARTLET_MESSAGE_BYTES_MAX=50M: write a number of bytes'],
@@ -68,6 +82,62 @@ test('a root key that cannot be used is refused and not repeated', () => {
     expect(load).toThrow('MARTLET_ROOT_KEY: write 20 to 256 printable characters without spaces')
     expect(load).not.toThrow(rootKey)
   }
+})
+
+test('mail goes out by default once the domain can be answered to', () => {
+  const outboundOf = (env: Record<string, string>) => loadConfig(env).outbound
+  expect(outboundOf({ MARTLET_DOMAIN: 'mail.example.com' })).toBe('direct')
+  expect(outboundOf({ MARTLET_DOMAIN: 'localhost' })).toBe('capture')
+  expect(outboundOf({ MARTLET_DOMAIN: 'notlocalhost' })).toBe('direct')
+  expect(outboundOf({ MARTLET_DOMAIN: 'mail.example.com', MARTLET_OUTBOUND: 'capture' })).toBe('capture')
+  expect(outboundOf({ MARTLET_OUTBOUND: 'direct' })).toBe('direct')
+})
+
+test.each([
+  ['smtp://relay.example.com', { host: 'relay.example.com', port: 587, isImplicitTls: false }],
+  ['smtps://relay.example.com/', { host: 'relay.example.com', port: 465, isImplicitTls: true }],
+  [
+    'smtp://ada%40x:p%40ss%3A%25@relay.example.com:25',
+    { host: 'relay.example.com', port: 25, isImplicitTls: false, auth: { user: 'ada@x', password: 'p@ss:%' } },
+  ],
+  ['smtp://[::1]:2525', { host: '::1', port: 2525, isImplicitTls: false }],
+])('a relay is taken from %s', (url, relay) => {
+  expect(loadConfig({ MARTLET_RELAY_URL: url }).relay).toEqual(relay)
+})
+
+test.each([
+  ['http://ada:hunter2@relay.example.com', 'it is no such URL'],
+  ['relay.example.com:587 hunter2', 'it is no such URL'],
+  ['smtp://ada:hunter2@relay.example.com/path', 'nothing may follow the port'],
+  ['smtp://ada:hunter2@relay.example.com?x=1', 'nothing may follow the port'],
+  ['smtp://ada:hunter2@relay.example.com#x', 'nothing may follow the port'],
+  ['smtp://hunter2@relay.example.com', 'give both user and password, or neither'],
+  ['smtp://:hunter2@relay.example.com', 'give both user and password, or neither'],
+  ['smtp://ada:hunter2@relay.example.com:0', '0 is no port'],
+  ['smtp://ada:hunter2%zz@relay.example.com', 'a % in user or password begins no code'],
+])('the relay %s is refused, and its password not repeated', (url, sentence) => {
+  const load = () => loadConfig({ MARTLET_RELAY_URL: url })
+  expect(load).toThrow(StartupError)
+  expect(load).toThrow(`MARTLET_RELAY_URL: ${sentence}`)
+  expect(load).not.toThrow('hunter2')
+})
+
+test('resolvers are taken with ports and without', () => {
+  const { dnsServers } = loadConfig({ MARTLET_DNS_SERVERS: '127.0.0.1:5353, 192.0.2.1,[::1],[::1]:53' })
+  expect(dnsServers).toEqual(['127.0.0.1:5353', '192.0.2.1', '[::1]', '[::1]:53'])
+})
+
+test.each([
+  [{}, true],
+  [{ MARTLET_HOST: '127.0.0.7' }, true],
+  [{ MARTLET_HOST: '::1' }, true],
+  [{ MARTLET_HOST: 'localhost' }, true],
+  [{ MARTLET_HOST: '0.0.0.0' }, false],
+  [{ MARTLET_HOST: '127.evil.example' }, false],
+  [{ MARTLET_HOST: '0.0.0.0', MARTLET_ALLOW_PRIVATE_NETWORKS: 'true' }, true],
+  [{ MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' }, false],
+])('whether %j may call private networks: %s', (env, isAllowed) => {
+  expect(loadConfig(env).allowPrivateNetworks).toBe(isAllowed)
 })
 
 test('variables that Kubernetes makes for a Service named martlet are not ours to refuse', () => {

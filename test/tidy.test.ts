@@ -15,7 +15,7 @@ const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
 const packageJson = JSON.parse(textOf('package.json'))
 
 /** Files that stand below everything else, and those that stand above. */
-const GROUND = ['errors', 'config', 'log', 'metrics', 'threads'].map((name) => `src/${name}.ts`)
+const GROUND = ['errors', 'config', 'config-outbound', 'log', 'metrics', 'threads'].map((name) => `src/${name}.ts`)
 const TOP = ['main', 'cli', 'banner', 'check', 'queue-command', 'root-key', 'server-client', 'tls-source'].map(
   (name) => `src/${name}.ts`,
 )

@@ -18,31 +18,40 @@ export interface Claim {
   readonly limit: number
 }
 
-/** Queued recipients that are due and free, the longest due first; they are the owner's from now on. */
-export async function claimRecipients(
+/**
+ * Due and free recipients of one domain, of those submissions that are due longest; they are the owner's from now on.
+ *
+ * @param claim  submissions: as many at most, so that each can be handed over at once; limit: as many recipients
+ */
+export async function claimLane(
   tx: Tx,
   dialect: Pick<Dialect, 'skipLocked'>,
-  claim: Claim,
+  claim: Claim & { readonly domain: string; readonly submissions: number },
 ): Promise<Selectable<RecipientRow>[]> {
-  const due = tx
-    .selectFrom('recipients')
-    .select('id')
-    .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
-    .where('next_attempt_at', '<=', tx.now)
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-    .orderBy('next_attempt_at')
-    .orderBy('id')
-    .limit(claim.limit)
+  const due = () =>
+    tx
+      .selectFrom('recipients')
+      .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
+      .where('domain', '=', claim.domain)
+      .where('next_attempt_at', '<=', tx.now)
+      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+      .orderBy('next_attempt_at')
+      .orderBy('id')
+  // Rows rather than distinct submissions: what is read stays as small as what is claimed, however long the lane.
+  const first = await dialect.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
+  if (first.length === 0) return []
+  const submissions = [...new Set(first.map((row) => row.submission_id))]
+  const rows = due().select('id').where('submission_id', 'in', submissions).limit(claim.limit)
   const claimed = await tx
     .updateTable('recipients')
     .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', dialect.skipLocked(due))
+    .where('id', 'in', dialect.skipLocked(rows))
     .returningAll()
     .execute()
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
 }
 
-/** The same for background jobs, of the kinds that this worker knows. */
+/** Jobs that are due and free, of the kinds that this worker knows, the longest due first; they are the owner's from now on. */
 export async function claimJobs(
   tx: Tx,
   dialect: Pick<Dialect, 'skipLocked'>,

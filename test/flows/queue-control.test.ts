@@ -1,17 +1,16 @@
-/**
- * The queue by hand, in a whole server. Its only way out is the shelf of what is held, so a release is seen by its coming
- * back to it; what happens at a remote, and to a mail under way, is in test/sending/queue.test.ts.
- */
+/** The queue by hand, in a whole server: what is held is released to the world, put off, or taken out for good. */
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../world.ts'
+import { CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
+import { startDns } from '../dns-server.ts'
+import { startWorld, type World, type WorldOptions } from '../world.ts'
 
-async function startHeld() {
-  const world = await startWorld()
+async function startHeld(options: WorldOptions = {}) {
+  const world = await startWorld(options)
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({
-    eventTypes: ['message.held', 'message.released', 'message.cancelled', 'message.sent'],
+    eventTypes: ['message.held', 'message.released', 'message.cancelled', 'message.sent', 'message.delivered'],
   })
-  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, { to: 'ann@example.test', text: 'hello' })
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, { to: 'ann@a.test', text: 'hello' })
   await socket.next('message.held')
   return { world, ada, socket, sent }
 }
@@ -21,22 +20,72 @@ async function deliveryOf(world: World, inbox: string, messageId: string) {
   return (await world.request('GET', path)).body.deliveries[0]
 }
 
-test('a released mail is tried at once, and its history tells who let it go', async () => {
-  const { world, ada, socket, sent } = await startHeld()
+test('what capture held goes to the relay when it is released, and its history tells who let it go', async () => {
+  await using relay = new CatchingMx({})
+  await relay.listen('127.0.0.1', 0)
+  const { world, ada, socket, sent } = await startHeld({
+    env: { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
+  })
   await using _world = world
-  const { body } = await world.request('POST', '/v0/queue/release', { body: { domain: 'example.test' } })
+  const { body } = await world.request('POST', '/v0/queue/release', { body: { domain: 'a.test' } })
   expect(body).toEqual({ changed: 1 })
   expect((await socket.next('message.released')).release.message_id).toBe(sent.messageId)
-  expect((await socket.next('message.held')).hold.message_id).toBe(sent.messageId)
+  expect((await relay.mail()).to).toEqual(['ann@a.test'])
+  await socket.next('message.delivered')
   expect(await deliveryOf(world, ada.email, sent.messageId)).toMatchObject({
-    state: 'held',
+    state: 'delivered',
     attempts: 1,
     history: [
       { attempt: 1, target: 'capture', outcome: 'held' },
       { attempt: 2, target: 'queue', outcome: 'released', reply: expect.stringMatching(/^Released by key:/) },
-      { attempt: 3, target: 'capture', outcome: 'held' },
+      { attempt: 3, target: 'relay', outcome: 'delivered' },
     ],
   })
+})
+
+test('without a relay it goes to the mail server of the domain', async () => {
+  const { mxs, port, [Symbol.asyncDispose]: closeMxs } = await startMxs({})
+  const dns = await startDns({
+    'a.test': { MX: [{ preference: 10, exchange: 'mx.a.test' }] },
+    'mx.a.test': { A: [mxAddress(0)] },
+  })
+  const { world, ada, socket, sent } = await startHeld({
+    env: { MARTLET_OUTBOUND_PORT: `${port}`, MARTLET_DNS_SERVERS: dns.address },
+  })
+  try {
+    await world.request('POST', '/v0/queue/release', { body: { all: true } })
+    expect((await mxs[0]!.mail()).to).toEqual(['ann@a.test'])
+    await socket.next('message.delivered')
+    const { history } = await deliveryOf(world, ada.email, sent.messageId)
+    expect(history.at(-1)).toMatchObject({ target: 'direct', outcome: 'delivered' })
+  } finally {
+    await world[Symbol.asyncDispose]()
+    await dns[Symbol.asyncDispose]()
+    await closeMxs.call(undefined)
+  }
+})
+
+test('a mail that waits for its next try is put off, taken up and tried now by hand', async () => {
+  let answers = 0
+  await using relay = new CatchingMx({
+    on: (line) => (line.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined),
+  })
+  await relay.listen('127.0.0.1', 0)
+  await using world = await startWorld({
+    env: { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
+  })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.delayed', 'message.held', 'message.delivered'] })
+  const { messageId } = await world.agentmail.inboxes.messages.send(ada.inboxId, { to: 'ann@a.test', text: 'hello' })
+  expect((await socket.next('message.delayed')).delay.reply).toContain('come back later')
+
+  const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(messageId)}/deliveries`
+  expect((await world.request('POST', `${path}/hold`)).body).toEqual({ changed: 1 })
+  await socket.next('message.held')
+  expect((await world.request('POST', `${path}/retry`)).body).toEqual({ changed: 0 }) // it is not queued
+  expect((await world.request('POST', `${path}/release`)).body).toEqual({ changed: 1 })
+  await socket.next('message.delivered')
+  expect((await relay.mail()).to).toEqual(['ann@a.test'])
 })
 
 test('a cancelled mail stays cancelled through a restart, and nothing is sent to anybody', async () => {

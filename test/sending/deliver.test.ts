@@ -56,6 +56,86 @@ test('a recipient whose outcome could not be written comes back when its lease h
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
 })
 
+test('what waits for room, and domains that one look does not reach, need no poll and no other mail', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'a.test', 'a.test', 'b.test', 'c.test']) {
+    await store.transaction((tx) => insertRecipients(tx, [1], domain))
+  }
+  const worker = createDeliveryWorker({
+    ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    limits: { ...limits, queuePollMs: 600_000, deliveryLanesMax: 1 },
+    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
+    targetFor: async () => ({ name: 'test', deliver: async () => [{ kind: 'delivered' }] }),
+    recordOutcome: createRecordOutcome(recording(store)),
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  await expect.poll(async () => (await states(store)).filter(({ state }) => state === 'delivered').length).toBe(5)
+})
+
+// Both attempts had the name of the process: the first wrote over what the second was about to find out.
+test('an attempt whose lease was lost writes no outcome, and is told to stop', async () => {
+  await using store = await openTestStore()
+  const record = createRecordOutcome(recording(store))
+  await store.transaction((tx) => insertRecipients(tx, [1]))
+  const signals: AbortSignal[] = []
+  const endings: ((outcomes: Outcome[]) => void)[] = []
+  const target: DeliveryTarget = {
+    name: 'test',
+    deliver: (_handover, signal) => {
+      signals.push(signal)
+      return new Promise((resolve) => endings.push(resolve))
+    },
+  }
+  const worker = createDeliveryWorker({
+    ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
+    targetFor: async () => target,
+    recordOutcome: record,
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  await expect.poll(() => endings.length).toBe(1)
+  // As if this process had hung for so long that its lease ran out.
+  await store.transaction(async (tx) => void (await tx.updateTable('recipients').set({ lease_until: 1 }).execute()))
+  await expect.poll(() => endings.length).toBe(2)
+  await expect.poll(() => signals[0]!.aborted).toBe(true)
+
+  expect(signals[1]!.aborted).toBe(false)
+  endings[0]!([{ kind: 'failed_for_good', reply: 'from the past' }])
+  endings[1]!([{ kind: 'delivered', reply: 'ok' }])
+  await expect.poll(() => states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
+  const rows = await store.db.selectFrom('deliveries').select(['outcome', 'reply']).execute()
+  expect(rows).toEqual([{ outcome: 'delivered', reply: 'ok' }])
+})
+
+test('a stop aborts what hangs, and gives its lease back', async () => {
+  await using store = await openTestStore()
+  await store.transaction((tx) => insertRecipients(tx, [1]))
+  let begun = 0
+  const target: DeliveryTarget = {
+    name: 'test',
+    deliver: (_handover, signal) => {
+      begun += 1
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
+  }
+  const worker = createDeliveryWorker({
+    ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
+    targetFor: async () => target,
+    recordOutcome: createRecordOutcome(recording(store)),
+  })
+  worker.start()
+  await expect.poll(() => begun).toBe(1)
+  await worker.stop(10)
+  expect(await states(store)).toEqual([{ state: 'queued', attempts: 0, lease_owner: null }])
+  expect(await store.db.selectFrom('deliveries').select('id').execute()).toEqual([])
+})
+
 function recording(store: TestStore) {
   const contents = createContents({ store, limits, onLeftover: () => undefined })
   const notices = createNotices({ contents, hostname: 'mx.example.test', log: createLog('silent'), limits })
@@ -79,6 +159,7 @@ async function work(
     const worker = createDeliveryWorker({
       ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
       contents: createContents({ store, limits, onLeftover: () => undefined }),
+      laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
       targetFor: async () => target,
       async recordOutcome(attempted) {
         await record(attempted)

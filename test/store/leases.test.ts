@@ -1,6 +1,7 @@
 /** Claims: due order, nobody else's rows, and what comes back by itself. */
 import { expect, test } from 'vitest'
-import { claimJobs, claimRecipients, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
+import { claimJobs, claimLane, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
+import { listLanes } from '../../src/store/tables/submissions.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
@@ -20,6 +21,52 @@ test('a claim by another member of the same group takes other rows', async () =>
   const ids = await addRecipients(store, [1, 2, 3, 4])
   const [one, two] = await Promise.all([claim(store, 'one', FAR_MS, 2), claim(store, 'two', FAR_MS, 2)])
   expect([...one, ...two]).toEqual(ids)
+})
+
+test('a claim takes one domain, and all that is due of so many submissions', async () => {
+  await using store = await openTestStore()
+  const other = await store.transaction((tx) => insertRecipients(tx, [1], 'other.test'))
+  const second = await addRecipients(store, [20, 21])
+  const first = await addRecipients(store, [10, FAR_MS, 30])
+  const take = (submissions: number, limit: number) =>
+    store.transaction(async (tx) => {
+      const claim = { owner: 'one', untilMs: FAR_MS, domain: 'example.test', submissions, limit }
+      return (await claimLane(tx, store.dialect, claim)).map(({ id }) => id)
+    })
+  expect(await take(1, 10)).toEqual([first[0], first[2]])
+  expect(await take(5, 1)).toEqual([second[0]])
+  expect(await take(5, 10)).toEqual([second[1]])
+  expect(await take(5, 10)).toEqual([])
+  expect(await store.transaction((tx) => listLanes(tx, { after: '', limit: 9, now: tx.now }))).toEqual([
+    { domain: 'example.test', isDue: false },
+    { domain: 'other.test', isDue: true },
+  ])
+  expect(other).toHaveLength(1)
+})
+
+test('lanes are found in order, page by page; what is leased or not due yet is not due', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['c.test', 'a.test', 'd.test', 'b.test', 'a.test']) {
+    await store.transaction((tx) => insertRecipients(tx, [1, 2], domain))
+  }
+  await store.transaction((tx) => insertRecipients(tx, [FAR_MS], 'later.test'))
+  await store.transaction((tx) => insertRecipients(tx, [1], 'done.test'))
+  await store.transaction(async (tx) => {
+    await tx.updateTable('recipients').set({ state: 'held' }).where('domain', '=', 'done.test').execute()
+    await claimLane(tx, store.dialect, { owner: 'x', untilMs: FAR_MS, domain: 'b.test', submissions: 9, limit: 9 })
+  })
+  const page = (after: string, limit: number) => listLanes(store.db, { after, limit, now: 1_000 })
+  const all = [
+    { domain: 'a.test', isDue: true },
+    { domain: 'b.test', isDue: false },
+    { domain: 'c.test', isDue: true },
+    { domain: 'd.test', isDue: true },
+    { domain: 'later.test', isDue: false },
+  ]
+  expect(await page('', 10)).toEqual(all)
+  expect(await page('', 2)).toEqual(all.slice(0, 2))
+  expect(await page('b.test', 2)).toEqual(all.slice(2, 4))
+  expect(await page('later.test', 2)).toEqual([])
 })
 
 test('only queued recipients are claimed', async () => {
@@ -92,6 +139,8 @@ async function addRecipients(store: TestStore, dueAt: number[]): Promise<string[
 }
 
 async function claim(store: TestStore, owner: string, untilMs: number, limit: number): Promise<string[]> {
-  const rows = await store.transaction((tx) => claimRecipients(tx, store.dialect, { owner, untilMs, limit }))
+  const rows = await store.transaction((tx) =>
+    claimLane(tx, store.dialect, { owner, untilMs, domain: 'example.test', submissions: limit, limit }),
+  )
   return rows.map(({ id }) => id)
 }

@@ -62,6 +62,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => queue.listWaiting(db, { ...waiting, inboxId: 'i' }, next),
     'recipients_waiting_by_inbox ',
   ],
+  ['find lanes', (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1 }), 'recipients_by_lane (domain>?)'],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],

@@ -73,7 +73,7 @@ export async function insertMessage(
 }
 
 /** A submission with recipients that are due at the given times. */
-export async function insertRecipients(tx: Tx, dueAt: readonly number[]): Promise<string[]> {
+export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain = 'example.test'): Promise<string[]> {
   const organizationId = tx.newId()
   const submissionId = tx.newId()
   await insertOrganization(tx, organizationId)
@@ -85,7 +85,7 @@ export async function insertRecipients(tx: Tx, dueAt: readonly number[]): Promis
     })
     .execute()
   const rows = dueAt.map((next_attempt_at, position) => ({
-    ...{ id: tx.newId(), submission_id: submissionId, position, address: 'bob@example.test', domain: 'example.test' },
+    ...{ id: tx.newId(), submission_id: submissionId, position, address: `bob@${domain}`, domain },
     ...{ state: 'queued' as const, attempts: 0, next_attempt_at, created_at: tx.now, updated_at: tx.now },
   }))
   await tx.insertInto('recipients').values(rows).execute()

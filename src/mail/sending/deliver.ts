@@ -1,25 +1,28 @@
 /**
  * Hands queued mail over.
  *
- *   claim due recipients (lease, renewed while we work) → group by submission and target → target.deliver → outcome, in one transaction
+ *   claim due recipients lane by lane (lanes.ts; a lease, renewed while we work) → group by submission and target →
+ *   target.deliver → outcome, in one transaction
  *
  * Crash: the lease runs out, or is cleared when a lone node starts, and the recipient is claimed again. A remote that
  *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1). The attempt that was cut is not in the
  *   history: it is written with its outcome.
  * Temporary failure: the outcome sets the next attempt (retry.ts). A failure of ours (the store, a bug) is logged,
  *   counted, and left to the lease.
- * Stop: no new claims; hand-overs under way get the grace, then are aborted; leases of what was not begun are given back.
+ * Lost lease (this process hung): the hand-over is aborted, and its outcome would not count.
+ * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import type { Limits } from '../../config.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import { claimRecipients, giveBackLeases, renewLeases } from '../../store/leases.ts'
+import { giveBackLeases, renewLeases } from '../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/submissions.ts'
 import type { Contents } from '../messages/contents.ts'
+import { type Claimed, createLanes, type Lane } from './lanes.ts'
 import type { RecordOutcome } from './outcome.ts'
 import type { DeliveryTarget, Outcome } from './target.ts'
 
@@ -32,29 +35,39 @@ export interface DeliveryWorker {
 interface DeliveryNeeds {
   readonly store: Store
   readonly contents: Contents
-  /** Which target a recipient's domain belongs to. */
-  readonly targetFor: (domain: string) => Promise<DeliveryTarget>
+  /** In which lane mail for a domain waits. */
+  readonly laneOf: (domain: string) => Promise<Lane>
+  /** Where a recipient is handed to. */
+  readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
   readonly recordOutcome: RecordOutcome
-  /** Names this worker's leases; unique over nodes and restarts. */
+  /** Begins the names of this worker's leases; unique over nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
-  readonly limits: Pick<Limits, 'deliveryLeaseMs' | 'deliveryConcurrencyMax' | 'deliveryClaimMax' | 'queuePollMs'>
+  readonly limits: Pick<
+    Limits,
+    'deliveryLeaseMs' | 'deliveryConcurrencyMax' | 'deliveryRecipientsMax' | 'deliveryLanesMax' | 'queuePollMs'
+  >
 }
 
 /** Recipients of one submission that go to one target. */
 interface Group {
+  readonly lane: Lane
+  readonly owner: string
   readonly submission: SubmissionRow
   readonly target: DeliveryTarget
-  readonly rows: readonly RecipientRow[]
+  readonly rows: RecipientRow[]
+  readonly abort: AbortController
 }
 
+/** For targets to close their connections once they are told to. */
+const ABORT_MS = 1_000
+
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
-  const { store, contents, targetFor, recordOutcome, owner, clock, log, metrics, limits } = needs
-  const waiting: Group[] = []
+  const { store, contents, targetFor, recordOutcome, clock, log, metrics, limits } = needs
+  const lanes = createLanes(needs)
   const running = new Map<Group, Promise<void>>()
-  const abort = new AbortController()
   let looking: Promise<void> | undefined
   let isLookWanted = false
   let isStopping = false
@@ -73,22 +86,22 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       isStopping = true
       stopListening?.()
       clearTimeout(timer)
-      clearInterval(renewal)
       await looking
-      const unbegun = waiting.splice(0).flatMap((group) => group.rows.map((row) => row.id))
-      let grace: NodeJS.Timeout | undefined
-      const graceOver = new Promise<void>((resolve) => {
-        grace = setTimeout(resolve, graceMs)
-      })
-      await Promise.race([Promise.all(running.values()), graceOver])
-      clearTimeout(grace)
-      abort.abort() // what still runs is left to its lease
-      if (unbegun.length > 0) {
-        await guarded('giving leases back', () =>
-          store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: unbegun })),
-        )
-      }
+      await settled(graceMs)
+      for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
+      await settled(ABORT_MS) // what does not heed it is left to its lease
+      clearInterval(renewal)
     },
+  }
+
+  /** Waits for what is under way, so long at most. */
+  async function settled(timeoutMs: number): Promise<void> {
+    let timeout: NodeJS.Timeout | undefined
+    const over = new Promise<void>((resolve) => {
+      timeout = setTimeout(resolve, timeoutMs)
+    })
+    await Promise.race([Promise.all(running.values()), over])
+    clearTimeout(timeout)
   }
 
   /** Looks for due recipients, now or right after the look that is under way. */
@@ -110,54 +123,52 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   async function claim(): Promise<void> {
     clearTimeout(timer)
     let waitMs: number = limits.queuePollMs
-    if (waiting.length === 0 && running.size < limits.deliveryConcurrencyMax) {
-      const now = clock()
-      const due = await table.nextDue(store.db, now)
-      if (due !== undefined && due <= now) {
-        const untilMs = now + limits.deliveryLeaseMs
-        const claimed = await store.transaction((tx) =>
-          claimRecipients(tx, store.dialect, { owner, untilMs, limit: limits.deliveryClaimMax }),
-        )
-        waiting.push(...(await group(claimed)))
-        if (claimed.length > 0) isLookWanted = true
-      } else if (due !== undefined) waitMs = Math.min(waitMs, due - now)
-    }
-    begin()
+    const now = clock()
+    const due = await table.nextDue(store.db, now)
+    if (due !== undefined && due <= now) {
+      const { claimed, isMore } = await lanes.claim()
+      for (const each of claimed) await begin(each)
+      if (isMore) isLookWanted = true
+    } else if (due !== undefined) waitMs = Math.min(waitMs, due - now)
     if (!isStopping) timer = setTimeout(look, waitMs).unref()
   }
 
-  async function group(rows: readonly RecipientRow[]): Promise<Group[]> {
+  async function begin({ lane, owner, rows }: Claimed): Promise<void> {
+    for (const group of await grouped(lane, owner, rows)) {
+      lanes.began(lane)
+      const work = guarded('handing mail over', () => handOver(group)).finally(() => {
+        running.delete(group)
+        lanes.ended(lane)
+        if (!isStopping) look()
+      })
+      running.set(group, work)
+    }
+  }
+
+  async function grouped(lane: Lane, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
     const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
     const byId = new Map(submissions.map((submission) => [submission.id, submission]))
-    const groups = new Map<string, { submission: SubmissionRow; target: DeliveryTarget; rows: RecipientRow[] }>()
+    const groups = new Map<string, Group>()
     for (const row of rows) {
       const submission = byId.get(row.submission_id)
       if (!submission) continue // removed with its inbox a moment ago
-      const target = await targetFor(row.domain)
+      const target = await targetFor(row)
       const key = `${submission.id} ${target.name}`
       const known = groups.get(key)
       if (known) known.rows.push(row)
-      else groups.set(key, { submission, target, rows: [row] })
+      else groups.set(key, { lane, owner, submission, target, rows: [row], abort: new AbortController() })
     }
     return [...groups.values()]
   }
 
-  function begin(): void {
-    while (!isStopping && running.size < limits.deliveryConcurrencyMax) {
-      const next = waiting.shift()
-      if (!next) return
-      const work = guarded('handing mail over', () => handOver(next)).finally(() => {
-        running.delete(next)
-        begin()
-        if (waiting.length === 0) look()
-      })
-      running.set(next, work)
-    }
-  }
-
-  async function handOver({ submission, target, rows }: Group): Promise<void> {
+  async function handOver({ submission, target, rows, owner, abort }: Group): Promise<void> {
     const startedAt = clock()
-    const outcomes = await attempt({ submission, target, rows })
+    const outcomes = await attempt({ submission, target, rows, abort })
+    if (outcomes === 'aborted') {
+      const ids = rows.map((row) => row.id)
+      await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+      return
+    }
     for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
     await recordOutcome({ submission, recipients, target: target.name, owner, startedAt })
@@ -167,7 +178,12 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     )
   }
 
-  async function attempt({ submission, target, rows }: Group): Promise<readonly Outcome[]> {
+  async function attempt({
+    submission,
+    target,
+    rows,
+    abort,
+  }: Pick<Group, 'submission' | 'target' | 'rows' | 'abort'>): Promise<readonly Outcome[] | 'aborted'> {
     try {
       const place = await contentTable.getPlace(store.db, submission.content_id)
       const handover = {
@@ -179,19 +195,29 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       }
       return await target.deliver(handover, abort.signal)
     } catch (error) {
+      if (abort.signal.aborted) return 'aborted'
       log.error({ err: error, submission: submission.id, target: target.name }, 'a delivery target failed')
       return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal failure; it is tried again' }))
     }
   }
 
+  /** In one transaction; whose lease was lost stops, since another attempt is at it. */
   async function renew(): Promise<void> {
-    const held = [...waiting, ...running.keys()].flatMap((each) => each.rows.map((row) => row.id))
-    if (held.length === 0) return
-    await guarded('renewing leases', () =>
-      store.transaction((tx) =>
-        renewLeases(tx, 'recipients', { owner, ids: held, untilMs: clock() + limits.deliveryLeaseMs }),
-      ),
-    )
+    const groups = [...running.keys()]
+    if (groups.length === 0) return
+    await guarded('renewing leases', async () => {
+      const untilMs = clock() + limits.deliveryLeaseMs
+      const lost = await store.transaction(async (tx) => {
+        const without: Group[] = []
+        for (const group of groups) {
+          const ids = group.rows.map((row) => row.id)
+          const kept = await renewLeases(tx, 'recipients', { owner: group.owner, ids, untilMs })
+          if (kept.length === 0) without.push(group)
+        }
+        return without
+      })
+      for (const group of lost) group.abort.abort(new Error('the lease was lost'))
+    })
   }
 
   /** Background work reports its failures and goes on. */

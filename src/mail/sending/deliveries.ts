@@ -31,6 +31,8 @@ export function createDeliveries({ store }: { readonly store: Store }): Deliveri
             attempt: attempt.attempt,
             target: attempt.target,
             outcome: attempt.outcome,
+            ...(attempt.code !== null && { code: attempt.code }),
+            ...(attempt.enhanced_code !== null && { enhancedCode: attempt.enhanced_code }),
             ...(attempt.reply !== null && { reply: attempt.reply }),
             ...(attempt.remote !== null && { remote: attempt.remote }),
             ...(attempt.tls !== null && { tls: attempt.tls }),

@@ -77,8 +77,11 @@ export interface RecipientStatus {
     /** "queue": what was done by hand. */
     readonly target: string
     readonly outcome: string
+    /** SMTP reply code and RFC 3463 enhanced code, where there were any. */
+    readonly code?: number
+    readonly enhancedCode?: string
     readonly reply?: string
-    /** Who answered, and under which TLS. */
+    /** Who answered, and TLS version of the connection: see `Outcome`. */
     readonly remote?: string
     readonly tls?: string
     readonly startedAt: number

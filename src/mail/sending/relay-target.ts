@@ -1,0 +1,85 @@
+/**
+ * All mail to foreign addresses to one server of the operator's, which sends it on. Connections are kept for the next
+ * mail (net/smtp-pool.ts). What is wrong with the relay itself (it is down, its certificate or our password is not
+ * accepted) is never held against a mail: it is tried again until the operator has mended it.
+ *
+ * Must not: send a password without verified TLS, except to this very machine; or let it get into log or history.
+ */
+import type { Limits } from '../../config.ts'
+import { isLoopback, type Relay } from '../../config-outbound.ts'
+import type { Log } from '../../log.ts'
+import { connectFailure, connectSocket } from '../../net/connect.ts'
+import { createSmtpPool } from '../../net/smtp-pool.ts'
+import { type SessionOptions, SmtpFailure, SmtpSession } from '../../net/smtp-session.ts'
+import { failureOutcome, type Remote } from './remote-outcome.ts'
+import { handOverSmtp } from './smtp-handover.ts'
+import type { DeliveryTarget, Outcome } from './target.ts'
+
+interface RelayTargetNeeds {
+  readonly relay: Relay
+  /** Our own name, in EHLO. */
+  readonly hostname: string
+  readonly log: Log
+  readonly limits: SessionOptions['limits'] &
+    Pick<Limits, 'deliveryConnectMs' | 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+}
+
+export interface RelayTarget extends DeliveryTarget {
+  /** Says goodbye on connections that wait for mail. */
+  close(): void
+}
+
+export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetNeeds): RelayTarget {
+  const remote: Remote = { name: `The relay ${relay.host}`, place: `${relay.host}:${relay.port}` }
+  const pool = createSmtpPool({ open, limits })
+
+  return {
+    name: 'relay',
+    async deliver(handover, signal) {
+      try {
+        const { session, release } = await pool.acquire(signal)
+        try {
+          return await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
+        } finally {
+          release()
+        }
+      } catch (error) {
+        if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
+        const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
+        log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay takes no mail')
+        return handover.recipients.map(() => outcome)
+      }
+    },
+    close: () => pool.close(),
+  }
+
+  async function open(signal: AbortSignal): Promise<SmtpSession> {
+    const { host, port, isImplicitTls, auth } = relay
+    const socket = await connectSocket({ host, port, timeoutMs: limits.deliveryConnectMs }, signal).catch((error) => {
+      signal.throwIfAborted()
+      throw new RelayUnreachable(remote, error)
+    })
+    // RFC 8314 §3: a password goes to nobody but the relay. To this machine itself there is nobody in between.
+    const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
+    const tls = isImplicitTls ? 'implicit' : startTls
+    return SmtpSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
+  }
+
+  function sessionOutcome(failure: SmtpFailure): Outcome {
+    const outcome = failureOutcome(remote, failure)
+    const { stage, reply } = failure
+    if (stage !== 'login' || !reply) return outcome
+    const what = "does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL"
+    return { ...outcome, reply: `${remote.name} ${what}; the mail is tried again: ${reply.text}` }
+  }
+}
+
+class RelayUnreachable extends Error {
+  readonly outcome: Outcome
+
+  constructor(remote: Remote, cause: Error) {
+    super('the relay cannot be reached', { cause })
+    const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; the mail is tried again`
+    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.place }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Straight to the mail servers of a recipient's domain (RFC 5321 §5.1): the first that answers with a greeting gets the
+ * mail, and what it says counts. Servers that cannot be reached or greet with a refusal are passed over for the next.
+ *
+ * Crash: nothing is kept here; the queue tries again. Stop: the signal closes the connection.
+ */
+import type { Limits } from '../../config.ts'
+import { splitAddress } from '../../formats/address.ts'
+import type { Dns } from '../../net/dns.ts'
+import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../net/mx.ts'
+import { type SessionOptions, SmtpFailure, SmtpSession } from '../../net/smtp-session.ts'
+import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
+import { handOverSmtp } from './smtp-handover.ts'
+import type { DeliveryTarget, Handover, Outcome } from './target.ts'
+
+interface RemoteTargetNeeds {
+  readonly dns: Dns
+  /** Our own name, in EHLO. */
+  readonly hostname: string
+  /** Of the other servers. */
+  readonly port: number
+  readonly allowPrivateNetworks: boolean
+  readonly random: () => number
+  readonly limits: SessionOptions['limits'] & Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax'>
+}
+
+export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
+  const { hostname, limits } = needs
+
+  return {
+    name: 'direct',
+    async deliver(handover, signal) {
+      const outcomes = new Map<string, Outcome>()
+      for (const [domain, recipients] of byDomain(handover.recipients)) {
+        const results = await deliverTo(domain, { ...handover, recipients }, signal)
+        for (const [index, recipient] of recipients.entries()) outcomes.set(recipient, results[index]!)
+      }
+      return handover.recipients.map((recipient) => outcomes.get(recipient)!)
+    },
+  }
+
+  async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
+    const servers = mailServersOf(domain, needs)
+    let last: Outcome | undefined
+    for (let count = 0; count < limits.deliveryHostsMax; count++) {
+      let connection: MxConnection
+      try {
+        connection = await servers.next(signal)
+      } catch (error) {
+        if (!(error instanceof MxFailure)) throw error
+        // What a server said before is worth more than that the next ones could not be reached.
+        last ??= mxOutcome(domain, error)
+        break
+      }
+      try {
+        const session = await open(servers, connection, signal)
+        return await handOver(session, connection, domain, handover, signal)
+      } catch (error) {
+        if (!(error instanceof SmtpFailure)) throw error
+        last = failureOutcome(remoteOf(connection), error)
+      }
+    }
+    return handover.recipients.map(() => last!)
+  }
+
+  /** @throws SmtpFailure when the next server is to be tried */
+  async function open(servers: MailServers, connection: MxConnection, signal: AbortSignal): Promise<SmtpSession> {
+    const options = { socket: connection.socket, hostname: connection.hostname, clientName: hostname, limits }
+    try {
+      return await SmtpSession.open({ ...options, tls: 'opportunistic' }, signal)
+    } catch (error) {
+      if (!(error instanceof SmtpFailure) || error.stage !== 'tls') throw error
+      // RFC 7435 §3: encryption that does not come about must not keep mail from going the way it would go without.
+      const { socket } = await servers.again(connection, signal).catch(() => {
+        throw error
+      })
+      return SmtpSession.open({ ...options, socket, tls: 'none' }, signal)
+    }
+  }
+
+  async function handOver(
+    session: SmtpSession,
+    connection: MxConnection,
+    domain: string,
+    handover: Handover,
+    signal: AbortSignal,
+  ): Promise<Outcome[]> {
+    try {
+      if (session.serverName === hostname) {
+        const detail = `its mail server [${connection.address}] answers by the name of this one (${hostname})`
+        const outcome = mxOutcome(domain, new MxFailure('loop', detail))
+        return handover.recipients.map(() => outcome)
+      }
+      return await handOverSmtp(session, { ...remoteOf(connection), tls: session.tls }, handover, signal)
+    } finally {
+      session.quit()
+    }
+  }
+}
+
+function remoteOf({ hostname, address, port }: MxConnection): Remote {
+  return { name: hostname, place: `${hostname} [${address}]:${port}` }
+}
+
+function byDomain(recipients: readonly string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const recipient of recipients) {
+    const { domain } = splitAddress(recipient)
+    groups.set(domain, [...(groups.get(domain) ?? []), recipient])
+  }
+  return groups
+}

@@ -1,0 +1,215 @@
+/**
+ * The mail servers of a domain, one connection after the other (RFC 5321 §5.1): mx-connect finds and orders them and
+ * opens the connection; what it is told of DNS comes from here. By that, hosts of equal preference are shuffled, those
+ * that are not before ourselves are left out, and addresses in private networks are never called where that is not
+ * allowed – neither those of names, nor an address literal, nor an address where a name should be.
+ */
+import { isIP, type Socket } from 'node:net'
+import type { Limits } from '../config.ts'
+import { connectFailure, connectSocket } from './connect.ts'
+import { type Dns, isNoRecord, type MxRecord } from './dns.ts'
+import { isPrivateAddress } from './private-networks.ts'
+
+export type MxFailureKind =
+  | 'no_such_domain' // DNS says that the name does not exist
+  | 'no_mail_server' // it exists, but has neither a mail server nor an address
+  | 'null_mx' // it says that it takes no mail (RFC 7505)
+  | 'loop' // its mail server is this one
+  | 'private_network' // all its mail servers lie where we may not call
+  | 'dns_failed' // DNS did not answer
+  | 'unreachable' // no mail server took the connection
+
+/** No connection to any (further) mail server. */
+export class MxFailure extends Error {
+  override readonly name = 'MxFailure'
+  readonly kind: MxFailureKind
+  /** What happened, as the rest of a sentence about the domain. (The message is rewritten by mx-connect on its way.) */
+  readonly detail: string
+
+  constructor(kind: MxFailureKind, detail: string, options?: ErrorOptions) {
+    super(detail, options)
+    this.kind = kind
+    this.detail = detail
+  }
+}
+
+export interface MxConnection {
+  readonly socket: Socket
+  /** Name of the mail server; its address where it has none. */
+  readonly hostname: string
+  readonly address: string
+  readonly port: number
+}
+
+export interface MailServers {
+  /** The next one that takes a connection. @throws MxFailure when none is left; the signal's reason */
+  next(signal: AbortSignal): Promise<MxConnection>
+  /** Another connection to the same one. @throws the socket's error, the signal's reason */
+  again(connection: MxConnection, signal: AbortSignal): Promise<MxConnection>
+}
+
+interface MxNeeds {
+  readonly dns: Dns
+  /** Our own name, as greetings say it. */
+  readonly hostname: string
+  readonly port: number
+  readonly allowPrivateNetworks: boolean
+  readonly random: () => number
+  readonly limits: Pick<Limits, 'deliveryConnectMs'>
+}
+
+/** @param domain as A-labels, or an address literal (RFC 5321 §4.1.3) */
+export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
+  const { dns, port, allowPrivateNetworks, limits } = needs
+  const tried: string[] = []
+  const isAllowed = (address: string) => allowPrivateNetworks || !isPrivateAddress(address)
+  const records = createRecords(needs, isAllowed)
+
+  return {
+    async next(signal) {
+      signal.throwIfAborted()
+      const failures: { address: string; error: Error }[] = []
+      // Loaded with the first mail that needs it: it brings what reads policies, which no start should wait for.
+      const { default: mxConnect } = await import('mx-connect')
+      const connecting = mxConnect({
+        target: domain,
+        port,
+        maxConnectTime: limits.deliveryConnectMs,
+        dnsOptions: { resolveRecords: records.resolve },
+        ignoreMXHosts: tried,
+        connectHook: (_delivery, { host }, callback) => callback(isAllowed(host) ? undefined : refusal(host)),
+        connectError(error, _delivery, { host }) {
+          tried.push(host)
+          failures.push({ address: host, error })
+        },
+      })
+      try {
+        const { socket, hostname, host } = await unlessAborted(connecting, signal)
+        tried.push(host)
+        return { socket, hostname, address: host, port }
+      } catch (error) {
+        signal.throwIfAborted()
+        throw toFailure(error, records, failures, port)
+      }
+    },
+
+    async again({ hostname, address }, signal) {
+      const socket = await connectSocket({ host: address, port, timeoutMs: limits.deliveryConnectMs }, signal)
+      return { socket, hostname, address, port }
+    },
+  }
+
+  function refusal(address: string): MxFailure {
+    return new MxFailure('private_network', `its mail server [${address}] lies in a private network`)
+  }
+
+  function createRecords({ hostname, random }: MxNeeds, isCallable: (address: string) => boolean): Records {
+    const asked = new Map<string, Promise<readonly unknown[]>>()
+    const refused: string[] = []
+    const found: Records = { resolve, refused, isNameMissing: false }
+    return found
+
+    /** Each question once: the servers that are left are asked for again after one has failed. */
+    function resolve(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]> {
+      const key = `${type} ${name}`
+      const answer = asked.get(key) ?? ask(name, type)
+      asked.set(key, answer)
+      return answer
+    }
+
+    async function ask(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]> {
+      try {
+        if (type === 'MX') return usable(await dns.mx(name))
+        return (type === 'A' ? await dns.a(name) : await dns.aaaa(name)).filter((address) => keep(name, address))
+      } catch (error) {
+        if (type === 'MX' && (error as NodeJS.ErrnoException).code === 'ENOTFOUND') found.isNameMissing = true
+        throw error
+      }
+    }
+
+    function usable(all: readonly MxRecord[]): MxRecord[] {
+      // A name is what RFC 5321 §5.1 allows here. Some write an address; it is taken where it may be called.
+      const callable = all.filter(({ exchange }) => isIP(exchange) === 0 || keep(exchange, exchange))
+      const ourselves = callable.find(({ exchange }) => bare(exchange) === hostname)
+      const before = ourselves ? callable.filter(({ priority }) => priority < ourselves.priority) : callable
+      if (ourselves && before.length === 0) {
+        // RFC 5321 §5.1: our own record and those that are not preferred to it are left out, for fear of loops.
+        throw new MxFailure('loop', `its mail server is this one (${hostname}), which has no such domain`)
+      }
+      if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
+      return shuffled(before, random)
+    }
+
+    function keep(name: string, address: string): boolean {
+      if (isCallable(address)) return true
+      refused.push(name === address ? `[${address}]` : `${name} [${address}]`)
+      return false
+    }
+  }
+}
+
+interface Records {
+  resolve(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]>
+  /** Servers that may not be called. */
+  readonly refused: string[]
+  isNameMissing: boolean
+}
+
+function toFailure(
+  error: unknown,
+  records: Records,
+  failures: readonly { address: string; error: Error }[],
+  port: number,
+): MxFailure {
+  if (error instanceof MxFailure) return error
+  const { code, category } = error as NodeJS.ErrnoException & { category?: string }
+  const cause = { cause: error }
+  if (code === 'ENULLMX') return new MxFailure('null_mx', 'it says in DNS that it takes no mail (null MX)', cause)
+  if (failures.length > 0 || category === 'network') {
+    const each = failures.map((failure) => `[${failure.address}]:${port}: ${connectFailure(failure.error)}`)
+    return new MxFailure('unreachable', each.join('; ') || 'no mail server is left to be tried', cause)
+  }
+  if (!isNoRecord(error) && code !== 'InvalidIpAddress') {
+    return new MxFailure('dns_failed', `DNS gives no answer (${code ?? 'unknown error'})`, cause)
+  }
+  if (records.refused.length > 0) {
+    const where = records.refused.join(', ')
+    return new MxFailure('private_network', `its mail server ${where} lies in a private network`, cause)
+  }
+  if (records.isNameMissing) return new MxFailure('no_such_domain', 'there is no such domain', cause)
+  return new MxFailure('no_mail_server', 'it has no mail server, and no address that can be used as one', cause)
+}
+
+/** RFC 5321 §5.1: equal preferences in random order, to spread load. The caller sorts by preference, stably. */
+function shuffled<T>(list: readonly T[], random: () => number): T[] {
+  const result = [...list]
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1))
+    ;[result[last], result[other]] = [result[other]!, result[last]!]
+  }
+  return result
+}
+
+function bare(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '')
+}
+
+/** A connection that opens after nobody waits for it any more is closed again. */
+async function unlessAborted<T extends { socket: Socket }>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
+  let giveUp: (() => void) | undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(signal.reason)
+    signal.addEventListener('abort', giveUp)
+  })
+  try {
+    return await Promise.race([opening, aborted])
+  } catch (error) {
+    opening.then(
+      ({ socket }) => socket.destroy(),
+      () => undefined, // it failed by itself, which the race has told already or nobody asks any more
+    )
+    throw error
+  } finally {
+    if (giveUp) signal.removeEventListener('abort', giveUp)
+  }
+}

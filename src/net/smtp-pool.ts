@@ -1,0 +1,132 @@
+/**
+ * SMTP sessions with one server, kept for the next mail: as many as limits.relayConnectionsMax at once, each for so
+ * many mails, and idle only for a while. Who wants one when all are taken waits for its turn.
+ *
+ * Stop: `close` says goodbye on those that are idle; those in use are closed by whoever uses them.
+ */
+import type { Limits } from '../config.ts'
+import type { SmtpSession } from './smtp-session.ts'
+
+export interface PooledSession {
+  readonly session: SmtpSession
+  /** To be called once, when the mail is done; a session that is closed is not kept. */
+  release(): void
+}
+
+export interface SmtpPool {
+  /** @throws what opening one throws, the signal's reason */
+  acquire(signal: AbortSignal): Promise<PooledSession>
+  close(): void
+}
+
+interface PoolNeeds {
+  readonly open: (signal: AbortSignal) => Promise<SmtpSession>
+  readonly limits: Pick<Limits, 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+}
+
+interface Idle {
+  readonly session: SmtpSession
+  readonly mails: number
+  readonly timer: NodeJS.Timeout
+}
+
+export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
+  let idle: Idle[] = []
+  const waiting: (() => void)[] = []
+  let taken = 0
+  let isClosed = false
+
+  return {
+    async acquire(signal) {
+      await turn(signal)
+      try {
+        const kept = await takeIdle(signal)
+        if (kept) return pooled(kept.session, kept.mails)
+        dropSurplus()
+        return pooled(await open(signal), 0)
+      } catch (error) {
+        free()
+        throw error
+      }
+    },
+
+    close() {
+      isClosed = true
+      for (const { session, timer } of idle.splice(0)) {
+        clearTimeout(timer)
+        session.quit()
+      }
+    },
+  }
+
+  async function turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (taken < limits.relayConnectionsMax) {
+      taken += 1
+      return
+    }
+    await new Promise<void>((resolve, reject) => {
+      const proceed = () => {
+        signal.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      const giveUp = () => {
+        waiting.splice(waiting.indexOf(proceed), 1)
+        reject(signal.reason)
+      }
+      waiting.push(proceed)
+      signal.addEventListener('abort', giveUp, { once: true })
+    })
+  }
+
+  /** The turn goes to who waits longest. */
+  function free(): void {
+    const next = waiting.shift()
+    if (next) next()
+    else taken -= 1
+  }
+
+  function pooled(session: SmtpSession, mails: number): PooledSession {
+    return {
+      session,
+      release() {
+        keep(session, mails + 1)
+        free()
+      },
+    }
+  }
+
+  function keep(session: SmtpSession, mails: number): void {
+    if (!session.isOpen) return
+    if (isClosed || mails >= limits.relayMessagesMax) {
+      session.quit()
+      return
+    }
+    const timer = setTimeout(() => {
+      idle = idle.filter((each) => each.session !== session)
+      session.quit()
+    }, limits.relayIdleMs).unref()
+    idle.push({ session, mails, timer })
+  }
+
+  /**
+   * The one used last, since the others may end. It is asked whether it is still there: a server may have closed it
+   * without our having heard of it, which would look like a failure of the next mail.
+   */
+  async function takeIdle(signal: AbortSignal): Promise<Idle | undefined> {
+    for (let kept = idle.pop(); kept; kept = idle.pop()) {
+      clearTimeout(kept.timer)
+      if (kept.session.isOpen && (await kept.session.isAnswering(signal))) return kept
+    }
+    return undefined
+  }
+
+  /** Idle ones count as open connections too. */
+  function dropSurplus(): void {
+    while (idle.length > 0 && idle.length + taken > limits.relayConnectionsMax) {
+      const oldest = idle.shift()!
+      clearTimeout(oldest.timer)
+      oldest.session.quit()
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Another domain's mail server, on a loopback address of its own: takes mail, or misbehaves as the test says, command by
+ * command. It speaks SMTP by itself, so that nothing is wrong with it but what the test wants.
+ */
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+
+/** What to do instead of answering: say nothing more, close, or reset the connection. */
+export type Misdeed = 'hang' | 'close' | 'reset'
+
+export interface Behaviour {
+  readonly name?: string
+  readonly greeting?: string | Misdeed
+  /** Announced after EHLO. */
+  readonly extensions?: readonly string[]
+  /** With it STARTTLS is offered; 'broken': the handshake fails. */
+  readonly tls?: { readonly cert: string; readonly key: string } | 'broken'
+  /** TLS from the first byte. */
+  readonly isImplicitTls?: boolean
+  /** `user:password` that AUTH PLAIN takes. */
+  readonly auth?: string
+  /** A reply to this command line ("." is the end of a mail), or a misdeed; undefined: as usual. */
+  readonly on?: (line: string, connection: number) => string | Misdeed | undefined
+}
+
+export interface CaughtMail {
+  readonly from: string
+  readonly to: readonly string[]
+  /** After the dots were taken away. */
+  readonly data: string
+  /** As they were on the wire, the end mark not among them. */
+  readonly wire: Buffer
+  readonly isTls: boolean
+  /** Connections are counted from 1. */
+  readonly connection: number
+}
+
+export class CatchingMx implements AsyncDisposable {
+  readonly mails: CaughtMail[] = []
+  /** Of all connections: "EHLO a.test". */
+  readonly commands: string[] = []
+  behaviour: Behaviour
+  connections = 0
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #waiting: (() => void)[] = []
+
+  constructor(behaviour: Behaviour) {
+    this.behaviour = behaviour
+    this.#server = createServer((socket) => this.#serve(socket))
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port
+  }
+
+  async listen(address: string, port: number): Promise<void> {
+    this.#server.listen(port, address)
+    await once(this.#server, 'listening')
+  }
+
+  get openConnections(): number {
+    return this.#sockets.size
+  }
+
+  /** The mail of this number, counted from 1, once it is here. */
+  async mail(number = 1): Promise<CaughtMail> {
+    await this.until(() => this.mails.length >= number)
+    return this.mails[number - 1]!
+  }
+
+  /** Resolves when it is so; looked at after each command, mail and connection. */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Closes what is open, as a server does that is restarted. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hangUp()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  #told(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  #serve(socket: Socket): void {
+    this.connections += 1
+    this.#sockets.add(socket)
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      this.#told()
+    })
+    socket.on('error', () => socket.destroy())
+    const { isImplicitTls, tls } = this.behaviour
+    const secured =
+      isImplicitTls && typeof tls === 'object' ? new TLSSocket(socket, { isServer: true, ...tls }) : socket
+    secured.on('error', () => socket.destroy())
+    this.#talk(socket, secured, this.connections)
+    this.#told()
+  }
+
+  #talk(raw: Socket, first: Socket, connection: number): void {
+    let socket = first
+    let pending = Buffer.alloc(0)
+    let from = ''
+    let to: string[] = []
+    let isData = false
+    const { greeting = '220 ready', name = 'mx.test' } = this.behaviour
+
+    const answer = (reply: string | Misdeed): void => {
+      if (reply === 'hang') return
+      if (reply === 'close') return void socket.end()
+      if (reply === 'reset') return void raw.resetAndDestroy()
+      socket.write(`${reply}\r\n`)
+      if (reply.startsWith('421')) socket.end()
+    }
+    const take = (chunk: Buffer): void => {
+      pending = Buffer.concat([pending, chunk])
+      for (;;) {
+        if (isData) {
+          const end = pending.indexOf('\r\n.\r\n')
+          if (end < 0) return
+          const wire = pending.subarray(0, end + 2)
+          pending = pending.subarray(end + 5)
+          isData = false
+          const reply = this.behaviour.on?.('.', connection) ?? '250 2.0.0 taken'
+          if (/^2/.test(reply)) {
+            const data = wire.toString('latin1').replace(/^\.\./gm, '.')
+            this.mails.push({ from, to, data, wire, isTls: socket !== raw, connection })
+          }
+          answer(reply)
+          this.#told()
+          continue
+        }
+        const end = pending.indexOf('\r\n')
+        if (end < 0) return
+        const line = pending.subarray(0, end).toString()
+        pending = pending.subarray(end + 2)
+        this.commands.push(line)
+        obey(line)
+        this.#told()
+      }
+    }
+    const obey = (line: string): void => {
+      const scripted = this.behaviour.on?.(line, connection)
+      const verb = line.split(/[ :]/)[0]!.toUpperCase()
+      if (scripted !== undefined) {
+        answer(scripted)
+        if (!/^[23]/.test(scripted)) return
+      }
+      const say = (reply: string) => scripted ?? answer(reply)
+      if (verb === 'EHLO' || verb === 'HELO') say(this.#ehlo(name, socket !== raw))
+      else if (verb === 'STARTTLS') startTls()
+      else if (verb === 'AUTH') {
+        const [, , given = ''] = line.split(' ')
+        const [, user, password] = Buffer.from(given, 'base64').toString().split('\0')
+        say(`${user}:${password}` === this.behaviour.auth ? '235 2.7.0 welcome' : '535 5.7.8 who are you?')
+      } else if (verb === 'MAIL') {
+        from = line.slice('MAIL FROM:'.length)
+        to = []
+        say('250 2.1.0 ok')
+      } else if (verb === 'RCPT') {
+        to.push(/<(.*)>/.exec(line)?.[1] ?? '')
+        say('250 2.1.5 ok')
+      } else if (verb === 'DATA') {
+        isData = to.length > 0
+        say(isData ? '354 go on' : '503 5.5.1 nobody to send to')
+      } else if (verb === 'RSET' || verb === 'NOOP') say('250 2.0.0 ok')
+      else if (verb === 'QUIT') {
+        answer('221 2.0.0 bye')
+        socket.end()
+      } else answer('500 5.5.2 what?')
+    }
+    const startTls = (): void => {
+      const { tls } = this.behaviour
+      answer(tls ? '220 2.0.0 go on' : '454 4.7.0 no')
+      if (!tls) return
+      if (tls === 'broken') {
+        raw.removeAllListeners('data')
+        raw.once('data', () => raw.end('this is no TLS\r\n'))
+        return
+      }
+      raw.removeAllListeners('data')
+      socket = new TLSSocket(raw, { isServer: true, ...tls })
+      socket.on('error', () => raw.destroy())
+      socket.on('data', take)
+    }
+    socket.on('data', take)
+    answer(greeting)
+  }
+
+  #ehlo(name: string, isTls: boolean): string {
+    const { extensions = ['8BITMIME'], tls, auth } = this.behaviour
+    const lines = [
+      `${name} hello`,
+      ...extensions,
+      ...(tls && !isTls ? ['STARTTLS'] : []),
+      ...(auth === undefined ? [] : ['AUTH PLAIN']),
+    ]
+    return lines.map((line, index) => `250${index === lines.length - 1 ? ' ' : '-'}${line}`).join('\r\n')
+  }
+}
+
+/**
+ * Starts several, all on one port, each on its own address: the first on 127.0.0.2, and so on.
+ *
+ * @returns them, and the port for MARTLET_OUTBOUND_PORT
+ */
+export async function startMxs<const B extends readonly Behaviour[]>(
+  ...behaviours: B
+): Promise<{ mxs: { [K in keyof B]: CatchingMx }; port: number } & AsyncDisposable> {
+  const mxs = behaviours.map((behaviour) => new CatchingMx(behaviour))
+  let port = 0
+  for (const [index, mx] of mxs.entries()) {
+    await mx.listen(mxAddress(index), port)
+    port = mx.port
+  }
+  return {
+    mxs: mxs as unknown as { [K in keyof B]: CatchingMx },
+    port,
+    async [Symbol.asyncDispose]() {
+      for (const mx of mxs) await mx[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export function mxAddress(index: number): string {
+  return `127.0.0.${index + 2}`
+}

@@ -1,0 +1,116 @@
+/**
+ * A DNS server on loopback with a test's own zones, over UDP and TCP. What a name has not is NODATA, a name that is not
+ * there NXDOMAIN. It counts questions, so that a test can see what was asked.
+ */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import * as packet from 'dns-packet'
+
+export interface Records {
+  readonly MX?: readonly { readonly preference: number; readonly exchange: string }[]
+  readonly A?: readonly string[]
+  readonly AAAA?: readonly string[]
+  readonly TXT?: readonly string[]
+}
+
+/** By name. 'fails': SERVFAIL to every question; 'silent': no answer. */
+export type Zones = Record<string, Records | 'fails' | 'silent'>
+
+export interface DnsServer extends AsyncDisposable {
+  /** As MARTLET_DNS_SERVERS takes it. */
+  readonly address: string
+  /** "MX example.test", in the order in which they came. */
+  readonly questions: readonly string[]
+  /** Answers longer than this over UDP are cut, so that the client asks again over TCP. */
+  udpBytesMax: number
+}
+
+const NXDOMAIN = 3
+const SERVFAIL = 2
+
+export async function startDns(zones: Zones): Promise<DnsServer> {
+  const questions: string[] = []
+  const server = { udpBytesMax: 512 }
+  const sockets = new Set<Socket>()
+  const { udp, tcp, port } = await listen()
+  tcp.on('connection', serveTcp)
+
+  udp.on('message', (message, { address, port: from }) => {
+    const answer = reply(message)
+    if (!answer) return
+    const whole = packet.encode(answer)
+    const sent =
+      whole.length <= server.udpBytesMax
+        ? whole
+        : packet.encode({ ...answer, answers: [], flags: answer.flags! | packet.TRUNCATED_RESPONSE })
+    udp.send(sent, from, address)
+  })
+
+  return Object.assign(server, {
+    address: `127.0.0.1:${port}`,
+    questions,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await Promise.all([new Promise<void>((done) => udp.close(done)), new Promise((done) => tcp.close(done))])
+    },
+  })
+
+  function serveTcp(socket: Socket): void {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => socket.destroy())
+    socket.on('data', (chunk) => {
+      const answer = reply(chunk.subarray(2))
+      if (!answer) return
+      const whole = packet.encode(answer)
+      const length = Buffer.alloc(2)
+      length.writeUInt16BE(whole.length)
+      socket.write(Buffer.concat([length, whole]))
+    })
+  }
+
+  function reply(message: Buffer): packet.Packet | undefined {
+    const query = packet.decode(message)
+    const [question] = query.questions ?? []
+    if (!question) return undefined
+    const name = question.name.toLowerCase()
+    questions.push(`${question.type} ${name}`)
+    const records = zones[name]
+    if (records === 'silent') return undefined
+    const rcode = records === 'fails' ? SERVFAIL : records === undefined ? NXDOMAIN : 0
+    return {
+      id: query.id!,
+      type: 'response',
+      flags: packet.RECURSION_DESIRED | packet.RECURSION_AVAILABLE | rcode,
+      questions: [question],
+      answers: typeof records === 'object' ? answersOf(question, records) : [],
+    }
+  }
+}
+
+function answersOf(question: packet.Question, records: Records): packet.Answer[] {
+  const { name } = question
+  const ttl = 60
+  if (question.type === 'MX') return (records.MX ?? []).map((data) => ({ type: 'MX', name, ttl, data }))
+  if (question.type === 'A') return (records.A ?? []).map((data) => ({ type: 'A', name, ttl, data }))
+  if (question.type === 'AAAA') return (records.AAAA ?? []).map((data) => ({ type: 'AAAA', name, ttl, data }))
+  if (question.type === 'TXT') return (records.TXT ?? []).map((data) => ({ type: 'TXT', name, ttl, data }))
+  return []
+}
+
+/** One port for both: another is taken where TCP's is not free. */
+async function listen(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
+  const udp = createSocket('udp4')
+  await new Promise<void>((done) => udp.bind(0, '127.0.0.1', done))
+  const { port } = udp.address()
+  const tcp = createServer()
+  try {
+    tcp.listen(port, '127.0.0.1')
+    await once(tcp, 'listening')
+    return { udp, tcp, port }
+  } catch {
+    udp.close()
+    return listen()
+  }
+}

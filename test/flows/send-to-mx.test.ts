@@ -1,0 +1,474 @@
+/** Mail to foreign domains, straight to their mail servers: real DNS, real SMTP servers, all on loopback. */
+import { expect, test } from 'vitest'
+import type { Limits } from '../../src/config.ts'
+import { createSelfSigned } from '../../src/net/self-signed.ts'
+import { type Behaviour, CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
+import { startDns, type Zones } from '../dns-server.ts'
+import { judgeSignature } from '../signature.ts'
+import { startWorld, type World } from '../world.ts'
+
+/** A world whose mail for `a.test` (and `b.test`, `c.test`, …) goes to the servers that are described. */
+async function withMxs(
+  behaviours: readonly Behaviour[],
+  { zones = {}, limits = {}, env = {} }: { zones?: Zones; limits?: Partial<Limits>; env?: Record<string, string> } = {},
+) {
+  const { mxs, port, [Symbol.asyncDispose]: closeMxs } = await startMxs(...behaviours)
+  const own: Zones = {}
+  for (const index of behaviours.keys()) {
+    const letter = 'abcdef'[index]!
+    own[`${letter}.test`] = { MX: [{ preference: 10, exchange: `mx.${letter}.test` }] }
+    own[`mx.${letter}.test`] = { A: [mxAddress(index)] }
+  }
+  const dns = await startDns({ ...own, ...zones })
+  const world = await startWorld({
+    env: { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: `${port}`, MARTLET_DNS_SERVERS: dns.address, ...env },
+    limits: {
+      deliveryRetryFirstMs: 20,
+      queuePollMs: 20,
+      dnsTryMs: 100,
+      dnsTriesMax: 1,
+      shutdownGraceMs: 50,
+      ...limits,
+    },
+  })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
+  const socket = await world.subscribe({
+    eventTypes: ['message.delivered', 'message.delayed', 'message.bounced', 'message.held'],
+  })
+  return {
+    ...{ world, mxs: mxs as readonly CatchingMx[], dns, ada, socket, port },
+    async send(to: string | string[], more: { subject?: string; text?: string; attachments?: object[] } = {}) {
+      const mail = { to, subject: 'hello', text: 'hello', ...more }
+      return world.agentmail.inboxes.messages.send(ada.inboxId, mail as never)
+    },
+    deliveries: (messageId: string) => deliveriesOf(world, ada.email, messageId),
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]()
+      await dns[Symbol.asyncDispose]()
+      await closeMxs.call(undefined)
+    },
+  }
+}
+
+async function deliveriesOf(world: World, inbox: string, messageId: string) {
+  const { body } = await world.request(
+    'GET',
+    `/v0/inboxes/${inbox}/messages/${encodeURIComponent(messageId)}/deliveries`,
+  )
+  return body.deliveries
+}
+
+test('a mail reaches the mail server of a foreign domain, and its signature still holds there', async () => {
+  await using all = await withMxs([{}])
+  const text = `grüße\r\n.\r\n..two dots\r\n${'long '.repeat(400)}`
+  const sent = await all.send('Zoë <zoe@a.test>', { subject: 'grüße', text })
+
+  const mail = await all.mxs[0]!.mail()
+  expect(mail).toMatchObject({ to: ['zoe@a.test'], isTls: false })
+  expect(mail.from).toMatch(/^<ada@mail\.localhost>/)
+  expect(all.mxs[0]!.commands[0]).toBe('EHLO mail.localhost')
+  const raw = await all.world.agentmail.inboxes.messages.getRaw(all.ada.inboxId, sent.messageId)
+  expect(mail.data).toBe(await (await fetch(raw.downloadUrl)).text())
+  for (const line of mail.wire.toString('latin1').split('\r\n')) expect(line).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
+  expect(await judgeSignature(mail.data, all.world.dataDir)).toBe('pass')
+
+  expect((await all.socket.next('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ state: 'delivered', last_code: 250, last_enhanced_code: '2.0.0', attempts: 1 })
+  expect(delivery.history).toMatchObject([
+    { target: 'direct', outcome: 'delivered', reply: '250 2.0.0 taken', remote: `mx.a.test [127.0.0.2]:${all.port}` },
+  ])
+  expect(delivery.history[0]).not.toHaveProperty('tls')
+  const copy = await all.world.agentmail.inboxes.messages.get(all.ada.inboxId, sent.messageId)
+  expect(copy.labels).toEqual(['delivered', 'sent'])
+})
+
+test('the servers are tried by preference, and one that does not answer is passed over', async () => {
+  const greetings: Behaviour[] = [{}, { greeting: '554 5.3.2 not today' }, { greeting: '421 4.3.2 going down' }]
+  await using all = await withMxs(greetings, {
+    zones: {
+      'many.test': {
+        MX: [
+          { preference: 40, exchange: 'mx.a.test' },
+          { preference: 10, exchange: 'refused.test' },
+          { preference: 20, exchange: 'mx.b.test' },
+          { preference: 30, exchange: 'mx.c.test' },
+        ],
+      },
+      'refused.test': { A: ['127.0.0.99'] }, // nobody listens there
+    },
+  })
+  const sent = await all.send('zoe@many.test')
+
+  await all.mxs[0]!.mail()
+  await all.socket.next('message.delivered')
+  expect(all.mxs.map((mx) => mx.connections)).toEqual([1, 1, 1])
+  expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
+})
+
+test('a domain without MX gets its mail at its own address (RFC 5321 §5.1)', async () => {
+  await using all = await withMxs([{}], { zones: { 'plain.test': { A: [mxAddress(0)] } } })
+  await all.send('zoe@plain.test')
+  expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@plain.test'])
+})
+
+test('an address literal is delivered to', async () => {
+  await using all = await withMxs([{}])
+  await all.send(`zoe@[${mxAddress(0)}]`)
+  expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@[127.0.0.2]'])
+})
+
+test.each<[string, Zones, string, string, RegExp]>([
+  ['no such domain', {}, 'gone.test', '5.1.2', /cannot go to gone\.test: there is no such domain; check the address/],
+  ['neither MX nor address', { 'empty.test': { TXT: ['x'] } }, 'empty.test', '5.4.4', /it has no mail server/],
+  [
+    'a mail server without address',
+    { 'lost.test': { MX: [{ preference: 1, exchange: 'nowhere.test' }] } },
+    'lost.test',
+    '5.4.4',
+    /it has no mail server/,
+  ],
+  [
+    'a null MX',
+    { 'null.test': { MX: [{ preference: 0, exchange: '.' }], A: ['127.0.0.2'] } },
+    'null.test',
+    '5.1.10',
+    /it says in DNS that it takes no mail \(null MX\)/,
+  ],
+  [
+    'ourselves as the mail server',
+    {
+      'loop.test': {
+        MX: [
+          { preference: 10, exchange: 'Mail.localhost' },
+          { preference: 10, exchange: 'mx.a.test' },
+        ],
+      },
+    },
+    'loop.test',
+    '5.4.6',
+    /its mail server is this one \(mail\.localhost\)/,
+  ],
+])('%s: bounces at once and says why', async (_name, zones, domain, enhancedCode, words) => {
+  await using all = await withMxs([{}], { zones })
+  const sent = await all.send(`zoe@${domain}`)
+
+  const { bounce } = await all.socket.next('message.bounced')
+  expect(bounce).toMatchObject({ type: 'Permanent', recipients: [{ address: `zoe@${domain}`, status: enhancedCode }] })
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ state: 'bounced', attempts: 1, last_enhanced_code: enhancedCode })
+  expect(delivery.last_reply).toMatch(words)
+  expect(all.mxs[0]!.connections).toBe(0)
+})
+
+test('servers that are preferred to ourselves are used', async () => {
+  const preferred = [
+    { preference: 20, exchange: 'mail.localhost' },
+    { preference: 10, exchange: 'mx.a.test' },
+  ]
+  await using all = await withMxs([{}], { zones: { 'loop.test': { MX: preferred } } })
+  await all.send('zoe@loop.test')
+  await all.mxs[0]!.mail()
+})
+
+test('a server that answers by our own name is not sent to', async () => {
+  await using all = await withMxs([{ name: 'mail.localhost' }])
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.bounced')
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ last_enhanced_code: '5.4.6' })
+  expect(delivery.last_reply).toMatch(/answers by the name of this one/)
+})
+
+test.each([
+  ['a mail server in a private network', 'zoe@a.test', 'mx.a.test [127.0.0.2]'],
+  ['an address in place of a name', 'zoe@ip.test', '[127.0.0.2]'],
+  ['an address literal', 'zoe@[127.0.0.2]', '[127.0.0.2]'],
+  ['an address in a private network without MX', 'zoe@plain.test', 'plain.test [127.0.0.2]'],
+])('%s is not called where that is not allowed', async (_name, address, place) => {
+  await using all = await withMxs([{}], {
+    env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+    zones: {
+      'ip.test': { MX: [{ preference: 1, exchange: '127.0.0.2' }] },
+      'plain.test': { A: ['127.0.0.2'], AAAA: ['::1'] },
+    },
+  })
+  const sent = await all.send(address)
+
+  await all.socket.next('message.bounced')
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ state: 'bounced', last_enhanced_code: '5.4.4' })
+  expect(delivery.last_reply).toContain(`${place}`)
+  expect(delivery.last_reply).toContain('lies in a private network, which this server may not call')
+  expect(all.mxs[0]!.connections).toBe(0)
+})
+
+const MOMENT = { deliveryGreetingMs: 150, deliveryCommandMs: 150, deliveryDataMs: 150 }
+
+test.each<[string, Behaviour, string, RegExp]>([
+  [
+    'hangs after EHLO',
+    { on: (line) => (/^EHLO/.test(line) ? 'hang' : undefined) },
+    '4.4.1',
+    /gave no answer in time before it took any mail/,
+  ],
+  ['hangs before its greeting', { greeting: 'hang' }, '4.4.1', /mx\.a\.test gave no answer in time before it took any/],
+  ['closes before its greeting', { greeting: 'close' }, '4.4.2', /broke the connection before it took any mail/],
+  [
+    'greets with 421',
+    { greeting: '421 4.3.2 busy' },
+    '4.3.2',
+    /ended the session before it took any mail.*: 421 4.3.2 busy/,
+  ],
+  [
+    'hangs after MAIL',
+    { on: (line) => (/^MAIL/.test(line) ? 'hang' : undefined) },
+    '4.4.1',
+    /no answer in time before it took the mail/,
+  ],
+  [
+    'hangs after DATA',
+    { on: (line) => (line === 'DATA' ? 'hang' : undefined) },
+    '4.4.1',
+    /no answer in time before it took the mail/,
+  ],
+  [
+    'hangs after the mail',
+    { on: (line) => (line === '.' ? 'hang' : undefined) },
+    '4.4.1',
+    /no answer in time after it had got the whole mail; whether it took the mail is not known/,
+  ],
+  [
+    'resets after the mail',
+    { on: (line) => (line === '.' ? 'reset' : undefined) },
+    '4.4.2',
+    /broke the connection after it had got the whole mail; whether it took the mail is not known/,
+  ],
+  [
+    'says 421 in the middle',
+    { on: (line) => (/^RCPT/.test(line) ? '421 4.3.2 going down' : undefined) },
+    '4.3.2',
+    /421 4.3.2 going down/,
+  ],
+  [
+    'refuses MAIL for now',
+    { on: (line) => (/^MAIL/.test(line) ? '451 4.7.1 greylisted' : undefined) },
+    '4.7.1',
+    /does not take mail from this sender now; it is tried again: 451 4.7.1 greylisted/,
+  ],
+  [
+    'refuses the mail for now',
+    { on: (line) => (line === '.' ? '452 4.3.1 disk full' : undefined) },
+    '4.3.1',
+    /does not take this mail now; it is tried again: 452 4.3.1 disk full/,
+  ],
+])('a server that %s: the mail is delayed, and delivered when it behaves', async (_name, behaviour, status, words) => {
+  await using all = await withMxs([behaviour], { limits: MOMENT })
+  const sent = await all.send('zoe@a.test')
+
+  expect((await all.socket.next('message.delayed')).delay).toMatchObject({ recipients: ['zoe@a.test'] })
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0]).toMatchObject({ outcome: 'failed_for_now', enhanced_code: status })
+  expect(history[0].reply).toMatch(words)
+  expect(history[0].remote).toBe(`mx.a.test [127.0.0.2]:${all.port}`)
+
+  all.mxs[0]!.behaviour = {}
+  await all.socket.next('message.delivered')
+  const copy = await all.world.agentmail.inboxes.messages.get(all.ada.inboxId, sent.messageId)
+  expect(copy.labels).toEqual(['delivered', 'sent'])
+})
+
+test.each<[string, Behaviour, string, RegExp]>([
+  [
+    'the sender',
+    { on: (line) => (/^MAIL/.test(line) ? '550 5.7.1 not you' : undefined) },
+    '5.7.1',
+    /mx\.a\.test refuses mail from this sender: 550 5.7.1 not you/,
+  ],
+  [
+    'the sender, with PIPELINING',
+    {
+      extensions: ['PIPELINING'],
+      on: (line) =>
+        /^MAIL/.test(line) ? '550 5.7.1 not you' : /^RCPT|^DATA/.test(line) ? '503 5.5.1 no MAIL' : undefined,
+    },
+    '5.7.1',
+    /refuses mail from this sender: 550 5.7.1 not you/,
+  ],
+  [
+    'the recipient',
+    { on: (line) => (/^RCPT/.test(line) ? '550-5.1.1 no such\r\n550 5.1.1 user' : undefined) },
+    '5.1.1',
+    /refuses mail for this address: 550 5.1.1 no such user/,
+  ],
+  [
+    'the content',
+    { on: (line) => (line === '.' ? '554 5.6.0 spam' : undefined) },
+    '5.6.0',
+    /refuses this mail: 554 5.6.0 spam/,
+  ],
+])('a server that refuses %s for good: the mail bounces with its words', async (_name, behaviour, status, words) => {
+  await using all = await withMxs([behaviour])
+  const sent = await all.send('zoe@a.test')
+
+  const { bounce } = await all.socket.next('message.bounced')
+  expect(bounce.recipients).toEqual([{ address: 'zoe@a.test', status }])
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ state: 'bounced', attempts: 1 })
+  expect(delivery.last_reply).toMatch(words)
+  expect(all.mxs[0]!.mails).toEqual([])
+  await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
+  expect(all.mxs[0]!.commands.at(-1)).toBe('QUIT')
+})
+
+test.each([[['8BITMIME']], [['PIPELINING']]])('recipients fail each by itself (%j)', async (extensions) => {
+  const replies: Record<string, string> = { gone: '550 5.1.1 gone', busy: '450 4.2.1 busy' }
+  const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
+  await using all = await withMxs([{ extensions, on }], { limits: { deliveryRetryFirstMs: 600_000 } })
+  const sent = await all.send(['gone@a.test', 'zoe@a.test', 'busy@a.test'])
+
+  expect((await all.socket.next('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
+  const deliveries = await all.deliveries(sent.messageId)
+  expect(
+    deliveries.map((each: { recipient: string; state: string; last_code: number }) => [
+      each.recipient,
+      each.state,
+      each.last_code,
+    ]),
+  ).toEqual([
+    ['gone@a.test', 'bounced', 550],
+    ['zoe@a.test', 'delivered', 250],
+    ['busy@a.test', 'queued', 450],
+  ])
+  expect(all.mxs[0]!.mails).toHaveLength(1)
+})
+
+test('where every recipient is refused, no mail is sent', async () => {
+  await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
+  await all.send(['zoe@a.test', 'bob@a.test'])
+  await all.socket.next('message.bounced')
+  expect(all.mxs[0]!.commands).not.toContain('DATA')
+})
+
+test('DNS that fails or is silent delays the mail', async () => {
+  await using all = await withMxs([{}], {
+    zones: { 'fails.test': 'fails', 'silent.test': 'silent' },
+    limits: { deliveryRetryFirstMs: 600_000 },
+  })
+  for (const domain of ['fails.test', 'silent.test']) {
+    const sent = await all.send(`zoe@${domain}`)
+    await all.socket.next('message.delayed')
+    const [delivery] = await all.deliveries(sent.messageId)
+    expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.3' })
+    expect(delivery.last_reply).toMatch(/DNS gives no answer \(.+\); it is tried again/)
+  }
+})
+
+test('servers that refuse connections delay the mail, each named', async () => {
+  await using all = await withMxs([{}], {
+    zones: {
+      'down.test': { MX: [{ preference: 1, exchange: 'mx.down.test' }] },
+      'mx.down.test': { A: ['127.0.0.98', '127.0.0.99'] },
+    },
+    limits: { deliveryRetryFirstMs: 600_000 },
+  })
+  const sent = await all.send('zoe@down.test')
+  await all.socket.next('message.delayed')
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.1' })
+  expect(delivery.last_reply).toBe(
+    `The mail cannot go to down.test: [127.0.0.98]:${all.port}: connection refused; [127.0.0.99]:${all.port}: connection refused; it is tried again`,
+  )
+})
+
+test('TLS is used where it is offered, and the certificate need not be one that can be verified', async () => {
+  const tls = await createSelfSigned({ hostname: 'mx.a.test', nowMs: Date.now() })
+  await using all = await withMxs([{ tls }])
+  const sent = await all.send('zoe@a.test')
+  expect((await all.mxs[0]!.mail()).isTls).toBe(true)
+  await all.socket.next('message.delivered')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0].tls).toBe('TLSv1.3 (unverified)')
+})
+
+test.each<[string, Behaviour, number]>([
+  ['whose handshake is broken', { tls: 'broken' }, 2],
+  ['that offers STARTTLS and refuses it', { extensions: ['STARTTLS'] }, 1],
+])('a server %s gets the mail without TLS', async (_name, behaviour, connections) => {
+  await using all = await withMxs([behaviour])
+  const sent = await all.send('zoe@a.test')
+  expect(await all.mxs[0]!.mail()).toMatchObject({ isTls: false, connection: connections })
+  await all.socket.next('message.delivered')
+  expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
+})
+
+test('a mail larger than the server says it takes is not sent to it', async () => {
+  await using all = await withMxs([{ extensions: ['SIZE 1000'] }])
+  const sent = await all.send('zoe@a.test', { text: 'x'.repeat(2_000) })
+  await all.socket.next('message.bounced')
+  const [delivery] = await all.deliveries(sent.messageId)
+  expect(delivery).toMatchObject({ last_enhanced_code: '5.3.4' })
+  expect(delivery.last_reply).toMatch(/^mx\.a\.test takes at most 1000 bytes, and the mail has \d{4}; send smaller/)
+  expect(all.mxs[0]!.commands.some((line) => line.startsWith('MAIL'))).toBe(false)
+})
+
+test('an international address goes to a server that takes it, and bounces at one that does not', async () => {
+  await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8', 'SIZE'] }, { extensions: ['8BITMIME'] }])
+  const sent = await all.send(['zoë@a.test', 'zoë@b.test'])
+
+  const mail = await all.mxs[0]!.mail()
+  expect(mail.to).toEqual(['zoë@a.test'])
+  expect(mail.from).toMatch(/^<ada@mail\.localhost> SMTPUTF8 BODY=8BITMIME SIZE=\d+$/)
+  await Promise.all([all.socket.next('message.bounced'), all.socket.next('message.delivered')])
+  const deliveries = await all.deliveries(sent.messageId)
+  expect(deliveries).toMatchObject([{ state: 'delivered' }, { state: 'bounced', last_enhanced_code: '5.6.7' }])
+  expect(deliveries[1].last_reply).toMatch(/^mx\.b\.test cannot take mail with addresses outside of ASCII/)
+})
+
+test('SMTPUTF8 is asked for too where only the header needs it', async () => {
+  await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8'] }, { extensions: ['8BITMIME', 'SMTPUTF8'] }])
+  await all.send(['zoë@a.test', 'bob@b.test'])
+  expect((await all.mxs[1]!.mail()).from).toBe('<ada@mail.localhost> BODY=8BITMIME SMTPUTF8')
+})
+
+test('an international domain needs no SMTPUTF8', async () => {
+  await using all = await withMxs([{}], {
+    zones: { 'xn--bcher-kva.test': { MX: [{ preference: 1, exchange: 'mx.a.test' }] } },
+  })
+  await all.send('zoe@bücher.test')
+  expect(await all.mxs[0]!.mail()).toMatchObject({ to: ['zoe@xn--bcher-kva.test'], from: '<ada@mail.localhost>' })
+})
+
+test('a destination that hangs, with a backlog, does not delay another', async () => {
+  await using all = await withMxs([{ greeting: 'hang' }, {}], { limits: { deliveryLaneConcurrencyMax: 2 } })
+  for (let count = 0; count < 30; count++) await all.send('zoe@a.test')
+  await all.mxs[0]!.until(() => all.mxs[0]!.connections === 2)
+  await all.send('bob@b.test')
+  expect((await all.mxs[1]!.mail()).to).toEqual(['bob@b.test'])
+  expect(all.mxs[0]!.connections).toBe(2)
+})
+
+test('held mail that is released goes the way that it was released to', async () => {
+  await using relay = new CatchingMx({})
+  await relay.listen('127.0.0.1', 0)
+  const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
+  await using all = await withMxs([{}], { env })
+  for (const route of ['direct', 'relay']) {
+    const { messageId } = await all.send(`${route}@a.test`)
+    await all.socket.next('message.held')
+    const body = { inbox_id: all.ada.email, message_id: messageId, route }
+    expect((await all.world.request('POST', '/v0/queue/release', { body })).body).toEqual({ changed: 1 })
+  }
+  expect((await all.mxs[0]!.mail()).to).toEqual(['direct@a.test'])
+  expect((await relay.mail()).to).toEqual(['relay@a.test'])
+})
+
+test('a stop closes connections that hang, and the mail goes out after the start', async () => {
+  await using all = await withMxs([{ greeting: 'hang' }])
+  await all.send('zoe@a.test')
+  const [mx] = all.mxs
+  await mx!.until(() => mx!.connections === 1)
+  mx!.behaviour = {}
+  await all.world.restart()
+  expect((await mx!.mail()).to).toEqual(['zoe@a.test'])
+})

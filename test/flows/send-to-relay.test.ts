@@ -1,0 +1,213 @@
+/** Mail to foreign domains by the operator's relay: login, TLS, kept connections, and a relay that is not well. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SMTPServer } from 'smtp-server'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/config.ts'
+import { createSelfSigned } from '../../src/net/self-signed.ts'
+import { type Behaviour, CatchingMx } from '../catching-mx.ts'
+import { startServer } from '../server-process.ts'
+import { judgeSignature } from '../signature.ts'
+import { startWorld } from '../world.ts'
+
+const PASSWORD = 'p@ss/word%with:signs'
+const CREDENTIALS = `ada%40relay:${encodeURIComponent(PASSWORD)}`
+
+async function startRelay(behaviour: Behaviour, port = 0): Promise<CatchingMx> {
+  const relay = new CatchingMx(behaviour)
+  await relay.listen('127.0.0.1', port)
+  return relay
+}
+
+async function startSender(url: string, limits: Partial<Limits> = {}, env: Record<string, string> = {}) {
+  const world = await startWorld({
+    env: { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: url, ...env },
+    limits: { deliveryRetryFirstMs: 20, queuePollMs: 20, shutdownGraceMs: 50, ...limits },
+  })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.delivered', 'message.delayed', 'message.bounced'] })
+  return {
+    ...{ world, ada, socket },
+    send: (to: string | string[]) =>
+      world.agentmail.inboxes.messages.send(ada.inboxId, { to: to as string, subject: 'hello', text: 'hello' }),
+    async deliveries(messageId: string) {
+      const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(messageId)}/deliveries`
+      return (await world.request('GET', path)).body.deliveries
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  }
+}
+
+test('all foreign mail goes to the relay after a login, and its signature holds', async () => {
+  await using relay = await startRelay({ auth: `ada@relay:${PASSWORD}` })
+  await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
+  const sent = await all.send(['zoe@a.test', 'bob@b.test'])
+
+  const mails = [await relay.mail(1), await relay.mail(2)]
+  expect(mails.flatMap((mail) => mail.to).sort()).toEqual(['bob@b.test', 'zoe@a.test'])
+  expect(await judgeSignature(mails[0]!.data, all.world.dataDir)).toBe('pass')
+  await all.socket.next('message.delivered')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history).toMatchObject([
+    { target: 'relay', outcome: 'delivered', code: 250, remote: `127.0.0.1:${relay.port}` },
+  ])
+})
+
+test('a connection is kept for the next mail, for as many as the limit says', async () => {
+  await using relay = await startRelay({})
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayMessagesMax: 3 })
+  for (let number = 1; number <= 4; number++) {
+    await all.send('zoe@a.test')
+    await all.socket.next('message.delivered')
+  }
+  expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 1, 1, 2])
+  expect(relay.commands.filter((line) => line === 'QUIT')).toEqual(['QUIT'])
+})
+
+test('a connection that waits for mail is closed after a while', async () => {
+  await using relay = await startRelay({})
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayIdleMs: 50 })
+  await all.send('zoe@a.test')
+  await relay.until(() => relay.connections === 1 && relay.openConnections === 0)
+  expect(relay.commands.at(-1)).toBe('QUIT')
+})
+
+test('a kept connection that the relay has closed costs the next mail nothing', async () => {
+  await using relay = await startRelay({ on: (line) => (line === 'RSET' ? 'reset' : undefined) })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
+  for (let number = 1; number <= 2; number++) {
+    const sent = await all.send('zoe@a.test')
+    await all.socket.next('message.delivered')
+    expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
+  }
+  expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 2])
+})
+
+test('no more connections are opened than the limit says', async () => {
+  await using relay = await startRelay({ on: (line) => (line === '.' ? 'hang' : undefined) })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayConnectionsMax: 2 })
+  for (const letter of 'abcdef') await all.send(`zoe@${letter}.test`)
+  await relay.until(() => relay.commands.filter((line) => line === 'DATA').length === 2)
+  expect(relay.connections).toBe(2)
+})
+
+test('a relay that takes another password delays the mail, and no password is told to anybody', async () => {
+  await using relay = await startRelay({ auth: 'ada@relay:another' })
+  await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
+  const sent = await all.send('zoe@a.test')
+
+  await all.socket.next('message.delayed')
+  const deliveries = await all.deliveries(sent.messageId)
+  expect(deliveries[0].history[0]).toMatchObject({ outcome: 'failed_for_now', code: 535, enhanced_code: '5.7.8' })
+  expect(deliveries[0].history[0].reply).toMatch(
+    /^The relay 127\.0\.0\.1 does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL; .*: 535 5\.7\.8 who are you\?$/,
+  )
+  expect(JSON.stringify(deliveries)).not.toContain(PASSWORD)
+
+  relay.behaviour = { auth: `ada@relay:${PASSWORD}` }
+  await all.socket.next('message.delivered')
+})
+
+test('a relay that offers no login where one is needed delays the mail', async () => {
+  await using relay = await startRelay({})
+  await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.delayed')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0].reply).toMatch(/broke the connection during the login|offers no way to log in/)
+  expect(relay.mails).toEqual([])
+})
+
+test('a relay that is down delays the mail, and gets it when it is back', async () => {
+  const gone = await startRelay({})
+  const { port } = gone
+  await gone[Symbol.asyncDispose]()
+  await using all = await startSender(`smtp://127.0.0.1:${port}`)
+  const sent = await all.send('zoe@a.test')
+
+  await all.socket.next('message.delayed')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0]).toMatchObject({ enhanced_code: '4.4.1', remote: `127.0.0.1:${port}` })
+  expect(history[0].reply).toBe('The relay 127.0.0.1 cannot be reached: connection refused; the mail is tried again')
+  await using back = await startRelay({}, port)
+  await back.mail()
+})
+
+test('a certificate of the relay that cannot be verified is refused, before a password is sent', async () => {
+  const tls = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
+  await using relay = await startRelay({ tls, isImplicitTls: true, auth: `ada@relay:${PASSWORD}` })
+  await using all = await startSender(`smtps://${CREDENTIALS}@127.0.0.1:${relay.port}`)
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.delayed')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0]).toMatchObject({ outcome: 'failed_for_now', enhanced_code: '4.7.5' })
+  expect(history[0].reply).toMatch(/could not agree with this server on TLS \(.*self-signed certificate.*\)/)
+  expect(relay.commands).toEqual([])
+})
+
+// 0.0.0.0 reaches this machine, and is no loopback address: the relay could as well be far away.
+test.each([
+  ['offers no TLS', undefined, /does not support required STARTTLS|Error upgrading connection/],
+  ['has a certificate that cannot be verified', 'relay.test', /self-signed certificate/],
+])('a password is not sent to a relay elsewhere that %s', async (_name, hostname, words) => {
+  const tls = hostname === undefined ? undefined : await createSelfSigned({ hostname, nowMs: Date.now() })
+  await using relay = await startRelay({ ...(tls && { tls }), auth: `ada@relay:${PASSWORD}` })
+  await using all = await startSender(`smtp://${CREDENTIALS}@0.0.0.0:${relay.port}`)
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.delayed')
+  const [{ history }] = await all.deliveries(sent.messageId)
+  expect(history[0]).toMatchObject({ outcome: 'failed_for_now', target: 'relay' })
+  expect(history[0].reply).toMatch(words)
+  expect(relay.commands.filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([])
+})
+
+// As its own process, since a certificate authority of one's own is given to node by the environment.
+test('smtps to a relay whose certificate is good, which is a stock server', { timeout: 60_000 }, async () => {
+  await using world = await startWorld() // for its folder only
+  const { cert, key } = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
+  await writeFile(join(world.dataDir, 'ca.pem'), cert)
+  const mails: string[] = []
+  let login = ''
+  const stock = new SMTPServer({
+    ...{ secure: true, cert, key, authMethods: ['LOGIN'] },
+    onAuth(auth, _session, done) {
+      login = `${auth.username}:${auth.password}`
+      done(null, { user: 'ada' })
+    },
+    onData(stream, _session, done) {
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk) => chunks.push(chunk))
+      stream.on('end', () => {
+        mails.push(Buffer.concat(chunks).toString())
+        done()
+      })
+    },
+  })
+  await new Promise<void>((resolve) => stock.listen(0, '127.0.0.1', resolve))
+  const { port } = stock.server.address() as { port: number }
+  const server = await startServer({
+    ...{ MARTLET_DATA_DIR: join(world.dataDir, 'own'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{ MARTLET_ROOT_KEY: world.rootKey, NODE_EXTRA_CA_CERTS: join(world.dataDir, 'ca.pem') },
+    ...{ MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtps://${CREDENTIALS}@localhost:${port}` },
+  })
+  onTestFinished(async () => {
+    server.signal('SIGKILL')
+    await new Promise<void>((resolve) => stock.close(resolve))
+  })
+  const headers = { authorization: `Bearer ${world.rootKey}`, 'content-type': 'application/json' }
+  // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+  const ask = async (path: string, body?: object): Promise<any> => {
+    const request = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers }
+    return (await fetch(`${server.url}/v0${path}`, request)).json()
+  }
+  const inbox = await ask('/inboxes', { username: 'ada' })
+  const mail = { to: 'zoe@a.test', subject: 'hello', text: 'a line\n.\nand another' }
+  const sent = await ask(`/inboxes/${inbox.inbox_id}/messages/send`, mail)
+  const path = `/inboxes/${inbox.inbox_id}/messages/${encodeURIComponent(sent.message_id)}/deliveries`
+  const history = async () => (await ask(path)).deliveries[0].history
+  await expect.poll(history, { timeout: 20_000 }).toMatchObject([{ outcome: 'delivered', tls: 'TLSv1.3' }])
+  expect(mails).toHaveLength(1)
+  expect(mails[0]).toContain('a line\r\n.\r\nand another')
+  expect(login).toBe(`ada@relay:${PASSWORD}`)
+  expect(JSON.stringify(server.lines)).not.toContain(PASSWORD)
+})

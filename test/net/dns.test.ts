@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { createDns, isNoRecord } from '../../src/net/dns.ts'
+import { startDns, type Zones } from '../dns-server.ts'
+
+const zones: Zones = {
+  'both.test': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'] },
+  'six.test': { AAAA: ['2001:db8::2'] },
+  'empty.test': {},
+  'fails.test': 'fails',
+  'silent.test': 'silent',
+  'many.test': {
+    MX: Array.from({ length: 60 }, (_, index) => ({ preference: index, exchange: `mail-server-${index}.many.test` })),
+  },
+}
+
+async function ask() {
+  const server = await startDns(zones)
+  const dns = createDns({ servers: [server.address], limits: { dnsTryMs: 50, dnsTriesMax: 2 } })
+  return { server, dns, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
+test('the resolvers of the settings are asked, over TCP where an answer is long', async () => {
+  await using all = await ask()
+  const records = await all.dns.mx('many.test')
+  expect(records).toHaveLength(60)
+  expect(records).toContainEqual({ exchange: 'mail-server-7.many.test', priority: 7 })
+  expect(all.server.questions.filter((question) => question === 'MX many.test').length).toBeGreaterThan(1)
+})
+
+test('addresses of both families, IPv4 first', async () => {
+  await using all = await ask()
+  expect((await all.dns.addresses('both.test')).sort()).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+  expect((await all.dns.addresses('both.test'))[2]).toBe('2001:db8::1')
+  expect(await all.dns.addresses('six.test')).toEqual(['2001:db8::2'])
+})
+
+test('an address is its own, and localhost is this machine, unasked', async () => {
+  await using all = await ask()
+  expect(await all.dns.addresses('192.0.2.9')).toEqual(['192.0.2.9'])
+  expect(await all.dns.addresses('::1')).toEqual(['::1'])
+  expect(await all.dns.addresses('LOCALHOST')).toEqual(['127.0.0.1', '::1'])
+  expect(await all.dns.addresses('hooks.localhost')).toEqual(['127.0.0.1', '::1'])
+  expect(all.server.questions).toEqual([])
+  await expect(all.dns.addresses('notlocalhost')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+})
+
+test.each([
+  ['gone.test', 'ENOTFOUND', true],
+  ['empty.test', 'ENODATA', true],
+  ['fails.test', 'ESERVFAIL', false],
+  ['silent.test', 'ETIMEOUT', false],
+])('%s: %s, and whether that is for good', async (name, code, isForGood) => {
+  await using all = await ask()
+  for (const question of ['mx', 'a', 'aaaa', 'addresses'] as const) {
+    const error = await all.dns[question](name).catch((reason) => reason)
+    expect(error).toMatchObject({ code })
+    expect(isNoRecord(error)).toBe(isForGood)
+  }
+})
+
+test('a resolver that is silent is asked as often as the limit says, and no longer waited for', async () => {
+  await using all = await ask()
+  await expect(all.dns.a('silent.test')).rejects.toThrow()
+  expect(all.server.questions).toEqual(['A silent.test', 'A silent.test'])
+})

@@ -1,0 +1,139 @@
+/** Which recipients a look at the queue claims, when rooms are small and there are many lanes. */
+import { expect, test } from 'vitest'
+import { createLanes, type Lane } from '../../src/mail/sending/lanes.ts'
+import { insertRecipients } from '../store/rows.ts'
+import { openTestStore, type TestStore } from '../store/test-store.ts'
+
+interface Settings {
+  readonly lane?: number
+  readonly all?: number
+  readonly page?: number
+  readonly laneOf?: (domain: string) => Partial<Lane>
+}
+
+function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = () => ({}) }: Settings) {
+  const lanes = createLanes({
+    ...{ store, owner: 'process', clock: Date.now },
+    laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: lane, ...laneOf(domain) }),
+    limits: {
+      ...{ deliveryLeaseMs: 60_000, deliveryConcurrencyMax: all },
+      ...{ deliveryRecipientsMax: 100, deliveryLanesMax: page },
+    },
+  })
+  return {
+    ...lanes,
+    /** Claims and begins until the look is over; domains with the number of hand-overs. */
+    async look() {
+      const begun: string[] = []
+      for (let isMore = true; isMore; ) {
+        const found = await lanes.claim()
+        for (const { lane, rows } of found.claimed) {
+          for (const _mail of rows) lanes.began(lane)
+          begun.push(`${rows[0]!.domain} ${rows.length}`)
+        }
+        isMore = found.isMore
+      }
+      return begun
+    },
+  }
+}
+
+/** Mails of one recipient each. */
+async function queue(store: TestStore, domain: string, mails = 1): Promise<void> {
+  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain))
+}
+
+const outside = (name: string): Lane => ({ name, isLocal: false, concurrencyMax: 1 })
+
+test('a lane without room is left alone, and the others are not', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 3)
+  await queue(store, 'b.test')
+  const lanes = lanesOf(store, {})
+  expect(await lanes.look()).toEqual(['a.test 1', 'b.test 1'])
+  expect(await lanes.look()).toEqual([])
+  lanes.ended(outside('a.test'))
+  expect(await lanes.look()).toEqual(['a.test 1'])
+})
+
+test('what is claimed has room: no lease is held for what waits', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 10)
+  const lanes = lanesOf(store, { lane: 3 })
+  expect(await lanes.look()).toEqual(['a.test 3'])
+  const leased = await store.db.selectFrom('recipients').select('id').where('lease_owner', 'is not', null).execute()
+  expect(leased).toHaveLength(3)
+})
+
+test('when there is room for one alone, each destination has its turn', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test', 'c.test']) await queue(store, domain, 3)
+  const lanes = lanesOf(store, { all: 1 })
+  const turns: string[] = []
+  for (let turn = 0; turn < 6; turn++) {
+    const [begun] = await lanes.look()
+    const domain = begun!.split(' ')[0]!
+    turns.push(domain)
+    lanes.ended(outside(domain))
+  }
+  expect(turns).toEqual(['a.test', 'b.test', 'c.test', 'a.test', 'b.test', 'c.test'])
+})
+
+test('domains that share a lane have their turns too', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test']) await queue(store, domain, 2)
+  const lanes = lanesOf(store, { laneOf: () => ({ name: 'relay' }) })
+  const turns: string[][] = []
+  for (let turn = 0; turn < 3; turn++) {
+    turns.push(await lanes.look())
+    lanes.ended(outside('relay'))
+  }
+  expect(turns).toEqual([['a.test 1'], ['b.test 1'], ['a.test 1']])
+})
+
+test('inboxes here are served however much goes out, and wherever they stand in the circle', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test', 'c.test', 'd.test', 'z.test']) await queue(store, domain, 3)
+  await queue(store, 'm.test', 4)
+  const laneOf = (domain: string) => (domain === 'm.test' ? { name: 'local', isLocal: true, concurrencyMax: 2 } : {})
+  const lanes = lanesOf(store, { all: 1, page: 2, laneOf })
+  expect(await lanes.look()).toEqual(['a.test 1', 'm.test 2'])
+  lanes.ended({ name: 'local', isLocal: true, concurrencyMax: 2 })
+  expect(await lanes.look()).toEqual(['m.test 1'])
+})
+
+test('a circle that begins in the middle comes round to the beginning', async () => {
+  await using store = await openTestStore()
+  const laneOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
+  for (const domain of ['b.test', 'c.test']) await queue(store, domain)
+  const lanes = lanesOf(store, { all: 1, laneOf })
+  expect(await lanes.look()).toEqual(['b.test 1']) // c.test is passed over: the next circle begins there
+  await queue(store, 'a.test')
+  expect(await lanes.look()).toEqual(['a.test 1'])
+})
+
+test('what is on its way to inboxes here takes no room from what goes out', async () => {
+  await using store = await openTestStore()
+  const laneOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
+  await queue(store, 'a.test')
+  const lanes = lanesOf(store, { all: 1, laneOf })
+  expect(await lanes.look()).toEqual(['a.test 1'])
+  await queue(store, 'b.test')
+  expect(await lanes.look()).toEqual(['b.test 1'])
+})
+
+test('more domains than one look goes through are all seen', async () => {
+  await using store = await openTestStore()
+  const domains = Array.from({ length: 7 }, (_, index) => `${index}.test`)
+  for (const domain of domains) await queue(store, domain)
+  const lanes = lanesOf(store, { page: 2 })
+  expect((await lanes.look()).sort()).toEqual(domains.map((domain) => `${domain} 1`))
+})
+
+test('each claim has an owner of its own', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 2)
+  const lanes = lanesOf(store, {})
+  const owners = [await lanes.claim(), await lanes.claim()].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
+  expect(owners).toEqual(['process/1', 'process/2'])
+})

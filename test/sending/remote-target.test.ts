@@ -1,0 +1,161 @@
+/** The target for foreign mail servers with mails that our own composer would not make, and limits of time. */
+import { expect, test } from 'vitest'
+import { defaultLimits, type Limits } from '../../src/config.ts'
+import { createRemoteTarget } from '../../src/mail/sending/remote-target.ts'
+import type { Handover } from '../../src/mail/sending/target.ts'
+import { createDns } from '../../src/net/dns.ts'
+import { type Behaviour, mxAddress, startMxs } from '../catching-mx.ts'
+import { startDns, type Zones } from '../dns-server.ts'
+
+async function target(behaviours: readonly Behaviour[], limited: Partial<Limits> = {}, random = () => 0.5) {
+  const { mxs, port, [Symbol.asyncDispose]: close } = await startMxs(...behaviours)
+  const zones: Zones = {
+    'a.test': { MX: behaviours.map((_, index) => ({ preference: 10, exchange: `mx${index}.a.test` })) },
+  }
+  for (const index of behaviours.keys()) zones[`mx${index}.a.test`] = { A: [mxAddress(index)] }
+  const server = await startDns(zones)
+  const limits = { ...defaultLimits(), ...limited }
+  const dns = createDns({ servers: [server.address], limits })
+  const remote = createRemoteTarget({ dns, limits, hostname: 'me.test', port, allowPrivateNetworks: true, random })
+  return {
+    ...{ mxs, server },
+    deliver: (mail: string | Partial<Handover>, signal = new AbortController().signal) =>
+      remote.deliver(typeof mail === 'string' ? handover(mail) : { ...handover('x: y\r\n\r\nz\r\n'), ...mail }, signal),
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]()
+      await close.call(undefined)
+    },
+  }
+}
+
+function handover(mail: string, chunkBytes = 7): Handover {
+  const bytes = Buffer.from(mail)
+  return {
+    ...{ submissionId: 's', sender: 'ada@me.test', recipients: ['zoe@a.test'], sizeBytes: bytes.length },
+    async *read() {
+      for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes)
+    },
+  }
+}
+
+test.each(['8BITMIME', 'SMTPUTF8'])('8-bit text goes to a server that takes it (%s)', async (extension) => {
+  await using all = await target([{ extensions: [extension] }])
+  const mail = 'Subject: x\r\n\r\ngrüße\r\n.\r\n..\r\nlast line without end'
+  expect(await all.deliver(mail)).toMatchObject([{ kind: 'delivered' }])
+  const caught = await all.mxs[0]!.mail()
+  expect(caught.from).toBe(`<ada@me.test>${extension === '8BITMIME' ? ' BODY=8BITMIME' : ''}`)
+  expect(Buffer.from(caught.data, 'latin1').toString()).toBe(`${mail}\r\n`)
+})
+
+test('8-bit text is not sent to a server that does not take it', async () => {
+  await using all = await target([{ extensions: [] }])
+  const [outcome] = await all.deliver('Subject: x\r\n\r\ngrüße\r\n')
+  expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.3' })
+  expect(outcome!.reply).toMatch(/^mx0\.a\.test cannot take 8-bit text \(it lacks 8BITMIME\)/)
+  expect(all.mxs[0]!.commands).not.toContain('DATA')
+})
+
+test('an 8-bit header needs SMTPUTF8, wherever its chunks are cut', async () => {
+  await using all = await target([{ extensions: ['8BITMIME'] }])
+  const mail = 'Subject: 12345\r\nTo: zoë@a.test\r\n\r\nplain\r\n'
+  for (const chunkBytes of [1, 2, 3, 19, 1_000]) {
+    const { read } = handover(mail, chunkBytes)
+    expect(await all.deliver({ read })).toMatchObject([{ kind: 'failed_for_good', enhancedCode: '5.6.7' }])
+  }
+})
+
+test('an international sender needs SMTPUTF8', async () => {
+  await using all = await target([{}])
+  const [outcome] = await all.deliver({ sender: 'zoë@me.test' })
+  expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.7' })
+})
+
+test('an 8-bit body alone needs no SMTPUTF8, wherever its chunks are cut', async () => {
+  await using all = await target([{ extensions: ['8BITMIME'] }])
+  for (const chunkBytes of [1, 2, 3, 5, 1_000]) {
+    const { read } = handover('A: b\r\n\r\nü\r\n', chunkBytes)
+    expect(await all.deliver({ read })).toMatchObject([{ kind: 'delivered' }])
+  }
+})
+
+test('a mail of just the size that a server takes is sent, and one byte more is not', async () => {
+  await using all = await target([{ extensions: ['SIZE 1000'] }, { extensions: ['SIZE 1000'] }])
+  expect(await all.deliver({ sizeBytes: 1_000 })).toMatchObject([{ kind: 'delivered' }])
+  expect(await all.deliver({ sizeBytes: 1_001 })).toMatchObject([{ kind: 'failed_for_good', enhancedCode: '5.3.4' }])
+})
+
+test('a bounce goes out with the empty sender', async () => {
+  await using all = await target([{}])
+  await all.deliver({ sender: '' })
+  expect((await all.mxs[0]!.mail()).from).toBe('<>')
+})
+
+test('line ends become CRLF on the wire', async () => {
+  await using all = await target([{}])
+  await all.deliver('A: b\n\none\n.\ntwo\n')
+  expect((await all.mxs[0]!.mail()).wire.toString()).toBe('A: b\r\n\r\none\r\n..\r\ntwo\r\n')
+})
+
+test('a mail that cannot be read to its end is not sent as if it ended there', async () => {
+  await using all = await target([{}])
+  let readings = 0
+  async function* read() {
+    yield Buffer.from('A: b\r\n\r\nhalf of it\r\n')
+    if (++readings > 1) throw new Error('the disk went away')
+  }
+  await expect(all.deliver({ read })).rejects.toThrow('the disk went away')
+  await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
+  expect(all.mxs[0]!.mails).toEqual([])
+})
+
+test('one hand-over has its time, however busy the server seems', async () => {
+  // It says a line of its greeting now and then, and never ends it.
+  await using all = await target([{ greeting: '220-hello' }], { deliveryMs: 100 })
+  const [outcome] = await all.deliver({})
+  expect(outcome).toMatchObject({ kind: 'failed_for_now', enhancedCode: '4.4.1' })
+})
+
+test('the signal closes the connection at any moment', async () => {
+  for (const moment of ['greeting', 'MAIL', 'DATA', '.']) {
+    await using all = await target([
+      moment === 'greeting' ? { greeting: 'hang' } : { on: (line) => (line.startsWith(moment) ? 'hang' : undefined) },
+    ])
+    const [mx] = all.mxs
+    const abort = new AbortController()
+    const delivered = all.deliver({}, abort.signal)
+    if (moment === 'greeting') await mx!.until(() => mx!.connections === 1)
+    else await mx!.until(() => mx!.commands.some((line) => line.startsWith(moment === '.' ? 'DATA' : moment)))
+    abort.abort(new Error('stop'))
+    await expect(delivered).rejects.toThrow('stop')
+    await mx!.until(() => mx!.openConnections === 0)
+  }
+})
+
+test('servers of equal preference are taken in random order', async () => {
+  const first = async (random: () => number) => {
+    await using all = await target([{}, {}], {}, random)
+    await all.deliver({})
+    return all.mxs.map((mx) => mx.connections)
+  }
+  expect(await first(() => 0)).toEqual([0, 1])
+  expect(await first(() => 0.99)).toEqual([1, 0])
+})
+
+test('no more servers are talked to than the limit says, and DNS is asked once', async () => {
+  await using all = await target([{ greeting: '421 no' }, { greeting: '421 no' }, { greeting: '421 no' }], {
+    deliveryHostsMax: 2,
+  })
+  const [outcome] = await all.deliver({})
+  expect(outcome).toMatchObject({ kind: 'failed_for_now', code: 421 })
+  expect(all.mxs.reduce((sum, mx) => sum + mx.connections, 0)).toBe(2)
+  expect(all.server.questions.filter((question) => question.startsWith('MX'))).toEqual(['MX a.test'])
+})
+
+test('a reply is kept on one line and not longer than the limit', async () => {
+  const greeting = `250-5 lines\r\n250-\u0007bell\r\n250 ${'x'.repeat(200)}`
+  await using all = await target([{ on: (line) => (line === '.' ? greeting : undefined) }], {
+    deliveryReplyCharsMax: 30,
+  })
+  const [outcome] = await all.deliver({})
+  expect(outcome!.reply).toBe(`250 5 lines bell ${'x'.repeat(13)}`)
+})
