@@ -396,6 +396,77 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Interval at which the queue is looked at when no commit rang.',
   },
+  // Webhooks
+  webhooksMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
+  webhookIdsMax: { default: 10, unit: 'count', sentence: 'Inboxes, and pods, that one webhook can name.' },
+  webhookUrlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
+  webhookHeadersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
+  webhookHeaderCharsMax: {
+    default: 8_192,
+    unit: 'count',
+    sentence: "Length of a webhook's custom header fields, names and values together.",
+  },
+  webhookBodyBytesMax: {
+    default: 1_000_000,
+    unit: 'bytes',
+    sentence: "A webhook's body; a message's text and HTML are left out of a larger one.",
+  },
+  webhookBatchBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    sentence: 'Bodies of webhooks that are made before they are written, besides the last one.',
+  },
+  webhookConcurrencyMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Requests to webhooks under way at once; at most half of them to webhooks whose last one failed.',
+  },
+  webhookEndpointConcurrencyMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Requests to one webhook under way at once; one while it fails.',
+  },
+  webhookPollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which waiting deliveries to webhooks are looked at when nothing else says so.',
+  },
+  webhookRestMaxMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Longest pause between requests to a webhook that keeps failing, whatever waits for it.',
+  },
+  webhookRetryAfterMaxMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Longest `Retry-After` of a webhook that is heeded.',
+  },
+  webhookResponseBytesMax: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    sentence: 'Bytes of a response of a webhook that are read before its connection is closed.',
+  },
+  webhookResponseKeptCharsMax: {
+    default: 1_024,
+    unit: 'count',
+    sentence: 'Characters of that response that are kept with the attempt.',
+  },
+  webhookIdleSocketMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for which an unused connection to a webhook is kept open.',
+  },
+  webhookRetentionMs: {
+    default: 7 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which deliveries to webhooks are removed, with their attempts.',
+  },
+  webhookChunkRows: {
+    default: 500,
+    unit: 'count',
+    sentence: 'Deliveries to webhooks that one transaction cancels or removes.',
+  },
+  // Jobs
   jobPollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',

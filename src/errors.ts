@@ -88,9 +88,10 @@ export const errors = {
     message: () => 'The API key is not known, was deleted, or has expired',
     fix: 'Use a key that exists; an organization key can make new ones with POST /v0/api-keys.',
   }),
-  missing_permission: define<{ permission: string }>({
+  missing_permission: define<{ permission: string; eventType?: string }>({
     kind: 'forbidden',
-    message: () => 'Forbidden',
+    // Clients compare the bare word; of a type of events they are told which permission it takes.
+    message: (p) => (p.eventType === undefined ? 'Forbidden' : `${p.permission} is forbidden`),
     fix: 'Use an API key with the permission that this call needs.',
   }),
   permission_escalation: define<{ permission: string }>({
@@ -117,6 +118,11 @@ export const errors = {
     fix: 'Choose another name.',
   }),
   cannot_delete: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
+  limit_exceeded: define<{ what: string; max: number }>({
+    kind: 'forbidden',
+    message: (p) => `There can be at most ${p.max} ${p.what}`,
+    fix: 'Delete one that is not needed any more.',
+  }),
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,

@@ -3,8 +3,10 @@
  * where time, randomness and the outside come in, and where a reader sees what needs what.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { lookup as lookupName } from 'node:dns/promises'
 import type { Config } from './config.ts'
 import { agentMail } from './edges/http/agentmail/index.ts'
+import { agentMailWebhooks } from './edges/http/agentmail/webhook-profile.ts'
 import { createHttpServer } from './edges/http/server.ts'
 import { createReceiver } from './edges/smtp/receiver.ts'
 import type { Log } from './log.ts'
@@ -19,6 +21,7 @@ import { createFeed } from './mail/events/feed.ts'
 import { keyRevoked } from './mail/events/resource-events.ts'
 import { sweepEvents } from './mail/events/retention.ts'
 import { createInboxes, REMOVE_INBOX } from './mail/inboxes/inboxes.ts'
+import { SETTLE_WEBHOOK } from './mail/jobs/kinds.ts'
 import { JobRunner } from './mail/jobs/runner.ts'
 import { createSweeps } from './mail/jobs/sweeps.ts'
 import { createContents } from './mail/messages/contents.ts'
@@ -34,7 +37,6 @@ import { createThreads } from './mail/messages/threads.ts'
 import { createFileReceived } from './mail/receiving/file-received.ts'
 import { createLocalTarget } from './mail/receiving/local-target.ts'
 import { createReceiving } from './mail/receiving/receiving.ts'
-import { captureTarget } from './mail/sending/capture-target.ts'
 import { createDeliveryWorker } from './mail/sending/deliver.ts'
 import { createDeliveries } from './mail/sending/deliveries.ts'
 import { createForwardedAttachments } from './mail/sending/forwarded-attachments.ts'
@@ -47,10 +49,17 @@ import { createRemoteTarget } from './mail/sending/remote-target.ts'
 import { createSending } from './mail/sending/sending.ts'
 import { createSubmit } from './mail/sending/submit.ts'
 import { sweepIdempotencyKeys } from './mail/sending/sweep.ts'
+import { createWaysOut } from './mail/sending/ways-out.ts'
 import { createOrganizations } from './mail/tenants/organizations.ts'
 import { createPods } from './mail/tenants/pods.ts'
+import { createWebhookWorker } from './mail/webhooks/deliver.ts'
+import { createDispatch } from './mail/webhooks/dispatch.ts'
+import { createSettleWebhook } from './mail/webhooks/settle.ts'
+import { sweepWebhookDeliveries } from './mail/webhooks/sweep.ts'
+import { createWebhooks } from './mail/webhooks/webhooks.ts'
 import type { Metrics } from './metrics.ts'
 import { createDns } from './net/dns.ts'
+import { createSafeFetch, type Lookup } from './net/safe-fetch.ts'
 import { readRootKey, writeRootKey } from './root-key.ts'
 import type { FreeBytes } from './store/disk.ts'
 import { openStore } from './store/store.ts'
@@ -76,6 +85,8 @@ export interface MartletNeeds {
   readonly clock?: () => number
   /** Free space of the data folder's disk; the file system's when left out. */
   readonly freeBytes?: FreeBytes
+  /** Addresses of names that webhooks lead to; the system's resolver when left out. */
+  readonly lookup?: Lookup
 }
 
 /**
@@ -148,6 +159,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const sending = createSending({ store, submit, idempotency, attachmentsOf, limits })
     const notices = createNotices({ contents, hostname: config.hostname, log, limits })
     const recordOutcome = createRecordOutcome({ store, removal, notices, limits, spread: Math.random })
+    const news = createNews({ store, limits })
+    const webhookProfile = agentMailWebhooks({ news, limits })
 
     // What works in the background
     const dns = createDns({ servers: config.dnsServers, limits })
@@ -159,36 +172,54 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const relayTarget =
       config.relay && createRelayTarget({ relay: config.relay, hostname: config.hostname, log, limits })
     if (relayTarget) stops.push(async () => relayTarget.close())
+    const { outbound } = config
+    const ways = createWaysOut({
+      domains,
+      outbound,
+      local: localTarget,
+      remote: remoteTarget,
+      relay: relayTarget,
+      limits,
+    })
     const worker = createDeliveryWorker({
       ...{ store, contents, recordOutcome, owner, clock, log, metrics, limits },
-      async laneOf(domain) {
-        if (await domains.isOurs(domain)) {
-          return { name: 'local', isLocal: true, concurrencyMax: limits.deliveryLocalConcurrencyMax }
-        }
-        return config.outbound === 'relay'
-          ? { name: 'relay', isLocal: false, concurrencyMax: limits.relayConnectionsMax }
-          : { name: domain, isLocal: false, concurrencyMax: limits.deliveryLaneConcurrencyMax }
-      },
-      async targetFor({ domain, route }) {
-        if (await domains.isOurs(domain)) return localTarget
-        const way = route ?? config.outbound
-        if (way === 'direct') return remoteTarget
-        return way === 'relay' && relayTarget ? relayTarget : captureTarget
-      },
+      ...{ laneOf: ways.laneOf, targetFor: ways.targetFor },
     })
-    const handlers = { [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }) }
+    const { allowPrivateNetworks } = config
+    const lookup: Lookup = needs.lookup ?? ((hostname) => lookupName(hostname, { all: true }))
+    const safe = createSafeFetch({ lookup, allowPrivateNetworks, limits })
+    stops.push(async () => safe.close())
+    const webhookWorker = createWebhookWorker({
+      ...{ store, owner, clock, log, metrics, limits },
+      ...{ profiles: [webhookProfile], fetch: safe.fetch, spread: Math.random },
+    })
+    const dispatch = createDispatch({ store, profiles: [webhookProfile], worker: webhookWorker, log, metrics, limits })
+    const webhooks = createWebhooks({
+      ...{ store, profile: webhookProfile, random, allowPrivateNetworks, limits },
+      enabled: dispatch.nudge,
+    })
+    const handlers = {
+      [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }),
+      [SETTLE_WEBHOOK]: createSettleWebhook({ store, limits }),
+    }
     const jobs = new JobRunner({ store, handlers, owner, clock, log, metrics, limits })
     const sweeps = createSweeps({ log, metrics })
     await feed.start()
     worker.start()
     stops.push(() => worker.stop(limits.shutdownGraceMs))
+    webhookWorker.start()
+    stops.push(() => webhookWorker.stop(limits.shutdownGraceMs))
+    await dispatch.start()
+    stops.push(() => dispatch.stop())
     jobs.start()
     stops.push(() => jobs.stop())
     const sweeping = { store, clock, limits }
-    sweeps.every(limits.blobSweepMs, 'events', (signal) => sweepEvents(sweeping, signal))
+    const { readThrough } = dispatch
+    sweeps.every(limits.blobSweepMs, 'events', (signal) => sweepEvents({ ...sweeping, readThrough }, signal))
     sweeps.every(limits.blobSweepMs, 'blobs', (signal) => sweepBlobs(sweeping, signal))
     sweeps.every(limits.blobSweepMs, 'counts', (signal) => sweepRollups(sweeping, signal))
     sweeps.every(limits.blobSweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(sweeping, signal))
+    sweeps.every(limits.blobSweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(sweeping, signal))
     sweeps.every(limits.usedAtFlushMs, 'key uses', () => credentials.flushUses())
     stops.push(async () => {
       await sweeps.stop()
@@ -206,15 +237,14 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
             beforeSocketsClose: () => feed.stop(),
             dialects: [
               agentMail({
-                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, feed },
+                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, webhooks, feed, news },
                 organizations: createOrganizations({ store }),
                 pods: createPods({ store, limits }),
                 messages: createMessages({ store, downloads, removal, limits }),
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
                 deliveries: createDeliveries({ store }),
-                queue: createQueue({ store, removal, defaultRoute: releaseRoute(config), limits }),
-                news: createNews({ store, limits }),
+                queue: createQueue({ store, removal, defaultRoute: ways.releaseRoute, limits }),
               }),
             ],
           })
@@ -240,12 +270,6 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     await stopAll()
     throw error
   }
-}
-
-/** Where what `capture` holds goes when it is released; undefined: where all mail goes. */
-function releaseRoute({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): 'relay' | 'direct' | undefined {
-  if (outbound !== 'capture') return undefined
-  return relay ? 'relay' : 'direct'
 }
 
 function requireUp(isUp: boolean): void {

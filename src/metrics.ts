@@ -45,6 +45,12 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['outcome'],
       registers,
     }),
+    webhookAttempts: new Counter({
+      name: 'martlet_webhook_attempts_total',
+      help: 'Requests to webhooks, by what follows from them',
+      labelNames: ['outcome'],
+      registers,
+    }),
     httpRequests: new Counter({
       name: 'martlet_http_requests_total',
       help: 'HTTP requests by dialect and status',

@@ -13,6 +13,7 @@ import { type Limits, loadConfig } from '../src/config.ts'
 import { createLog } from '../src/log.ts'
 import { type Martlet, startMartlet } from '../src/main.ts'
 import { createMetrics } from '../src/metrics.ts'
+import type { Lookup } from '../src/net/safe-fetch.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 
 export interface WorldOptions {
@@ -20,6 +21,7 @@ export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly clock?: () => number
   readonly freeBytes?: () => Promise<number>
+  readonly lookup?: Lookup
 }
 
 interface RequestOptions {
@@ -139,7 +141,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return new World(martlet, dataDir, options)
 }
 
-function boot(dataDir: string, rootKey: string, { limits, env, clock, freeBytes }: WorldOptions): Promise<Martlet> {
+function boot(
+  dataDir: string,
+  rootKey: string,
+  { limits, env, clock, freeBytes, lookup }: WorldOptions,
+): Promise<Martlet> {
   const settings = {
     MARTLET_DATA_DIR: dataDir,
     MARTLET_HTTP_PORT: '0',
@@ -149,6 +155,6 @@ function boot(dataDir: string, rootKey: string, { limits, env, clock, freeBytes 
     ...env,
   }
   const config = loadConfig(settings, limits)
-  const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }) }
+  const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
   return startMartlet({ config, log: createLog(config.logLevel), metrics: createMetrics(), ...given })
 }

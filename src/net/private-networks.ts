@@ -23,36 +23,39 @@ const RANGES_4 = [
   '240.0.0.0/4', // reserved, and broadcast
 ]
 const RANGES_6 = [
-  '::/128', // unspecified
-  '::1/128', // loopback
-  '::/96', // IPv4-compatible, given up (RFC 4291 §2.5.5.1)
-  '64:ff9b::/96', // translated to IPv4 (RFC 6052), whatever that is
-  '64:ff9b:1::/48',
-  '100::/64', // discard (RFC 6666)
   '2001::/23', // protocol assignments, Teredo among them
   '2001:db8::/32', // documentation (RFC 3849)
   '2002::/16', // 6to4: holds an IPv4 address
   '3fff::/20', // documentation (RFC 9637)
-  '5f00::/16', // segment routing (RFC 9602)
-  'fc00::/7', // unique local
-  'fe80::/10', // link-local
-  'fec0::/10', // site-local, given up
-  'ff00::/8', // multicast
 ]
+/**
+ * All that is handed out for use between networks (RFC 4291 §2.4, IANA's IPv6 address space). What lies outside is
+ * loopback, link-local, unique local, multicast, or an IPv4 address in one of its many disguises.
+ */
+const GLOBAL_UNICAST_6 = '2000::/3'
+/** An IPv4 address as sockets for both families show it (RFC 4291 §2.5.5.2): what it holds counts. */
+const MAPPED_4 = '::ffff:0:0/96'
 
 const blocked = new BlockList()
-for (const range of RANGES_4) addRange(range, 'ipv4')
-for (const range of RANGES_6) addRange(range, 'ipv6')
+for (const range of RANGES_4) addRange(blocked, range, 'ipv4')
+for (const range of RANGES_6) addRange(blocked, range, 'ipv6')
+const global = new BlockList()
+addRange(global, GLOBAL_UNICAST_6, 'ipv6')
+const mapped = new BlockList()
+addRange(mapped, MAPPED_4, 'ipv6')
 
 /** @param address as sockets and resolvers give it; what is no address at all counts as private */
 export function isPrivateAddress(address: string): boolean {
   const [bare = ''] = address.split('%') // a zone, "fe80::1%eth0"
   const family = isIP(bare)
   if (family === 0) return true
-  return blocked.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+  if (family === 4) return blocked.check(bare, 'ipv4')
+  // Ranges of IPv4 are compared with the IPv4 address inside a mapped one, in every spelling of it.
+  if (mapped.check(bare, 'ipv6')) return blocked.check(bare, 'ipv6')
+  return !global.check(bare, 'ipv6') || blocked.check(bare, 'ipv6')
 }
 
-function addRange(range: string, family: 'ipv4' | 'ipv6'): void {
+function addRange(list: BlockList, range: string, family: 'ipv4' | 'ipv6'): void {
   const [network = '', prefix] = range.split('/')
-  blocked.addSubnet(network, Number(prefix), family)
+  list.addSubnet(network, Number(prefix), family)
 }

@@ -6,9 +6,9 @@
  */
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Dialect } from './dialect.ts'
-import type { JobRow, RecipientRow, Tx } from './schema.ts'
+import type { JobRow, RecipientRow, Tx, WebhookDeliveryRow } from './schema.ts'
 
-export type LeasedTable = 'recipients' | 'jobs'
+export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
 
 export interface Claim {
   /** Names the worker; unique over nodes and restarts. */
@@ -76,6 +76,32 @@ export async function claimJobs(
   return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
 }
 
+/** The same for deliveries to one webhook, of events after `afterSeq`. */
+export async function claimWebhookDeliveries(
+  tx: Tx,
+  dialect: Pick<Dialect, 'skipLocked'>,
+  claim: Claim & { readonly webhookId: string; readonly afterSeq: number },
+): Promise<Selectable<WebhookDeliveryRow>[]> {
+  const due = tx
+    .selectFrom('webhook_deliveries')
+    .select('id')
+    .where('webhook_id', '=', claim.webhookId)
+    .where('state', '=', sql.lit('pending')) // a literal, as above
+    .where('next_attempt_at', '<=', tx.now)
+    .where(sql`seq + 0`, '>', claim.afterSeq) // a term, so that the lanes' index serves and not that of events
+    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+    .orderBy('next_attempt_at')
+    .orderBy('id')
+    .limit(claim.limit)
+  const claimed = await tx
+    .updateTable('webhook_deliveries')
+    .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
+    .where('id', 'in', dialect.skipLocked(due))
+    .returningAll()
+    .execute()
+  return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
+}
+
 /** Moves the end of the leases that the owner still has. @returns their ids; the others were lost: stop working on them */
 export async function renewLeases(
   tx: Tx,
@@ -121,11 +147,17 @@ export async function clearLeases(tx: Tx): Promise<void> {
     .set({ lease_owner: null, lease_until: null })
     .where('lease_owner', 'is not', null)
     .execute()
+  await tx
+    .updateTable('webhook_deliveries')
+    .set({ lease_owner: null, lease_until: null })
+    .where('state', '=', sql.lit('pending'))
+    .where('lease_owner', 'is not', null)
+    .execute()
   // A send that was cut off has left nothing but its key, which its client is about to use again.
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }
 
-/** The columns that both tables have; Kysely cannot type a choice of two tables. */
+/** The columns that all of them have; Kysely cannot type a choice of tables. */
 interface Leased {
   id: string
   lease_owner: string | null

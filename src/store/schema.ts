@@ -417,9 +417,11 @@ export interface WebhookRow {
   url: string
   /** Renderer, signature, schedule and timeout: which service's webhooks these are. */
   profile: string
+  /** JSON lists; null: the standard types, and everywhere in its scope. Ids are ours, not addresses. */
   event_types: string | null
   pod_ids: string | null
   inbox_ids: string | null
+  /** JSON object of custom header fields; their values are shown to nobody. */
   headers: string | null
   secret: string
   is_enabled: number
@@ -429,6 +431,10 @@ export interface WebhookRow {
   failing_since: number | null
   /** Why the server switched it off; null when a person did, or while it is on. */
   disabled_reason: string | null
+  /** JSON of the flags of the key that made or last changed it; null: an unrestricted one. */
+  permissions: string | null
+  /** When its removal was ordered; hidden and silent from then on. */
+  deleting_at: number | null
   created_at: number
   updated_at: number
 }

@@ -1,7 +1,7 @@
 /**
  * kill -9 at random instants under load. How the test knows: every 250 and every 200 is written down; clients do what
  * clients do (repeat what was not acknowledged, come back with their cursor); in the end mailboxes, queue and event log
- * must tell the same story, each thing once.
+ * must tell the same story, each thing once; and a webhook must have been told all of it, the same each time.
  *
  * KILL_CUTS sets the number of cuts (10 by default, many by hand), KILL_SEED the dice.
  */
@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
+import { startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
 import { type Frame, openSocket, type TestSocket } from '../socket-client.ts'
 
@@ -55,6 +56,10 @@ test(`${CUTS} cuts: every 250 and every 200 is there once, every event once`, {
     'message.bounced': run.answers.size,
   })
   expect(run.heard.map(({ event_id }) => event_id)).toEqual(ledger.eventIds)
+  // The webhook has heard all of it, some twice; then with the same id, and the same bytes.
+  const told = await run.toldByWebhook(ledger.eventIds.length)
+  expect([...told.keys()].toSorted()).toEqual(ledger.eventIds.toSorted())
+  expect([...told.values()].filter((bodies) => bodies.size > 1)).toEqual([])
   console.log(`${run.mails.size} mails in, ${run.answers.size} sent, ${ledger.eventIds.length} events`)
 })
 
@@ -78,7 +83,9 @@ async function createRun() {
   const answers = new Set<string>()
   const doubtfulSends = new Set<string>()
   const heard: Frame[] = []
+  const receiver = await startReceiver()
   onTestFinished(async () => {
+    await receiver[Symbol.asyncDispose]()
     server?.signal('SIGKILL')
     await server?.exited
     await rm(dataDir, { recursive: true, force: true })
@@ -108,6 +115,7 @@ async function createRun() {
       server = await startServer(env)
       if (cursor === undefined) {
         for (const username of ['in', 'out', 'local']) await api('POST', '/inboxes', { username, client_id: username })
+        await api('POST', '/webhooks', { url: receiver.url, event_types: TYPES })
       }
       await listen()
     },
@@ -139,6 +147,19 @@ async function createRun() {
       const isEnd = ({ event_type, message }: Frame) =>
         ends.includes(event_type) || (event_type === 'message.received' && message.inbox_id === 'out@mail.localhost')
       while (heard.filter(isEnd).length < answers.size * 4) await next()
+    },
+
+    /** Event ids, each with the bodies that came under it; resolves when there are as many ids as that. */
+    async toldByWebhook(count: number) {
+      for (;;) {
+        const bodies = new Map<string, Set<string>>()
+        for (const { headers, body } of receiver.calls) {
+          const id = String(headers['webhook-id']).replace('msg_', 'evt_')
+          bodies.set(id, (bodies.get(id) ?? new Set()).add(body))
+        }
+        if (bodies.size >= count) return bodies
+        await receiver.count(receiver.calls.length + 1)
+      }
     },
 
     async read() {

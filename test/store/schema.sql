@@ -475,7 +475,7 @@ CREATE TABLE webhooks (
   cursor_seq integer not null,
   created_at integer not null,
   updated_at integer not null
-, failing_since integer, disabled_reason text) strict;
+, failing_since integer, disabled_reason text, permissions text, deleting_at integer) strict;
 
 CREATE INDEX webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null;
 

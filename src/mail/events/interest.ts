@@ -37,12 +37,31 @@ interface InterestNeeds {
 /** @throws validation_error, missing_permission, not_found */
 export async function checkInterest(actor: Actor, interest: Interest, needs: InterestNeeds): Promise<Filter> {
   requirePermission(actor, 'message_read')
-  const types = checkTypes(actor, interest.eventTypes ?? [])
+  const eventTypes = interest.eventTypes ?? []
+  for (const name of eventTypes) requireType(actor, name)
   const inboxIds = await resolveAll('inbox_ids', interest.inboxIds ?? [], needs, (ref) =>
     needs.resolve.inboxId(actor, ref),
   )
   const podIds = await resolveAll('pod_ids', interest.podIds ?? [], needs, (ref) => resolvePod(actor, ref, needs))
 
+  return filterOf(actor, { eventTypes, inboxIds, podIds })
+}
+
+/**
+ * The filter of an interest whose names were checked when it was told (a webhook keeps its own for years).
+ *
+ * @param named ids as they were found; empty lists say as little as in an interest
+ */
+export function filterOf(
+  actor: Actor,
+  named: {
+    readonly eventTypes: readonly string[]
+    readonly inboxIds: readonly string[]
+    readonly podIds: readonly string[]
+  },
+): Filter {
+  const { inboxIds, podIds } = named
+  const types = named.eventTypes.length === 0 ? standardTypesFor(actor) : new Set(named.eventTypes)
   const organizationId = actor.kind === 'key' ? actor.organizationId : undefined
   const isNamed = inboxIds.length + podIds.length > 0
   if (isNamed || actor.kind === 'system') return { actor, types, organizationId, inboxIds, podIds }
@@ -51,17 +70,15 @@ export async function checkInterest(actor: Actor, interest: Interest, needs: Int
 }
 
 /** An internal type is refused like one that does not exist. */
-function checkTypes(actor: Actor, names: readonly string[]): ReadonlySet<string> {
-  if (names.length === 0) return standardTypesFor(actor)
-  for (const name of names) {
-    if (!isSubscribable(name)) {
-      const detail = `There is no event type "${name}"`
-      throw new MailError('validation_error', { detail, path: ['event_types'] })
-    }
-    const { permission } = getEventType(name)!
-    if (permission) requirePermission(actor, permission)
+function requireType(actor: Actor, name: string): void {
+  if (!isSubscribable(name)) {
+    const detail = `There is no event type "${name}"`
+    throw new MailError('validation_error', { detail, path: ['event_types'] })
   }
-  return new Set(names)
+  const { permission } = getEventType(name)!
+  if (permission && !hasPermission(actor, permission)) {
+    throw new MailError('missing_permission', { permission, eventType: name })
+  }
 }
 
 /** Who names none is told of what it may see, and not refused for the rest. */

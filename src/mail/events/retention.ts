@@ -15,6 +15,8 @@ import * as events from '../../store/tables/events.ts'
 interface RetentionNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly clock: () => number
+  /** Up to where durable readers have read; what they have not stays. undefined: nobody waits for any. */
+  readonly readThrough?: () => number | undefined
   readonly limits: {
     readonly eventRetentionMs: number
     readonly labelEventRetentionMs: number
@@ -29,8 +31,10 @@ interface RetentionNeeds {
  * @param signal ends it after the chunk under way
  * @returns how many events were removed
  */
-export async function sweepEvents({ store, clock, limits }: RetentionNeeds, signal: AbortSignal): Promise<number> {
+export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): Promise<number> {
+  const { store, clock, limits } = needs
   const now = clock()
+  const throughSeq = needs.readThrough?.() ?? Number.POSITIVE_INFINITY
   const { floor_seq } = await events.requireLog(store.db)
   const removed = await sweep(floor_seq, now - limits.eventRetentionMs, (row) => !isLabelEvent(row))
   // What is left below the floor are label events. They never go earlier than the rest, or the floor would lie.
@@ -42,7 +46,7 @@ export async function sweepEvents({ store, clock, limits }: RetentionNeeds, sign
     let count = 0
     while (!signal.aborted) {
       const chunk = await events.listAges(store.db, seq, limits.eventBatchMax)
-      const young = chunk.findIndex((row) => row.at >= before)
+      const young = chunk.findIndex((row) => row.at >= before || row.seq > throughSeq)
       const old = young < 0 ? chunk : chunk.slice(0, young)
       const last = old.at(-1)
       if (last) {

@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as table from '../../store/tables/inboxes.ts'
 import * as tenants from '../../store/tables/tenants.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
 import { confirm, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
@@ -17,6 +18,7 @@ import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
 import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/resource-events.ts'
 import { enqueue } from '../jobs/jobs.ts'
+import { SETTLE_WEBHOOK } from '../jobs/kinds.ts'
 import type { Inbox, Inboxes, Metadata } from './inbox.ts'
 import { applyMetadata, type MetadataLimits } from './metadata.ts'
 import { randomUsername } from './username.ts'
@@ -130,6 +132,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await tenants.addInboxCount(tx, row.pod_id, -1)
         for (const id of await apiKeys.removeByInbox(tx, row.id)) {
           tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
+        }
+        for (const id of await webhooks.markBelongingTo(tx, 'inbox_id', row.id)) {
+          await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
         }
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
         const about = { actor: actorName(actor), inbox: view(row) }

@@ -6,11 +6,14 @@ import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as domains from '../../store/tables/domains.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as tenants from '../../store/tables/tenants.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
 import { confirm, requireKey, requirePermission, requirePod } from '../access/access.ts'
 import { actorName } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { closePage, openPage } from '../access/paging.ts'
 import { keyRevoked, podGone } from '../events/resource-events.ts'
+import { enqueue } from '../jobs/jobs.ts'
+import { SETTLE_WEBHOOK } from '../jobs/kinds.ts'
 import type { Pod, Pods } from './pod.ts'
 
 interface PodsNeeds {
@@ -85,6 +88,9 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
           throw new MailError('resource_deleting', { what: 'An inbox of this pod' })
         for (const id of await apiKeys.removeByPod(tx, row.id)) {
           tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
+        }
+        for (const id of await webhooks.markBelongingTo(tx, 'pod_id', row.id)) {
+          await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
         }
         tx.append(podGone({ actor: actorName(actor), pod: { id: row.id, organizationId: row.organization_id } }))
         await tenants.removePod(tx, row.id)

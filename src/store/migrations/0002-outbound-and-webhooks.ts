@@ -30,6 +30,8 @@ export const outboundAndWebhooks: Migration = {
     // Webhooks
     `alter table webhooks add column failing_since ${bigint}`,
     `alter table webhooks add column disabled_reason ${text}`,
+    `alter table webhooks add column permissions ${text}`,
+    `alter table webhooks add column deleting_at ${bigint}`,
     `create index webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null`,
     `create index webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null`,
     // How far a durable reader of the log has come.

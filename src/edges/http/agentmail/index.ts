@@ -14,6 +14,7 @@ import type { Threads } from '../../../mail/messages/thread.ts'
 import type { Deliveries, Sending } from '../../../mail/sending/outgoing.ts'
 import type { Queue } from '../../../mail/sending/waiting.ts'
 import type { Organizations, Pods } from '../../../mail/tenants/pod.ts'
+import type { Webhooks } from '../../../mail/webhooks/webhook.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../credentials.ts'
 import type { Dialect } from '../dialect.ts'
@@ -31,6 +32,7 @@ import { queueRoutes } from './queue.ts'
 import { sendingRoutes } from './sending.ts'
 import { agentMailSocket } from './socket.ts'
 import { threadRoutes } from './threads.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 export interface AgentMailNeeds {
   readonly config: Config
@@ -47,6 +49,7 @@ export interface AgentMailNeeds {
   readonly sending: Sending
   readonly deliveries: Deliveries
   readonly queue: Queue
+  readonly webhooks: Webhooks
   readonly feed: Feed
   readonly news: News
 }
@@ -77,6 +80,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
+        webhookRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...surroundings })
         messageRoutes(keyed, { ...needs, ...surroundings })
         sendingRoutes(keyed, needs)

@@ -1,0 +1,145 @@
+/**
+ * How many deliveries a second reach webhooks, with and without one that hangs; and how long from a commit to the first
+ * attempt on an idle machine?
+ *
+ *   npm run bench -- webhooks
+ *
+ * Labels are added and removed, since an event then costs little else: `ENDPOINTS` webhooks are told of each. The receiver
+ * is this process, so one clock tells both times: when the answer to the change was read and when the request was. A
+ * request may be read before the answer (both follow the same commit); such a delay counts as it is, below zero.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { KEY, startBenchServer } from './server.ts'
+import { Session, sampleMail } from './smtp-load.ts'
+
+const ENDPOINTS = Number(process.env.ENDPOINTS ?? 4)
+const EVENTS = Number(process.env.EVENTS ?? 1_000)
+const ROUNDS = Number(process.env.ROUNDS ?? 3)
+const SAMPLES = Number(process.env.SAMPLES ?? 300)
+
+const server = await startBenchServer()
+let heard = 0
+let onCall: ((body: string) => void) | undefined
+const receiver = createServer((request, response) => {
+  if (request.url === '/hangs') return void request.resume() // and never answers
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    heard += 1
+    onCall?.(Buffer.concat(chunks).toString())
+    response.writeHead(204).end()
+  })
+})
+receiver.listen(0, '127.0.0.1')
+await once(receiver, 'listening')
+const base = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+
+try {
+  await server.request('POST', '/inboxes', { username: 'load' })
+  const session = await Session.open(server.smtpPort)
+  for (let mail = 0; mail < 100; mail += 1) {
+    await session.deliver('ann@example.test', 'load@mail.localhost', sampleMail(`${mail}`))
+  }
+  await session.quit()
+  const { messages } = (await server.request('GET', '/inboxes/load@mail.localhost/messages?limit=100')) as {
+    messages: { message_id: string }[]
+  }
+  const paths = messages.map(
+    ({ message_id }) => `/inboxes/load@mail.localhost/messages/${encodeURIComponent(message_id)}`,
+  )
+
+  await latency(paths[0]!)
+  const hooks: string[] = []
+  for (let index = 0; index < ENDPOINTS; index += 1) hooks.push(await hook(`/${index}`))
+  const free: number[] = []
+  const beside: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    free.push(await throughput(paths))
+    const hanging = await hook('/hangs')
+    beside.push(await throughput(paths))
+    await remove(hanging)
+  }
+  const [alone, withOne] = [median(free), median(beside)]
+  console.log(`${ENDPOINTS} endpoints, ${EVENTS} events: ${alone.toFixed(0)} deliveries/s`)
+  console.log(
+    `the same beside one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`,
+  )
+} finally {
+  receiver.closeAllConnections()
+  receiver.close()
+  await server.stop()
+}
+
+async function hook(path: string): Promise<string> {
+  const request = { url: base + path, event_types: ['label.added', 'label.removed'] }
+  return (await server.request('POST', '/webhooks', request)).webhook_id as string
+}
+
+async function remove(webhookId: string): Promise<void> {
+  await fetch(`${server.url}/v0/webhooks/${webhookId}`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${KEY}` },
+  })
+}
+
+/** One change after another, with a pause in between; one webhook. */
+async function latency(path: string): Promise<void> {
+  const only = await hook('/latency')
+  const delays: number[] = []
+  for (let sample = 0; sample < SAMPLES; sample += 1) {
+    const label = `l${sample}`
+    const called = new Promise<number>((resolve) => {
+      onCall = (body) => {
+        if (JSON.parse(body).label.label === label) resolve(performance.now())
+      }
+    })
+    await server.request('PATCH', path, { add_labels: [label], remove_labels: sample > 0 ? [`l${sample - 1}`] : [] })
+    const answeredAt = performance.now()
+    delays.push((await called) - answeredAt)
+    await delay(20)
+  }
+  onCall = undefined
+  await remove(only)
+  console.log(`commit's answer → first attempt, ${SAMPLES} changes: ${percentiles(delays)}`)
+}
+
+/** Deliveries a second, from the first change until the last request. */
+async function throughput(paths: readonly string[]): Promise<number> {
+  const wanted = heard + EVENTS * ENDPOINTS
+  const startedAt = performance.now()
+  const workers = Array.from({ length: 20 }, async (_, worker) => {
+    for (let event = worker; event < EVENTS; event += 20) {
+      const path = paths[event % paths.length]!
+      const label = `${startedAt.toFixed(0)}-${event}`
+      await server.request('PATCH', path, { add_labels: [label] })
+    }
+  })
+  await Promise.all(workers)
+  while (heard < wanted) await delay(2)
+  const seconds = (performance.now() - startedAt) / 1_000
+  for (const path of paths) {
+    const { labels } = (await server.request('GET', path)) as { labels: string[] }
+    const own = labels.filter((label) => label.includes('-'))
+    await server.request('PATCH', path, { remove_labels: own })
+  }
+  await quiet() // removals are told too
+  return (EVENTS * ENDPOINTS) / seconds
+}
+
+/** Nothing more comes in. */
+async function quiet(): Promise<void> {
+  for (let before = -1; before !== heard; await delay(500)) before = heard
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+}
+
+function percentiles(values: readonly number[]): string {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(2)
+  return `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, max ${sorted.at(-1)!.toFixed(2)} ms`
+}

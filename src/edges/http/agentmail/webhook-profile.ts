@@ -1,0 +1,65 @@
+/**
+ * Webhooks as receivers of AgentMail's expect them (docs/compatibility/agentmail.md): the socket's events as bodies,
+ * signed for the `svix` package and, in the same words, for Standard Webhooks.
+ */
+import { formatSecret, signWebhook } from '../../../formats/webhook-signature.ts'
+import type { News } from '../../../mail/messages/news.ts'
+import type { WebhookProfile } from '../../../mail/webhooks/profile.ts'
+import { renderEvent } from './wire/event.ts'
+import { eventFrame } from './wire/event-frame.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+const SECRET_BYTES = 32
+
+/** AgentMail's first waits, and then longer ones, so that a receiver may be away for three days: 75.5 hours together. */
+const RETRY_AFTER_MS = [
+  5 * SECOND,
+  5 * MINUTE,
+  30 * MINUTE,
+  2 * HOUR,
+  5 * HOUR,
+  10 * HOUR,
+  14 * HOUR,
+  20 * HOUR,
+  24 * HOUR,
+]
+
+interface ProfileNeeds {
+  readonly news: News
+  readonly limits: { readonly webhookBodyBytesMax: number }
+}
+
+export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfile {
+  return {
+    name: 'agentmail',
+
+    async render(event) {
+      const rendered = renderEvent(event, await news.of(event))
+      return rendered && eventFrame(rendered, limits.webhookBodyBytesMax)
+    },
+
+    makeSecret: (random) => formatSecret(random(SECRET_BYTES)),
+
+    headers({ eventId, at, body, secret }) {
+      const id = `msg_${eventId}`
+      const timestamp = Math.floor(at / 1_000)
+      const signature = signWebhook(secret, { id, timestamp, body })
+      return {
+        'content-type': 'application/json',
+        'user-agent': 'Martlet/1 (webhooks)',
+        'svix-id': id,
+        'svix-timestamp': String(timestamp),
+        'svix-signature': signature,
+        'webhook-id': id,
+        'webhook-timestamp': String(timestamp),
+        'webhook-signature': signature,
+      }
+    },
+
+    timeoutMs: 15 * SECOND,
+    retryAfterMs: RETRY_AFTER_MS,
+  }
+}

@@ -1,0 +1,123 @@
+/** Webhooks of the organization, of a pod and of an inbox. */
+import { Type } from 'typebox'
+import { MailError } from '../../../errors.ts'
+import type { Webhooks } from '../../../mail/webhooks/webhook.ts'
+import type { HttpApp } from '../dialect.ts'
+import { type Level, levels, paramsOf, withinOf } from './level.ts'
+import { pageQuery, readPage } from './query.ts'
+import { ok } from './wire/shape.ts'
+import {
+  CreateWebhook,
+  HeaderNames,
+  ReplaceWebhook,
+  readNewWebhook,
+  readReplacement,
+  readWebhookChange,
+  readWebhookId,
+  UpdateHeaders,
+  UpdateWebhook,
+  Webhook,
+  WebhookList,
+  webhook,
+  webhookList,
+} from './wire/webhook.ts'
+
+const tags = ['Webhooks']
+
+export function webhookRoutes(app: HttpApp, needs: { readonly webhooks: Webhooks }): void {
+  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks: Webhooks }): void {
+  const all = `${level.path}/webhooks`
+  const one = `${all}/:webhook_id`
+  const above = paramsOf(level, {})
+  const params = paramsOf<{ webhook_id: string }>(level, {
+    webhook_id: Type.String({ description: 'Id or client_id.' }),
+  })
+
+  addPollingRoutes(app, all)
+
+  const list = {
+    tags,
+    summary: 'Webhooks in scope',
+    params: above,
+    querystring: Type.Object(pageQuery),
+    response: ok(WebhookList),
+  }
+  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+    webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
+  )
+
+  const create = { tags, summary: 'Make a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
+  app.post(all, { schema: create }, async ({ actor, params, body }) => {
+    refuseOutside(level, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
+    return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
+  })
+
+  const get = { tags, summary: 'One webhook', params, response: ok(Webhook) }
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    webhook(await webhooks.get(actor, withinOf(params), readWebhookId(params.webhook_id))),
+  )
+
+  const update = { tags, summary: 'Change a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
+  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+    const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
+    refuseOutside(level, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
+    const ref = readWebhookId(params.webhook_id)
+    return webhook(await webhooks.update(actor, withinOf(params), ref, readWebhookChange(body)))
+  })
+
+  const replace = {
+    tags,
+    summary: 'Change a webhook, as older clients do',
+    params,
+    body: ReplaceWebhook,
+    response: ok(Webhook),
+  }
+  app.put(one, { schema: replace }, async ({ actor, params, body }) => {
+    refuseOutside(level, { inbox_ids: body.inbox_ids })
+    const ref = readWebhookId(params.webhook_id)
+    return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
+  })
+
+  const remove = { tags, summary: 'Delete a webhook with what it has not been told yet', params }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
+    return reply.code(204).send()
+  })
+
+  const headers = `${one}/headers`
+  const names = { tags, summary: 'Names of its custom header fields', params, response: ok(HeaderNames) }
+  app.get(headers, { schema: names }, async ({ actor, params }) => ({
+    header_names: [...(await webhooks.headerNames(actor, withinOf(params), readWebhookId(params.webhook_id)))],
+  }))
+
+  const change = { tags, summary: 'Set and remove custom header fields', params, body: UpdateHeaders }
+  app.patch(headers, { schema: change }, async ({ actor, params, body }, reply) => {
+    const asked = { set: body.headers, remove: body.remove_headers }
+    await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
+    return reply.code(204).send()
+  })
+}
+
+/** Newer clients have webhooks that are polled here. They are not built yet, and no webhook may be taken for them. */
+function addPollingRoutes(app: HttpApp, all: string): void {
+  const absent = async () => {
+    throw new MailError('not_found', { what: 'Path' })
+  }
+  app.all(`${all}/polling`, { schema: { hide: true } }, absent)
+  app.all(`${all}/polling/*`, { schema: { hide: true } }, absent)
+}
+
+/** A narrower level has no choice of what is above it. Not ignored: the caller would be told of more than it meant. */
+function refuseOutside(level: Level, given: Readonly<Record<string, readonly string[] | undefined>>): void {
+  for (const [name, ids] of Object.entries(given)) {
+    const isOutside = level === levels.inbox || (level === levels.pod && name.includes('pod'))
+    if (!isOutside || ids === undefined) continue
+    throw new MailError('validation_error', {
+      detail: `${name} cannot be given for a webhook of one scope`,
+      path: [name],
+    })
+  }
+}

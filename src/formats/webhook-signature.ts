@@ -1,0 +1,26 @@
+/**
+ * Signatures of webhooks as the Standard Webhooks specification has them (github.com/standard-webhooks/standard-webhooks,
+ * spec v1): HMAC-SHA256 over id, time and body, so that a receiver can tell a forged, changed or replayed request. Pure.
+ */
+import { createHmac } from 'node:crypto'
+
+const SECRET_PREFIX = 'whsec_'
+
+/** @param key 24 to 64 random bytes */
+export function formatSecret(key: Buffer): string {
+  return SECRET_PREFIX + key.toString('base64')
+}
+
+export interface Signed {
+  /** The same for every attempt, so that a receiver can tell a repetition. No full stop in it. */
+  readonly id: string
+  /** Unix seconds; receivers refuse what is minutes away from their own clock. */
+  readonly timestamp: number
+  readonly body: string
+}
+
+/** @returns the header's value: "v1,…"; several signatures would stand side by side, with spaces between them */
+export function signWebhook(secret: string, { id, timestamp, body }: Signed): string {
+  const key = Buffer.from(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret, 'base64')
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
+}

@@ -1,0 +1,294 @@
+/**
+ * Sends deliveries to webhooks.
+ *
+ *   dispatch hands over what it has just written, or: lanes with due rows → claim as many as there is room for (lease) →
+ *   POST → verdict → outcome, in one transaction
+ *
+ * A lane a webhook (lanes.ts): what is due is found and claimed lane by lane, so a dead receiver with a hundred thousand
+ *   rows costs the others a seek in an index.
+ * Crash: the lease runs out, or is cleared when a lone node starts, and the same bytes are sent again under the same id.
+ *   A receiver that had taken it just before hears it twice, and can tell by the id.
+ * Failure: the profile's schedule (retry.ts), with the attempt in the history. A failure of ours (the store, a bug) is
+ *   logged, counted, and left to the lease.
+ * Lease: longer than an attempt can take, so it is not renewed. Its owner is new with each claim: an attempt that was
+ *   overtaken changes nothing.
+ * Stop: no new claims; requests under way get the grace, then are cut, and their leases are given back without counting.
+ * Must not: decide who is told of what, or make bodies.
+ */
+import assert from 'node:assert/strict'
+import { setMaxListeners } from 'node:events'
+import type { Limits } from '../../config.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import { FetchFailed, type SafeFetch, type SafeResponse } from '../../net/safe-fetch.ts'
+import { claimWebhookDeliveries, giveBackLeases } from '../../store/leases.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/webhook-deliveries.ts'
+import * as webhookTable from '../../store/tables/webhooks.ts'
+import { Lanes } from './lanes.ts'
+import { recordAttempt } from './outcome.ts'
+import { requireProfile, type WebhookProfile } from './profile.ts'
+import { judge } from './retry.ts'
+import type { CustomHeaders } from './webhook.ts'
+
+/** Room for one request that will follow: `begin` or `release` it. */
+export interface Reservation {
+  readonly webhookId: string
+  /** For the row's lease. */
+  readonly owner: string
+}
+
+export interface WebhookWorker {
+  start(): void
+  /** Resolves when nothing is under way any more. */
+  stop(graceMs: number): Promise<void>
+  /** Room for a new delivery, if it need not wait behind others of its lane. */
+  reserve(webhookId: string): Reservation | undefined
+  release(reservation: Reservation): void
+  /** Sends what was committed under the reservation's lease. */
+  begin(reservation: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void
+  /** What was committed for these waits in the table. */
+  noticeWaiting(webhookIds: Iterable<string>): void
+}
+
+interface WorkerNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly fetch: SafeFetch['fetch']
+  /** Names this process; unique over nodes and restarts. */
+  readonly owner: string
+  readonly clock: () => number
+  /** Random, 0 to 1. */
+  readonly spread: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Pick<
+    Limits,
+    | 'deliveryLeaseMs'
+    | 'webhookConcurrencyMax'
+    | 'webhookEndpointConcurrencyMax'
+    | 'webhookRestMaxMs'
+    | 'webhookPollMs'
+    | 'webhookRetryAfterMaxMs'
+    | 'webhookResponseKeptCharsMax'
+  >
+}
+
+export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
+  const { store, profiles, clock, spread, log, metrics, limits } = needs
+  for (const { timeoutMs } of profiles) assert(timeoutMs < limits.deliveryLeaseMs, 'a lease must outlast its attempt')
+  const lanes = new Lanes(limits)
+  const running = new Set<Promise<void>>()
+  /** Webhooks of which due rows are known to wait, until one of their requests ends, or their rest. */
+  const backlog = new Set<string>()
+  const abort = new AbortController()
+  setMaxListeners(limits.webhookConcurrencyMax, abort.signal) // each request listens
+  let claims = 0
+  let servedLast = ''
+  let looking: Promise<void> | undefined
+  let isLookWanted = false
+  let isStopping = false
+  let timer: NodeJS.Timeout | undefined
+
+  return {
+    start: look,
+
+    async stop(graceMs) {
+      isStopping = true
+      clearTimeout(timer)
+      await looking
+      const grace = setTimeout(() => abort.abort(), graceMs)
+      await Promise.all(running) // an aborted one ends at once
+      clearTimeout(grace)
+    },
+
+    reserve(webhookId) {
+      if (isStopping || backlog.has(webhookId) || lanes.room(webhookId, clock()) === 0) return undefined
+      lanes.enter(webhookId)
+      return { webhookId, owner: newOwner() }
+    },
+
+    release({ webhookId }) {
+      lanes.leave(webhookId)
+    },
+
+    begin,
+
+    noticeWaiting(webhookIds) {
+      // A look that is under way may have read the table before they were in it.
+      for (const id of webhookIds) if (looking || !backlog.has(id)) return look()
+    },
+  }
+
+  function newOwner(): string {
+    claims += 1
+    return `${needs.owner}/${claims}`
+  }
+
+  /** Looks for due rows, now or right after the look that is under way. */
+  function look(): void {
+    isLookWanted = true
+    looking ??= lookWhileWanted().finally(() => {
+      looking = undefined
+      if (isLookWanted && !isStopping) look() // wanted between the last look and here
+    })
+  }
+
+  async function lookWhileWanted(): Promise<void> {
+    while (isLookWanted && !isStopping) {
+      isLookWanted = false
+      clearTimeout(timer)
+      const waitMs = await guarded('claiming deliveries to webhooks', claim)
+      if (!isStopping) timer = setTimeout(look, waitMs ?? limits.webhookPollMs).unref()
+    }
+  }
+
+  /** @returns how long nothing more is due, unless something says otherwise */
+  async function claim(): Promise<number> {
+    const now = clock()
+    const due = await table.listLanes(store.db, now)
+    lanes.keepOnly(new Set(due.map(({ webhookId }) => webhookId)))
+    backlog.clear()
+    let nextAt = now + limits.webhookPollMs
+    const wanted: Reservation[][] = []
+    let isAnyLeftOut = false
+    for (const { webhookId, dueAt } of fromLastServed(due)) {
+      const restsUntil = lanes.restsUntil(webhookId)
+      const at = Math.max(dueAt, restsUntil)
+      if (dueAt <= now) backlog.add(webhookId)
+      if (at > now) {
+        nextAt = Math.min(nextAt, at)
+        continue
+      }
+      const owner = newOwner()
+      const room = lanes.room(webhookId, now)
+      if (room === 0 && lanes.isCrowded) isAnyLeftOut = true
+      for (let count = 0; count < room; count += 1) lanes.enter(webhookId)
+      if (room > 0) wanted.push(Array.from({ length: room }, () => ({ webhookId, owner })))
+    }
+    if (wanted.length > 0) await claimInto(wanted)
+    if (isAnyLeftOut && !lanes.isCrowded) isLookWanted = true // others had less to send than there was room for
+    return nextAt - now
+  }
+
+  /** Each lane in its turn, where there is not room for all. */
+  function fromLastServed(due: readonly table.DueLane[]): readonly table.DueLane[] {
+    const start = due.findIndex(({ webhookId }) => webhookId > servedLast)
+    return start <= 0 ? due : [...due.slice(start), ...due.slice(0, start)]
+  }
+
+  async function claimInto(wanted: readonly Reservation[][]): Promise<void> {
+    const unused = wanted.map((reservations) => [...reservations])
+    try {
+      const claimed = await store.transaction(async (tx) => {
+        const ids = wanted.map(([first]) => first!.webhookId)
+        const webhooks = await webhookTable.listEnabledByIds(tx, ids)
+        const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; reservations: Reservation[] }[] = []
+        for (const reservations of unused) {
+          const { webhookId, owner } = reservations[0]!
+          const webhook = webhooks.find(({ id }) => id === webhookId)
+          if (!webhook) continue
+          const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit: reservations.length }
+          const lane = { webhookId, afterSeq: webhook.cursor_seq }
+          const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...lane })
+          found.push({ webhook, rows, reservations })
+        }
+        return found
+      })
+      for (const { webhook, rows, reservations } of claimed) {
+        servedLast = webhook.id
+        if (rows.length < reservations.length) backlog.delete(webhook.id)
+        for (const row of rows) begin(reservations.shift()!, row, webhook)
+      }
+    } finally {
+      for (const { webhookId } of unused.flat()) lanes.leave(webhookId)
+    }
+  }
+
+  function begin({ webhookId, owner }: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {
+    const work = guarded('sending to a webhook', () => send(owner, delivery, webhook)).then((ended) => {
+      // Whom the end of this one gives room; a look for each of them all would cost more than the requests.
+      const isAwaited = backlog.has(webhookId) || (lanes.isCrowded && backlog.size > 0)
+      if (ended) lanes.leaveAfter(webhookId, { ...ended, now: clock() })
+      else lanes.leave(webhookId)
+      running.delete(work)
+      if (isAwaited) look()
+    })
+    running.add(work)
+  }
+
+  /** @returns undefined when nothing was learned of the receiver */
+  async function send(
+    owner: string,
+    delivery: WebhookDeliveryRow,
+    webhook: WebhookRow,
+  ): Promise<{ hasSucceeded: boolean; startedAt: number } | undefined> {
+    const profile = requireProfile(profiles, webhook.profile)
+    const startedAt = clock()
+    const { response, failure } = await post(delivery, webhook, profile, startedAt)
+    if (failure?.reason === 'aborted') {
+      await store.transaction((tx) => giveBackLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
+      return undefined
+    }
+    const endedAt = clock()
+    const { retryAfterMs } = profile
+    const attempts = delivery.attempts + 1
+    const verdict = judge({ response, attempts, retryAfterMs, spread: spread(), now: endedAt }, limits)
+    metrics.webhookAttempts.inc({ outcome: verdict.kind })
+    const told = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
+    log.info({ ...told, outcome: verdict.kind, reason: failure?.reason }, 'webhook called')
+    await recordAttempt(store, {
+      ...{ delivery, webhook, owner, verdict, startedAt, endedAt },
+      code: response?.status,
+      response: response && clean(response.body).slice(0, limits.webhookResponseKeptCharsMax),
+      error: failure && clean(failure.message).slice(0, limits.webhookResponseKeptCharsMax),
+    })
+    return { hasSucceeded: verdict.kind === 'delivered', startedAt }
+  }
+
+  async function post(
+    delivery: WebhookDeliveryRow,
+    webhook: WebhookRow,
+    profile: WebhookProfile,
+    at: number,
+  ): Promise<{ response?: SafeResponse; failure?: FetchFailed }> {
+    const { body } = delivery
+    assert(body !== null, 'a body is fixed before the first attempt')
+    const custom = webhook.headers === null ? {} : (JSON.parse(webhook.headers) as CustomHeaders)
+    const own = profile.headers({ eventId: delivery.event_id, at, body, secret: webhook.secret })
+    try {
+      const headers = { ...custom, ...own }
+      const { timeoutMs } = profile
+      return {
+        response: await needs.fetch({
+          url: webhook.url,
+          method: 'POST',
+          headers,
+          body,
+          timeoutMs,
+          signal: abort.signal,
+        }),
+      }
+    } catch (error) {
+      if (error instanceof FetchFailed) return { failure: error }
+      throw error
+    }
+  }
+
+  /** Background work reports its failures and goes on. */
+  async function guarded<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act()
+    } catch (error) {
+      metrics.loopErrors.inc({ loop: 'webhooks' })
+      log.error({ err: error }, `${what} failed`)
+      return undefined
+    }
+  }
+}
+
+/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one. */
+function clean(text: string): string {
+  return text.replaceAll('\0', '')
+}

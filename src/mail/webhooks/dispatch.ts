@@ -1,0 +1,263 @@
+/**
+ * Turns events into deliveries: a durable reader of the log (docs/adr/0015).
+ *
+ *   bell or poll interval → next events → which webhooks → body, outside any transaction → in one transaction the reader's
+ *   cursor moves and the deliveries are there, those with room under a lease already → sent at once
+ *
+ * Crash: the cursor and the deliveries are one transaction, so an event is read again or has been dealt with, never both or
+ *   neither. What was under a lease is sent after the start (deliver.ts).
+ * Several nodes: the cursor moves only from where this one has read. Who comes second has its work thrown away, and goes on
+ *   from where the other is.
+ * Failure: logged, counted, tried again from the same place. An event whose body cannot be made after some tries is passed
+ *   over, so that it does not silence all that follow it.
+ * Without webhooks nothing is read but, each poll interval, whether there is one: a commit costs nothing.
+ * Stop: what is being written is finished; the rest is read after the next start.
+ * Must not: call anybody (deliver.ts), or know what a body looks like (a profile does).
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../config.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import { createCommitWait } from '../../store/commit-wait.ts'
+import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as consumers from '../../store/tables/event-consumers.ts'
+import * as events from '../../store/tables/events.ts'
+import * as deliveries from '../../store/tables/webhook-deliveries.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
+import { type Event, toEvent } from '../events/event.ts'
+import type { Reservation, WebhookWorker } from './deliver.ts'
+import { isFor, type Target, targetOf } from './matching.ts'
+import { requireProfile, type WebhookProfile } from './profile.ts'
+
+const NAME = 'webhooks'
+const PAUSE_FACTOR_MAX = 32
+/** Failed tries after which an event's body is given up. */
+const RENDER_TRIES = 5
+/** Of one transaction, so that the first of a burst is not kept waiting for the bodies of the last. */
+const DELIVERIES_PER_COMMIT = 50
+
+export interface Dispatch {
+  /** Before events that webhooks are to be told of can be committed. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** A webhook was switched on here. */
+  nudge(): void
+  /** Events up to this one are dealt with, and may be removed; undefined: nobody waits for any. */
+  readThrough(): number | undefined
+}
+
+interface DispatchNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly worker: Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'>
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Pick<Limits, 'eventPollMs' | 'eventBatchMax' | 'webhookBatchBytesMax' | 'deliveryLeaseMs'>
+}
+
+/** A delivery to be written. */
+interface Prepared {
+  readonly event: EventRow
+  readonly webhook: WebhookRow
+  readonly body: string
+}
+
+export function createDispatch({ store, profiles, worker, log, metrics, limits }: DispatchNeeds): Dispatch {
+  const commits = createCommitWait(store)
+  const switchedOn = new Set<() => void>()
+  const nudges = createCommitWait({
+    onCommit(listener) {
+      switchedOn.add(listener)
+      return () => void switchedOn.delete(listener)
+    },
+  })
+  /** Where the row in the database stands, and how far was read: between the two lies nothing for anybody. */
+  let committed = 0
+  let position = 0
+  let isIdle = true
+  let isStopping = false
+  let running: Promise<void> | undefined
+  const failed = { seq: 0, times: 0 }
+
+  return {
+    async start() {
+      committed = await store.transaction((tx) => consumers.openCursor(tx, NAME))
+      position = committed
+      running = run()
+    },
+
+    async stop() {
+      isStopping = true
+      commits.close()
+      nudges.close()
+      await running
+    },
+
+    nudge() {
+      for (const hear of switchedOn) hear()
+    },
+
+    readThrough: () => (isIdle ? undefined : position),
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0
+    while (!isStopping) {
+      try {
+        const isMore = await step()
+        failures = 0
+        if (isMore) await setImmediate()
+        else if (isIdle) await nudges.next(limits.eventPollMs)
+        else await commits.next(limits.eventPollMs)
+      } catch (error) {
+        metrics.loopErrors.inc({ loop: 'webhook dispatch' })
+        log.error({ err: error, failures: ++failures, position }, 'events could not be handed to webhooks')
+        await commits.pause(limits.eventPollMs * Math.min(2 ** failures, PAUSE_FACTOR_MAX))
+      }
+    }
+  }
+
+  /** One batch. Returns whether there may be more. */
+  async function step(): Promise<boolean> {
+    if (isIdle && !(await awake())) return false
+    // Events before webhooks: one that was made in between begins behind all of these.
+    const rows = await events.listAfter(store.db, position, limits.eventBatchMax)
+    if (rows.length === 0) return false
+    const organizations = new Set(rows.map((row) => row.organization_id))
+    const targets = (await webhooks.listEnabled(store.db, [...organizations])).map(targetOf)
+    if (targets.length === 0) isIdle = (await webhooks.earliestCursor(store.db)) === undefined
+
+    const { prepared, throughSeq } = await prepare(rows, targets)
+    if (prepared.length > 0 || throughSeq - committed >= limits.eventBatchMax) await write(prepared, throughSeq)
+    else position = throughSeq
+    return throughSeq < rows.at(-1)!.seq || rows.length === limits.eventBatchMax
+  }
+
+  /** There are webhooks again: what lies before the first of them needs not be read. */
+  async function awake(): Promise<boolean> {
+    const earliest = await webhooks.earliestCursor(store.db)
+    if (earliest === undefined) return false
+    committed = await consumers.requireCursor(store.db, NAME)
+    position = Math.max(committed, earliest)
+    isIdle = false
+    return true
+  }
+
+  /** Bodies for who is told, up to a bound of number and size. */
+  async function prepare(
+    rows: readonly EventRow[],
+    targets: readonly Target[],
+  ): Promise<{ prepared: Prepared[]; throughSeq: number }> {
+    const prepared: Prepared[] = []
+    let bytes = 0
+    for (const row of rows) {
+      if (targets.length > 0 && row.visibility !== 'internal') {
+        for (const each of await prepareOne(row, targets)) {
+          prepared.push(each)
+          bytes += Buffer.byteLength(each.body)
+        }
+      }
+      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhookBatchBytesMax
+      if (isFull) return { prepared, throughSeq: row.seq }
+    }
+    return { prepared, throughSeq: rows.at(-1)!.seq }
+  }
+
+  async function prepareOne(row: EventRow, targets: readonly Target[]): Promise<Prepared[]> {
+    try {
+      const event = toEvent(row, store.epoch)
+      const told = targets.filter((target) => isFor(target, { row, payload: event.payload }))
+      const bodies = new Map<string, string | undefined>()
+      const prepared: Prepared[] = []
+      for (const { row: webhook } of told) {
+        if (!bodies.has(webhook.profile)) bodies.set(webhook.profile, await render(webhook.profile, event))
+        const body = bodies.get(webhook.profile)
+        if (body !== undefined) prepared.push({ event: row, webhook, body })
+      }
+      return prepared
+    } catch (error) {
+      failed.times = failed.seq === row.seq ? failed.times + 1 : 1
+      failed.seq = row.seq
+      if (failed.times < RENDER_TRIES) throw error
+      metrics.loopErrors.inc({ loop: 'webhook dispatch' })
+      log.error(
+        { err: error, seq: row.seq, type: row.type },
+        'an event could not be told to webhooks and was passed over',
+      )
+      return []
+    }
+  }
+
+  function render(profile: string, event: Event): Promise<string | undefined> {
+    return requireProfile(profiles, profile).render(event)
+  }
+
+  async function write(prepared: readonly Prepared[], throughSeq: number): Promise<void> {
+    const reservations = prepared.map(({ webhook }) => worker.reserve(webhook.id))
+    const begun = new Set<Reservation>()
+    try {
+      const written = await store.transaction(async (tx) => {
+        if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
+        const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
+        // As they are now: one may have been switched off, or off and on, while bodies were made.
+        const current = new Map((await webhooks.listEnabledByIds(tx, ids)).map((row) => [row.id, row]))
+        const rows = prepared.flatMap((each, index) => {
+          const webhook = current.get(each.webhook.id)
+          if (!webhook || each.event.seq <= webhook.cursor_seq) return []
+          const reservation = reservations[index]
+          const leaseUntil = tx.now + limits.deliveryLeaseMs
+          const lease = reservation ? { lease_owner: reservation.owner, lease_until: leaseUntil } : NO_LEASE
+          return [{ delivery: deliveryOf(tx, each, lease), webhook, reservation }]
+        })
+        const inserted = await deliveries.insert(
+          tx,
+          rows.map(({ delivery }) => delivery),
+        )
+        return rows.filter(({ delivery }) => inserted.has(delivery.id))
+      })
+      committed = throughSeq
+      position = throughSeq
+      for (const { delivery, webhook, reservation } of written) {
+        if (!reservation) continue
+        begun.add(reservation)
+        worker.begin(reservation, delivery, webhook)
+      }
+      worker.noticeWaiting(written.flatMap(({ webhook, reservation }) => (reservation ? [] : [webhook.id])))
+    } catch (error) {
+      if (!(error instanceof Overtaken)) throw error
+      committed = await consumers.requireCursor(store.db, NAME)
+      position = committed
+    } finally {
+      for (const reservation of reservations) if (reservation && !begun.has(reservation)) worker.release(reservation)
+    }
+  }
+}
+
+const NO_LEASE = { lease_owner: null, lease_until: null }
+
+/** Another node has read these events. */
+class Overtaken extends Error {}
+
+function deliveryOf(
+  tx: { readonly now: number; newId(): string },
+  { event, webhook, body }: Prepared,
+  lease: Pick<WebhookDeliveryRow, 'lease_owner' | 'lease_until'>,
+): WebhookDeliveryRow {
+  return {
+    id: tx.newId(),
+    webhook_id: webhook.id,
+    seq: event.seq,
+    event_id: event.event_id,
+    event_type: event.type,
+    state: 'pending',
+    attempts: 0,
+    next_attempt_at: tx.now,
+    ...lease,
+    body,
+    last_code: null,
+    last_error: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Which webhooks are told of an event: the same rules as for sockets (events/interest.ts), asked of a row instead of a
+ * connection. A webhook acts for the key that made or last changed it: that key's scope at the time, which is the
+ * webhook's own, and its permissions. When the key is deleted the webhook goes on, since it belongs to its scope.
+ */
+import type { EventRow, WebhookRow } from '../../store/schema.ts'
+import type { KeyActor } from '../access/actor.ts'
+import { parsePermissions } from '../access/permissions.ts'
+import { permissionsToSee } from '../events/event-types.ts'
+import { type Filter, filterOf, isWanted, maySee } from '../events/interest.ts'
+
+/** A webhook's row, read once for a batch of events. */
+export interface Target {
+  readonly row: WebhookRow
+  readonly filter: Filter
+}
+
+export function targetOf(row: WebhookRow): Target {
+  const named = { eventTypes: list(row.event_types), inboxIds: list(row.inbox_ids), podIds: list(row.pod_ids) }
+  return { row, filter: filterOf(actorOf(row), named) }
+}
+
+/** The key in whose name the webhook is told. */
+function actorOf(row: WebhookRow): KeyActor {
+  return {
+    kind: 'key',
+    apiKeyId: `webhook ${row.id}`,
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
+  }
+}
+
+/** @param event the row, which must not be internal, and its payload read */
+export function isFor(
+  { row, filter }: Target,
+  event: { readonly row: EventRow; readonly payload: Readonly<Record<string, unknown>> },
+): boolean {
+  if (event.row.seq <= row.cursor_seq || !isWanted(filter, event.row) || !isAtPlace(filter, event.row)) return false
+  return maySee(filter.actor, permissionsToSee(event.payload))
+}
+
+function isAtPlace({ inboxIds, podIds }: Filter, event: EventRow): boolean {
+  if (inboxIds.length + podIds.length === 0) return true
+  return (
+    (event.inbox_id !== null && inboxIds.includes(event.inbox_id)) ||
+    (event.pod_id !== null && podIds.includes(event.pod_id))
+  )
+}
+
+export function list(json: string | null): readonly string[] {
+  return json === null ? [] : (JSON.parse(json) as string[])
+}

@@ -1,0 +1,44 @@
+/**
+ * A profile: which service's webhooks these are. Services differ in what a body looks like, how it is signed, how long an
+ * answer may take and when a failed request is repeated; all of that is data of a profile, made by the dialect that speaks
+ * that service's words and handed in by main.ts.
+ */
+import type { Event } from '../events/event.ts'
+
+/**
+ * How an event looks in a webhook's body. Asked once an event, before its first attempt, and never again: retries send
+ * the same bytes.
+ *
+ * @returns undefined when the dialect has no words for such an event
+ */
+export type EventRenderer = (event: Event) => Promise<string | undefined>
+
+export interface WebhookProfile {
+  /** In the webhook's row: never changed, never used for another one. */
+  readonly name: string
+  readonly render: EventRenderer
+  /** A secret for a new webhook. */
+  readonly makeSecret: (random: (bytes: number) => Buffer) => string
+  /** Header fields of one attempt, the signature among them. */
+  readonly headers: (attempt: Attempt) => Readonly<Record<string, string>>
+  /** For the whole of an attempt. */
+  readonly timeoutMs: number
+  /** Waits before the second attempt, the third, and so on; after the last one it is given up. */
+  readonly retryAfterMs: readonly number[]
+}
+
+/** What a signature is made of. */
+export interface Attempt {
+  readonly eventId: string
+  /** Epoch ms, of this attempt. */
+  readonly at: number
+  readonly body: string
+  readonly secret: string
+}
+
+/** @throws Error for a name that no profile has: the row was written by a newer version */
+export function requireProfile(profiles: readonly WebhookProfile[], name: string): WebhookProfile {
+  const profile = profiles.find((each) => each.name === name)
+  if (!profile) throw new Error(`there is no webhook profile "${name}" in this version`)
+  return profile
+}

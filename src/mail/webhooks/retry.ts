@@ -1,0 +1,48 @@
+/** What an attempt means for its delivery: done, again and when, or never again. Pure. */
+import type { Limits } from '../../config.ts'
+import type { SafeResponse } from '../../net/safe-fetch.ts'
+
+/** So that deliveries which failed together do not come back together. It adds only: the whole schedule is a promise. */
+const JITTER = 0.1
+
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'retry'; readonly afterMs: number }
+  /** Tried often enough, or the receiver asked for no more of it. */
+  | { readonly kind: 'failed' }
+  /** The receiver wants nothing any more: the webhook itself is switched off. */
+  | { readonly kind: 'gone' }
+
+interface Attempted {
+  /** undefined: none came. */
+  readonly response: Pick<SafeResponse, 'status' | 'headers'> | undefined
+  /** This one included. */
+  readonly attempts: number
+  readonly retryAfterMs: readonly number[]
+  /** Random, 0 to 1. */
+  readonly spread: number
+  /** Epoch ms. */
+  readonly now: number
+}
+
+/** Redirects are failures: the receiver's URL is the one that was registered (docs/adr/0016). */
+export function judge(
+  { response, attempts, retryAfterMs, spread, now }: Attempted,
+  limits: Pick<Limits, 'webhookRetryAfterMaxMs'>,
+): Verdict {
+  if (response && response.status >= 200 && response.status < 300) return { kind: 'delivered' }
+  if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely for good
+  if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
+  const waitMs = retryAfterMs[attempts - 1]
+  if (waitMs === undefined) return { kind: 'failed' }
+  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhookRetryAfterMaxMs)
+  return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), where the status gives it a meaning. */
+function askedWaitMs({ status, headers }: Pick<SafeResponse, 'status' | 'headers'>, now: number): number {
+  const value = headers['retry-after']
+  if (value === undefined || (status !== 429 && status !== 503)) return 0
+  const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - now
+  return Number.isNaN(waitMs) ? 0 : Math.max(0, waitMs)
+}

@@ -1,0 +1,201 @@
+/**
+ * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call what only it can
+ * reach. Names are resolved here and private answers dropped; the address that was connected to is checked again before
+ * a byte is sent, so that a name which answers differently the second time gains nothing.
+ *
+ * One request a call: redirects are answers like any other. Time and size are bounded; certificates are verified.
+ * Connections are kept for the next request to the same place, a few and not for long.
+ */
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPrivateAddress } from './private-networks.ts'
+
+/** Addresses of a name. Rejects when there are none. */
+export type Lookup = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
+
+export interface SafeRequest {
+  /** http or https. */
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** For the whole: name, connection, request and response. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SafeResponse {
+  readonly status: number
+  /** Names in lower case; of a repeated field the first. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** Its beginning, up to the limit. */
+  readonly body: string
+}
+
+export interface SafeFetch {
+  /** @throws FetchFailed; whatever it is, words for the one who chose the URL */
+  fetch(request: SafeRequest): Promise<SafeResponse>
+  /** Closes unused connections. */
+  close(): void
+}
+
+/** No answer came. */
+export class FetchFailed extends Error {
+  override readonly name = 'FetchFailed'
+  readonly reason: 'private_address' | 'timeout' | 'aborted' | 'unreachable'
+
+  constructor(reason: FetchFailed['reason'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+interface SafeFetchNeeds {
+  readonly lookup: Lookup
+  readonly allowPrivateNetworks: boolean
+  readonly limits: {
+    readonly webhookResponseBytesMax: number
+    readonly webhookConcurrencyMax: number
+    readonly webhookIdleSocketMs: number
+  }
+  /** Which addresses are refused; another rule only in tests. */
+  readonly isRefused?: (address: string) => boolean
+}
+
+/** Unused connections to one place. */
+const FREE_SOCKETS_MAX = 2
+
+export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
+  const { limits, lookup } = needs
+  const isRefused = needs.allowPrivateNetworks ? () => false : (needs.isRefused ?? isPrivateAddress)
+  const options = {
+    keepAlive: true,
+    // To one place as many as to all: were there fewer, a path of it that hangs would keep its other paths waiting.
+    maxSockets: limits.webhookConcurrencyMax,
+    maxFreeSockets: FREE_SOCKETS_MAX,
+    timeout: limits.webhookIdleSocketMs,
+  }
+  const agents = {
+    'http:': guard(new HttpAgent(options), isRefused),
+    'https:': guard(new HttpsAgent(options), isRefused),
+  }
+
+  return {
+    async fetch(request) {
+      const url = new URL(request.url)
+      if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+        throw new FetchFailed('unreachable', `There is no way to call ${url.protocol}`)
+      }
+      // A literal is connected to without a look-up. WHATWG's parser has made 0x7f.1 and the like a plain one.
+      const host = url.hostname.replace(/^\[|\]$/g, '')
+      if (isIP(host) && isRefused(host)) throw privateAddress(host)
+      const cut = new AbortController()
+      const timer = setTimeout(() => cut.abort('timeout'), request.timeoutMs)
+      const abort = () => cut.abort('aborted')
+      request.signal?.addEventListener('abort', abort, { once: true })
+      if (request.signal?.aborted) abort()
+      try {
+        return await exchange(url, request, cut.signal)
+      } catch (error) {
+        if (error instanceof FetchFailed) throw error
+        if (cut.signal.reason === 'timeout')
+          throw new FetchFailed('timeout', `No answer within ${request.timeoutMs} ms`)
+        if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was cut short')
+        throw new FetchFailed('unreachable', wordsOf(error), { cause: error })
+      } finally {
+        clearTimeout(timer)
+        request.signal?.removeEventListener('abort', abort)
+      }
+    },
+
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy()
+    },
+  }
+
+  async function exchange(url: URL, request: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+    try {
+      return await once(url, request, signal)
+    } catch (error) {
+      // The other side closed a connection that we had kept just as we used it: it read nothing of this request.
+      if (!(error instanceof StaleSocket) || signal.aborted) throw error
+      return once(url, request, signal)
+    }
+  }
+
+  function once(url: URL, { method, headers, body }: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+    return new Promise((resolve, reject) => {
+      const send = url.protocol === 'https:' ? requestHttps : requestHttp
+      const agent = agents[url.protocol as 'http:' | 'https:']
+      const length = { 'content-length': String(Buffer.byteLength(body)) }
+      const sent: ClientRequest = send(
+        url,
+        { method, headers: { ...headers, ...length }, agent, signal, lookup: resolver },
+        (response) => readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject),
+      )
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        const isStale = sent.reusedSocket && error.code === 'ECONNRESET'
+        reject(isStale ? new StaleSocket() : error)
+      })
+      sent.end(body)
+    })
+  }
+
+  /** Node's form of a look-up: `all` when it may try several addresses. */
+  function resolver(...[hostname, options, done]: Parameters<LookupFunction>): void {
+    lookup(hostname).then(
+      (answers) => {
+        const open = answers.filter(({ address }) => !isRefused(address))
+        const [first] = open
+        if (!first) done(privateAddress(hostname), '', 0)
+        else if (options.all) done(null, [...open])
+        else done(null, first.address, first.family)
+      },
+      (error: NodeJS.ErrnoException) => done(error, '', 0),
+    )
+  }
+}
+
+/** Checks each new connection before anything is written to it. */
+function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefused: (address: string) => boolean): Agent {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (...given: Parameters<HttpAgent['createConnection']>) => {
+    const socket = connect(...given) as Duplex & Pick<Socket, 'remoteAddress'>
+    // First of all listeners: the one that sends the request waits for the same event.
+    socket.prependOnceListener('connect', () => {
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined || isRefused(remoteAddress)) socket.destroy(privateAddress(remoteAddress ?? ''))
+    })
+    return socket
+  }
+  return agent
+}
+
+/** Reads to the end, so that the connection can be used again, but not past the limit. */
+async function readResponse(response: IncomingMessage, bytesMax: number): Promise<SafeResponse> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    sizeBytes += chunk.length
+    if (sizeBytes > bytesMax) break // leaving the loop closes the connection
+  }
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+  )
+  return { status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks).subarray(0, bytesMax).toString() }
+}
+
+class StaleSocket extends Error {}
+
+function privateAddress(address: string): FetchFailed {
+  return new FetchFailed('private_address', `${address} is in a private network, which this server does not call`)
+}
+
+/** Node tries several addresses at once and then throws all their failures, without a message of its own. */
+function wordsOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(wordsOf).join('; ')
+  return error instanceof Error ? error.message || error.name : String(error)
+}

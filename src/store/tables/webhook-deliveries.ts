@@ -1,0 +1,126 @@
+/** Events on their way to webhooks, and each attempt. Rows only; claims are in ../leases.ts, mail/webhooks decides. */
+import { sql } from 'kysely'
+import type { Db, Tx, WebhookAttemptRow, WebhookDeliveryRow } from '../schema.ts'
+
+/** Rows of one insert: below every database's bound of parameters. */
+const INSERT_ROWS_MAX = 50
+
+/** @returns ids of those that were not there: each event reaches a webhook once */
+export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promise<Set<string>> {
+  const inserted = new Set<string>()
+  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
+    const added = await tx
+      .insertInto('webhook_deliveries')
+      .values(rows.slice(start, start + INSERT_ROWS_MAX))
+      .onConflict((conflict) => conflict.columns(['webhook_id', 'seq']).doNothing())
+      .returning('id')
+      .execute()
+    for (const { id } of added) inserted.add(id)
+  }
+  return inserted
+}
+
+/** The first delivery of a lane that could be claimed. */
+export interface DueLane {
+  readonly webhookId: string
+  readonly dueAt: number
+}
+
+/**
+ * Lanes with deliveries that wait, and when the first of each is due; those under a lease are not counted. A seek a lane,
+ * however many rows wait in it: SQL has no word for that, so it is done step by step.
+ */
+export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
+  // A literal state, and a term in place of seq: each step is to be served by the lanes' index, not by that of events.
+  const lanes = sql<{ webhook_id: string; due_at: number | null }>`(
+    with recursive lanes (webhook_id) as (
+      select (select min(webhook_id) from webhook_deliveries where state = 'pending')
+      union all
+      select (
+        select min(d.webhook_id) from webhook_deliveries d where d.state = 'pending' and d.webhook_id > lanes.webhook_id
+      )
+      from lanes where lanes.webhook_id is not null
+    )
+    select w.id as webhook_id, (
+      select d.next_attempt_at from webhook_deliveries d
+      where d.webhook_id = w.id and d.state = 'pending' and d.seq + 0 > w.cursor_seq
+        and (d.lease_until is null or d.lease_until <= ${nowMs})
+      order by d.next_attempt_at, d.id limit 1
+    ) as due_at
+    from lanes join webhooks w on w.id = lanes.webhook_id
+    where w.is_enabled = 1 and w.deleting_at is null)`
+  const rows = await db.selectFrom(lanes.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
+  return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
+}
+
+/** How an attempt ended. */
+export type DeliveryOutcome = Pick<
+  WebhookDeliveryRow,
+  'state' | 'attempts' | 'next_attempt_at' | 'last_code' | 'last_error'
+>
+
+/**
+ * Writes an attempt and what follows from it, if the lease is still the owner's.
+ *
+ * @returns false when it is not, or the delivery was cancelled meanwhile: nothing is written
+ */
+export async function recordOutcome(
+  tx: Tx,
+  { id, owner }: { readonly id: string; readonly owner: string },
+  outcome: DeliveryOutcome,
+  attempt: Omit<WebhookAttemptRow, 'id' | 'delivery_id'>,
+): Promise<boolean> {
+  const changed = await tx
+    .updateTable('webhook_deliveries')
+    .set({ ...outcome, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .where('id', '=', id)
+    .where('lease_owner', '=', owner)
+    .where('state', '=', 'pending')
+    .returning('id')
+    .executeTakeFirst()
+  if (!changed) return false
+  await tx
+    .insertInto('webhook_attempts')
+    .values({ id: tx.newId(), delivery_id: id, ...attempt })
+    .execute()
+  return true
+}
+
+/** Cancels what waits for a webhook, up to an event. @returns how many, at most `limit` */
+export async function cancelThrough(tx: Tx, webhookId: string, throughSeq: number, limit: number): Promise<number> {
+  const waiting = tx
+    .selectFrom('webhook_deliveries')
+    .select('id')
+    .where('webhook_id', '=', webhookId)
+    .where('state', '=', sql.lit('pending'))
+    .where(sql`seq + 0`, '<=', throughSeq) // a term, and that order, so that the lanes' index serves
+    .orderBy('next_attempt_at')
+    .orderBy('id')
+    .limit(limit)
+  const cancelled = await tx
+    .updateTable('webhook_deliveries')
+    .set({ state: 'cancelled', lease_owner: null, lease_until: null, updated_at: tx.now })
+    .where('id', 'in', waiting)
+    .returning('id')
+    .execute()
+  return cancelled.length
+}
+
+/** Removes deliveries to a webhook, with their attempts. @returns how many, at most `limit` */
+export async function removeOf(tx: Tx, webhookId: string, limit: number): Promise<number> {
+  const some = tx.selectFrom('webhook_deliveries').select('id').where('webhook_id', '=', webhookId).limit(limit)
+  const removed = await tx.deleteFrom('webhook_deliveries').where('id', 'in', some).returning('id').execute()
+  return removed.length
+}
+
+/** Removes old ones, with their attempts: what still waits is of a webhook that was switched off. @returns how many */
+export async function removeOlderThan(tx: Tx, createdBefore: number, limit: number): Promise<number> {
+  const old = tx
+    .selectFrom('webhook_deliveries')
+    .select('id')
+    .where('created_at', '<', createdBefore)
+    .orderBy('created_at')
+    .limit(limit)
+  const removed = await tx.deleteFrom('webhook_deliveries').where('id', 'in', old).returning('id').execute()
+  return removed.length
+}

@@ -1,0 +1,315 @@
+/** Webhooks as AgentMail's clients make and change them; what they are sent is in test/flows/inbound-to-webhook.test.ts. */
+import { expect, test } from 'vitest'
+import { startWorld, type World } from '../../world.ts'
+
+const url = 'https://hooks.example/agent'
+
+test('a webhook is made, shown, listed, changed and deleted', async () => {
+  await using world = await startWorld()
+  const { webhooks } = world.agentmail
+  const made = await webhooks.create({ url, eventTypes: ['message.received', 'message.sent'] })
+  expect(made).toMatchObject({ url, eventTypes: ['message.received', 'message.sent'], enabled: true })
+  expect(made.webhookId).toMatch(/^ep_[0-9a-f-]{36}$/)
+  expect(made.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+  expect(Buffer.from(made.secret.slice('whsec_'.length), 'base64')).toHaveLength(32)
+  for (const name of ['podIds', 'inboxIds', 'clientId', 'pod_id', 'inbox_id']) expect(made).not.toHaveProperty(name)
+
+  const other = await webhooks.create({ url: `${url}/2`, eventTypes: [] })
+  expect(other.secret).not.toBe(made.secret)
+  expect(other).not.toHaveProperty('eventTypes')
+  expect(await webhooks.get(made.webhookId)).toEqual(made)
+  const { webhooks: listed, count } = await webhooks.list()
+  expect([listed.map(({ webhookId }) => webhookId), count]).toEqual([[other.webhookId, made.webhookId], 2])
+  expect(listed[1]).toEqual(made)
+  const first = await webhooks.list({ limit: 1 })
+  expect((await webhooks.list({ limit: 1, pageToken: first.nextPageToken! })).webhooks).toEqual([made])
+  expect((await webhooks.list({ ascending: true })).webhooks[0]).toEqual(made)
+
+  const changed = await webhooks.update(made.webhookId, { eventTypes: ['message.bounced'] })
+  expect(changed).toMatchObject({ webhookId: made.webhookId, eventTypes: ['message.bounced'], secret: made.secret })
+  expect(changed.updatedAt.getTime()).toBeGreaterThanOrEqual(made.updatedAt.getTime())
+  expect((await webhooks.update(made.webhookId, { eventTypes: [] })).eventTypes).toEqual(['message.bounced'])
+  expect((await webhooks.update(made.webhookId, {})).eventTypes).toEqual(['message.bounced'])
+
+  await webhooks.delete(made.webhookId)
+  await expect(webhooks.get(made.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(webhooks.delete(made.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  expect((await webhooks.list()).count).toBe(1)
+})
+
+test('PATCH takes url and enabled, PUT what clients of 2024 send', async () => {
+  await using world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
+  const at = `/v0/webhooks/${webhookId}`
+  const patched = await world.request('PATCH', at, { body: { url: `${url}/new`, enabled: false } })
+  expect(patched).toMatchObject({ status: 200, body: { url: `${url}/new`, enabled: false } })
+  expect((await world.request('PATCH', at, { body: { enabled: true } })).body).toMatchObject({ enabled: true })
+
+  const whole = { url, event_types: ['message.sent'], inbox_ids: ['ada@mail.localhost'], enabled: true }
+  expect(await world.request('PUT', at, { body: whole })).toMatchObject({ status: 200, body: whole })
+  const { body } = await world.request('PUT', at, { body: { ...whole, inbox_ids: [], enabled: false } })
+  expect(body).toMatchObject({ enabled: false })
+  expect(body).not.toHaveProperty('inbox_ids')
+  const off = await world.request('POST', '/v0/webhooks', { body: { url, event_types: [], enabled: false } })
+  expect(off).toMatchObject({ status: 200, body: { enabled: false } })
+  expect((await world.request('POST', '/v0/webhooks', { body: { url } })).body).toMatchObject({ enabled: true })
+})
+
+test('the same client_id gives the webhook that is there, and serves in place of its id', async () => {
+  await using world = await startWorld()
+  const { webhooks } = world.agentmail
+  const made = await webhooks.create({ url, eventTypes: ['message.received'], clientId: 'agent~1' })
+  expect(made.clientId).toBe('agent~1')
+  expect(await webhooks.create({ url: `${url}/other`, eventTypes: [], clientId: 'agent~1' })).toEqual(made)
+  expect(await webhooks.get('agent~1')).toEqual(made)
+  await webhooks.delete('agent~1')
+  expect((await webhooks.create({ url, eventTypes: [], clientId: 'agent~1' })).webhookId).not.toBe(made.webhookId)
+  for (const client_id of ['a@b', '', 'x'.repeat(257), 'polling']) {
+    expect((await world.request('POST', '/v0/webhooks', { body: { url, client_id } })).status).toBe(400)
+  }
+})
+
+test('each level makes and sees its own, and the wider ones see what lies below', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const pod = await agentmail.pods.create({ name: 'one' })
+  const inside = await agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
+  const outside = await agentmail.inboxes.create({ username: 'outside' })
+  const request = { url, eventTypes: ['message.received' as const] }
+  const ofAll = await agentmail.webhooks.create(request)
+  const ofPod = await agentmail.pods.webhooks.create(pod.podId, { ...request, inboxIds: [inside.inboxId] })
+  const ofInbox = await agentmail.inboxes.webhooks.create(inside.inboxId, request)
+  const ofOther = await agentmail.inboxes.webhooks.create(outside.inboxId, request)
+
+  expect(ofPod).toMatchObject({ pod_id: pod.podId, inboxIds: [inside.inboxId] })
+  expect(ofInbox).toMatchObject({ pod_id: pod.podId, inbox_id: inside.inboxId })
+  const idsOf = (list: { webhooks: { webhookId: string }[] }) => list.webhooks.map(({ webhookId }) => webhookId)
+  const all = [ofOther, ofInbox, ofPod, ofAll].map(({ webhookId }) => webhookId)
+  expect(idsOf(await agentmail.webhooks.list())).toEqual(all)
+  expect(idsOf(await agentmail.pods.webhooks.list(pod.podId))).toEqual([ofInbox.webhookId, ofPod.webhookId])
+  expect(idsOf(await agentmail.inboxes.webhooks.list(inside.inboxId))).toEqual([ofInbox.webhookId])
+
+  await expect(agentmail.pods.webhooks.get(pod.podId, ofAll.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(agentmail.pods.webhooks.delete(pod.podId, ofOther.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(agentmail.inboxes.webhooks.get(inside.inboxId, ofPod.webhookId)).rejects.toMatchObject({
+    statusCode: 404,
+  })
+  expect((await agentmail.webhooks.get(ofInbox.webhookId)).webhookId).toBe(ofInbox.webhookId)
+  await agentmail.pods.webhooks.update(pod.podId, ofPod.webhookId, { eventTypes: ['message.sent'] })
+  await agentmail.inboxes.webhooks.update(inside.inboxId, ofInbox.webhookId, { eventTypes: ['message.sent'] })
+
+  // A pod's webhook names inboxes of that pod only, an inbox's none.
+  const strange = agentmail.pods.webhooks.create(pod.podId, { ...request, inboxIds: [outside.inboxId] })
+  await expect(strange).rejects.toMatchObject({ statusCode: 404 })
+  const refused: [method: string, path: string, body: object][] = [
+    ['POST', `/v0/pods/${pod.podId}/webhooks`, { url, pod_ids: [pod.podId] }],
+    ['POST', `/v0/inboxes/${inside.inboxId}/webhooks`, { url, inbox_ids: [inside.inboxId] }],
+    ['PATCH', `/v0/pods/${pod.podId}/webhooks/${ofPod.webhookId}`, { add_pod_ids: [pod.podId] }],
+    ['PATCH', `/v0/inboxes/${inside.inboxId}/webhooks/${ofInbox.webhookId}`, { remove_inbox_ids: [inside.inboxId] }],
+    ['PUT', `/v0/inboxes/${inside.inboxId}/webhooks/${ofInbox.webhookId}`, { inbox_ids: [] }],
+  ]
+  for (const [method, path, body] of refused)
+    expect(await world.request(method, path, { body }), path).toMatchObject({ status: 400 })
+})
+
+test('a key makes and sees webhooks of its own scope, at whatever path', async () => {
+  await using world = await startWorld()
+  const pod = await world.agentmail.pods.create({ name: 'one' })
+  const inside = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
+  const outside = await world.agentmail.inboxes.create({ username: 'outside' })
+  const ofAll = await world.agentmail.webhooks.create({ url, eventTypes: [], clientId: 'taken' })
+  const keyOf = async (at: string) => (await world.request('POST', `/v0/${at}/api-keys`)).body.api_key as string
+  const podKey = world.agentmailAs(await keyOf(`pods/${pod.podId}`))
+  const inboxKey = world.agentmailAs(await keyOf(`inboxes/${inside.inboxId}`))
+
+  expect(await podKey.webhooks.create({ url, eventTypes: [] })).toMatchObject({ pod_id: pod.podId })
+  expect(await inboxKey.webhooks.create({ url, eventTypes: [] })).toMatchObject({ inbox_id: inside.inboxId })
+  expect([(await podKey.webhooks.list()).count, (await inboxKey.webhooks.list()).count]).toEqual([2, 1])
+  await expect(podKey.webhooks.get(ofAll.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(podKey.webhooks.update(ofAll.webhookId, {})).rejects.toMatchObject({ statusCode: 404 })
+  const named = podKey.webhooks.create({ url, eventTypes: [], inboxIds: [outside.inboxId] })
+  await expect(named).rejects.toMatchObject({ statusCode: 404 })
+  const taken = podKey.webhooks.create({ url, eventTypes: [], clientId: 'taken' })
+  await expect(taken).rejects.toMatchObject({ statusCode: 403, body: { code: 'resource_taken' } })
+})
+
+test('inboxes and pods are added and removed, and one of them always stays', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const pod = await agentmail.pods.create({ name: 'one' })
+  for (const username of ['a', 'b']) await agentmail.inboxes.create({ username })
+  const [a, b] = ['a@mail.localhost', 'b@mail.localhost']
+  const { webhookId } = await agentmail.webhooks.create({ url, eventTypes: [], inboxIds: [a, a], podIds: [pod.podId] })
+  const update = (change: object) => agentmail.webhooks.update(webhookId, change)
+  expect(await update({ addInboxIds: [b] })).toMatchObject({ inboxIds: [a, b], podIds: [pod.podId] })
+  const { body } = await world.request('PATCH', `/v0/webhooks/${webhookId}`, { body: { remove_inbox_ids: [a, b] } })
+  expect(body).toMatchObject({ pod_ids: [pod.podId] })
+  expect(body).not.toHaveProperty('inbox_ids')
+  await expect(update({ removePodIds: [pod.podId] })).rejects.toMatchObject({ statusCode: 400 })
+  expect(await update({ removePodIds: [pod.podId], addInboxIds: [a] })).toMatchObject({ inboxIds: [a] })
+  await expect(update({ addInboxIds: ['nobody@mail.localhost'] })).rejects.toMatchObject({ statusCode: 404 })
+  expect(await update({ removeInboxIds: ['nobody@mail.localhost'] })).toMatchObject({ inboxIds: [a] })
+
+  // One of everything covers what is added already.
+  const whole = await agentmail.webhooks.create({ url, eventTypes: [] })
+  const unchanged = await agentmail.webhooks.update(whole.webhookId, { addInboxIds: [a], addPodIds: [pod.podId] })
+  expect(unchanged).not.toHaveProperty('inboxIds')
+  expect(unchanged).not.toHaveProperty('podIds')
+})
+
+test('ids and webhooks are bounded', async () => {
+  await using world = await startWorld({ limits: { webhookIdsMax: 2, webhooksMax: 2 } })
+  const inboxIds: string[] = []
+  for (const username of ['a', 'b', 'c']) inboxIds.push((await world.agentmail.inboxes.create({ username })).inboxId)
+  await expect(world.agentmail.webhooks.create({ url, eventTypes: [], inboxIds })).rejects.toMatchObject({
+    statusCode: 400,
+  })
+  const [a, b, c] = inboxIds
+  const { webhookId } = await world.agentmail.webhooks.create({
+    url,
+    eventTypes: [],
+    inboxIds: [a!, b!],
+    clientId: 'x',
+  })
+  await expect(world.agentmail.webhooks.update(webhookId, { addInboxIds: [c!] })).rejects.toMatchObject({
+    statusCode: 400,
+  })
+  await world.agentmail.webhooks.update(webhookId, { addInboxIds: [c!], removeInboxIds: [a!] })
+
+  await world.agentmail.webhooks.create({ url, eventTypes: [] })
+  const third = world.agentmail.webhooks.create({ url, eventTypes: [] })
+  await expect(third).rejects.toMatchObject({ statusCode: 403, body: { code: 'limit_exceeded' } })
+  expect(await world.agentmail.webhooks.create({ url, eventTypes: [], clientId: 'x' })).toMatchObject({ webhookId })
+  await world.agentmail.webhooks.delete(webhookId)
+  await world.agentmail.webhooks.create({ url, eventTypes: [] })
+})
+
+test('every type of both generations of clients may be named, others not', async () => {
+  await using world = await startWorld()
+  const eventTypes = [
+    ...['message.received', 'message.received.spam', 'message.received.blocked', 'message.received.unauthenticated'],
+    ...['message.sent', 'message.delivered', 'message.bounced', 'message.complained', 'message.rejected'],
+    ...['message.opened', 'domain.verified', 'message.security.completed', 'message.security.review'],
+    ...['message.security.override', 'calendar.event.created', 'calendar.event.updated', 'calendar.event.deleted'],
+    ...['calendar.event.responded', 'calendar.event.starting', 'calendar.event.ending'],
+  ]
+  const made = await world.request('POST', '/v0/webhooks', { body: { url, event_types: eventTypes } })
+  expect(made).toMatchObject({ status: 200, body: { event_types: eventTypes } })
+  for (const type of ['message.unheard', 'key.revoked', '']) {
+    const refused = await world.request('POST', '/v0/webhooks', { body: { url, event_types: [type] } })
+    expect(refused).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  }
+})
+
+test('each call takes its permission, and each hidden class that of its label', async () => {
+  await using world = await startWorld()
+  const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received.spam'] })
+  const at = `/v0/webhooks/${webhookId}`
+  const calls: [permission: string, method: string, path: string, body?: object][] = [
+    ['webhook_read', 'GET', '/v0/webhooks'],
+    ['webhook_read', 'GET', at],
+    ['webhook_read', 'GET', `${at}/headers`],
+    ['webhook_create', 'POST', '/v0/webhooks', { url }],
+    ['webhook_update', 'PATCH', at, { enabled: false }],
+    ['webhook_update', 'PUT', at, { enabled: false }],
+    ['webhook_update', 'PATCH', `${at}/headers`, { headers: { a: 'b' } }],
+    ['webhook_delete', 'DELETE', at],
+  ]
+  const flags = ['webhook_read', 'webhook_create', 'webhook_update', 'webhook_delete']
+  for (const [permission, method, path, body] of calls) {
+    const others = await keyWith(world, ['message_read', ...flags.filter((flag) => flag !== permission)])
+    const answer = await world.request(method, path, { key: others, ...(body && { body }) })
+    expect(answer, `${method} ${path}`).toMatchObject({
+      status: 403,
+      body: { code: 'missing_permission', message: 'Forbidden' },
+    })
+    if (method === 'DELETE') continue
+    const own = await keyWith(world, ['message_read', permission])
+    expect((await world.request(method, path, { key: own, ...(body && { body }) })).status).toBeLessThan(300)
+  }
+
+  const blind = await keyWith(world, ['message_read', ...flags])
+  const sees = await keyWith(world, ['message_read', 'label_spam_read', ...flags])
+  const denied = { status: 403, body: { code: 'missing_permission', message: 'label_spam_read is forbidden' } }
+  const spam = { url, event_types: ['message.received.spam'] }
+  expect(await world.request('POST', '/v0/webhooks', { key: blind, body: spam })).toMatchObject(denied)
+  expect(await world.request('POST', '/v0/webhooks', { key: sees, body: spam })).toMatchObject({ status: 200 })
+  // Whoever cannot see it may neither have it sent elsewhere nor switch it on again, but may switch it off.
+  for (const body of [{ url: `${url}/mine` }, { enabled: true }, { event_types: spam.event_types }]) {
+    expect(await world.request('PATCH', at, { key: blind, body })).toMatchObject(denied)
+  }
+  expect(await world.request('PATCH', at, { key: blind, body: { enabled: false } })).toMatchObject({ status: 200 })
+  expect(await world.request('PATCH', at, { key: sees, body: { enabled: true } })).toMatchObject({ status: 200 })
+  expect(await world.request('PATCH', at, { key: blind, body: { event_types: ['message.sent'] } })).toMatchObject({
+    status: 200,
+  })
+})
+
+test('custom header fields are written, their names are shown, and nothing else of them', async () => {
+  await using world = await startWorld()
+  const { webhooks } = world.agentmail
+  const secret = 'Bearer very-secret'
+  const { webhookId } = await webhooks.create({ url, eventTypes: [], headers: { Authorization: secret, 'X-A': '1' } })
+  expect(await webhooks.getHeaders(webhookId)).toEqual({ headerNames: ['Authorization', 'X-A'] })
+  await webhooks.updateHeaders(webhookId, { headers: { 'x-b': '2' }, removeHeaders: ['x-a'] })
+  expect(await webhooks.getHeaders(webhookId)).toEqual({ headerNames: ['Authorization', 'x-b'] })
+  // All or nothing.
+  for (const change of [
+    { headers: { 'x-c': '3', 'svix-id': 'x' } },
+    { headers: { 'x-c': '3' }, removeHeaders: ['X-C'] },
+    { headers: {} },
+    {},
+    { removeHeaders: [] },
+  ]) {
+    await expect(webhooks.updateHeaders(webhookId, change)).rejects.toMatchObject({ statusCode: 400 })
+  }
+  expect(await webhooks.getHeaders(webhookId)).toEqual({ headerNames: ['Authorization', 'x-b'] })
+  for (const path of ['', `/${webhookId}`, `/${webhookId}/headers`]) {
+    expect(JSON.stringify((await world.request('GET', `/v0/webhooks${path}`)).body)).not.toContain(secret)
+  }
+  await expect(webhooks.create({ url, eventTypes: [], headers: { host: 'inside' } })).rejects.toMatchObject({
+    statusCode: 400,
+  })
+})
+
+test('"polling" is no webhook at any level, whatever is asked of it', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const pods = await world.agentmail.pods.list()
+  const levels = ['', `/pods/${pods.pods[0]!.podId}`, `/inboxes/${inbox.inboxId}`]
+  for (const level of levels) {
+    for (const [method, path] of [
+      ['GET', 'polling'],
+      ['POST', 'polling'],
+      ['PATCH', 'polling'],
+      ['DELETE', 'polling'],
+      ['GET', 'polling/ep_1'],
+      ['DELETE', 'polling/ep_1'],
+    ] as const) {
+      const answer = await world.request(method, `/v0${level}/webhooks/${path}`)
+      expect(answer, `${method} ${level} ${path}`).toMatchObject({ status: 404, body: { code: 'not_found' } })
+    }
+  }
+})
+
+test.each([
+  [{}],
+  [{ url: 7 }],
+  [{ url, event_types: 'message.received' }],
+  [{ url, event_types: [7] }],
+  [{ url, headers: { a: 1 } }],
+  [{ url, headers: [] }],
+  [{ url, enabled: 'yes' }],
+  [{ url: 'file:///etc/passwd' }],
+  [{ url: 'https://user:pass@hooks.example/' }],
+])('%j is refused', async (body) => {
+  await using world = await startWorld()
+  const answer = await world.request('POST', '/v0/webhooks', { body })
+  expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+})
+
+async function keyWith(world: World, flags: readonly string[]): Promise<string> {
+  const body = { permissions: Object.fromEntries(flags.map((flag) => [flag, true])) }
+  return (await world.request('POST', '/v0/api-keys', { body })).body.api_key
+}

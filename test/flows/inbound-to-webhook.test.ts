@@ -1,0 +1,272 @@
+/**
+ * The fourth straight line: a mail comes in, and an HTTP server of the user's hears of it. How the test knows: the receiver
+ * is a real one, and what it was sent is checked by the packages that users check it with.
+ */
+import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { Webhook as SvixWebhook } from 'svix'
+import { expect, test } from 'vitest'
+import { startReceiver } from '../receiver.ts'
+import { startWorld, type World, type WorldOptions } from '../world.ts'
+
+test('a mail sent over SMTP reaches the webhook, signed for svix and for Standard Webhooks', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const webhook = await world.agentmail.webhooks.create({
+    url: receiver.url,
+    eventTypes: ['message.received'],
+    headers: { 'X-Team': 'blue' },
+  })
+
+  await world.smtp.send({ to: inbox.email, subject: 'hello', text: 'grüße' })
+
+  const [call] = await receiver.count(1)
+  expect(call).toMatchObject({ method: 'POST', path: '/hook' })
+  expect(call!.headers).toMatchObject({
+    'content-type': 'application/json',
+    'user-agent': expect.stringMatching(/^Martlet/),
+    'x-team': 'blue',
+    'svix-id': `msg_${call!.event.event_id.slice('evt_'.length)}`,
+  })
+  const headers = call!.headers as Record<string, string>
+  expect(new SvixWebhook(webhook.secret).verify(call!.body, headers)).toEqual(call!.event)
+  expect(new StandardWebhook(webhook.secret).verify(call!.body, headers)).toEqual(call!.event)
+  expect(call!.event).toMatchObject({
+    type: 'event',
+    event_type: 'message.received',
+    message: { inbox_id: inbox.email, subject: 'hello', text: 'grüße', labels: ['received', 'unread'] },
+    thread: { message_count: 1 },
+  })
+  expect(call!.event.cursor).toBeUndefined()
+})
+
+test('an answer that is no success is repeated on schedule, across a restart, with the same id and bytes', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end('not today'))
+  const { webhook } = await hookUp(world, receiver.url)
+
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'again' })
+  await receiver.count(1)
+  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 500, 'not today', null]])
+  await world.restart()
+  time.pass(5_600)
+  await receiver.count(2)
+  await expect.poll(() => attempts(world)).toHaveLength(2)
+  receiver.answer = (response) => void response.writeHead(200).end()
+  time.pass(5.6 * 60_000)
+  const [first, ...repeated] = await receiver.count(3)
+
+  expect(repeated.map(({ body }) => body)).toEqual([first!.body, first!.body])
+  expect(repeated.map(({ headers }) => headers['svix-id'])).toEqual([
+    first!.headers['svix-id'],
+    first!.headers['svix-id'],
+  ])
+  const [second] = repeated
+  expect(Number(second!.headers['svix-timestamp']) - Number(first!.headers['svix-timestamp'])).toBeGreaterThanOrEqual(5)
+  // Each attempt is signed for its own time.
+  new SvixWebhook(webhook.secret).verify(second!.body, second!.headers as Record<string, string>)
+  await expect.poll(() => deliveries(world)).toEqual([['delivered', 3, 200]])
+})
+
+test('one webhook that hangs, with all the mail of a day waiting for it, does not keep another waiting', async () => {
+  await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
+  await using hanging = await startReceiver(() => undefined)
+  await using healthy = await startReceiver()
+  await hookUp(world, hanging.url)
+  await world.agentmail.webhooks.create({ url: healthy.url, eventTypes: ['message.received'] })
+
+  for (let mail = 0; mail < 20; mail += 1) await world.smtp.send({ to: 'ada@mail.localhost', subject: `${mail}` })
+
+  await healthy.count(20)
+  const subjects = healthy.calls.map(({ event }) => Number(event.message.subject))
+  expect(subjects.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index))
+  expect(hanging.calls).toHaveLength(3)
+  await hanging[Symbol.asyncDispose]() // or the stop would wait for it
+})
+
+// Connections were bounded by host: ten hanging requests to one path of it kept every other path waiting for 15 s.
+test('one webhook that hangs does not keep another of the same host waiting', async () => {
+  await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
+  await using receiver = await startReceiver((response, { path }) => {
+    if (path === '/healthy') response.end()
+  })
+  await hookUp(world, receiver.url)
+  await world.agentmail.webhooks.create({
+    url: receiver.url.replace('hook', 'healthy'),
+    eventTypes: ['message.received'],
+  })
+  for (let mail = 0; mail < 10; mail += 1) await world.smtp.send({ to: 'ada@mail.localhost', subject: `${mail}` })
+  const healthy = () => receiver.calls.filter(({ path }) => path === '/healthy').length
+  await expect.poll(healthy, { timeout: 10_000 }).toBe(10)
+  expect(receiver.calls).toHaveLength(13)
+  await receiver[Symbol.asyncDispose]() // or the stop would wait for it
+})
+
+test('a redirect is a failure and is not followed', async () => {
+  await using world = await startWorld()
+  await using elsewhere = await startReceiver()
+  await using receiver = await startReceiver(
+    (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
+  )
+  await hookUp(world, receiver.url)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'moved' })
+  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 307, '', null]])
+  expect(elsewhere.connections).toBe(0)
+})
+
+test('410 Gone switches the webhook off, and what waits is not sent', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, receiver.url)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'waits' })
+  await expect.poll(() => attempts(world)).toHaveLength(1)
+  receiver.answer = (response) => void response.writeHead(410).end()
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'gone' })
+
+  await expect.poll(async () => (await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(false)
+  await expect
+    .poll(() => deliveries(world))
+    .toEqual([
+      ['cancelled', 1, 500],
+      ['failed', 1, 410],
+    ])
+})
+
+test('Retry-After is heeded with 503, and a day at most', async () => {
+  await using world = await startWorld()
+  const waits = ['3600', '999999']
+  await using receiver = await startReceiver(
+    (response) => void response.writeHead(503, { 'retry-after': waits.shift() }).end(),
+  )
+  await hookUp(world, receiver.url)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'an hour' })
+  await expect.poll(() => attempts(world)).toHaveLength(1)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'a day' })
+  await expect.poll(() => attempts(world)).toHaveLength(2)
+  const rows = read(world, 'select next_attempt_at - updated_at as wait from webhook_deliveries order by seq')
+  const [hour, day] = rows.map(([wait]) => Math.round((wait as number) / 60_000))
+  expect([hour, day]).toEqual([60, 24 * 60])
+})
+
+test('"webhook-delivery: abort-message" ends the retries of that delivery alone', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver(
+    (response) => void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end('never'),
+  )
+  const { webhook } = await hookUp(world, receiver.url)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'unwanted' })
+  await expect.poll(() => deliveries(world)).toEqual([['failed', 1, 400]])
+  expect((await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(true)
+})
+
+test('a name that leads into a private network is not called, whatever it answers first', async () => {
+  await using receiver = await startReceiver()
+  const answers = [{ address: '127.0.0.1', family: 4 }]
+  await using world = await startWorld({
+    env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+    lookup: async () => answers,
+  })
+  await hookUp(world, `http://innocent.example:${receiver.port}/hook`)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'secret' })
+  await expect
+    .poll(() => attempts(world))
+    .toEqual([[1, 'retry', null, null, expect.stringContaining('private network')]])
+  expect(receiver.connections).toBe(0)
+
+  for (const url of [
+    'http://127.0.0.1/',
+    'http://[::ffff:10.0.0.1]/',
+    'http://0x7f.1/',
+    'https://localhost/',
+    'http://a.localhost./',
+  ]) {
+    const refused = world.agentmail.webhooks.create({ url, eventTypes: [] })
+    await expect(refused, url).rejects.toMatchObject({ statusCode: 400 })
+  }
+})
+
+test('what waits for a webhook that is switched off is never sent, also when it is switched on again', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, receiver.url)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'before' })
+  await expect.poll(() => attempts(world)).toHaveLength(1)
+
+  await switchTo(world, webhook.webhookId, false)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'meanwhile' })
+  await expect.poll(() => deliveries(world)).toEqual([['cancelled', 1, 500]])
+  await switchTo(world, webhook.webhookId, true)
+  receiver.answer = (response) => void response.writeHead(204).end()
+  time.pass(6_000)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'after' })
+  await receiver.count(2)
+  expect(receiver.calls.map(({ event }) => event.message.subject)).toEqual(['before', 'after'])
+})
+
+test('a webhook that is deleted leaves nothing behind, and one of an inbox goes with it', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, receiver.url)
+  await world.agentmail.inboxes.webhooks.create('ada@mail.localhost', {
+    url: receiver.url,
+    eventTypes: ['message.received'],
+  })
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'twice' })
+  await expect.poll(() => attempts(world)).toHaveLength(2)
+
+  await world.agentmail.webhooks.delete(webhook.webhookId)
+  await expect(world.agentmail.webhooks.get(webhook.webhookId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect.poll(() => read(world, 'select count(*) from webhooks')).toEqual([[1]])
+  await world.agentmail.inboxes.delete('ada@mail.localhost')
+  await expect.poll(() => read(world, 'select count(*) from webhooks')).toEqual([[0]])
+  expect(
+    read(world, 'select count(*) from webhook_deliveries union all select count(*) from webhook_attempts'),
+  ).toEqual([[0], [0]])
+})
+
+/** An inbox, and a webhook of everything that is received. */
+async function hookUp(world: World, url: string) {
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const webhook = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
+  return { inbox, webhook }
+}
+
+/** The clock of a world, which only goes forward; what is due is looked at often instead. */
+function movable(): { options: WorldOptions; pass(ms: number): void } {
+  let ahead = 0
+  const options = { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } }
+  return {
+    options,
+    pass(ms) {
+      ahead += ms
+    },
+  }
+}
+
+async function switchTo(world: World, webhookId: string, enabled: boolean): Promise<void> {
+  const { status } = await world.request('PATCH', `/v0/webhooks/${webhookId}`, { body: { enabled } })
+  expect(status).toBe(200)
+}
+
+function attempts(world: World): unknown[][] {
+  return read(world, 'select attempt, outcome, code, response, error from webhook_attempts order by id')
+}
+
+function deliveries(world: World): unknown[][] {
+  return read(world, 'select state, attempts, last_code from webhook_deliveries order by seq')
+}
+
+/** Nothing shows attempts to clients yet. */
+function read(world: World, query: string): unknown[][] {
+  const database = new BetterSqlite(join(world.dataDir, 'martlet.db'), { readonly: true })
+  try {
+    return database.prepare(query).raw().all() as unknown[][]
+  } finally {
+    database.close()
+  }
+}

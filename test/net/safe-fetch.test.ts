@@ -1,0 +1,252 @@
+/**
+ * Requests to URLs of strangers. How the test knows: the receiver counts connections and requests, so what was not to be
+ * reached was not. Two addresses of this machine play the private and the public one where it matters.
+ */
+import { once } from 'node:events'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, createServer } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { defaultLimits } from '../../src/config.ts'
+import { createSafeFetch, type Lookup, type SafeRequest } from '../../src/net/safe-fetch.ts'
+import { createSelfSigned } from '../../src/net/self-signed.ts'
+import { type Answering, ok, startReceiver } from '../receiver.ts'
+
+const PRIVATE = '127.0.0.1'
+const PUBLIC = '127.0.0.2'
+
+function open(options: {
+  allow?: boolean
+  lookup?: Lookup
+  isRefused?: (address: string) => boolean
+  limits?: { webhookResponseBytesMax?: number; webhookIdleSocketMs?: number }
+}) {
+  const { lookup = async () => [{ address: PUBLIC, family: 4 }], allow = false, limits } = options
+  const isRefused = options.isRefused ?? ((address: string) => address !== PUBLIC)
+  const safe = createSafeFetch({
+    lookup,
+    allowPrivateNetworks: allow,
+    isRefused,
+    limits: { ...defaultLimits(), ...limits },
+  })
+  onTestFinished(() => safe.close())
+  const send = (url: string, more: Partial<SafeRequest> = {}) =>
+    safe.fetch({ url, method: 'POST', headers: {}, body: '{}', timeoutMs: 5_000, ...more })
+  return { ...safe, send }
+}
+
+test('a request reaches its receiver with its headers and body, and the answer comes back', async () => {
+  await using receiver = await startReceiver(
+    (response) => void response.writeHead(202, { 'x-answer': ['1', '2'], 'set-cookie': ['a', 'b'] }).end('taken'),
+    { host: PUBLIC },
+  )
+  const { send } = open({})
+  const answer = await send(`http://name.test:${receiver.port}/hook?a=1`, {
+    headers: { 'x-own': 'yes' },
+    body: '{"ü":1}',
+  })
+  expect(answer).toMatchObject({ status: 202, body: 'taken', headers: { 'set-cookie': 'a' } })
+  expect(receiver.calls).toMatchObject([
+    { path: '/hook?a=1', body: '{"ü":1}', headers: { 'x-own': 'yes', 'content-length': '8' } },
+  ])
+  expect(receiver.calls[0]!.headers.host).toBe(`name.test:${receiver.port}`)
+})
+
+test('a connection is used again, and a new one made when the receiver has closed it', async () => {
+  await using receiver = await startReceiver(ok, { host: PUBLIC })
+  const { send } = open({})
+  for (let count = 0; count < 3; count += 1) await send(receiver.url)
+  expect(receiver.connections).toBe(1)
+  receiver.answer = (response) => void response.writeHead(200, { connection: 'close' }).end()
+  await send(receiver.url)
+  await send(receiver.url)
+  expect(receiver.connections).toBe(2)
+})
+
+test('a kept connection that dies under a request is replaced once', async () => {
+  let requests = 0
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined) // it is torn down on purpose
+    socket.on('data', () => {
+      requests += 1
+      if (requests === 2) return socket.resetAndDestroy()
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+  })
+  const { port } = await listen(server)
+  const { send } = open({})
+  await send(`http://${PUBLIC}:${port}/`)
+  expect(await send(`http://${PUBLIC}:${port}/`)).toMatchObject({ status: 200 })
+  expect(requests).toBe(3)
+})
+
+test('a new connection that dies is a failure: the receiver may have read the request', async () => {
+  let requests = 0
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined) // it is torn down on purpose
+    socket.on('data', () => {
+      requests += 1
+      socket.resetAndDestroy()
+    })
+  })
+  const { port } = await listen(server)
+  await expect(open({}).send(`http://${PUBLIC}:${port}/`)).rejects.toMatchObject({ reason: 'unreachable' })
+  expect(requests).toBe(1)
+})
+
+test.each([
+  ['an address', (port: number) => `http://${PRIVATE}:${port}/`],
+  ['an address in disguise', (port: number) => `http://0x7f.1:${port}/`],
+  ['a name', (port: number) => `http://inside.test:${port}/`],
+])('%s in a private network is not called', async (_what, url) => {
+  await using receiver = await startReceiver()
+  const { send } = open({ lookup: async () => [{ address: PRIVATE, family: 4 }] })
+  await expect(send(url(receiver.port))).rejects.toMatchObject({ name: 'FetchFailed', reason: 'private_address' })
+  expect(receiver.connections).toBe(0)
+})
+
+test('by default the rule is that of private networks, and it can be lifted', async () => {
+  await using receiver = await startReceiver()
+  const lookup: Lookup = async () => [{ address: PRIVATE, family: 4 }]
+  const strict = createSafeFetch({ lookup, allowPrivateNetworks: false, limits: defaultLimits() })
+  const request = {
+    url: `http://inside.test:${receiver.port}/`,
+    method: 'POST',
+    headers: {},
+    body: '',
+    timeoutMs: 5_000,
+  }
+  await expect(strict.fetch(request)).rejects.toMatchObject({ reason: 'private_address' })
+  const { send } = open({ lookup, allow: true })
+  expect(await send(request.url)).toMatchObject({ status: 204 })
+})
+
+test('of several answers only those in public networks are tried', async () => {
+  await using receiver = await startReceiver(ok, { host: PUBLIC })
+  const lookup: Lookup = async () => [
+    { address: PRIVATE, family: 4 },
+    { address: PUBLIC, family: 4 },
+  ]
+  const { send } = open({ lookup })
+  expect(await send(`http://both.test:${receiver.port}/`)).toMatchObject({ status: 204 })
+  expect(receiver.connections).toBe(1)
+})
+
+test('a name that answers differently the second time (DNS rebinding) gains nothing', async () => {
+  await using outside = await startReceiver((response) => void response.writeHead(200, { connection: 'close' }).end(), {
+    host: PUBLIC,
+  })
+  await using inside = await startReceiver(ok, { port: outside.port, host: PRIVATE })
+  const answers = [PUBLIC, PRIVATE]
+  const { send } = open({ lookup: async () => [{ address: answers.shift()!, family: 4 }] })
+  expect(await send(`http://two.test:${outside.port}/`)).toMatchObject({ status: 200 })
+  await expect(send(`http://two.test:${outside.port}/`)).rejects.toMatchObject({ reason: 'private_address' })
+  expect(inside.connections).toBe(0)
+})
+
+// What was resolved and what is connected to could differ by a fault of ours: the socket itself is asked, before it sends.
+test('the address of the connection is checked before a byte is sent', async () => {
+  let bytes = 0
+  const listener = createServer((socket) => socket.on('data', (chunk) => (bytes += chunk.length)))
+  const { port } = await listen(listener, PRIVATE)
+  let asked = 0
+  const { send } = open({ lookup: async () => [{ address: PRIVATE, family: 4 }], isRefused: () => ++asked > 1 })
+  const closed = once(listener, 'connection').then(([socket]) => once(socket, 'close'))
+  await expect(send(`http://late.test:${port}/`)).rejects.toMatchObject({ reason: 'private_address' })
+  await closed
+  expect({ asked, bytes }).toEqual({ asked: 2, bytes: 0 })
+})
+
+test('a redirect is an answer', async () => {
+  await using elsewhere = await startReceiver(ok, { host: PUBLIC })
+  const redirect: Answering = (response) => void response.writeHead(302, { location: elsewhere.url }).end()
+  await using receiver = await startReceiver(redirect, { host: PUBLIC })
+  expect(await open({}).send(receiver.url)).toMatchObject({ status: 302 })
+  expect(elsewhere.connections).toBe(0)
+})
+
+test.each<[string, Answering]>([
+  ['says nothing', () => undefined],
+  ['never ends', (response) => void response.writeHead(200).write('…')],
+  ['drips', (response) => void drip(response)],
+])('a receiver that %s is left after its time', async (_what, answer) => {
+  await using receiver = await startReceiver(answer, { host: PUBLIC })
+  await expect(open({}).send(receiver.url, { timeoutMs: 60 })).rejects.toMatchObject({ reason: 'timeout' })
+})
+
+test('a look-up counts into the time, and a request can be cut short', async () => {
+  const never = new Promise<never>(() => undefined)
+  await expect(open({ lookup: () => never }).send('http://slow.test/', { timeoutMs: 30 })).rejects.toMatchObject({
+    reason: 'timeout',
+  })
+  await using receiver = await startReceiver(() => undefined, { host: PUBLIC })
+  const abort = new AbortController()
+  const sent = open({}).send(receiver.url, { signal: abort.signal })
+  await receiver.count(1)
+  abort.abort()
+  await expect(sent).rejects.toMatchObject({ reason: 'aborted' })
+  await expect(open({}).send(receiver.url, { signal: abort.signal })).rejects.toMatchObject({ reason: 'aborted' })
+})
+
+test('of a large answer the beginning is read, and the connection closed', async () => {
+  let closed: Promise<unknown> | undefined
+  await using receiver = await startReceiver(
+    (response) => {
+      closed = once(response, 'close')
+      response.writeHead(200)
+      const fill = () => {
+        while (!response.destroyed && response.write('x'.repeat(65_536)));
+      }
+      response.on('drain', fill)
+      fill()
+    },
+    { host: PUBLIC },
+  )
+  const answer = await open({ limits: { webhookResponseBytesMax: 1_000 } }).send(receiver.url)
+  expect(answer).toMatchObject({ status: 200, body: 'x'.repeat(1_000) })
+  await closed
+})
+
+test.each([
+  ['refuses', async () => [{ address: PUBLIC, family: 4 }], /ECONNREFUSED/],
+  ['is not known', () => Promise.reject(new Error('getaddrinfo ENOTFOUND nowhere.test')), /ENOTFOUND/],
+])('a receiver that %s is told in its own words', async (_what, lookup, words) => {
+  const server = createServer()
+  const { port } = await listen(server)
+  server.close()
+  await once(server, 'close')
+  const sent = open({ lookup }).send(`http://nowhere.test:${port}/`)
+  await expect(sent).rejects.toMatchObject({ reason: 'unreachable', message: expect.stringMatching(words) })
+})
+
+test('a certificate that nobody vouches for is refused, and nothing is sent', async () => {
+  const { cert, key } = await createSelfSigned({ hostname: 'name.test', nowMs: Date.now() })
+  let requests = 0
+  const server = createTlsServer({ cert, key }, (_request, response) => {
+    requests += 1
+    response.end()
+  })
+  const { port } = await listen(server)
+  await expect(open({}).send(`https://name.test:${port}/`)).rejects.toMatchObject({
+    reason: 'unreachable',
+    message: expect.stringMatching(/self-signed/),
+  })
+  expect(requests).toBe(0)
+})
+
+test('other schemes are not called', async () => {
+  await expect(open({}).send('ftp://name.test/')).rejects.toMatchObject({ reason: 'unreachable' })
+})
+
+async function listen(server: ReturnType<typeof createServer>, host = PUBLIC): Promise<AddressInfo> {
+  server.listen(0, host)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return server.address() as AddressInfo
+}
+
+/** A byte each few milliseconds, for ever: no silence that could be noticed. */
+function drip(response: Parameters<Answering>[0]): void {
+  response.writeHead(200)
+  const timer = setInterval(() => response.write('.'), 10)
+  response.on('close', () => clearInterval(timer))
+}

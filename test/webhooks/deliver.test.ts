@@ -1,0 +1,454 @@
+/**
+ * Deliveries are sent: each to its end, whatever its receiver does and whoever else waits. How the test knows: a real store
+ * and the requests that the worker makes, answered by the test.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import { defaultLimits, type Limits } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
+import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
+import { sweepWebhookDeliveries } from '../../src/mail/webhooks/sweep.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/safe-fetch.ts'
+import { clearLeases } from '../../src/store/leases.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema.ts'
+import * as deliveryTable from '../../src/store/tables/webhook-deliveries.ts'
+import * as webhookTable from '../../src/store/tables/webhooks.ts'
+import { deferred, insertOrganization, openTestStore, type TestStore } from '../store/test-store.ts'
+import { testProfile } from './hook-world.ts'
+
+const limits = { ...defaultLimits(), webhookPollMs: 10, webhookEndpointConcurrencyMax: 2, webhookConcurrencyMax: 4 }
+const fine: SafeResponse = { status: 204, headers: {}, body: '' }
+
+test('what is due is sent as it was written, and not again', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const requests: SafeRequest[] = []
+  const worker = work(store, async (request) => {
+    requests.push(request)
+    return fine
+  })
+  await expect.poll(() => states(store)).toEqual(Array(3).fill('delivered 1'))
+  await worker.stop(0)
+  expect(requests.map(({ url, method, body }) => [url, method, body])).toEqual(
+    [1, 2, 3].map((seq) => ['http://hook-0.test/', 'POST', `body ${seq}`]),
+  )
+})
+
+test('a failure is repeated when it is due, with its history, until the schedule is over', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  const time = { now: 1_000_000 }
+  const answers = [
+    { status: 500, headers: {}, body: 'no\0t' },
+    new FetchFailed('timeout', 'No answer'),
+    { status: 503, headers: {}, body: 'x'.repeat(2_000) },
+  ]
+  let asked = 0
+  const worker = work(
+    store,
+    async () => {
+      const answer = answers[asked++]!
+      if (answer instanceof Error) throw answer
+      return answer
+    },
+    { clock: () => time.now },
+  )
+  await expect.poll(() => states(store)).toEqual(['pending 1'])
+  expect(await failingSince(store)).not.toBeNull()
+  await looks(store, worker, 3)
+  expect(asked).toBe(1)
+  time.now += 1_000
+  await expect.poll(() => states(store)).toEqual(['pending 2'])
+  time.now += 1_999
+  await looks(store, worker, 3)
+  expect(asked).toBe(2)
+  time.now += 1
+  await expect.poll(() => states(store)).toEqual(['failed 3'])
+  await worker.stop(0)
+  const rows = await store.db.selectFrom('webhook_attempts').selectAll().orderBy('attempt').execute()
+  expect(rows.map(({ attempt, outcome, code, response, error }) => [attempt, outcome, code, response, error])).toEqual([
+    [1, 'retry', 500, 'not', null],
+    [2, 'retry', null, null, 'No answer'],
+    [3, 'failed', 503, 'x'.repeat(1_024), null],
+  ])
+})
+
+// That the rows of a lane are not read on the way to another is shown by their plans (test/store/plans.test.ts).
+test('a hanging receiver with ten thousand deliveries keeps another waiting for nothing', async () => {
+  await using store = await openTestStore()
+  const [dead, healthy] = await addWebhooks(store, 2)
+  await addDeliveries(store, dead!, 10_000)
+  let toDead = 0
+  const worker = work(store, async (request) => {
+    if (request.url.includes('hook-1')) return fine
+    toDead += 1
+    return untilAborted(request)
+  })
+  await expect.poll(() => toDead).toBe(2)
+  await addDeliveries(store, healthy!, 50, 20_000)
+  worker.noticeWaiting([healthy!.id])
+  await expect.poll(() => count(store, healthy!, 'delivered')).toBe(50)
+  expect(toDead).toBe(2)
+  await worker.stop(0)
+})
+
+test.each([1, 5])('each of many lanes with %i deliveries is served without waiting for a poll', async (each) => {
+  await using store = await openTestStore()
+  const webhooks = await addWebhooks(store, 6)
+  for (const webhook of webhooks) await addDeliveries(store, webhook, each)
+  const worker = work(store, async () => fine, { more: { webhookPollMs: 60_000 } })
+  await expect.poll(async () => new Set(await states(store))).toEqual(new Set(['delivered 1']))
+  await worker.stop(0)
+})
+
+test('what is committed while the worker claims is not overlooked', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  let isFirst = true
+  const slow = {
+    ...store,
+    transaction: (async (fn) => {
+      const result = await store.transaction(fn)
+      if (isFirst) {
+        isFirst = false
+        await addDeliveries(store, webhook!, 1, 2)
+        worker.noticeWaiting([webhook!.id])
+      }
+      return result
+    }) as TestStore['transaction'],
+  }
+  const worker = work(slow, async () => fine, { more: { webhookPollMs: 60_000 } })
+  await expect.poll(() => states(store)).toEqual(['delivered 1', 'delivered 1'])
+  await worker.stop(0)
+})
+
+test('dead receivers take at most half of the room, however many they are', async () => {
+  await using store = await openTestStore()
+  const webhooks = await addWebhooks(store, 8)
+  for (const webhook of webhooks.slice(0, 7)) await addDeliveries(store, webhook, 3)
+  const hanging: (() => void)[] = []
+  const worker = work(store, (request) => {
+    if (request.url.includes('hook-7')) return Promise.resolve(fine)
+    return new Promise((_resolve, reject) => hanging.push(() => reject(new FetchFailed('timeout', 'No answer'))))
+  })
+  // All have failed once and are due again: from now on they are known to be dead.
+  for (let round = 0; round < 4; round += 1) {
+    await expect.poll(() => hanging.length).toBeGreaterThan(1)
+    for (const end of hanging.splice(0)) end()
+    await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).execute())
+    worker.noticeWaiting(webhooks.map(({ id }) => id))
+  }
+  await expect.poll(() => hanging.length).toBeGreaterThan(0)
+  await addDeliveries(store, webhooks[7]!, 1, 500)
+  worker.noticeWaiting([webhooks[7]!.id])
+  await expect.poll(() => count(store, webhooks[7]!, 'delivered')).toBe(1)
+  for (const end of hanging.splice(0)) end()
+  await worker.stop(0)
+})
+
+test('a delivery that another worker took over is the other’s to report', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  const [id] = await addDeliveries(store, webhook!, 1)
+  const answer = deferred<SafeResponse>()
+  const worker = work(store, () => answer.promise)
+  await expect.poll(async () => (await rows(store))[0]!.lease_owner).not.toBeNull()
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ lease_owner: 'heir' }).execute())
+  answer.resolve({ ...fine, status: 410 })
+  await worker.stop(1_000)
+  expect(await rows(store)).toMatchObject([{ id, state: 'pending', attempts: 0, lease_owner: 'heir' }])
+  expect(await webhookTable.getById(store.db, webhook!.id)).toMatchObject({ is_enabled: 1, failing_since: null })
+  expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
+})
+
+test('each claim has an owner of its own', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 2)
+  const owners = new Set<string | null>()
+  const worker = work(store, async () => {
+    for (const { lease_owner } of await rows(store)) owners.add(lease_owner)
+    return { ...fine, status: 500 }
+  })
+  await expect.poll(() => states(store)).toEqual(['pending 1', 'pending 1'])
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).execute())
+  await expect.poll(() => states(store)).toEqual(['pending 2', 'pending 2'])
+  await worker.stop(0)
+  owners.delete(null)
+  expect(owners.size).toBeGreaterThanOrEqual(2)
+})
+
+test('a stop cuts what runs after its grace and gives it back uncounted; a start finds it', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const requests: SafeRequest[] = []
+  const first = work(store, (request) => {
+    requests.push(request)
+    return untilAborted(request)
+  })
+  await expect.poll(() => requests).toHaveLength(2)
+  await first.stop(10)
+  expect(await rows(store)).toMatchObject(Array(3).fill({ state: 'pending', attempts: 0, lease_owner: null }))
+  expect(requests).toHaveLength(2)
+
+  const second = work(store, async () => fine)
+  await expect.poll(() => states(store)).toEqual(Array(3).fill('delivered 1'))
+  await second.stop(0)
+})
+
+test('a stop waits for what runs, and begins nothing', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const answer = deferred<SafeResponse>()
+  let asked = 0
+  const worker = work(store, () => {
+    asked += 1
+    return answer.promise
+  })
+  await expect.poll(() => asked).toBe(2)
+  const stopped = worker.stop(60_000)
+  answer.resolve(fine)
+  await stopped
+  expect(worker.reserve(webhook!.id)).toBeUndefined()
+  expect((await states(store)).toSorted()).toEqual(['delivered 1', 'delivered 1', 'pending 0'])
+})
+
+test('the leases of a node that was killed end at the next start', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  await store.transaction((tx) =>
+    tx
+      .updateTable('webhook_deliveries')
+      .set({ lease_owner: 'dead', lease_until: Date.now() + 60_000 })
+      .execute(),
+  )
+  expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([])
+  await store.transaction(clearLeases)
+  expect(await deliveryTable.listLanes(store.db, Date.now())).toHaveLength(1)
+})
+
+test('what the store could not write is logged, and comes back when its lease has run out', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  const time = { now: Date.now() }
+  let isBroken = false
+  let asked = 0
+  const broken = {
+    ...store,
+    transaction: ((fn) =>
+      isBroken ? Promise.reject(new Error('the disk went away')) : store.transaction(fn)) as TestStore['transaction'],
+  }
+  const worker = work(
+    broken,
+    async () => {
+      asked += 1
+      isBroken = asked === 1
+      return fine
+    },
+    { clock: () => time.now },
+  )
+  await expect.poll(() => asked).toBe(1)
+  isBroken = false
+  time.now += limits.deliveryLeaseMs + 1
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ lease_until: 1 }).execute())
+  await expect.poll(() => states(store)).toEqual(['delivered 1'])
+  expect(asked).toBe(2)
+  await worker.stop(0)
+})
+
+test('what dispatch hands over is sent under its reservation, and not where others wait before it', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  const answer = deferred<SafeResponse>()
+  const worker = work(store, () => answer.promise)
+  const first = worker.reserve(webhook!.id)!
+  const second = worker.reserve(webhook!.id)!
+  expect(worker.reserve(webhook!.id)).toBeUndefined()
+  worker.release(second)
+  expect(worker.reserve(webhook!.id)).toBeDefined()
+
+  const lease = { lease_owner: first.owner, lease_until: Date.now() + 60_000 }
+  await addDeliveries(store, webhook!, 1, 1, lease)
+  await addDeliveries(store, webhook!, 1, 2)
+  worker.begin(first, (await rows(store))[0]!, webhook!)
+  await looks(store, worker, 2)
+  answer.resolve(fine)
+  await expect.poll(() => states(store)).toEqual(['delivered 1', 'delivered 1'])
+  await worker.stop(0)
+})
+
+test('a webhook that is off is not called, and what it missed is cancelled in pieces', async () => {
+  await using store = await openTestStore()
+  const [off, on] = await addWebhooks(store, 2)
+  await addDeliveries(store, off!, 25)
+  await addDeliveries(store, on!, 5, 100)
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 0 }))
+  expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([{ webhookId: on!.id, dueAt: 1 }])
+  const urls = new Set<string>()
+  const worker = work(store, async ({ url }) => {
+    urls.add(url)
+    return fine
+  })
+  await expect.poll(() => count(store, on!, 'delivered')).toBe(5)
+  await worker.stop(0)
+  expect([...urls]).toEqual(['http://hook-1.test/'])
+
+  await settle(store, off!.id)
+  expect(await count(store, off!, 'cancelled')).toBe(25)
+  // On again: what came before stays unsent, what comes after is sent.
+  await addDeliveries(store, off!, 3, 50)
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 1, cursor_seq: 51 }))
+  await settle(store, off!.id)
+  expect([await count(store, off!, 'cancelled'), await count(store, off!, 'pending')]).toEqual([27, 1])
+})
+
+test('between being switched on again and that, older deliveries are not sent', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { cursor_seq: 2 }))
+  const bodies: string[] = []
+  const worker = work(store, async ({ body }) => {
+    bodies.push(body)
+    return fine
+  })
+  await expect.poll(() => count(store, webhook!, 'delivered')).toBe(1)
+  await worker.stop(0)
+  expect(bodies).toEqual(['body 3'])
+  expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([])
+})
+
+test('a deleted webhook goes with all that it had, in pieces', async () => {
+  await using store = await openTestStore()
+  const [webhook, other] = await addWebhooks(store, 2)
+  await addDeliveries(store, webhook!, 25)
+  await addDeliveries(store, other!, 1, 100)
+  await store.transaction((tx) => webhookTable.mark(tx, webhook!.id))
+  expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([{ webhookId: other!.id, dueAt: 1 }])
+  await settle(store, webhook!.id)
+  expect(await store.db.selectFrom('webhooks').select('id').execute()).toEqual([{ id: other!.id }])
+  expect(await rows(store)).toHaveLength(1)
+  await settle(store, webhook!.id) // twice, after a crash
+})
+
+test('old deliveries are removed with their attempts', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 25)
+  const worker = work(store, async () => fine)
+  await expect.poll(() => count(store, webhook!, 'delivered')).toBe(25)
+  await worker.stop(0)
+  const sweep = (clock: () => number) =>
+    sweepWebhookDeliveries({ store, clock, limits: { ...limits, webhookChunkRows: 10 } }, new AbortController().signal)
+  await sweep(() => Date.now() + limits.webhookRetentionMs - 60_000)
+  expect(await rows(store)).toHaveLength(25)
+  await sweep(() => Date.now() + limits.webhookRetentionMs + 60_000)
+  expect(await rows(store)).toEqual([])
+  expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
+})
+
+function work(
+  store: TestStore | Omit<TestStore, symbol>,
+  fetch: (request: SafeRequest) => Promise<SafeResponse>,
+  { clock = Date.now, more = {} }: { clock?: () => number; more?: Partial<Limits> } = {},
+): WebhookWorker {
+  const worker = createWebhookWorker({
+    ...{ store, fetch, clock, profiles: [testProfile], owner: 'worker', spread: () => 0 },
+    ...{ log: createLog('silent'), metrics: createMetrics(), limits: { ...limits, ...more } },
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  return worker
+}
+
+function untilAborted({ signal }: SafeRequest): Promise<SafeResponse> {
+  return new Promise((_resolve, reject) => {
+    signal!.addEventListener('abort', () => reject(new FetchFailed('aborted', 'cut')))
+  })
+}
+
+async function addWebhooks(store: TestStore, count: number): Promise<WebhookRow[]> {
+  return store.transaction(async (tx) => {
+    await insertOrganization(tx, 'organization')
+    const made: WebhookRow[] = []
+    for (let index = 0; index < count; index += 1) {
+      const row: WebhookRow = {
+        ...{ id: tx.newId(), organization_id: 'organization', pod_id: null, inbox_id: null, client_id: null },
+        ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
+        ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
+        ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
+      }
+      await webhookTable.insert(tx, row)
+      made.push(row)
+    }
+    return made
+  })
+}
+
+async function addDeliveries(
+  store: TestStore,
+  webhook: WebhookRow,
+  count: number,
+  firstSeq = 1,
+  lease: Partial<WebhookDeliveryRow> = {},
+): Promise<string[]> {
+  const ids: string[] = []
+  for (let start = 0; start < count; start += 10_000) {
+    await store.transaction(async (tx) => {
+      const added = Array.from({ length: Math.min(10_000, count - start) }, (_, index): WebhookDeliveryRow => {
+        const seq = firstSeq + start + index
+        return {
+          ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
+          ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
+          ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
+          ...lease,
+        }
+      })
+      ids.push(...(await deliveryTable.insert(tx, added)))
+    })
+  }
+  return ids
+}
+
+function rows(store: TestStore): Promise<WebhookDeliveryRow[]> {
+  return store.db.selectFrom('webhook_deliveries').selectAll().orderBy('seq').execute()
+}
+
+async function states(store: TestStore): Promise<string[]> {
+  return (await rows(store)).map(({ state, attempts }) => `${state} ${attempts}`)
+}
+
+async function count(store: TestStore, webhook: WebhookRow, state: WebhookDeliveryRow['state']): Promise<number> {
+  const query = store.db.selectFrom('webhook_deliveries').select(({ fn }) => fn.countAll<number>().as('count'))
+  const { count } = await query
+    .where('webhook_id', '=', webhook.id)
+    .where('state', '=', state)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+async function failingSince(store: TestStore): Promise<number | null> {
+  return (await store.db.selectFrom('webhooks').select('failing_since').executeTakeFirstOrThrow()).failing_since
+}
+
+async function settle(store: TestStore, key: string): Promise<void> {
+  const handler = createSettleWebhook({ store, limits: { webhookChunkRows: 10 } })
+  await handler({ kind: '', key, payload: {}, attempt: 1, signal: new AbortController().signal })
+}
+
+/** Lets the worker look at the table some times. */
+async function looks(store: TestStore, worker: WebhookWorker, times: number): Promise<void> {
+  for (let look = 0; look < times; look += 1) {
+    worker.noticeWaiting(['any'])
+    await store.transaction(async () => undefined) // a claim would have been committed with it
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * Events become deliveries: the right ones, each once, whatever dies when. How the test knows: a real store, and what
+ * stands in its tables.
+ */
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { labelEvents, messageReceived } from '../../src/mail/events/message-events.ts'
+import { inboxCreated, inboxGone } from '../../src/mail/events/resource-events.ts'
+import { sweepEvents } from '../../src/mail/events/retention.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import * as table from '../../src/store/tables/webhooks.ts'
+import { messageIn, type Place, sent } from '../events/feed-world.ts'
+import { deferred } from '../store/test-store.ts'
+import { openHookWorld } from './hook-world.ts'
+
+const nobody = 'system:test'
+const signal = new AbortController().signal
+
+function received(place: Place, labels: readonly string[] = ['received']): NewEvent {
+  return messageReceived({ actor: nobody, message: messageIn(place, labels), thread: undefined! })
+}
+function labelled(place: Place, labels: readonly string[]): NewEvent {
+  return labelEvents({ actor: nobody, message: messageIn(place, labels), added: ['a'], removed: [] })[0]!
+}
+
+test('who names nothing is told of the standard types; what must be named, of those who name it; internals, nobody', async () => {
+  await using world = await openHookWorld()
+  const { inbox } = world
+  await world.add()
+  await world.add({ eventTypes: ['label.added', 'message.received.spam', 'inbox.created'] })
+  const about = { actor: nobody, inbox: { ...inbox, id: inbox.inboxId } }
+  await world.feedWorld.append(
+    ...[received(inbox), received(inbox, ['received', 'spam']), sent(inbox), labelled(inbox, ['a'])],
+    ...[inboxCreated(about), inboxGone(about)],
+  )
+  await world.settled()
+  expect(await world.deliveries()).toEqual([
+    '0 message.received',
+    '1 message.received.spam',
+    '0 message.sent',
+    '1 label.added',
+    '1 inbox.created',
+  ])
+})
+
+test('inboxes and pods that are named are a union, and another organization is never told', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox } = world
+  const { organizationId, podId } = inbox
+  const neighbour = await feedWorld.addInbox({ organizationId, podId })
+  const elsewhere = await feedWorld.addInbox({ organizationId })
+  const beyond = await feedWorld.addInbox({ organizationId })
+  const stranger = await feedWorld.addInbox()
+  await world.add({ inboxIds: [inbox.address], podIds: [elsewhere.podId] })
+  await world.add({ podIds: [podId] })
+  await world.add({}, await feedWorld.addKey({ organizationId, podId }))
+  await world.add({}, await feedWorld.addKey({ organizationId, podId, inboxId: neighbour.inboxId }))
+  await world.add()
+  const told: Record<string, number[]> = {}
+  for (const [name, place] of Object.entries({ inbox, neighbour, elsewhere, beyond, stranger })) {
+    const before = (await world.deliveries()).length
+    await feedWorld.append(sent(place))
+    await world.settled()
+    told[name] = (await world.deliveries()).slice(before).map((each) => Number(each.split(' ')[0]))
+  }
+  expect(told).toEqual({ inbox: [0, 1, 2, 4], neighbour: [1, 2, 3, 4], elsewhere: [0, 4], beyond: [4], stranger: [] })
+})
+
+test('hidden mail is told to those only whose key could see it, whatever type tells of it', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox } = world
+  const scope = { organizationId: inbox.organizationId }
+  const plain = await feedWorld.addKey(scope, { permissions: ['webhook_create', 'message_read'] })
+  const spam = await feedWorld.addKey(scope, { permissions: ['webhook_create', 'message_read', 'label_spam_read'] })
+  await world.add({ eventTypes: ['label.added', 'message.sent'] }, plain)
+  await world.add({ eventTypes: ['label.added', 'message.received.spam'] }, spam)
+  await expect(world.add({ eventTypes: ['message.received.spam'] }, plain)).rejects.toMatchObject({
+    code: 'missing_permission',
+    message: 'label_spam_read is forbidden',
+  })
+  await feedWorld.append(labelled(inbox, ['spam', 'a']), labelled(inbox, ['trash', 'a']), labelled(inbox, ['a']))
+  await feedWorld.append(received(inbox, ['received', 'spam']))
+  await world.settled()
+  expect(await world.deliveries()).toEqual([
+    '1 label.added',
+    ...['0 label.added', '1 label.added'],
+    '1 message.received.spam',
+  ])
+})
+
+test('whoever changes a webhook is the one in whose name it is told from then on', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox } = world
+  const flags = ['webhook_update', 'message_read'] as const
+  const blind = await feedWorld.addKey({ organizationId: inbox.organizationId }, { permissions: flags })
+  const id = await world.add({ eventTypes: ['label.added'] })
+  await feedWorld.append(labelled(inbox, ['spam', 'a']))
+  await world.settled()
+  await world.update(id, { url: 'http://127.0.0.1:2/' }, blind)
+  await feedWorld.append(labelled(inbox, ['spam', 'a']))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 label.added'])
+})
+
+test('a key that may not read mail cannot have it sent', async () => {
+  await using world = await openHookWorld()
+  const { organizationId } = world.inbox
+  const writer = await world.feedWorld.addKey({ organizationId }, { permissions: ['webhook_create', 'message_send'] })
+  await expect(world.add({}, writer)).rejects.toMatchObject({ code: 'missing_permission' })
+})
+
+test('a webhook is told of what comes after it was made, and goes on when its key is gone', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox } = world
+  await world.add()
+  const key = await feedWorld.addKey({ organizationId: inbox.organizationId })
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  await world.add({}, key)
+  await feedWorld.store.transaction(async (tx) => {
+    await tx.deleteFrom('api_keys').where('id', '=', key.apiKeyId).execute()
+    tx.append(received(inbox))
+  })
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.received', '1 message.received'])
+})
+
+test('the body is made once an event, before anything is written, and stored', async () => {
+  const render = vi.fn(async () => 'the body')
+  await using world = await openHookWorld({ render })
+  await world.add()
+  await world.add()
+  await world.feedWorld.append(sent(world.inbox))
+  await world.settled()
+  const rows = await world.feedWorld.store.db.selectFrom('webhook_deliveries').select(['body', 'state']).execute()
+  expect(rows).toEqual([
+    { body: 'the body', state: 'pending' },
+    { body: 'the body', state: 'pending' },
+  ])
+  expect(render).toHaveBeenCalledTimes(1)
+})
+
+test('an event without a form in the dialect is passed over', async () => {
+  await using world = await openHookWorld({
+    render: async (event) => (event.type === 'message.sent' ? undefined : 'body'),
+  })
+  await world.add()
+  await world.feedWorld.append(sent(world.inbox), received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.received'])
+})
+
+test('an event whose body cannot be made is tried some times and then passed over', async () => {
+  const render = vi.fn(async (event: { type: string }) => {
+    if (event.type === 'message.sent') throw new Error('broken')
+    return 'body'
+  })
+  await using world = await openHookWorld({ render }, { eventPollMs: 1 })
+  await world.add()
+  await world.feedWorld.append(received(world.inbox), sent(world.inbox), received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.received', '0 message.received'])
+  expect(render.mock.calls.filter(([event]) => event.type === 'message.sent')).toHaveLength(5)
+})
+
+test('bodies of a burst are written in pieces that are bounded by number and by size', async () => {
+  await using small = await openHookWorld({ render: async () => 'x'.repeat(40) }, { webhookBatchBytesMax: 100 })
+  const sizes = watchTransactions(small.feedWorld.store)
+  await small.add()
+  await small.feedWorld.append(...Array.from({ length: 10 }, () => sent(small.inbox)))
+  await small.settled()
+  expect(await sizes()).toEqual([3, 3, 3, 1])
+
+  await using many = await openHookWorld()
+  const counts = watchTransactions(many.feedWorld.store)
+  await many.add()
+  await many.feedWorld.append(...Array.from({ length: 120 }, () => sent(many.inbox)))
+  await many.settled()
+  expect(await counts()).toEqual([50, 50, 20])
+})
+
+test('what dies before the commit is done again, what dies after it is not', async () => {
+  const crash = { before: false, after: false }
+  const disturb = (store: Store): Store => ({
+    ...store,
+    async transaction(fn) {
+      if (crash.before) throw new Error('died before the commit')
+      const result = await store.transaction(fn)
+      if (crash.after) throw new Error('died after the commit')
+      return result
+    },
+  })
+  await using world = await openHookWorld({ disturb })
+  await world.add()
+  await world.dispatch.stop()
+
+  for (const moment of ['before', 'after'] as const) {
+    const dying = world.node({ disturb })
+    await dying.start()
+    crash[moment] = true
+    await world.feedWorld.append(sent(world.inbox))
+    const metric = world.feedWorld.metrics.loopErrors
+    const errors = async () => (await metric.get()).values.reduce((sum, { value }) => sum + value, 0)
+    const before = await errors()
+    await expect.poll(errors).toBeGreaterThan(before - 1)
+    await expect.poll(errors).toBeGreaterThan(0)
+    await dying.stop()
+    metric.reset()
+    crash[moment] = false
+
+    const next = world.node()
+    await next.start()
+    const end = await world.feedWorld.lastSeq()
+    await expect.poll(() => next.readThrough() ?? end).toBe(end)
+    await expect.poll(async () => (await world.deliveries()).length).toBe(moment === 'before' ? 1 : 2)
+    await next.stop()
+  }
+  expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.sent'])
+})
+
+test('of several nodes each event is written by one', async () => {
+  await using world = await openHookWorld()
+  const others = [world.node(), world.node()]
+  for (const other of others) {
+    await other.start()
+    onTestFinished(() => other.stop())
+  }
+  await world.add()
+  for (const other of others) other.nudge()
+  for (let round = 0; round < 20; round += 1) {
+    await world.feedWorld.append(sent(world.inbox), ...(round % 3 === 0 ? [labelled(world.inbox, [])] : []))
+  }
+  const end = await world.feedWorld.lastSeq()
+  await expect.poll(() => [world.dispatch, ...others].map((node) => node.readThrough())).toEqual([end, end, end])
+  expect(await world.deliveries()).toHaveLength(20)
+  // One that came second knows where the others are, and goes on when they are gone.
+  const [last, ...gone] = [others[0]!, others[1]!, world.dispatch]
+  for (const node of gone) await node.stop()
+  await world.feedWorld.append(sent(world.inbox))
+  await expect.poll(() => last!.readThrough()).toBe(end + 1)
+  expect(await world.deliveries()).toHaveLength(21)
+})
+
+test('one that was switched off while bodies were made is not told, nor when it is on again', async () => {
+  let meanwhile: () => Promise<void> = async () => undefined
+  const render = async () => {
+    await meanwhile()
+    return 'body'
+  }
+  await using world = await openHookWorld({ render })
+  const { store } = world.feedWorld
+  const id = await world.add()
+  await world.add()
+  const change = (more: object) => store.transaction((tx) => table.update(tx, id, more))
+  meanwhile = () => change({ is_enabled: 0 })
+  await world.feedWorld.append(sent(world.inbox))
+  await world.settled()
+  await change({ is_enabled: 1, cursor_seq: await world.feedWorld.lastSeq() })
+  meanwhile = async () => change({ cursor_seq: await world.feedWorld.lastSeq() })
+  await world.feedWorld.append(sent(world.inbox))
+  await world.settled()
+  meanwhile = async () => undefined
+  await world.feedWorld.append(sent(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.sent', '0 message.sent', '1 message.sent'])
+})
+
+test('without webhooks a commit costs no query, and the first one made here is told at once', async () => {
+  const queries = { count: 0 }
+  const disturb = (store: Store): Store => ({
+    ...store,
+    get db() {
+      queries.count += 1
+      return store.db
+    },
+  })
+  await using world = await openHookWorld({ disturb })
+  await expect.poll(() => queries.count).toBe(1)
+  for (let count = 0; count < 10; count += 1) await world.feedWorld.append(sent(world.inbox))
+  expect(queries.count).toBe(1)
+  expect(world.dispatch.readThrough()).toBeUndefined()
+  await world.add()
+  await world.feedWorld.append(sent(world.inbox))
+  await expect.poll(() => world.deliveries()).toEqual(['0 message.sent'])
+})
+
+test('the log keeps what webhooks have not been told, and nothing longer without them', async () => {
+  const gate = deferred<string>()
+  await using world = await openHookWorld({ render: () => gate.promise })
+  const { feedWorld, inbox } = world
+  const kept = async () => (await feedWorld.store.db.selectFrom('events').select('seq').execute()).length
+  const needs = { ...feedWorld, clock: feedWorld.time.clock, readThrough: world.dispatch.readThrough }
+  await feedWorld.append(sent(inbox), sent(inbox))
+  feedWorld.time.now += 91 * 24 * 3_600_000
+  await sweepEvents(needs, signal)
+  expect(await kept()).toBe(0)
+
+  const id = await world.add()
+  await feedWorld.append(labelled(inbox, []))
+  await world.settled()
+  await feedWorld.append(sent(inbox), sent(inbox))
+  feedWorld.time.now += 91 * 24 * 3_600_000
+  await sweepEvents(needs, signal)
+  expect(await kept()).toBe(2)
+  expect((await table.getById(feedWorld.store.db, id))!.cursor_seq).toBe(2)
+  gate.resolve('body')
+})
+
+/** How many deliveries each transaction writes, from now on. */
+function watchTransactions(store: Store): () => Promise<number[]> {
+  const seen: Promise<number>[] = []
+  const stop = store.onCommit(() => {
+    const query = store.db.selectFrom('webhook_deliveries').select(({ fn }) => fn.countAll<number>().as('count'))
+    seen.push(query.executeTakeFirstOrThrow().then(({ count }) => Number(count)))
+  })
+  onTestFinished(stop)
+  return async () => {
+    const counts = [...new Set(await Promise.all(seen))].filter((count) => count > 0)
+    return counts.map((count, index) => count - (counts[index - 1] ?? 0))
+  }
+}

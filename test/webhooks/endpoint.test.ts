@@ -1,0 +1,110 @@
+/** URLs and custom header fields: what is taken, and what could hurt. */
+import { expect, test } from 'vitest'
+import { defaultLimits } from '../../src/config.ts'
+import { applyHeaders, requireUrl } from '../../src/mail/webhooks/endpoint.ts'
+
+const limits = { ...defaultLimits(), webhookUrlCharsMax: 60, webhookHeadersMax: 3, webhookHeaderCharsMax: 40 }
+const strict = { allowPrivateNetworks: false, limits }
+
+test.each([
+  'https://example.com/hook',
+  'http://example.com:8080/?a=b',
+  'https://8.8.8.8/',
+  'http://[2606:4700::1111]/',
+])('%s is taken as it is written', (url) => {
+  expect(requireUrl(url, strict)).toBe(url)
+})
+
+test.each([
+  '',
+  'example.com/hook',
+  'ftp://example.com/',
+  'javascript:alert(1)',
+  'https://user:secret@example.com/',
+  'https://user@example.com/',
+  `https://example.com/${'x'.repeat(60)}`,
+])('%s is refused everywhere', (url) => {
+  expect(() => requireUrl(url, { ...strict, allowPrivateNetworks: true })).toThrow(
+    expect.objectContaining({ code: 'validation_error', params: expect.objectContaining({ path: ['url'] }) }),
+  )
+})
+
+test.each([
+  'http://127.0.0.1/',
+  'http://127.1/',
+  'http://2130706433/',
+  'http://0/',
+  'https://10.0.0.1/',
+  'http://169.254.169.254/latest/meta-data/',
+  'http://[::1]/',
+  'http://[::ffff:127.0.0.1]/',
+  'http://localhost/',
+  'http://LOCALHOST./',
+  'http://a.b.localhost/',
+])('%s is refused, but for a server that may call its neighbours', (url) => {
+  expect(() => requireUrl(url, strict)).toThrow(/private network/)
+  expect(requireUrl(url, { ...strict, allowPrivateNetworks: true })).toBe(url)
+})
+
+test.each(['notlocalhost', 'localhost.example.com'])('%s only sounds like it', (host) => {
+  expect(requireUrl(`http://${host}/`, strict)).toBe(`http://${host}/`)
+})
+
+test('header fields are set, replaced and removed without regard to case', () => {
+  const first = applyHeaders({}, { set: { Authorization: 'Bearer x', 'X-A': '1' } }, limits)
+  expect(first).toEqual({ Authorization: 'Bearer x', 'X-A': '1' })
+  expect(applyHeaders(first, { set: { 'x-a': '2' } }, limits)).toEqual({ Authorization: 'Bearer x', 'x-a': '2' })
+  expect(applyHeaders(first, { remove: ['AUTHORIZATION', 'unknown'] }, limits)).toEqual({ 'X-A': '1' })
+})
+
+test.each([
+  ['svix-id', 'x'],
+  ['Svix-Anything', 'x'],
+  ['webhook-signature', 'x'],
+  ['Content-Type', 'x'],
+  ['content-length', '0'],
+  ['Host', 'inside'],
+  ['User-Agent', 'x'],
+  ['Connection', 'close'],
+  ['Transfer-Encoding', 'chunked'],
+  ['keep-alive', 'x'],
+  ['TE', 'x'],
+  ['Trailer', 'x'],
+  ['Upgrade', 'h2c'],
+  ['Proxy-Authorization', 'x'],
+  ['Expect', '100-continue'],
+  ['a b', 'x'],
+  ['a:b', 'x'],
+  ['', 'x'],
+  ['ä', 'x'],
+  ['a\r\nb', 'x'],
+  ['x-a', 'two\r\nlines'],
+  ['x-a', 'nul\0'],
+  ['x-a', ''],
+  ['x-a', ' padded'],
+  ['x-a', 'padded '],
+  ['x-a', 'ü'],
+])('the field %j with %j is refused', (name, value) => {
+  const set = () => applyHeaders({}, { set: { [name]: value } }, limits)
+  expect(set).toThrow(expect.objectContaining({ code: 'validation_error' }))
+  // The value of a field is a secret: no error may hold it.
+  if (value.length > 2) expect(set).toThrow(expect.objectContaining({ message: expect.not.stringContaining(value) }))
+})
+
+test.each([
+  [{ set: { 'X-A': '1', 'x-a': '2' } }],
+  [{ set: { 'X-A': '1' }, remove: ['x-a'] }],
+  [{ set: { a: '1', b: '2', c: '3', d: '4' } }],
+  [{ set: { a: 'x'.repeat(40) } }],
+])('%j is refused as a whole', (change) => {
+  expect(() => applyHeaders({}, change, limits)).toThrow(expect.objectContaining({ code: 'validation_error' }))
+})
+
+test('a field may be called like a property of every object', () => {
+  expect(Object.entries(applyHeaders({}, { set: JSON.parse('{"__proto__x":"1","constructor":"2"}') }, limits))).toEqual(
+    [
+      ['__proto__x', '1'],
+      ['constructor', '2'],
+    ],
+  )
+})
