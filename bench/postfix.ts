@@ -1,4 +1,4 @@
-/** A private Postfix that delivers to Maildirs, as the peer of bench/inbound. Only where it is installed, and as root. */
+/** A private Postfix that delivers to Maildirs or to a next hop, as the peer of bench/inbound and bench/outbound. Only where it is installed, and as root. */
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -18,6 +18,8 @@ export interface Postfix {
   readonly to: string
   /** Mails in the Maildir. */
   delivered(): number
+  /** Mails that its log says were sent. */
+  sent(): number
   stop(): void
 }
 
@@ -25,8 +27,12 @@ export function isPostfixThere(): boolean {
   return process.getuid?.() === 0 && existsSync('/usr/sbin/postfix')
 }
 
-/** Everything it writes is under a folder of this one, on the same disk as the server it is compared with. */
-export function startPostfix(port: number): Postfix {
+/**
+ * Everything it writes is under a folder of this one, on the same disk as the server it is compared with.
+ *
+ * @param nextHop transport of foreign mail, as "smtp:[127.0.0.1]:2529"; without one it takes none
+ */
+export function startPostfix(port: number, nextHop?: string): Postfix {
   const root = join(process.cwd(), mkdtempSync('.bench-postfix-'))
   chmodSync(root, 0o755)
   const [config, queue, data, mail] = ['config', 'queue', 'data', 'mail'].map((name) => join(root, name)) as [
@@ -63,6 +69,7 @@ export function startPostfix(port: number): Postfix {
     maillog_file_prefixes: root,
     smtpd_recipient_restrictions: 'permit_mynetworks, reject',
     smtpd_peername_lookup: 'no',
+    ...(nextHop !== undefined && { default_transport: nextHop, default_destination_concurrency_limit: '100' }),
   }
   writeFileSync(
     join(config, 'main.cf'),
@@ -82,6 +89,7 @@ export function startPostfix(port: number): Postfix {
   return {
     port,
     to: 'load@mail.localhost',
+    sent: () => readFileSync(join(root, 'log'), 'utf8').split('status=sent').length - 1,
     delivered: () => (existsSync(join(mail, 'box/new')) ? readdirSync(join(mail, 'box/new')).length : 0),
     stop() {
       execFileSync('/usr/sbin/postfix', ['-c', config, 'stop'], { stdio: 'inherit' })

@@ -1,8 +1,12 @@
-/** The server under measurement, in a process of its own, on the disk of this folder. */
+/**
+ * The server under measurement, in a process of its own, on the disk of this folder. DATABASE=postgres: on a PostgreSQL of
+ * its own, which flushes each commit to the disk of the system's temporary folder.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { startPostgresServer } from '../test/postgres-server.ts'
 
 export const KEY = 'am_bench_key_of_this_run'
 
@@ -19,6 +23,7 @@ export async function startBenchServer(
   nodeFlags: readonly string[] = [],
 ): Promise<BenchServer> {
   const dataDir = mkdtempSync('.bench-data-')
+  const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
   const child = spawn(process.execPath, [...nodeFlags, 'dist/cli.js', 'serve'], {
     env: {
       PATH: process.env.PATH,
@@ -27,6 +32,7 @@ export async function startBenchServer(
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
       MARTLET_LOG_LEVEL: 'info',
+      ...(postgres && { MARTLET_DATABASE_URL: postgres.url }),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -53,6 +59,7 @@ export async function startBenchServer(
       const exited = once(child, 'exit')
       child.kill('SIGTERM')
       await exited
+      await postgres?.[Symbol.asyncDispose]()
       rmSync(dataDir, { recursive: true, force: true })
     },
   }

@@ -1,13 +1,15 @@
 /**
  * `martlet check`: would a start succeed? Looks at ports, disk and database without leaving anything behind but an
- * up-to-date database in its folder. The configuration was checked when it was loaded.
+ * up-to-date database. The configuration was checked when it was loaded.
  */
-import { randomBytes } from 'node:crypto'
+import { createPublicKey, randomBytes } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { Config } from './config.ts'
 import { createLog } from './log.ts'
+import { createDomains } from './mail/domains/domains.ts'
 import { createMetrics } from './metrics.ts'
+import { placeOf } from './store/postgres/fitness.ts'
 import { openStore } from './store/store.ts'
 
 /** @returns the exit status: 0 when all is well */
@@ -18,6 +20,7 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT')],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', () => checkDatabase(config)],
+    ['DKIM', () => checkDkim(config)],
     ['disk', () => checkDisk(config)],
   ]
   let failures = 0
@@ -58,7 +61,22 @@ async function checkDatabase(config: Config): Promise<string> {
   const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
   try {
     await store.probe()
-    return `${config.dataDir} can be read and written`
+    const place = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+    return `${place} can be read and written`
+  } finally {
+    await store.close()
+  }
+}
+
+/** The record with which receivers verify what is sent (RFC 6376 §3.6.1), for the operator's DNS. */
+async function checkDkim(config: Config): Promise<string> {
+  const log = createLog('silent')
+  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
+  try {
+    const key = await createDomains({ store }).signingKey(config.domain)
+    if (!key) return `a key of ${config.domain} is made at the first start`
+    const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
+    return `${key.selector}._domainkey.${key.domain} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
   } finally {
     await store.close()
   }

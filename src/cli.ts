@@ -35,6 +35,8 @@ MARTLET_ROOT_KEY.
 Settings are environment variables, listed in docs/configuration.md.
 `
 
+const COMMANDS = ['serve', 'migrate', 'check', 'key', 'queue']
+
 /** Time within which a second signal is taken for the echo of the first. */
 const NPM_ECHO_MS = 500
 
@@ -50,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (code === 0) return code
   }
   const isHelp = command === 'help' || command === '--help' || command === '-h'
+  if (!isHelp && !COMMANDS.includes(command)) process.stderr.write(`martlet: there is no command "${command}"\n\n`)
   ;(isHelp ? process.stdout : process.stderr).write(USAGE)
   return isHelp ? 0 : 2
 }

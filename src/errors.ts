@@ -21,6 +21,7 @@ export type ErrorKind =
   | 'too_large' // over a size limit
   | 'rate_limited' // too much, too fast
   | 'temporary' // our fault or our surroundings': the same request will work later
+  | 'unknown' // nobody knows whether it was done: say nothing and close the connection, as a crash would
   | 'internal' // a bug; details are in the log only
 
 interface ErrorDefinition<Params> {
@@ -172,6 +173,12 @@ export const errors = {
     kind: 'temporary',
     message: () => 'The server is shutting down; nothing was changed',
     fix: 'Try the same call again in a few seconds.',
+  }),
+  outcome_unknown: define({
+    kind: 'unknown',
+    message: () =>
+      'The connection to the database broke while it was committing, and the server stopped before it was known how that ended',
+    fix: 'Nobody is told this: the connection is closed without an answer.',
   }),
   internal_error: define({
     kind: 'internal',

@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { lookup as lookupName } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import type { Config } from './config.ts'
 import { agentMail } from './edges/http/agentmail/index.ts'
 import { agentMailWebhooks } from './edges/http/agentmail/webhook-profile.ts'
@@ -58,7 +59,7 @@ import { createSettleWebhook } from './mail/webhooks/settle.ts'
 import { sweepWebhookDeliveries } from './mail/webhooks/sweep.ts'
 import { createWebhooks } from './mail/webhooks/webhooks.ts'
 import type { Metrics } from './metrics.ts'
-import { createDns } from './net/dns.ts'
+import { createDns, type Dns } from './net/dns.ts'
 import { createSafeFetch, type Lookup } from './net/safe-fetch.ts'
 import { readRootKey, writeRootKey } from './root-key.ts'
 import type { FreeBytes } from './store/disk.ts'
@@ -186,7 +187,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       ...{ laneOf: ways.laneOf, targetFor: ways.targetFor },
     })
     const { allowPrivateNetworks } = config
-    const lookup: Lookup = needs.lookup ?? ((hostname) => lookupName(hostname, { all: true }))
+    const lookup: Lookup =
+      needs.lookup ?? (config.dnsServers ? lookupBy(dns) : (hostname) => lookupName(hostname, { all: true }))
     const safe = createSafeFetch({ lookup, allowPrivateNetworks, limits })
     stops.push(async () => safe.close())
     const webhookWorker = createWebhookWorker({
@@ -244,7 +246,9 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
                 deliveries: createDeliveries({ store }),
-                queue: createQueue({ store, removal, defaultRoute: ways.releaseRoute, limits }),
+                queue: createQueue({
+                  ...{ store, removal, defaultRoute: ways.releaseRoute, hasRelay: ways.hasRelay, limits },
+                }),
               }),
             ],
           })
@@ -262,6 +266,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       smtpPort: smtp?.port,
       madeKey,
       stop() {
+        if (!stopping) store.expectClose()
         stopping ??= stopAll()
         return stopping
       },
@@ -270,6 +275,11 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     await stopAll()
     throw error
   }
+}
+
+/** Of the resolvers that the operator has named; else the system looks names up, with its own hosts file. */
+function lookupBy(dns: Dns): Lookup {
+  return async (hostname) => (await dns.addresses(hostname)).map((address) => ({ address, family: isIP(address) }))
 }
 
 function requireUp(isUp: boolean): void {

@@ -24,7 +24,7 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
   const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
   if (rootKey === undefined)
     throw new StartupError(`No key in ${config.dataDir}; start the server once, or set MARTLET_ROOT_KEY`)
-  const base = url ?? config.publicUrl ?? `http://${config.host}:${config.httpPort}`
+  const base = (url ?? config.publicUrl ?? `http://${config.host}:${config.httpPort}`).replace(/\/+$/, '')
   return {
     url: base,
     async request(method, path, body) {

@@ -146,6 +146,7 @@ test('check says what is well and exits with 0', async () => {
     'ok    SMTP port',
     'ok    TLS files',
     'ok    database',
+    'ok    DKIM',
     'ok    disk',
     '',
   ])

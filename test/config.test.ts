@@ -27,6 +27,43 @@ test('everything has a default, and an empty value counts as not set', () => {
   expect(Object.isFrozen(config) && Object.isFrozen(config.limits)).toBe(true)
 })
 
+test('the database is SQLite in the data folder, or PostgreSQL by its URL; blobs are in a folder', () => {
+  expect(loadConfig({ MARTLET_DATA_DIR: '/srv/martlet' })).toMatchObject({
+    databaseUrl: undefined,
+    blobsDir: '/srv/martlet/blobs',
+  })
+  const key = 'a key of twenty chars'.replaceAll(' ', '_')
+  for (const url of ['postgres://ada:p%40ss@db.example.com:5433/mail?sslmode=verify-full', 'postgresql://db/mail']) {
+    const env = { MARTLET_DATABASE_URL: url, MARTLET_BLOBS_URL: 'file:///srv/shared%20blobs', MARTLET_ROOT_KEY: key }
+    expect(loadConfig(env)).toMatchObject({ databaseUrl: url, blobsDir: '/srv/shared blobs' })
+  }
+})
+
+test('a database URL that is malformed is refused without a word of it', () => {
+  for (const url of [
+    'postgres://ada:geheim@[',
+    'mysql://ada:geheim@db/mail',
+    'postgres://ada:geheim@db',
+    'geheim',
+    'postgres://ada:gehe#im@db/geheim',
+  ]) {
+    const load = () => loadConfig({ MARTLET_DATABASE_URL: url, MARTLET_ROOT_KEY: 'x'.repeat(20) })
+    expect(load).toThrow(/MARTLET_DATABASE_URL: write postgres:\/\/user:password@host:5432\/database/)
+    expect(load).not.toThrow(/gehe/)
+  }
+})
+
+test('PostgreSQL needs a root key that every server is given', () => {
+  expect(() => loadConfig({ MARTLET_DATABASE_URL: 'postgres://db/mail' })).toThrow(/MARTLET_ROOT_KEY: write 20 to 256/)
+})
+
+test.each(['/srv/blobs', 'file://host/srv', 's3://bucket', 'file:srv', 'file:///srv?x'])(
+  'blobs at %s are refused',
+  (url) => {
+    expect(() => loadConfig({ MARTLET_BLOBS_URL: url })).toThrow(`MARTLET_BLOBS_URL=${url}: write file:///folder`)
+  },
+)
+
 test('settings are taken as they are meant', () => {
   const config = loadConfig({
     MARTLET_HTTP_PORT: '0',

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { runQueue } from '../src/queue-command.ts'
 import { openServerClient } from '../src/server-client.ts'
+import { CatchingMx } from './catching-mx.ts'
 import { startWorld } from './world.ts'
 
 function commandLine(world: { readonly url: string; readonly rootKey: string }) {
@@ -27,8 +28,11 @@ const jsonLines = (text: string) =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
 
-async function startHolding(recipients: readonly (readonly [to: string, subject: string])[]) {
-  const world = await startWorld()
+async function startHolding(
+  recipients: readonly (readonly [to: string, subject: string])[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const world = await startWorld({ env })
   await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ eventTypes: ['message.held'] })
   for (const [to, subject] of recipients) {
@@ -72,25 +76,38 @@ test('list --json has everything, one recipient a line, over all pages', async (
 })
 
 test('recipients are changed by id, domain, inbox, or all of them', async () => {
-  const { world, socket, queue } = await startHolding([
-    ['ann@example.test', 'one'],
-    ['zoe@example.com', 'two'],
-    ['bea@example.com', 'three'],
-  ])
+  await using relay = new CatchingMx({})
+  await relay.listen('127.0.0.1', 0)
+  const { world, queue } = await startHolding(
+    [
+      ['ann@example.test', 'one'],
+      ['zoe@example.com', 'two'],
+      ['bea@example.com', 'three'],
+      ['eve@example.org', 'four'],
+    ],
+    { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
+  )
   await using _world = world
   const zoe = jsonLines(await queue('list', '--json')).find(({ subject }) => subject === 'two')
   expect(await queue('cancel', zoe.recipient_id)).toBe('Cancelled: 1\n')
   expect(await queue('cancel', '--inbox', 'ada@mail.localhost', '--domain', 'example.com')).toBe('Cancelled: 1\n')
   expect(await queue('release', '--domain', 'example.test', '--json')).toBe('{"changed":1,"busy":0}\n')
-  await socket.next('message.held')
+  expect((await relay.mail(1)).to).toEqual(['ann@example.test'])
   expect(await queue('release', '--all', '--via', 'relay')).toBe('Released: 1\n')
-  await socket.next('message.held')
-  expect(jsonLines(await queue('list', '--json'))).toMatchObject([{ recipient: 'ann@example.test', route: 'relay' }])
+  expect((await relay.mail(2)).to).toEqual(['eve@example.org'])
+  await expect.poll(() => queue('list', '--json')).toBe('')
   expect(await queue('hold', '--all', '--state', 'queued')).toBe('Held: 0\n')
   expect(await queue('retry', '--all')).toBe('Will now retry: 0\n')
   await expect(queue('hold', '--all', '--via', 'direct')).rejects.toThrow(
     `${world.url} refused: route belongs to a release`,
   )
+})
+
+test('a release to a relay that is not there is refused', async () => {
+  const { world, queue } = await startHolding([['ann@example.test', 'one']])
+  await using _world = world
+  await expect(queue('release', '--all', '--via', 'relay')).rejects.toThrow('MARTLET_RELAY_URL is not set')
+  expect(jsonLines(await queue('list', '--json'))).toMatchObject([{ state: 'held' }])
 })
 
 test('what is being handed over is named, and a server that gives nothing more is not asked for ever', async () => {

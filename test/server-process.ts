@@ -3,8 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { Limits } from '../src/limits.ts'
 
-export const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
+export const cli = fileURLToPath(distUrl('cli.js'))
+
+function distUrl(file: string): string {
+  return new URL(`../dist/${file}`, import.meta.url).href
+}
 
 export interface ServerProcess {
   readonly url: string
@@ -18,9 +23,24 @@ export interface ServerProcess {
   stopReading(): void
 }
 
+/** The command line takes no limits: tests that need shorter ones start the same parts by this. */
+const withLimits = (limits: Partial<Limits>) => `
+  import { loadConfig } from ${JSON.stringify(distUrl('config.js'))}
+  import { createLog } from ${JSON.stringify(distUrl('log.js'))}
+  import { startMartlet } from ${JSON.stringify(distUrl('main.js'))}
+  import { createMetrics } from ${JSON.stringify(distUrl('metrics.js'))}
+  const config = loadConfig(process.env, ${JSON.stringify(limits)})
+  const log = createLog(config.logLevel)
+  const { url, smtpPort } = await startMartlet({ config, log, metrics: createMetrics() })
+  log.info({ url, smtpPort }, 'ready')`
+
 /** Resolves when it says that it is ready; rejects with its last words when it does not get there. */
-export async function startServer(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(process.execPath, [cli, 'serve'], {
+export async function startServer(
+  env: Readonly<Record<string, string>>,
+  limits?: Partial<Limits>,
+): Promise<ServerProcess> {
+  const args = limits === undefined ? [cli, 'serve'] : ['--input-type=module', '--eval', withLimits(limits)]
+  const child: ChildProcess = spawn(process.execPath, args, {
     // Only what is given: the environment of the test run must not reach the server.
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

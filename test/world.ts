@@ -3,17 +3,22 @@
  * WebSocket by `ws`. Nothing is mocked; only limits and settings differ.
  *
  *   await using world = await startWorld()
+ *   await using other = await world.startSibling()   // on PostgreSQL: a second server of the same service
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { AgentMailClient } from 'agentmail'
 import { createTransport, type SendMailOptions } from 'nodemailer'
-import { type Limits, loadConfig } from '../src/config.ts'
-import { createLog } from '../src/log.ts'
+import { loadConfig } from '../src/config.ts'
+import type { Limits } from '../src/limits.ts'
+import { createLog, type Log } from '../src/log.ts'
 import { type Martlet, startMartlet } from '../src/main.ts'
 import { createMetrics } from '../src/metrics.ts'
 import type { Lookup } from '../src/net/safe-fetch.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 
 export interface WorldOptions {
@@ -22,6 +27,16 @@ export interface WorldOptions {
   readonly clock?: () => number
   readonly freeBytes?: () => Promise<number>
   readonly lookup?: Lookup
+  /** Instead of standard output. */
+  readonly log?: Log
+  /** A database and blobs of the test's own; the world does not remove them. */
+  readonly shared?: SharedStore
+}
+
+export interface SharedStore {
+  /** undefined: SQLite in the data folder. */
+  readonly databaseUrl: string | undefined
+  readonly blobsDir: string
 }
 
 interface RequestOptions {
@@ -38,15 +53,21 @@ export interface Answer {
 }
 
 export class World implements AsyncDisposable {
-  readonly rootKey = 'am_test_root_key_of_this_world'
+  readonly rootKey = ROOT_KEY
   readonly dataDir: string
+  /** Database and blobs, which siblings use as well. */
+  readonly shared: SharedStore
   readonly #options: WorldOptions
+  /** What goes with this world. */
+  readonly #owned: TestDatabase | undefined
   #martlet: Martlet
   #sockets: TestSocket[] = []
 
-  constructor(martlet: Martlet, dataDir: string, options: WorldOptions) {
+  constructor(martlet: Martlet, place: Place, options: WorldOptions) {
     this.#martlet = martlet
-    this.dataDir = dataDir
+    this.dataDir = place.dataDir
+    this.shared = place.shared
+    this.#owned = place.owned
     this.#options = options
   }
 
@@ -125,36 +146,53 @@ export class World implements AsyncDisposable {
   /** Starts it again on the same data folder, on new ports. */
   async restart(): Promise<void> {
     await this.stop()
-    this.#martlet = await boot(this.dataDir, this.rootKey, this.#options)
+    this.#martlet = await boot(this, this.#options)
+  }
+
+  /** Another server on the same database and blobs, with a data folder of its own. To be stopped before this one. */
+  async startSibling(options: WorldOptions = {}): Promise<World> {
+    if (this.shared.databaseUrl === undefined) throw new Error('SQLite has one server: say so with notSupported()')
+    return startWorld({ ...this.#options, ...options, shared: this.shared })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.close()
     await this.stop()
+    await this.#owned?.[Symbol.asyncDispose]()
     await rm(this.dataDir, { recursive: true, force: true })
   }
 }
 
+interface Place {
+  readonly dataDir: string
+  readonly shared: SharedStore
+  readonly owned?: TestDatabase | undefined
+}
+
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
-  const martlet = await boot(dataDir, 'am_test_root_key_of_this_world', options)
-  return new World(martlet, dataDir, options)
+  const owned = options.shared ? undefined : await createTestDatabase('started')
+  const shared = options.shared ?? { databaseUrl: owned?.url, blobsDir: join(dataDir, 'blobs') }
+  const place = { dataDir, shared, owned }
+  return new World(await boot(place, options), place, options)
 }
 
 function boot(
-  dataDir: string,
-  rootKey: string,
-  { limits, env, clock, freeBytes, lookup }: WorldOptions,
+  { dataDir, shared }: Place,
+  { limits, env, clock, freeBytes, lookup, log }: WorldOptions,
 ): Promise<Martlet> {
   const settings = {
     MARTLET_DATA_DIR: dataDir,
+    MARTLET_DATABASE_URL: shared.databaseUrl ?? '',
+    MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    MARTLET_ROOT_KEY: rootKey,
+    MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
     ...env,
   }
-  const config = loadConfig(settings, limits)
+  // A clock of the test's own need not be PostgreSQL's.
+  const config = loadConfig(settings, { ...(clock && { clockSkewMaxMs: Number.MAX_SAFE_INTEGER }), ...limits })
   const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
-  return startMartlet({ config, log: createLog(config.logLevel), metrics: createMetrics(), ...given })
+  return startMartlet({ config, log: log ?? createLog(config.logLevel), metrics: createMetrics(), ...given })
 }

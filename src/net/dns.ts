@@ -6,7 +6,7 @@
  */
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { Limits } from '../config.ts'
+import type { Limits } from '../limits.ts'
 
 export interface MxRecord {
   /** Host name; "" or "." in a null MX (RFC 7505 §3). */

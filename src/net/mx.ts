@@ -5,7 +5,7 @@
  * allowed – neither those of names, nor an address literal, nor an address where a name should be.
  */
 import { isIP, type Socket } from 'node:net'
-import type { Limits } from '../config.ts'
+import type { Limits } from '../limits.ts'
 import { connectFailure, connectSocket } from './connect.ts'
 import { type Dns, isNoRecord, type MxRecord } from './dns.ts'
 import { isPrivateAddress } from './private-networks.ts'
@@ -55,7 +55,7 @@ interface MxNeeds {
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
-  readonly limits: Pick<Limits, 'deliveryConnectMs'>
+  readonly limits: Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax' | 'deliveryAddressesMax'>
 }
 
 /** @param domain as A-labels, or an address literal (RFC 5321 §4.1.3) */
@@ -120,7 +120,8 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     async function ask(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]> {
       try {
         if (type === 'MX') return usable(await dns.mx(name))
-        return (type === 'A' ? await dns.a(name) : await dns.aaaa(name)).filter((address) => keep(name, address))
+        const addresses = type === 'A' ? await dns.a(name) : await dns.aaaa(name)
+        return addresses.filter((address) => keep(name, address)).slice(0, limits.deliveryAddressesMax)
       } catch (error) {
         if (type === 'MX' && (error as NodeJS.ErrnoException).code === 'ENOTFOUND') found.isNameMissing = true
         throw error
@@ -137,7 +138,9 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
         throw new MxFailure('loop', `its mail server is this one (${hostname}), which has no such domain`)
       }
       if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
-      return shuffled(before, random)
+      // By preference: mx-connect sorts them so too, but would ask for the addresses of all of them before it begins.
+      const sorted = shuffled(before, random).sort((a, b) => a.priority - b.priority)
+      return sorted.slice(0, limits.deliveryHostsMax)
     }
 
     function keep(name: string, address: string): boolean {

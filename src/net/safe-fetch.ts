@@ -127,14 +127,27 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
 
   function once(url: URL, { method, headers, body }: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
     return new Promise((resolve, reject) => {
+      let hasResponse = false
       const send = url.protocol === 'https:' ? requestHttps : requestHttp
       const agent = agents[url.protocol as 'http:' | 'https:']
       const length = { 'content-length': String(Buffer.byteLength(body)) }
       const sent: ClientRequest = send(
         url,
         { method, headers: { ...headers, ...length }, agent, signal, lookup: resolver },
-        (response) => readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject),
+        (response) => {
+          hasResponse = true
+          readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject)
+        },
       )
+      // 101 to somebody who has not asked for it: neither a response nor an error would come.
+      sent.on('upgrade', ({ statusCode }, socket) => {
+        socket.destroy()
+        reject(new Error(`The answer was ${statusCode}, to another protocol`))
+      })
+      // Whatever else ends it without a word: by then a response or an error has settled the promise, or nothing will.
+      sent.on('close', () => {
+        if (!hasResponse) reject(new Error('The connection was closed without an answer'))
+      })
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const isStale = sent.reusedSocket && error.code === 'ECONNRESET'
         reject(isStale ? new StaleSocket() : error)

@@ -4,7 +4,7 @@
  *
  * Stop: `close` says goodbye on those that are idle; those in use are closed by whoever uses them.
  */
-import type { Limits } from '../config.ts'
+import type { Limits } from '../limits.ts'
 import type { SmtpSession } from './smtp-session.ts'
 
 export interface PooledSession {

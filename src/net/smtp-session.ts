@@ -10,7 +10,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import SMTPConnection, { type SMTPEnvelope } from 'nodemailer/lib/smtp-connection'
-import type { Limits } from '../config.ts'
+import type { Limits } from '../limits.ts'
 
 /** Where a session was when it broke. */
 export type SmtpStage =
@@ -320,7 +320,7 @@ export class SmtpSession {
   }
 
   #parse(response: string): SmtpReply {
-    return parseReply(response, this.#options.limits.deliveryReplyCharsMax)
+    return parseReply(withoutSecrets(response, this.#options.auth), this.#options.limits.deliveryReplyCharsMax)
   }
 }
 
@@ -343,6 +343,17 @@ function answered(failure: SmtpFailure): SmtpResult {
 }
 
 /** RFC 5321 §4.2 and RFC 3463 §2; several lines become one. */
+/** Some servers repeat the command that they refuse, and AUTH holds the password. */
+function withoutSecrets(response: string, auth: SessionOptions['auth']): string {
+  if (!auth) return response
+  const { user, password } = auth
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  return [password, base64(password), base64(`\0${user}\0${password}`)].reduce(
+    (text, secret) => text.replaceAll(secret, '…'),
+    response,
+  )
+}
+
 export function parseReply(response: string, charsMax: number): SmtpReply {
   const lines = response.split(/\r?\n/)
   const code = Number(/^\d{3}/.exec(lines[0] ?? '')?.[0] ?? 0)

@@ -2,7 +2,7 @@
  * Everything in which the databases differ, named once: the rest of the program never asks which one it is.
  *
  * `Dialect` is what queries and migrations need (no state); `Database` is an opened one, used by store.ts and
- * group-commit.ts only. Implemented by sqlite.ts; PostgreSQL comes beside it.
+ * group-commit.ts only. Implemented by sqlite.ts and postgres.ts.
  *
  * An implementation's statements reject with MailError disk_full or unavailable (its `cause` is the driver's error)
  * when the surroundings fail, and with the driver's own error otherwise.
@@ -15,10 +15,15 @@ import type { Db, Schema, Tx } from './schema.ts'
 
 /** What opening a database takes. */
 export interface DatabaseNeeds {
-  readonly config: Pick<Config, 'dataDir' | 'limits'>
+  /** Epoch ms; nodes of one database must agree on it. */
+  readonly clock: () => number
+  readonly config: DatabaseConfig
   readonly log: Log
   readonly metrics: Metrics
 }
+
+/** Where it is, and its limits; without a URL it is SQLite in the data folder. */
+export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly databaseUrl?: Config['databaseUrl'] }
 
 export interface Dialect {
   readonly name: 'sqlite' | 'postgres'
@@ -32,11 +37,18 @@ export interface Dialect {
   /** Inside the migrations' transaction: makes other nodes wait until it ends. */
   lockMigrations(handle: Kysely<Schema>): Promise<void>
 
-  /** Just before the numbers of events are drawn: other nodes wait until the commit, so that seq order is commit order. */
-  lockEventLog(handle: Kysely<Schema>): Promise<void>
-
   /** Makes a query that claims rows pass over those which another node is claiming at the moment. */
   skipLocked<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+
+  /** What `Tx.forUpdate` and `Tx.forShare` make of a query. */
+  forUpdate<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+  forShare<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+
+  /**
+   * Whether a statement failed because of another node, so that its transaction, run again, may go well: `changed`, the
+   * other has taken a name or removed a row; `waited`, each waited for the other, or one for too long.
+   */
+  conflict(error: unknown): 'changed' | 'waited' | undefined
 
   /**
    * Whether a statement failed because the row is there already. To be asked of what `store.transaction` rejected
@@ -68,7 +80,7 @@ export interface DefinitionLanguage {
   readonly table: string
   /** Ends a table of links, which is little more than its primary key. */
   readonly linkTable: string
-  /** Statements that make the text index. */
+  /** Statements that make the text index, which is another one on each database. */
   readonly textIndex: readonly string[]
 }
 
@@ -110,8 +122,10 @@ export interface Database {
   /** No other node works on this database: leases that are found at the start belong to the dead. */
   readonly isOnlyNode: boolean
 
-  /** Calls back after commits of other nodes. */
+  /** Calls back after commits of other nodes. One that is missed costs a poll interval. */
   onForeignCommit(listener: () => void): void
+  /** To be called after our own commits, so that other nodes look. Does not wait for them. */
+  tellOtherNodes(): void
 
   close(): Promise<void>
 }
@@ -121,20 +135,30 @@ export interface Database {
  * commit, which runs members one after another.
  */
 export interface Writer {
-  /** Starts a transaction, on a fresh connection if the last one was lost. */
-  begin(): Promise<void>
-  savepoint(): Promise<void>
+  /**
+   * Starts a transaction, on a fresh connection if the last one was lost.
+   *
+   * @param pace 'unhurried': without time limits, for migrations
+   */
+  begin(pace?: 'unhurried'): Promise<void>
+  /** @param isFirst it holds nothing yet, so it may wait for other nodes; a later one keeps them waiting itself */
+  savepoint(isFirst: boolean): Promise<void>
+  /** Rejects, rolled back to the savepoint, when one of its statements has failed and was passed over. */
   releaseSavepoint(): Promise<void>
   rollbackToSavepoint(): Promise<void>
+  /** Behind the last savepoint: what follows may wait for other nodes again. */
+  endSavepoints(): Promise<void>
 
   /** Whether the transaction is still there: a full disk or an I/O error ends it behind our back. */
   isInTransaction(): boolean
 
   /**
    * Resolves when the transaction is on disk, rejects when nothing of it will ever be. An outcome that is unknown (a
-   * lost connection) is settled before either.
+   * lost connection) is settled before either, however long that takes; after `giveUp` it rejects with outcome_unknown.
    */
   commit(): Promise<void>
+  /** Outcomes that are not known yet will not be waited for. */
+  giveUp(): void
 
   /** Leaves no transaction open, whatever that takes. Never rejects. */
   rollback(): Promise<void>

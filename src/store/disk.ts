@@ -1,5 +1,5 @@
 /**
- * Watches the free space of the data folder, so that a mail is refused before it is taken and not when its commit fails.
+ * Watches the free space of the folders that are written to, so that a mail is refused before it is taken and not when its commit fails.
  *
  * It looks by a timer and answers from memory: each SMTP command and request asks. A look that fails is logged, and
  * counts as no room until one succeeds.
@@ -18,7 +18,7 @@ export interface DiskWatch {
 }
 
 interface DiskWatchNeeds {
-  folder: string
+  folders: readonly string[]
   freeBytesMin: number
   intervalMs: number
   log: Log
@@ -29,7 +29,7 @@ interface DiskWatchNeeds {
 
 /** Resolves after the first look. */
 export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
-  const { folder, freeBytesMin, intervalMs, log, onLook, freeBytes = freeBytesOf } = needs
+  const { folders, freeBytesMin, intervalMs, log, onLook, freeBytes = freeBytesOf } = needs
   let problem: MailError | undefined
   let isLooking = false
 
@@ -49,13 +49,13 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
     isLooking = true
     const before = problem
     try {
-      const free = await freeBytes(folder)
+      const free = Math.min(...(await Promise.all(folders.map(freeBytes))))
       problem = free < freeBytesMin ? new MailError('disk_full', {}) : undefined
-      if (problem && !before) log.error({ folder, freeBytes: free, freeBytesMin }, 'the disk is nearly full')
-      if (!problem && before) log.info({ folder, freeBytes: free }, 'the disk has room again')
+      if (problem && !before) log.error({ folders, freeBytes: free, freeBytesMin }, 'the disk is nearly full')
+      if (!problem && before) log.info({ folders, freeBytes: free }, 'the disk has room again')
     } catch (error) {
       problem = new MailError('unavailable', {}, { cause: error })
-      if (!before) log.error({ err: error, folder }, 'the free space of the data folder is unknown')
+      if (!before) log.error({ err: error, folders }, 'the free space is unknown')
     } finally {
       isLooking = false
     }

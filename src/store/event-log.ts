@@ -1,8 +1,10 @@
 /**
  * The event log's numbers: drawn just before the commit, so that seq order is commit order and nothing is skipped.
+ *
+ * The log's lock is its row in `event_log`: whoever has drawn numbers from it keeps it until its commit, and the next
+ * node waits there.
  */
 import type { Kysely } from 'kysely'
-import type { Dialect } from './dialect.ts'
 import type { Schema, Tx } from './schema.ts'
 import type { UnnumberedEvent } from './transaction.ts'
 
@@ -14,14 +16,8 @@ const INSERT_ROWS_MAX = 100
  *
  * @param handle of the group's transaction, after its last member
  */
-export async function appendEvents(
-  handle: Kysely<Schema>,
-  dialect: Dialect,
-  events: readonly UnnumberedEvent[],
-): Promise<void> {
+export async function appendEvents(handle: Kysely<Schema>, events: readonly UnnumberedEvent[]): Promise<void> {
   if (events.length === 0) return
-  await dialect.lockEventLog(handle)
-
   const { last_seq } = await handle
     .updateTable('event_log')
     .set((eb) => ({ last_seq: eb('last_seq', '+', events.length) }))

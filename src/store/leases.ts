@@ -42,10 +42,13 @@ export async function claimLane(
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]
   const rows = due().select('id').where('submission_id', 'in', submissions).limit(claim.limit)
+  // A statement of its own: PostgreSQL may run a subquery more than once, and then claims more than was asked for.
+  const ids = (await dialect.skipLocked(rows).execute()).map((row) => row.id)
+  if (ids.length === 0) return []
   const claimed = await tx
     .updateTable('recipients')
     .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', dialect.skipLocked(rows))
+    .where('id', 'in', ids)
     .returningAll()
     .execute()
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
@@ -67,10 +70,12 @@ export async function claimJobs(
     .orderBy('run_at')
     .orderBy('id')
     .limit(claim.limit)
+  const ids = (await dialect.skipLocked(due).execute()).map((row) => row.id)
+  if (ids.length === 0) return []
   const claimed = await tx
     .updateTable('jobs')
     .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', dialect.skipLocked(due))
+    .where('id', 'in', ids)
     .returningAll()
     .execute()
   return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
@@ -93,10 +98,12 @@ export async function claimWebhookDeliveries(
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
+  const ids = (await dialect.skipLocked(due).execute()).map((row) => row.id)
+  if (ids.length === 0) return []
   const claimed = await tx
     .updateTable('webhook_deliveries')
     .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', dialect.skipLocked(due))
+    .where('id', 'in', ids)
     .returningAll()
     .execute()
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))

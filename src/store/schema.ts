@@ -5,7 +5,7 @@
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
  * the SHA-256 (hex) of a text that may be too long for an index key.
  */
-import type { Generated, Kysely } from 'kysely'
+import type { Generated, Kysely, SelectQueryBuilder } from 'kysely'
 
 /** Reads. Takes the root handle and a transaction; refuses a write at compile time. */
 export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
@@ -19,6 +19,14 @@ export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable
   readonly now: number
   /** A new UUIDv7 of this transaction's time. */
   newId(): string
+  /**
+   * Makes a query keep the rows that it finds until the commit: another node that wants to keep or change them waits.
+   * A row that another node has is waited for, and read as it is then. What is written because of what was read must
+   * be read after this; whoever keeps several rows takes them in the order of their ids (docs/adr/0011).
+   */
+  forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
+  /** As `forUpdate`, against changes only: others may keep the rows in the same way. */
+  forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /** Buffers an event; the store numbers and inserts it just before the commit. Discarded if this transaction fails. */
   append(event: NewEvent): void
 }

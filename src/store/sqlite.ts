@@ -38,15 +38,17 @@ export const sqlite: Dialect = {
   },
   open,
   lockMigrations: async () => undefined, // one process, one writer
-  lockEventLog: async () => undefined,
   skipLocked: (query) => query,
+  forUpdate: (query) => query,
+  forShare: (query) => query,
+  conflict: () => undefined,
   isUniqueViolation,
   indexText,
   unindexText,
   searchText,
 }
 
-async function open({ config, log, metrics }: DatabaseNeeds): Promise<Database> {
+async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Promise<Database> {
   const folder = takeFolder(config.dataDir)
   try {
     return openConnections(folder, { config, log, metrics })
@@ -58,7 +60,7 @@ async function open({ config, log, metrics }: DatabaseNeeds): Promise<Database> 
   }
 }
 
-function openConnections(folder: DataFolder, { config, log, metrics }: DatabaseNeeds): Database {
+function openConnections(folder: DataFolder, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
   const file = folder.databaseFile
   const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.checkpointPages, log, metrics })
   const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, log })
@@ -73,6 +75,7 @@ function openConnections(folder: DataFolder, { config, log, metrics }: DatabaseN
     writer,
     isOnlyNode: true,
     onForeignCommit: () => undefined, // there are no others
+    tellOtherNodes: () => undefined,
     async close() {
       await checkpointer.close()
       reading.close()

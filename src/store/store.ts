@@ -12,13 +12,14 @@ import type { Metrics } from '../metrics.ts'
 import { createBell } from './bell.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openFileBlobs } from './blobs/files.ts'
-import type { Database, Dialect } from './dialect.ts'
+import type { Database, DatabaseConfig, Dialect } from './dialect.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import { openEventLog } from './event-log.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createIds } from './ids.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
+import { postgres } from './postgres.ts'
 import type { Db, Tx } from './schema.ts'
 import { sqlite } from './sqlite.ts'
 
@@ -37,9 +38,13 @@ export interface Store {
   >
 
   /**
-   * Runs `fn` in a transaction that is committed together with others' (docs/adr/0003): resolves with its result only
-   * once the commit is on disk; rejects with what `fn` threw, rolled back alone; or with disk_full, unavailable or
-   * shutting_down, when nothing of it is kept. `fn` runs once. Inside it only `tx`: no network, no blob, no clock.
+   * Runs `fn` in a transaction that is committed together with others' (docs/adr/0003, 0011): resolves with its result only
+   * once the commit is on disk; rejects with what `fn` threw, rolled back alone; with disk_full, unavailable or
+   * shutting_down, when nothing of it is kept; or with outcome_unknown, when the server stops before it is known.
+   *
+   * `fn` may run more than once: where another node was in its way it is rolled back and run again, some time later. So
+   * it changes nothing but the database, and what it hands out it returns. Inside it only `tx`: no network, no blob, no
+   * clock.
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
 
@@ -49,6 +54,9 @@ export interface Store {
   /** @throws disk_full below limits.diskFreeBytesMin; shutting_down after close() began; unavailable when it cannot write */
   requireRoom(): void
 
+  /** The server begins to stop: a commit whose outcome cannot be learnt is waited for limits.shutdownGraceMs at most. */
+  expectClose(): void
+
   /** Reads and writes, for readiness and `martlet check`. @throws what a transaction would meet */
   probe(): Promise<void>
 
@@ -57,7 +65,7 @@ export interface Store {
 }
 
 export interface StoreNeeds {
-  readonly config: Pick<Config, 'dataDir' | 'limits'>
+  readonly config: DatabaseConfig & { readonly blobsDir?: Config['blobsDir'] }
   readonly log: Log
   readonly metrics: Metrics
   /** Epoch ms: `Date.now`. */
@@ -71,18 +79,20 @@ export interface StoreNeeds {
 /** Of the event log's epoch: unlike that of any other log. */
 const EPOCH_BYTES = 8
 
-/** The databases there are; the setting that chooses comes with the second. */
-const dialect: Dialect = sqlite
+function dialectOf({ databaseUrl }: DatabaseConfig): Dialect {
+  return databaseUrl === undefined ? sqlite : postgres
+}
 
 /**
- * Opens the store of a data folder, making it or bringing it up to date.
+ * Opens the store, making its tables or bringing them up to date.
  *
- * @throws StartupError when the folder is in use or cannot be used, or belongs to a newer version
+ * @throws StartupError when data folder or database are in use or cannot be used, or belong to a newer version
  */
 export async function openStore(needs: StoreNeeds): Promise<Store> {
+  const dialect = dialectOf(needs.config)
   const database = await dialect.open(needs)
   try {
-    return await startStore(database, needs)
+    return await startStore(dialect, database, needs)
   } catch (error) {
     await database.close()
     throw error
@@ -90,12 +100,13 @@ export async function openStore(needs: StoreNeeds): Promise<Store> {
 }
 
 /**
- * Brings the schema of a data folder up to date and closes it again: `martlet migrate`.
+ * Brings the schema up to date and closes the database again: `martlet migrate`.
  *
  * @returns numbers of the migrations that were run
  * @throws StartupError as `openStore` does
  */
 export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBytes'>): Promise<number[]> {
+  const dialect = dialectOf(needs.config)
   const database = await dialect.open(needs)
   try {
     return await migrate(database.writer, dialect, needs.clock())
@@ -104,18 +115,23 @@ export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBy
   }
 }
 
-async function startStore(database: Database, needs: StoreNeeds): Promise<Store> {
+async function startStore(dialect: Dialect, database: Database, needs: StoreNeeds): Promise<Store> {
   const { config, log, metrics, clock, random } = needs
   for (const number of await migrate(database.writer, dialect, clock())) log.info({ number }, 'schema migrated')
 
   const bell = createBell(log, metrics)
   database.onForeignCommit(bell.ring)
   let commitFailure: MailError | undefined
-  const { transaction, close: finishTransactions } = createGroupCommit({
+  const {
+    transaction,
+    expectClose,
+    close: finishTransactions,
+  } = createGroupCommit({
     ...{ writer: database.writer, dialect, limits: config.limits, clock, newId: createIds(random), log, metrics },
     onCommit() {
       commitFailure = undefined
       bell.ring()
+      database.tellOtherNodes()
     },
     onFailure(error) {
       commitFailure = error
@@ -126,9 +142,10 @@ async function startStore(database: Database, needs: StoreNeeds): Promise<Store>
     if (database.isOnlyNode) await clearLeases(tx)
     return openEventLog(tx, random(EPOCH_BYTES).toString('hex'))
   })
-  const blobs = await openFileBlobs({ root: join(config.dataDir, 'blobs'), random })
+  const blobsDir = config.blobsDir ?? join(config.dataDir, 'blobs')
+  const blobs = await openFileBlobs({ root: blobsDir, random })
   const disk = await watchDisk({
-    folder: config.dataDir,
+    folders: [config.dataDir, blobsDir],
     freeBytesMin: config.limits.diskFreeBytesMin,
     intervalMs: config.limits.diskCheckMs,
     log,
@@ -145,6 +162,7 @@ async function startStore(database: Database, needs: StoreNeeds): Promise<Store>
     dialect,
     transaction,
     onCommit: bell.listen,
+    expectClose,
     requireRoom() {
       if (closing) throw new MailError('shutting_down', {})
       disk.requireRoom()

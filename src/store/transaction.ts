@@ -5,8 +5,8 @@
  * in somebody else's transaction.
  */
 import assert from 'node:assert/strict'
-import { Kysely } from 'kysely'
-import type { Writer } from './dialect.ts'
+import { Kysely, type SelectQueryBuilder } from 'kysely'
+import type { Dialect, Writer } from './dialect.ts'
 import type { NewId } from './ids.ts'
 import type { EventRow, NewEvent, Schema, Tx } from './schema.ts'
 
@@ -20,10 +20,11 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
   readonly events: UnnumberedEvent[] = []
   readonly lateWrites: LateWrite[] = []
+  readonly #dialect: Pick<Dialect, 'forUpdate' | 'forShare'>
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
 
-  constructor(writer: Writer, now: number, newId: NewId) {
+  constructor(writer: Writer, dialect: Pick<Dialect, 'forUpdate' | 'forShare'>, now: number, newId: NewId) {
     const end = { isOver: false }
     super(
       writer.kyselyProps(() => {
@@ -31,6 +32,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
       }),
     )
     this.now = now
+    this.#dialect = dialect
     this.#newId = newId
     this.#end = end
   }
@@ -38,6 +40,14 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   newId(): string {
     this.#assertOpen()
     return this.#newId(this.now)
+  }
+
+  forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
+    return this.#dialect.forUpdate(query)
+  }
+
+  forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
+    return this.#dialect.forShare(query)
   }
 
   append(event: NewEvent): void {

@@ -1,6 +1,6 @@
 /** A real store with tenants and a running feed, a clock to turn by hand, and readers that keep what they were told. */
 import { randomBytes } from 'node:crypto'
-import { defaultLimits, type Limits } from '../../src/config.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { requireInbox, requirePod } from '../../src/mail/access/access.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
@@ -14,7 +14,7 @@ import { openStore, type Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as tenants from '../../src/store/tables/tenants.ts'
-import { temporaryFolder } from '../store/test-store.ts'
+import { databaseUrlOf, temporaryFolder } from '../store/test-store.ts'
 
 export class Time {
   now = Date.UTC(2026, 0, 1)
@@ -58,8 +58,13 @@ export class FeedWorld implements AsyncDisposable {
   async start(): Promise<void> {
     const { limits, metrics, time } = this
     const log = createLog('silent')
-    const config = { dataDir: this.#folder.path, limits }
-    this.store = await openStore({ config, log, metrics, clock: time.clock, random: randomBytes })
+    const dataDir = this.#folder.path
+    const config = { dataDir, databaseUrl: databaseUrlOf(dataDir), limits }
+    // At its start it compares its clock with the database's, which cannot be turned.
+    let isOpen = false
+    const clock = () => (isOpen ? time.now : Date.now())
+    this.store = await openStore({ config, log, metrics, clock, random: randomBytes })
+    isOpen = true
     const store = this.disturb(this.store)
     this.feed = createFeed({
       ...{ store, limits, metrics, log, clock: time.clock },

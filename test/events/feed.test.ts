@@ -47,6 +47,10 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
   let isRead = false
   void readers.then(() => (isRead = true))
   while (!isRead) await world.append(sent(inbox))
+  // Who still reads the past when the server stops comes back for the rest; these are to hear the last one live.
+  const end = await world.lastSeq()
+  await Promise.all(listeners.map(({ listener }) => listener.until(({ seq }) => seq >= end)))
+  await world.append(sent(inbox), sent(inbox))
   await world.feed.stop()
 
   const log = (await world.store.db.selectFrom('events').select('seq').orderBy('seq').execute()).map((row) => row.seq)
@@ -294,6 +298,25 @@ test('a read that fails is counted and repeated, and nothing is missed', async (
   isGone = false
   await listener.count(3)
   expect(listener.seqs).toEqual([1, 2, 3])
+})
+
+// It waited twice as long after each failure, up to half a minute: a database was back, and for that long nobody heard of it.
+test('after many failures the log is still read every other poll interval', async () => {
+  const failedAt: number[] = []
+  let isGone = false
+  const fail = () => {
+    if (!isGone) return
+    failedAt.push(performance.now())
+    throw new Error('the database is away')
+  }
+  await using world = await FeedWorld.open({ eventPollMs: 40 }, (store) => observed(store, fail))
+  const listener = await world.listen(await world.addKey(await world.addInbox()))
+  isGone = true
+  await expect.poll(() => failedAt.length, { timeout: 10_000 }).toBeGreaterThan(8)
+  isGone = false
+  const pausesMs = failedAt.slice(1).map((at, index) => at - failedAt[index]!)
+  expect(Math.min(...pausesMs.slice(-3))).toBeLessThan(40 * 4)
+  expect(listener.seqs).toEqual([])
 })
 
 test('a row that cannot be read is passed over, and what follows is told', async () => {

@@ -1,7 +1,7 @@
 /** Jobs over a real store; a second runner on it stands for another node. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
 import { JobRunner } from '../../src/mail/jobs/runner.ts'

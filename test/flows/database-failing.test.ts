@@ -1,33 +1,39 @@
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
+import { notSupported } from '../database.ts'
 import { startWorld } from '../world.ts'
 
-test('a database that cannot be written is 451 and 503, keeps nothing of what was refused, and recovers by itself', async () => {
-  await using world = await startWorld({ limits: { diskCheckMs: 20 } })
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const send = () =>
-    world.request('POST', `/v0/inboxes/${ada.email}/messages/send`, { body: { to: 'zoe@example.test', text: 'hello' } })
-  const thief = new BetterSqlite(join(world.dataDir, 'martlet.db'))
-  thief.exec('begin immediate') // holds the lock that our writer needs
+notSupported('postgres', 'it has no file that another program could lock')(
+  'a database that cannot be written is 451 and 503, keeps nothing of what was refused, and recovers by itself',
+  async () => {
+    await using world = await startWorld({ limits: { diskCheckMs: 20 } })
+    const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+    const send = () =>
+      world.request('POST', `/v0/inboxes/${ada.email}/messages/send`, {
+        body: { to: 'zoe@example.test', text: 'hello' },
+      })
+    const thief = new BetterSqlite(join(world.dataDir, 'martlet.db'))
+    thief.exec('begin immediate') // holds the lock that our writer needs
 
-  const refused = await send()
-  expect(refused).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
-  expect(refused.headers.get('retry-after')).toBeTruthy()
-  await expect(world.smtp.send({ to: ada.email, subject: 'refused', text: 'x' })).rejects.toMatchObject({
-    responseCode: 451,
-  })
-  expect((await world.request('GET', `/v0/inboxes/${ada.email}`)).status).toBe(200) // reading goes on
+    const refused = await send()
+    expect(refused).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
+    expect(refused.headers.get('retry-after')).toBeTruthy()
+    await expect(world.smtp.send({ to: ada.email, subject: 'refused', text: 'x' })).rejects.toMatchObject({
+      responseCode: 451,
+    })
+    expect((await world.request('GET', `/v0/inboxes/${ada.email}`)).status).toBe(200) // reading goes on
 
-  thief.exec('rollback')
-  thief.close()
-  for (;;) {
-    const answer = await send()
-    if (answer.status === 200) break
-    expect(answer.status).toBe(503)
-  }
-  await world.smtp.send({ to: ada.email, subject: 'kept', text: 'x' })
-  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
-  expect(messages.map(({ subject }) => subject)).toContain('kept')
-  expect(messages).toHaveLength(2)
-})
+    thief.exec('rollback')
+    thief.close()
+    for (;;) {
+      const answer = await send()
+      if (answer.status === 200) break
+      expect(answer.status).toBe(503)
+    }
+    await world.smtp.send({ to: ada.email, subject: 'kept', text: 'x' })
+    const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
+    expect(messages.map(({ subject }) => subject)).toContain('kept')
+    expect(messages).toHaveLength(2)
+  },
+)

@@ -2,11 +2,12 @@
  * The fourth straight line: a mail comes in, and an HTTP server of the user's hears of it. How the test knows: the receiver
  * is a real one, and what it was sent is checked by the packages that users check it with.
  */
-import { join } from 'node:path'
-import BetterSqlite from 'better-sqlite3'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { readRows } from '../database.ts'
 import { startReceiver } from '../receiver.ts'
 import { startWorld, type World, type WorldOptions } from '../world.ts'
 
@@ -117,6 +118,29 @@ test('a redirect is a failure and is not followed', async () => {
   expect(elsewhere.connections).toBe(0)
 })
 
+test('a receiver that changes to another protocol fails its attempt, and keeps neither another nor the stop waiting', async () => {
+  const upgrading = createServer((socket) => {
+    socket.on('error', () => undefined) // it is hung up on
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+    })
+  })
+  upgrading.listen(0, '127.0.0.1')
+  await once(upgrading, 'listening')
+  onTestFinished(() => void upgrading.close())
+  await using healthy = await startReceiver()
+  await using world = await startWorld({ limits: { webhookConcurrencyMax: 1, webhookEndpointConcurrencyMax: 1 } })
+  await hookUp(world, `http://127.0.0.1:${(upgrading.address() as AddressInfo).port}/`)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'first' })
+  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', null, null, expect.any(String)]])
+
+  await world.agentmail.webhooks.create({ url: healthy.url, eventTypes: ['message.received'] })
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'second' })
+  const [call] = await healthy.count(1)
+  expect(call!.event.message.subject).toBe('second')
+  await world.stop()
+})
+
 test('410 Gone switches the webhook off, and what waits is not sent', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
@@ -147,7 +171,7 @@ test('Retry-After is heeded with 503, and a day at most', async () => {
   await expect.poll(() => attempts(world)).toHaveLength(1)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'a day' })
   await expect.poll(() => attempts(world)).toHaveLength(2)
-  const rows = read(world, 'select next_attempt_at - updated_at as wait from webhook_deliveries order by seq')
+  const rows = await readRows(world, 'select next_attempt_at - updated_at as wait from webhook_deliveries order by seq')
   const [hour, day] = rows.map(([wait]) => Math.round((wait as number) / 60_000))
   expect([hour, day]).toEqual([60, 24 * 60])
 })
@@ -221,11 +245,11 @@ test('a webhook that is deleted leaves nothing behind, and one of an inbox goes 
 
   await world.agentmail.webhooks.delete(webhook.webhookId)
   await expect(world.agentmail.webhooks.get(webhook.webhookId)).rejects.toMatchObject({ statusCode: 404 })
-  await expect.poll(() => read(world, 'select count(*) from webhooks')).toEqual([[1]])
+  await expect.poll(() => readRows(world, 'select count(*) from webhooks')).toEqual([[1]])
   await world.agentmail.inboxes.delete('ada@mail.localhost')
-  await expect.poll(() => read(world, 'select count(*) from webhooks')).toEqual([[0]])
+  await expect.poll(() => readRows(world, 'select count(*) from webhooks')).toEqual([[0]])
   expect(
-    read(world, 'select count(*) from webhook_deliveries union all select count(*) from webhook_attempts'),
+    await readRows(world, 'select count(*) from webhook_deliveries union all select count(*) from webhook_attempts'),
   ).toEqual([[0], [0]])
 })
 
@@ -239,7 +263,10 @@ async function hookUp(world: World, url: string) {
 /** The clock of a world, which only goes forward; what is due is looked at often instead. */
 function movable(): { options: WorldOptions; pass(ms: number): void } {
   let ahead = 0
-  const options = { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } }
+  const options = {
+    clock: () => Date.now() + ahead,
+    limits: { webhookPollMs: 20, jobPollMs: 20, clockSkewMaxMs: 1e12 },
+  }
   return {
     options,
     pass(ms) {
@@ -253,20 +280,11 @@ async function switchTo(world: World, webhookId: string, enabled: boolean): Prom
   expect(status).toBe(200)
 }
 
-function attempts(world: World): unknown[][] {
-  return read(world, 'select attempt, outcome, code, response, error from webhook_attempts order by id')
-}
-
-function deliveries(world: World): unknown[][] {
-  return read(world, 'select state, attempts, last_code from webhook_deliveries order by seq')
-}
-
 /** Nothing shows attempts to clients yet. */
-function read(world: World, query: string): unknown[][] {
-  const database = new BetterSqlite(join(world.dataDir, 'martlet.db'), { readonly: true })
-  try {
-    return database.prepare(query).raw().all() as unknown[][]
-  } finally {
-    database.close()
-  }
+function attempts(world: World): Promise<unknown[][]> {
+  return readRows(world, 'select attempt, outcome, code, response, error from webhook_attempts order by id')
+}
+
+function deliveries(world: World): Promise<unknown[][]> {
+  return readRows(world, 'select state, attempts, last_code from webhook_deliveries order by seq')
 }

@@ -1,6 +1,6 @@
 /** Mail to foreign domains, straight to their mail servers: real DNS, real SMTP servers, all on loopback. */
 import { expect, test } from 'vitest'
-import type { Limits } from '../../src/config.ts'
+import type { Limits } from '../../src/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { type Behaviour, CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
 import { startDns, type Zones } from '../dns-server.ts'
@@ -70,7 +70,7 @@ test('a mail reaches the mail server of a foreign domain, and its signature stil
   const raw = await all.world.agentmail.inboxes.messages.getRaw(all.ada.inboxId, sent.messageId)
   expect(mail.data).toBe(await (await fetch(raw.downloadUrl)).text())
   for (const line of mail.wire.toString('latin1').split('\r\n')) expect(line).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
-  expect(await judgeSignature(mail.data, all.world.dataDir)).toBe('pass')
+  expect(await judgeSignature(mail.data, all.world)).toBe('pass')
 
   expect((await all.socket.next('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
   const [delivery] = await all.deliveries(sent.messageId)
@@ -379,6 +379,27 @@ test('servers that refuse connections delay the mail, each named', async () => {
   expect(delivery.last_reply).toBe(
     `The mail cannot go to down.test: [127.0.0.98]:${all.port}: connection refused; [127.0.0.99]:${all.port}: connection refused; it is tried again`,
   )
+})
+
+test('of a domain with hundreds of mail servers a few are asked for and tried, and each is named', async () => {
+  const zones: Record<string, Zones[string]> = {
+    'many.test': {
+      MX: Array.from({ length: 300 }, (_, index) => ({ preference: 10, exchange: `mx${index}.many.test` })),
+    },
+  }
+  for (let index = 0; index < 300; index += 1) {
+    zones[`mx${index}.many.test`] = { A: [`127.9.${index >> 8}.${index & 255}`] }
+  }
+  const deliveryHostsMax = 4
+  await using all = await withMxs([{}], { zones, limits: { deliveryRetryFirstMs: 600_000, deliveryHostsMax } })
+  const sent = await all.send('zoe@many.test')
+  await all.socket.next('message.delayed')
+  const [delivery] = await all.deliveries(sent.messageId)
+  const tried: string[] = delivery.last_reply.match(/127\.9\.\d+\.\d+/g)
+  expect(new Set(tried).size).toBeGreaterThan(0)
+  expect(new Set(tried).size).toBeLessThanOrEqual(deliveryHostsMax)
+  // The list of servers, which is too long for UDP and asked for by TCP again, and the addresses of each in two families.
+  expect(all.dns.questions.length).toBeLessThanOrEqual(2 + 2 * deliveryHostsMax)
 })
 
 test('TLS is used where it is offered, and the certificate need not be one that can be verified', async () => {

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SMTPServer } from 'smtp-server'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Limits } from '../../src/config.ts'
+import type { Limits } from '../../src/limits.ts'
+import { createLog, type Log } from '../../src/log.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { type Behaviour, CatchingMx } from '../catching-mx.ts'
 import { startServer } from '../server-process.ts'
@@ -19,10 +20,11 @@ async function startRelay(behaviour: Behaviour, port = 0): Promise<CatchingMx> {
   return relay
 }
 
-async function startSender(url: string, limits: Partial<Limits> = {}, env: Record<string, string> = {}) {
+async function startSender(url: string, limits: Partial<Limits> = {}, env: Record<string, string> = {}, log?: Log) {
   const world = await startWorld({
     env: { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: url, ...env },
     limits: { deliveryRetryFirstMs: 20, queuePollMs: 20, shutdownGraceMs: 50, ...limits },
+    ...(log && { log }),
   })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ eventTypes: ['message.delivered', 'message.delayed', 'message.bounced'] })
@@ -45,7 +47,7 @@ test('all foreign mail goes to the relay after a login, and its signature holds'
 
   const mails = [await relay.mail(1), await relay.mail(2)]
   expect(mails.flatMap((mail) => mail.to).sort()).toEqual(['bob@b.test', 'zoe@a.test'])
-  expect(await judgeSignature(mails[0]!.data, all.world.dataDir)).toBe('pass')
+  expect(await judgeSignature(mails[0]!.data, all.world)).toBe('pass')
   await all.socket.next('message.delivered')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history).toMatchObject([
@@ -100,12 +102,41 @@ test('a relay that takes another password delays the mail, and no password is to
   const deliveries = await all.deliveries(sent.messageId)
   expect(deliveries[0].history[0]).toMatchObject({ outcome: 'failed_for_now', code: 535, enhanced_code: '5.7.8' })
   expect(deliveries[0].history[0].reply).toMatch(
-    /^The relay 127\.0\.0\.1 does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL; .*: 535 5\.7\.8 who are you\?$/,
+    /^The relay 127\.0\.0\.1 does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL; .* \(535 5\.7\.8\)$/,
   )
   expect(JSON.stringify(deliveries)).not.toContain(PASSWORD)
 
   relay.behaviour = { auth: `ada@relay:${PASSWORD}` }
   await all.socket.next('message.delivered')
+})
+
+test.each<[string, (line: string) => string]>([
+  ['the command', (line) => line],
+  ['its argument', (line) => line.split(' ').at(-1)!],
+  ['the password', (line) => Buffer.from(line.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!],
+])('a relay that repeats %s of the login in its refusal is not quoted with it anywhere', async (_what, repeated) => {
+  const lines: string[] = []
+  await using relay = await startRelay({
+    auth: `ada@relay:${PASSWORD}`,
+    on: (line) => (line.startsWith('AUTH') ? `500 5.5.1 unrecognized: "${repeated(line)}", sorry` : undefined),
+  })
+  const log = createLog('trace', { write: (line) => void lines.push(line) })
+  await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`, {}, {}, log)
+  const sent = await all.send('zoe@a.test')
+
+  const event = await all.socket.next('message.delayed')
+  const deliveries = await all.deliveries(sent.messageId)
+  expect(deliveries[0].history[0]).toMatchObject({ code: 500, reply: expect.stringContaining('500 5.5.1') })
+  const { body: queue } = await all.world.request('GET', '/v0/queue')
+  expect(queue.count).toBe(1)
+  expect(lines).not.toEqual([])
+  for (const shown of [event, deliveries, queue, lines]) {
+    const text = JSON.stringify(shown)
+    for (const secret of [PASSWORD, CREDENTIALS, `\0ada@relay\0${PASSWORD}`]) {
+      expect(text).not.toContain(secret)
+      expect(text).not.toContain(Buffer.from(secret).toString('base64'))
+    }
+  }
 })
 
 test('a relay that offers no login where one is needed delays the mail', async () => {

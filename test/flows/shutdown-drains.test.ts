@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { createTestDatabase } from '../database.ts'
 import { startServer } from '../server-process.ts'
 import { openSocket } from '../socket-client.ts'
 
@@ -12,7 +13,12 @@ const KEY = 'am_test_key_for_shutdown_drains'
 async function startHere() {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  const env = { MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: KEY, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+  const database = await createTestDatabase('migrated')
+  onTestFinished(() => database[Symbol.asyncDispose]())
+  const env = {
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+  }
   const server = await startServer(env)
   onTestFinished(() => server.signal('SIGKILL'))
   return { server, env }

@@ -4,9 +4,9 @@
  */
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createSafeFetch, type Lookup, type SafeRequest } from '../../src/net/safe-fetch.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { type Answering, ok, startReceiver } from '../receiver.ts'
@@ -232,6 +232,25 @@ test('a certificate that nobody vouches for is refused, and nothing is sent', as
   })
   expect(requests).toBe(0)
 })
+
+test.each([
+  ['stays', (socket: Socket, answer: string) => socket.write(answer)],
+  ['leaves', (socket: Socket, answer: string) => socket.end(answer)],
+])(
+  'a receiver that changes to another protocol, unasked, and %s has not answered, and is hung up on',
+  async (_what, say) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined) // it is torn down on purpose
+      socket.once('data', () =>
+        say(socket, 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+      )
+    })
+    const { port } = await listen(server)
+    const closed = once(server, 'connection').then(([socket]) => once(socket, 'close'))
+    await expect(open({}).send(`http://${PUBLIC}:${port}/`)).rejects.toMatchObject({ reason: 'unreachable' })
+    await closed
+  },
+)
 
 test('other schemes are not called', async () => {
   await expect(open({}).send('ftp://name.test/')).rejects.toMatchObject({ reason: 'unreachable' })

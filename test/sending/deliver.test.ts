@@ -1,6 +1,6 @@
 /** The queue's worker on a real store, with a target that fails as the test says. */
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createContents } from '../../src/mail/messages/contents.ts'
 import { createDeliveryWorker } from '../../src/mail/sending/deliver.ts'
@@ -98,8 +98,9 @@ test('an attempt whose lease was lost writes no outcome, and is told to stop', a
   worker.start()
   onTestFinished(() => worker.stop(0))
   await expect.poll(() => endings.length).toBe(1)
-  // As if this process had hung for so long that its lease ran out.
-  await store.transaction(async (tx) => void (await tx.updateTable('recipients').set({ lease_until: 1 }).execute()))
+  // As if this process had hung for so long that its lease ran out and another server had had it, and died.
+  const lost = { lease_owner: 'another', lease_until: 1 }
+  await store.transaction(async (tx) => void (await tx.updateTable('recipients').set(lost).execute()))
   await expect.poll(() => endings.length).toBe(2)
   await expect.poll(() => signals[0]!.aborted).toBe(true)
 

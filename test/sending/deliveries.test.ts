@@ -1,7 +1,7 @@
 /** What a sender can see of each attempt: who answered, in which words, under which TLS. */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
 import { deliveryList } from '../../src/edges/http/agentmail/wire/delivery.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createDeliveries } from '../../src/mail/sending/deliveries.ts'
 import { createRecordOutcome } from '../../src/mail/sending/outcome.ts'
 import type { Outcome } from '../../src/mail/sending/target.ts'

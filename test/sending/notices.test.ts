@@ -1,6 +1,6 @@
 /** When a sender is told by mail that its mail failed or is late, and when not. Time and remotes are the test's. */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createContents } from '../../src/mail/messages/contents.ts'
 import { createNotices } from '../../src/mail/sending/notices.ts'

@@ -3,7 +3,7 @@
  * handed over. On a real store with leases that the test takes; test/flows/queue-control.test.ts shows the whole.
  */
 import { describe, expect, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/config.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { createQueue } from '../../src/mail/sending/queue.ts'
 import type { Queue, QueueAction, Route } from '../../src/mail/sending/waiting.ts'
@@ -29,6 +29,7 @@ async function operator(
     store: mail.store,
     removal: { dropBlobs: async () => undefined },
     defaultRoute: route,
+    hasRelay: true,
     limits: { ...defaultLimits(), ...limits },
   })
   return { queue, actor: { kind: 'key', apiKeyId: 'key-1', organizationId: mail.organizationId } }
@@ -234,10 +235,7 @@ test('what a key may not see of a message is not in the list', async () => {
   const { queue, actor } = await operator(mail)
   await mail.store.transaction((tx) => tx.updateTable('messages').set({ hidden: 8 }).execute()) // in the trash
   const reader: KeyActor = { ...actor, permissions: new Set(['message_read']) }
-  const [seen] = (await queue.list(reader, {}, {}, {})).items
-  expect(seen).toMatchObject({ recipient: 'bob@example.test' })
-  expect(seen).not.toHaveProperty('subject')
-  expect(seen).not.toHaveProperty('messageId')
+  expect((await queue.list(reader, {}, {}, {})).items).toEqual([])
   expect((await queue.list(actor, {}, {}, {})).items[0]).toMatchObject({ subject: 'lunch?' })
 })
 

@@ -1,6 +1,6 @@
 /** The target for foreign mail servers with mails that our own composer would not make, and limits of time. */
 import { expect, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/config.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createRemoteTarget } from '../../src/mail/sending/remote-target.ts'
 import type { Handover } from '../../src/mail/sending/target.ts'
 import { createDns } from '../../src/net/dns.ts'

@@ -1,6 +1,7 @@
 /**
- * The schema and how a database gets it. schema.sql is what all migrations make of an empty database, checked in so
- * that a migration's effect is seen in the diff; `UPDATE_SCHEMA=1 npx vitest run test/store/migrations` writes it anew.
+ * The schema and how a database gets it. schema.sql and schema.postgres.sql are what all migrations make of an empty
+ * database, checked in so that a migration's effect is seen in the diff;
+ * `UPDATE_SCHEMA=1 npx vitest run test/store/migrations` writes them anew.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,20 +9,23 @@ import BetterSqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
 import { migrateDatabase, openStore } from '../../src/store/store.ts'
-import { openTestStore, rejection, storeNeeds, temporaryFolder } from './test-store.ts'
+import { administrate, databaseName, notSupported } from '../database.ts'
+import { dumpPostgresSchema } from './postgres/schema-dump.ts'
+import { databaseUrlOf, openTestStore, rejection, storeNeeds, temporaryFolder } from './test-store.ts'
 
-const dumpFile = new URL('schema.sql', import.meta.url)
+const dumpFile = new URL(databaseName() === 'sqlite' ? 'schema.sql' : 'schema.postgres.sql', import.meta.url)
 
-test('the migrated schema is the one in schema.sql', async () => {
-  await using folder = await temporaryFolder()
+test('the migrated schema is the one that is checked in', async () => {
+  await using folder = await temporaryFolder({ isMigrated: false })
   await migrateDatabase(storeNeeds({ dataDir: folder.path }))
-  const dump = inDatabase(folder.path, dumpSchema)
+  const url = databaseUrlOf(folder.path)
+  const dump = url === undefined ? inDatabase(folder.path, dumpSchema) : await dumpPostgresSchema(url)
   if (process.env.UPDATE_SCHEMA) await writeFile(dumpFile, dump)
   expect(dump).toBe(await readFile(dumpFile, 'utf8'))
 })
 
 test('an empty database gets all migrations, an up-to-date one none', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
   expect(await migrateDatabase(needs)).toEqual([1, 2])
   expect(await migrateDatabase(needs)).toEqual([])
@@ -33,7 +37,10 @@ test('a database of a newer program stops the start and is left as it is', async
   await using folder = await temporaryFolder()
   const needs = storeNeeds({ dataDir: folder.path })
   await migrateDatabase(needs)
-  inDatabase(folder.path, (database) => database.exec("insert into schema_migrations values (99, 'future', 0)"))
+  const url = databaseUrlOf(folder.path)
+  const future = "insert into schema_migrations values (99, 'future', 0)"
+  if (url === undefined) inDatabase(folder.path, (database) => database.exec(future))
+  else await administrate(url, future)
 
   for (const open of [openStore, migrateDatabase]) {
     const error = await rejection(open(needs))
@@ -42,14 +49,17 @@ test('a database of a newer program stops the start and is left as it is', async
   }
 })
 
-test('page size and auto_vacuum are set before the first table, and the log is a write-ahead one', async () => {
-  await using folder = await temporaryFolder()
-  await migrateDatabase(storeNeeds({ dataDir: folder.path }))
-  const pragmas = inDatabase(folder.path, (database) =>
-    ['auto_vacuum', 'page_size', 'journal_mode'].map((name) => database.pragma(name, { simple: true })),
-  )
-  expect(pragmas).toEqual([2, 4096, 'wal'])
-})
+notSupported('postgres', 'it has none of these')(
+  'page size and auto_vacuum are set before the first table, and the log is a write-ahead one',
+  async () => {
+    await using folder = await temporaryFolder()
+    await migrateDatabase(storeNeeds({ dataDir: folder.path }))
+    const pragmas = inDatabase(folder.path, (database) =>
+      ['auto_vacuum', 'page_size', 'journal_mode'].map((name) => database.pragma(name, { simple: true })),
+    )
+    expect(pragmas).toEqual([2, 4096, 'wal'])
+  },
+)
 
 /** After the store has closed it. */
 function inDatabase<T>(dataDir: string, use: (database: BetterSqlite.Database) => T): T {

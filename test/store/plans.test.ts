@@ -24,7 +24,7 @@ import { openTestStore } from './test-store.ts'
 const page = { limit: 50, ascending: false }
 const next = { ...page, after: { key: 1, id: 'x' } }
 const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: [], subject: [] }
-const waiting = { organizationId: 'o', states: ['queued', 'held'] as const }
+const waiting = { hiddenMask: 0, organizationId: 'o', states: ['queued', 'held'] as const }
 const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
 
 const claim = { owner: 'o', untilMs: 2, limit: 10 }

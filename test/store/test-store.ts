@@ -1,15 +1,19 @@
-/** A real store in a folder of its own under the system's temporary one, gone after the test. */
+/**
+ * A real store in a folder of its own under the system's temporary one, gone after the test; on PostgreSQL with a database
+ * that belongs to the folder.
+ */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
-import { defaultLimits, type Limits } from '../../src/config.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { FreeBytes } from '../../src/store/disk.ts'
 import type { NewEvent, Schema, Tx } from '../../src/store/schema.ts'
 import { openStore, type Store, type StoreNeeds } from '../../src/store/store.ts'
+import { createTestDatabase } from '../database.ts'
 
 export interface TestStoreOptions {
   dataDir?: string
@@ -37,8 +41,12 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
 
 export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { dataDir: string }): StoreNeeds {
   return {
-    config: { dataDir, limits: { ...defaultLimits(), ...limits } },
-    log: createLog('silent'),
+    config: {
+      ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
+      // A clock of the test's own need not be PostgreSQL's.
+      limits: { ...defaultLimits(), clockSkewMaxMs: Number.MAX_SAFE_INTEGER, ...limits },
+    },
+    log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
     metrics: createMetrics(),
     clock: Date.now,
     random: randomBytes,
@@ -46,9 +54,29 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
   }
 }
 
-export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+/** By data folder. */
+const databaseUrls = new Map<string, string>()
+
+/** undefined: SQLite in the folder. */
+export function databaseUrlOf(dataDir: string): string | undefined {
+  return databaseUrls.get(dataDir)
+}
+
+/** @param isMigrated false: PostgreSQL's database has no table yet, as SQLite's never has */
+export async function temporaryFolder({
+  isMigrated = true,
+} = {}): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'martlet-store-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  const database = await createTestDatabase(isMigrated ? 'migrated' : undefined)
+  if (database.url !== undefined) databaseUrls.set(path, database.url)
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      databaseUrls.delete(path)
+      await database[Symbol.asyncDispose]()
+      await rm(path, { recursive: true, force: true })
+    },
+  }
 }
 
 /** The Kysely that a Tx is: for statements that the program must not make. */

@@ -3,7 +3,7 @@
  * and the requests that the worker makes, answered by the test.
  */
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/config.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
@@ -101,6 +101,29 @@ test.each([1, 5])('each of many lanes with %i deliveries is served without waiti
   for (const webhook of webhooks) await addDeliveries(store, webhook, each)
   const worker = work(store, async () => fine, { more: { webhookPollMs: 60_000 } })
   await expect.poll(async () => new Set(await states(store))).toEqual(new Set(['delivered 1']))
+  await worker.stop(0)
+})
+
+test('one for whom there was no room is served when a request of another ends', async () => {
+  await using store = await openTestStore()
+  const [a, b, c] = await addWebhooks(store, 3)
+  const answer = deferred<SafeResponse>()
+  const worker = work(store, ({ url }) => (url.includes('hook-2') ? Promise.resolve(fine) : answer.promise), {
+    more: { webhookPollMs: 60_000 },
+  })
+  let seq = 0
+  for (const webhook of [a!, a!, b!, b!]) {
+    const reservation = worker.reserve(webhook.id)!
+    seq += 1
+    await addDeliveries(store, webhook, 1, seq, { lease_owner: reservation.owner, lease_until: Date.now() + 60_000 })
+    worker.begin(reservation, (await rows(store)).at(-1)!, webhook)
+  }
+  await addDeliveries(store, c!, 1, 5)
+  worker.noticeWaiting([c!.id])
+  await looks(store, worker, 3)
+  expect(await count(store, c!, 'delivered')).toBe(0)
+  answer.resolve(fine)
+  await expect.poll(() => count(store, c!, 'delivered')).toBe(1)
   await worker.stop(0)
 })
 
@@ -257,7 +280,7 @@ test('what the store could not write is logged, and comes back when its lease ha
   )
   await expect.poll(() => asked).toBe(1)
   isBroken = false
-  time.now += limits.deliveryLeaseMs + 1
+  time.now += limits.webhookLeaseMs + 1
   await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ lease_until: 1 }).execute())
   await expect.poll(() => states(store)).toEqual(['delivered 1'])
   expect(asked).toBe(2)

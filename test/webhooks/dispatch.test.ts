@@ -3,12 +3,14 @@
  * stands in its tables.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { MailError } from '../../src/errors.ts'
 import { labelEvents, messageReceived } from '../../src/mail/events/message-events.ts'
 import { inboxCreated, inboxGone } from '../../src/mail/events/resource-events.ts'
 import { sweepEvents } from '../../src/mail/events/retention.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as table from '../../src/store/tables/webhooks.ts'
+import { notSupported } from '../database.ts'
 import { messageIn, type Place, sent } from '../events/feed-world.ts'
 import { deferred } from '../store/test-store.ts'
 import { openHookWorld } from './hook-world.ts'
@@ -163,21 +165,38 @@ test('an event whose body cannot be made is tried some times and then passed ove
   expect(render.mock.calls.filter(([event]) => event.type === 'message.sent')).toHaveLength(5)
 })
 
-test('bodies of a burst are written in pieces that are bounded by number and by size', async () => {
-  await using small = await openHookWorld({ render: async () => 'x'.repeat(40) }, { webhookBatchBytesMax: 100 })
-  const sizes = watchTransactions(small.feedWorld.store)
-  await small.add()
-  await small.feedWorld.append(...Array.from({ length: 10 }, () => sent(small.inbox)))
-  await small.settled()
-  expect(await sizes()).toEqual([3, 3, 3, 1])
-
-  await using many = await openHookWorld()
-  const counts = watchTransactions(many.feedWorld.store)
-  await many.add()
-  await many.feedWorld.append(...Array.from({ length: 120 }, () => sent(many.inbox)))
-  await many.settled()
-  expect(await counts()).toEqual([50, 50, 20])
+test('an event whose body cannot be made because something is away waits for it, however often that is tried', async () => {
+  let tries = 0
+  const render = async ({ type }: { type: string }) => {
+    if (type === 'message.sent' && ++tries <= 12)
+      throw new MailError('unavailable', { detail: 'a file could not be read' })
+    return 'body'
+  }
+  await using world = await openHookWorld({ render }, { eventPollMs: 1 })
+  await world.add()
+  await world.feedWorld.append(sent(world.inbox), received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.received'])
 })
+
+notSupported('postgres', 'what is counted behind a commit may be of a later one')(
+  'bodies of a burst are written in pieces that are bounded by number and by size',
+  async () => {
+    await using small = await openHookWorld({ render: async () => 'x'.repeat(40) }, { webhookBatchBytesMax: 100 })
+    const sizes = watchTransactions(small.feedWorld.store)
+    await small.add()
+    await small.feedWorld.append(...Array.from({ length: 10 }, () => sent(small.inbox)))
+    await small.settled()
+    expect(await sizes()).toEqual([3, 3, 3, 1])
+
+    await using many = await openHookWorld()
+    const counts = watchTransactions(many.feedWorld.store)
+    await many.add()
+    await many.feedWorld.append(...Array.from({ length: 120 }, () => sent(many.inbox)))
+    await many.settled()
+    expect(await counts()).toEqual([50, 50, 20])
+  },
+)
 
 test('what dies before the commit is done again, what dies after it is not', async () => {
   const crash = { before: false, after: false }

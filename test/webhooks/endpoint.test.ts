@@ -1,6 +1,6 @@
 /** URLs and custom header fields: what is taken, and what could hurt. */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { applyHeaders, requireUrl } from '../../src/mail/webhooks/endpoint.ts'
 
 const limits = { ...defaultLimits(), webhookUrlCharsMax: 60, webhookHeadersMax: 3, webhookHeaderCharsMax: 40 }

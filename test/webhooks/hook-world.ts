@@ -1,5 +1,5 @@
 /** A real store with tenants and webhooks, their dispatch with bodies that a test can read, and a worker of the test's choice. */
-import type { Limits } from '../../src/config.ts'
+import type { Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { WebhookWorker } from '../../src/mail/webhooks/deliver.ts'

@@ -6,7 +6,10 @@ import { judge } from '../../src/mail/webhooks/retry.ts'
 const HOUR = 3_600_000
 const now = Date.UTC(2026, 0, 1)
 const limits = { webhookRetryAfterMaxMs: 24 * HOUR }
-const { retryAfterMs } = agentMailWebhooks({ news: undefined!, limits: { webhookBodyBytesMax: 1 } })
+const { retryAfterMs } = agentMailWebhooks({
+  news: undefined!,
+  limits: { webhookTimeoutMs: 15_000, webhookBodyBytesMax: 1 },
+})
 
 function after(status: number | undefined, headers: Record<string, string> = {}, attempts = 1, spread = 0) {
   const response = status === undefined ? undefined : { status, headers }

@@ -46,7 +46,11 @@ export interface Dialect {
     readonly path: string
     /** Before the handshake: a MailError is answered as a plain HTTP response. */
     readonly authenticate: (request: IncomingMessage) => Promise<KeyActor>
-    /** Takes the open socket over, until it closes. */
-    readonly serve: (socket: WebSocket, actor: KeyActor, stopCode: StopCode) => void
+    /**
+     * Takes the open socket over, until it closes.
+     *
+     * @returns resolves, once the feed has ended, when what it gave before is written
+     */
+    readonly serve: (socket: WebSocket, actor: KeyActor, stopCode: StopCode) => () => Promise<void>
   }
 }

@@ -5,8 +5,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Limits } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Dialect } from './dialect.ts'
 import { loggedPath } from './request-log.ts'
@@ -30,6 +30,13 @@ export function createFailures({ limits, log, dialectOf }: FailuresNeeds): Failu
       const known = toMailError(error, limits)
       if (known.kind === 'internal') {
         log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
+      }
+      if (known.kind === 'unknown') {
+        // Any answer could be a lie, and clients repeat what got a 5xx. They know how to deal with a broken connection.
+        log.warn({ requestId: request.id, path: loggedPath(request) }, 'closed without an answer')
+        reply.hijack()
+        request.raw.destroy()
+        return
       }
       const { status, body } = dialectOf(request.raw.url).renderError(known)
       reply.code(status).header('x-request-id', request.id)

@@ -6,13 +6,16 @@
  * Slow reader: nothing more is pulled from the feed while more than `limits.socketBufferBytesMax` wait in the socket. If
  *   none of it leaves for `limits.socketStallMs`, or the feed's own buffer runs over meanwhile, the socket closes with
  *   1013. The reader comes back with the cursor of the last frame it read and misses nothing.
+ * Store away: the event waits until it can be rendered. Most clients know no cursor and would miss what happened between
+ *   two sockets.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  * Must not: decide what an actor may see (the feed does) or how an event looks (the dialect does).
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
-import type { Limits } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
 import { type Event, type Feed, FeedEnded, type Interest } from '../../mail/events/event.ts'
@@ -22,6 +25,8 @@ import type { Metrics } from '../../metrics.ts'
 const TRY_AGAIN_LATER = 1013
 const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
+
+const RENDER_RETRY_FIRST_MS = 50
 
 /**
  * How a socket is told that the server stops. Node clients dial again after 1012 (Service Restart) and never after 1000;
@@ -57,12 +62,17 @@ interface SubscriberNeeds {
   readonly renderError: (error: MailError) => object
 }
 
-/** Serves the socket until it closes. */
-export function serveSubscriber(needs: SubscriberNeeds): void {
+/**
+ * Serves the socket until it closes.
+ *
+ * @returns resolves, once the feed has ended, when what it gave before is written
+ */
+export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const { socket, actor, feed, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const writer = createWriter(socket, limits)
   let current: AbortController | undefined
+  let telling = Promise.resolve()
   /** Held while a new interest is being checked, so that no event is told under both. */
   let hold: Promise<unknown> = Promise.resolve()
 
@@ -85,6 +95,8 @@ export function serveSubscriber(needs: SubscriberNeeds): void {
     }
   })
 
+  return () => telling
+
   async function follow(interest: Interest, acknowledgement: object, render: Render): Promise<void> {
     const next = new AbortController()
     const replaced = feed.subscribe(actor, interest, next.signal).then((events) => {
@@ -97,13 +109,13 @@ export function serveSubscriber(needs: SubscriberNeeds): void {
 
     if (socket.readyState !== socket.OPEN) return next.abort()
     writer.send(acknowledgement)
-    void tell(events, render, next.signal)
+    telling = tell(events, render, next.signal)
   }
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
     try {
       for await (const event of events) {
-        const frame = await render(event)
+        const frame = await renderPatiently(event, render, signal)
         await hold
         if (signal.aborted) return
         if (frame === undefined) continue
@@ -117,6 +129,19 @@ export function serveSubscriber(needs: SubscriberNeeds): void {
         writer.send(renderError(error)) // cursor_expired: overtaken while reading the past
       else log.error({ err: error }, 'event feed failed')
       close(INTERNAL_ERROR, error instanceof MailError ? error.code : 'internal_error')
+    }
+  }
+
+  /** @throws what `render` throws, unless it may go well later */
+  async function renderPatiently(event: Event, render: Render, signal: AbortSignal): Promise<string | undefined> {
+    for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.databaseRetryMaxMs)) {
+      try {
+        return await render(event)
+      } catch (error) {
+        if (signal.aborted || !(error instanceof MailError) || error.kind !== 'temporary') throw error
+        log.warn({ err: error, pauseMs }, 'an event waits to be told')
+        await delay(pauseMs, undefined, { signal })
+      }
     }
   }
 

@@ -4,9 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Limits } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Dialect } from './dialect.ts'
@@ -30,6 +31,12 @@ export interface Upgrades {
   closeAll(): Promise<void>
 }
 
+interface OpenSocket {
+  readonly code: StopCode
+  /** Resolves when what the feed gave before its end is written. */
+  readonly finish: () => Promise<void>
+}
+
 export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
   const server = new WebSocketServer({
@@ -38,7 +45,7 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
     maxPayload: limits.socketMessageBytesMax,
     perMessageDeflate: false,
   })
-  const open = new Map<WebSocket, StopCode>()
+  const open = new Map<WebSocket, OpenSocket>()
 
   return {
     handle(request, socket, head) {
@@ -47,8 +54,11 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
     },
 
     async closeAll() {
-      const closed = [...open].map(([socket, code]) => {
-        metrics.socketsClosed.inc({ code })
+      // Reading what a frame needs may take a moment; those who listen close themselves after their last one.
+      const told = Promise.all([...open.values()].map(({ finish }) => finish()))
+      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+      const closed = [...open].map(([socket, { code }]) => {
+        if (socket.readyState === socket.OPEN) metrics.socketsClosed.inc({ code })
         const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
         socket.close(code, 'stopping')
         return gone
@@ -73,10 +83,9 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
       server.handleUpgrade(request, socket, head, (webSocket) => {
         log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
-        const stopCode = stopCodeFor(request)
-        open.set(webSocket, stopCode)
+        const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        live.serve(webSocket, actor, stopCode)
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, code) })
       })
     } catch (error) {
       const known = toMailError(error, limits)

@@ -104,6 +104,7 @@ export class Connection extends SMTPConnection {
 
   /** Resolves when the peer can take the next reply: one that never reads must not fill our memory. */
   async #answer(reply: Reply): Promise<void> {
+    if (reply.isSilence) return this.cut()
     // Only what is refused for good counts: 452 for the hundred-and-first recipient is no misbehaviour.
     if (reply.code >= 500) this.#refusals += 1
     if (reply.code === 421) return this.#leave(reply) // RFC 5321 §3.8

@@ -15,6 +15,8 @@ export interface Reply {
   readonly text: string | readonly string[]
   /** Why something was refused, as a label of `martlet_smtp_replies_total`: an error code or one of this file's words. */
   readonly reason?: string
+  /** Not written: the connection is closed, as by a crash, and the peer tries again (RFC 5321 §4.2.5). */
+  readonly isSilence?: true
 }
 
 export const replies = {
@@ -90,6 +92,7 @@ const byKind: Partial<Record<ErrorKind, readonly [number, string]>> = {
 export function replyForError(error: unknown): Reply {
   if (!(error instanceof MailError)) return refusal(451, '4.3.0', 'internal_error', 'Internal error; try again later')
   const reason: ErrorCode = error.code
+  if (error.kind === 'unknown') return { ...refusal(451, '4.3.0', reason, error.message), isSilence: true }
   const [code, enhancedCode] = byCode[reason] ?? byKind[error.kind] ?? [451, '4.3.0']
   return refusal(code, enhancedCode, reason, error.message)
 }

@@ -32,13 +32,13 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
 
 /**
  * Checks inside the writing transaction that the key is what it was when the request was authenticated: it may have been
- * deleted or narrowed since, and nothing may be done in its name after that.
+ * deleted or narrowed since, and nothing may be done in its name after that. Until the commit it stays so on every node.
  *
  * @throws unknown_api_key; forbidden when its permissions have changed
  */
 export async function confirm(tx: Tx, actor: Actor): Promise<void> {
   if (actor.kind === 'system') return
-  const row = await apiKeys.getById(tx, actor.apiKeyId)
+  const row = await apiKeys.keepById(tx, actor.apiKeyId)
   if (!row || (row.expires_at !== null && row.expires_at <= tx.now)) throw new MailError('unknown_api_key', {})
   const granted = row.permissions === null ? undefined : parsePermissions(row.permissions)
   const isSame =
@@ -54,6 +54,19 @@ export async function confirm(tx: Tx, actor: Actor): Promise<void> {
  */
 export async function requireInbox(db: Db, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
   const row = await findInbox(db, ref)
+  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
+  requirePermission(actor, permission)
+  return row
+}
+
+/**
+ * The same, and keeps it for this transaction: for whoever changes what is in the inbox, before anything of it is read.
+ * Then no other node files, relabels or removes in it at the same time.
+ */
+export async function holdInbox(tx: Tx, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
+  const row = ref.includes('@')
+    ? await inboxes.holdByAddress(tx, normaliseAddress(ref) ?? '')
+    : await inboxes.holdById(tx, ref)
   if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
   requirePermission(actor, permission)
   return row

@@ -7,7 +7,8 @@ import type { ApiKeyRow, Db, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/api-keys.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
-import { confirm, requireKey, requireScope } from './access.ts'
+import * as tenants from '../../store/tables/tenants.ts'
+import { confirm, requireKey, requireScope, type Scope } from './access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from './actor.ts'
 import type { ApiKey, ApiKeys } from './api-key.ts'
 import { hashKey } from './credentials.ts'
@@ -39,11 +40,13 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
       }
-      const row = await store.transaction(async (tx) => {
+      // Shown inside it: after the commit nothing may fail any more, since a repeated call would make another key.
+      const made = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
         requireNoEscalation(requireKey(actor), request.permissions)
         const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
+        await keepPlace(tx, scope)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',
@@ -61,9 +64,9 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           updated_at: tx.now,
         }
         await table.insert(tx, row)
-        return row
+        return view(tx, row)
       })
-      return { ...(await view(store.db, row)), key }
+      return { ...made, key }
     },
 
     async list(actor, within, page) {
@@ -84,8 +87,9 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
 
     async update(actor, within, id, change) {
       const name = requireName(change.name)
-      const row = await store.transaction(async (tx) => {
+      return store.transaction(async (tx) => {
         await confirm(tx, actor)
+        await table.holdById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
         if (change.permissions !== undefined) {
           requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
@@ -107,9 +111,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         })
         // A socket was opened with the permissions of then; whoever holds it must come back with those of now.
         if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
-        return changed
+        return view(tx, changed)
       })
-      return view(store.db, row)
     },
 
     async delete(actor, within, id) {
@@ -159,6 +162,15 @@ async function requireApiKey(
     (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
   if (!row || !isInScope) throw new MailError('not_found', { what: 'API key' })
   return row
+}
+
+/** A key must not outlive the pod or inbox that another node deletes at this moment. @throws not_found */
+async function keepPlace(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
+  if (inboxId !== undefined) {
+    if (!(await inboxes.holdById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
+  } else if (podId !== undefined && !(await tenants.keepPod(tx, podId))) {
+    throw new MailError('not_found', { what: 'Pod' })
+  }
 }
 
 function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {

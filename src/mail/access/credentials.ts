@@ -43,7 +43,7 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
 
     async flushUses() {
       if (uses.size === 0) return
-      const flushed = [...uses]
+      const flushed = [...uses].sort(([a], [b]) => (a < b ? -1 : 1)) // every node in the same order
       await store.transaction(async (tx) => {
         for (const [id, usedAt] of flushed) await apiKeys.recordUse(tx, id, usedAt)
       })

@@ -6,6 +6,7 @@
 import type { ApiKeyRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
+import * as domainTable from '../../store/tables/domains.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as tenants from '../../store/tables/tenants.ts'
 import { keyColumns } from '../access/api-keys.ts'
@@ -34,7 +35,8 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
   const madeKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
 
   await store.transaction(async (tx) => {
-    const organizationId = known?.id ?? (await makeOrganization(tx))
+    await domainTable.holdById(tx, domain.id) // of nodes that start at the same time, one after the other
+    const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await makeOrganization(tx))
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
     const key = needs.rootKey ?? madeKey

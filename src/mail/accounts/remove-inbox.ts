@@ -4,7 +4,7 @@
  *
  * Crash, stop: the job runs again and goes by what it finds. What was queued is delivered all the same.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as messages from '../../store/tables/messages.ts'
@@ -22,6 +22,7 @@ export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds):
     for (;;) {
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
+        await inboxes.holdAny(tx, inboxId)
         const rows = await messages.listSome(tx, inboxId, limits.removalChunkRows)
         if (rows.length === 0) await inboxes.remove(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }

@@ -23,6 +23,7 @@ export async function ensureCertificate(store: Store, hostname: string, nowMs: n
   const known = kept === undefined ? undefined : (JSON.parse(kept) as StoredCertificate)
   if (known && Date.parse(new X509Certificate(known.cert).validTo) - RENEW_BEFORE_MS > nowMs) return known
   const made = await createSelfSigned({ hostname, nowMs })
-  await store.transaction((tx) => secrets.replace(tx, 'tls', hostname, JSON.stringify(made)))
-  return made
+  const value = JSON.stringify(made)
+  const stored = await store.transaction((tx) => secrets.replace(tx, 'tls', hostname, { known: kept, value }))
+  return JSON.parse(stored) as StoredCertificate // another node's, if that one started at the same time
 }

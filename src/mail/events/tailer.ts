@@ -16,7 +16,8 @@ import type { EventRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
 
-const PAUSE_FACTOR_MAX = 32
+/** Short: what failed was most likely the database, and much has gathered when it is back. */
+const PAUSE_FACTOR_MAX = 2
 
 interface TailerNeeds {
   readonly store: Pick<Store, 'db' | 'onCommit'>

@@ -4,13 +4,13 @@
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address.ts'
-import type { Db, InboxRow } from '../../store/schema.ts'
+import type { Db, InboxRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as table from '../../store/tables/inboxes.ts'
 import * as tenants from '../../store/tables/tenants.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
-import { confirm, requireInbox, requireScope, type Scope } from '../access/access.ts'
+import { confirm, holdInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { closePage, openPage } from '../access/paging.ts'
@@ -62,9 +62,11 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
+        const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
+        if (!(await tenants.holdPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         const row = await table.insert(tx, {
           organization_id: scope.organizationId,
-          pod_id: scope.podId ?? (await requireDefaultPod(tx, scope)),
+          pod_id: podId,
           domain_id: domain.id,
           address,
           display_name: request.displayName ?? null,
@@ -106,7 +108,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
       return store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const row = await requireWithin(tx, actor, 'inbox_update', within, ref)
+        const row = await holdWithin(tx, actor, 'inbox_update', within, ref)
         const changed: InboxRow = {
           ...row,
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
@@ -122,7 +124,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const row = await requireWithin(tx, actor, 'inbox_delete', within, ref)
+        const row = await holdWithin(tx, actor, 'inbox_delete', within, ref)
         if (row.address === `postmaster@${sharedDomain}`) {
           // RFC 5321 §4.5.1: every domain that takes mail must have one.
           throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
@@ -171,6 +173,18 @@ async function requireWithin(
   const row = await requireInbox(db, actor, permission, ref)
   if (scope && scope.podId !== row.pod_id) throw new MailError('not_found', { what: 'Inbox' })
   return row
+}
+
+/** The same, kept for this transaction. */
+async function holdWithin(
+  tx: Tx,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
+): Promise<InboxRow> {
+  await holdInbox(tx, actor, permission, ref)
+  return requireWithin(tx, actor, permission, within, ref)
 }
 
 async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {

@@ -23,7 +23,8 @@ import type { Job, JobHandler } from './jobs.ts'
 
 /** A lease survives two renewals that fail. */
 const RENEWALS_PER_LEASE = 3
-const PAUSE_FACTOR_MAX = 32
+/** Short: what failed was most likely the database, and much has gathered when it is back. */
+const PAUSE_FACTOR_MAX = 2
 const RETRY_FACTOR = 4
 /** Kept of an error, for whoever looks into the table. */
 const ERROR_CHARS_MAX = 1_000

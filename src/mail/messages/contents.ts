@@ -5,7 +5,7 @@
  * Crash between the blob and its transaction: the blob is swept by age. Never a row whose bytes may not exist.
  */
 import { createHash } from 'node:crypto'
-import { MailError } from '../../errors.ts'
+import { isMailError, MailError } from '../../errors.ts'
 import type { AttachmentRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/contents.ts'
@@ -34,6 +34,8 @@ export interface Contents {
   load(spooled: Spooled): Promise<Buffer>
   /** Forgets blobs that no transaction came to refer to. A failure only leaves work to the sweep. */
   discard(...blobKeys: (string | null | undefined)[]): Promise<void>
+  /** The same after a failure, unless a transaction may have come to refer to them all the same. */
+  discardAfter(error: unknown, ...blobKeys: (string | null | undefined)[]): Promise<void>
   /** Compressed bodies that are too large for a row get a blob as well; before the transaction. */
   spoolReading(reading: Reading): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
   /** @param range bytes [start, end) */
@@ -49,6 +51,12 @@ interface ContentsNeeds {
 
 export function createContents({ store, limits, onLeftover }: ContentsNeeds): Contents {
   return {
+    discard,
+
+    async discardAfter(error, ...blobKeys) {
+      if (!isMailError(error, 'outcome_unknown')) await discard(...blobKeys)
+    },
+
     async spool(prefix, source, bytesMax) {
       const chunks: Uint8Array[] = prefix.length > 0 ? [prefix] : []
       let sizeBytes = prefix.length
@@ -71,17 +79,6 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
       return Buffer.concat(chunks)
     },
 
-    async discard(...blobKeys) {
-      for (const key of blobKeys) {
-        if (key === undefined || key === null) continue
-        try {
-          await store.blobs.delete(key)
-        } catch (error) {
-          onLeftover(error, key) // the sweep gets it; the caller has its own error to report
-        }
-      }
-    },
-
     async spoolReading(reading) {
       if (reading.packed.length <= limits.inlineBytesMax) return { parsed: reading.packed, parsedBlobKey: null }
       const { key } = await store.blobs.put(chain([reading.packed]))
@@ -99,6 +96,17 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
       if (!bytes) throw new MailError('not_found', { what: 'Message' })
       yield asBuffer(range ? bytes.subarray(range.start, range.end) : bytes)
     },
+  }
+
+  async function discard(...blobKeys: (string | null | undefined)[]): Promise<void> {
+    for (const key of blobKeys) {
+      if (key === undefined || key === null) continue
+      try {
+        await store.blobs.delete(key)
+      } catch (error) {
+        onLeftover(error, key) // the sweep gets it; the caller has its own error to report
+      }
+    }
   }
 }
 

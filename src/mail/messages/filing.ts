@@ -201,6 +201,9 @@ function threadHidden(known: ThreadRow | undefined, hidden: number): number {
   return known.visible_count > 0 ? 0 : known.hidden | hidden
 }
 
+/** What tells one participant from another: no address is longer (RFC 5321 §4.5.3.1), and an index key has a bound. */
+const PARTICIPANT_CHARS_MAX = 320
+
 /** Who takes part, each once a message: senders, and whoever it was addressed to. */
 export function participants(addresses: readonly MessageAddressRow[]) {
   const byKey = new Map<string, { kind: 'sender' | 'recipient'; address: string; display: string }>()
@@ -208,7 +211,7 @@ export function participants(addresses: readonly MessageAddressRow[]) {
     if (row.kind === 'sender' || row.kind === 'reply_to') continue
     const kind = row.kind === 'from' ? 'sender' : 'recipient'
     const display = formatAddress({ address: row.address, ...(row.name !== null && { name: row.name }) })
-    const address = row.address.toLowerCase()
+    const address = row.address.toLowerCase().slice(0, PARTICIPANT_CHARS_MAX)
     const key = `${kind} ${address}`
     if (!byKey.has(key)) byKey.set(key, { kind, address, display })
   }

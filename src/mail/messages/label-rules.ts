@@ -36,9 +36,9 @@ export function requireUserLabels(labels: readonly string[], limits: LabelLimits
   const normal = new Set<string>()
   for (const label of labels) {
     const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
-    if (stored === '' || stored.length > limits.labelCharsMax) {
+    if (stored === '' || stored.length > limits.labelCharsMax || stored.includes('\0')) {
       throw new MailError('validation_error', {
-        detail: `A label has 1 to ${limits.labelCharsMax} characters`,
+        detail: `A label has 1 to ${limits.labelCharsMax} characters, and no NUL`,
         path: ['labels'],
       })
     }

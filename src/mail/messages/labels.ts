@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as table from '../../store/tables/messages.ts'
 import * as threads from '../../store/tables/threads.ts'
-import { confirm, requireInbox } from '../access/access.ts'
+import { confirm, holdInbox } from '../access/access.ts'
 import { actorName } from '../access/actor.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import { labelEvents } from '../events/message-events.ts'
@@ -28,7 +28,7 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
       const change = requireUserChange(requested, limits)
       return store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const inbox = await requireInbox(tx, actor, 'message_update', inboxRef)
+        const inbox = await holdInbox(tx, actor, 'message_update', inboxRef)
         const changed: { messageId: string; labels: readonly string[] }[] = []
         for (const ref of refs) {
           const row = await requireMessage(tx, actor, inbox.id, ref)
@@ -53,7 +53,7 @@ export function requireUserChange(change: LabelChange, limits: LabelLimits): Lab
 
 /**
  * Changes one message's labels with everything that follows from them: its hidden mask, its thread, the unread count,
- * and one event a label.
+ * and one event a label. The caller holds the inbox, and has read the message after that.
  *
  * @param actor as in `access.actorName`
  * @returns its labels now

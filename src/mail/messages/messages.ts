@@ -1,10 +1,11 @@
 /** Messages of one inbox: listed, shown, downloaded, deleted. */
-import type { Limits } from '../../config.ts'
+
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/messages.ts'
-import { confirm, hiddenMaskFor, requireInbox } from '../access/access.ts'
+import { confirm, hiddenMaskFor, holdInbox, requireInbox } from '../access/access.ts'
 import { closePage, openPage } from '../access/paging.ts'
 import { showAttachment } from './attachment.ts'
 import { showWhole } from './bodies.ts'
@@ -68,7 +69,7 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
     async delete(actor, inboxRef, ref) {
       const blobs = await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const inbox = await requireInbox(tx, actor, 'message_delete', inboxRef)
+        const inbox = await holdInbox(tx, actor, 'message_delete', inboxRef)
         const row = await requireMessage(tx, actor, inbox.id, ref)
         return removal.remove(tx, inbox.id, [row])
       })

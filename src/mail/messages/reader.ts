@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Worker } from 'node:worker_threads'
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { startThread } from '../../threads.ts'
 import { type Reading, type ReadingLimits, readMail } from './reading.ts'

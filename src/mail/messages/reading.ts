@@ -5,12 +5,12 @@
  * so its result must survive a structured clone.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { Limits } from '../../config.ts'
 import { contentFingerprint } from '../../formats/content-fingerprint.ts'
 import { textOfHtml } from '../../formats/html-text.ts'
 import { type ParsedMessage, parseMessage } from '../../formats/mime-parse.ts'
 import { extractReply } from '../../formats/reply-text.ts'
 import { preview } from '../../formats/text-preview.ts'
+import type { Limits } from '../../limits.ts'
 
 /** The fields and places that become rows. */
 export interface Reading extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {

@@ -14,7 +14,11 @@ import { hiddenClasses } from '../access/permissions.ts'
 import { participants } from './filing.ts'
 
 export interface Removal {
-  /** @returns blobs to drop after the commit */
+  /**
+   * The caller holds the inbox, and has read the rows after that.
+   *
+   * @returns blobs to drop after the commit
+   */
   remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
   /** Best effort: what stays is swept by age. */
   dropBlobs(keys: readonly string[]): Promise<void>

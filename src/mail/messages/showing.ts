@@ -2,8 +2,9 @@
  * From rows to what may be shown: a page of messages or threads in a fixed number of queries, whatever its length.
  * Who may see them has been decided before.
  */
-import type { Limits } from '../../config.ts'
+
 import type { Address } from '../../formats/address.ts'
+import type { Limits } from '../../limits.ts'
 import type { AddressKind, Db, MessageAddressRow, ThreadRow } from '../../store/schema.ts'
 import * as contents from '../../store/tables/contents.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'

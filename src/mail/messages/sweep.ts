@@ -1,5 +1,5 @@
 /** What is left over in passing: blobs that no row refers to (their transaction never came), and old hourly counts. */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
 import * as rollups from '../../store/tables/rollups.ts'

@@ -1,7 +1,8 @@
 /** Threads: listed across a scope, shown with their messages, relabelled and deleted as a whole. */
-import type { Limits } from '../../config.ts'
+
 import { MailError } from '../../errors.ts'
-import type { Db, ThreadRow } from '../../store/schema.ts'
+import type { Limits } from '../../limits.ts'
+import type { Db, ThreadRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
@@ -93,7 +94,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const change = requireUserChange(requested, limits)
       return store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const row = await requireThread(tx, actor, 'message_update', within, threadId)
+        const row = await holdThread(tx, actor, 'message_update', within, threadId)
         if (row.message_count >= limits.threadLabelMessagesMax) {
           throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
         }
@@ -115,9 +116,9 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       do {
         const chunk = await store.transaction(async (tx) => {
           await confirm(tx, actor)
-          const [row] = after
-            ? await table.listByIds(tx, [threadId])
-            : [await requireThread(tx, actor, 'message_delete', within, threadId)]
+          const row = after
+            ? await holdIfThere(tx, threadId)
+            : await holdThread(tx, actor, 'message_delete', within, threadId)
           if (!row) return { blobs: [], last: undefined } // the last chunk took its last message
           const keyset = { limit: limits.removalChunkRows, ascending: true, after }
           const rows = await messageTable.listByThread(tx, row.id, keyset)
@@ -149,6 +150,25 @@ async function requireThread(
   const scope: Scope = await requireScope(db, actor, permission, within)
   const row = await table.get(db, scope, threadId)
   if (!row || (row.hidden & forbiddenMask(actor)) !== 0) throw new MailError('not_found', { what: 'Thread' })
+  return row
+}
+
+/** Keeps its inbox for this transaction, and with it the thread. @throws as requireThread */
+async function holdThread(
+  tx: Tx,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  threadId: string,
+): Promise<ThreadRow> {
+  const row = await requireThread(tx, actor, permission, within, threadId)
+  await inboxes.holdAny(tx, row.inbox_id)
+  return requireThread(tx, actor, permission, within, threadId) // as it is now that nobody else changes it
+}
+
+async function holdIfThere(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
+  const [row] = await table.listByIds(tx, [threadId])
+  if (row) await inboxes.holdAny(tx, row.inbox_id)
   return row
 }
 

@@ -71,7 +71,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, contents, reader, fileReceived, metrics, clock } = needs
 
   return {
-    accepts: async (address) => (await findInbox(store.db, address)) !== undefined,
+    async accepts(address) {
+      const inbox = await findInbox(store.db, address, (each) => inboxes.getByAddress(store.db, each))
+      return inbox !== undefined
+    },
 
     requireRoom: () => store.requireRoom(),
 
@@ -94,7 +97,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           await contents.discard(spooled.blobKey, packed.parsedBlobKey)
         return receipts
       } catch (error) {
-        await contents.discard(spooled.blobKey, packed?.parsedBlobKey)
+        await contents.discardAfter(error, spooled.blobKey, packed?.parsedBlobKey)
         throw error
       }
     },
@@ -102,12 +105,14 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   async function fileAll(addresses: readonly string[], mail: Omit<Received, 'recipients'>): Promise<Receipt[]> {
     return store.transaction(async (tx) => {
-      const recipients: { recipient: string; inbox: InboxRow }[] = []
-      for (const recipient of addresses) {
-        const inbox = await findInbox(tx, recipient)
+      const found = new Map<string, InboxRow>()
+      // Held before anything of them is read; every node in the same order, so that two do not wait for each other.
+      for (const recipient of addresses.toSorted()) {
+        const inbox = await findInbox(tx, recipient, (each) => inboxes.holdByAddress(tx, each))
         if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
-        recipients.push({ recipient, inbox })
+        found.set(recipient, inbox)
       }
+      const recipients = addresses.map((recipient) => ({ recipient, inbox: found.get(recipient)! }))
       return fileReceived(tx, { ...mail, recipients })
     })
   }
@@ -127,12 +132,16 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 
   /** The inbox that an address is delivered to; role names of any of our domains go to the postmaster. */
-  async function findInbox(db: Db, recipient: string): Promise<InboxRow | undefined> {
+  async function findInbox(
+    db: Db,
+    recipient: string,
+    byAddress: (address: string) => Promise<InboxRow | undefined>,
+  ): Promise<InboxRow | undefined> {
     const address = withoutTag(recipient)
-    const inbox = await inboxes.getByAddress(db, address)
+    const inbox = await byAddress(address)
     if (inbox) return inbox
     const { localPart, domain } = splitAddress(address)
     if (!ROLE_NAMES.has(localPart) || !(await domains.getByName(db, domain))) return undefined
-    return inboxes.getByAddress(db, `postmaster@${config.domain}`)
+    return byAddress(`postmaster@${config.domain}`)
   }
 }

@@ -13,7 +13,9 @@
  * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
-import type { Limits } from '../../config.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { giveBackLeases, renewLeases } from '../../store/leases.ts'
@@ -23,7 +25,7 @@ import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/submissions.ts'
 import type { Contents } from '../messages/contents.ts'
 import { type Claimed, createLanes, type Lane } from './lanes.ts'
-import type { RecordOutcome } from './outcome.ts'
+import type { Attempted, RecordOutcome } from './outcome.ts'
 import type { DeliveryTarget, Outcome } from './target.ts'
 
 export interface DeliveryWorker {
@@ -127,10 +129,22 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const due = await table.nextDue(store.db, now)
     if (due !== undefined && due <= now) {
       const { claimed, isMore } = await lanes.claim()
-      for (const each of claimed) await begin(each)
+      for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
       if (isMore) isLookWanted = true
     } else if (due !== undefined) waitMs = Math.min(waitMs, due - now)
     if (!isStopping) timer = setTimeout(look, waitMs).unref()
+  }
+
+  /** What cannot begin is free again at once, and keeps none of the others from beginning. */
+  async function beginOrGiveBack(claimed: Claimed): Promise<void> {
+    try {
+      await begin(claimed)
+    } catch (error) {
+      const { owner, rows } = claimed
+      const ids = rows.map((row) => row.id)
+      await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+      throw error
+    }
   }
 
   async function begin({ lane, owner, rows }: Claimed): Promise<void> {
@@ -171,11 +185,25 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     }
     for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
-    await recordOutcome({ submission, recipients, target: target.name, owner, startedAt })
+    await recordWhileHeld({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
     log.info(
       { submission: submission.id, target: target.name, outcomes: outcomes.map(({ kind }) => kind) },
       'mail handed over',
     )
+  }
+
+  /** A store that is away for a while: given up, a mail that a remote has taken would go to it again. */
+  async function recordWhileHeld(attempted: Attempted, lost: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await recordOutcome(attempted)
+      } catch (error) {
+        const isAway = error instanceof MailError && error.kind === 'temporary'
+        if (!isAway || isStopping || lost.aborted) throw error
+        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome could not be written yet')
+        await delay(limits.queuePollMs)
+      }
+    }
   }
 
   async function attempt({

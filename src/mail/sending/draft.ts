@@ -2,10 +2,11 @@
  * A request to send, checked and made definite: every rule about what a client may ask for, before anything is written.
  * Pure.
  */
-import type { Limits } from '../../config.ts'
+
 import { MailError } from '../../errors.ts'
 import { type Address, parseRecipient } from '../../formats/address.ts'
 import { isForbiddenHeader } from '../../formats/protected-headers.ts'
+import type { Limits } from '../../limits.ts'
 import { requireUserLabels } from '../messages/label-rules.ts'
 import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
 

@@ -6,8 +6,8 @@
  * free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
  */
 import { createHash } from 'node:crypto'
-import type { Limits } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/idempotency.ts'
@@ -58,7 +58,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     key: string,
     hash: string,
   ): Promise<{ attempt: table.Hold } | { sent: Sent }> {
-    const row = await table.get(tx, organizationId, key)
+    const row = await table.hold(tx, organizationId, key)
     const isKept = row?.state === 'done' && (row.completed_at ?? 0) + limits.idempotencyMs > tx.now
     const isRunning = row?.state === 'running' && (row.lease_until ?? 0) > tx.now
     if (row && (isKept || isRunning) && row.fingerprint !== hash) {
@@ -70,16 +70,18 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     if (row && isKept) return { sent: JSON.parse(row.result!) as Sent }
 
     const leaseUntil = tx.now + limits.idempotencyLeaseMs
-    await table.put(tx, {
+    const taken = {
       organization_id: organizationId,
       key,
       fingerprint: hash,
-      state: 'running',
+      state: 'running' as const,
       lease_until: leaseUntil,
       result: null,
       created_at: tx.now,
       completed_at: null,
-    })
+    }
+    // Of two nodes that insert it at once, one is run again and finds it taken.
+    await (row ? table.replace(tx, taken) : table.insert(tx, taken))
     return { attempt: { organizationId, key, leaseUntil } }
   }
 }

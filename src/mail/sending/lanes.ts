@@ -5,7 +5,7 @@
  *
  * Due recipients are looked for domain by domain, going round, so that each gets its turn when all rooms are small.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import { claimLane } from '../../store/leases.ts'
 import type { RecipientRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'

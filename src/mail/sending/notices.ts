@@ -5,10 +5,11 @@
  *
  * A notice has the null sender, so that none follows from it (RFC 5321 §4.5.5). It is not signed: it never leaves.
  */
-import type { Limits } from '../../config.ts'
+
 import { splitAddress } from '../../formats/address.ts'
 import { composeNotice, type NoticeRecipient, noticeStatus } from '../../formats/dsn.ts'
 import { messageIdFrom } from '../../formats/ids.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { RecipientRow, SubmissionRow, Tx } from '../../store/schema.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'

@@ -5,7 +5,7 @@
  * An outcome counts only while the lease is still the worker's. Had it run out, another worker is at it, and its outcome
  * will be the one that counts.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { RecipientRow, RecipientState, SubmissionRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
@@ -78,6 +78,8 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
     const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
 
     const blobs = await store.transaction(async (tx) => {
+      // Labels and counts of its inbox are about to change; and removals take inbox and recipients in this order as well.
+      if (attempted.submission.inbox_id !== null) await inboxes.holdAny(tx, attempted.submission.inbox_id)
       const news = new Map<News, Told[]>()
       const late: Told[] = []
       for (const { row, outcome } of attempted.recipients) {

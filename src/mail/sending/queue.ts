@@ -3,11 +3,12 @@
  * its place in the recipient's history and its event; a mail that is being handed over at that moment is left alone,
  * since its outcome is about to be written (docs/adr/0014).
  */
-import type { Limits } from '../../config.ts'
+
 import { MailError } from '../../errors.ts'
 import { normaliseAddress, normaliseDomain } from '../../formats/address.ts'
 import { isUuid } from '../../formats/ids.ts'
-import type { Db } from '../../store/schema.ts'
+import type { Limits } from '../../limits.ts'
+import type { Db, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import * as messages from '../../store/tables/messages.ts'
@@ -26,10 +27,11 @@ interface QueueNeeds {
   readonly removal: Pick<Removal, 'dropBlobs'>
   /** Where a release goes that names no route; undefined: where the configuration sends all mail. */
   readonly defaultRoute: Route | undefined
+  readonly hasRelay: boolean
   readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'queueChangeMax'>
 }
 
-export function createQueue({ store, removal, defaultRoute, limits }: QueueNeeds): Queue {
+export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
       const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
@@ -44,6 +46,7 @@ export function createQueue({ store, removal, defaultRoute, limits }: QueueNeeds
     async change(actor, within, action, selection, route) {
       requireSelection(selection)
       if (route !== undefined && action !== 'release') throw invalid('route', 'route belongs to a release')
+      if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
       const { changed, blobs } = await store.transaction(async (tx) => {
         await confirm(tx, actor)
@@ -55,6 +58,7 @@ export function createQueue({ store, removal, defaultRoute, limits }: QueueNeeds
           dueAfter: action === 'retry' ? tx.now : undefined,
         })
         const ids = found.slice(0, limits.queueChangeMax)
+        await holdInboxes(tx, await table.inboxIdsOf(tx, ids))
         const rows = await table.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
         const blobs = await tellOfChange(tx, actor, action, rows)
         const isMore = found.length > ids.length
@@ -94,6 +98,7 @@ export function createQueue({ store, removal, defaultRoute, limits }: QueueNeeds
     }
     return {
       ...scope,
+      hiddenMask: forbiddenMask(actor),
       ...(inboxId !== undefined && { inboxId }),
       ...(message && { messageId: message.id }),
       ...(domain !== undefined && { domain }),
@@ -110,6 +115,11 @@ function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Sel
   throw new MailError('validation_error', {
     detail: 'Say which recipients: recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',
   })
+}
+
+/** Labels follow from a change, and follow from what they were: in a fixed order, so that two do not wait for each other. */
+async function holdInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const id of ids.toSorted()) await inboxes.holdAny(tx, id)
 }
 
 async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Promise<WaitingRecipient[]> {

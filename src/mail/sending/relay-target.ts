@@ -5,8 +5,9 @@
  *
  * Must not: send a password without verified TLS, except to this very machine; or let it get into log or history.
  */
-import type { Limits } from '../../config.ts'
+
 import { isLoopback, type Relay } from '../../config-outbound.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { connectFailure, connectSocket } from '../../net/connect.ts'
 import { createSmtpPool } from '../../net/smtp-pool.ts'
@@ -68,9 +69,11 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
   function sessionOutcome(failure: SmtpFailure): Outcome {
     const outcome = failureOutcome(remote, failure)
     const { stage, reply } = failure
+    // Its words may repeat what it was told: a password that is wrong here may be right elsewhere.
     if (stage !== 'login' || !reply) return outcome
     const what = "does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL"
-    return { ...outcome, reply: `${remote.name} ${what}; the mail is tried again: ${reply.text}` }
+    const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')
+    return { ...outcome, reply: `${remote.name} ${what}; the mail is tried again (${codes})` }
   }
 }
 

@@ -4,8 +4,9 @@
  *
  * Crash: nothing is kept here; the queue tries again. Stop: the signal closes the connection.
  */
-import type { Limits } from '../../config.ts'
+
 import { splitAddress } from '../../formats/address.ts'
+import type { Limits } from '../../limits.ts'
 import type { Dns } from '../../net/dns.ts'
 import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../net/mx.ts'
 import { type SessionOptions, SmtpFailure, SmtpSession } from '../../net/smtp-session.ts'
@@ -21,7 +22,8 @@ interface RemoteTargetNeeds {
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
-  readonly limits: SessionOptions['limits'] & Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax'>
+  readonly limits: SessionOptions['limits'] &
+    Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax' | 'deliveryAddressesMax'>
 }
 
 export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {

@@ -1,5 +1,5 @@
 /** When a recipient that failed for now is tried again (RFC 5321 §4.5.4.1). Pure. */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 
 /** The second and third wait, as factors of the first; from then on each is double the last. */
 const EARLY_FACTORS = [1, 5, 15] as const

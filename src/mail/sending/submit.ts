@@ -12,7 +12,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { InboxRow, RecipientRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as submissions from '../../store/tables/submissions.ts'
-import { confirm, requireInbox } from '../access/access.ts'
+import { confirm, holdInbox } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import type { Domains } from '../domains/domains.ts'
 import { messageSent } from '../events/message-events.ts'
@@ -64,7 +64,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       const stored = packed
       const sent = await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const current = await requireInbox(tx, actor, 'message_send', inbox.id)
+        const current = await holdInbox(tx, actor, 'message_send', inbox.id)
         const content = await insertContent(tx, spooled, reading, stored)
         const labels = ['sent', ...draft.labels]
         const { id, threadId } = await file(tx, {
@@ -100,7 +100,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       metrics.messagesSent.inc()
       return sent
     } catch (error) {
-      await contents.discard(spooled.blobKey, packed?.parsedBlobKey)
+      await contents.discardAfter(error, spooled.blobKey, packed?.parsedBlobKey)
       throw error
     }
   }

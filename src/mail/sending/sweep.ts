@@ -1,5 +1,5 @@
 /** Idempotency keys whose time is over, removed in chunks. */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as idempotency from '../../store/tables/idempotency.ts'
 

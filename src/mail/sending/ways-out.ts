@@ -2,7 +2,7 @@
  * Which way a recipient goes: into our own inboxes, to the operator's relay, to its domain's servers, or onto the shelf.
  * Our own domains never leave, whatever a release says.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { RecipientRow } from '../../store/schema.ts'
 import type { Domains } from '../domains/domains.ts'
 import { captureTarget } from './capture-target.ts'
@@ -15,6 +15,8 @@ export interface WaysOut {
   targetFor(row: Pick<RecipientRow, 'domain' | 'route'>): Promise<DeliveryTarget>
   /** Where what is held goes when it is released without a word about that; undefined: where all mail goes. */
   readonly releaseRoute: Route | undefined
+  /** There is one to release to. */
+  readonly hasRelay: boolean
 }
 
 interface WaysOutNeeds {
@@ -46,6 +48,7 @@ export function createWaysOut({ domains, outbound, local, remote, relay, limits 
       return way === 'relay' && relay ? relay : captureTarget
     },
 
+    hasRelay: relay !== undefined,
     releaseRoute: outbound === 'capture' ? (relay ? 'relay' : 'direct') : undefined,
   }
 }

@@ -77,7 +77,9 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
     async delete(actor, ref) {
       await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const row = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
+        const { id } = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
+        const row = await tenants.holdPod(tx, id)
+        if (!row) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
         if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
           throw new MailError('cannot_delete', {

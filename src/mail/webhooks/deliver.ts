@@ -17,7 +17,7 @@
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { FetchFailed, type SafeFetch, type SafeResponse } from '../../net/safe-fetch.ts'
@@ -65,7 +65,7 @@ interface WorkerNeeds {
   readonly metrics: Metrics
   readonly limits: Pick<
     Limits,
-    | 'deliveryLeaseMs'
+    | 'webhookLeaseMs'
     | 'webhookConcurrencyMax'
     | 'webhookEndpointConcurrencyMax'
     | 'webhookRestMaxMs'
@@ -77,7 +77,7 @@ interface WorkerNeeds {
 
 export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   const { store, profiles, clock, spread, log, metrics, limits } = needs
-  for (const { timeoutMs } of profiles) assert(timeoutMs < limits.deliveryLeaseMs, 'a lease must outlast its attempt')
+  for (const { timeoutMs } of profiles) assert(timeoutMs < limits.webhookLeaseMs, 'a lease must outlast its attempt')
   const lanes = new Lanes(limits)
   const running = new Set<Promise<void>>()
   /** Webhooks of which due rows are known to wait, until one of their requests ends, or their rest. */
@@ -189,7 +189,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
           const { webhookId, owner } = reservations[0]!
           const webhook = webhooks.find(({ id }) => id === webhookId)
           if (!webhook) continue
-          const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit: reservations.length }
+          const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
           const lane = { webhookId, afterSeq: webhook.cursor_seq }
           const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...lane })
           found.push({ webhook, rows, reservations })

@@ -15,7 +15,8 @@
  * Must not: call anybody (deliver.ts), or know what a body looks like (a profile does).
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Limits } from '../../config.ts'
+import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { createCommitWait } from '../../store/commit-wait.ts'
@@ -31,7 +32,8 @@ import { isFor, type Target, targetOf } from './matching.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 
 const NAME = 'webhooks'
-const PAUSE_FACTOR_MAX = 32
+/** Short: what ends an outage rings for nobody. */
+const PAUSE_FACTOR_MAX = 2
 /** Failed tries after which an event's body is given up. */
 const RENDER_TRIES = 5
 /** Of one transaction, so that the first of a burst is not kept waiting for the bodies of the last. */
@@ -53,7 +55,7 @@ interface DispatchNeeds {
   readonly worker: Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'>
   readonly log: Log
   readonly metrics: Metrics
-  readonly limits: Pick<Limits, 'eventPollMs' | 'eventBatchMax' | 'webhookBatchBytesMax' | 'deliveryLeaseMs'>
+  readonly limits: Pick<Limits, 'eventPollMs' | 'eventBatchMax' | 'webhookBatchBytesMax' | 'webhookLeaseMs'>
 }
 
 /** A delivery to be written. */
@@ -177,6 +179,8 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       }
       return prepared
     } catch (error) {
+      // The store or the disk, not this event: it waits for them.
+      if (error instanceof MailError && error.kind === 'temporary') throw error
       failed.times = failed.seq === row.seq ? failed.times + 1 : 1
       failed.seq = row.seq
       if (failed.times < RENDER_TRIES) throw error
@@ -206,7 +210,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
           const webhook = current.get(each.webhook.id)
           if (!webhook || each.event.seq <= webhook.cursor_seq) return []
           const reservation = reservations[index]
-          const leaseUntil = tx.now + limits.deliveryLeaseMs
+          const leaseUntil = tx.now + limits.webhookLeaseMs
           const lease = reservation ? { lease_owner: reservation.owner, lease_until: leaseUntil } : NO_LEASE
           return [{ delivery: deliveryOf(tx, each, lease), webhook, reservation }]
         })

@@ -1,7 +1,7 @@
 /** What a webhook's URL and custom header fields may be. Pure. */
 import { isIP } from 'node:net'
-import type { Limits } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import { isPrivateAddress } from '../../net/private-networks.ts'
 import type { CustomHeaders, HeadersChange } from './webhook.ts'
 

@@ -7,7 +7,7 @@
  * at a closed door all day. What counts as a round begins after the last failure, since ten that run at once fail at once.
  * Kept in memory: after a restart every lane has the benefit of the doubt.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 
 const FIRST_REST_MS = 1_000
 /** Failed rounds without a rest: the one that nobody could know of, and its first retry. */

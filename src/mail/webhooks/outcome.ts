@@ -14,7 +14,7 @@ import type { Verdict } from './retry.ts'
 /** One attempt that has ended. */
 export interface EndedAttempt {
   readonly delivery: { readonly id: string; readonly attempts: number }
-  readonly webhook: Pick<WebhookRow, 'id' | 'failing_since'>
+  readonly webhook: Pick<WebhookRow, 'id' | 'url' | 'failing_since'>
   /** Of its lease. */
   readonly owner: string
   readonly verdict: Verdict
@@ -57,7 +57,10 @@ export async function recordAttempt(store: Store, ended: EndedAttempt): Promise<
     )
     if (!isKept) return
     if (verdict.kind === 'gone') {
-      const change = { is_enabled: 0, disabled_reason: 'gone', failing_since: webhook.failing_since ?? tx.now }
+      // What was said of a URL that it no longer has says nothing of the one it has.
+      const current = await webhooks.holdById(tx, webhook.id)
+      if (current?.url !== webhook.url) return
+      const change = { is_enabled: 0, disabled_reason: 'gone', failing_since: current.failing_since ?? tx.now }
       await webhooks.update(tx, webhook.id, { ...change, updated_at: tx.now })
       await enqueue(tx, { kind: SETTLE_WEBHOOK, key: webhook.id })
     } else if ((verdict.kind === 'delivered') !== (webhook.failing_since === null)) {

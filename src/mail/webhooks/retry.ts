@@ -1,5 +1,5 @@
 /** What an attempt means for its delivery: done, again and when, or never again. Pure. */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { SafeResponse } from '../../net/safe-fetch.ts'
 
 /** So that deliveries which failed together do not come back together. It adds only: the whole schedule is a promise. */

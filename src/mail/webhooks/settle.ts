@@ -4,7 +4,7 @@
  *
  * Crash, stop: the job runs again and goes by what it finds. Failure: tried again by the job runner.
  */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'

@@ -1,5 +1,5 @@
 /** Deliveries whose time is over, removed in chunks with their attempts. */
-import type { Limits } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
 

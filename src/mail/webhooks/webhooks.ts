@@ -3,8 +3,9 @@
  * here, by the rules of every subscription, in the name of the key that makes or changes it; telling is dispatch.ts's and
  * deliver.ts's. A webhook belongs to the scope in which it was made, and ends with it, not with the key.
  */
-import type { Limits } from '../../config.ts'
+
 import { isMailError, MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Db, Tx, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
@@ -122,7 +123,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const url = change.url === undefined ? undefined : requireUrl(change.url, urlRules)
       const row = await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const { row, scope } = await requireWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row, scope } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
           ...row,
           url: url ?? row.url,
@@ -140,7 +141,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const { row } = await requireWebhook(tx, actor, 'webhook_delete', within, ref)
+        const { row } = await holdWebhook(tx, actor, 'webhook_delete', within, ref)
         await table.mark(tx, row.id)
         await enqueue(tx, { kind: SETTLE_WEBHOOK, key: row.id })
       })
@@ -157,7 +158,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       }
       await store.transaction(async (tx) => {
         await confirm(tx, actor)
-        const { row } = await requireWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
         const headers = applyHeaders(headersOf(row), change, limits)
         const stored = Object.keys(headers).length === 0 ? null : JSON.stringify(headers)
         await table.update(tx, row.id, { headers: stored, updated_at: tx.now })
@@ -242,6 +243,17 @@ async function requireWebhook(
   const row = (await table.getById(db, ref)) ?? (await table.getByClientId(db, scope.organizationId, ref))
   if (!row || !isInScope(row, scope)) throw new MailError('not_found', { what: 'Webhook' })
   return { row, scope: scopeOf(row) }
+}
+
+/** The same for a change: no other node changes it until the commit. */
+async function holdWebhook(
+  tx: Tx,
+  ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
+): Promise<{ row: WebhookRow; scope: Scope }> {
+  const { row: found, scope } = await requireWebhook(tx, actor, permission, within, ref)
+  const row = await table.holdById(tx, found.id)
+  if (!row) throw new MailError('not_found', { what: 'Webhook' })
+  return { row, scope }
 }
 
 function scopeOf(row: WebhookRow): Scope {

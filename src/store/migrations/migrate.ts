@@ -24,7 +24,7 @@ interface MigrationTable {
  */
 export async function migrate(writer: Writer, dialect: Dialect, nowMs: number): Promise<number[]> {
   const handle = new Kysely<Schema & MigrationTable>(writer.kyselyProps(() => undefined))
-  await writer.begin()
+  await writer.begin('unhurried')
   try {
     await dialect.lockMigrations(handle as unknown as Kysely<Schema>)
     const missing = await listMissing(handle, dialect.ddl)

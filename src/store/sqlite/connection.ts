@@ -7,8 +7,6 @@ import type BetterSqlite from 'better-sqlite3'
 import {
   type CompiledQuery,
   type DatabaseConnection,
-  DefaultQueryExecutor,
-  DummyDriver,
   type Kysely,
   type KyselyProps,
   type QueryResult,
@@ -16,6 +14,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { kyselyProps as propsOf } from '../kysely-props.ts'
 import { classify } from './errors.ts'
 
 /** Each is some KiB; queries that differ only in the length of a list must not fill the memory. */
@@ -86,26 +85,13 @@ export class SqliteConnection implements DatabaseConnection {
   }
 }
 
-const adapter = new SqliteAdapter()
-const compiler = new SqliteQueryCompiler()
-const driver = new DummyDriver() // transactions are the group commit's: Kysely's own must not start one
-const dialect = {
-  createAdapter: () => adapter,
-  createDriver: () => driver,
-  createQueryCompiler: () => compiler,
-  createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+const words = {
+  adapter: new SqliteAdapter(),
+  compiler: new SqliteQueryCompiler(),
+  introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
 /** @param guard called before each statement; what it throws the statement rejects with */
 export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
-  const guarded: DatabaseConnection = {
-    async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-      guard()
-      return connection().executeQuery<Row>(query)
-    },
-    streamQuery: (query, chunkSize) => connection().streamQuery(query, chunkSize),
-  }
-  // No mutex: a connection has one user, and its statements are over when they return.
-  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (use) => use(guarded) })
-  return { config: { dialect }, dialect, driver, executor }
+  return propsOf(words, (use) => use(connection()), guard)
 }

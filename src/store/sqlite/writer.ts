@@ -50,6 +50,8 @@ export class SqliteWriter implements Writer {
     return !this.#isLost && this.#connection.isInTransaction
   }
 
+  async endSavepoints(): Promise<void> {} // there is nobody to wait for
+
   async commit(): Promise<void> {
     this.#connection.run('commit')
     this.#lookAtWal()
@@ -63,6 +65,8 @@ export class SqliteWriter implements Writer {
       this.close()
     }
   }
+
+  giveUp(): void {} // its outcomes are always known
 
   kyselyProps(guard: () => void): KyselyProps {
     return kyselyProps(() => this.#connection, guard)

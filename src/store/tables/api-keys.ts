@@ -10,6 +10,16 @@ export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined
   return db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** As it is now, and until the commit: neither deleted nor changed by others. */
+export async function keepById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+  return tx.forShare(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Kept until the commit, to be changed. */
+export async function holdById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 export async function getRoot(db: Db, organizationId: string): Promise<ApiKeyRow | undefined> {
   return db
     .selectFrom('api_keys')

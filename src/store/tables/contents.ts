@@ -60,6 +60,9 @@ export async function getAttachment(db: Db, contentId: string, id: string): Prom
  */
 export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
+  // Two nodes that each remove one of the last two messages must not both see the other's: one after the other, each
+  // looking (with the next statement) at what the one before has left.
+  await tx.forUpdate(tx.selectFrom('contents')).select('id').where('id', 'in', ids).orderBy('id').execute()
   const unused = await tx
     .selectFrom('contents')
     .select(['id', 'blob_key', 'parsed_blob_key'])

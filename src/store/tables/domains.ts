@@ -10,6 +10,11 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
+/** Kept until the commit. */
+export async function holdById(tx: Tx, id: string): Promise<DomainRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('domains')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 export async function insert(tx: Tx, row: DomainRow): Promise<void> {
   await tx.insertInto('domains').values(row).execute()
 }

@@ -1,22 +1,29 @@
 /** Idempotency keys of sends. Rows only: mail/sending/idempotency.ts decides. */
-import type { Db, IdempotencyKeyRow, Tx } from '../schema.ts'
+import type { IdempotencyKeyRow, Tx } from '../schema.ts'
 
-export async function get(db: Db, organizationId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
-  return db
-    .selectFrom('idempotency_keys')
+/** Kept until the commit. */
+export async function hold(tx: Tx, organizationId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('idempotency_keys'))
     .selectAll()
     .where('organization_id', '=', organizationId)
     .where('key', '=', key)
     .executeTakeFirst()
 }
 
-/** In place of whatever was there. */
-export async function put(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
+/** Where there was none: two nodes at once must not both have it, so it does not give way. */
+export async function insert(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
+  await tx.insertInto('idempotency_keys').values(row).execute()
+}
+
+/** In place of the one that was there, which is held. */
+export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
   const { organization_id, key, ...change } = row
   await tx
-    .insertInto('idempotency_keys')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['organization_id', 'key']).doUpdateSet(change))
+    .updateTable('idempotency_keys')
+    .set(change)
+    .where('organization_id', '=', organization_id)
+    .where('key', '=', key)
     .execute()
 }
 
@@ -58,6 +65,8 @@ export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Pr
     .selectFrom('idempotency_keys')
     .select(['organization_id', 'key'])
     .where('created_at', '<', timeMs)
+    .orderBy('organization_id')
+    .orderBy('key') // every node in the same order, so that two sweeps do not wait for each other
     .limit(limit)
     .execute()
   for (const row of old) {
@@ -65,6 +74,7 @@ export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Pr
       .deleteFrom('idempotency_keys')
       .where('organization_id', '=', row.organization_id)
       .where('key', '=', row.key)
+      .where('created_at', '<', timeMs) // it may have been taken anew since
       .execute()
   }
   return old.length

@@ -11,6 +11,30 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
     .executeTakeFirst()
 }
 
+/** The same, kept until the commit: for whoever writes because of what it reads in it. */
+export async function holdByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .selectAll()
+    .where('address', '=', address)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function holdById(tx: Tx, id: string): Promise<InboxRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Keeps the inbox whether it is being deleted or not. @returns undefined when it is gone altogether */
+export async function holdAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 export async function getById(db: Db, id: string): Promise<InboxRow | undefined> {
   return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }

@@ -18,6 +18,8 @@ export interface WaitingCriteria {
   readonly domain?: string | undefined
   readonly ids?: readonly string[] | undefined
   readonly addresses?: readonly string[] | undefined
+  /** Hidden classes of mail that the actor may not see, as bits. */
+  readonly hiddenMask: number
 }
 
 export type WaitingRow = RecipientRow & Pick<SubmissionRow, 'kind'>
@@ -72,6 +74,13 @@ export async function countBusy(tx: Tx, criteria: WaitingCriteria): Promise<numb
   return Number(count)
 }
 
+/** Inboxes that these recipients' mail is from, each once. */
+export async function inboxIdsOf(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await tx.selectFrom('recipients').select('inbox_id').distinct().where('id', 'in', ids).execute()
+  return rows.flatMap(({ inbox_id }) => inbox_id ?? [])
+}
+
 export type WaitingChange = Partial<
   Pick<
     RecipientRow,
@@ -115,7 +124,7 @@ function isFree(nowMs: number): Expression<SqlBool> {
 }
 
 function conditions(criteria: WaitingCriteria): Expression<SqlBool>[] {
-  const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses } = criteria
+  const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses, hiddenMask } = criteria
   // Literals: a parameter, or one state alone, would not show that the partial indexes serve.
   const all: Expression<SqlBool>[] = [sql<SqlBool>`state in ('queued', 'held')`]
   if (states.length === 1) all.push(sql<SqlBool>`state = ${states[0]}`)
@@ -129,6 +138,11 @@ function conditions(criteria: WaitingCriteria): Expression<SqlBool>[] {
   if (domain !== undefined) all.push(sql<SqlBool>`domain = ${domain}`)
   if (ids !== undefined) all.push(isOneOf('id', ids))
   if (addresses !== undefined) all.push(isOneOf('address', addresses))
+  if (hiddenMask !== 0) {
+    all.push(sql<SqlBool>`not exists (
+      select 1 from messages where messages.id = recipients.message_id and (messages.hidden & ${hiddenMask}) <> 0
+    )`)
+  }
   return all
 }
 

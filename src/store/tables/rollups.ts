@@ -30,7 +30,14 @@ export async function add(
 
 /** @returns how many went; at most `limit`, so that a sweep never holds the writer for long */
 export async function removeOlderThan(tx: Tx, hour: number, limit: number): Promise<number> {
-  const old = tx.selectFrom('rollups').select(['inbox_id', 'hour', 'metric']).where('hour', '<', hour).limit(limit)
+  const old = tx
+    .selectFrom('rollups')
+    .select(['inbox_id', 'hour', 'metric'])
+    .where('hour', '<', hour)
+    .orderBy('hour')
+    .orderBy('inbox_id')
+    .orderBy('metric')
+    .limit(limit)
   const rows = await old.execute()
   for (const row of rows) {
     await tx

@@ -20,10 +20,27 @@ export async function insertOnce(tx: Tx, kind: string, name: string, value: stri
     .execute()
 }
 
-export async function replace(tx: Tx, kind: string, name: string, value: string): Promise<void> {
-  await tx
-    .insertInto('secrets')
-    .values({ kind, name, value, created_at: tx.now })
-    .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet({ value, created_at: tx.now }))
-    .execute()
+/**
+ * Puts a value in the place of a known one, or where there is none: of two nodes that do so at the same time, one does.
+ *
+ * @param known undefined: there was none
+ * @returns the value that is there now
+ */
+export async function replace(
+  tx: Tx,
+  kind: string,
+  name: string,
+  { known, value }: { known: string | undefined; value: string },
+): Promise<string> {
+  if (known === undefined) await insertOnce(tx, kind, name, value)
+  else {
+    await tx
+      .updateTable('secrets')
+      .set({ value, created_at: tx.now })
+      .where('kind', '=', kind)
+      .where('name', '=', name)
+      .where('value', '=', known)
+      .execute()
+  }
+  return (await get(tx, kind, name)) ?? value
 }

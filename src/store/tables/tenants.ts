@@ -36,6 +36,27 @@ export async function getPod(db: Db, organizationId: string, ref: string): Promi
     .executeTakeFirst()
 }
 
+/** Kept until the commit: for whoever counts its inboxes or deletes it. */
+export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('pods'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Keeps the pod from being deleted until the commit. @returns whether it is there */
+export async function keepPod(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .forShare(tx.selectFrom('pods'))
+    .select('id')
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 export async function getDefaultPod(db: Db, organizationId: string): Promise<PodRow | undefined> {
   return db
     .selectFrom('pods')

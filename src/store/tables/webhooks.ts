@@ -13,6 +13,16 @@ export async function getById(db: Db, id: string): Promise<WebhookRow | undefine
   return db.selectFrom('webhooks').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }
 
+/** The same, kept until the commit: for whoever writes because of what it reads in it. */
+export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('webhooks'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
 export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<WebhookRow | undefined> {
   return db
     .selectFrom('webhooks')

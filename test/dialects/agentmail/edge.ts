@@ -4,10 +4,11 @@
  */
 
 import { Writable } from 'node:stream'
-import { type Limits, loadConfig } from '../../../src/config.ts'
+import { loadConfig } from '../../../src/config.ts'
 import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/agentmail/index.ts'
 import { createHttpServer, type HttpServer } from '../../../src/edges/http/server.ts'
 import { MailError } from '../../../src/errors.ts'
+import type { Limits } from '../../../src/limits.ts'
 import { createLog } from '../../../src/log.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import { createMetrics, type Metrics } from '../../../src/metrics.ts'

@@ -211,6 +211,7 @@ test('every entry of the catalogue has a documented status', () => {
     contentType: 'c',
     messagesMax: 1,
     recipientsMax: 1,
+    max: 1,
     method: 'PUT',
     allowed: 'GET',
   }

@@ -155,6 +155,18 @@ test('labels are added and removed as text or list, kept in lower case, and the 
   await expect(missing).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
 })
 
+test('a label with a character that no database stores alike is refused', async () => {
+  const { world, inbox } = await startWithInbox()
+  await using _world = world
+  await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
+  const path = `/v0/inboxes/${inbox}/messages/%3C1%40x.test%3E`
+  for (const body of [{ add_labels: ['\0'] }, { add_labels: ['fine', 'a\0b'] }, { remove_labels: ['a\0b'] }]) {
+    const answer = await world.request('PATCH', path, { body })
+    expect(answer, JSON.stringify(body)).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  }
+  expect((await world.request('GET', path)).body.labels).toEqual(['received', 'unread'])
+})
+
 test('raw mail and attachments are links to their bytes', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world

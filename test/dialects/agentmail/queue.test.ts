@@ -1,10 +1,11 @@
 /** Martlet's own routes about what waits. In capture mode every mail to the outside does. */
 import { expect, test } from 'vitest'
+import { CatchingMx } from '../../catching-mx.ts'
 import { startWorld, type World } from '../../world.ts'
 
 /** Two inboxes that have sent to the outside, with everything held. */
-async function startHolding() {
-  const world = await startWorld()
+async function startHolding(env: Readonly<Record<string, string>> = {}) {
+  const world = await startWorld({ env })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
   const socket = await world.subscribe({ eventTypes: ['message.held', 'message.released', 'message.cancelled'] })
@@ -105,8 +106,27 @@ test('a key sees and changes what its scope holds', async () => {
   expect(refused).toMatchObject({ status: 403, body: { fix: expect.stringContaining('"message_send"') } })
 })
 
+test('a key that may not read trash neither sees nor changes what waits of it', async () => {
+  const { world, ada, first } = await startHolding()
+  await using _world = world
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(first.messageId)}`
+  expect((await world.request('PATCH', path, { body: { add_labels: ['trash'] } })).status).toBe(200)
+  const permissions = { inbox_read: true, message_read: true, message_send: true }
+  const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions } })
+  const key = body.api_key
+
+  expect(await listed(world, '/v0/queue', key)).toEqual(['ann@example.test'])
+  expect(await listed(world, `/v0/inboxes/${ada}/queue`, key)).toEqual([])
+  const cancelled = await world.request('POST', '/v0/queue/cancel', { key, body: { all: true } })
+  expect(cancelled).toMatchObject({ status: 200, body: { changed: 1 } })
+  expect((await listed(world, '/v0/queue?state=held')).toSorted()).toEqual(['ann@example.test', 'zoe@example.com'])
+})
+
 test('one message can be released, cancelled and so on, all of it or some recipients', async () => {
-  const { world, ada, bob, socket, first } = await startHolding()
+  await using relay = new CatchingMx({})
+  await relay.listen('127.0.0.1', 0)
+  const env = { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
+  const { world, ada, bob, socket, first } = await startHolding(env)
   await using _world = world
   const deliveries = `/v0/inboxes/${ada}/messages/${encodeURIComponent(first.messageId)}/deliveries`
   const one = await world.request('POST', `${deliveries}/cancel`, { body: { recipients: ['zoe@example.com'] } })

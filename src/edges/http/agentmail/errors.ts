@@ -22,6 +22,7 @@ const statuses: Readonly<Record<ErrorKind, Status>> = {
   unprocessable: { status: 422, name: 'UnprocessableError' },
   rate_limited: { status: 429, name: 'RateLimitError' },
   internal: { status: 500, name: 'InternalServerError' },
+  unknown: { status: 500, name: 'InternalServerError' }, // never sent: the connection is closed instead
   temporary: { status: 503, name: 'ServiceUnavailableError' },
 }
 

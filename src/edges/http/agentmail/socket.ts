@@ -7,8 +7,8 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { WebSocket } from 'ws'
-import type { Limits } from '../../../config.ts'
 import { MailError } from '../../../errors.ts'
+import type { Limits } from '../../../limits.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Event, Feed } from '../../../mail/events/event.ts'
@@ -42,9 +42,8 @@ const subscribe = Compile(Subscribe)
 export function agentMailSocket(needs: SocketNeeds) {
   const frames = new WeakMap<Event, Promise<string | undefined>>()
 
-  return (socket: WebSocket, actor: KeyActor, stopCode: StopCode): void => {
+  return (socket: WebSocket, actor: KeyActor, stopCode: StopCode) =>
     serveSubscriber({ ...needs, socket, actor, stopCode, onFrame, renderError: renderErrorFrame })
-  }
 
   async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
     const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)

@@ -29,7 +29,7 @@ const RETRY_AFTER_MS = [
 
 interface ProfileNeeds {
   readonly news: News
-  readonly limits: { readonly webhookBodyBytesMax: number }
+  readonly limits: { readonly webhookBodyBytesMax: number; readonly webhookTimeoutMs: number }
 }
 
 export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfile {
@@ -59,7 +59,7 @@ export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfil
       }
     },
 
-    timeoutMs: 15 * SECOND,
+    timeoutMs: limits.webhookTimeoutMs,
     retryAfterMs: RETRY_AFTER_MS,
   }
 }

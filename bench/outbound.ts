@@ -1,0 +1,139 @@
+/**
+ * How many sends a second are accepted over REST, each signed, stored and queued on disk before its 200; and how many
+ * mails a second go from there to 100 destinations, next to Postfix in the same run?
+ *
+ *   npm run bench -- outbound
+ *
+ * Every destination's mail server is one smtp-sink on loopback, found through a DNS server of our own. Both mail servers
+ * are handed MAILS mails as fast as they take them, ours over REST and Postfix over SMTP, and the clock stops when the
+ * last one has been delivered. Postfix neither composes nor signs, and is told its next hop instead of asking DNS.
+ * Rounds alternate; the median is printed.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startDns, type Zones } from '../test/dns-server.ts'
+import { isPostfixThere, startPostfix } from './postfix.ts'
+import { type BenchServer, KEY, startBenchServer } from './server.ts'
+import { Session, sampleMail } from './smtp-load.ts'
+
+const SINK = '/usr/sbin/smtp-sink'
+const SINK_PORT = 2_529
+const ROUNDS = Number(process.env.ROUNDS ?? 3)
+const MAILS = Number(process.env.MAILS ?? 1_000)
+const SENDERS = Number(process.env.SENDERS ?? 20)
+const DOMAINS = Array.from({ length: 100 }, (_, index) => `d${index}.test`)
+const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
+
+if (!existsSync(SINK)) throw new Error(`${SINK} is not there: it comes with Postfix`)
+const zones: Zones = { 'mx.test': { A: ['127.0.0.1'] } }
+for (const domain of DOMAINS) zones[domain] = { MX: [{ preference: 10, exchange: 'mx.test' }] }
+const dns = await startDns(zones)
+const sink = spawn(SINK, ['-4', `inet:127.0.0.1:${SINK_PORT}`, '1024'], { stdio: 'inherit' })
+await untilOpen(SINK_PORT)
+const holding = await startBenchServer()
+const sending = await startBenchServer({
+  MARTLET_OUTBOUND: 'direct',
+  MARTLET_OUTBOUND_PORT: `${SINK_PORT}`,
+  MARTLET_DNS_SERVERS: dns.address,
+})
+const postfix = isPostfixThere() ? startPostfix(2_527, `smtp:[127.0.0.1]:${SINK_PORT}`) : undefined
+try {
+  for (const server of [holding, sending]) await server.request('POST', '/inboxes', { username: 'load' })
+  const accepted: number[] = []
+  const ours: number[] = []
+  const theirs: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    accepted.push(await perSecond(() => sendAll(holding)))
+    const before = await delivered(sending)
+    ours.push(
+      await perSecond(async () => {
+        await sendAll(sending)
+        while ((await delivered(sending)) - before < MAILS) await delay(20)
+      }),
+    )
+    if (!postfix) continue
+    const sentBefore = postfix.sent()
+    theirs.push(
+      await perSecond(async () => {
+        await injectAll(postfix.port)
+        while (postfix.sent() - sentBefore < MAILS) await delay(20)
+      }),
+    )
+  }
+  console.log(`accepted over REST, ${SENDERS} senders: ${rate(accepted)}`)
+  const peer = postfix
+    ? `Postfix ${rate(theirs)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}`
+    : 'no Postfix here'
+  console.log(`from the call to the last of ${DOMAINS.length} destinations: Martlet ${rate(ours)}; ${peer}`)
+} finally {
+  await holding.stop()
+  await sending.stop()
+  postfix?.stop()
+  sink.kill()
+  await dns[Symbol.asyncDispose]()
+}
+
+async function sendAll(server: BenchServer): Promise<void> {
+  await share(async (index) => {
+    const answer = await fetch(`${server.url}/v0/inboxes/load@mail.localhost/messages/send`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ to: `zoe@${DOMAINS[index % DOMAINS.length]}`, subject: `Mail ${index}`, text: TEXT }),
+    })
+    if (answer.status !== 200) throw new Error(await answer.text())
+    await answer.arrayBuffer()
+  })
+}
+
+async function injectAll(port: number): Promise<void> {
+  const sessions = await Promise.all(Array.from({ length: SENDERS }, () => Session.open(port)))
+  await share(async (index, sender) => {
+    const to = `zoe@${DOMAINS[index % DOMAINS.length]}`
+    await sessions[sender]!.deliver('load@mail.localhost', to, sampleMail(`${index}`))
+  })
+  for (const session of sessions) await session.quit()
+}
+
+/** MAILS calls, by SENDERS at once. */
+async function share(act: (index: number, sender: number) => Promise<void>): Promise<void> {
+  let next = 0
+  await Promise.all(
+    Array.from({ length: SENDERS }, async (_, sender) => {
+      while (next < MAILS) await act(next++, sender)
+    }),
+  )
+}
+
+async function delivered({ url }: BenchServer): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const line = /^martlet_deliveries_total\{outcome="delivered"\} (\d+)$/m.exec(text)
+  return Number(line?.[1] ?? 0)
+}
+
+async function perSecond(act: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await act()
+  return MAILS / ((performance.now() - start) / 1_000)
+}
+
+/** smtp-sink says nothing when it is ready. */
+async function untilOpen(port: number): Promise<void> {
+  for (;;) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))
+      socket.on('connect', () => socket.end())
+    })
+    if (isOpen) return
+    await delay(20)
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function rate(values: readonly number[]): string {
+  return `${Math.round(median(values))}/s (${Math.round(Math.min(...values))}–${Math.round(Math.max(...values))})`
+}

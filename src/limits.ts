@@ -1,0 +1,487 @@
+/**
+ * Bounds of every body, queue, buffer, wait and retry, once: default, unit, and the sentence that documents it. A number
+ * that bounds something is here and nowhere else; docs/configuration.md is generated from it.
+ */
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const KIB = 1024
+const MIB = 1024 * KIB
+
+interface Limit {
+  default: number
+  unit: 'bytes' | 'milliseconds' | 'count'
+  sentence: string
+}
+
+/** Bounds of every body, queue, buffer, wait and retry. Tests and embedders may override them; the environment cannot. */
+export const limits = {
+  // SMTP, inbound
+  smtpConnectionsMax: { default: 1_000, unit: 'count', sentence: 'Open SMTP connections; more are answered 421.' },
+  smtpConnectionsPerAddressMax: { default: 100, unit: 'count', sentence: 'Open SMTP connections of one address.' },
+  smtpIdleMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Silence after which an SMTP connection is closed (RFC 5321 §4.5.3.2.7).',
+  },
+  smtpRecipientsMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Recipients of one SMTP transaction (RFC 5321 §4.5.3.1.8).',
+  },
+  smtpCommandsMax: { default: 10_000, unit: 'count', sentence: 'Commands of one SMTP connection.' },
+  smtpErrorsMax: {
+    default: 20,
+    unit: 'count',
+    sentence: 'Refused commands of one SMTP connection before it is closed.',
+  },
+  smtpCommandBytesMax: {
+    default: 4_096,
+    unit: 'bytes',
+    sentence: 'One SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',
+  },
+  // MIME
+  mimeDepthMax: { default: 50, unit: 'count', sentence: 'Levels of nested parts that are read.' },
+  mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one mail that are read.' },
+  mimeHeaderBytesMax: { default: 256 * KIB, unit: 'bytes', sentence: 'Header of one part that is read.' },
+  replyTextCharsMax: {
+    default: 200_000,
+    unit: 'count',
+    sentence: 'Characters of a body from which reply text is extracted; a longer one has none.',
+  },
+  searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that search looks at.' },
+  previewCharsMax: { default: 200, unit: 'count', sentence: 'Characters of a preview.' },
+  parseOnLoopBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Largest mail parsed on the event loop; larger ones are parsed in a worker thread.',
+  },
+  readingMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a thread to parse a large mail, before only its beginning is read.',
+  },
+  // HTTP
+  httpBodyBytesMax: {
+    default: 70 * MIB,
+    unit: 'bytes',
+    sentence: 'JSON body of a request; attachments travel in it as base64.',
+  },
+  httpRequestMs: {
+    default: 60 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a client to send its whole request.',
+  },
+  httpConnectionsMax: { default: 10_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
+  pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
+  pageDefault: { default: 50, unit: 'count', sentence: 'Items of a page when the client names no limit.' },
+  pageMax: { default: 500, unit: 'count', sentence: 'Items of a page at most.' },
+  filteredPageMax: { default: 100, unit: 'count', sentence: 'Items of a page of a list filtered by substring.' },
+  threadPageDefault: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Messages shown with a thread when the client names no limit.',
+  },
+  filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
+  listScanRowsMax: {
+    default: 5_000,
+    unit: 'count',
+    sentence: 'Rows that one page of a filtered list may look at; the page may then be empty and still have a token.',
+  },
+  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients shown with a thread.' },
+  threadAttachmentMessagesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Newest messages of a thread whose attachments are shown with it.',
+  },
+  threadPartMessagesMax: {
+    default: 500,
+    unit: 'count',
+    sentence: 'Newest messages looked at to show a thread of which some messages are hidden.',
+  },
+  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
+  // Live
+  socketBufferEventsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Events waiting for one subscriber before it is closed as too slow (1013).',
+  },
+  socketBufferBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    sentence: 'Bytes waiting in one WebSocket before no more are written to it.',
+  },
+  socketStallMs: {
+    default: 20 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time in which a WebSocket whose buffer is full must read something before it is closed (1013).',
+  },
+  socketPingMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval of protocol pings; two without an answer close the socket.',
+  },
+  socketCloseMs: {
+    default: 500,
+    unit: 'milliseconds',
+    sentence: 'Time for the peers of WebSockets to answer the close of a server that stops.',
+  },
+  socketFrameBytesMax: {
+    default: 1_000_000,
+    unit: 'bytes',
+    sentence: 'One event frame; bodies are left out of a larger one (Python clients close at 1 MiB).',
+  },
+  socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'One frame from a client.' },
+  subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
+  eventPollMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the log is read when no commit rang.',
+  },
+  eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  newsKeptMax: {
+    default: 64,
+    unit: 'count',
+    sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
+  },
+  eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
+  labelEventRetentionMs: {
+    default: 90 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which label events leave the log.',
+  },
+  rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are removed.' },
+  // Inboxes and messages
+  labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },
+  labelCharsMax: { default: 256, unit: 'count', sentence: 'Length of a label.' },
+  metadataKeysMax: { default: 256, unit: 'count', sentence: "Keys in an inbox's metadata." },
+  metadataCharsMax: { default: 256, unit: 'count', sentence: 'Length of a metadata key or text value.' },
+  displayNameCharsMax: {
+    default: 256,
+    unit: 'count',
+    sentence: "Length of a display name or of a key's or pod's name.",
+  },
+  threadLabelMessagesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: "Messages from which a thread's labels cannot be changed in one call.",
+  },
+  sendRecipientsMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Recipients of one sent message in to, cc and bcc together.',
+  },
+  headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
+  attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
+  idempotencyMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Time for which an Idempotency-Key answers with the first result.',
+  },
+  idempotencyLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time after which a first attempt that never finished frees its Idempotency-Key.',
+  },
+  // Queue
+  deliveryLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Lease of a claimed recipient or job; renewed while the work runs.',
+  },
+  deliveryConcurrencyMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Hand-overs to other servers under way at once, all destinations together.',
+  },
+  deliveryLaneConcurrencyMax: {
+    default: 4,
+    unit: 'count',
+    sentence: 'Hand-overs to one destination under way at once, so that one that hangs delays no other.',
+  },
+  deliveryLocalConcurrencyMax: {
+    default: 64,
+    unit: 'count',
+    sentence: 'Hand-overs to inboxes here under way at once.',
+  },
+  deliveryRecipientsMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Recipients of one hand-over (RFC 5321 §4.5.3.1.8).',
+  },
+  deliveryLanesMax: { default: 200, unit: 'count', sentence: 'Destinations that one look at the queue goes through.' },
+  deliveryRetryForMs: {
+    default: 3 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which a recipient that keeps failing for a time is given up.',
+  },
+  deliveryDelayNoticeMs: {
+    default: 4 * HOUR,
+    unit: 'milliseconds',
+    sentence:
+      'Age at which the sender is sent a notice that its mail is late; with the last attempt before it, when the next one comes only later.',
+  },
+  noticeHeaderBytesMax: {
+    default: 16 * KIB,
+    unit: 'bytes',
+    sentence: "Of an undelivered mail's header, what is sent back with the notice.",
+  },
+  queueChangeMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Recipients that one call holds, releases, cancels or retries; the answer says when there are more.',
+  },
+  deliveryRetryFirstMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait before the first retry; later ones are longer.',
+  },
+  deliveryRetryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
+  deliveryHostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt talks to.' },
+  deliveryAddressesMax: {
+    default: 2,
+    unit: 'count',
+    sentence: 'Addresses of one family that one attempt tries of one mail server.',
+  },
+  deliveryConnectMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a connection to another mail server to open.',
+  },
+  deliveryGreetingMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
+  },
+  deliveryCommandMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence:
+      'Wait for the reply to a command, or for a piece of the mail to be taken (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
+  },
+  deliveryDataMs: {
+    default: 10 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Wait for the reply to the whole mail (RFC 5321 §4.5.3.2.6).',
+  },
+  deliveryMs: {
+    default: 30 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time for one hand-over over one connection, whatever the other side does.',
+  },
+  deliveryReplyCharsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: "Characters of another mail server's reply that are kept.",
+  },
+  relayConnectionsMax: { default: 10, unit: 'count', sentence: 'Open connections to the relay.' },
+  relayMessagesMax: { default: 100, unit: 'count', sentence: 'Mails handed over on one connection to the relay.' },
+  relayIdleMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for which a connection to the relay is kept for the next mail.',
+  },
+  dnsTryMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Wait for a resolver before it is asked again.' },
+  dnsTriesMax: { default: 2, unit: 'count', sentence: 'Times that each resolver is asked.' },
+  queuePollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the queue is looked at when no commit rang.',
+  },
+  // Webhooks
+  webhooksMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
+  webhookIdsMax: { default: 10, unit: 'count', sentence: 'Inboxes, and pods, that one webhook can name.' },
+  webhookUrlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
+  webhookHeadersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
+  webhookHeaderCharsMax: {
+    default: 8_192,
+    unit: 'count',
+    sentence: "Length of a webhook's custom header fields, names and values together.",
+  },
+  webhookBodyBytesMax: {
+    default: 1_000_000,
+    unit: 'bytes',
+    sentence: "A webhook's body; a message's text and HTML are left out of a larger one.",
+  },
+  webhookBatchBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    sentence: 'Bodies of webhooks that are made before they are written, besides the last one.',
+  },
+  webhookConcurrencyMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Requests to webhooks under way at once; at most half of them to webhooks whose last one failed.',
+  },
+  webhookEndpointConcurrencyMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Requests to one webhook under way at once; one while it fails.',
+  },
+  webhookTimeoutMs: {
+    default: 15 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for a request to a webhook, from the look-up of its name to the end of its response.',
+  },
+  webhookLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Lease of a claimed delivery to a webhook; longer than its request can take.',
+  },
+  webhookPollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which waiting deliveries to webhooks are looked at when nothing else says so.',
+  },
+  webhookRestMaxMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Longest pause between requests to a webhook that keeps failing, whatever waits for it.',
+  },
+  webhookRetryAfterMaxMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Longest `Retry-After` of a webhook that is heeded.',
+  },
+  webhookResponseBytesMax: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    sentence: 'Bytes of a response of a webhook that are read before its connection is closed.',
+  },
+  webhookResponseKeptCharsMax: {
+    default: 1_024,
+    unit: 'count',
+    sentence: 'Characters of that response that are kept with the attempt.',
+  },
+  webhookIdleSocketMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for which an unused connection to a webhook is kept open.',
+  },
+  webhookRetentionMs: {
+    default: 7 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which deliveries to webhooks are removed, with their attempts.',
+  },
+  webhookChunkRows: {
+    default: 500,
+    unit: 'count',
+    sentence: 'Deliveries to webhooks that one transaction cancels or removes.',
+  },
+  // Jobs
+  jobPollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which background jobs are looked at when no commit rang.',
+  },
+  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs under way at once.' },
+  removalChunkRows: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Messages removed in one transaction when an inbox is deleted.',
+  },
+  usedAtFlushMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the last use of API keys is written.',
+  },
+  // Store
+  clockSkewMaxMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: "How far this server's clock may be from PostgreSQL's at the start; leases are times.",
+  },
+  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions committed together.' },
+  transactionQueueMax: {
+    default: 10_000,
+    unit: 'count',
+    sentence: 'Transactions waiting for the writer; more are refused as unavailable.',
+  },
+  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: "Time for one transaction's statements." },
+  transactionRerunsMax: {
+    default: 3,
+    unit: 'count',
+    sentence: 'Times that a transaction is run again because another server was in its way, before it is unavailable.',
+  },
+  lockWaitMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time to wait for a row that another server is changing, on PostgreSQL.',
+  },
+  groupLockWaitMs: {
+    default: 10,
+    unit: 'milliseconds',
+    sentence:
+      'The same for a transaction that shares its commit with earlier ones, which keep their own rows from others; then it goes into the next commit.',
+  },
+  statementMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time that PostgreSQL is given for one statement.',
+  },
+  databaseConnectMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time to connect to PostgreSQL, and for a read to wait for a free connection.',
+  },
+  databaseSilenceMs: {
+    default: 15 * SECOND,
+    unit: 'milliseconds',
+    sentence:
+      'Time after which a connection to PostgreSQL that does not answer is given up, and after which PostgreSQL gives up a server that fell silent in a transaction.',
+  },
+  databaseReadersMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Connections to PostgreSQL that read; one more writes and one listens.',
+  },
+  databaseRetryMaxMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Longest wait between two tries to reach a PostgreSQL that went away.',
+  },
+  inlineBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Largest message kept in the database; larger ones are blobs.',
+  },
+  diskFreeBytesMin: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence: 'Free disk space below which no mail is taken, neither from outside nor from clients.',
+  },
+  diskCheckMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which free disk space is looked at.',
+  },
+  blobSweepAgeMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which a blob that nothing refers to is removed.',
+  },
+  blobSweepMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    sentence: 'Interval of that sweep, and of the one of old events and counts.',
+  },
+  checkpointPages: {
+    default: 4_000,
+    unit: 'count',
+    sentence: "Pages in SQLite's write-ahead log at which it is written back.",
+  },
+  // Stop
+  shutdownGraceMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for what runs to finish when the server stops.',
+  },
+} as const satisfies Record<string, Limit>
+
+export type Limits = { readonly [K in keyof typeof limits]: number }
+
+export function defaultLimits(): Limits {
+  return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limit.default])) as unknown as Limits
+}

@@ -1,0 +1,103 @@
+/**
+ * PostgreSQL 15 to 18: one database for as many equal nodes as there are.
+ *
+ * Some connections read, one writes, one listens for the commits of other nodes. Implements `Dialect` (dialect.ts); what
+ * is long is in postgres/. What two nodes at once must not do to each other is in docs/adr/0011.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { Kysely, sql } from 'kysely'
+import { MailError, StartupError } from '../errors.ts'
+import type { Database, DatabaseNeeds, Dialect } from './dialect.ts'
+import { kyselyProps } from './kysely-props.ts'
+import { PostgresConnection, words } from './postgres/connection.ts'
+import { conflict, isUniqueViolation } from './postgres/errors.ts'
+import { MIGRATION_LOCK, openFitDatabase } from './postgres/fitness.ts'
+import { OtherNodes } from './postgres/other-nodes.ts'
+import { Readers } from './postgres/readers.ts'
+import { createTextIndex, indexText, searchText, unindexText } from './postgres/text-index.ts'
+import { PostgresWriter } from './postgres/writer.ts'
+import type { Schema } from './schema.ts'
+
+export const postgres: Dialect = {
+  name: 'postgres',
+  ddl: {
+    text: 'text collate "C"',
+    integer: 'integer',
+    bigint: 'bigint',
+    bytes: 'bytea',
+    identity: 'bigint generated always as identity primary key',
+    table: '',
+    linkTable: '',
+    textIndex: createTextIndex,
+  },
+  open,
+  async lockMigrations(handle) {
+    await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(handle)
+  },
+  skipLocked: (query) => query.forUpdate().skipLocked(),
+  // Not FOR UPDATE: rows that refer to this one may still come.
+  forUpdate: (query) => query.forNoKeyUpdate(),
+  forShare: (query) => query.forShare(),
+  conflict,
+  isUniqueViolation,
+  indexText,
+  unindexText,
+  searchText,
+}
+
+async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Database> {
+  const { dataDir, databaseUrl: url, limits } = config
+  if (url === undefined) throw new Error('PostgreSQL was chosen without a URL')
+  await makeFolder(dataDir)
+  const connection = await openFitDatabase({ url, limits, clock })
+
+  const node = randomUUID()
+  const readers = new Readers({ url, limits, connectionsMax: limits.databaseReadersMax })
+  const connect = () => connectToPrimary({ url, limits })
+  const writer = new PostgresWriter({ connection, connect, log, limits })
+  const otherNodes = new OtherNodes({ connect, node, retryMaxMs: limits.databaseRetryMaxMs, log, metrics })
+  try {
+    await otherNodes.start()
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
+  return {
+    reader: new Kysely<Schema>(
+      kyselyProps(
+        words,
+        (use) => readers.lend(use),
+        () => undefined,
+      ),
+    ),
+    writer,
+    isOnlyNode: false,
+    onForeignCommit: (listener) => otherNodes.onCommit(listener),
+    tellOtherNodes: () => otherNodes.tell(),
+    async close() {
+      await otherNodes.close()
+      await readers.close()
+      await writer.close()
+    },
+  }
+}
+
+/** What stays local: large messages unless they are kept elsewhere. Several processes may use the folder. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new StartupError(`The data folder ${folder} cannot be made or written to (${code})`, { cause: error })
+  }
+}
+
+/** After a failover the old primary may be back as a standby. */
+async function connectToPrimary(needs: Parameters<typeof PostgresConnection.open>[0]): Promise<PostgresConnection> {
+  const connection = await PostgresConnection.open(needs)
+  const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])
+  if (!rows[0]!.is_standby) return connection
+  await connection.close()
+  throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
+}

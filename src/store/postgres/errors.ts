@@ -1,0 +1,69 @@
+/**
+ * What PostgreSQL's failures mean to us: no room, surroundings that fail, another node in the way, or a bug.
+ *
+ * By SQLSTATE (PostgreSQL manual, appendix A); a connection that broke has none.
+ */
+import pg from 'pg'
+import { MailError } from '../../errors.ts'
+
+const DISK_FULL = '53100'
+
+/** Beginnings of SQLSTATEs. Failures of server, connection or rights, which a later try may not meet. */
+const SURROUNDINGS = [
+  '08', // connection exceptions
+  '25006', // read_only_sql_transaction: a standby, or a primary that has become one
+  '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
+  '28', // invalid authorization: the password was changed under us
+  '3D000', // the database is not there (any more)
+  '42501', // insufficient_privilege
+  '53', // insufficient resources: memory, too many connections
+  '57', // operator intervention: shutdown, crash, statement_timeout
+  '58', // system errors: I/O
+  'XX001', // data_corrupted
+  'XX002', // index_corrupted
+]
+
+/** deadlock_detected, serialization_failure, lock_not_available. */
+const WAITED = ['40P01', '40001', '55P03']
+/** unique_violation, foreign_key_violation. */
+const CHANGED = ['23505', '23503']
+
+/** disk_full or unavailable with the driver's error as cause; anything else as it is. */
+export function classify(error: unknown, isConnectionLost: boolean): unknown {
+  if (error instanceof MailError) return error
+  const code = sqlState(error)
+  if (code === DISK_FULL) return new MailError('disk_full', {}, { cause: error })
+  const isFailing = code === undefined ? isConnectionLost : SURROUNDINGS.some((known) => code.startsWith(known))
+  if (!isFailing) return error
+  return new MailError('unavailable', { detail: code ?? 'the connection to PostgreSQL broke' }, { cause: error })
+}
+
+export function conflict(error: unknown): 'changed' | 'waited' | undefined {
+  const code = sqlState(error)
+  if (code === undefined) return undefined
+  if (CHANGED.includes(code)) return 'changed'
+  if (isOutdatedPlan(error)) return 'waited'
+  return WAITED.includes(code) ? 'waited' : undefined
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === '23505'
+}
+
+/**
+ * A newer node has changed a table since the statement was prepared: prepared anew, it runs. ("cached plan must not change
+ * result type"; it shares its SQLSTATE, feature_not_supported, with what is wrong for good.)
+ */
+export function isOutdatedPlan(error: unknown): boolean {
+  return sqlState(error) === '0A000' && (error as pg.DatabaseError).routine === 'RevalidateCachedQuery'
+}
+
+/** Whether the server ends the connection with it. */
+export function isFatal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.severity === 'FATAL' || error.severity === 'PANIC')
+}
+
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined
+}

@@ -1,0 +1,109 @@
+/**
+ * Databases for tests. Which one a test runs on is its vitest project's choice: `sqlite` makes one in the data folder by
+ * itself, `postgres` needs a copy of the migrated template, made here and dropped afterwards.
+ */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import pg from 'pg'
+import { inject, type TestOptions, test } from 'vitest'
+
+/** The database of this project. */
+export function databaseName(): 'sqlite' | 'postgres' {
+  return inject('postgres') ? 'postgres' : 'sqlite'
+}
+
+export interface TestDatabase extends AsyncDisposable {
+  /** undefined: SQLite, in whichever data folder it is opened. */
+  readonly url: string | undefined
+}
+
+/** migrated: every table, and nothing in them; started: what a first start makes. */
+export type Template = 'migrated' | 'started'
+
+/** @param template undefined: without a table in it */
+export async function createTestDatabase(template?: Template): Promise<TestDatabase> {
+  const server = inject('postgres')
+  if (!server) return { url: undefined, [Symbol.asyncDispose]: async () => undefined }
+  const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
+  await createDatabase(server.url, name, template && server.templates[template])
+  return { url: urlOf(server.url, name), [Symbol.asyncDispose]: () => dropDatabase(server.url, name) }
+}
+
+/**
+ * `test` for a case that cannot exist on one of the databases: there it is reported as skipped, with the reason.
+ *
+ *   notSupported('postgres', 'one process uses a data folder')('a second server is refused', async () => …)
+ */
+export function notSupported(on: 'sqlite' | 'postgres', why: string) {
+  return (name: string, run: () => Promise<void>, options: TestOptions = {}): void => {
+    if (databaseName() === on) test.skip(`${name} (not on ${on}: ${why})`, options, run)
+    else test(name, options, run)
+  }
+}
+
+/** @param template undefined: an empty database, in which each language has its letters */
+export async function createDatabase(serverUrl: string, name: string, template?: string): Promise<void> {
+  const options =
+    template === undefined
+      ? `encoding 'UTF8' locale 'C.UTF-8' template template0`
+      : `template ${pg.escapeIdentifier(template)} strategy file_copy`
+  await administrate(serverUrl, `create database ${pg.escapeIdentifier(name)} ${options}`)
+}
+
+export async function dropDatabase(serverUrl: string, name: string): Promise<void> {
+  await administrate(serverUrl, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
+}
+
+/** The same server's, with another database. */
+export function urlOf(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl)
+  url.pathname = `/${database}`
+  return url.href
+}
+
+/**
+ * Reads what no client is shown, from the database of a world that runs.
+ *
+ * @returns rows as arrays, numbers as numbers
+ */
+export async function readRows(
+  { shared, dataDir }: { shared: { databaseUrl: string | undefined }; dataDir: string },
+  query: string,
+): Promise<unknown[][]> {
+  if (shared.databaseUrl === undefined) {
+    const database = new BetterSqlite(join(dataDir, 'martlet.db'), { readonly: true })
+    try {
+      return database.prepare(query).raw().all() as unknown[][]
+    } finally {
+      database.close()
+    }
+  }
+  const client = new pg.Client({ connectionString: shared.databaseUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query({ text: query, rowMode: 'array', types: numbers })
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+const INT8_OID = 20
+const numbers: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number) => (oid === INT8_OID ? Number : pg.types.getTypeParser(oid)),
+}
+
+/** By URL; they end with the process. */
+const administrators = new Map<string, pg.Pool>()
+
+/** One statement. */
+export async function administrate(url: string, statement: string): Promise<pg.QueryResult> {
+  let pool = administrators.get(url)
+  if (!pool) {
+    pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true })
+    pool.on('error', () => undefined) // the server was stopped by a test
+    administrators.set(url, pool)
+  }
+  return pool.query(statement)
+}

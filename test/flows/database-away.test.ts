@@ -1,0 +1,118 @@
+/**
+ * PostgreSQL goes away under load and comes back some seconds later: everybody is told to come back, nothing hangs, and
+ * all goes on by itself. How long it is away is counted in refusals, so that a slow machine is as thorough.
+ *
+ * AWAY_MS makes it a time, by hand.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, onTestFinished } from 'vitest'
+import { notSupported } from '../database.ts'
+import { Ledger } from '../ledger.ts'
+import { type Stop, startPostgresServer } from '../postgres-server.ts'
+import type { Frame } from '../socket-client.ts'
+import { startWorld } from '../world.ts'
+
+const AWAY_MS = Number(process.env.AWAY_MS ?? 0)
+/** Mails and sends that are acknowledged before, and again afterwards. */
+const ACKNOWLEDGED = 20
+const REFUSED = 150
+/** Leases of what was under way. */
+const LEASE_MS = 2_000
+/** No answer takes longer than connecting may. */
+const ANSWER_MAX_MS = 5_000
+
+const onServer = notSupported('sqlite', 'its database lives in the server')
+const ways = {
+  fast: 'is stopped',
+  immediate: 'breaks down',
+  kill: 'is killed',
+} as const satisfies Record<Stop, string>
+
+for (const how of ['fast', 'immediate', 'kill'] as const) {
+  onServer(
+    `a database that ${ways[how]} is 451 and 503 while it is away; then all goes on, and nothing is lost or doubled`,
+    async () => {
+      await using away = await startAway()
+      const { world, ledger, database } = away
+      const load = ledger.load({ senders: 4, callers: 2, onFailure: 'repeat' })
+      await ledger.until(() => ledger.mails.size >= ACKNOWLEDGED && ledger.sends.size >= ACKNOWLEDGED)
+
+      await database.stop(how)
+      const awayAt = performance.now()
+      // Those who were in a commit wait for its outcome: others have to come to be refused.
+      const others = ledger.load({ senders: 2, callers: 2, onFailure: 'repeat' })
+      await ledger.until(() => ledger.refused.mails >= REFUSED && ledger.refused.sends >= REFUSED)
+      await delay(AWAY_MS - (performance.now() - awayAt))
+      const ready = await world.request('GET', '/readyz')
+      expect(ready).toMatchObject({ status: 503, body: { failing: ['store'] } })
+      expect((await world.request('GET', '/healthz')).status).toBe(200) // nobody should restart it
+      const list = await world.request('GET', '/v0/inboxes')
+      expect(list).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
+      expect(list.headers.get('retry-after')).toBeTruthy()
+      expect(ledger.refusalMaxMs).toBeLessThan(ANSWER_MAX_MS)
+      const known = new Set(ledger.mails)
+      const isNew = ({ message }: Frame) => ledger.mails.has(message?.message_id) && !known.has(message.message_id)
+      const [mailsBefore, sendsBefore] = [ledger.mails.size, ledger.sends.size]
+
+      const backAt = performance.now()
+      await database.start()
+      const startedAt = performance.now()
+      const since = { ready: 0, mail: 0, event: 0 }
+      const watching = Promise.all([
+        untilReady(world.url).then(() => {
+          since.ready = performance.now() - startedAt
+        }),
+        ledger
+          .until(() => ledger.mails.size > mailsBefore)
+          .then(() => {
+            since.mail = performance.now() - startedAt
+          }),
+        ledger
+          .until(() => ledger.heard.some(isNew))
+          .then(() => {
+            since.event = performance.now() - startedAt
+          }),
+      ])
+      await ledger.until(
+        () => ledger.mails.size >= mailsBefore + ACKNOWLEDGED && ledger.sends.size >= sendsBefore + ACKNOWLEDGED,
+      )
+      ledger.end()
+      await Promise.all([load, others, watching])
+      await ledger.settled()
+
+      console.log(
+        `away for ${Math.round(backAt - awayAt)} ms (${how}); after its return ready, a mail, an event within ` +
+          `${Object.values(since).map(Math.round).join(', ')} ms; ${ledger.figures}`,
+      )
+      await ledger.expectOneStory()
+      expect(ledger.closes).toEqual([]) // the subscriber's socket is the one it opened at first
+    },
+    { timeout: 120_000 + AWAY_MS },
+  )
+}
+
+async function untilReady(url: string): Promise<void> {
+  while (!(await fetch(`${url}/readyz`)).ok) await delay(20)
+}
+
+async function startAway() {
+  const database = await startPostgresServer({ fsync: 'on' })
+  const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))
+  onTestFinished(async () => {
+    await database[Symbol.asyncDispose]()
+    await rm(blobsDir, { recursive: true, force: true })
+  })
+  const world = await startWorld({
+    shared: { databaseUrl: database.url, blobsDir },
+    limits: {
+      ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, queuePollMs: LEASE_MS / 5 },
+      deliveryRetryFirstMs: LEASE_MS / 5, // what failed with the database
+    },
+  })
+  const ledger = new Ledger({ key: world.rootKey, place: () => world, random: Math.random })
+  await ledger.open()
+  return { world, ledger, database, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
+}

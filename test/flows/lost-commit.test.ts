@@ -1,0 +1,91 @@
+/** What senders and clients hear when the way to the database breaks in a COMMIT: the truth, or nothing. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { createTestDatabase, notSupported } from '../database.ts'
+import { type Cut, PostgresProxy } from '../postgres-proxy.ts'
+import { startWorld } from '../world.ts'
+
+const onWire = notSupported('sqlite', 'there is no way between server and database')
+
+for (const [cut, code] of [
+  ['after', 250],
+  ['before', 451],
+  ['silently', 451],
+] as const satisfies readonly (readonly [Cut, number])[]) {
+  onWire(
+    `a mail whose commit is cut ${cut} the server hears of it is answered ${code}, and kept once when it is repeated`,
+    async () => {
+      const { world, proxy } = await startBehindProxy({ diskCheckMs: 20 })
+      const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+      const mail = { to: ada.email, subject: 'hello', text: 'x', messageId: '<one@example.test>', date: new Date(0) }
+
+      const send = () =>
+        world.smtp.send(mail).then(
+          () => 250,
+          (error: { responseCode?: number }) => error.responseCode,
+        )
+
+      void proxy.cutNextCommit(cut)
+      expect(await send()).toBe(code)
+      await expect.poll(send).toBe(250) // refused at MAIL until a look at the database has succeeded
+      expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+    },
+  )
+}
+
+onWire(
+  'a server that must stop before it knows answers nobody, and what it did is there once afterwards, whole',
+  async () => {
+    const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
+    const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+    const text = 'a line of a mail that is large enough for a blob\n'.repeat(10_000)
+    const mail = { to: ada.email, subject: 'hello', text, messageId: '<one@example.test>', date: new Date(0) }
+
+    const cut = proxy.cutNextCommit('after', { thenDown: true })
+    const answer = world.smtp.send(mail).then(
+      () => 'answered',
+      (error: { responseCode?: number }) => error.responseCode ?? 'dropped',
+    )
+    await cut
+    await world.stop()
+    expect(await answer).toBe('dropped')
+
+    proxy.up()
+    await world.restart()
+    await world.smtp.send(mail)
+    const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
+    expect(messages).toHaveLength(1)
+    const raw = await world.agentmail.inboxes.messages.getRaw(ada.inboxId, messages[0]!.messageId)
+    expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size)
+  },
+)
+
+onWire('a request whose outcome the server does not know when it stops gets no answer', async () => {
+  const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
+  await world.agentmail.inboxes.create({ username: 'bob' }) // behind what a start writes
+  const cut = proxy.cutNextCommit('after', { thenDown: true })
+  const answer = world.request('POST', '/v0/inboxes', { body: { username: 'ada' } }).then(
+    ({ status }) => status,
+    () => 'dropped',
+  )
+  await cut
+  await world.stop()
+  expect(await answer).toBe('dropped')
+})
+
+async function startBehindProxy(limits: Partial<Limits> = {}) {
+  const database = await createTestDatabase('started')
+  const proxy = await PostgresProxy.open(database.url!)
+  const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))
+  const world = await startWorld({ limits, shared: { databaseUrl: proxy.url, blobsDir } })
+  onTestFinished(async () => {
+    await world[Symbol.asyncDispose]()
+    await proxy[Symbol.asyncDispose]()
+    await database[Symbol.asyncDispose]()
+    await rm(blobsDir, { recursive: true, force: true })
+  })
+  return { world, proxy }
+}

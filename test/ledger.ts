@@ -1,0 +1,409 @@
+/**
+ * Clients that write down what they were told, for tests in which something dies under load. They do what careful
+ * clients do: repeat what was not acknowledged (a mail in the same bytes, a send with its Idempotency-Key), and come back
+ * with their cursor.
+ *
+ * In the end mailboxes, queue and event log must tell the same story, and a webhook must have been told all of it:
+ * `expectOneStory`.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createTransport } from 'nodemailer'
+import { expect } from 'vitest'
+import type { Receiver } from './receiver.ts'
+import { type Frame, openSocket, type TestSocket } from './socket-client.ts'
+
+const TYPES = ['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced']
+const LARGE = 'x'.repeat(76) // repeated to pass inlineBytesMax, so that blobs are cut as well
+/** How long a client waits before it repeats. */
+const REPEAT_MS = 50
+/** The filter of sent mail. */
+const SENT = '&labels=sent'
+/** Code of a socket that ended without a word: its server was killed, and `listen` is called when there is another. */
+const DIED = 1006
+
+/** A server as its clients see it. */
+export interface Place {
+  readonly url: string
+  readonly smtpPort: number
+}
+
+interface Load {
+  readonly senders: number
+  readonly callers: number
+  /** end: what failed is left for `repeatUnacknowledged`; repeat: until it is acknowledged. */
+  readonly onFailure: 'end' | 'repeat'
+}
+
+interface LedgerNeeds {
+  readonly key: string
+  /** Where the next connection goes. */
+  readonly place: () => Place
+  /** 0 to 1. */
+  readonly random: () => number
+  /** Is told by webhook. */
+  readonly receiver?: Receiver
+}
+
+export class Ledger {
+  /** Message-IDs of mails that were answered 250. */
+  readonly mails = new Set<string>()
+  /** message_ids of sends that were answered 200. */
+  readonly sends = new Set<string>()
+  /** Events, as the subscriber that comes back with its cursor has heard them. */
+  readonly heard: Frame[] = []
+  /** Temporary failures, by what they were answered to. */
+  readonly refused = { mails: 0, sends: 0 }
+  /** What got no answer, since the connection broke. */
+  unanswered = 0
+  /** Of the slowest failure. */
+  refusalMaxMs = 0
+  /** Answers that a client must not be given: they end its tries. */
+  readonly wrongAnswers: string[] = []
+  /** Codes with which the server closed the subscriber's socket. */
+  readonly closes: number[] = []
+
+  readonly #needs: LedgerNeeds
+  /** By Message-ID, what was not acknowledged yet: its text, so that the repetition is the same in every byte. */
+  readonly #openMails = new Map<string, string>()
+  /** Idempotency-Keys that were not acknowledged yet. */
+  readonly #openSends = new Set<string>()
+  /** Message-IDs and keys of which all that was ever said is that they failed. */
+  readonly #saidToFail = { mails: new Set<string>(), sends: new Set<string>() }
+  readonly #wakes = new Set<() => void>()
+  #socket: TestSocket | undefined
+  #cursor: string | undefined
+  #isOver = false
+
+  constructor(needs: LedgerNeeds) {
+    this.#needs = needs
+  }
+
+  /** Makes the inboxes, and hears a first event, so that there is a cursor to come back with. */
+  async open(): Promise<void> {
+    for (const username of ['in', 'out', 'local']) {
+      await this.#api('POST', '/inboxes', { username, client_id: username })
+    }
+    const { receiver } = this.#needs
+    if (receiver) await this.#api('POST', '/webhooks', { url: receiver.url, event_types: TYPES })
+    await this.listen()
+    await this.#deliver('<first@example.test>')
+    await this.until(() => this.#cursor !== undefined)
+  }
+
+  /** Subscribes where it was cut off. */
+  async listen(): Promise<void> {
+    const socket = await openSocket(`${this.#needs.place().url.replace('http', 'ws')}/v0`, this.#needs.key)
+    this.#socket = socket
+    socket.send({
+      type: 'subscribe',
+      event_types: TYPES,
+      ...(this.#cursor !== undefined && { after: this.#cursor }),
+    })
+    await socket.nextFrame((frame) => frame.type === 'subscribed')
+    void (async () => {
+      for (;;) {
+        const event = await socket.next()
+        this.heard.push(event)
+        this.#cursor = event.cursor
+        this.#wake()
+      }
+    })().catch(() => undefined) // ends with its socket
+    void socket.closed.then(({ code }) => {
+      if (code === DIED) return
+      this.closes.push(code)
+      void this.#comeBack()
+    })
+  }
+
+  /** Resolves when the subscriber's socket is closed. */
+  async cutOff(): Promise<void> {
+    await this.#socket!.closed
+  }
+
+  /** Resolves when every client has ended: with its first failure, or after `end`. */
+  async load({ senders, callers, onFailure }: Load): Promise<void> {
+    this.#isOver = false
+    const work = async (act: () => Promise<void>) => {
+      while (!this.#isOver) {
+        const isDone = await act().then(
+          () => true,
+          () => false,
+        )
+        if (!isDone && onFailure === 'end') return
+      }
+    }
+    const persistent = async (act: () => Promise<void>): Promise<void> => {
+      try {
+        await act()
+      } catch (error) {
+        if (onFailure === 'end' || this.wrongAnswers.length > 0) throw error
+        await delay(REPEAT_MS)
+        await persistent(act)
+      }
+    }
+    await Promise.all([
+      ...Array.from({ length: senders }, () =>
+        work(() => {
+          const id = `<${randomUUID()}@example.test>`
+          return persistent(() => this.#deliver(id))
+        }),
+      ),
+      ...Array.from({ length: callers }, () =>
+        work(() => {
+          const key = randomUUID()
+          return persistent(() => this.#send(key))
+        }),
+      ),
+    ])
+  }
+
+  /** Clients finish what they are at. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** Looks again whenever a client was told something. */
+  async until(fits: () => boolean): Promise<void> {
+    while (!fits()) {
+      await new Promise<void>((resolve) => {
+        this.#wakes.add(resolve)
+      })
+    }
+  }
+
+  /**
+   * Message-IDs and keys of what is there although its client was told that it failed. To be asked while nothing is in
+   * doubt, and before anything is repeated.
+   */
+  async falseFailures(): Promise<string[]> {
+    const [received, sent] = [
+      await this.#subjects('in@mail.localhost'),
+      await this.#subjects('out@mail.localhost', SENT),
+    ]
+    return [
+      ...[...this.#saidToFail.mails].filter((id) => received.has(id)),
+      ...[...this.#saidToFail.sends].filter((key) => sent.has(key)),
+    ]
+  }
+
+  /** What a sending host and a careful client do afterwards: the same again. */
+  async repeatUnacknowledged(): Promise<void> {
+    for (const id of [...this.#openMails.keys()]) await this.#deliver(id)
+    for (const key of [...this.#openSends]) await this.#send(key)
+  }
+
+  /** The queue has said of every send how it ended, its notice has arrived, and the subscriber has heard it. */
+  async settled(): Promise<void> {
+    const ends = ['message.delivered', 'message.held', 'message.bounced']
+    const isEnd = ({ event_type, message }: Frame) =>
+      ends.includes(event_type) || (event_type === 'message.received' && message.inbox_id === 'out@mail.localhost')
+    await this.until(() => this.heard.filter(isEnd).length >= this.sends.size * 4)
+  }
+
+  /** Nothing acknowledged is lost, nothing is there twice, every event is told once. */
+  async expectOneStory(): Promise<void> {
+    expect(this.wrongAnswers).toEqual([])
+    const once = (ids: Iterable<string>) => new Map([...ids].map((id) => [id, 1]))
+    expect(await this.#countById('in@mail.localhost')).toEqual(once(this.mails))
+    expect(await this.#countById('out@mail.localhost', SENT)).toEqual(once(this.sends))
+    const notices = await this.#countById('out@mail.localhost', '&labels=received', ({ in_reply_to }) => in_reply_to)
+    expect(notices).toEqual(once(this.sends)) // a bounce and its notice are one
+    expect(await this.#countById('local@mail.localhost')).toEqual(once(this.sends))
+
+    const events = await this.#logged()
+    const ids = events.map(({ event_id }) => event_id as string)
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
+    const counts: Record<string, number> = {}
+    for (const { event_type } of events) counts[event_type] = (counts[event_type] ?? 0) + 1
+    expect(counts).toEqual({
+      'message.received': this.mails.size + 2 * this.sends.size,
+      ...(this.sends.size > 0 && {
+        'message.sent': this.sends.size,
+        'message.delivered': this.sends.size,
+        'message.held': this.sends.size,
+        'message.bounced': this.sends.size,
+      }),
+    })
+    // In the log, and in what the subscriber that was cut off and came back has heard.
+    expect(this.heard.map(({ event_id }) => event_id)).toEqual(ids)
+    if (this.#needs.receiver) await this.#expectTold(this.#needs.receiver, ids)
+  }
+
+  /** A webhook may be told twice; then under the same id, in the same bytes. */
+  async #expectTold(receiver: Receiver, ids: readonly string[]): Promise<void> {
+    for (;;) {
+      const bodies = new Map<string, Set<string>>()
+      for (const { headers, body } of receiver.calls) {
+        const id = String(headers['webhook-id']).replace('msg_', 'evt_')
+        bodies.set(id, (bodies.get(id) ?? new Set()).add(body))
+      }
+      if (bodies.size >= ids.length) {
+        expect([...bodies.keys()].toSorted()).toEqual(ids.toSorted())
+        expect([...bodies.values()].filter((each) => each.size > 1)).toEqual([])
+        return
+      }
+      await receiver.count(receiver.calls.length + 1)
+    }
+  }
+
+  get figures(): string {
+    const { refused, unanswered, mails, sends, heard } = this
+    return (
+      `${mails.size} mails in, ${sends.size} sent, ${heard.length} events; refused ${refused.mails} mails and ` +
+      `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most; ${unanswered} got no answer`
+    )
+  }
+
+  async #comeBack(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.listen()
+      } catch {
+        await delay(REPEAT_MS) // the server says that it cannot, or is gone
+      }
+    }
+  }
+
+  async #deliver(id: string): Promise<void> {
+    const isFirstTry = !this.#openMails.has(id)
+    const text = this.#openMails.get(id) ?? this.#textFor(id)
+    this.#openMails.set(id, text)
+    const transport = createTransport({
+      host: '127.0.0.1',
+      port: this.#needs.place().smtpPort,
+      ignoreTLS: true,
+      connectionTimeout: 5_000,
+    })
+    const startedAt = performance.now()
+    try {
+      await transport.sendMail({
+        from: 'ann@example.test',
+        to: 'in@mail.localhost',
+        subject: id,
+        messageId: id,
+        date: new Date(0), // a repeated mail is the same mail
+        text,
+      })
+      this.mails.add(id)
+      this.#openMails.delete(id)
+      this.#saidToFail.mails.delete(id)
+    } catch (error) {
+      const { responseCode, response } = error as { responseCode?: number; response?: string }
+      if (responseCode === undefined) {
+        this.unanswered += 1
+        this.#saidToFail.mails.delete(id)
+      } else {
+        this.#noteRefusal('mails', startedAt)
+        if (isFirstTry) this.#saidToFail.mails.add(id)
+        if (!/^4(51|21) 4\.3\./.test(response ?? '')) this.wrongAnswers.push(`${id}: ${response}`)
+      }
+      throw error
+    } finally {
+      transport.close()
+      this.#wake()
+    }
+  }
+
+  async #send(key: string): Promise<void> {
+    const isFirstTry = !this.#openSends.has(key)
+    this.#openSends.add(key)
+    const startedAt = performance.now()
+    try {
+      const { status, headers, body } = await this.#api(
+        'POST',
+        '/inboxes/out@mail.localhost/messages/send',
+        { to: ['local@mail.localhost', 'far@example.test', 'nobody@mail.localhost'], subject: key, text: 'hello' },
+        { 'idempotency-key': key },
+      ).catch((error: unknown) => {
+        this.unanswered += 1
+        this.#saidToFail.sends.delete(key)
+        throw error
+      })
+      if (status === 409 && /still running/.test(body.message)) {
+        await delay(REPEAT_MS) // until the lease of the attempt that was cut off runs out
+        return await this.#send(key)
+      }
+      if (status === 200) {
+        this.sends.add(body.message_id)
+        this.#openSends.delete(key)
+        this.#saidToFail.sends.delete(key)
+        return
+      }
+      this.#noteRefusal('sends', startedAt)
+      if (isFirstTry) this.#saidToFail.sends.add(key)
+      const isRight = status === 503 && headers.get('retry-after') !== null
+      if (!isRight) this.wrongAnswers.push(`${key}: ${status} ${JSON.stringify(body)}`)
+      throw new Error(`send answered ${status}`)
+    } finally {
+      this.#wake()
+    }
+  }
+
+  #textFor(id: string): string {
+    return this.#needs.random() < 0.05 ? `${LARGE}\n`.repeat(5_000) : `mail ${id}`
+  }
+
+  #noteRefusal(what: 'mails' | 'sends', startedAt: number): void {
+    this.refused[what] += 1
+    this.refusalMaxMs = Math.max(this.refusalMaxMs, performance.now() - startedAt)
+  }
+
+  async #api(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers = {},
+  ): Promise<{ status: number; headers: Headers; body: Frame }> {
+    const response = await fetch(`${this.#needs.place().url}/v0${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#needs.key}`, 'content-type': 'application/json', ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, headers: response.headers, body: await response.json() }
+  }
+
+  /** The whole log, up to what the subscriber has heard. */
+  async #logged(): Promise<Frame[]> {
+    const log = await openSocket(`${this.#needs.place().url.replace('http', 'ws')}/v0`, this.#needs.key)
+    log.send({ type: 'subscribe', event_types: TYPES, after: 'earliest' })
+    const events: Frame[] = []
+    while (events.at(-1)?.cursor !== this.#cursor) events.push(await log.next())
+    log.close()
+    return events
+  }
+
+  /** How often each name occurs in the inbox. */
+  async #countById(
+    inbox: string,
+    filter = '',
+    nameOf: (message: Frame) => string = ({ message_id }) => message_id,
+  ): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
+    for await (const message of this.#messages(inbox, filter)) {
+      counts.set(nameOf(message), (counts.get(nameOf(message)) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  async #subjects(inbox: string, filter = ''): Promise<Set<string>> {
+    const subjects = new Set<string>()
+    for await (const { subject } of this.#messages(inbox, filter)) subjects.add(subject)
+    return subjects
+  }
+
+  async *#messages(inbox: string, filter: string): AsyncGenerator<Frame> {
+    let token: string | undefined
+    do {
+      const page = `limit=500${filter}${token ? `&page_token=${token}` : ''}`
+      const { body } = await this.#api('GET', `/inboxes/${inbox}/messages?${page}`)
+      yield* body.messages
+      token = body.next_page_token
+    } while (token)
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes) wake()
+    this.#wakes.clear()
+  }
+}

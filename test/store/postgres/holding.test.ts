@@ -1,0 +1,146 @@
+/**
+ * What one server keeps while it works with it, the other waits for. How the test knows: the second server's statement is
+ * seen waiting for a lock, and goes on when the first has committed.
+ */
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { confirm, holdInbox } from '../../../src/mail/access/access.ts'
+import type { Actor } from '../../../src/mail/access/actor.ts'
+import type { Tx } from '../../../src/store/schema.ts'
+import * as apiKeys from '../../../src/store/tables/api-keys.ts'
+import * as domains from '../../../src/store/tables/domains.ts'
+import * as idempotency from '../../../src/store/tables/idempotency.ts'
+import * as inboxes from '../../../src/store/tables/inboxes.ts'
+import * as secrets from '../../../src/store/tables/secrets.ts'
+import * as tenants from '../../../src/store/tables/tenants.ts'
+import { administrate } from '../../database.ts'
+import { type InboxIds, insertInbox } from '../rows.ts'
+import { databaseUrlOf, deferred, openTestStore, temporaryFolder } from '../test-store.ts'
+
+interface Rows extends InboxIds {
+  readonly domain_id: string
+  readonly key: Actor & { readonly kind: 'key' }
+}
+type Act = (tx: Tx, rows: Rows) => Promise<unknown>
+
+const system: Actor = { kind: 'system', name: 'test' }
+
+test.each<[what: string, holds: Act, waits: Act]>([
+  [
+    'a key is not deleted while something is done in its name',
+    (tx, { key }) => confirm(tx, key),
+    (tx, { key }) => apiKeys.remove(tx, key.apiKeyId),
+  ],
+  [
+    'a key is not narrowed while something is done in its name',
+    (tx, { key }) => confirm(tx, key),
+    (tx, { key }) => apiKeys.update(tx, key.apiKeyId, { permissions: '[]' }),
+  ],
+  [
+    'an inbox that is filed into is not filed into by the other',
+    (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
+    (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
+  ],
+  [
+    'nor deleted',
+    (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
+    (tx, { inbox_id }) => inboxes.update(tx, inbox_id, { deleting_at: tx.now }),
+  ],
+  [
+    'an inbox whose remains are removed is not touched by an outcome',
+    (tx, { inbox_id }) => inboxes.holdAny(tx, inbox_id),
+    (tx, { inbox_id }) => inboxes.holdAny(tx, inbox_id),
+  ],
+  [
+    'a pod that gets a key is not deleted',
+    (tx, { pod_id }) => tenants.keepPod(tx, pod_id),
+    (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
+  ],
+  [
+    'a pod that gets an inbox is not deleted',
+    (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
+    (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
+  ],
+  [
+    'of servers that start, one is first',
+    (tx, { domain_id }) => domains.holdById(tx, domain_id),
+    (tx, { domain_id }) => domains.holdById(tx, domain_id),
+  ],
+  [
+    'a key of idempotency that runs out is taken over by one',
+    (tx) => idempotency.hold(tx, 'organization', 'known'),
+    (tx) => idempotency.hold(tx, 'organization', 'known'),
+  ],
+])('%s', async (_what, holds, waits) => {
+  await using nodes = await startNodes()
+  const [isHeld, mayEnd] = [deferred(), deferred()]
+  const holding = nodes.one.transaction(async (tx) => {
+    await holds(tx, nodes.rows)
+    isHeld.resolve()
+    await mayEnd.promise
+  })
+  await isHeld.promise
+  const waiting = nodes.two.transaction((tx) => waits(tx, nodes.rows))
+  const isWaiting = async () => {
+    const { rows } = await administrate(
+      nodes.url,
+      `select count(*)::int as count from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    return rows[0].count as number
+  }
+  await expect.poll(isWaiting).toBe(1)
+  mayEnd.resolve()
+  await Promise.all([holding, waiting])
+})
+
+test('of two servers that make a secret at once, both use the same; one that replaces it replaces what it knew', async () => {
+  await using nodes = await startNodes()
+  const name = randomUUID()
+  const put = (store: typeof nodes.one, known: string | undefined, value: string) =>
+    store.transaction((tx) => secrets.replace(tx, 'tls', name, { known, value }))
+  const [one, two] = await Promise.all([put(nodes.one, undefined, 'of one'), put(nodes.two, undefined, 'of two')])
+  expect(one).toBe(two)
+  const [three, four] = await Promise.all([put(nodes.one, one, 'again of one'), put(nodes.two, one, 'again of two')])
+  expect(three).toBe(four)
+  expect(three).toContain('again')
+})
+
+async function startNodes() {
+  const folder = await temporaryFolder()
+  const [one, two] = [await openTestStore({ dataDir: folder.path }), await openTestStore({ dataDir: folder.path })]
+  const rows = await one.transaction(async (tx): Promise<Rows> => {
+    const ids = await insertInbox(tx)
+    const { domain_id } = (await inboxes.getById(tx, ids.inbox_id))!
+    const id = tx.newId()
+    const times = { created_at: tx.now, updated_at: tx.now }
+    await apiKeys.insert(tx, {
+      ...{ id, kind: 'bearer', organization_id: ids.organization_id, pod_id: null, inbox_id: null, name: 'key' },
+      ...{
+        prefix: '',
+        key_hash: id,
+        permissions: null,
+        is_root: 0,
+        created_by: 'test',
+        expires_at: null,
+        used_at: null,
+      },
+      ...times,
+    })
+    await idempotency.insert(tx, {
+      ...{ organization_id: 'organization', key: 'known', fingerprint: '', state: 'running', lease_until: 1 },
+      ...{ result: null, created_at: 1, completed_at: null },
+    })
+    return { ...ids, domain_id, key: { kind: 'key', apiKeyId: id, organizationId: ids.organization_id } }
+  })
+  return {
+    one,
+    two,
+    rows,
+    url: databaseUrlOf(folder.path)!,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one.close(), two.close()])
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * A connection that dies around COMMIT. How the test knows: a wire of ours between node and server is cut at the instant
+ * in question; what is stored is read past it, on another connection.
+ */
+import { expect, test } from 'vitest'
+import { isMailError } from '../../../src/errors.ts'
+import { openStore, type Store } from '../../../src/store/store.ts'
+import { administrate } from '../../database.ts'
+import { type Cut, PostgresProxy } from '../../postgres-proxy.ts'
+import { databaseUrlOf, event, insertOrganization, rejection, storeNeeds, temporaryFolder } from '../test-store.ts'
+
+test.each<[Cut, boolean]>([
+  ['before', false],
+  ['after', true],
+  ['silently', false],
+])('cut %s the commit: stored and told so is %s', async (cut, isKept) => {
+  await using world = await startWorld()
+  const result = world.add('a', cut)
+  if (isKept) await result
+  else expect(isMailError(await rejection(result), 'unavailable')).toBe(true)
+  expect(await world.stored()).toEqual(isKept ? ['a'] : [])
+  await world.add('b')
+  expect(await world.stored()).toEqual(isKept ? ['a', 'b'] : ['b'])
+  expect(await world.events()).toEqual(await world.stored())
+})
+
+test('cut while the commit is on its way, many times: who is told "kept" is stored, and nobody else', async () => {
+  await using world = await startWorld()
+  const kept: string[] = []
+  for (let round = 10; round < 30; round++) {
+    const results = await Promise.allSettled(
+      [`${round} a`, `${round} b`, `${round} c`].map((id) => world.add(id, 'at')),
+    )
+    for (const [index, { status }] of results.entries())
+      if (status === 'fulfilled') kept.push(`${round} ${'abc'[index]}`)
+  }
+  expect(await world.stored()).toEqual(kept)
+  expect(await world.events()).toEqual(kept)
+})
+
+test('all members of the group are told the same truth', async () => {
+  await using world = await startWorld()
+  const cut = world.proxy.cutNextCommit('after')
+  const results = await Promise.allSettled(['a', 'b', 'c'].map((id) => world.add(id)))
+  await cut
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled'])
+})
+
+test('while the server is away nobody is answered, others are refused, and the truth is told when it is back', async () => {
+  await using world = await startWorld({ transactionMs: 100, databaseRetryMaxMs: 50 })
+  let answer: string | undefined
+  const cut = world.proxy.cutNextCommit('after', { thenDown: true })
+  const lost = world.add('a').then(() => {
+    answer = 'kept'
+  })
+  await cut
+  const waiting = [await rejection(world.add('b')), await rejection(world.add('c'))]
+  expect(waiting.map((error) => isMailError(error, 'unavailable'))).toEqual([true, true])
+  expect(() => world.store.requireRoom()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+  expect(answer).toBeUndefined()
+
+  world.proxy.up()
+  await lost
+  expect(answer).toBe('kept')
+  world.store.requireRoom()
+  await world.add('d')
+  expect(await world.stored()).toEqual(['a', 'd'])
+})
+
+test('a server that stops before it knows says that it does not know, and stops', async () => {
+  await using world = await startWorld({ shutdownGraceMs: 50, databaseRetryMaxMs: 10 })
+  const cut = world.proxy.cutNextCommit('after', { thenDown: true })
+  const lost = rejection(world.add('a'))
+  await cut
+  world.store.expectClose()
+  expect(isMailError(await lost, 'outcome_unknown')).toBe(true)
+  await world.store.close()
+})
+
+// After a crash that lost the end of its log, PostgreSQL gives ids of lost transactions to others: "committed" is theirs.
+test('a transaction of the same id that is not ours does not count', async () => {
+  await using world = await startWorld()
+  await world.add('a')
+  // What such a crash would leave: the id says committed, the mark is an older one.
+  await administrate(
+    world.url,
+    `create function forget_mark() returns trigger language plpgsql as $$ begin new.number := 0; return new; end $$;
+     create trigger forget_mark before update on commit_marks for each row execute function forget_mark()`,
+  )
+  expect(isMailError(await rejection(world.add('b', 'after')), 'unavailable')).toBe(true)
+})
+
+async function startWorld(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}) {
+  const folder = await temporaryFolder()
+  const url = databaseUrlOf(folder.path)!
+  const proxy = await PostgresProxy.open(url)
+  const needs = storeNeeds({ dataDir: folder.path, limits })
+  const store: Store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
+  return {
+    store,
+    proxy,
+    url,
+    add(id: string, cut?: Cut): Promise<void> {
+      if (cut !== undefined) void proxy.cutNextCommit(cut)
+      return store.transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        tx.append(event(id))
+      })
+    },
+    async stored(): Promise<string[]> {
+      const { rows } = await administrate(url, 'select id from organizations order by id')
+      return rows.map(({ id }) => id)
+    },
+    async events(): Promise<string[]> {
+      const { rows } = await administrate(url, 'select type from events order by seq')
+      return rows.map(({ type }) => type)
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close()
+      await proxy[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,268 @@
+/** Two stores on one database: they wait for one another, run again, and hear of each other's commits. */
+import { expect, test } from 'vitest'
+import { isMailError } from '../../../src/errors.ts'
+import type { Tx } from '../../../src/store/schema.ts'
+import { migrateDatabase } from '../../../src/store/store.ts'
+import * as contents from '../../../src/store/tables/contents.ts'
+import * as idempotency from '../../../src/store/tables/idempotency.ts'
+import * as inboxes from '../../../src/store/tables/inboxes.ts'
+import { administrate } from '../../database.ts'
+import { insertContent, insertInbox, insertMessage } from '../rows.ts'
+import {
+  databaseUrlOf,
+  deferred,
+  event,
+  insertOrganization,
+  loggedEvents,
+  openTestStore,
+  organizationIds,
+  rejection,
+  storeNeeds,
+  type TestStore,
+  temporaryFolder,
+} from '../test-store.ts'
+
+test('two servers that start on an empty database at once migrate it once', async () => {
+  await using folder = await temporaryFolder({ isMigrated: false })
+  const needs = storeNeeds({ dataDir: folder.path })
+  const runs = await Promise.all([migrateDatabase(needs), migrateDatabase(needs)])
+  expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1, 2], []])
+})
+
+// "cached plan must not change result type": every statement that an older server had prepared failed until it reconnected.
+test('a server goes on while a newer one changes a table', async () => {
+  await using nodes = await startNodes()
+  const read = () => nodes.one.db.selectFrom('organizations').selectAll().execute()
+  const write = (id: string) =>
+    nodes.one.transaction(async (tx) => {
+      await tx.selectFrom('organizations').selectAll().execute()
+      await insertOrganization(tx, id)
+    })
+  await read()
+  await write('a')
+  await administrate(nodes.url, 'alter table organizations add column extra text')
+  expect(await read()).toMatchObject([{ id: 'a' }])
+  await write('b')
+  expect(await read()).toMatchObject([{ id: 'a' }, { id: 'b' }])
+})
+
+test('both have the same epoch', async () => {
+  await using nodes = await startNodes()
+  expect(nodes.one.epoch).toBe(nodes.two.epoch)
+})
+
+test('numbers of events are drawn in the order of commits, without a gap, whichever server commits', async () => {
+  await using nodes = await startNodes()
+  const seen: number[] = []
+  let isOver = false
+  const reader = (async () => {
+    while (!isOver) {
+      const rows = await nodes.one.db
+        .selectFrom('events')
+        .select('seq')
+        .where('seq', '>', seen.at(-1) ?? 0)
+        .orderBy('seq')
+        .execute()
+      seen.push(...rows.map(({ seq }) => seq))
+    }
+  })()
+  const write = async (store: TestStore) => {
+    for (let round = 0; round < 100; round++) await store.transaction(async (tx) => tx.append(event('tick')))
+  }
+  await Promise.all([write(nodes.one), write(nodes.two), write(nodes.one), write(nodes.two)])
+  isOver = true
+  await reader
+  const { length } = await loggedEvents(nodes.one)
+  expect(length).toBe(400)
+  // A reader that had seen 6 before 5 was there would have passed it over.
+  expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1))
+})
+
+test('two that hold the same inboxes in opposite order both get through', async () => {
+  await using nodes = await startNodes()
+  const [a, b] = await nodes.one.transaction(async (tx) => [await insertInbox(tx), await insertInbox(tx)] as const)
+  let runs = 0
+  const [oneHas, twoHas] = [deferred(), deferred()]
+  const hold = async (tx: Tx, ids: readonly string[], has: { resolve(): void }) => {
+    runs += 1
+    for (const id of ids) {
+      await inboxes.holdById(tx, id)
+      await inboxes.addCounts(tx, id, { messages: 1, unread: 0, threads: 0, bytes: 0 })
+      has.resolve()
+      await Promise.all([oneHas.promise, twoHas.promise]) // each has its first, and wants the other's
+    }
+  }
+  await Promise.all([
+    nodes.one.transaction((tx) => hold(tx, [a.inbox_id, b.inbox_id], oneHas)),
+    nodes.two.transaction((tx) => hold(tx, [b.inbox_id, a.inbox_id], twoHas)),
+  ])
+  const rows = await nodes.one.db.selectFrom('inboxes').select('message_count').execute()
+  expect(rows).toEqual([{ message_count: 2 }, { message_count: 2 }])
+  expect(runs).toBeGreaterThan(2) // one of the two was run again
+})
+
+test('whoever waits for a row behind others of its group lets them commit first', async () => {
+  await using nodes = await startNodes({ lockWaitMs: 5_000 })
+  const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
+  const [isHeld, mayEnd] = [deferred(), deferred()]
+  const holding = nodes.one.transaction(async (tx) => {
+    await inboxes.holdById(tx, inbox.inbox_id)
+    isHeld.resolve()
+    await mayEnd.promise
+  })
+  await isHeld.promise
+
+  let isLate = false
+  const late = () =>
+    nodes.two.transaction(async (tx) => {
+      await inboxes.holdById(tx, inbox.inbox_id)
+      isLate = true
+    })
+  const [first, second] = [nodes.two.transaction((tx) => insertOrganization(tx, 'a')), late()]
+  await first // while the inbox is still held
+  expect(isLate).toBe(false)
+  mayEnd.resolve()
+  await Promise.all([holding, second])
+  expect(isLate).toBe(true)
+})
+
+test('a row that another server never lets go of is waited for a bounded time, and others go on', async () => {
+  await using nodes = await startNodes({ lockWaitMs: 50, transactionRerunsMax: 2 })
+  const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
+  const [isHeld, mayEnd] = [deferred(), deferred()]
+  const holding = nodes.one.transaction(async (tx) => {
+    await inboxes.holdById(tx, inbox.inbox_id)
+    isHeld.resolve()
+    await mayEnd.promise
+  })
+  await isHeld.promise
+
+  let runs = 0
+  const stuck = rejection(
+    nodes.two.transaction(async (tx) => {
+      runs += 1
+      await inboxes.holdById(tx, inbox.inbox_id)
+    }),
+  )
+  await nodes.two.transaction((tx) => insertOrganization(tx, 'other'))
+  expect(isMailError(await stuck, 'unavailable')).toBe(true)
+  expect(runs).toBe(4) // once behind the other, where it does not wait and is not counted
+  mayEnd.resolve()
+  await holding
+})
+
+test('of two that take the same name at once, the second is run again and sees the first', async () => {
+  await using nodes = await startNodes()
+  const [oneHas, twoRan] = [deferred(), deferred()]
+  const take = async (tx: Tx, id: string, then: () => Promise<void>) => {
+    const known = await tx.selectFrom('organizations').select('id').where('id', '=', id).executeTakeFirst()
+    await then()
+    if (known) return 'found'
+    await insertOrganization(tx, id)
+    return 'made'
+  }
+  const results = await Promise.all([
+    nodes.one.transaction((tx) =>
+      take(tx, 'name', async () => {
+        oneHas.resolve()
+        await twoRan.promise
+      }),
+    ),
+    oneHas.promise.then(() => nodes.two.transaction((tx) => take(tx, 'name', async () => twoRan.resolve()))),
+  ])
+  expect(results.toSorted()).toEqual(['found', 'made'])
+  expect(await organizationIds(nodes.one)).toEqual(['name'])
+})
+
+test('a name that is taken for good is told as such', async () => {
+  await using nodes = await startNodes()
+  await nodes.one.transaction((tx) => insertOrganization(tx, 'name'))
+  const error = await rejection(nodes.two.transaction((tx) => insertOrganization(tx, 'name')))
+  expect(nodes.two.dialect.isUniqueViolation(error)).toBe(true)
+})
+
+test('a key of idempotency is held by one of two', async () => {
+  await using nodes = await startNodes()
+  const row = { organization_id: 'o', key: 'k', fingerprint: '', state: 'running' as const, result: null }
+  const take = (store: TestStore, lease_until: number) =>
+    store.transaction(async (tx) => {
+      const known = await idempotency.hold(tx, 'o', 'k')
+      if (known) return known.lease_until
+      await idempotency.insert(tx, { ...row, lease_until, created_at: tx.now, completed_at: null })
+      return lease_until
+    })
+  const [one, two] = await Promise.all([take(nodes.one, 1), take(nodes.two, 2)])
+  expect(one).toBe(two)
+})
+
+// Each saw the other's message, which was just being removed, and left the bytes to nobody.
+test('content that two inboxes share goes with the second of two messages that are removed at once', async () => {
+  await using nodes = await startNodes()
+  const [contentId, ids] = await nodes.one.transaction(async (tx) => {
+    const contentId = await insertContent(tx)
+    const messages = [await insertMessage(tx, await insertInbox(tx)), await insertMessage(tx, await insertInbox(tx))]
+    const ids = messages.map(({ id }) => id)
+    await tx.updateTable('messages').set({ content_id: contentId }).where('id', 'in', ids).execute()
+    return [contentId, ids] as const
+  })
+  const [oneRemoved, twoRemoved] = [deferred(), deferred()]
+  const both = Promise.all([oneRemoved.promise, twoRemoved.promise])
+  const remove = (store: TestStore, id: string, removed: { resolve(): void }) =>
+    store.transaction(async (tx) => {
+      await tx.deleteFrom('messages').where('id', '=', id).execute()
+      removed.resolve()
+      await both
+      await contents.removeUnused(tx, [contentId])
+    })
+  await Promise.all([remove(nodes.one, ids[0]!, oneRemoved), remove(nodes.two, ids[1]!, twoRemoved)])
+  expect(await contents.getPlace(nodes.one.db, contentId)).toBeUndefined()
+})
+
+test('a commit rings on the other server, and on its own without a detour', async () => {
+  await using nodes = await startNodes()
+  const heard = { one: ring(nodes.one), two: ring(nodes.two) }
+  const ids = Array.from({ length: 20 }, (_, index) => `organization-${index + 10}`)
+  for (const id of ids) await nodes.one.transaction((tx) => insertOrganization(tx, id))
+  await heard.two.promise
+  await expect.poll(() => organizationIds(nodes.two)).toEqual(ids)
+  expect(heard.one.count - ids.length).toBeLessThanOrEqual(1) // the start of the other may be heard late
+})
+
+test('a listening connection that was lost is opened again, and rings once for what it may have missed', async () => {
+  await using nodes = await startNodes()
+  const again = [ring(nodes.one), ring(nodes.two)]
+  await administrate(
+    nodes.url,
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and application_name = 'martlet' and query ~ '^listen|notify'`,
+  )
+  await Promise.all(again.map(({ promise }) => promise))
+  const heard = ring(nodes.two)
+  await nodes.one.transaction((tx) => insertOrganization(tx, 'a'))
+  await heard.promise
+})
+
+function ring(store: TestStore): { promise: Promise<void>; count: number } {
+  const { promise, resolve } = deferred()
+  const heard = { promise, count: 0 }
+  store.onCommit(() => {
+    heard.count += 1
+    resolve()
+  })
+  return heard
+}
+
+async function startNodes(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}) {
+  const folder = await temporaryFolder()
+  const one = await openTestStore({ dataDir: folder.path, limits })
+  const two = await openTestStore({ dataDir: folder.path, limits })
+  return {
+    one,
+    two,
+    url: databaseUrlOf(folder.path)!,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one.close(), two.close()])
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,511 @@
+create table api_keys (
+  id text collate "C" not null,
+  kind text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  name text collate "C" not null,
+  prefix text collate "C" not null,
+  key_hash text collate "C" not null,
+  permissions text collate "C",
+  is_root integer not null,
+  created_by text collate "C" not null,
+  expires_at bigint,
+  used_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  UNIQUE (key_hash),
+  PRIMARY KEY (id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX api_keys_by_inbox ON public.api_keys USING btree (inbox_id, created_at, id) WHERE (inbox_id IS NOT NULL);
+CREATE INDEX api_keys_by_organization ON public.api_keys USING btree (organization_id, created_at, id);
+CREATE INDEX api_keys_by_pod ON public.api_keys USING btree (pod_id, created_at, id) WHERE (pod_id IS NOT NULL);
+
+create table attachments (
+  id text collate "C" not null,
+  content_id text collate "C" not null,
+  position integer not null,
+  filename text collate "C",
+  content_type text collate "C" not null,
+  disposition text collate "C" not null,
+  cid text collate "C",
+  transfer_encoding text collate "C" not null,
+  offset_bytes bigint not null,
+  length_bytes bigint not null,
+  size_bytes bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id) ON DELETE CASCADE
+);
+CREATE INDEX attachments_by_content ON public.attachments USING btree (content_id, "position");
+
+create table commit_marks (
+  writer text not null,
+  number bigint not null,
+  marked_at timestamp with time zone not null,
+  PRIMARY KEY (writer)
+);
+
+create table contents (
+  id text collate "C" not null,
+  size_bytes bigint not null,
+  sha256 text collate "C" not null,
+  blob_key text collate "C",
+  parsed_blob_key text collate "C",
+  created_at bigint not null,
+  parsed bytea,
+  bytes bytea,
+  PRIMARY KEY (id)
+);
+CREATE INDEX contents_by_blob ON public.contents USING btree (blob_key) WHERE (blob_key IS NOT NULL);
+CREATE INDEX contents_by_parsed_blob ON public.contents USING btree (parsed_blob_key) WHERE (parsed_blob_key IS NOT NULL);
+
+create table deliveries (
+  id text collate "C" not null,
+  recipient_id text collate "C" not null,
+  attempt integer not null,
+  target text collate "C" not null,
+  outcome text collate "C" not null,
+  code integer,
+  enhanced_code text collate "C",
+  reply text collate "C",
+  started_at bigint not null,
+  ended_at bigint not null,
+  remote text collate "C",
+  tls text collate "C",
+  PRIMARY KEY (id),
+  FOREIGN KEY (recipient_id) REFERENCES recipients(id) ON DELETE CASCADE
+);
+CREATE INDEX deliveries_by_recipient ON public.deliveries USING btree (recipient_id, attempt);
+
+create table domains (
+  id text collate "C" not null,
+  organization_id text collate "C",
+  pod_id text collate "C",
+  domain text collate "C" not null,
+  status text collate "C" not null,
+  dkim_selector text collate "C" not null,
+  deleting_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  UNIQUE (domain),
+  PRIMARY KEY (id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX domains_by_organization ON public.domains USING btree (organization_id, created_at, id);
+
+create table event_consumers (
+  name text collate "C" not null,
+  cursor_seq bigint not null,
+  PRIMARY KEY (name)
+);
+
+create table event_log (
+  id integer not null,
+  epoch text collate "C" not null,
+  last_seq bigint not null,
+  floor_seq bigint not null,
+  PRIMARY KEY (id),
+  CHECK ((id = 1))
+);
+
+create table events (
+  seq bigint not null,
+  event_id text collate "C" not null,
+  at bigint not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  type text collate "C" not null,
+  visibility text collate "C" not null,
+  actor text collate "C" not null,
+  message_id text collate "C",
+  payload text collate "C" not null,
+  PRIMARY KEY (seq)
+);
+CREATE INDEX events_by_inbox ON public.events USING btree (inbox_id, seq) WHERE (inbox_id IS NOT NULL);
+
+create table idempotency_keys (
+  organization_id text collate "C" not null,
+  key text collate "C" not null,
+  fingerprint text collate "C" not null,
+  state text collate "C" not null,
+  lease_until bigint,
+  result text collate "C",
+  created_at bigint not null,
+  completed_at bigint,
+  PRIMARY KEY (organization_id, key)
+);
+CREATE INDEX idempotency_keys_by_age ON public.idempotency_keys USING btree (created_at);
+
+create table inboxes (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  domain_id text collate "C" not null,
+  address text collate "C" not null,
+  display_name text collate "C",
+  client_id text collate "C",
+  metadata text collate "C",
+  status text collate "C" not null,
+  message_count bigint not null,
+  unread_count bigint not null,
+  thread_count bigint not null,
+  size_bytes bigint not null,
+  deleting_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  UNIQUE (address),
+  PRIMARY KEY (id),
+  FOREIGN KEY (domain_id) REFERENCES domains(id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  FOREIGN KEY (pod_id) REFERENCES pods(id)
+);
+CREATE INDEX inboxes_by_domain ON public.inboxes USING btree (domain_id);
+CREATE INDEX inboxes_by_organization ON public.inboxes USING btree (organization_id, created_at, id);
+CREATE INDEX inboxes_by_pod ON public.inboxes USING btree (pod_id, created_at, id);
+CREATE UNIQUE INDEX inboxes_client_id ON public.inboxes USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
+
+create table jobs (
+  id text collate "C" not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  payload text collate "C" not null,
+  run_at bigint not null,
+  attempts integer not null,
+  lease_owner text collate "C",
+  lease_until bigint,
+  last_error text collate "C",
+  created_at bigint not null,
+  PRIMARY KEY (id)
+);
+CREATE INDEX jobs_due ON public.jobs USING btree (run_at, id);
+CREATE UNIQUE INDEX jobs_key ON public.jobs USING btree (kind, key);
+
+create table mailbox_entries (
+  mailbox_id text collate "C" not null,
+  uid bigint not null,
+  item_kind text collate "C" not null,
+  item_id text collate "C" not null,
+  internal_date bigint not null,
+  is_deleted integer not null,
+  modseq bigint not null,
+  PRIMARY KEY (mailbox_id, uid),
+  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id) ON DELETE CASCADE
+);
+CREATE INDEX mailbox_entries_by_item ON public.mailbox_entries USING btree (item_id, mailbox_id);
+CREATE INDEX mailbox_entries_by_modseq ON public.mailbox_entries USING btree (mailbox_id, modseq);
+
+create table mailbox_tombstones (
+  mailbox_id text collate "C" not null,
+  uid bigint not null,
+  modseq bigint not null,
+  PRIMARY KEY (mailbox_id, uid),
+  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id) ON DELETE CASCADE
+);
+CREATE INDEX mailbox_tombstones_by_modseq ON public.mailbox_tombstones USING btree (mailbox_id, modseq);
+
+create table mailboxes (
+  id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  name text collate "C" not null,
+  uid_validity bigint not null,
+  uid_next bigint not null,
+  highest_modseq bigint not null,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+CREATE UNIQUE INDEX mailboxes_name ON public.mailboxes USING btree (inbox_id, name);
+
+create table message_addresses (
+  message_id text collate "C" not null,
+  kind text collate "C" not null,
+  position integer not null,
+  address text collate "C" not null,
+  name text collate "C",
+  PRIMARY KEY (message_id, kind, "position"),
+  FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE
+);
+
+create table message_labels (
+  message_id text collate "C" not null,
+  label text collate "C" not null,
+  PRIMARY KEY (message_id, label),
+  FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE
+);
+
+create table messages (
+  number bigint not null generated always as identity,
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  thread_id text collate "C" not null,
+  content_id text collate "C" not null,
+  api_message_id text collate "C" not null,
+  api_message_id_hash text collate "C" not null,
+  header_message_id text collate "C",
+  header_message_id_hash text collate "C",
+  fingerprint text collate "C" not null,
+  subject text collate "C",
+  preview text collate "C",
+  in_reply_to text collate "C",
+  references_list text collate "C",
+  envelope_sender text collate "C",
+  envelope_recipient text collate "C",
+  size_bytes bigint not null,
+  hidden integer not null,
+  authentication text collate "C" not null,
+  verified_domain text collate "C",
+  modseq bigint not null,
+  timestamp bigint not null,
+  created_at bigint not null,
+  updated_at bigint not null,
+  UNIQUE (id),
+  PRIMARY KEY (number),
+  FOREIGN KEY (content_id) REFERENCES contents(id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id),
+  FOREIGN KEY (thread_id) REFERENCES threads(id)
+);
+CREATE UNIQUE INDEX messages_api_id ON public.messages USING btree (inbox_id, api_message_id_hash);
+CREATE INDEX messages_by_content ON public.messages USING btree (content_id);
+CREATE INDEX messages_by_header_id ON public.messages USING btree (inbox_id, header_message_id_hash) WHERE (header_message_id_hash IS NOT NULL);
+CREATE INDEX messages_by_inbox ON public.messages USING btree (inbox_id, "timestamp", id, hidden);
+CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number);
+CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);
+
+create table messages_text (
+  number bigint not null,
+  inbox_id text collate "C" not null,
+  subject text collate "C" not null,
+  addresses text collate "C" not null,
+  body text collate "C" not null,
+  PRIMARY KEY (number)
+);
+CREATE INDEX messages_text_by_inbox ON public.messages_text USING btree (inbox_id, number);
+CREATE INDEX messages_text_trigrams ON public.messages_text USING gin (subject gin_trgm_ops, addresses gin_trgm_ops, body gin_trgm_ops);
+
+create table organizations (
+  id text collate "C" not null,
+  name text collate "C",
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (id)
+);
+
+create table pods (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  name text collate "C" not null,
+  client_id text collate "C",
+  is_default integer not null,
+  inbox_count bigint not null,
+  deleting_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX pods_by_organization ON public.pods USING btree (organization_id, created_at, id);
+CREATE UNIQUE INDEX pods_client_id ON public.pods USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
+CREATE UNIQUE INDEX pods_default ON public.pods USING btree (organization_id) WHERE (is_default = 1);
+
+create table recipients (
+  id text collate "C" not null,
+  submission_id text collate "C" not null,
+  message_id text collate "C",
+  position integer not null,
+  address text collate "C" not null,
+  domain text collate "C" not null,
+  state text collate "C" not null,
+  attempts integer not null,
+  next_attempt_at bigint not null,
+  lease_owner text collate "C",
+  lease_until bigint,
+  last_code integer,
+  last_enhanced_code text collate "C",
+  last_reply text collate "C",
+  created_at bigint not null,
+  updated_at bigint not null,
+  organization_id text collate "C",
+  inbox_id text collate "C",
+  route text collate "C",
+  delay_told_at bigint,
+  released_at bigint,
+  PRIMARY KEY (id),
+  FOREIGN KEY (submission_id) REFERENCES submissions(id) ON DELETE CASCADE
+);
+CREATE INDEX recipients_by_lane ON public.recipients USING btree (domain, next_attempt_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX recipients_by_message ON public.recipients USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX recipients_by_submission ON public.recipients USING btree (submission_id, "position");
+CREATE INDEX recipients_due ON public.recipients USING btree (next_attempt_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX recipients_waiting ON public.recipients USING btree (organization_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
+CREATE INDEX recipients_waiting_by_inbox ON public.recipients USING btree (inbox_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
+
+create table rollups (
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  hour bigint not null,
+  metric text collate "C" not null,
+  count bigint not null,
+  PRIMARY KEY (inbox_id, hour, metric)
+);
+CREATE INDEX rollups_by_age ON public.rollups USING btree (hour);
+CREATE INDEX rollups_by_organization ON public.rollups USING btree (organization_id, hour);
+
+create table schema_migrations (
+  number integer not null,
+  name text collate "C" not null,
+  applied_at bigint not null,
+  PRIMARY KEY (number)
+);
+
+create table secrets (
+  kind text collate "C" not null,
+  name text collate "C" not null,
+  value text collate "C" not null,
+  created_at bigint not null,
+  PRIMARY KEY (kind, name)
+);
+
+create table submissions (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  inbox_id text collate "C",
+  message_id text collate "C",
+  content_id text collate "C" not null,
+  kind text collate "C" not null,
+  envelope_sender text collate "C" not null,
+  verp_token text collate "C" not null,
+  dkim_selector text collate "C",
+  smtputf8 integer not null,
+  created_at bigint not null,
+  UNIQUE (verp_token),
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX submissions_by_content ON public.submissions USING btree (content_id);
+CREATE INDEX submissions_by_message ON public.submissions USING btree (message_id) WHERE (message_id IS NOT NULL);
+
+create table thread_labels (
+  thread_id text collate "C" not null,
+  label text collate "C" not null,
+  message_count bigint not null,
+  PRIMARY KEY (thread_id, label),
+  FOREIGN KEY (thread_id) REFERENCES threads(id) ON DELETE CASCADE
+);
+
+create table thread_participants (
+  thread_id text collate "C" not null,
+  kind text collate "C" not null,
+  address text collate "C" not null,
+  display text collate "C" not null,
+  message_count bigint not null,
+  PRIMARY KEY (thread_id, kind, address),
+  FOREIGN KEY (thread_id) REFERENCES threads(id) ON DELETE CASCADE
+);
+
+create table thread_references (
+  inbox_id text collate "C" not null,
+  message_id_hash text collate "C" not null,
+  thread_id text collate "C" not null,
+  PRIMARY KEY (inbox_id, message_id_hash),
+  FOREIGN KEY (thread_id) REFERENCES threads(id) ON DELETE CASCADE
+);
+CREATE INDEX thread_references_by_thread ON public.thread_references USING btree (thread_id);
+
+create table threads (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  subject text collate "C",
+  preview text collate "C",
+  last_message_id text collate "C" not null,
+  message_count bigint not null,
+  visible_count bigint not null,
+  size_bytes bigint not null,
+  hidden integer not null,
+  timestamp bigint not null,
+  received_timestamp bigint,
+  sent_timestamp bigint,
+  deleting_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+CREATE INDEX threads_by_inbox ON public.threads USING btree (inbox_id, "timestamp", id, hidden);
+CREATE INDEX threads_by_organization ON public.threads USING btree (organization_id, "timestamp", id, hidden);
+CREATE INDEX threads_by_pod ON public.threads USING btree (pod_id, "timestamp", id, hidden);
+
+create table webhook_attempts (
+  id text collate "C" not null,
+  delivery_id text collate "C" not null,
+  attempt integer not null,
+  outcome text collate "C" not null,
+  code integer,
+  response text collate "C",
+  error text collate "C",
+  started_at bigint not null,
+  ended_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_attempts_by_delivery ON public.webhook_attempts USING btree (delivery_id, attempt);
+
+create table webhook_deliveries (
+  id text collate "C" not null,
+  webhook_id text collate "C" not null,
+  seq bigint not null,
+  event_id text collate "C" not null,
+  event_type text collate "C" not null,
+  state text collate "C" not null,
+  attempts integer not null,
+  next_attempt_at bigint not null,
+  lease_owner text collate "C",
+  lease_until bigint,
+  body text collate "C",
+  last_code integer,
+  last_error text collate "C",
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree (created_at);
+CREATE INDEX webhook_deliveries_by_lane ON public.webhook_deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE UNIQUE INDEX webhook_deliveries_event ON public.webhook_deliveries USING btree (webhook_id, seq);
+
+create table webhooks (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  client_id text collate "C",
+  url text collate "C" not null,
+  profile text collate "C" not null,
+  event_types text collate "C",
+  pod_ids text collate "C",
+  inbox_ids text collate "C",
+  headers text collate "C",
+  secret text collate "C" not null,
+  is_enabled integer not null,
+  cursor_seq bigint not null,
+  created_at bigint not null,
+  updated_at bigint not null,
+  failing_since bigint,
+  disabled_reason text collate "C",
+  permissions text collate "C",
+  deleting_at bigint,
+  PRIMARY KEY (id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX webhooks_by_inbox ON public.webhooks USING btree (inbox_id, created_at, id) WHERE (inbox_id IS NOT NULL);
+CREATE INDEX webhooks_by_organization ON public.webhooks USING btree (organization_id, created_at, id);
+CREATE INDEX webhooks_by_pod ON public.webhooks USING btree (pod_id, created_at, id) WHERE (pod_id IS NOT NULL);
+CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);

@@ -1,0 +1,106 @@
+/** What one of the databases takes otherwise than the other: each would make one mail fail for ever. */
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { participants } from '../../src/mail/messages/filing.ts'
+import * as contents from '../../src/store/tables/contents.ts'
+import * as inboxes from '../../src/store/tables/inboxes.ts'
+import * as threads from '../../src/store/tables/threads.ts'
+import { insertInbox, insertMessage } from './rows.ts'
+import { openTestStore } from './test-store.ts'
+
+test.each([
+  ['NUL', 'before\0behind'],
+  ['half of a pair', 'before\ud800behind'],
+  ['every kind of quote and escape', `'"\\ \\' $1 ? :name %s \\u0000 e'\\n'`],
+  ['the end of Unicode', '\u{10ffff}\ufffe\uffff'],
+])('text with %s is stored, and found again by the same text', async (_what, text) => {
+  await using store = await openTestStore()
+  const ids = await store.transaction(async (tx) => {
+    const ids = await insertInbox(tx)
+    await tx
+      .updateTable('inboxes')
+      .set({ display_name: text, metadata: JSON.stringify({ text }) })
+      .execute()
+    return ids
+  })
+  const row = (await inboxes.getById(store.db, ids.inbox_id))!
+  expect(row.display_name).toMatch(/^.*$/su)
+  expect(JSON.parse(row.metadata!).text.length).toBe(text.length)
+  const found = await store.db.selectFrom('inboxes').select('id').where('display_name', '=', text).execute()
+  expect(found).toEqual([{ id: ids.inbox_id }])
+})
+
+test('bytes come back as they were', async () => {
+  await using store = await openTestStore()
+  const bytes = Buffer.concat([Buffer.from([0, 255, 0, 92, 120]), randomBytes(100_000)])
+  const id = await store.transaction(async (tx) => {
+    const row = { id: tx.newId(), size_bytes: bytes.length, sha256: '', blob_key: null, parsed_blob_key: null }
+    await contents.insert(tx, { ...row, bytes, parsed: null, created_at: tx.now }, [])
+    return row.id
+  })
+  expect(Buffer.from((await contents.getBytes(store.db, id))!)).toEqual(bytes)
+})
+
+test('times, sizes, numbers and counts are numbers', async () => {
+  await using store = await openTestStore()
+  const far = Number.MAX_SAFE_INTEGER
+  await store.transaction(async (tx) => {
+    const { inbox_id } = await insertInbox(tx)
+    await inboxes.addCounts(tx, inbox_id, { messages: 1, unread: 0, threads: 0, bytes: far })
+  })
+  const { fn } = store.db
+  const row = await store.db
+    .selectFrom('inboxes')
+    .select(['size_bytes', fn.countAll().as('count'), fn.sum('message_count').as('sum')])
+    .groupBy('size_bytes')
+    .executeTakeFirst()
+  expect(row).toEqual({ size_bytes: far, count: 1, sum: 1 })
+})
+
+test('text is ordered by code point', async () => {
+  await using store = await openTestStore()
+  const labels = ['a', 'B', 'ä', 'Z', '_', '-', 'b', '験', '1'].toSorted()
+  const found = await store.transaction(async (tx) => {
+    const { id } = await insertMessage(tx, await insertInbox(tx))
+    await tx
+      .insertInto('message_labels')
+      .values(labels.map((label) => ({ message_id: id, label })))
+      .execute()
+    return tx.selectFrom('message_labels').select('label').orderBy('label').execute()
+  })
+  expect(found.map(({ label }) => label)).toEqual(labels)
+})
+
+// An index key has at most 2,704 bytes on PostgreSQL.
+test('a participant whose address is longer than an index key is kept, and leaves with the message', async () => {
+  await using store = await openTestStore()
+  const address = `${randomBytes(5_000).toString('base64')}@example.test`
+  const everyone = participants([{ message_id: 'm', kind: 'from', position: 0, address, name: null }])
+  const thread = await store.transaction(async (tx) => {
+    const { id } = await insertMessage(tx, await insertInbox(tx))
+    const { thread_id } = await tx
+      .selectFrom('messages')
+      .select('thread_id')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    await threads.addParticipants(tx, thread_id, everyone, 1)
+    return thread_id
+  })
+  expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toMatchObject([{ display: address }])
+  await store.transaction((tx) => threads.addParticipants(tx, thread, everyone, -1))
+  expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toEqual([])
+})
+
+test('a text of megabytes is indexed by its beginning', async () => {
+  await using store = await openTestStore()
+  const body = `needle ${randomBytes(2_000_000).toString('base64')}`
+  const inbox = await store.transaction(async (tx) => {
+    const inbox = await insertInbox(tx)
+    const { number } = await insertMessage(tx, inbox)
+    await store.dialect.indexText(tx, number, { subject: body, addresses: body, body })
+    return inbox
+  })
+  const anyOf = [{ columns: ['body'] as const, allOf: ['needle'] }]
+  const search = { inboxId: inbox.inbox_id, anyOf, limit: 10, scanRowsMax: 100 }
+  expect((await store.dialect.searchText(store.db, search)).messages).toHaveLength(1)
+})
