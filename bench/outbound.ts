@@ -30,7 +30,11 @@ if (!existsSync(SINK)) throw new Error(`${SINK} is not there: it comes with Post
 const zones: Zones = { 'mx.test': { A: ['127.0.0.1'] } }
 for (const domain of DOMAINS) zones[domain] = { MX: [{ preference: 10, exchange: 'mx.test' }] }
 const dns = await startDns(zones)
-const sink = spawn(SINK, ['-4', `inet:127.0.0.1:${SINK_PORT}`, '1024'], { stdio: 'inherit' })
+const sink = spawn(
+  SINK,
+  [...(process.getuid?.() === 0 ? ['-u', 'nobody'] : []), '-4', `inet:127.0.0.1:${SINK_PORT}`, '1024'],
+  { stdio: 'inherit' },
+)
 await untilOpen(SINK_PORT)
 const holding = await startBenchServer()
 const sending = await startBenchServer({
