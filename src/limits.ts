@@ -221,7 +221,7 @@ export const limits = {
     default: 4 * HOUR,
     unit: 'milliseconds',
     sentence:
-      'Age at which the sender is sent a notice that its mail is late; with the last attempt before it, when the next one comes only later.',
+      'Age at which the sender is sent a notice that its mail is late; an attempt is made then, whenever the next one would be.',
   },
   noticeHeaderBytesMax: {
     default: 16 * KIB,

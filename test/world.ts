@@ -163,6 +163,21 @@ export class World implements AsyncDisposable {
   }
 }
 
+/** Two servers of one service (docs/adr/0011). */
+export async function startNodes(limits: Partial<Limits> = {}, env: Record<string, string> = {}) {
+  const one = await startWorld({ limits, env })
+  const two = await one.startSibling()
+  return {
+    one,
+    two,
+    both: [one, two] as const,
+    async [Symbol.asyncDispose]() {
+      await two[Symbol.asyncDispose]()
+      await one[Symbol.asyncDispose]()
+    },
+  }
+}
+
 interface Place {
   readonly dataDir: string
   readonly shared: SharedStore

@@ -9,11 +9,11 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { expect, onTestFinished } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
-import { defaultLimits, type Limits } from '../../src/limits.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { administrate, createTestDatabase, notSupported } from '../database.ts'
 import { startServer } from '../server-process.ts'
 import type { Frame, TestSocket } from '../socket-client.ts'
-import { startWorld, type World } from '../world.ts'
+import { startNodes, startWorld, type World } from '../world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
@@ -203,20 +203,6 @@ onTwo('two that start at once on an empty database make everything once', async 
     await node[Symbol.asyncDispose]()
   }
 })
-
-async function startNodes(limits: Partial<Limits> = {}) {
-  const one = await startWorld({ limits })
-  const two = await one.startSibling()
-  return {
-    one,
-    two,
-    both: [one, two] as const,
-    async [Symbol.asyncDispose]() {
-      await two[Symbol.asyncDispose]()
-      await one[Symbol.asyncDispose]()
-    },
-  }
-}
 
 /** A server of the same service as a process of its own, which can be killed. */
 async function startVictim({ shared, rootKey }: World) {

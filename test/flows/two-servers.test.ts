@@ -7,15 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import type { Limits } from '../../src/limits.ts'
 import { createTestDatabase, notSupported, readRows } from '../database.ts'
 import { startDns } from '../dns-server.ts'
-import { startWorld, type World } from '../world.ts'
+import { startNodes, startWorld, type World } from '../world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
 onTwo('a mail that is handed to both servers at once is stored once, with its bytes', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const large = 'x'.repeat(70) // lines that make it a blob
   for (const text of ['short', `${large}\n`.repeat(5_000)]) {
@@ -41,7 +40,7 @@ onTwo('a mail that is handed to both servers at once is stored once, with its by
 })
 
 onTwo('replies that reach both servers at once share a thread that counts them all', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const root = `<${randomUUID()}@example.test>`
   const replies = 24
@@ -62,7 +61,7 @@ onTwo('replies that reach both servers at once share a thread that counts them a
 })
 
 onTwo('labels that both servers change at once are all there, told once each, and counted', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const socket = await servers.two.subscribe({ eventTypes: ['label.added', 'label.removed'] })
   await servers.one.smtp.send({ to: ada.email, subject: 'one', text: 'x' })
@@ -94,7 +93,7 @@ onTwo(
   async () => {
     await using dns = await startDns({ 'a.test': { A: ['127.0.0.1'] } })
     const env = { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: '1', MARTLET_DNS_SERVERS: dns.address }
-    await using servers = await startTwo({ deliveryRetryFirstMs: 600_000, shutdownGraceMs: 50 }, env)
+    await using servers = await startNodes({ deliveryRetryFirstMs: 600_000, shutdownGraceMs: 50 }, env)
     const { one, two } = servers
     const { inboxId } = await one.agentmail.inboxes.create({ username: 'ada' })
     const socket = await one.subscribe({ eventTypes: ['message.delayed'] })
@@ -137,7 +136,7 @@ onTwo(
 )
 
 onTwo('a webhook that one deletes while the other changes it is gone', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   for (let round = 0; round < 20; round += 1) {
     const path = await addWebhook(servers.one)
     const [deleted, changed] = await Promise.all([
@@ -151,7 +150,7 @@ onTwo('a webhook that one deletes while the other changes it is gone', async () 
 })
 
 onTwo('a webhook that one switches off while the other gives it a URL keeps both', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const change = { enabled: false, url: 'http://127.0.0.1:9/new' }
   for (let round = 0; round < 20; round += 1) {
     const path = await addWebhook(servers.one)
@@ -165,7 +164,7 @@ onTwo('a webhook that one switches off while the other gives it a URL keeps both
 })
 
 onTwo('the same Idempotency-Key on both servers sends once', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const key = randomUUID()
   const send = (server: World) =>
@@ -185,7 +184,7 @@ onTwo('the same Idempotency-Key on both servers sends once', async () => {
 })
 
 onTwo('the same client_id on both servers makes one inbox and one pod', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const both = [...servers.both, ...servers.both, ...servers.both]
   const inboxes = await Promise.all(both.map(({ agentmail }) => agentmail.inboxes.create({ clientId: 'mine' })))
   expect(new Set(inboxes.map(({ inboxId }) => inboxId)).size).toBe(1)
@@ -194,7 +193,7 @@ onTwo('the same client_id on both servers makes one inbox and one pod', async ()
 })
 
 onTwo('the same username on both servers is one of them’s, and the other is told so', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const answers = await Promise.all(
     servers.both.map((server) => server.request('POST', '/v0/inboxes', { body: { username: 'ada' } })),
   )
@@ -204,7 +203,7 @@ onTwo('the same username on both servers is one of them’s, and the other is to
 onTwo(
   'mail that arrives while its inbox is deleted on the other server is either filed or refused, and nothing stays',
   async () => {
-    await using servers = await startTwo({ removalChunkRows: 3 })
+    await using servers = await startNodes({ removalChunkRows: 3 })
     const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
     const mails = Array.from({ length: 12 }, (_, index) =>
       servers.both[index % 2]!.smtp.send({ to: ada.email, subject: `${index}`, text: 'x' }).then(
@@ -220,7 +219,7 @@ onTwo(
 )
 
 onTwo('a key that one server revokes is refused by the other at once', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const { body } = await servers.one.request('POST', '/v0/api-keys', { body: { name: 'short' } })
   const socket = await servers.two.subscribe({ key: body.api_key })
   await servers.one.agentmail.apiKeys.delete(body.api_key_id)
@@ -229,7 +228,7 @@ onTwo('a key that one server revokes is refused by the other at once', async () 
 })
 
 onTwo('a mail that was sent on one server is delivered once, whoever claims it, and is heard of on both', async () => {
-  await using servers = await startTwo()
+  await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const bob = await servers.two.agentmail.inboxes.create({ username: 'bob' })
   const sockets = await Promise.all(
@@ -271,18 +270,4 @@ onTwo('two servers that start on an empty database at once are one service', asy
 async function addWebhook(server: World): Promise<string> {
   const { body } = await server.request('POST', '/v0/webhooks', { body: { url: 'http://127.0.0.1:9/' } })
   return `/v0/webhooks/${body.webhook_id}`
-}
-
-async function startTwo(limits: Partial<Limits> = {}, env: Record<string, string> = {}) {
-  const one = await startWorld({ limits, env })
-  const two = await one.startSibling()
-  return {
-    one,
-    two,
-    both: [one, two] as const,
-    async [Symbol.asyncDispose]() {
-      await two[Symbol.asyncDispose]()
-      await one[Symbol.asyncDispose]()
-    },
-  }
 }

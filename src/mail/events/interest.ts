@@ -119,6 +119,14 @@ export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)
 }
 
+/** Whether it happened in one of the filter's places. Sockets are found by their places and need not ask. */
+export function isAtPlace({ inboxIds, podIds }: Filter, row: EventRow): boolean {
+  if (inboxIds.length + podIds.length === 0) return true
+  return (
+    (row.inbox_id !== null && inboxIds.includes(row.inbox_id)) || (row.pod_id !== null && podIds.includes(row.pod_id))
+  )
+}
+
 /** Whether the actor has what `permissionsToSee` asks for. */
 export function maySee(actor: Actor, needed: readonly Permission[]): boolean {
   return needed.every((permission) => hasPermission(actor, permission))

@@ -12,6 +12,7 @@ import { confirm, holdInbox } from '../access/access.ts'
 import { actorName } from '../access/actor.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import { labelEvents } from '../events/message-events.ts'
+import { eventMessage } from './event-message.ts'
 import { requireMessage } from './finding.ts'
 import { applyLabels, type LabelLimits, requireUserLabels } from './label-rules.ts'
 import type { LabelChange, Labels } from './message.ts'
@@ -83,16 +84,7 @@ export async function changeOne(
   const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
   if (unread !== 0) await inboxes.addCounts(tx, row.inbox_id, { messages: 0, unread, threads: 0, bytes: 0 })
 
-  const message = {
-    id: row.id,
-    organizationId: row.organization_id,
-    podId: row.pod_id,
-    inboxId: row.inbox_id,
-    inboxAddress,
-    threadId: row.thread_id,
-    messageId: row.api_message_id,
-    labels,
-  }
+  const message = eventMessage(row, inboxAddress, labels)
   for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)
   return labels
 }

@@ -23,6 +23,7 @@ import type { RecipientRow, SubmissionRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/submissions.ts'
+import { createLooks } from '../jobs/looks.ts'
 import type { Contents } from '../messages/contents.ts'
 import { type Claimed, createLanes, type Lane } from './lanes.ts'
 import type { Attempted, RecordOutcome } from './outcome.ts'
@@ -70,25 +71,22 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   const { store, contents, targetFor, recordOutcome, clock, log, metrics, limits } = needs
   const lanes = createLanes(needs)
   const running = new Map<Group, Promise<void>>()
-  let looking: Promise<void> | undefined
-  let isLookWanted = false
+  const looks = createLooks({ look: () => guarded('claiming recipients', claim), pollMs: limits.queuePollMs })
   let isStopping = false
-  let timer: NodeJS.Timeout | undefined
   let renewal: NodeJS.Timeout | undefined
   let stopListening: (() => void) | undefined
 
   return {
     start() {
-      stopListening = store.onCommit(look)
+      stopListening = store.onCommit(looks.soon)
       renewal = setInterval(() => void renew(), limits.deliveryLeaseMs / 3).unref()
-      look()
+      looks.soon()
     },
 
     async stop(graceMs) {
       isStopping = true
       stopListening?.()
-      clearTimeout(timer)
-      await looking
+      await looks.stop()
       await settled(graceMs)
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
       await settled(ABORT_MS) // what does not heed it is left to its lease
@@ -106,33 +104,16 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     clearTimeout(timeout)
   }
 
-  /** Looks for due recipients, now or right after the look that is under way. */
-  function look(): void {
-    isLookWanted = true
-    looking ??= lookWhileWanted().finally(() => {
-      looking = undefined
-      if (isLookWanted && !isStopping) look() // wanted between the last look and here
-    })
-  }
-
-  async function lookWhileWanted(): Promise<void> {
-    while (isLookWanted && !isStopping) {
-      isLookWanted = false
-      await guarded('claiming recipients', claim)
-    }
-  }
-
-  async function claim(): Promise<void> {
-    clearTimeout(timer)
-    let waitMs: number = limits.queuePollMs
+  /** @returns ms until something is due, as far as it is known */
+  async function claim(): Promise<number> {
     const now = clock()
     const due = await table.nextDue(store.db, now)
-    if (due !== undefined && due <= now) {
-      const { claimed, isMore } = await lanes.claim()
-      for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
-      if (isMore) isLookWanted = true
-    } else if (due !== undefined) waitMs = Math.min(waitMs, due - now)
-    if (!isStopping) timer = setTimeout(look, waitMs).unref()
+    if (due === undefined) return limits.queuePollMs
+    if (due > now) return Math.min(limits.queuePollMs, due - now)
+    const { claimed, isMore } = await lanes.claim()
+    for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
+    if (isMore) looks.soon()
+    return limits.queuePollMs
   }
 
   /** What cannot begin is free again at once, and keeps none of the others from beginning. */
@@ -153,7 +134,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       const work = guarded('handing mail over', () => handOver(group)).finally(() => {
         running.delete(group)
         lanes.ended(lane)
-        if (!isStopping) look()
+        looks.soon()
       })
       running.set(group, work)
     }
@@ -249,14 +230,13 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   }
 
   /** Background work reports its failures and goes on. */
-  async function guarded(what: string, act: () => Promise<unknown>): Promise<void> {
+  async function guarded<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
-      await act()
+      return await act()
     } catch (error) {
       metrics.loopErrors.inc({ loop: 'queue' })
       log.error({ err: error }, `${what} failed`)
-      clearTimeout(timer)
-      if (!isStopping) timer = setTimeout(look, limits.queuePollMs).unref()
+      return undefined
     }
   }
 }

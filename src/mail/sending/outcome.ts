@@ -20,6 +20,7 @@ import {
   messageDelivered,
   messageHeld,
 } from '../events/message-events.ts'
+import { eventMessage } from '../messages/event-message.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { Removal } from '../messages/removal.ts'
 import { bornAtOf, type Notices, statusOf } from './notices.ts'
@@ -119,12 +120,15 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
     const isTooOld = bornAt + limits.deliveryRetryForMs <= tx.now
     if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, news: 'bounced' }
     const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
+    const noticeAt = bornAt + limits.deliveryDelayNoticeMs
+    const isToBeTold = row.delay_told_at === null
+    const isLate = isToBeTold && noticeAt <= tx.now
     return {
       state: 'queued',
-      nextAttemptAt: retryAt,
+      // One attempt is made when the notice is due: waits have grown to hours by then, and the sender's would with them.
+      nextAttemptAt: isToBeTold && !isLate ? Math.min(retryAt, noticeAt) : retryAt,
       ...(row.attempts === 0 && { news: 'delayed' }),
-      // Waits grow to hours: were the next attempt waited for, the sender would hear of it when half a day has gone.
-      isLate: row.delay_told_at === null && bornAt + limits.deliveryDelayNoticeMs <= retryAt,
+      isLate,
     }
   }
 }
@@ -156,16 +160,7 @@ async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<Ne
 
   for (const [name, told] of news) {
     const labels = await label(tx, row, address, name)
-    const message: EventMessage = {
-      id: row.id,
-      organizationId: row.organization_id,
-      podId: row.pod_id,
-      inboxId: row.inbox_id,
-      inboxAddress: address,
-      threadId: row.thread_id,
-      messageId: row.api_message_id,
-      labels,
-    }
+    const message = eventMessage(row, address, labels)
     tx.append(eventOf(tx, name, message, told))
     await rollups.add(tx, scope, name, told.length)
   }

@@ -9,7 +9,8 @@ import * as messages from '../../store/tables/messages.ts'
 import type { WaitingChange } from '../../store/tables/queue.ts'
 import * as submissions from '../../store/tables/submissions.ts'
 import { type Actor, actorName } from '../access/actor.ts'
-import { type EventMessage, messageCancelled, messageHeld, messageReleased } from '../events/message-events.ts'
+import { messageCancelled, messageHeld, messageReleased } from '../events/message-events.ts'
+import { eventMessage } from '../messages/event-message.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { QueueAction, Route, WaitingState } from './waiting.ts'
 
@@ -82,16 +83,7 @@ async function tellOne(
   if (!event) return
   const isLate = await submissions.isAnyDelayed(tx, row.id)
   const labels = await changeOne(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
-  const message: EventMessage = {
-    id: row.id,
-    organizationId: row.organization_id,
-    podId: row.pod_id,
-    inboxId: row.inbox_id,
-    inboxAddress,
-    threadId: row.thread_id,
-    messageId: row.api_message_id,
-    labels,
-  }
+  const message = eventMessage(row, inboxAddress, labels)
   const about = { actor: actorName(actor), message, timestamp: tx.now }
   tx.append(event({ ...about, recipients }))
 }

@@ -26,6 +26,7 @@ import type { WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/webhook-deliveries.ts'
 import * as webhookTable from '../../store/tables/webhooks.ts'
+import { createLooks } from '../jobs/looks.ts'
 import { Lanes } from './lanes.ts'
 import { recordAttempt } from './outcome.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
@@ -86,18 +87,18 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   setMaxListeners(limits.webhookConcurrencyMax, abort.signal) // each request listens
   let claims = 0
   let servedLast = ''
-  let looking: Promise<void> | undefined
-  let isLookWanted = false
   let isStopping = false
-  let timer: NodeJS.Timeout | undefined
+  const looks = createLooks({
+    look: () => guarded('claiming deliveries to webhooks', claim),
+    pollMs: limits.webhookPollMs,
+  })
 
   return {
-    start: look,
+    start: () => looks.soon(),
 
     async stop(graceMs) {
       isStopping = true
-      clearTimeout(timer)
-      await looking
+      await looks.stop()
       const grace = setTimeout(() => abort.abort(), graceMs)
       await Promise.all(running) // an aborted one ends at once
       clearTimeout(grace)
@@ -117,31 +118,13 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
     noticeWaiting(webhookIds) {
       // A look that is under way may have read the table before they were in it.
-      for (const id of webhookIds) if (looking || !backlog.has(id)) return look()
+      for (const id of webhookIds) if (looks.isUnderWay || !backlog.has(id)) return looks.soon()
     },
   }
 
   function newOwner(): string {
     claims += 1
     return `${needs.owner}/${claims}`
-  }
-
-  /** Looks for due rows, now or right after the look that is under way. */
-  function look(): void {
-    isLookWanted = true
-    looking ??= lookWhileWanted().finally(() => {
-      looking = undefined
-      if (isLookWanted && !isStopping) look() // wanted between the last look and here
-    })
-  }
-
-  async function lookWhileWanted(): Promise<void> {
-    while (isLookWanted && !isStopping) {
-      isLookWanted = false
-      clearTimeout(timer)
-      const waitMs = await guarded('claiming deliveries to webhooks', claim)
-      if (!isStopping) timer = setTimeout(look, waitMs ?? limits.webhookPollMs).unref()
-    }
   }
 
   /** @returns how long nothing more is due, unless something says otherwise */
@@ -168,7 +151,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       if (room > 0) wanted.push(Array.from({ length: room }, () => ({ webhookId, owner })))
     }
     if (wanted.length > 0) await claimInto(wanted)
-    if (isAnyLeftOut && !lanes.isCrowded) isLookWanted = true // others had less to send than there was room for
+    if (isAnyLeftOut && !lanes.isCrowded) looks.soon() // others had less to send than there was room for
     return nextAt - now
   }
 
@@ -213,7 +196,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       if (ended) lanes.leaveAfter(webhookId, { ...ended, now: clock() })
       else lanes.leave(webhookId)
       running.delete(work)
-      if (isAwaited) look()
+      if (isAwaited) looks.soon()
     })
     running.add(work)
   }

@@ -7,7 +7,7 @@ import type { EventRow, WebhookRow } from '../../store/schema.ts'
 import type { KeyActor } from '../access/actor.ts'
 import { parsePermissions } from '../access/permissions.ts'
 import { permissionsToSee } from '../events/event-types.ts'
-import { type Filter, filterOf, isWanted, maySee } from '../events/interest.ts'
+import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../events/interest.ts'
 
 /** A webhook's row, read once for a batch of events. */
 export interface Target {
@@ -39,14 +39,6 @@ export function isFor(
 ): boolean {
   if (event.row.seq <= row.cursor_seq || !isWanted(filter, event.row) || !isAtPlace(filter, event.row)) return false
   return maySee(filter.actor, permissionsToSee(event.payload))
-}
-
-function isAtPlace({ inboxIds, podIds }: Filter, event: EventRow): boolean {
-  if (inboxIds.length + podIds.length === 0) return true
-  return (
-    (event.inbox_id !== null && inboxIds.includes(event.inbox_id)) ||
-    (event.pod_id !== null && podIds.includes(event.pod_id))
-  )
 }
 
 export function list(json: string | null): readonly string[] {
