@@ -3,6 +3,7 @@
  * itself, `postgres` needs a copy of the migrated template, made here and dropped afterwards.
  */
 import { randomUUID } from 'node:crypto'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
@@ -67,10 +68,7 @@ export function urlOf(serverUrl: string, database: string): string {
  *
  * @returns rows as arrays, numbers as numbers
  */
-export async function readRows(
-  { shared, dataDir }: { shared: { databaseUrl: string | undefined }; dataDir: string },
-  query: string,
-): Promise<unknown[][]> {
+export async function readRows({ shared, dataDir }: Stored, query: string): Promise<unknown[][]> {
   if (shared.databaseUrl === undefined) {
     const database = new BetterSqlite(join(dataDir, 'martlet.db'), { readonly: true })
     try {
@@ -87,6 +85,31 @@ export async function readRows(
   } finally {
     await client.end()
   }
+}
+
+/** A copy of a stopped world's database, as a backup is: `restore` puts it in the place of what it has become. */
+export async function backUp({ shared, dataDir }: Stored): Promise<{ restore(): Promise<void> }> {
+  if (shared.databaseUrl === undefined) {
+    const [file, copy] = [join(dataDir, 'martlet.db'), join(dataDir, 'copy')]
+    await cp(file, copy)
+    return { restore: () => cp(copy, file) }
+  }
+  const { url: server } = inject('postgres')!
+  const name = new URL(shared.databaseUrl).pathname.slice(1)
+  const copy = `${name}_copy`
+  await createDatabase(server, copy, name)
+  return {
+    async restore() {
+      await dropDatabase(server, name)
+      await administrate(server, `alter database ${pg.escapeIdentifier(copy)} rename to ${pg.escapeIdentifier(name)}`)
+    },
+  }
+}
+
+/** Where a world keeps its rows. */
+interface Stored {
+  readonly shared: { readonly databaseUrl: string | undefined }
+  readonly dataDir: string
 }
 
 const INT8_OID = 20

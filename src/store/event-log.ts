@@ -20,7 +20,7 @@ export async function appendEvents(handle: Kysely<Schema>, events: readonly Unnu
   if (events.length === 0) return
   const { last_seq } = await handle
     .updateTable('event_log')
-    .set((eb) => ({ last_seq: eb('last_seq', '+', events.length) }))
+    .set((eb) => ({ last_seq: eb('last_seq', '+', events.length), last_event_id: events.at(-1)!.event_id }))
     .returning('last_seq')
     .executeTakeFirstOrThrow()
   const firstSeq = last_seq - events.length + 1
@@ -44,7 +44,7 @@ export async function appendEvents(handle: Kysely<Schema>, events: readonly Unnu
 export async function openEventLog(tx: Tx, newEpoch: string): Promise<string> {
   await tx
     .insertInto('event_log')
-    .values({ id: 1, epoch: newEpoch, last_seq: 0, floor_seq: 0 })
+    .values({ id: 1, epoch: newEpoch, last_seq: 0, last_event_id: null, floor_seq: 0, floor_event_id: null })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute()
   const { epoch } = await tx.selectFrom('event_log').select('epoch').executeTakeFirstOrThrow()

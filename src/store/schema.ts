@@ -504,11 +504,15 @@ export interface RollupRow {
 /** One row: the log's identity and its last number. */
 export interface EventLogRow {
   id: number
-  /** Drawn when the log is made, so that a cursor of a restored copy is recognised. */
+  /** Drawn when the log is made: cursors of another log are recognised by it. */
   epoch: string
   last_seq: number
+  /** Of the event with that number; null in a log without events. */
+  last_event_id: string | null
   /** The highest number that retention has removed, 0 at first: a cursor before it would skip in silence. */
   floor_seq: number
+  /** Of the event that had that number; null where none was removed. */
+  floor_event_id: string | null
 }
 
 export interface Schema {

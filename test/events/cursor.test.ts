@@ -1,37 +1,93 @@
 import { expect, test } from 'vitest'
-import { formatCursor, parseCursor } from '../../src/mail/events/cursor.ts'
+import { endOf, floorOf, formatCursor, requirePosition } from '../../src/mail/events/cursor.ts'
+import type { EventRow } from '../../src/store/schema.ts'
+import * as events from '../../src/store/tables/events.ts'
+import { FeedWorld, sent } from './feed-world.ts'
 
-const log = { epoch: 'epoch', floorSeq: 10, lastSeq: 20 }
+const EPOCH = /^[\da-f-]+$/
 
-test.each([10, 15, 20])('a cursor at %i leads back to its number', (seq) => {
-  expect(parseCursor(formatCursor('epoch', seq), log)).toBe(seq)
+test('a cursor leads back to its event: the last that was removed, one between, the newest', async () => {
+  await using world = await openLog()
+  for (const row of [world.rows[1]!, world.rows[3]!, world.rows[5]!]) {
+    expect(await world.read(world.cursor(row))).toEqual({ seq: row.seq, eventId: row.event_id })
+  }
 })
 
-test.each([
-  ['of another log', formatCursor('another', 15)],
-  ['before what is kept', formatCursor('epoch', 9)],
-  ['beyond the end: the database was set back', formatCursor('epoch', 21)],
-  ['of a later version', encode('2.epoch.15')],
-])('one %s has expired', (_name, cursor) => {
-  expect(() => parseCursor(cursor, log)).toThrow(expect.objectContaining({ code: 'cursor_expired' }))
+test('the ends of the log are places, in an empty one as well', async () => {
+  await using world = await FeedWorld.open()
+  const { store } = world
+  for (const _ of ['empty', 'with an event']) {
+    const log = await events.requireLog(store.db)
+    for (const position of [floorOf(log), endOf(log)]) {
+      const cursor = formatCursor(store.epoch, position)
+      expect(await requirePosition(store, cursor, log)).toEqual(position)
+    }
+    await world.append(sent(await world.addInbox()))
+  }
 })
 
-test.each([
-  ['empty', ''],
-  ['plain text', '1.epoch.15'],
-  ['without epoch', encode('1..15')],
-  ['without number', encode('1.epoch.')],
-  ['negative', encode('1.epoch.-1')],
-  ['a fraction', encode('1.epoch.1.5')],
-  ['a number too long', encode('1.epoch.99999999999999999')],
-  ['not a safe number', encode('1.epoch.9999999999999999')],
-  ['followed by a line', encode('1.epoch.15\n')],
-  ['padded', `${encode('1.epoch.15')}=`],
-  ['with foreign characters inside', encode('1.epoch.15').replace(/^(..)/, '$1 ')],
-  ['very long', encode(`1.epoch.15${'0'.repeat(100_000)}`)],
-])('one that is damaged (%s) is not ours', (_name, cursor) => {
-  expect(() => parseCursor(cursor, log)).toThrow(expect.objectContaining({ code: 'validation_error' }))
+test.each<[string, (world: Log) => string]>([
+  ['of another log', ({ rows }) => formatCursor('another', { seq: 4, eventId: rows[3]!.event_id })],
+  ['before what is kept', ({ cursor, rows }) => cursor(rows[0]!)],
+  ['beyond the end', ({ cursor, rows }) => cursor({ seq: 7, event_id: rows[5]!.event_id })],
+  ['of another event with that number', ({ cursor, rows }) => cursor({ seq: 4, event_id: rows[4]!.event_id })],
+  ['of another event at the end', ({ cursor, rows }) => cursor({ seq: 6, event_id: rows[4]!.event_id })],
+  ['of another event at the floor', ({ cursor, rows }) => cursor({ seq: 2, event_id: rows[4]!.event_id })],
+  ['without an event', ({ store }) => formatCursor(store.epoch, { seq: 4, eventId: null })],
+  ['of the first version', ({ store }) => encode(`1.${store.epoch}.4`)],
+  ['of a later version', ({ store }) => encode(`3.${store.epoch}.4.000000000000`)],
+])('one %s has expired', async (_name, cursorOf) => {
+  await using world = await openLog()
+  expect(world.store.epoch).toMatch(EPOCH)
+  await expect(world.read(cursorOf(world))).rejects.toMatchObject({ code: 'cursor_expired' })
 })
+
+test('one that is damaged is not ours', async () => {
+  await using world = await openLog()
+  const whole = '2.epoch.15.0123456789ab'
+  const damaged = [
+    '',
+    whole,
+    encode('2..15.0123456789ab'),
+    encode('2.epoch..0123456789ab'),
+    encode('2.epoch.-1.0123456789ab'),
+    encode('2.epoch.1.5.0123456789ab'),
+    encode('2.epoch.99999999999999999.0123456789ab'),
+    encode('2.epoch.9999999999999999.0123456789ab'), // no safe integer
+    encode('2.epoch.15.0123456789abc'),
+    encode('2.epoch.15.0123456789AB'),
+    encode(`${whole}\n`),
+    `${encode(whole)}=`,
+    encode(whole).replace(/^(..)/, '$1 '),
+    encode(`2.epoch.15${'0'.repeat(100_000)}`),
+  ]
+  for (const cursor of damaged) {
+    await expect(world.read(cursor), cursor.slice(0, 80)).rejects.toMatchObject({ code: 'validation_error' })
+  }
+})
+
+type Log = Awaited<ReturnType<typeof openLog>>
+
+/** Six events, the first two of which were removed. */
+async function openLog() {
+  const world = await FeedWorld.open()
+  const { store } = world
+  const inbox = await world.addInbox()
+  await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
+  const rows = await events.listAfter(store.db, 0, 10)
+  await store.transaction(async (tx) => {
+    await events.remove(tx, [1, 2])
+    await events.raiseFloor(tx, rows[1]!)
+  })
+  return {
+    store,
+    rows,
+    cursor: ({ seq, event_id }: Pick<EventRow, 'seq' | 'event_id'>) =>
+      formatCursor(store.epoch, { seq, eventId: event_id }),
+    read: async (cursor: string) => requirePosition(store, cursor, await events.requireLog(store.db)),
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  }
+}
 
 function encode(text: string): string {
   return Buffer.from(text).toString('base64url')

@@ -330,7 +330,7 @@ test('a row that cannot be read is passed over, and what follows is told', async
       .insertInto('events')
       .values({ seq: 1, ...columns, ...place, payload: '{' })
       .execute()
-    await tx.updateTable('event_log').set({ last_seq: 1 }).execute()
+    await tx.updateTable('event_log').set({ last_seq: 1, last_event_id: 'damaged' }).execute()
   })
   await world.append(sent(inbox))
   await listener.count(1)

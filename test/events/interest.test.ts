@@ -1,10 +1,12 @@
 /** Who is told of what: types, hidden classes, permissions, inboxes, pods and scope; alike in the past and live. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
+import { endOf, formatCursor } from '../../src/mail/events/cursor.ts'
 import type { Interest } from '../../src/mail/events/event.ts'
 import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events/message-events.ts'
 import { inboxCreated, keyRevoked } from '../../src/mail/events/resource-events.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
+import { requireLog } from '../../src/store/tables/events.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 
 const actor = 'system:test'
@@ -15,7 +17,7 @@ const actor = 'system:test'
  * @param end an event that it must be told of: the last one, which is not in the answer
  */
 async function told(world: FeedWorld, key: KeyActor, interest: Interest, events: readonly NewEvent[], end: NewEvent) {
-  const after = cursorAt(world, await world.lastSeq())
+  const after = formatCursor(world.store.epoch, endOf(await requireLog(world.store.db)))
   const live = await world.listen(key, interest)
   const across = await world.listen(key, { ...interest, after })
   await world.append(...events)
@@ -25,10 +27,6 @@ async function told(world: FeedWorld, key: KeyActor, interest: Interest, events:
   expect(across.seqs).toEqual(live.seqs)
   expect(past.seqs).toEqual(live.seqs)
   return live.told.slice(0, -1).map((event) => [event.type, event.inboxId])
-}
-
-function cursorAt(world: FeedWorld, seq: number): string {
-  return Buffer.from(`1.${world.store.epoch}.${seq}`).toString('base64url')
 }
 
 function received(place: Place, labels: readonly string[]): NewEvent {

@@ -105,6 +105,8 @@ create table event_log (
   epoch text collate "C" not null,
   last_seq bigint not null,
   floor_seq bigint not null,
+  last_event_id text collate "C",
+  floor_event_id text collate "C",
   PRIMARY KEY (id),
   CHECK ((id = 1))
 );

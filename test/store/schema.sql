@@ -92,7 +92,7 @@ CREATE TABLE event_log (
   epoch text not null,
   last_seq integer not null,
   floor_seq integer not null
-) strict;
+, last_event_id text, floor_event_id text) strict;
 
 CREATE TABLE events (
   seq integer primary key,

@@ -43,10 +43,11 @@ export interface Subscriber {
    * earlier one goes on. What the earlier one had not yet told when the new one begins is not told; a client that must
    * not lose it names its last cursor in the new one.
    *
-   * @param acknowledgement sent once the interest was accepted, before its first event
+   * @param acknowledge the frame that is sent once the interest was accepted, before its first event; with the cursor of
+   *   the place after which it is told
    * @throws as Feed.subscribe
    */
-  follow(interest: Interest, acknowledgement: object, render: Render): Promise<void>
+  follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
 interface SubscriberNeeds {
@@ -97,7 +98,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   return () => telling
 
-  async function follow(interest: Interest, acknowledgement: object, render: Render): Promise<void> {
+  async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
     const next = new AbortController()
     const replaced = feed.subscribe(actor, interest, next.signal).then((events) => {
       current?.abort()
@@ -108,7 +109,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
-    writer.send(acknowledgement)
+    writer.send(acknowledge(events.cursor))
     telling = tell(events, render, next.signal)
   }
 

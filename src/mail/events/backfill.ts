@@ -29,7 +29,7 @@ export async function* backfill(
   { store, position, limits }: BackfillNeeds,
 ): AsyncGenerator<Event, void> {
   const { filter } = subscription
-  let seq = subscription.told
+  let { seq } = subscription.told
   let { last_seq: end } = await events.requireLog(store.db)
   while (!subscription.isEnded) {
     // The log's own end counts too: where the live feed lags behind it, its lag would be offered all at once.

@@ -1,44 +1,74 @@
 /**
- * Opaque places in the event log: base64url of `version.epoch.seq`. A cursor is the number of the last event that was
- * told; what follows is what its holder has not heard.
+ * Opaque places in the event log: base64url of `version.epoch.seq.mark`. A cursor names the last event that was told;
+ * what follows is what its holder has not heard.
  *
  * The epoch names the log: numbers of another log (a database made anew) mean nothing here, and continuing from them
- * would skip or repeat in silence.
+ * would skip or repeat in silence. The mark is the end of the event's id: a log that was set back to an older copy gives
+ * the same numbers to other events, and is recognised by it (docs/adr/0020).
  */
 import { MailError } from '../../errors.ts'
+import type { EventLogRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events.ts'
 
-const VERSION = 1
-const FORM = /^(\d{1,3})\.([^.]{1,64})\.(\d{1,16})$/
+const VERSION = 2
+const FORM = /^(\d{1,3})\.([^.]{1,64})\.(\d{1,16})(?:\.([\da-f]{0,12}))?$/
 
 /** Longer texts are not decoded at all. */
 const CURSOR_CHARS_MAX = 200
+/** Random ones, at the end of an event's id. */
+const MARK_CHARS = 12
 
-/** The log as of now: events in (floorSeq, lastSeq] are there. */
-export interface LogBounds {
-  readonly epoch: string
-  readonly floorSeq: number
-  readonly lastSeq: number
+/** An event's place in the log, or the place before the first one. */
+export interface Position {
+  readonly seq: number
+  /** null: there is none, or it was removed before anybody noted which it was. */
+  readonly eventId: string | null
 }
 
-export function formatCursor(epoch: string, seq: number): string {
-  return Buffer.from(`${VERSION}.${epoch}.${seq}`).toString('base64url')
+/** What is kept lies behind the floor. */
+export function floorOf(log: EventLogRow): Position {
+  return { seq: log.floor_seq, eventId: log.floor_event_id }
+}
+
+export function endOf(log: EventLogRow): Position {
+  return { seq: log.last_seq, eventId: log.last_event_id }
+}
+
+export function formatCursor(epoch: string, { seq, eventId }: Position): string {
+  return Buffer.from(`${VERSION}.${epoch}.${seq}.${markOf(eventId)}`).toString('base64url')
 }
 
 /**
- * @returns the number after which to go on
+ * @param log as of now
+ * @returns the place after which to go on
  * @throws validation_error when it is none of ours; cursor_expired when events after it are gone, or the log is another
  */
-export function parseCursor(cursor: string, log: LogBounds): number {
-  const [, version, epoch, digits] = FORM.exec(decode(cursor)) ?? []
+export async function requirePosition(
+  store: Pick<Store, 'db' | 'epoch'>,
+  cursor: string,
+  log: EventLogRow,
+): Promise<Position> {
+  const [, version, epoch, digits, mark] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
     throw new MailError('validation_error', { detail: 'The cursor is not one that this server gave' })
   }
-  // A number beyond the end was given before the database was set back, so what followed it is gone as well.
-  if (Number(version) !== VERSION || epoch !== log.epoch || seq < log.floorSeq || seq > log.lastSeq) {
-    throw new MailError('cursor_expired', {})
-  }
-  return seq
+  const isOfThisLog = Number(version) === VERSION && epoch === store.epoch
+  const eventId = isOfThisLog ? await eventIdAt(store, seq, log) : undefined
+  if (eventId === undefined || markOf(eventId) !== mark) throw new MailError('cursor_expired', {})
+  return { seq, eventId }
+}
+
+/** @returns undefined where nothing of the kind is kept: before the floor, or beyond the end of a log that was set back */
+async function eventIdAt(store: Pick<Store, 'db'>, seq: number, log: EventLogRow): Promise<string | null | undefined> {
+  if (seq === log.floor_seq) return log.floor_event_id
+  if (seq === log.last_seq) return log.last_event_id
+  return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)
+}
+
+function markOf(eventId: string | null): string {
+  return eventId === null ? '' : eventId.slice(-MARK_CHARS)
 }
 
 /** Empty for what is not base64url as we write it: Buffer would pass over characters that do not belong there. */

@@ -23,7 +23,7 @@ export interface Event {
 export function toEvent(row: EventRow, epoch: string): Event {
   return {
     seq: row.seq,
-    cursor: formatCursor(epoch, row.seq),
+    cursor: formatCursor(epoch, { seq: row.seq, eventId: row.event_id }),
     eventId: row.event_id,
     at: row.at,
     type: row.type,
@@ -72,5 +72,10 @@ export interface Feed {
    * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
    *   that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<AsyncIterable<Event>>
+  subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening>
+}
+
+export interface Listening extends AsyncIterable<Event> {
+  /** Of the place after which it is told: for a reader that has to come back before its first event. */
+  readonly cursor: string
 }

@@ -15,7 +15,7 @@
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import type { ApiKeyRow, EventRow } from '../../store/schema.ts'
+import type { ApiKeyRow, EventLogRow, EventRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys.ts'
 import * as events from '../../store/tables/events.ts'
@@ -23,7 +23,7 @@ import type { KeyActor } from '../access/actor.ts'
 import { type Permission, parsePermissions } from '../access/permissions.ts'
 import { Audience } from './audience.ts'
 import { backfill } from './backfill.ts'
-import { formatCursor, type LogBounds, parseCursor } from './cursor.ts'
+import { endOf, floorOf, formatCursor, type Position, requirePosition } from './cursor.ts'
 import { type Event, type Feed, type FeedEnded, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
 import { checkInterest, isWanted, maySee, type Resolve } from './interest.ts'
@@ -57,7 +57,7 @@ interface FeedNeeds {
 export function createFeed({ store, resolve, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
   const audience = new Audience()
   const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
-  const cursorOf = (seq: number) => formatCursor(store.epoch, seq)
+  const cursorOf = (position: Position) => formatCursor(store.epoch, position)
   /** Of all subscriptions' keys; most have none. */
   let soonestExpiry = Number.POSITIVE_INFINITY
   let isStopped = false
@@ -82,7 +82,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       audience.join(subscription)
       try {
         const row = await events.requireLog(store.db)
-        place(subscription, interest.after, { epoch: store.epoch, floorSeq: row.floor_seq, lastSeq: row.last_seq })
+        await place(subscription, interest.after, row)
         subscription.checkedAt = row.last_seq
         await requireLiveKey(subscription)
         if (isStopped) throw new MailError('shutting_down', {})
@@ -93,7 +93,9 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       const abort = () => end(subscription, 'aborted')
       if (signal.aborted) abort()
       else signal.addEventListener('abort', abort, { once: true })
-      return iterate(subscription, () => signal.removeEventListener('abort', abort))
+      const { cursor } = subscription
+      const told = iterate(subscription, () => signal.removeEventListener('abort', abort))
+      return { cursor, [Symbol.asyncIterator]: () => told }
     },
   }
 
@@ -109,21 +111,21 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
   }
 
   /** Fixes from where it is told. @throws cursor_expired, validation_error */
-  function place(subscription: Subscription, after: string | undefined, log: LogBounds): void {
+  async function place(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
-      subscription.startAfter(after === 'earliest' ? log.floorSeq : parseCursor(after, log))
+      subscription.startAfter(after === 'earliest' ? floorOf(log) : await requirePosition(store, after, log))
       return
     }
     // The tailer may have told more while we read; its position is committed too, so neither lies in the future.
     // Live at once: what is committed while the key is being looked at waits in the buffer.
-    const seq = Math.max(log.lastSeq, tailer.position)
-    subscription.startAfter(seq)
-    subscription.goLive(seq)
+    const start = log.last_seq > tailer.position.seq ? endOf(log) : tailer.position
+    subscription.startAfter(start)
+    subscription.goLive(start.seq)
   }
 
   async function* iterate(subscription: Subscription, forget: () => void): AsyncGenerator<Event, void> {
     try {
-      if (!subscription.isLive) yield* backfill(subscription, { store, limits, position: () => tailer.position })
+      if (!subscription.isLive) yield* backfill(subscription, { store, limits, position: () => tailer.position.seq })
       yield* subscription.live()
     } finally {
       end(subscription, 'aborted') // also when the reader left the loop

@@ -53,7 +53,7 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
         const due = old.filter(isDue).map((row) => row.seq)
         await store.transaction(async (tx) => {
           await events.remove(tx, due)
-          await events.raiseFloor(tx, last.seq)
+          await events.raiseFloor(tx, last)
         })
         seq = last.seq
         count += due.length

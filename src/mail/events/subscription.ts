@@ -5,6 +5,7 @@
  * bound: a reader that falls behind further ends as too slow, keeps its place, and can come back with it. Events are
  * shared by all subscribers, so a waiting one costs a reference.
  */
+import type { Position } from './cursor.ts'
 import { type Event, FeedEnded } from './event.ts'
 import type { Filter } from './interest.ts'
 
@@ -15,22 +16,22 @@ export class Subscription {
   /** Its key is looked at after this event: only later ones can have changed it since. */
   checkedAt = Number.POSITIVE_INFINITY
   readonly #bufferMax: number
-  readonly #cursorOf: (seq: number) => string
-  /** Of the last event that the reader was given, or of where it starts; undefined until that is fixed. */
-  #told: number | undefined
+  readonly #cursorOf: (position: Position) => string
+  /** The last event that the reader was given, or where it starts; undefined until that is fixed. */
+  #told: Position | undefined
   /** Of the last event offered. While undefined it reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: Event[] = []
   #end: FeedEnded['reason'] | 'aborted' | undefined
   #wake: (() => void) | undefined
 
-  constructor(filter: Filter, bufferMax: number, cursorOf: (seq: number) => string) {
+  constructor(filter: Filter, bufferMax: number, cursorOf: (position: Position) => string) {
     this.filter = filter
     this.#bufferMax = bufferMax
     this.#cursorOf = cursorOf
   }
 
-  get told(): number {
+  get told(): Position {
     if (this.#told === undefined) throw new Error('the subscription has no start yet')
     return this.#told
   }
@@ -44,8 +45,13 @@ export class Subscription {
   }
 
   /** Fixes from where it is told. */
-  startAfter(seq: number): void {
-    this.#told = seq
+  startAfter(position: Position): void {
+    this.#told = position
+  }
+
+  /** Of the place that it has reached. */
+  get cursor(): string {
+    return this.#cursorOf(this.told)
   }
 
   /** From now on it is offered events, and takes those after `seq`. */
@@ -55,7 +61,7 @@ export class Subscription {
 
   /** The reader is about to be given this event. */
   tell(event: Event): Event {
-    this.#told = event.seq
+    this.#told = event
     return event
   }
 
@@ -86,7 +92,7 @@ export class Subscription {
       const event = this.#waiting.shift()
       if (event) yield this.tell(event)
       else if (this.#end === 'aborted') return
-      else if (this.#end) throw new FeedEnded(this.#end, this.#cursorOf(this.told))
+      else if (this.#end) throw new FeedEnded(this.#end, this.cursor)
       else await this.#somethingNew()
     }
   }

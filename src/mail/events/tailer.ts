@@ -15,6 +15,7 @@ import { type CommitWait, createCommitWait } from '../../store/commit-wait.ts'
 import type { EventRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
+import { endOf, type Position } from './cursor.ts'
 
 /** Short: what failed was most likely the database, and much has gathered when it is back. */
 const PAUSE_FACTOR_MAX = 2
@@ -36,15 +37,15 @@ export class Tailer {
   #wait: CommitWait | undefined
   #running: Promise<void> | undefined
   #isStopping = false
-  #position: number | undefined
+  #position: Position | undefined
   #lagMs = 0
 
   constructor(needs: TailerNeeds) {
     this.#needs = needs
   }
 
-  /** Number of the last event that was told. Changes only together with a call of `tell`, or while nobody listens. */
-  get position(): number {
+  /** The last event that was told. Changes only together with a call of `tell`, or while nobody listens. */
+  get position(): Position {
     if (this.#position === undefined) throw new Error('the tailer was not started')
     return this.#position
   }
@@ -55,7 +56,7 @@ export class Tailer {
   }
 
   async start(): Promise<void> {
-    this.#position = (await events.requireLog(this.#needs.store.db)).last_seq
+    this.#position = endOf(await events.requireLog(this.#needs.store.db))
     this.#wait = createCommitWait(this.#needs.store)
     this.#running = this.#run(this.#wait)
   }
@@ -86,7 +87,7 @@ export class Tailer {
   async #finish(): Promise<void> {
     try {
       const { last_seq: end } = await events.requireLog(this.#needs.store.db)
-      while (this.position < end && (await this.#step())) await setImmediate()
+      while (this.position.seq < end && (await this.#step())) await setImmediate()
     } catch (error) {
       this.#report(error, 1)
     }
@@ -96,18 +97,18 @@ export class Tailer {
   async #step(): Promise<boolean> {
     const { store, limits, isHeard, tell } = this.#needs
     if (!isHeard()) {
-      const { last_seq } = await events.requireLog(store.db)
+      const log = await events.requireLog(store.db)
       // Whoever came while we read may need what lies between: its key may have been revoked there.
       if (isHeard()) return true
-      this.#position = last_seq
+      this.#position = endOf(log)
       tell([])
       return false
     }
-    const rows = await events.listAfter(store.db, this.position, limits.eventBatchMax)
+    const rows = await events.listAfter(store.db, this.position.seq, limits.eventBatchMax)
     tell(rows)
     const last = rows.at(-1)
     if (last) {
-      this.#position = last.seq
+      this.#position = { seq: last.seq, eventId: last.event_id }
       this.#lagMs = Math.max(0, this.#needs.clock() - last.at)
     }
     return rows.length === limits.eventBatchMax
@@ -115,6 +116,6 @@ export class Tailer {
 
   #report(error: unknown, failures: number): void {
     this.#needs.metrics.loopErrors.inc({ loop: 'event feed' })
-    this.#needs.log.error({ err: error, failures, position: this.#position }, 'the event log could not be read')
+    this.#needs.log.error({ err: error, failures, position: this.#position?.seq }, 'the event log could not be read')
   }
 }

@@ -10,9 +10,10 @@ import type { DefinitionLanguage, Dialect, Writer } from '../dialect.ts'
 import type { Schema } from '../schema.ts'
 import { initial } from './0001-initial.ts'
 import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
+import { logEnds } from './0003-log-ends.ts'
 import type { Migration } from './migration.ts'
 
-const migrations: readonly Migration[] = [initial, outboundAndWebhooks]
+const migrations: readonly Migration[] = [initial, outboundAndWebhooks, logEnds]
 
 interface MigrationTable {
   schema_migrations: { number: number; name: string; applied_at: number }

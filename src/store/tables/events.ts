@@ -6,6 +6,12 @@ export async function requireLog(db: Db): Promise<EventLogRow> {
   return db.selectFrom('event_log').selectAll().executeTakeFirstOrThrow()
 }
 
+/** Which event has a number; undefined when there is none, or none any more. */
+export async function getEventId(db: Db, seq: number): Promise<string | undefined> {
+  const row = await db.selectFrom('events').select('event_id').where('seq', '=', seq).executeTakeFirst()
+  return row?.event_id
+}
+
 /** Every event after a number, in order. */
 export async function listAfter(db: Db, afterSeq: number, limit: number): Promise<EventRow[]> {
   return db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit).execute()
@@ -47,12 +53,12 @@ export async function listSelected(db: Db, selection: EventSelection, limit: num
 }
 
 /** What retention decides on. */
-export type EventAge = Pick<EventRow, 'seq' | 'at' | 'type'>
+export type EventAge = Pick<EventRow, 'seq' | 'event_id' | 'at' | 'type'>
 
 export async function listAges(db: Db, afterSeq: number, limit: number): Promise<EventAge[]> {
   return db
     .selectFrom('events')
-    .select(['seq', 'at', 'type'])
+    .select(['seq', 'event_id', 'at', 'type'])
     .where('seq', '>', afterSeq)
     .orderBy('seq')
     .limit(limit)
@@ -64,7 +70,11 @@ export async function remove(tx: Tx, seqs: readonly number[]): Promise<void> {
   await tx.deleteFrom('events').where('seq', 'in', seqs).execute()
 }
 
-/** Cursors before it have expired from now on. It never goes back. */
-export async function raiseFloor(tx: Tx, floorSeq: number): Promise<void> {
-  await tx.updateTable('event_log').set({ floor_seq: floorSeq }).where('floor_seq', '<', floorSeq).execute()
+/** Cursors before this event have expired from now on. The floor never goes back. */
+export async function raiseFloor(tx: Tx, { seq, event_id }: Pick<EventRow, 'seq' | 'event_id'>): Promise<void> {
+  await tx
+    .updateTable('event_log')
+    .set({ floor_seq: seq, floor_event_id: event_id })
+    .where('floor_seq', '<', seq)
+    .execute()
 }

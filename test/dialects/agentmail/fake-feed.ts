@@ -1,6 +1,6 @@
 /** A feed whose events the test makes, for what the edge does with them. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
-import { type Event, type Feed, FeedEnded, type Interest } from '../../../src/mail/events/event.ts'
+import { type Event, type Feed, FeedEnded, type Interest, type Listening } from '../../../src/mail/events/event.ts'
 
 export class FakeFeed implements Feed {
   /** Subscriptions in the order in which they were made. */
@@ -12,7 +12,7 @@ export class FakeFeed implements Feed {
   /** Waited for by each subscribe. */
   gate: Promise<void> = Promise.resolve()
 
-  async subscribe(_actor: Actor, interest: Interest, signal: AbortSignal): Promise<AsyncIterable<Event>> {
+  async subscribe(_actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening> {
     this.asked += 1
     await this.gate
     const refusal = this.refusal
@@ -24,7 +24,8 @@ export class FakeFeed implements Feed {
   }
 }
 
-export class FakeSubscription implements AsyncIterable<Event> {
+export class FakeSubscription implements Listening {
+  readonly cursor = 'start'
   readonly interest: Interest
   readonly signal: AbortSignal
   /** Events that were taken out. */

@@ -24,7 +24,7 @@ function connect(edge: Edge, headers: Record<string, string> = {}) {
 async function subscribed(edge: Edge, headers: Record<string, string> = {}) {
   const socket = await connect(edge, headers)
   socket.send({ type: 'subscribe' })
-  expect(await socket.next()).toEqual({ type: 'subscribed' })
+  expect(await socket.next()).toEqual({ type: 'subscribed', cursor: 'start' })
   return socket
 }
 
@@ -43,6 +43,7 @@ test('"subscribed" echoes what was given, and comes before the first event', asy
     type: 'subscribed',
     event_types: ['message.received'],
     inbox_ids: ['a@b.test'],
+    cursor: 'start',
   })
   expect(feed.subscriptions[0]!.interest).toMatchObject({
     eventTypes: ['message.received'],
@@ -229,7 +230,7 @@ test('thousands of frames at once are handled one after another', async () => {
   await using socket = await connect(edge)
   for (let index = 0; index < 3_000; index++) socket.send({ type: 'subscribe', inbox_ids: [`${index}@b.test`] })
   for (let index = 0; index < 3_000; index++) {
-    expect(await socket.next()).toEqual({ type: 'subscribed', inbox_ids: [`${index}@b.test`] })
+    expect(await socket.next()).toMatchObject({ type: 'subscribed', inbox_ids: [`${index}@b.test`] })
   }
   expect(feed.subscriptions.filter(({ signal }) => !signal.aborted)).toHaveLength(1)
 })

@@ -48,7 +48,8 @@ export function agentMailSocket(needs: SocketNeeds) {
   async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
     const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
     const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
-    await subscriber.follow(interest, { type: 'subscribed', event_types, inbox_ids, pod_ids }, render)
+    const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
+    await subscriber.follow(interest, acknowledge, render)
   }
 
   /** Once an event, however many sockets of this process are told of it. */
