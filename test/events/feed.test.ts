@@ -319,6 +319,26 @@ test('after many failures the log is still read every other poll interval', asyn
   expect(listener.seqs).toEqual([])
 })
 
+test('whoever was told nothing yet has a place to come back with', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const subscribe = (after?: string) => world.feed.subscribe(actor, { after }, new AbortController().signal)
+  const places = [await subscribe(), await subscribe('earliest')]
+  const listener = await world.listen(actor)
+  await world.append(sent(inbox))
+  await listener.count(1) // the live feed's place from here on
+  places.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.told[0]!.cursor))
+  await world.append(sent(inbox))
+  const seqs = []
+  for (const { cursor } of places) {
+    const back = await world.listen(actor, { after: cursor })
+    await back.until((event) => event.seq === 2)
+    seqs.push(back.seqs)
+  }
+  expect(seqs).toEqual([[1, 2], [1, 2], [2], [1, 2], [2]])
+})
+
 test('a row that cannot be read is passed over, and what follows is told', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()

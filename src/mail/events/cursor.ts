@@ -63,7 +63,6 @@ export async function requirePosition(
 /** @returns undefined where nothing of the kind is kept: before the floor, or beyond the end of a log that was set back */
 async function eventIdAt(store: Pick<Store, 'db'>, seq: number, log: EventLogRow): Promise<string | null | undefined> {
   if (seq === log.floor_seq) return log.floor_event_id
-  if (seq === log.last_seq) return log.last_event_id
   return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)
 }
 
