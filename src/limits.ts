@@ -74,7 +74,7 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Time for a client to send its whole request.',
   },
-  httpConnectionsMax: { default: 10_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
+  httpConnectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
   pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
   pageDefault: { default: 50, unit: 'count', sentence: 'Items of a page when the client names no limit.' },
   pageMax: { default: 500, unit: 'count', sentence: 'Items of a page at most.' },

@@ -1,0 +1,150 @@
+/**
+ * What do idle WebSocket subscribers cost in memory, and how long until one mail has reached all of them?
+ *
+ *   npm run bench -- sockets          SOCKETS=10000; each end needs as many open files (ulimit -n)
+ *
+ * Next to it, in the same run, `ws` alone (bare-sockets.ts) with as many sockets and a frame of the same size: what is left
+ * when nothing is checked, filtered or read. Memory is what the system counts for the process (VmRSS).
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { WebSocket } from 'ws'
+import { KEY, startBenchServer } from './server.ts'
+import { Session, sampleMail } from './smtp-load.ts'
+
+const SOCKETS = Number(process.env.SOCKETS ?? 10_000)
+const ROUNDS = Number(process.env.ROUNDS ?? 5)
+/** Handshakes at once. */
+const OPENING = 100
+/** For what was allocated on the way to be collected. */
+const SETTLE_MS = 5_000
+
+interface Measured {
+  /** A socket, in bytes. */
+  readonly memory: number
+  /** From the send to a socket's frame: the first, the middle and the last one; median of the rounds, ms. */
+  readonly first: number
+  readonly middle: number
+  readonly last: number
+  readonly frameBytes: number
+}
+
+const ours = await measureMartlet()
+const bare = await measureBare(ours.frameBytes)
+console.log(`${SOCKETS} idle subscribers; one mail of 5 KB told to all, a frame of ${ours.frameBytes} bytes`)
+print('Martlet', ours)
+print('ws alone', bare)
+console.log(
+  `ratio: memory ${(ours.memory / bare.memory).toFixed(2)}, time to the last ${(ours.last / bare.last).toFixed(2)}`,
+)
+
+async function measureMartlet(): Promise<Measured> {
+  const server = await startBenchServer({}, ['--max-semi-space-size=16'])
+  try {
+    await server.request('POST', '/inboxes', { username: 'load' })
+    const session = await Session.open(server.smtpPort)
+    const send = async () => {
+      await session.deliver('ann@example.test', 'load@mail.localhost', sampleMail(crypto.randomUUID()))
+    }
+    await send() // what is loaded and compiled with the first one
+    const measured = await measure({
+      ...{ url: server.url, pid: server.pid, send },
+      greet: (socket) => socket.send('{"type":"subscribe"}'),
+    })
+    await session.quit()
+    return measured
+  } finally {
+    await server.stop()
+  }
+}
+
+async function measureBare(frameBytes: number): Promise<Measured> {
+  const path = fileURLToPath(new URL('./bare-sockets.js', import.meta.url))
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+  const { url } = JSON.parse(line) as { url: string }
+  const sockets: WebSocket[] = []
+  const text = 'x'.repeat(frameBytes)
+  const measured = await measure({
+    ...{ url, pid: child.pid! },
+    greet: (socket) => {
+      sockets.push(socket)
+      if (sockets.length === 1) socket.send('hello')
+      else socket.emit('message', Buffer.alloc(0)) // nothing is answered
+    },
+    send: async () => sockets[0]!.send(text),
+  })
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  return measured
+}
+
+interface Subject {
+  readonly url: string
+  readonly pid: number
+  /** Called once a socket is open; its first frame says that it is ready. */
+  readonly greet: (socket: WebSocket) => void
+  readonly send: () => Promise<void>
+}
+
+async function measure({ url, pid, greet, send }: Subject): Promise<Measured> {
+  await delay(SETTLE_MS)
+  const before = residentBytes(pid)
+  const sockets: WebSocket[] = []
+  while (sockets.length < SOCKETS) {
+    const opening = Array.from({ length: Math.min(OPENING, SOCKETS - sockets.length) }, () => open(url, greet))
+    sockets.push(...(await Promise.all(opening)))
+  }
+  await delay(SETTLE_MS)
+  const memory = (residentBytes(pid) - before) / SOCKETS
+
+  let frameBytes = 0
+  const rounds: number[][] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const heard = Promise.all(
+      sockets.map(async (socket) => {
+        const [data] = (await once(socket, 'message')) as [Buffer]
+        frameBytes = data.byteLength
+        return performance.now()
+      }),
+    )
+    await send()
+    const sentAt = performance.now()
+    rounds.push((await heard).map((at) => at - sentAt).sort((a, b) => a - b))
+  }
+  for (const socket of sockets) socket.terminate()
+  const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+  return {
+    memory,
+    frameBytes,
+    first: median(rounds.map((times) => times[0]!)),
+    middle: median(rounds.map((times) => times[Math.floor(times.length / 2)]!)),
+    last: median(rounds.map((times) => times.at(-1)!)),
+  }
+}
+
+async function open(url: string, greet: Subject['greet']): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v0`, {
+    headers: { authorization: `Bearer ${KEY}` },
+    perMessageDeflate: false,
+  })
+  await once(socket, 'open')
+  const ready = once(socket, 'message')
+  greet(socket)
+  await ready
+  return socket
+}
+
+function residentBytes(pid: number): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
+  return Number(kib) * 1_024
+}
+
+function print(name: string, { memory, first, middle, last }: Measured): void {
+  const times = [first, middle, last].map((ms) => `${ms.toFixed(1)} ms`)
+  console.log(`${name}: ${(memory / 1_024).toFixed(1)} KiB each; first ${times[0]}, middle ${times[1]}, last ${times[2]}`)
+}
