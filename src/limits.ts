@@ -152,6 +152,12 @@ export const limits = {
     unit: 'milliseconds',
     sentence: 'Age at which label events leave the log.',
   },
+  eventSweepRows: { default: 100, unit: 'count', sentence: 'Old events removed in one transaction.' },
+  eventSweepRestMs: {
+    default: 5,
+    unit: 'milliseconds',
+    sentence: 'Pause of a sweep of events after each transaction, for those who write.',
+  },
   rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are removed.' },
   // Inboxes and messages
   labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },

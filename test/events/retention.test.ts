@@ -6,7 +6,7 @@ import type { NewEvent } from '../../src/store/schema.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 
 const DAY = 24 * 60 * 60_000
-const limits = { eventRetentionMs: 30 * DAY, labelEventRetentionMs: 90 * DAY, eventBatchMax: 3 }
+const limits = { eventRetentionMs: 30 * DAY, labelEventRetentionMs: 90 * DAY, eventSweepRows: 3, eventSweepRestMs: 1 }
 
 function labelled(inbox: Place): NewEvent {
   return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
@@ -84,6 +84,24 @@ test('one who reads the past so slowly that the sweep overtakes it is told so, n
   await sweep(world)
   await iterator.next() // of the page that it had
   await expect(iterator.next()).rejects.toMatchObject({ code: 'cursor_expired' })
+})
+
+test('whoever writes gets a turn between the chunks of a sweep', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  await world.append(...Array.from({ length: 90 }, () => sent(inbox)))
+  world.time.now += 31 * DAY
+  let isOver = false
+  const sweeping = sweep(world).finally(() => {
+    isOver = true
+  })
+  let written = 0
+  while (!isOver) {
+    await world.append(sent(inbox))
+    written += 1
+  }
+  expect(await sweeping).toBe(90)
+  expect(written).toBeGreaterThan(10)
 })
 
 test('a sweep that is stopped goes on where it was', async () => {

@@ -8,7 +8,7 @@
  * removes, so the two cannot disagree. Crash or stop between two chunks: the next sweep goes on. Two nodes at once remove
  * the same rows once.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
 
@@ -20,7 +20,8 @@ interface RetentionNeeds {
   readonly limits: {
     readonly eventRetentionMs: number
     readonly labelEventRetentionMs: number
-    readonly eventBatchMax: number
+    readonly eventSweepRows: number
+    readonly eventSweepRestMs: number
   }
 }
 
@@ -45,7 +46,7 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
     let seq = fromSeq
     let count = 0
     while (!signal.aborted) {
-      const chunk = await events.listAges(store.db, seq, limits.eventBatchMax)
+      const chunk = await events.listAges(store.db, seq, limits.eventSweepRows)
       const young = chunk.findIndex((row) => row.at >= before || row.seq > throughSeq)
       const old = young < 0 ? chunk : chunk.slice(0, young)
       const last = old.at(-1)
@@ -58,8 +59,8 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
         seq = last.seq
         count += due.length
       }
-      if (old.length < limits.eventBatchMax) break
-      await setImmediate()
+      if (old.length < limits.eventSweepRows) break
+      await delay(limits.eventSweepRestMs)
     }
     return count
   }
