@@ -101,6 +101,16 @@ export const limits = {
     unit: 'count',
     sentence: 'Newest messages looked at to show a thread of which some messages are hidden.',
   },
+  messageWaitMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time that a request waits for a message when the client names none.',
+  },
+  messageWaitMsMax: {
+    default: 10 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time that a request may wait for a message.',
+  },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
   // Live
   socketBufferEventsMax: {
@@ -141,6 +151,33 @@ export const limits = {
     sentence: 'Interval at which the log is read when no commit rang.',
   },
   eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  eventPageDefault: { default: 50, unit: 'count', sentence: 'Events of a page when the client names no limit.' },
+  eventPageMax: { default: 500, unit: 'count', sentence: 'Events of a page at most.' },
+  eventPageBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    sentence: 'Events of a page together; the first of them is told however large it is.',
+  },
+  eventWaitMsMax: {
+    default: 60 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time that a request for events may wait for the first of them.',
+  },
+  eventDisorderMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'How far times may be out of the order of the log; a list by time looks that much further.',
+  },
+  streamHeartbeatMs: {
+    default: 15 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval of comments on a stream of events, so that nobody on the way takes it for dead.',
+  },
+  streamRetryMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time after which clients of a stream of events are told to come back.',
+  },
   newsKeptMax: {
     default: 64,
     unit: 'count',

@@ -24,22 +24,27 @@ export function createLog(level: Config['logLevel'], destination?: DestinationSt
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: [...REDACTED, ...REDACTED.map((field) => `*.${field}`)], censor: '[redacted]' },
   }
-  return pino(options, destination ?? standardOutput())
+  return pino(options, destination ?? standardOutput)
 }
 
 /**
  * Not pino's own stream: that one waits for ever at exit when the reader of a pipe is gone, and a log collector that
  * crashed must not keep a mail server from stopping.
  */
-function standardOutput(): DestinationStream {
-  let isRead = true
+const standardOutput: DestinationStream = {
+  write(line) {
+    if (!isOutputWatched) watchOutput()
+    if (isOutputRead) process.stdout.write(line)
+  },
+}
+
+let isOutputWatched = false
+let isOutputRead = true
+
+function watchOutput(): void {
+  isOutputWatched = true
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
-    isRead = false
+    isOutputRead = false
   })
-  return {
-    write(line) {
-      if (isRead) process.stdout.write(line)
-    },
-  }
 }

@@ -19,12 +19,16 @@ import { prepareFirstStart } from './mail/accounts/first-start.ts'
 import { createRemoveInbox } from './mail/accounts/remove-inbox.ts'
 import { createDomains } from './mail/domains/domains.ts'
 import { createFeed } from './mail/events/feed.ts'
+import type { Resolve } from './mail/events/interest.ts'
+import { createLabelLog } from './mail/events/label-log.ts'
+import { createEventPages } from './mail/events/pages.ts'
 import { keyRevoked } from './mail/events/resource-events.ts'
 import { sweepEvents } from './mail/events/retention.ts'
 import { createInboxes, REMOVE_INBOX } from './mail/inboxes/inboxes.ts'
 import { SETTLE_WEBHOOK } from './mail/jobs/kinds.ts'
 import { JobRunner } from './mail/jobs/runner.ts'
 import { createSweeps } from './mail/jobs/sweeps.ts'
+import { createAwaiting } from './mail/messages/awaiting.ts'
 import { createContents } from './mail/messages/contents.ts'
 import { createDownloads } from './mail/messages/downloads.ts'
 import { createFiling } from './mail/messages/filing.ts'
@@ -134,13 +138,12 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const tls = await openTls({ config, store, clock })
 
     // What the product does
-    const feed = createFeed({
-      ...{ store, clock, log, metrics, limits },
-      resolve: {
-        inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
-        podId: async (actor, ref) => (await requirePod(store.db, requireKey(actor), 'message_read', ref)).id,
-      },
-    })
+    const resolve: Resolve = {
+      inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
+      podId: async (actor, ref) => (await requirePod(store.db, requireKey(actor), 'message_read', ref)).id,
+    }
+    const feed = createFeed({ store, resolve, clock, log, metrics, limits })
+    const eventPages = createEventPages({ store, feed, resolve, clock, limits })
     const apiKeys = createApiKeys({
       ...{ store, random, clock, limits },
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
@@ -239,12 +242,14 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
             beforeSocketsClose: () => feed.stop(),
             dialects: [
               agentMail({
-                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, webhooks, feed, news },
+                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, webhooks, feed, eventPages, news },
                 organizations: createOrganizations({ store }),
                 pods: createPods({ store, limits }),
                 messages: createMessages({ store, downloads, removal, limits }),
+                awaiting: createAwaiting({ store, feed, limits }),
                 threads: createThreads({ store, downloads, removal, limits }),
                 labels: createLabels({ store, limits }),
+                labelLog: createLabelLog({ store, limits }),
                 deliveries: createDeliveries({ store }),
                 queue: createQueue({
                   ...{ store, removal, defaultRoute: ways.releaseRoute, hasRelay: ways.hasRelay, limits },

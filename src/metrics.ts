@@ -64,6 +64,12 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['code'],
       registers,
     }),
+    streams: new Gauge({ name: 'martlet_event_streams', help: 'Open streams of server-sent events', registers }),
+    eventSubscriptions: new Gauge({
+      name: 'martlet_event_subscriptions',
+      help: 'Who listens for events now: WebSockets, streams and requests that wait',
+      registers,
+    }),
     eventsTold: new Counter({ name: 'martlet_events_told_total', help: 'Events written to subscribers', registers }),
     commitSeconds: new Histogram({
       name: 'martlet_commit_seconds',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { endOf, floorOf, formatCursor, requirePosition } from '../../src/mail/events/cursor.ts'
+import { formatCursor } from '../../src/mail/events/cursor.ts'
+import { endOf, floorOf, requirePosition } from '../../src/mail/events/position.ts'
 import type { EventRow } from '../../src/store/schema.ts'
 import * as events from '../../src/store/tables/events.ts'
 import { FeedWorld, sent } from './feed-world.ts'

@@ -47,7 +47,6 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
   let isRead = false
   void readers.then(() => (isRead = true))
   while (!isRead) await world.append(sent(inbox))
-  // Who still reads the past when the server stops comes back for the rest; these are to hear the last one live.
   const end = await world.lastSeq()
   await Promise.all(listeners.map(({ listener }) => listener.until(({ seq }) => seq >= end)))
   await world.append(sent(inbox), sent(inbox))
@@ -58,7 +57,11 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
   for (const { listener, after, through, isLive } of listeners) {
     expect(await listener.reason()).toBe('stopping')
     const first = listener.seqs[0] ?? Number.POSITIVE_INFINITY
-    expect(listener.seqs).toEqual(log.filter((seq) => seq >= first))
+    // Who still reads the past when the server stops comes back for the rest.
+    const last = listener.told.at(-1)!
+    expect(last.seq).toBeGreaterThanOrEqual(end)
+    expect(await listener.ended).toMatchObject({ cursor: last.cursor })
+    expect(listener.seqs).toEqual(log.filter((seq) => seq >= first && seq <= last.seq))
     if (isLive) {
       expect(first).toBeGreaterThan(after)
       expect(first).toBeLessThanOrEqual(through + 1)

@@ -1,9 +1,10 @@
 /** Who is told of what: types, hidden classes, permissions, inboxes, pods and scope; alike in the past and live. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import { endOf, formatCursor } from '../../src/mail/events/cursor.ts'
+import { formatCursor } from '../../src/mail/events/cursor.ts'
 import type { Interest } from '../../src/mail/events/event.ts'
 import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events/message-events.ts'
+import { endOf } from '../../src/mail/events/position.ts'
 import { inboxCreated, keyRevoked } from '../../src/mail/events/resource-events.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
 import { requireLog } from '../../src/store/tables/events.ts'

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
+import { openEventSource } from '../event-source.ts'
 import { startServer } from '../server-process.ts'
 import { openSocket } from '../socket-client.ts'
 
@@ -35,6 +36,8 @@ test('no key, no download token and no word of a mail gets into the log, however
   const socket = await openSocket(`${url}/v0?api_key=${made}`, ROOT)
   await expect(openSocket(`${url}/v0?api_key=${WRONG}`, WRONG)).rejects.toThrow('401')
   socket.send({ type: 'subscribe' })
+  const source = await openEventSource(`${server.url}/v0/events/stream?api_key=${made}`)
+  expect((await openEventSource(`${server.url}/v0/events/stream?api_key=${WRONG}`)).status).toBe(401)
   const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
   await transport.sendMail({
     from: 'ann@example.test',
@@ -44,6 +47,7 @@ test('no key, no download token and no word of a mail gets into the log, however
   })
   transport.close()
   const { message } = await socket.next('message.received')
+  await source.next('message')
   const path = `/v0/inboxes/ada@mail.localhost/messages/${encodeURIComponent(message.message_id)}`
   const { download_url: link } = await api('GET', `${path}/raw`, made!)
   await (await fetch(link!)).text()

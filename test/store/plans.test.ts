@@ -12,6 +12,7 @@ import { claimWebhookDeliveries } from '../../src/store/leases.ts'
 import type { Db, Schema, Tx } from '../../src/store/schema.ts'
 import { sqlite } from '../../src/store/sqlite.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import * as events from '../../src/store/tables/events.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as messages from '../../src/store/tables/messages.ts'
 import * as queue from '../../src/store/tables/queue.ts'
@@ -26,6 +27,8 @@ const next = { ...page, after: { key: 1, id: 'x' } }
 const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: [], subject: [] }
 const waiting = { hiddenMask: 0, organizationId: 'o', states: ['queued', 'held'] as const }
 const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
+
+const stretch = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
 const claim = { owner: 'o', untilMs: 2, limit: 10 }
 
@@ -98,6 +101,23 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => webhookDeliveries.removeOlderThan(asTx(db), 1, 10),
     'webhook_deliveries_by_age (created_at<?)',
   ],
+  [
+    'list the history of an inbox',
+    (db) => events.listOfInbox(db, 'i', { after: 9, ascending: false, limit: 10 }),
+    'events_by_inbox (inbox_id=? AND seq<?)',
+  ],
+  [
+    'find what became of a message',
+    (db) => events.listOfMessage(db, { inboxId: 'i', messageId: 'm', afterSeq: 9 }, ['label.added'], 10),
+    'events_by_inbox (inbox_id=? AND seq>?)',
+  ],
+  ['find a time in the log', (db) => events.listAges(db, 9, 1), 'PRIMARY KEY (rowid>?)'],
+  [
+    'list a stretch of the log',
+    (db) => events.listSelected(db, { ...stretch, from: 1, before: 2 }, 10),
+    'PRIMARY KEY (rowid>? AND rowid<?)',
+  ],
+  ['see whether a message fits', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
   ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
   [
     'list webhooks of an inbox',
@@ -112,7 +132,9 @@ test.each(statements)('%s: by an index, without sorting the whole', async (name,
   expect(plan.join('\n')).toContain(index)
   if (name.startsWith('list')) expect(plan).not.toContain('USE TEMP B-TREE FOR ORDER BY')
   expect(
-    plan.filter((step) => /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|d)\b/.test(step)),
+    plan.filter((step) =>
+      /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|events|d)\b/.test(step),
+    ),
   ).toEqual([])
 })
 

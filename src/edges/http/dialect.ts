@@ -14,6 +14,7 @@ import type {
 import type { WebSocket } from 'ws'
 import type { MailError } from '../../errors.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
+import type { Streams } from './streams.ts'
 import type { StopCode } from './subscriber.ts'
 
 /** Fastify with request types that follow from the routes' schemas. */
@@ -29,6 +30,10 @@ export type HttpApp = FastifyInstance<
 export interface HttpSurroundings {
   /** Base of links that clients are given, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
+  /** Aborts when the server begins to stop: a request that waits for something answers at once. */
+  readonly stopping: AbortSignal
+  /** Where a response that stays open is made known. */
+  readonly streams: Pick<Streams, 'add'>
 }
 
 export interface Dialect {

@@ -21,6 +21,8 @@ declare module 'fastify' {
 
 export interface RequestLog {
   begin(request: FastifyRequest, reply: FastifyReply): void
+  /** It stays open by its nature: nobody waits for its end. It is logged and counted when it ends all the same. */
+  release(reply: FastifyReply): void
   /** Resolves when no request is under way: at once, or after the last response has ended. */
   idle(): Promise<void>
 }
@@ -32,19 +34,21 @@ interface RequestLogNeeds {
 }
 
 export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): RequestLog {
-  let underWay = 0
+  const underWay = new Set<FastifyReply['raw']>()
   let waiting: (() => void)[] = []
 
   return {
     begin(request, reply) {
       const started = performance.now()
-      underWay += 1
+      underWay.add(reply.raw)
       // "close" comes after "finish", and also when the client has gone before the response.
       reply.raw.once('close', () => end(request, reply, performance.now() - started))
     },
 
+    release: (reply) => settle(reply),
+
     idle() {
-      return underWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
+      return underWay.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
     },
   }
 
@@ -64,9 +68,12 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
       },
       'request',
     )
+    settle(reply)
+  }
 
-    underWay -= 1
-    if (underWay > 0) return
+  function settle(reply: FastifyReply): void {
+    underWay.delete(reply.raw)
+    if (underWay.size > 0) return
     for (const resolve of waiting) resolve()
     waiting = []
   }

@@ -4,9 +4,11 @@
  *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
  *
  * Crash: nothing is kept here. Stop: /readyz says no and new requests get 503, which clients repeat, while what runs is
- * finished; WebSockets are closed last, since their clients dial again at once and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's shapes or any rule.
+ * finished and what waits is answered; WebSockets and event streams are closed last, since their clients dial again at
+ * once and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's shapes or any rule.
  */
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type FastifyRequest, fastify } from 'fastify'
 import type { Config } from '../../config.ts'
@@ -22,6 +24,7 @@ import { listenerUrl, startupError } from './listening.ts'
 import { createDialectOf, mountDialect } from './mounting.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 import { rewriteUrl } from './rewrite-url.ts'
+import { createStreams } from './streams.ts'
 import { createUpgrades } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -52,11 +55,14 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const { limits } = config
   let url = ''
   let stopped: Promise<void> | undefined
-  const isStopping = () => stopped !== undefined
+  const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal) // as many as requests wait
+  const isStopping = () => stopping.signal.aborted
 
   const dialectOf = createDialectOf(dialects)
   const failures = createFailures({ limits, log, dialectOf })
   const requests = createRequestLog({ log, metrics, dialectOf })
+  const streams = createStreams({ limits, release: requests.release })
   const upgrades = createUpgrades({ limits, log, metrics, dialectOf, isStopping })
 
   const app: HttpApp = fastify({
@@ -104,7 +110,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, credentials, probes, isStopping })
-  const surroundings = { publicUrl: () => config.publicUrl ?? url }
+  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams }
   for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures })
 
   return {
@@ -127,6 +133,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   }
 
   async function stop(graceMs: number): Promise<void> {
+    stopping.abort()
     let timer: NodeJS.Timeout | undefined
     const graceOver = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
@@ -136,7 +143,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     clearTimeout(timer)
     // Whoever listens hears what the last requests did, before its socket closes.
     await needs.beforeSocketsClose?.()
-    await upgrades.closeAll()
+    await Promise.all([upgrades.closeAll(), streams.closeAll()])
     const closed = app.close()
     app.server.closeAllConnections()
     await closed

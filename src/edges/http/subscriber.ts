@@ -1,41 +1,32 @@
 /**
- * From the event feed to one WebSocket, for every dialect: order, back-pressure, heartbeat and the reason for a close.
+ * One WebSocket that is told of events, for every dialect: frames in, interests that replace each other, heartbeat, and how
+ * the reason of an end is spelled as a close. How events get from the feed into it stands in telling.ts.
  *
- *   follow → feed.subscribe → acknowledgement → event → render → write → … → wait while the socket's buffer is full
+ *   follow → feed.subscribe → acknowledgement → events, as they come
  *
- * Slow reader: nothing more is pulled from the feed while more than `limits.socketBufferBytesMax` wait in the socket. If
- *   none of it leaves for `limits.socketStallMs`, or the feed's own buffer runs over meanwhile, the socket closes with
- *   1013. The reader comes back with the cursor of the last frame it read and misses nothing.
- * Store away: the event waits until it can be rendered. Most clients know no cursor and would miss what happened between
- *   two sockets.
+ * Slow reader: the socket closes with 1013.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
- * Must not: decide what an actor may see (the feed does) or how an event looks (the dialect does).
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
-import { type Event, type Feed, FeedEnded, type Interest } from '../../mail/events/event.ts'
+import type { Event, Feed, Interest } from '../../mail/events/event.ts'
 import type { Metrics } from '../../metrics.ts'
+import { createWriter, type Ending, type Outlet, type Render, tellAll } from './telling.ts'
 
 /** RFC 6455 §7.4.1 and the IANA registry that it opens. */
 const TRY_AGAIN_LATER = 1013
 const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
 
-const RENDER_RETRY_FIRST_MS = 50
-
 /**
  * How a socket is told that the server stops. Node clients dial again after 1012 (Service Restart) and never after 1000;
  * Python clients end their iteration quietly at 1001 (Going Away) and with an exception at 1012.
  */
 export type StopCode = 1001 | 1012
-
-/** The frame for an event, or undefined when this dialect has no words for it. */
-export type Render = (event: Event) => string | undefined | Promise<string | undefined>
 
 export interface Subscriber {
   /**
@@ -71,7 +62,7 @@ interface SubscriberNeeds {
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const { socket, actor, feed, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
-  const writer = createWriter(socket, limits)
+  const writer = createWriter(outletOf(socket), limits)
   let current: AbortController | undefined
   let telling = Promise.resolve()
   /** Held while a new interest is being checked, so that no event is told under both. */
@@ -90,9 +81,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
       await needs.onFrame(requireObject(frame), { follow })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
-      writer.send(
-        renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })),
-      )
+      send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
     }
   })
 
@@ -109,41 +98,20 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
-    writer.send(acknowledge(events.cursor))
+    send(acknowledge(events.cursor))
     telling = tell(events, render, next.signal)
   }
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const event of events) {
-        const frame = await renderPatiently(event, render, signal)
-        await hold
-        if (signal.aborted) return
-        if (frame === undefined) continue
-        metrics.eventsTold.inc()
-        if ((await writer.write(frame)) === 'stalled') return close(TRY_AGAIN_LATER, 'stalled')
-      }
-    } catch (error) {
-      if (signal.aborted) return
-      if (error instanceof FeedEnded) return close(...closeOf(error, needs.stopCode))
-      if (error instanceof MailError)
-        writer.send(renderError(error)) // cursor_expired: overtaken while reading the past
-      else log.error({ err: error }, 'event feed failed')
-      close(INTERNAL_ERROR, error instanceof MailError ? error.code : 'internal_error')
-    }
+    const { write } = writer
+    const ending = await tellAll({ events, render, write, hold: () => hold, signal, limits, log, metrics })
+    if (!ending) return
+    if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
+    close(...closeOf(ending, needs.stopCode))
   }
 
-  /** @throws what `render` throws, unless it may go well later */
-  async function renderPatiently(event: Event, render: Render, signal: AbortSignal): Promise<string | undefined> {
-    for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.databaseRetryMaxMs)) {
-      try {
-        return await render(event)
-      } catch (error) {
-        if (signal.aborted || !(error instanceof MailError) || error.kind !== 'temporary') throw error
-        log.warn({ err: error, pauseMs }, 'an event waits to be told')
-        await delay(pauseMs, undefined, { signal })
-      }
-    }
+  function send(frame: object): void {
+    writer.send(JSON.stringify(frame))
   }
 
   function close(code: number, reason: string): void {
@@ -155,44 +123,27 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 }
 
-/** What a client must know of the end of a feed: come back, come back later, or stay away with this key. */
-function closeOf(end: FeedEnded, stopCode: StopCode): [code: number, reason: string] {
-  switch (end.reason) {
+/** What a client must know of the end: come back, come back later, or stay away with this key. */
+function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
+  switch (ending.reason) {
+    case 'stalled':
     case 'too_slow':
-      return [TRY_AGAIN_LATER, 'too_slow']
+      return [TRY_AGAIN_LATER, ending.reason]
     case 'revoked':
       return [POLICY_VIOLATION, 'revoked']
     case 'stopping':
       return [stopCode, 'stopping']
+    case 'failed':
+      return [INTERNAL_ERROR, ending.error.code]
   }
 }
 
-/** Writes frames and says when to write more. */
-function createWriter(socket: WebSocket, limits: Limits) {
-  let progressed: (() => void) | undefined
-  socket.on('close', () => progressed?.())
-
+function outletOf(socket: WebSocket): Outlet {
   return {
-    send(frame: object): void {
-      socket.send(JSON.stringify(frame), () => progressed?.())
-    },
-
-    /** Resolves when the buffer has room again, or the socket is closed, or nothing left it for too long. */
-    async write(frame: string): Promise<'ready' | 'stalled'> {
-      socket.send(frame, () => progressed?.())
-      while (socket.readyState === socket.OPEN && socket.bufferedAmount > limits.socketBufferBytesMax) {
-        const stalled = await new Promise<boolean>((resolve) => {
-          const timer = setTimeout(resolve, limits.socketStallMs, true)
-          progressed = () => {
-            clearTimeout(timer)
-            resolve(false)
-          }
-        })
-        progressed = undefined
-        if (stalled) return 'stalled'
-      }
-      return 'ready'
-    },
+    send: (text, done) => socket.send(text, done),
+    isOpen: () => socket.readyState === socket.OPEN,
+    waitingBytes: () => socket.bufferedAmount,
+    onClose: (done) => socket.on('close', done),
   }
 }
 

@@ -3,19 +3,15 @@
  * back it starts, it costs one page of memory and never holds up anybody else.
  */
 import { setImmediate } from 'node:timers/promises'
-import { MailError } from '../../errors.ts'
-import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
-import { type Event, toEvent } from './event.ts'
-import { permissionsToSee } from './event-types.ts'
-import { isWanted, maySee } from './interest.ts'
+import type { Event } from './event.ts'
+import { readStretch, type StretchNeeds } from './stretch.ts'
 import type { Subscription } from './subscription.ts'
 
-interface BackfillNeeds {
-  readonly store: Pick<Store, 'db' | 'epoch'>
+interface BackfillNeeds extends StretchNeeds {
   /** Up to where the live feed has told; what comes after it is the live feed's. */
   readonly position: () => number
-  readonly limits: { readonly eventBatchMax: number; readonly listScanRowsMax: number }
+  readonly limits: StretchNeeds['limits'] & { readonly eventBatchMax: number }
 }
 
 /**
@@ -40,22 +36,14 @@ export async function* backfill(
       subscription.goLive(seq)
       return
     }
-    // A bounded stretch of the log, however few events of it are wanted: a query holds up the whole process.
-    const throughSeq = Math.min(seq + limits.listScanRowsMax, end)
-    const selection = { ...filter, types: [...filter.types], afterSeq: seq, throughSeq }
-    const rows = await events.listSelected(store.db, selection, limits.eventBatchMax)
-    // Read after the page: what retention removes later than this was still in it.
-    const log = await events.requireLog(store.db)
-    if (log.floor_seq > seq) throw new MailError('cursor_expired', {})
-    end = log.last_seq
-
-    for (const row of rows) {
-      const event = toEvent(row, store.epoch)
-      if (!isWanted(filter, row) || !maySee(filter.actor, permissionsToSee(event.payload))) continue
+    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.eventBatchMax }
+    const stretch = await readStretch(request, { store, limits })
+    for (const event of stretch.events) {
       yield subscription.tell(event)
       if (subscription.isEnded) return
     }
-    seq = rows.length === limits.eventBatchMax ? rows.at(-1)!.seq : throughSeq
+    seq = stretch.throughSeq
+    end = stretch.lastSeq
     await setImmediate() // others' turn
   }
 }

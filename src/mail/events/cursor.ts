@@ -1,15 +1,12 @@
 /**
  * Opaque places in the event log: base64url of `version.epoch.seq.mark`. A cursor names the last event that was told;
- * what follows is what its holder has not heard.
+ * what follows is what its holder has not heard. Whether the place is there, position.ts says.
  *
  * The epoch names the log: numbers of another log (a database made anew) mean nothing here, and continuing from them
  * would skip or repeat in silence. The mark is the end of the event's id: a log that was set back to an older copy gives
  * the same numbers to other events, and is recognised by it (docs/adr/0020).
  */
 import { MailError } from '../../errors.ts'
-import type { EventLogRow } from '../../store/schema.ts'
-import type { Store } from '../../store/store.ts'
-import * as events from '../../store/tables/events.ts'
 
 const VERSION = 2
 const FORM = /^(\d{1,3})\.([^.]{1,64})\.(\d{1,16})(?:\.([\da-f]{0,12}))?$/
@@ -26,47 +23,24 @@ export interface Position {
   readonly eventId: string | null
 }
 
-/** What is kept lies behind the floor. */
-export function floorOf(log: EventLogRow): Position {
-  return { seq: log.floor_seq, eventId: log.floor_event_id }
-}
-
-export function endOf(log: EventLogRow): Position {
-  return { seq: log.last_seq, eventId: log.last_event_id }
-}
-
 export function formatCursor(epoch: string, { seq, eventId }: Position): string {
   return Buffer.from(`${VERSION}.${epoch}.${seq}.${markOf(eventId)}`).toString('base64url')
 }
 
-/**
- * @param log as of now
- * @returns the place after which to go on
- * @throws validation_error when it is none of ours; cursor_expired when events after it are gone, or the log is another
- */
-export async function requirePosition(
-  store: Pick<Store, 'db' | 'epoch'>,
-  cursor: string,
-  log: EventLogRow,
-): Promise<Position> {
+/** @throws validation_error when it is none of ours; cursor_expired when it is of another log or version */
+export function parseCursor(cursor: string, epochNow: string): { readonly seq: number; readonly mark: string } {
   const [, version, epoch, digits, mark] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
     throw new MailError('validation_error', { detail: 'The cursor is not one that this server gave' })
   }
-  const isOfThisLog = Number(version) === VERSION && epoch === store.epoch
-  const eventId = isOfThisLog ? await eventIdAt(store, seq, log) : undefined
-  if (eventId === undefined || markOf(eventId) !== mark) throw new MailError('cursor_expired', {})
-  return { seq, eventId }
+  if (Number(version) !== VERSION || epoch !== epochNow || mark === undefined) {
+    throw new MailError('cursor_expired', {})
+  }
+  return { seq, mark }
 }
 
-/** @returns undefined where nothing of the kind is kept: before the floor, or beyond the end of a log that was set back */
-async function eventIdAt(store: Pick<Store, 'db'>, seq: number, log: EventLogRow): Promise<string | null | undefined> {
-  if (seq === log.floor_seq) return log.floor_event_id
-  return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)
-}
-
-function markOf(eventId: string | null): string {
+export function markOf(eventId: string | null): string {
   return eventId === null ? '' : eventId.slice(-MARK_CHARS)
 }
 

@@ -23,10 +23,11 @@ import type { KeyActor } from '../access/actor.ts'
 import { type Permission, parsePermissions } from '../access/permissions.ts'
 import { Audience } from './audience.ts'
 import { backfill } from './backfill.ts'
-import { endOf, floorOf, formatCursor, type Position, requirePosition } from './cursor.ts'
+import { formatCursor, type Position } from './cursor.ts'
 import { type Event, type Feed, type FeedEnded, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
 import { checkInterest, isWanted, maySee, type Resolve } from './interest.ts'
+import { endOf, requirePosition } from './position.ts'
 import { Subscription } from './subscription.ts'
 import { Tailer } from './tailer.ts'
 
@@ -80,6 +81,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
       // First of all, so that a key that is revoked from here on is noticed, by the key's row or by the event.
       audience.join(subscription)
+      metrics.eventSubscriptions.set(audience.size)
       try {
         const row = await events.requireLog(store.db)
         await place(subscription, interest.after, row)
@@ -87,7 +89,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
         await requireLiveKey(subscription)
         if (isStopped) throw new MailError('shutting_down', {})
       } catch (error) {
-        audience.leave(subscription)
+        leave(subscription)
         throw error
       }
       const abort = () => end(subscription, 'aborted')
@@ -113,7 +115,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
   /** Fixes from where it is told. @throws cursor_expired, validation_error */
   async function place(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
-      subscription.startAfter(after === 'earliest' ? floorOf(log) : await requirePosition(store, after, log))
+      subscription.startAfter(await requirePosition(store, after, log))
       return
     }
     // The tailer may have told more while we read; its position is committed too, so neither lies in the future.
@@ -135,7 +137,12 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
 
   function end(subscription: Subscription, reason: FeedEnded['reason'] | 'aborted'): void {
     subscription.end(reason)
+    leave(subscription)
+  }
+
+  function leave(subscription: Subscription): void {
     audience.leave(subscription)
+    metrics.eventSubscriptions.set(audience.size)
   }
 
   /** What the tailer has read. Must not wait: `tailer.position` moves with it. */

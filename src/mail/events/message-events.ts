@@ -123,6 +123,8 @@ interface MessagePayloads {
   'label.removed': LabelPayload
 }
 
+export type LabelEvent = Event & { readonly type: 'label.added' | 'label.removed'; readonly payload: LabelPayload }
+
 /** Narrows an event of the log to a type whose payload is known. */
 export function isMessageEvent<Type extends keyof MessagePayloads>(
   event: Event,

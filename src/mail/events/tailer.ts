@@ -15,7 +15,8 @@ import { type CommitWait, createCommitWait } from '../../store/commit-wait.ts'
 import type { EventRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
-import { endOf, type Position } from './cursor.ts'
+import type { Position } from './cursor.ts'
+import { endOf } from './position.ts'
 
 /** Short: what failed was most likely the database, and much has gathered when it is back. */
 const PAUSE_FACTOR_MAX = 2

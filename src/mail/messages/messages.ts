@@ -6,6 +6,7 @@ import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/messages.ts'
 import { confirm, hiddenMaskFor, holdInbox, requireInbox } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
 import { closePage, openPage } from '../access/paging.ts'
 import { showAttachment } from './attachment.ts'
 import { showWhole } from './bodies.ts'
@@ -28,16 +29,7 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
     async list(actor, inboxRef, filter, page) {
       requireFewValues(filter, limits.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const criteria = {
-        inboxId: inbox.id,
-        hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
-        labels: (filter.labels ?? []).map((label) => label.toLowerCase()),
-        before: filter.before,
-        after: filter.after,
-        from: filter.from ?? [],
-        to: filter.to ?? [],
-        subject: filter.subject ?? [],
-      }
+      const criteria = criteriaOf(actor, inbox.id, filter)
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
       const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
       const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
@@ -77,6 +69,20 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
     },
 
     download: (token) => downloads.open(token),
+  }
+}
+
+/** What a filter asks of the rows of an inbox, with what this actor may see of it. */
+export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): table.MessageCriteria {
+  return {
+    inboxId,
+    hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
+    labels: (filter.labels ?? []).map((label) => label.toLowerCase()),
+    before: filter.before,
+    after: filter.after,
+    from: filter.from ?? [],
+    to: filter.to ?? [],
+    subject: filter.subject ?? [],
   }
 }
 

@@ -27,6 +27,9 @@ export interface EventSelection {
   /** Events in one of these; no restriction when both are empty. */
   readonly inboxIds: readonly string[]
   readonly podIds: readonly string[]
+  /** Epoch ms; from inclusive, before exclusive. */
+  readonly from?: number | undefined
+  readonly before?: number | undefined
 }
 
 /** Events of a selection, in order. */
@@ -38,6 +41,8 @@ export async function listSelected(db: Db, selection: EventSelection, limit: num
     .where('seq', '>', selection.afterSeq)
     .where('seq', '<=', selection.throughSeq)
     .where('type', 'in', selection.types)
+    .$if(selection.from !== undefined, (query) => query.where('at', '>=', selection.from!))
+    .$if(selection.before !== undefined, (query) => query.where('at', '<', selection.before!))
     .$if(organizationId !== undefined, (query) => query.where('organization_id', '=', organizationId!))
     .$if(inboxIds.length + podIds.length > 0, (query) =>
       query.where((eb) =>
@@ -47,6 +52,41 @@ export async function listSelected(db: Db, selection: EventSelection, limit: num
         ]),
       ),
     )
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+/** Events of one inbox, newest first unless ascending; `after` is a number, exclusive. */
+export async function listOfInbox(
+  db: Db,
+  inboxId: string,
+  { after, ascending, limit }: { after: number | undefined; ascending: boolean; limit: number },
+): Promise<EventRow[]> {
+  return db
+    .selectFrom('events')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .$if(after !== undefined, (query) => query.where('seq', ascending ? '>' : '<', after!))
+    .orderBy('seq', ascending ? 'asc' : 'desc')
+    .limit(limit)
+    .execute()
+}
+
+/** Events of one message after a number, in order. */
+export async function listOfMessage(
+  db: Db,
+  { inboxId, messageId, afterSeq }: { inboxId: string; messageId: string; afterSeq: number },
+  types: readonly string[],
+  limit: number,
+): Promise<EventRow[]> {
+  return db
+    .selectFrom('events')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('seq', '>', afterSeq)
+    .where('message_id', '=', messageId)
+    .where('type', 'in', types)
     .orderBy('seq')
     .limit(limit)
     .execute()

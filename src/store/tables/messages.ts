@@ -92,6 +92,23 @@ export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): P
     .execute()
 }
 
+/** The message, if it meets the criteria. */
+export async function getMatching(
+  db: Db,
+  criteria: MessageCriteria,
+  id: string,
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', criteria.inboxId)
+    .where('id', '=', id)
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(conjunction(matchers(criteria)))
+    .executeTakeFirst()
+}
+
 function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
   const all: Expression<SqlBool>[] = []
   if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)

@@ -31,7 +31,7 @@ export class FakeSubscription implements Listening {
   /** Events that were taken out. */
   pulled = 0
   #waiting: Event[] = []
-  #end: FeedEnded | undefined
+  #end: Error | undefined
   #ring: () => void = () => undefined
 
   constructor(interest: Interest, signal: AbortSignal) {
@@ -47,6 +47,11 @@ export class FakeSubscription implements Listening {
 
   end(reason: FeedEnded['reason']): void {
     this.#end = new FeedEnded(reason, undefined)
+    this.#ring()
+  }
+
+  fail(error: Error): void {
+    this.#end = error
     this.#ring()
   }
 

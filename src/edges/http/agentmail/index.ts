@@ -7,7 +7,10 @@ import type { Log } from '../../../log.ts'
 import type { ApiKeys } from '../../../mail/access/api-key.ts'
 import type { Credentials } from '../../../mail/access/credentials.ts'
 import type { Feed } from '../../../mail/events/event.ts'
+import type { LabelLog } from '../../../mail/events/label-log.ts'
+import type { EventPages } from '../../../mail/events/pages.ts'
 import type { Inboxes } from '../../../mail/inboxes/inbox.ts'
+import type { Awaiting } from '../../../mail/messages/awaiting.ts'
 import type { Labels, Messages } from '../../../mail/messages/message.ts'
 import type { News } from '../../../mail/messages/news.ts'
 import type { Threads } from '../../../mail/messages/thread.ts'
@@ -22,6 +25,8 @@ import { apiKeyRoutes } from './api-keys.ts'
 import { authMeRoutes } from './auth-me.ts'
 import { downloadRoutes } from './downloads.ts'
 import { renderError } from './errors.ts'
+import { eventRoutes } from './events.ts'
+import { createFrames } from './frames.ts'
 import { inboxRoutes } from './inboxes.ts'
 import { messageRoutes } from './messages.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
@@ -31,6 +36,7 @@ import { normaliseQuery } from './query.ts'
 import { queueRoutes } from './queue.ts'
 import { sendingRoutes } from './sending.ts'
 import { agentMailSocket } from './socket.ts'
+import { streamRoute } from './stream.ts'
 import { threadRoutes } from './threads.ts'
 import { webhookRoutes } from './webhooks.ts'
 
@@ -44,6 +50,7 @@ export interface AgentMailNeeds {
   readonly pods: Pods
   readonly inboxes: Inboxes
   readonly messages: Messages
+  readonly awaiting: Awaiting
   readonly threads: Threads
   readonly labels: Labels
   readonly sending: Sending
@@ -51,6 +58,8 @@ export interface AgentMailNeeds {
   readonly queue: Queue
   readonly webhooks: Webhooks
   readonly feed: Feed
+  readonly eventPages: EventPages
+  readonly labelLog: LabelLog
   readonly news: News
 }
 
@@ -58,6 +67,8 @@ const PREFIX = '/v0'
 
 export function agentMail(needs: AgentMailNeeds): Dialect {
   const { config, credentials } = needs
+  const { limits } = config
+  const frames = createFrames({ news: needs.news, limits })
   return {
     name: 'agentmail',
     prefix: PREFIX,
@@ -71,6 +82,9 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       downloadRoutes(app, needs)
       openApiRoute(app)
 
+      await app.register(async (streamed) => {
+        streamRoute(streamed, { ...needs, ...surroundings, frames, limits })
+      })
       await app.register(async (keyed) => {
         keyed.addHook('onRequest', async (request) => {
           request.actor = await authenticateHeader(credentials, request)
@@ -82,16 +96,17 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         inboxRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...surroundings })
-        messageRoutes(keyed, { ...needs, ...surroundings })
+        messageRoutes(keyed, { ...needs, ...surroundings, limits })
         sendingRoutes(keyed, needs)
         queueRoutes(keyed, needs)
+        eventRoutes(keyed, { ...needs, ...surroundings, frames, limits })
       })
     },
 
     live: {
       path: PREFIX,
       authenticate: (request) => authenticateHeaderOrQuery(credentials, request, 'api_key'),
-      serve: agentMailSocket({ ...needs, limits: config.limits }),
+      serve: agentMailSocket({ ...needs, frames, limits }),
     },
   }
 }

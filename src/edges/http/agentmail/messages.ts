@@ -3,20 +3,34 @@
  * Message-ID, with brackets or without.
  */
 import { Type } from 'typebox'
+import type { Limits } from '../../../limits.ts'
+import type { Awaiting } from '../../../mail/messages/awaiting.ts'
 import type { Labels, Messages } from '../../../mail/messages/message.ts'
 import type { Deliveries } from '../../../mail/sending/outgoing.ts'
 import type { HttpApp, HttpSurroundings } from '../dialect.ts'
-import { mailQuery, readMailFilter, readPage, substringList } from './query.ts'
+import { patienceOf } from '../patience.ts'
+import { mailFilters, mailQuery, readMailFilter, readPage, readTimeOrCursor, substringList } from './query.ts'
 import { AttachmentLink, attachmentLink, RawMessage, rawMessage } from './wire/attachment.ts'
 import { DeliveryList, deliveryList } from './wire/delivery.ts'
 import { LabelsBody, readLabelChange } from './wire/labels.ts'
-import { Message, MessageLabels, MessageList, message, messageLabels, messageList } from './wire/message.ts'
+import {
+  AwaitedMessage,
+  awaitedMessage,
+  Message,
+  MessageLabels,
+  MessageList,
+  message,
+  messageLabels,
+  messageList,
+} from './wire/message.ts'
 import { ok } from './wire/shape.ts'
 
 interface MessageNeeds extends HttpSurroundings {
   readonly messages: Messages
   readonly labels: Labels
   readonly deliveries: Deliveries
+  readonly awaiting: Awaiting
+  readonly limits: Limits
 }
 
 const tags = ['Messages']
@@ -32,6 +46,27 @@ const list = {
   querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
   response: ok(MessageList),
 }
+/** Stands beside one message: no message is called "wait", since ids that clients see are Message-IDs. */
+const wait = (limits: Limits) => ({
+  tags,
+  summary: 'The first message that is there or comes',
+  description: 'When the time is over the answer has `message: null`; its `cursor`, as `after`, goes on without a gap.',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  querystring: Type.Object({
+    ...mailFilters,
+    from: substringList,
+    to: substringList,
+    after: Type.Optional(
+      Type.String({
+        description: 'ISO 8601, exclusive; or a cursor of an answer or an event. The whole inbox when left out.',
+      }),
+    ),
+    wait_seconds: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: limits.messageWaitMsMax / 1_000, default: limits.messageWaitMs / 1_000 }),
+    ),
+  }),
+  response: ok(AwaitedMessage),
+})
 const get = { tags, summary: 'One message with its bodies', params, response: ok(Message) }
 const update = { tags, summary: 'Add and remove labels', params, body: LabelsBody, response: ok(MessageLabels) }
 const remove = { tags, summary: 'Delete a message for good', params }
@@ -49,10 +84,23 @@ const listDeliveries = {
   response: ok(DeliveryList),
 }
 
-export function messageRoutes(app: HttpApp, { messages, labels, deliveries, publicUrl }: MessageNeeds): void {
+export function messageRoutes(
+  app: HttpApp,
+  { messages, labels, deliveries, awaiting, limits, publicUrl, stopping }: MessageNeeds,
+): void {
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
     return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query)))
+  })
+
+  app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async ({ actor, params, query }, reply) => {
+    const { from, to, after, wait_seconds, ...rest } = query
+    const waitMs = wait_seconds === undefined ? limits.messageWaitMs : wait_seconds * 1_000
+    const filter = { ...readMailFilter(rest), from, to }
+    const place = readTimeOrCursor('after', after)
+    return awaitedMessage(
+      await awaiting.first(actor, params.inbox_id, filter, place, patienceOf(reply, waitMs, stopping)),
+    )
   })
 
   app.get(one, { schema: get }, async ({ actor, params }) =>

@@ -16,6 +16,8 @@ const LISTS: ReadonlySet<string> = new Set([
   'senders',
   'recipients',
   'event_types',
+  'inbox_ids',
+  'pod_ids',
   'usage_types',
 ])
 
@@ -72,17 +74,22 @@ function filterList(description: string) {
 
 export const substringList = filterList('Substrings, each of which must occur.')
 
-/** What every list of mail can be narrowed by. */
-export const mailQuery = {
-  ...pageQuery,
+/** By which mail is chosen, but for its time. */
+export const mailFilters = {
   labels: filterList('All of them must be there.'),
-  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
-  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
   include_spam: Type.Optional(Type.Boolean()),
   include_blocked: Type.Optional(Type.Boolean()),
   include_unauthenticated: Type.Optional(Type.Boolean()),
   include_trash: Type.Optional(Type.Boolean()),
   subject: substringList,
+}
+
+/** What every list of mail can be narrowed by. */
+export const mailQuery = {
+  ...pageQuery,
+  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  ...mailFilters,
 }
 
 type MailQuery = { readonly [Key in `include_${HiddenLabel}`]?: boolean } & {
@@ -103,9 +110,31 @@ export function readMailFilter(query: MailQuery) {
   }
 }
 
+/** Of which events somebody wants to hear: what a WebSocket's subscribe holds. */
+export const interestQuery = {
+  event_types: filterList('The standard types when left out.'),
+  inbox_ids: filterList('Addresses; with `pod_ids` a union.'),
+  pod_ids: filterList('Ids or client_ids.'),
+}
+
+interface InterestQuery {
+  readonly event_types?: readonly string[]
+  readonly inbox_ids?: readonly string[]
+  readonly pod_ids?: readonly string[]
+}
+
+export function readInterest({ event_types, inbox_ids, pod_ids }: InterestQuery) {
+  return { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids }
+}
+
 /** A date, with a time or without; with an offset or in UTC. "+" may have become a space on its way. */
 const ISO_TIME =
   /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
+
+/** A place among messages: told apart by its form, since no cursor begins like a date. */
+export function readTimeOrCursor(name: string, text: string | undefined): number | string | undefined {
+  return text === undefined || /^\d{4}-/.test(text) ? readTime(name, text) : text
+}
 
 /**
  * @param name of the parameter, for the error

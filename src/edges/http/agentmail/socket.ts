@@ -11,17 +11,15 @@ import { MailError } from '../../../errors.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Event, Feed } from '../../../mail/events/event.ts'
-import type { News } from '../../../mail/messages/news.ts'
+import type { Feed } from '../../../mail/events/event.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { type StopCode, type Subscriber, serveSubscriber } from '../subscriber.ts'
 import { renderErrorFrame } from './errors.ts'
-import { renderEvent } from './wire/event.ts'
-import { eventFrame } from './wire/event-frame.ts'
+import type { Frames } from './frames.ts'
 
 interface SocketNeeds {
   readonly feed: Feed
-  readonly news: News
+  readonly frames: Frames
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
@@ -40,8 +38,6 @@ const subscribe = Compile(Subscribe)
 
 /** @returns what serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
-  const frames = new WeakMap<Event, Promise<string | undefined>>()
-
   return (socket: WebSocket, actor: KeyActor, stopCode: StopCode) =>
     serveSubscriber({ ...needs, socket, actor, stopCode, onFrame, renderError: renderErrorFrame })
 
@@ -49,22 +45,7 @@ export function agentMailSocket(needs: SocketNeeds) {
     const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
     const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
     const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
-    await subscriber.follow(interest, acknowledge, render)
-  }
-
-  /** Once an event, however many sockets of this process are told of it. */
-  function render(event: Event): Promise<string | undefined> {
-    const known = frames.get(event)
-    if (known) return known
-    const frame = write(event)
-    frames.set(event, frame)
-    frame.catch(() => frames.delete(event)) // its sockets are closed; whoever comes back reads again
-    return frame
-  }
-
-  async function write(event: Event): Promise<string | undefined> {
-    const rendered = renderEvent(event, await needs.news.of(event))
-    return rendered && eventFrame({ ...rendered, cursor: event.cursor }, needs.limits.socketFrameBytesMax)
+    await subscriber.follow(interest, acknowledge, needs.frames)
   }
 }
 

@@ -87,6 +87,18 @@ export function messageList(page: Page<MessageItemView>): Wire<typeof MessageLis
   return { ...pageHead(page), messages: page.items.map(messageItem) }
 }
 
+export const AwaitedMessage = Type.Object({
+  message: Type.Union([Message, Type.Null()], { description: 'null when none came in time.' }),
+  cursor: Type.String({ description: 'Give it as `after` to wait for the next one.' }),
+})
+
+export function awaitedMessage(answer: {
+  readonly message?: MessageView
+  readonly cursor: string
+}): Wire<typeof AwaitedMessage> {
+  return { message: answer.message ? message(answer.message) : null, cursor: answer.cursor }
+}
+
 export const MessageLabels = Type.Object({ message_id: Type.String(), labels: Type.Array(Type.String()) })
 
 export function messageLabels(changed: {

@@ -1,0 +1,12 @@
+/** How long a request may wait for its answer: until it is over, the client hangs up, or the server begins to stop. */
+import type { FastifyReply } from 'fastify'
+import type { Patience } from '../../mail/events/waiting.ts'
+
+/** @param stopping aborts when the server begins to stop */
+export function patienceOf(reply: FastifyReply, waitMs: number, stopping: AbortSignal): Patience {
+  const gone = new AbortController()
+  const response = reply.raw
+  if (response.destroyed) gone.abort()
+  else response.once('close', () => gone.abort())
+  return { waitMs, gone: gone.signal, hurry: stopping }
+}

@@ -1,0 +1,35 @@
+/** Keeps every open stream of events, so that a stop does not wait for them as for requests, and ends them last. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyReply } from 'fastify'
+import type { Limits } from '../../limits.ts'
+
+export interface Streams {
+  /** @param finish resolves, once the feed has ended, when what it gave before has left this process */
+  add(reply: FastifyReply, finish: () => Promise<void>): void
+  /** After the feed has ended: resolves when all are gone. */
+  closeAll(): Promise<void>
+}
+
+interface StreamsNeeds {
+  readonly limits: Limits
+  /** Says that nobody waits for the end of this response. */
+  readonly release: (reply: FastifyReply) => void
+}
+
+export function createStreams({ limits, release }: StreamsNeeds): Streams {
+  const open = new Map<FastifyReply['raw'], () => Promise<void>>()
+
+  return {
+    add(reply, finish) {
+      release(reply)
+      open.set(reply.raw, finish)
+      reply.raw.once('close', () => open.delete(reply.raw))
+    },
+
+    async closeAll() {
+      const told = Promise.all([...open.values()].map((finish) => finish()))
+      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+      for (const response of open.keys()) response.destroy()
+    },
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Waiting for a message: the first one of an inbox that fits a filter, which is there, or comes, or comes to fit. What is
+ * looked at stands in first-match.ts; that nothing falls between looking and waiting is up to mail/events/waiting.ts.
+ */
+import type { Limits } from '../../limits.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events.ts'
+import { hasPermission, requireInbox } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { formatCursor } from '../events/cursor.ts'
+import type { Feed } from '../events/event.ts'
+import { endOf, requirePosition } from '../events/position.ts'
+import { lookOrWait, type Patience } from '../events/waiting.ts'
+import { createFirstMatch, typesFor } from './first-match.ts'
+import type { Message, MessageFilter } from './message.ts'
+import { criteriaOf, requireFewValues } from './messages.ts'
+import { formatPlace, parsePlace, type WaitPlace } from './wait-place.ts'
+
+export interface Awaiting {
+  /**
+   * @param inbox address or id
+   * @param after a time (epoch ms, exclusive), or the cursor of an answer or of an event; undefined: the whole inbox
+   * @returns no message when the time was over; `cursor` is where to go on from in any case
+   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when it was revoked meanwhile
+   */
+  first(
+    actor: Actor,
+    inbox: string,
+    filter: Omit<MessageFilter, 'before' | 'after'>,
+    after: number | string | undefined,
+    patience: Patience,
+  ): Promise<{ readonly message?: Message; readonly cursor: string }>
+}
+
+interface AwaitingNeeds {
+  readonly store: Store
+  readonly feed: Feed
+  readonly limits: Pick<Limits, 'filterValuesMax' | 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'>
+}
+
+export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {
+  return {
+    async first(actor, inboxRef, filter, after, patience) {
+      requireFewValues(filter, limits.filterValuesMax)
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const start = await startOf(after)
+      const criteria = criteriaOf(actor, inbox.id, { ...filter, after: start.since })
+      const isOver = () => patience.gone.aborted || patience.hurry.aborted
+      const match = createFirstMatch({ store, limits, actor, criteria, start, isOver })
+
+      const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
+      const interest = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
+      const look = async () => {
+        await requireInbox(store.db, actor, 'message_read', inbox.id) // it may be gone since
+        return match.look()
+      }
+      const message = await lookOrWait(actor, interest, patience, look, { feed, store })
+      return { ...(message && { message }), cursor: formatPlace(match.place()) }
+    },
+  }
+
+  async function startOf(after: number | string | undefined): Promise<WaitPlace> {
+    const log = await events.requireLog(store.db)
+    if (typeof after === 'string') {
+      const place = parsePlace(after)
+      const position = await requirePosition(store, place.cursor, log)
+      return { ...place, seq: position.seq, cursor: formatCursor(store.epoch, position) }
+    }
+    const end = endOf(log)
+    return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The first message that fits, looked for again and again from where the last look ended.
+ *
+ *   the list of the inbox, as it was at a place of the log, oldest first → then the log from that place on
+ *
+ * Each message is told once: in the list, those that fitted at that place; in the log, those that came, and those whose
+ * labels changed so that they fit and did not before. Nothing can fall between the two, since the place is fixed before
+ * the list is read.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../limits.ts'
+import type { EventLogRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as eventTable from '../../store/tables/events.ts'
+import * as table from '../../store/tables/messages.ts'
+import { hasPermission } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { toEvent } from '../events/event.ts'
+import { type EventTypeName, getEventType } from '../events/event-types.ts'
+import { filterOf } from '../events/interest.ts'
+import { cursorAt } from '../events/position.ts'
+import { readStretch, type Stretch } from '../events/stretch.ts'
+import { showWhole } from './bodies.ts'
+import { labelsAround, labelsFit, labelTypes, type Moment, momentsOf } from './label-history.ts'
+import type { Message } from './message.ts'
+import { fillPage } from './scanning.ts'
+import type { WaitPlace } from './wait-place.ts'
+
+/** How messages come. */
+const arrivalTypes: readonly EventTypeName[] = [
+  'message.sent',
+  'message.received',
+  'message.received.spam',
+  'message.received.blocked',
+  'message.received.unauthenticated',
+]
+
+/** The events that may bring a match, as far as the actor may be told of them. */
+export function typesFor(actor: Actor): string[] {
+  const mayBeTold = (type: EventTypeName) => {
+    const permission = getEventType(type)?.permission
+    return permission === undefined || hasPermission(actor, permission)
+  }
+  return [...arrivalTypes.filter(mayBeTold), ...labelTypes]
+}
+
+interface FirstMatchNeeds {
+  readonly store: Store
+  readonly limits: Pick<Limits, 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'>
+  readonly actor: Actor
+  readonly criteria: table.MessageCriteria
+  readonly start: WaitPlace
+  /** Whether looking must end early. */
+  readonly isOver: () => boolean
+}
+
+export interface FirstMatch {
+  /** The next message, or undefined at the end of what is there. @throws cursor_expired */
+  look(): Promise<Message | undefined>
+  place(): WaitPlace
+}
+
+export function createFirstMatch({ store, limits, actor, criteria, start, isOver }: FirstMatchNeeds): FirstMatch {
+  const { inboxId } = criteria
+  const filter = filterOf(actor, { inboxIds: [inboxId], podIds: [], eventTypes: typesFor(actor) })
+  let place = start
+  return { look: async () => (await lookInList()) ?? (await lookInLog()), place: () => place }
+
+  /** Messages that fitted at the place. */
+  async function lookInList(): Promise<Message | undefined> {
+    while (place.listing !== undefined && !isOver()) {
+      const from = place.listing === 'start' ? undefined : place.listing
+      const window = { limit: 1, ascending: true, ...(from && { after: from }) }
+      const page = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const [row] = await table.listByIds(store.db, page.ids)
+      const message = row && (await fittedAtPlace(row)) ? await show(row) : undefined
+      place = { ...place, listing: page.last ?? (row && { key: row.timestamp, id: row.id }) }
+      if (message) return message
+      await setImmediate() // others' turn
+    }
+    return undefined
+  }
+
+  /** Whether a message that fits now did so then. If not, the log tells of it. */
+  async function fittedAtPlace(row: table.StoredMessageRow): Promise<boolean> {
+    if (row.modseq <= place.seq) return true
+    const first = await momentAfter(place.seq, row.id, [...arrivalTypes, ...labelTypes])
+    if (!first) return true
+    const change = labelsAround(first)
+    return change !== undefined && labelsFit(change.before, criteria)
+  }
+
+  /** Messages that came, or came to fit, after the place. */
+  async function lookInLog(): Promise<Message | undefined> {
+    while (place.listing === undefined && !isOver()) {
+      const log = await eventTable.requireLog(store.db)
+      const endSeq = log.last_seq
+      const request = { filter, afterSeq: place.seq, endSeq, limit: limits.eventBatchMax }
+      const stretch = await readStretch(request, { store, limits })
+      const { moments, seq, cursor } = await wholeMoments(stretch, log)
+      for (const moment of moments) {
+        if (!(await comesToFit(moment))) continue
+        const row = await table.getMatching(store.db, criteria, moment.messageId)
+        const message = row && (await show(row))
+        if (!message) continue // changed again, or deleted
+        place = { ...place, seq: moment.last.seq, cursor: moment.last.cursor }
+        return message
+      }
+      place = { ...place, seq, cursor }
+      if (seq >= endSeq) return undefined
+      await setImmediate()
+    }
+    return undefined
+  }
+
+  /** The end of a stretch may lie inside of a change of labels: that is left to the next one. */
+  async function wholeMoments({ events, throughSeq, cursor }: Stretch, log: EventLogRow) {
+    const moments = momentsOf(events)
+    const last = moments.at(-1)
+    const seq = last === undefined ? throughSeq : last.events[0].seq - 1
+    const isCut = throughSeq < log.last_seq && last?.last.seq === throughSeq && seq > place.seq
+    if (!isCut) return { moments, seq: throughSeq, cursor }
+    return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, log) }
+  }
+
+  async function comesToFit(moment: Moment): Promise<boolean> {
+    const { messageId, last } = moment
+    const change = labelsAround(moment)
+    if (change) return labelsFit(change.after, criteria) && !labelsFit(change.before, criteria)
+    const { labels } = last.payload
+    if (Array.isArray(labels)) {
+      // Mail to oneself came when it was sent; what its arrival added to its labels is told by events of its own.
+      return !labels.includes('sent') && labelsFit(labels as string[], criteria)
+    }
+    const later = await momentAfter(last.seq, messageId, labelTypes)
+    return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its labels of now count
+  }
+
+  async function momentAfter(
+    afterSeq: number,
+    messageId: string,
+    types: readonly string[],
+  ): Promise<Moment | undefined> {
+    const rowsMax = 2 * limits.labelsPerMessageMax // a whole change: all labels removed, as many added
+    const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
+    return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]
+  }
+
+  async function show(row: table.StoredMessageRow): Promise<Message | undefined> {
+    const [message] = await showWhole(store.db, store.blobs, [row])
+    return message
+  }
+}

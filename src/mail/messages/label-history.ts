@@ -1,0 +1,69 @@
+/**
+ * Which labels a message had, read backwards from the log: each event of a label says which there were after its change.
+ */
+import { hiddenMask } from '../access/permissions.ts'
+import type { Event } from '../events/event.ts'
+import { isMessageEvent, type LabelPayload } from '../events/message-events.ts'
+
+export const labelTypes = ['label.added', 'label.removed'] as const
+
+/** What happened to one message at once: one event, or all events of one change of its labels. */
+export interface Moment {
+  readonly messageId: string
+  readonly events: readonly [Event, ...Event[]]
+  /** Its last event: the moment is over after it. */
+  readonly last: Event
+}
+
+/**
+ * Events in order, put together where they are one change. A change of labels is told by one event a label, all of them
+ * with the labels after the whole change; no two changes in a row leave a message with the same labels.
+ */
+export function momentsOf(events: readonly Event[]): Moment[] {
+  const moments: { messageId: string; events: [Event, ...Event[]]; last: Event }[] = []
+  for (const event of events) {
+    if (event.messageId === undefined) continue
+    const current = moments.at(-1)
+    if (current && isSameChange(current.last, event)) {
+      current.events.push(event)
+      current.last = event
+    } else moments.push({ messageId: event.messageId, events: [event], last: event })
+  }
+  return moments
+}
+
+function isSameChange(one: Event, next: Event): boolean {
+  return (
+    one.messageId === next.messageId &&
+    isMessageEvent(one, ...labelTypes) &&
+    isMessageEvent(next, ...labelTypes) &&
+    one.payload.labels.length === next.payload.labels.length &&
+    one.payload.labels.every((label) => next.payload.labels.includes(label))
+  )
+}
+
+/** The labels before a change and after it; undefined for a moment that is none. */
+export function labelsAround({
+  events,
+  last,
+}: Moment): { before: readonly string[]; after: readonly string[] } | undefined {
+  if (!isMessageEvent(last, ...labelTypes)) return undefined
+  const after = last.payload.labels
+  const before = new Set(after)
+  for (const { type, payload } of events) {
+    const { label } = payload as unknown as LabelPayload
+    if (type === 'label.added') before.delete(label)
+    else before.add(label)
+  }
+  return { before: [...before], after }
+}
+
+/** The part of a filter that labels decide. */
+export interface LabelCriteria {
+  readonly labels: readonly string[]
+  readonly hiddenMask: number
+}
+
+export function labelsFit(labels: readonly string[], criteria: LabelCriteria): boolean {
+  return criteria.labels.every((label) => labels.includes(label)) && (hiddenMask(labels) & criteria.hiddenMask) === 0
+}

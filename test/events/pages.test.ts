@@ -1,0 +1,313 @@
+/**
+ * Pages of the log and requests that wait for one, over a real store and feed: what is read, how far the place moves, and
+ * that nothing is missed between looking and waiting.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { requireInbox, requirePod } from '../../src/mail/access/access.ts'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
+import type { Event } from '../../src/mail/events/event.ts'
+import { labelEvents } from '../../src/mail/events/message-events.ts'
+import { createEventPages, type EventPage, type EventQuery } from '../../src/mail/events/pages.ts'
+import { keyRevoked } from '../../src/mail/events/resource-events.ts'
+import { sweepEvents } from '../../src/mail/events/retention.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
+import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
+
+const MINUTE = 60_000
+
+/** What a request says of its patience, besides the time. */
+interface Patience {
+  readonly waitMs?: number
+  readonly gone?: AbortSignal
+  readonly hurry?: AbortSignal
+}
+
+async function open(limits: Partial<Limits> = {}) {
+  const world = await FeedWorld.open({ eventDisorderMs: MINUTE, ...limits })
+  onTestFinished(() => world[Symbol.asyncDispose]())
+  const pages = createEventPages({
+    ...{ store: world.store, feed: world.feed, clock: world.time.clock, limits: world.limits },
+    resolve: {
+      inboxId: async (actor, ref) => (await requireInbox(world.store.db, actor, 'message_read', ref)).id,
+      podId: async (actor, ref) => (await requirePod(world.store.db, actor as KeyActor, 'message_read', ref)).id,
+    },
+  })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey({ organizationId: inbox.organizationId })
+  const never = new AbortController().signal
+
+  /** Events are worded as their numbers. */
+  const read = (
+    query: EventQuery = {},
+    { waitMs = 0, gone = never, hurry = never }: Patience = {},
+    word = numberOf,
+    asker = actor,
+  ) => pages.read(asker, query, word, { waitMs, gone, hurry })
+  return { world, inbox, actor, read }
+}
+
+async function numberOf(event: Event): Promise<string | undefined> {
+  return String(event.seq)
+}
+
+function numbers({ texts }: EventPage): number[] {
+  return texts.map(Number)
+}
+
+function labelled(inbox: Place): NewEvent {
+  return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
+}
+
+test('pages go from the oldest event to the end, and an unchanged cursor says that nothing more is there', async () => {
+  const { world, inbox, read } = await open({ eventPageDefault: 2, eventPageMax: 3 })
+  await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
+  const first = await read()
+  expect(numbers(first)).toEqual([1, 2])
+  const second = await read({ after: first.cursor, limit: 100 })
+  expect(numbers(second)).toEqual([3, 4, 5])
+  const third = await read({ after: second.cursor })
+  expect(numbers(third)).toEqual([6, 7])
+  expect(await read({ after: third.cursor })).toEqual({ texts: [], cursor: third.cursor })
+  expect(numbers(await read({ after: 'earliest', limit: 1 }))).toEqual([1])
+})
+
+test('the place moves over what is not wanted, a bounded stretch at a time', async () => {
+  const { world, inbox, read } = await open({ listScanRowsMax: 3 })
+  await world.append(...Array.from({ length: 7 }, () => labelled(inbox)), sent(inbox))
+  const cursors = new Set<string>()
+  let after: string | undefined
+  for (const expected of [[], [], [8]]) {
+    const page = await read({ after })
+    expect(numbers(page)).toEqual(expected)
+    cursors.add(page.cursor)
+    after = page.cursor
+  }
+  expect(cursors.size).toBe(3)
+  const listener = await world.listen(await world.addKey(inbox), { after: 'earliest' })
+  await listener.count(1)
+  expect(listener.told[0]!.cursor).toBe(after)
+})
+
+test('an event that nobody has words for is passed over, and the cursor with it', async () => {
+  const { world, inbox, read } = await open()
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  const odd = async (event: Event) => (event.seq % 2 === 1 ? String(event.seq) : undefined)
+  expect(numbers(await read({}, {}, odd))).toEqual([1, 3])
+  const none = await read({}, {}, async () => undefined)
+  expect(none.texts).toEqual([])
+  expect(await read({ after: none.cursor })).toEqual({ texts: [], cursor: none.cursor })
+})
+
+test('a page is as large as its bytes allow, and the next one begins where it ended', async () => {
+  const { world, inbox, read } = await open({ eventPageBytesMax: 10 })
+  await world.append(...Array.from({ length: 5 }, () => sent(inbox)))
+  const heavy = async (event: Event) => String(event.seq).repeat(event.seq === 3 ? 50 : 4)
+  const pages: string[][] = []
+  let after: string | undefined
+  for (let number = 0; number < 3; number++) {
+    const page = await read({ after }, {}, heavy)
+    pages.push([...page.texts])
+    after = page.cursor
+  }
+  expect(pages).toEqual([['1111', '2222'], ['3'.repeat(50)], ['4444', '5555']])
+})
+
+test('what may not be seen is not told: other tenants, hidden mail, types without their permission', async () => {
+  const { world, inbox, read } = await open()
+  const stranger = await world.addInbox()
+  const hidden = messageIn(inbox, ['spam', 'a'])
+  await world.append(
+    sent(stranger),
+    sent(inbox),
+    ...labelEvents({ actor: 'system:test', message: hidden, added: ['a'], removed: [] }),
+  )
+  const some = await world.addKey(inbox, { permissions: ['message_read'] })
+  const eventTypes = ['message.sent', 'label.added']
+  expect(numbers(await read())).toEqual([2])
+  expect(numbers(await read({ eventTypes }))).toEqual([2, 3])
+  expect(numbers(await read({ eventTypes }, {}, numberOf, some))).toEqual([2])
+  const spam = read({ eventTypes: ['message.received.spam'] }, {}, numberOf, some)
+  await expect(spam).rejects.toMatchObject({ code: 'missing_permission' })
+  await expect(read({ inboxIds: [stranger.inboxId] })).rejects.toMatchObject({ code: 'not_found' })
+  await expect(read({ eventTypes: ['key.revoked'] })).rejects.toMatchObject({ code: 'validation_error' })
+})
+
+test('inboxes and pods are a union', async () => {
+  const { world, inbox, read } = await open()
+  const { organizationId } = inbox
+  const other = await world.addInbox({ organizationId })
+  const third = await world.addInbox({ organizationId })
+  await world.append(sent(inbox), sent(other), sent(third))
+  expect(numbers(await read({ inboxIds: [inbox.address], podIds: [other.podId] }))).toEqual([1, 2])
+})
+
+test('a range of time is found without reading what lies before it, and compared exactly', async () => {
+  const { world, inbox, read } = await open({ listScanRowsMax: 10, eventPageDefault: 100 })
+  const start = world.time.now
+  for (let number = 0; number < 60; number++) {
+    world.time.now = start + number * MINUTE
+    await world.append(sent(inbox), sent(inbox))
+  }
+  const at = (number: number) => start + number * MINUTE
+  const page = await read({ start: at(50), end: at(52) })
+  expect(numbers(page)).toEqual([101, 102, 103, 104])
+  expect(await read({ after: page.cursor, start: at(50), end: at(52) })).toEqual({ texts: [], cursor: page.cursor })
+  expect(numbers(await read({ start: at(59) }))).toEqual([119, 120])
+  expect(numbers(await read({ end: at(1) }))).toEqual([1, 2])
+  expect(numbers(await read({ start: at(100) }))).toEqual([])
+  expect(numbers(await read({ start: at(5), end: at(5) }))).toEqual([])
+  expect(numbers(await read({ start: 0, limit: 1 }))).toEqual([1])
+  const later = await read({ start: at(50), limit: 1 })
+  expect(numbers(await read({ after: later.cursor, start: at(0), limit: 1 }))).toEqual([102]) // the later of the two
+})
+
+test('times that are a little out of order are found all the same', async () => {
+  const { world, inbox, read } = await open()
+  const start = world.time.now
+  const late = [0, 1, 2, 1.5, 3, 2.2, 4, 5, 4.5, 6].map((minutes) => start + minutes * MINUTE)
+  for (const time of late) {
+    world.time.now = time
+    await world.append(sent(inbox))
+  }
+  const within = (from: number, before: number) =>
+    late.flatMap((time, index) => (time >= from && time < before ? [index + 1] : []))
+  for (let from = 0; from <= 6; from += 0.5) {
+    for (let before = from; before <= 6.5; before += 0.5) {
+      const range = { start: start + from * MINUTE, end: start + before * MINUTE }
+      expect(numbers(await read(range))).toEqual(within(range.start, range.end))
+    }
+  }
+})
+
+test('a request that waits is answered by the first event that it wants', async () => {
+  const { world, inbox, read } = await open()
+  await world.append(labelled(inbox))
+  const waiting = read({}, { waitMs: 60_000 })
+  await listening(world, 1)
+  await world.append(labelled(inbox))
+  await world.append(sent(inbox), sent(inbox))
+  const page = await waiting
+  expect(numbers(page)).toEqual([3, 4])
+  await listening(world, 0)
+  expect(numbers(await read({}, { waitMs: 60_000 }))).toEqual([3, 4]) // there already: no wait
+})
+
+test('it looks on through what it does not want, and waits on at the end', async () => {
+  const { world, inbox, read } = await open({ listScanRowsMax: 2 })
+  await world.append(...Array.from({ length: 9 }, () => labelled(inbox)), sent(inbox))
+  const page = await read({}, { waitMs: 60_000 })
+  expect(numbers(page)).toEqual([10])
+  await expect(read({ after: page.cursor }, { waitMs: 30 })).resolves.toEqual({ texts: [], cursor: page.cursor })
+})
+
+test('when its time is over, or it must hurry, the page is empty and its cursor is at the end of what was looked at', async () => {
+  const { world, inbox, read } = await open()
+  const hurry = new AbortController()
+  const waiting = read({}, { waitMs: 60_000, hurry: hurry.signal })
+  await listening(world, 1)
+  await world.append(labelled(inbox), labelled(inbox))
+  hurry.abort()
+  const hurried = await waiting
+  expect(hurried.texts).toEqual([])
+  const over = await read({}, { waitMs: 20 })
+  expect(over).toEqual(hurried)
+  await world.append(sent(inbox))
+  expect(numbers(await read({ after: over.cursor }))).toEqual([3])
+  expect(numbers(await read({ after: over.cursor }, { waitMs: 60_000, hurry: hurry.signal }))).toEqual([3])
+})
+
+test('nothing is waited for in a time that is over', async () => {
+  const { world, inbox, read } = await open()
+  await world.append(labelled(inbox))
+  const end = world.time.now + 1
+  world.time.now += 2 * MINUTE
+  expect(numbers(await read({ end }, { waitMs: 3_600_000 }))).toEqual([])
+  const waiting = read({ end: world.time.now + 1 }, { waitMs: 60_000 })
+  await listening(world, 1)
+  await world.append(sent(inbox))
+  expect(numbers(await waiting)).toEqual([2])
+})
+
+test('who has gone is not waited for', async () => {
+  const { world, read } = await open()
+  const gone = new AbortController()
+  const waiting = read({}, { waitMs: 3_600_000, gone: gone.signal })
+  await listening(world, 1)
+  gone.abort()
+  expect((await waiting).texts).toEqual([])
+  await listening(world, 0)
+})
+
+test('no event is missed and none is told twice, whenever requests begin and end', async () => {
+  const { world, inbox, read } = await open({ listScanRowsMax: 5, eventPageDefault: 3 })
+  const told: number[] = []
+  let after: string | undefined
+  const writing = (async () => {
+    for (let number = 0; number < 60; number++) await world.append(sent(inbox), labelled(inbox), sent(inbox))
+  })()
+  for (let turn = 0; told.length < 120; turn++) {
+    const page = await read({ after }, { waitMs: turn % 3 === 0 ? 0 : 20 })
+    told.push(...numbers(page))
+    after = page.cursor
+  }
+  await writing
+  expect(told).toEqual(Array.from({ length: 180 }, (_, index) => index + 1).filter((seq) => seq % 3 !== 2))
+})
+
+test('an event that comes just before it listens is found by the look that follows', async () => {
+  const { world, inbox, read } = await open()
+  const { subscribe } = world.feed
+  world.feed.subscribe = async (...given) => {
+    await world.append(sent(inbox))
+    return subscribe(...given)
+  }
+  expect(numbers(await read({}, { waitMs: 3_600_000 }))).toEqual([1])
+})
+
+test('more events than a subscription keeps, while it looks, are no reason to give up', async () => {
+  const { world, inbox, read } = await open({ socketBufferEventsMax: 2, eventPageDefault: 5 })
+  let flood: Promise<void> | undefined
+  const odd = async (event: Event) => {
+    flood ??= world.append(...Array.from({ length: 40 }, () => sent(inbox))).then(() => listening(world, 0))
+    await flood
+    return event.seq <= 1 + 20 ? undefined : String(event.seq)
+  }
+  await world.append(sent(inbox))
+  expect(numbers(await read({}, { waitMs: 60_000 }, odd))).toEqual([22, 23, 24, 25, 26])
+})
+
+test('a key that is revoked or changed meanwhile ends the wait with the words of the next request', async () => {
+  const { world, actor, read } = await open()
+  const revoked = read({}, { waitMs: 60_000 })
+  await listening(world, 1)
+  const key = { id: actor.apiKeyId, organizationId: actor.organizationId }
+  await world.store.transaction(async (tx) => {
+    await apiKeys.remove(tx, actor.apiKeyId)
+    tx.append(keyRevoked({ actor: 'system:test', key }))
+  })
+  await expect(revoked).rejects.toMatchObject({ code: 'unknown_api_key' })
+  await expect(read({}, { waitMs: 60_000 })).rejects.toMatchObject({ code: 'unknown_api_key' })
+  await listening(world, 0)
+})
+
+test('a cursor from before what is kept has expired, one of nobody is refused', async () => {
+  const { world, inbox, read } = await open()
+  const start = (await read()).cursor
+  await world.append(sent(inbox))
+  world.time.now += 40 * 24 * 60 * MINUTE
+  await world.append(sent(inbox))
+  const { store, limits } = world
+  await sweepEvents({ store, clock: world.time.clock, limits }, new AbortController().signal)
+  await expect(read({ after: start })).rejects.toMatchObject({ code: 'cursor_expired' })
+  await expect(read({ after: 'nonsense' })).rejects.toMatchObject({ code: 'validation_error' })
+  expect(numbers(await read())).toEqual([2])
+  expect(numbers(await read({ start: 0 }))).toEqual([2])
+})
+
+async function listening(world: FeedWorld, count: number): Promise<void> {
+  await expect
+    .poll(async () => (await world.metrics.eventSubscriptions.get()).values[0]?.value ?? 0, { interval: 2 })
+    .toBe(count)
+}

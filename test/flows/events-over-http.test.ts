@@ -1,0 +1,265 @@
+/**
+ * Events without a WebSocket, over a whole server and real connections: pages, long polls and server-sent events tell what
+ * sockets tell, to the byte, and whoever goes away comes back without a gap.
+ */
+import { expect, test } from 'vitest'
+import { openEventSource, type StreamedEvent } from '../event-source.ts'
+import { seeded } from '../events/feed-world.ts'
+import { startWorld, type World } from '../world.ts'
+
+const ADA = 'ada@mail.localhost'
+
+test('list, long poll, stream and socket tell the same events: ids, cursors, order and bytes', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+  const texts: string[] = []
+  socket.raw.on('message', (data) => texts.push(String(data)))
+  await using stream = await openEventSource(`${world.url}/v0/events/stream`, { key: world.rootKey })
+  await stream.next('subscribed')
+  const polled: string[] = []
+  let cursor = ''
+  const poll = async () => {
+    const { body } = await rawPage(world, `wait_seconds=20${cursor && `&after=${cursor}`}`)
+    polled.push(...body.texts)
+    cursor = body.cursor
+  }
+
+  for (let number = 1; number <= 6; number++) {
+    const polling = poll()
+    await world.smtp.send({ to: inbox.email, subject: `mail ${number}`, text: 'grüße “\u2028”' })
+    await polling
+    if (number === 3) await world.agentmail.inboxes.messages.send(inbox.inboxId, { to: inbox.email, text: 'to myself' })
+  }
+  while (polled.length < 9) await poll() // of the mail to oneself three: sent, received, delivered
+  await expect.poll(() => stream.events.length).toBe(polled.length + 1)
+  await expect.poll(() => texts.length).toBe(polled.length)
+
+  const listed = (await rawPage(world, 'limit=100')).body.texts
+  const streamed = stream.events.filter((event) => event.type === 'message')
+  expect(polled).toEqual(listed)
+  expect(texts).toEqual(listed)
+  expect(streamed.map((event) => event.data)).toEqual(listed)
+  expect(streamed.map((event) => event.lastEventId)).toEqual(listed.map((text) => JSON.parse(text).cursor))
+})
+
+test('a stream that breaks again and again, while mail arrives, misses nothing and repeats nothing', async () => {
+  await using world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const random = seeded(3)
+  const total = 80
+  const told: StreamedEvent[] = []
+  let lastEventId = ''
+  let connections = 0
+  const sending = Promise.all(
+    [0, 1].map(async () => {
+      for (let number = 0; number < total / 2; number++) await world.smtp.send({ to: ADA, subject: 'x', text: 'x' })
+    }),
+  )
+  while (told.length < total) {
+    // The first connection says nothing of where it begins, and may break before it was told of anything.
+    await using source = await openEventSource(
+      `${world.url}/v0/events/stream${connections === 0 ? '?after=earliest' : ''}`,
+      {
+        key: world.rootKey,
+        lastEventId,
+      },
+    )
+    connections += 1
+    await source.next('subscribed')
+    const most = told.length + Math.floor(random() * 6)
+    while (told.length < Math.min(most, total)) told.push(await source.next('message'))
+    lastEventId = told.at(-1)?.lastEventId ?? source.lastEventId // what came after it and was not read is lost with it
+  }
+  await sending
+  const listed = await rawPage(world, 'limit=500')
+  expect(told.map(({ data }) => data)).toEqual(listed.body.texts)
+  expect(connections).toBeGreaterThan(10)
+})
+
+test('a stop ends streams whole, and who was told nothing yet comes back without a gap', async () => {
+  await using world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.smtp.send({ to: ADA, subject: 'before', text: 'x' })
+  const source = await openEventSource(`${world.url}/v0/events/stream?api_key=${world.rootKey}`)
+  await source.next('subscribed')
+  const polled = rawPage(world, `wait_seconds=60&after=${source.lastEventId}`)
+  await expect.poll(() => gauge(world, 'martlet_event_subscriptions')).toBe(2)
+
+  await world.restart()
+  expect(await source.ended).toBe('whole')
+  expect((await polled).body).toEqual({ texts: [], cursor: source.lastEventId })
+  await world.smtp.send({ to: ADA, subject: 'between', text: 'x' })
+  const { lastEventId } = source
+  await using again = await openEventSource(`${world.url}/v0/events/stream`, { key: world.rootKey, lastEventId })
+  expect(JSON.parse((await again.next('message')).data)).toMatchObject({ message: { subject: 'between' } })
+})
+
+test('a revoked key is told at once, on streams and to who waits, and refused when it comes back', async () => {
+  await using world = await startWorld()
+  const { body: key } = await world.request('POST', '/v0/api-keys', { body: { name: 'k' } })
+  await using source = await openEventSource(`${world.url}/v0/events/stream`, { key: key.api_key })
+  await source.next('subscribed')
+  const waiting = world.request('GET', '/v0/events?wait_seconds=60', { key: key.api_key })
+  await expect.poll(() => gauge(world, 'martlet_event_subscriptions')).toBe(2)
+  expect(await gauge(world, 'martlet_event_streams')).toBe(1)
+  await world.request('DELETE', `/v0/api-keys/${key.api_key_id}`)
+
+  expect(JSON.parse((await source.next('end')).data)).toEqual({ reason: 'revoked' })
+  expect(await source.ended).toBe('whole')
+  expect((await waiting).status).toBe(401)
+  await expect.poll(() => gauge(world, 'martlet_event_streams')).toBe(0)
+  expect(await gauge(world, 'martlet_event_subscriptions')).toBe(0)
+  const { lastEventId } = source
+  const again = await openEventSource(`${world.url}/v0/events/stream`, { key: key.api_key, lastEventId })
+  expect([again.status, again.refusal.name]).toEqual([401, 'UnauthorizedError'])
+})
+
+test('a request that waits and hangs up is forgotten', async () => {
+  await using world = await startWorld()
+  const abort = new AbortController()
+  const headers = { authorization: `Bearer ${world.rootKey}` }
+  const asked = fetch(`${world.url}/v0/events?wait_seconds=60`, { headers, signal: abort.signal })
+  const cut = expect(asked).rejects.toThrow()
+  await expect.poll(() => gauge(world, 'martlet_event_subscriptions')).toBe(1)
+  abort.abort()
+  await cut
+  await expect.poll(() => gauge(world, 'martlet_event_subscriptions')).toBe(0)
+})
+
+test('filters come in every form that clients write lists in, and mean what they mean on a socket', async () => {
+  await using world = await startWorld()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.agentmail.inboxes.create({ username: 'bob' })
+  await world.agentmail.inboxes.create({ username: 'eve' })
+  for (const name of ['ada', 'bob', 'eve'])
+    await world.smtp.send({ to: `${name}@mail.localhost`, subject: name, text: 'x' })
+  const names = async (query: string) => {
+    const { body } = await rawPage(world, query)
+    return body.texts.map((text) => JSON.parse(text).message?.subject ?? JSON.parse(text).event_type)
+  }
+  const two = ['ada', 'bob']
+  const [ada, bob] = two.map((name) => encodeURIComponent(`${name}@mail.localhost`))
+  expect(await names(`inbox_ids=${ada}&inbox_ids=${bob}`)).toEqual(two)
+  expect(await names(`inbox_ids=${ada},${bob}`)).toEqual(two)
+  expect(await names(`inbox_ids[]=${ada}&inbox_ids[]=${bob}`)).toEqual(two)
+  expect(await names(`inbox_ids=${encodeURIComponent('["ada@mail.localhost","bob@mail.localhost"]')}`)).toEqual(two)
+  expect(await names('event_types=inbox.created&event_types=message.received')).toEqual([
+    ...['inbox.created', 'inbox.created', 'inbox.created', 'ada', 'bob', 'eve'],
+  ])
+  expect(await names('')).toEqual(['ada', 'bob', 'eve'])
+  const { body } = await world.request('GET', '/v0/events?limit=2')
+  expect(body).toMatchObject({ count: 2, cursor: body.events[1].cursor })
+})
+
+test('a time range is half open, in ISO 8601', async () => {
+  let now = Date.UTC(2026, 0, 1)
+  await using world = await startWorld({ clock: () => now })
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  for (const subject of ['one', 'two', 'three']) {
+    await world.smtp.send({ to: ADA, subject, text: 'x' })
+    now += 3_600_000
+  }
+  const { body } = await rawPage(world, 'start=2026-01-01T01:00:00Z&end=2026-01-01T02:00:00Z&wait_seconds=60')
+  expect(body.texts.map((text) => JSON.parse(text).message.subject)).toEqual(['two'])
+})
+
+test('what is refused, and how', async () => {
+  await using world = await startWorld()
+  const { body: key } = await world.request('POST', '/v0/api-keys', {
+    body: { name: 'k', permissions: { inbox_read: true } },
+  })
+  const { body: some } = await world.request('POST', '/v0/api-keys', {
+    body: { name: 's', permissions: { message_read: true } },
+  })
+  for (const path of ['/v0/events', '/v0/events/stream']) {
+    const answer = async (query: string, as = world.rootKey) => {
+      const { status, body } = await world.request('GET', `${path}?${query}`, { key: as })
+      return [status, body.code]
+    }
+    expect(await answer('after=nonsense')).toEqual([400, 'validation_error'])
+    const elsewhere = Buffer.from('1.another.1').toString('base64url')
+    expect(await answer(`after=${elsewhere}`)).toEqual([400, 'cursor_expired'])
+    expect(await answer('event_types=no.such')).toEqual([400, 'validation_error'])
+    expect(await answer('inbox_ids=nobody@mail.localhost')).toEqual([404, 'not_found'])
+    expect(await answer('pod_ids=nobody')).toEqual([404, 'not_found'])
+    expect(await answer('', key.api_key)).toEqual([403, 'missing_permission'])
+    expect(await answer('event_types=message.received.spam', some.api_key)).toEqual([403, 'missing_permission'])
+    expect((await answer('', 'am_us_nobody'))[0]).toBe(401)
+    expect((await world.request('POST', path, { body: {} })).status).toBe(405)
+  }
+  for (const query of [
+    'wait_seconds=61',
+    'wait_seconds=-1',
+    'wait_seconds=1.5',
+    'limit=0',
+    'start=yesterday',
+    'end=2026-02-30T',
+  ])
+    expect((await world.request('GET', `/v0/events?${query}`)).status, query).toBe(400)
+  expect((await world.request('GET', `/v0/events?api_key=${world.rootKey}`, { key: '' })).status).toBe(401)
+})
+
+test('the labels of an inbox have a history, newest first', async () => {
+  await using world = await startWorld({ limits: { listScanRowsMax: 4 } })
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.smtp.send({ to: ADA, subject: 'x', text: 'x', messageId: '<one@example.test>' })
+  const one = `/v0/inboxes/${ADA}/messages/${encodeURIComponent('<one@example.test>')}`
+  await world.request('PATCH', one, { body: { add_labels: ['todo'] } })
+  for (let number = 0; number < 6; number++) await world.smtp.send({ to: ADA, subject: 'x', text: 'x' })
+  await world.request('PATCH', one, { body: { add_labels: ['spam'], remove_labels: ['todo'] } })
+
+  const history = async (key: string, query = '') => {
+    const labels: string[] = []
+    for (let token = ''; ; ) {
+      const path = `/v0/inboxes/${ADA}/events?limit=1${query}${token && `&page_token=${token}`}`
+      const { status, body } = await world.request('GET', path, { key })
+      expect(status).toBe(200)
+      expect(body.count).toBe(body.events.length)
+      for (const event of body.events) labels.push(`${event.event_type} ${event.label}`)
+      if (!body.next_page_token) return labels
+      token = body.next_page_token
+    }
+  }
+  const all = ['label.removed todo', 'label.added spam', 'label.added todo']
+  expect(await history(world.rootKey)).toEqual(all)
+  expect(await history(world.rootKey, '&ascending=true')).toEqual(all.toReversed())
+  const { body: some } = await world.request('POST', '/v0/api-keys', {
+    body: { name: 's', permissions: { message_read: true } },
+  })
+  expect(await history(some.api_key)).toEqual(['label.added spam', 'label.added todo']) // the rest is about spam
+
+  const { body } = await world.request('GET', `/v0/inboxes/${ADA}/events?ascending=true`)
+  expect(body.events[0]).toEqual({
+    organization_id: expect.any(String),
+    pod_id: expect.any(String),
+    inbox_id: ADA,
+    event_id: expect.stringMatching(/^evt_/),
+    event_type: 'label.added',
+    message_id: '<one@example.test>',
+    label: 'todo',
+    event_at: expect.stringMatching(/Z$/),
+    created_at: expect.stringMatching(/Z$/),
+  })
+  const [newest] = (await world.agentmail.inboxes.events.list(ADA)).events
+  expect(newest).toMatchObject({ eventType: 'label.removed', label: 'todo', eventAt: expect.any(Date) })
+  expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/events')).status).toBe(404)
+})
+
+async function gauge(world: World, name: string): Promise<number> {
+  const { body } = await world.request('GET', '/metrics')
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(body)![1])
+}
+
+/** A page with each event's own bytes, as they stand in it. */
+async function rawPage(world: { url: string; rootKey: string }, query: string) {
+  const response = await fetch(`${world.url}/v0/events?${query}`, {
+    headers: { authorization: `Bearer ${world.rootKey}` },
+  })
+  const text = await response.text()
+  const { events, cursor, count } = JSON.parse(text) as { events: object[]; cursor: string; count: number }
+  const texts = events.map((event) => JSON.stringify(event))
+  for (const each of texts) expect(text).toContain(each)
+  expect(count).toBe(texts.length)
+  return { status: response.status, body: { texts, cursor } }
+}

@@ -1,0 +1,279 @@
+/**
+ * Waiting for a message over HTTP: whatever is there, comes, or comes to fit is answered once, whenever it happens. How the
+ * test knows: callers go on from cursor to cursor while mail arrives and labels change, and what they were told is compared
+ * with what is in the inbox.
+ */
+import { request as httpRequest } from 'node:http'
+import { expect, test } from 'vitest'
+import { seeded } from '../events/feed-world.ts'
+import { startWorld, type World, type WorldOptions } from '../world.ts'
+
+const INBOX = 'ada@mail.localhost'
+const PATH = `/v0/inboxes/${INBOX}/messages/wait`
+
+async function startWithInbox(options: WorldOptions = {}): Promise<World> {
+  const world = await startWorld(options)
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  return world
+}
+
+type Query = Readonly<Record<string, string | number>>
+
+function pathOf(query: Query): string {
+  const text = new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
+  )
+  return `${PATH}?${text}`
+}
+
+async function wait(world: World, query: Query = {}, key?: string) {
+  const { status, body } = await world.request('GET', pathOf(query), key === undefined ? {} : { key })
+  expect(status, JSON.stringify(body)).toBe(200)
+  return body as { message: { subject: string; message_id: string; labels: string[] } | null; cursor: string }
+}
+
+/** Subjects from cursor to cursor until nothing is left. */
+async function drain(world: World, query: Query = {}): Promise<{ subjects: string[]; cursor: string }> {
+  const subjects: string[] = []
+  let after = query
+  for (;;) {
+    const { message, cursor } = await wait(world, { ...after, wait_seconds: 0 })
+    if (message === null) return { subjects, cursor }
+    subjects.push(message.subject)
+    after = { ...query, after: cursor }
+  }
+}
+
+async function send(world: World, subject: string, from = 'ann@example.test'): Promise<string> {
+  const { messageId } = await world.smtp.send({ from, to: INBOX, subject, text: subject })
+  return messageId
+}
+
+async function label(world: World, id: string, change: object): Promise<void> {
+  const { status } = await world.request('PATCH', `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(id)}`, {
+    body: change,
+  })
+  expect(status).toBe(200)
+}
+
+async function listeners(world: World): Promise<number> {
+  const { body } = await world.request('GET', '/metrics')
+  return Number(/^martlet_event_subscriptions (\d+)$/m.exec(body)![1])
+}
+
+test('what is there comes first, oldest first, then what arrives; each as it is got, and once', async () => {
+  await using world = await startWithInbox()
+  await send(world, 'one')
+  const id = await send(world, 'two')
+
+  const first = await wait(world)
+  expect(first.message).toMatchObject({ subject: 'one' })
+  const second = await wait(world, { after: first.cursor })
+  const got = await world.request('GET', `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(id)}`)
+  expect(second.message).toEqual(got.body)
+
+  const third = wait(world, { after: second.cursor, wait_seconds: 20 })
+  await expect.poll(() => listeners(world)).toBe(1)
+  await send(world, 'three')
+  expect((await third).message).toMatchObject({ subject: 'three' })
+  expect(await listeners(world)).toBe(0)
+  expect(await wait(world, { after: (await third).cursor, wait_seconds: 0 })).toMatchObject({ message: null })
+  expect((await drain(world)).subjects).toEqual(['one', 'two', 'three'])
+})
+
+test('when the time is over the answer is null, and its cursor goes on without a gap', async () => {
+  await using world = await startWithInbox()
+  const over = await wait(world, { wait_seconds: 1 })
+  expect(over.message).toBeNull()
+  await send(world, 'late')
+  expect(await wait(world, { after: over.cursor })).toMatchObject({ message: { subject: 'late' } })
+})
+
+test('no message is missed or told twice while many arrive between looks', async () => {
+  await using world = await startWithInbox({ limits: { listScanRowsMax: 7, eventBatchMax: 3 } })
+  const total = 60
+  const told: string[] = []
+  const ids: string[] = []
+  await Promise.all([
+    ...[0, 1, 2, 3].map(async (sender) => {
+      for (let number = 0; number < total / 4; number++) ids.push(await send(world, `${sender}.${number}`))
+    }),
+    (async () => {
+      for (let after = ''; told.length < total; ) {
+        const { message, cursor } = await wait(world, { ...(after && { after }), wait_seconds: 20 })
+        told.push(message!.message_id)
+        after = cursor
+      }
+    })(),
+  ])
+  expect(told.toSorted()).toEqual(ids.toSorted())
+})
+
+test('messages that come to fit while others are looked at are told once each, however their labels change', async () => {
+  await using world = await startWithInbox({ limits: { listScanRowsMax: 9, eventBatchMax: 5 } })
+  const random = seeded(7)
+  const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!
+  const ids: string[] = []
+  const chosen = new Set<string>()
+  const told: string[] = []
+  let after = ''
+  const look = async () => {
+    const { message, cursor } = await wait(world, { labels: 'go,ready', wait_seconds: 0, ...(after && { after }) })
+    after = cursor
+    if (message) told.push(message.message_id)
+    return message !== null
+  }
+  for (let step = 0; step < 20; step++) ids.push(await send(world, `mail ${step}`))
+
+  for (let step = 0; step < 120; step++) {
+    const id = pick(ids)
+    const act = random()
+    if (act < 0.15) ids.push(await send(world, `later ${step}`))
+    else if (act < 0.4) await label(world, id, { add_labels: ['noise', `n${step}`], remove_labels: ['unread'] })
+    else if (act < 0.5) await label(world, id, { add_labels: ['unread'], remove_labels: ['noise'] })
+    else if (act < 0.7 && !chosen.has(id)) {
+      chosen.add(id)
+      if (random() < 0.5) await label(world, id, { add_labels: ['go', 'ready', 'noise'] })
+      else {
+        await label(world, id, { add_labels: ['ready'] })
+        await label(world, id, { add_labels: ['go'] })
+      }
+    } else if (step > 30) await look()
+  }
+  while (await look());
+  expect(told.toSorted()).toEqual([...chosen].toSorted())
+  expect(chosen.size).toBeGreaterThan(10)
+})
+
+test('a label that goes and comes back makes a message fit again, and one that is out of sight does not count', async () => {
+  await using world = await startWithInbox()
+  const id = await send(world, 'mail')
+  await label(world, id, { add_labels: ['todo'] })
+  const { subjects, cursor } = await drain(world, { labels: 'todo' })
+  expect(subjects).toEqual(['mail'])
+
+  await label(world, id, { add_labels: ['seen'], remove_labels: ['unread'] })
+  expect((await drain(world, { labels: 'todo', after: cursor })).subjects).toEqual([])
+  await label(world, id, { remove_labels: ['todo'] })
+  await label(world, id, { add_labels: ['todo'] })
+  const again = await drain(world, { labels: 'todo', after: cursor })
+  expect(again.subjects).toEqual(['mail'])
+  await label(world, id, { remove_labels: ['todo'] })
+  await label(world, id, { add_labels: ['todo', 'trash'] })
+  expect((await drain(world, { labels: 'todo', after: again.cursor })).subjects).toEqual([])
+  expect((await drain(world, { labels: 'todo', include_trash: 'true', after: again.cursor })).subjects).toEqual([
+    'mail',
+  ])
+  await label(world, id, { remove_labels: ['trash'] })
+  expect((await drain(world, { labels: 'todo', after: again.cursor })).subjects).toEqual(['mail'])
+})
+
+test('sender, recipient and subject narrow it as in the list, and a mail that does not fit lets the caller wait on', async () => {
+  await using world = await startWithInbox()
+  const query = { from: 'shop.test', subject: 'code', to: 'ada@', wait_seconds: 20 }
+  const waiting = wait(world, query)
+  await expect.poll(() => listeners(world)).toBe(1)
+  await send(world, 'your code', 'other@example.test')
+  await send(world, 'offers', 'news@shop.test')
+  await send(world, 'Your CODE', 'login@shop.test')
+  const { message, cursor } = await waiting
+  expect(message).toMatchObject({ subject: 'Your CODE' })
+  expect((await drain(world, { from: 'shop.test', after: cursor })).subjects).toEqual([])
+})
+
+test('after takes a time, or the cursor of an event', async () => {
+  let now = Date.UTC(2026, 0, 1)
+  await using world = await startWithInbox({ clock: () => now })
+  const socket = await world.subscribe()
+  const old = await send(world, 'old')
+  const { cursor } = await socket.next('message.received')
+  now += 60_000
+  await send(world, 'new')
+
+  expect((await drain(world, { after: '2026-01-01T00:00:00Z' })).subjects).toEqual(['new'])
+  expect((await drain(world, { after: '2025-12-31' })).subjects).toEqual(['old', 'new'])
+  expect((await drain(world, { after: cursor })).subjects).toEqual(['new'])
+  const later = await drain(world, { labels: 'todo', after: '2026-01-01T00:00:30Z' })
+  await label(world, old, { add_labels: ['todo'] })
+  expect((await drain(world, { labels: 'todo', after: later.cursor })).subjects).toEqual([]) // too old, then as now
+})
+
+test('mail to oneself is one message: told when it was sent, and again only where its arrival made it fit', async () => {
+  await using world = await startWithInbox()
+  const start = (await wait(world, { wait_seconds: 0 })).cursor
+  await world.agentmail.inboxes.messages.send(INBOX, { to: INBOX, subject: 'note', text: 'x' })
+  await wait(world, { labels: 'received,sent', after: start, wait_seconds: 20 })
+  expect((await drain(world, { after: start })).subjects).toEqual(['note'])
+  expect((await drain(world, { labels: 'sent', after: start })).subjects).toEqual(['note'])
+  expect((await drain(world, { labels: 'received', after: start })).subjects).toEqual(['note'])
+})
+
+test('who hangs up is forgotten at once', async () => {
+  await using world = await startWithInbox()
+  const request = httpRequest(`${world.url}${pathOf({ wait_seconds: 600 })}`, {
+    headers: { authorization: `Bearer ${world.rootKey}` },
+  })
+  request.on('error', () => undefined)
+  request.end()
+  await expect.poll(() => listeners(world)).toBe(1)
+  request.destroy()
+  await expect.poll(() => listeners(world)).toBe(0)
+})
+
+test('a stop answers who waits, with null and a place to go on from', async () => {
+  await using world = await startWithInbox()
+  await send(world, 'one')
+  const after = (await drain(world)).cursor
+  const waiting = wait(world, { after, wait_seconds: 600 })
+  await expect.poll(() => listeners(world)).toBe(1)
+  await world.restart()
+  const { message, cursor } = await waiting
+  expect(message).toBeNull()
+  await send(world, 'two')
+  expect(await wait(world, { after: cursor })).toMatchObject({ message: { subject: 'two' } })
+})
+
+test('a key that is deleted or narrowed meanwhile, and an inbox that goes, end the wait', async () => {
+  await using world = await startWithInbox({ limits: { eventPollMs: 50 } })
+  const make = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: { name: 'k' } })).body
+  const ask = (key: string) => world.request('GET', pathOf({ wait_seconds: 30 }), { key })
+  const [deleted, narrowed, scoped] = [await make('/v0'), await make('/v0'), await make(`/v0/inboxes/${INBOX}`)]
+  const answers = [deleted, narrowed, scoped, { api_key: world.rootKey }].map(({ api_key }) => ask(api_key))
+  await expect.poll(() => listeners(world)).toBe(4)
+
+  await world.request('DELETE', `/v0/api-keys/${deleted.api_key_id}`)
+  expect(await answers[0]).toMatchObject({ status: 401, body: { name: 'UnauthorizedError' } })
+  await world.request('PATCH', `/v0/api-keys/${narrowed.api_key_id}`, { body: { permissions: { inbox_read: true } } })
+  expect(await answers[1]).toMatchObject({ status: 403, body: { name: 'ForbiddenError' } })
+  await world.request('DELETE', `/v0/inboxes/${INBOX}`)
+  expect((await answers[2])!.status).toBe(401)
+  expect((await answers[3])!.status).toBe(404)
+  expect(await listeners(world)).toBe(0)
+})
+
+test('what is refused', async () => {
+  await using world = await startWithInbox()
+  const { body: key } = await world.request('POST', '/v0/api-keys', {
+    body: { name: 'k', permissions: { inbox_read: true } },
+  })
+  const status = async (query: Query, key?: string) =>
+    (await world.request('GET', pathOf(query), key === undefined ? {} : { key })).status
+  expect(await status({ wait_seconds: 601 })).toBe(400)
+  expect(await status({ wait_seconds: -1 })).toBe(400)
+  expect(await status({ after: '2026-13-01' })).toBe(400)
+  for (const after of [
+    'nonsense',
+    'w.',
+    'w.W10',
+    `w.${'A'.repeat(600)}`,
+    `w.${Buffer.from('["x",null,5]').toString('base64url')}`,
+  ])
+    expect(await status({ after })).toBe(400)
+  expect(await status({}, key.api_key)).toBe(403)
+  expect(await status({}, 'am_us_nobody')).toBe(401)
+  expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/messages/wait')).status).toBe(404)
+  expect((await world.request('HEAD', PATH)).status).toBe(405)
+  // Nor is there a message of that name: an id without a host gives way to one of ours.
+  await world.smtp.send({ to: INBOX, subject: 'named', text: 'x', messageId: '<wait>' })
+  expect((await wait(world)).message!.message_id).toMatch(/@mail\.localhost>$/)
+})
