@@ -124,6 +124,31 @@ export const errors = {
     message: (p) => `There can be at most ${p.max} ${p.what}`,
     fix: 'Delete one that is not needed any more.',
   }),
+  webhook_disabled: define({
+    kind: 'conflict',
+    message: () => 'The webhook is switched off',
+    fix: 'Switch it on with PATCH {"enabled": true}, and ask again.',
+  }),
+  event_not_told: define({
+    kind: 'conflict',
+    message: () => 'The webhook is told of such an event no longer, or the event log keeps it no longer',
+    fix: 'See what the webhook names, and with which permissions it was changed last.',
+  }),
+  replay_running: define({
+    kind: 'conflict',
+    message: () => 'A replay of this webhook is on its way into the queue',
+    fix: 'Ask again in a moment.',
+  }),
+  range_expired: define<{ from: string }>({
+    kind: 'invalid',
+    message: (p) => `The event log reaches back to ${p.from} only`,
+    fix: 'Begin there, and read what was before from the lists.',
+  }),
+  too_many_at_once: define<{ what: string; max: number }>({
+    kind: 'rate_limited',
+    message: (p) => `There are ${p.max} ${p.what} under way`,
+    fix: 'Ask again in a moment.',
+  }),
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,

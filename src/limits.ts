@@ -353,6 +353,33 @@ export const limits = {
     unit: 'bytes',
     sentence: 'Bodies of webhooks that are made before they are written, besides the last one.',
   },
+  webhookReplayEventsMax: {
+    default: 100_000,
+    unit: 'count',
+    sentence: 'Events of one replay.',
+  },
+  webhookTestsMax: { default: 10, unit: 'count', sentence: 'Test requests to webhooks under way at once.' },
+  webhookOldSecretMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Time for which the secret of a webhook goes on signing beside the one that took its place.',
+  },
+  webhookOldSecretsMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Old secrets of one webhook that may sign at the same time.',
+  },
+  webhookFailingMaxMs: {
+    default: 5 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Time after which a webhook of which every request fails is switched off.',
+  },
+  webhookQuietMs: {
+    default: 2 * DAY,
+    unit: 'milliseconds',
+    sentence:
+      'Pause between failed requests to a webhook after which that time begins anew; longer than any wait between retries.',
+  },
   webhookConcurrencyMax: {
     default: 200,
     unit: 'count',

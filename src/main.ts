@@ -25,7 +25,7 @@ import { createEventPages } from './mail/events/pages.ts'
 import { keyRevoked } from './mail/events/resource-events.ts'
 import { sweepEvents } from './mail/events/retention.ts'
 import { createInboxes, REMOVE_INBOX } from './mail/inboxes/inboxes.ts'
-import { SETTLE_WEBHOOK } from './mail/jobs/kinds.ts'
+import { LINE_UP_WEBHOOK, REPLAY_WEBHOOK, SETTLE_WEBHOOK } from './mail/jobs/kinds.ts'
 import { JobRunner } from './mail/jobs/runner.ts'
 import { createSweeps } from './mail/jobs/sweeps.ts'
 import { createAwaiting } from './mail/messages/awaiting.ts'
@@ -58,9 +58,14 @@ import { createWaysOut } from './mail/sending/ways-out.ts'
 import { createOrganizations } from './mail/tenants/organizations.ts'
 import { createPods } from './mail/tenants/pods.ts'
 import { createWebhookWorker } from './mail/webhooks/deliver.ts'
+import { createDeliveryLog } from './mail/webhooks/delivery-log.ts'
 import { createDispatch } from './mail/webhooks/dispatch.ts'
+import { createLineUpWebhook } from './mail/webhooks/line-up.ts'
+import { createReplays } from './mail/webhooks/replay.ts'
+import { createReplayWebhook } from './mail/webhooks/replay-job.ts'
 import { createSettleWebhook } from './mail/webhooks/settle.ts'
 import { sweepWebhookDeliveries } from './mail/webhooks/sweep.ts'
+import { createWebhookTests } from './mail/webhooks/test-request.ts'
 import { createWebhooks } from './mail/webhooks/webhooks.ts'
 import type { Metrics } from './metrics.ts'
 import { createDns, type Dns } from './net/dns.ts'
@@ -203,9 +208,18 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       ...{ store, profile: webhookProfile, random, allowPrivateNetworks, limits },
       enabled: dispatch.nudge,
     })
+    const { noticeWaiting } = webhookWorker
+    const deliveryLog = createDeliveryLog({ store, noticeWaiting, limits })
+    const replays = createReplays({ store, clock, limits })
+    const webhookTests = createWebhookTests({
+      ...{ store, profiles: [webhookProfile], fetch: safe.fetch, clock, newEventId: randomUUID, limits },
+    })
+    const replayJob = { store, profiles: [webhookProfile], noticeWaiting, log, limits }
     const handlers = {
       [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }),
       [SETTLE_WEBHOOK]: createSettleWebhook({ store, limits }),
+      [LINE_UP_WEBHOOK]: createLineUpWebhook({ store, noticeWaiting, limits }),
+      [REPLAY_WEBHOOK]: createReplayWebhook(replayJob),
     }
     const jobs = new JobRunner({ store, handlers, owner, clock, log, metrics, limits })
     const sweeps = createSweeps({ log, metrics })
@@ -242,7 +256,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
             beforeSocketsClose: () => feed.stop(),
             dialects: [
               agentMail({
-                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, webhooks, feed, eventPages, news },
+                ...{ config, log, metrics, credentials, apiKeys, inboxes, sending, feed, eventPages, news },
+                ...{ webhooks, deliveryLog, replays, webhookTests },
                 organizations: createOrganizations({ store }),
                 pods: createPods({ store, limits }),
                 messages: createMessages({ store, downloads, removal, limits }),

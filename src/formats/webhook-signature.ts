@@ -5,10 +5,18 @@
 import { createHmac } from 'node:crypto'
 
 const SECRET_PREFIX = 'whsec_'
+const KEY_BYTES_MIN = 24
+const KEY_BYTES_MAX = 64
 
 /** @param key 24 to 64 random bytes */
 export function formatSecret(key: Buffer): string {
   return SECRET_PREFIX + key.toString('base64')
+}
+
+/** Whether it is one as formatSecret writes them. */
+export function isSecret(text: string): boolean {
+  const key = Buffer.from(text.slice(SECRET_PREFIX.length), 'base64')
+  return formatSecret(key) === text && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX
 }
 
 export interface Signed {
@@ -19,8 +27,12 @@ export interface Signed {
   readonly body: string
 }
 
-/** @returns the header's value: "v1,…"; several signatures would stand side by side, with spaces between them */
-export function signWebhook(secret: string, { id, timestamp, body }: Signed): string {
+/** @returns the header's value: a signature "v1,…" for each secret, with spaces between them; a receiver needs one to fit */
+export function signWebhook(secrets: readonly string[], signed: Signed): string {
+  return secrets.map((secret) => signOnce(secret, signed)).join(' ')
+}
+
+function signOnce(secret: string, { id, timestamp, body }: Signed): string {
   const key = Buffer.from(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret, 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }

@@ -81,11 +81,11 @@ export async function claimJobs(
   return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
 }
 
-/** The same for deliveries to one webhook, of events after `afterSeq`. */
+/** The same for deliveries to one webhook, of the term that it is in. */
 export async function claimWebhookDeliveries(
   tx: Tx,
   dialect: Pick<Dialect, 'skipLocked'>,
-  claim: Claim & { readonly webhookId: string; readonly afterSeq: number },
+  claim: Claim & { readonly webhookId: string; readonly term: number },
 ): Promise<Selectable<WebhookDeliveryRow>[]> {
   const due = tx
     .selectFrom('webhook_deliveries')
@@ -93,7 +93,7 @@ export async function claimWebhookDeliveries(
     .where('webhook_id', '=', claim.webhookId)
     .where('state', '=', sql.lit('pending')) // a literal, as above
     .where('next_attempt_at', '<=', tx.now)
-    .where(sql`seq + 0`, '>', claim.afterSeq) // a term, so that the lanes' index serves and not that of events
+    .where('term', '=', claim.term)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
     .orderBy('next_attempt_at')
     .orderBy('id')

@@ -432,11 +432,18 @@ export interface WebhookRow {
   /** JSON object of custom header fields; their values are shown to nobody. */
   headers: string | null
   secret: string
+  /** JSON list of those before, each with the end of its time; null: none. */
+  old_secrets: string | null
   is_enabled: number
+  /** How often it was switched off: deliveries of an earlier term are not sent any more. */
+  term: number
+  order_state: WebhookOrderState
   /** It is told of events after this one: the log's end when it was made or enabled. */
   cursor_seq: number
   /** Since when no delivery has succeeded; null: the last one did, or there was none. */
   failing_since: number | null
+  /** About when an attempt failed last; null while none does. */
+  failed_at: number | null
   /** Why the server switched it off; null when a person did, or while it is on. */
   disabled_reason: string | null
   /** JSON of the flags of the key that made or last changed it; null: an unrestricted one. */
@@ -453,7 +460,11 @@ export interface EventConsumerRow {
   cursor_seq: number
 }
 
-export type WebhookDeliveryState = 'pending' | 'delivered' | 'failed' | 'cancelled'
+/** Whether deliveries keep the order of their inbox; `lining_up`: from when what waits has its place, nothing is sent before. */
+export type WebhookOrderState = 'none' | 'lining_up' | 'ordered'
+
+/** `behind`: an earlier event of its line is not over yet. */
+export type WebhookDeliveryState = 'pending' | 'behind' | 'delivered' | 'failed' | 'cancelled'
 
 /** One event on its way to one webhook. */
 export interface WebhookDeliveryRow {
@@ -463,8 +474,14 @@ export interface WebhookDeliveryRow {
   event_id: string
   event_type: string
   state: WebhookDeliveryState
+  /** Those with the same one are sent one after the other: the inbox's id, '' for events of none; null: it waits for no other. */
+  line: string | null
+  /** The webhook's when it was asked for. */
+  term: number
   attempts: number
-  /** When it is due; meaningless unless pending. */
+  /** Of them those before it was sent anew by hand: the schedule began again after them. */
+  attempts_before: number
+  /** When it is due; meaningless once it is over. */
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
@@ -474,6 +491,24 @@ export interface WebhookDeliveryRow {
   last_error: string | null
   created_at: number
   updated_at: number
+}
+
+/** Events of a time that a webhook is told of again; removed when all of them are in the queue. */
+export interface WebhookReplayRow {
+  id: string
+  webhook_id: string
+  /** The webhook's: it ends when the webhook is switched off. */
+  term: number
+  /** Events in (position_seq, through_seq] are still to be looked at; those before are in the queue. */
+  position_seq: number
+  through_seq: number
+  /** Time of the events, epoch ms, inclusive and exclusive. */
+  start_at: number
+  end_at: number
+  /** JSON list; null: all that the webhook is told of. */
+  event_types: string | null
+  is_only_failed: number
+  created_at: number
 }
 
 /** One request to a webhook. */
@@ -545,5 +580,6 @@ export interface Schema {
   event_consumers: EventConsumerRow
   webhook_deliveries: WebhookDeliveryRow
   webhook_attempts: WebhookAttemptRow
+  webhook_replays: WebhookReplayRow
   rollups: RollupRow
 }

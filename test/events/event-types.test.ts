@@ -34,7 +34,7 @@ test('eight types are standard, and no internal one can be subscribed to', () =>
     'message.rejected',
     'message.sent',
   ])
-  expect(subscribableTypes).toHaveLength(8 + 3 + 8 + 9)
+  expect(subscribableTypes).toHaveLength(8 + 3 + 9 + 9)
 })
 
 describe('a received message', () => {

@@ -43,6 +43,32 @@ test('a mail sent over SMTP reaches the webhook, signed for svix and for Standar
   expect(call!.event.cursor).toBeUndefined()
 })
 
+test('of a mail that is too large for a body the webhook is told without its text, and that it is so', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver()
+  const { webhook, inbox } = await hookUp(world, receiver.url)
+  // Under a million characters, over a million bytes.
+  const text = 'grüße '.repeat(160_000)
+  await world.smtp.send({ to: inbox.email, subject: 'large', text, html: `<p>${text}</p>` })
+  await world.smtp.send({ to: inbox.email, subject: 'small', text: 'x' })
+  const calls = await receiver.count(2)
+  const large = calls.find(({ event }) => event.message.subject === 'large')!
+  const small = calls.find(({ event }) => event.message.subject === 'small')!
+  expect(Buffer.byteLength(large.body)).toBeLessThanOrEqual(1_000_000)
+  new SvixWebhook(webhook.secret).verify(large.body, large.headers as Record<string, string>)
+  expect(large.event).toMatchObject({ event_type: 'message.received', truncated: true, thread: { message_count: 1 } })
+  expect(large.event.message).toMatchObject({ inbox_id: inbox.email, preview: expect.stringContaining('grüße') })
+  for (const bulk of ['text', 'html', 'extracted_text', 'extracted_html']) {
+    expect(large.event.message).not.toHaveProperty(bulk)
+  }
+  expect(small.event.message.text).toBe('x')
+  expect(small.event).not.toHaveProperty('truncated')
+  const { deliveries } = (await world.request('GET', `/v0/webhooks/${webhook.webhookId}/deliveries`)).body
+  const one = deliveries.find(({ event_id }: { event_id: string }) => event_id === large.event.event_id)
+  const at = `/v0/webhooks/${webhook.webhookId}/deliveries/${one.delivery_id}`
+  expect((await world.request('GET', at)).body.body).toBe(large.body)
+})
+
 test('an answer that is no success is repeated on schedule, across a restart, with the same id and bytes', async () => {
   const time = movable()
   await using world = await startWorld(time.options)

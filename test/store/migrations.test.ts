@@ -8,6 +8,11 @@ import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
+import { initial } from '../../src/store/migrations/0001-initial.ts'
+import { outboundAndWebhooks } from '../../src/store/migrations/0002-outbound-and-webhooks.ts'
+import { webhookOrderAndReplay } from '../../src/store/migrations/0004-webhook-order-and-replay.ts'
+import type { Migration } from '../../src/store/migrations/migration.ts'
+import { sqlite } from '../../src/store/sqlite.ts'
 import { migrateDatabase, openStore } from '../../src/store/store.ts'
 import { administrate, databaseName, notSupported } from '../database.ts'
 import { dumpPostgresSchema } from './postgres/schema-dump.ts'
@@ -27,7 +32,7 @@ test('the migrated schema is the one that is checked in', async () => {
 test('an empty database gets all migrations, an up-to-date one none', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
-  expect(await migrateDatabase(needs)).toEqual([1, 2, 3])
+  expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4])
   expect(await migrateDatabase(needs)).toEqual([])
   await using store = await openTestStore({ dataDir: folder.path })
   await store.probe()
@@ -58,6 +63,42 @@ notSupported('postgres', 'it has none of these')(
       ['auto_vacuum', 'page_size', 'journal_mode'].map((name) => database.pragma(name, { simple: true })),
     )
     expect(pragmas).toEqual([2, 4096, 'wal'])
+  },
+)
+
+notSupported('postgres', 'the statements are the same, and SQLite takes them by hand')(
+  'what webhooks that are or were off still had waiting is cancelled, when it is no longer known by its number',
+  async () => {
+    const database = new BetterSqlite(':memory:')
+    const run = ({ statements }: Migration) => database.exec(statements(sqlite.ddl).join(';'))
+    for (const migration of [initial, outboundAndWebhooks]) run(migration)
+    database.exec("insert into organizations values ('o', 'o', 0, 0)")
+    const webhook = database.prepare(
+      `insert into webhooks (id, organization_id, url, profile, secret, is_enabled, cursor_seq, created_at, updated_at)
+       values (?, 'o', '', '', '', ?, 5, 0, 0)`,
+    )
+    const delivery = database.prepare(
+      `insert into webhook_deliveries
+         (id, webhook_id, seq, event_id, event_type, state, attempts, next_attempt_at, created_at, updated_at)
+       values (?, ?, ?, '', '', ?, 0, 0, 0, 0)`,
+    )
+    webhook.run('on', 1)
+    webhook.run('off', 0)
+    const waiting: [id: string, webhook: string, seq: number, state: string][] = [
+      ['before it was on', 'on', 5, 'pending'],
+      ['delivered before', 'on', 4, 'delivered'],
+      ['since', 'on', 6, 'pending'],
+      ['while it is off', 'off', 7, 'pending'],
+    ]
+    for (const each of waiting) delivery.run(...each)
+    run(webhookOrderAndReplay)
+    expect(database.prepare('select id, state, term, line from webhook_deliveries order by seq').raw().all()).toEqual([
+      ['delivered before', 'delivered', 0, null],
+      ['before it was on', 'cancelled', 0, null],
+      ['since', 'pending', 0, null],
+      ['while it is off', 'cancelled', 0, null],
+    ])
+    database.close()
   },
 )
 

@@ -19,6 +19,7 @@ import * as queue from '../../src/store/tables/queue.ts'
 import * as submissions from '../../src/store/tables/submissions.ts'
 import * as threads from '../../src/store/tables/threads.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries.ts'
+import * as lines from '../../src/store/tables/webhook-lines.ts'
 import * as webhooks from '../../src/store/tables/webhooks.ts'
 import { openTestStore } from './test-store.ts'
 
@@ -88,17 +89,22 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'claim deliveries of a webhook',
-    (db) => claimWebhookDeliveries(asTx(db), sqlite, { ...claim, webhookId: 'w', afterSeq: 1 }),
+    (db) => claimWebhookDeliveries(asTx(db), sqlite, { ...claim, webhookId: 'w', term: 1 }),
     'USING INDEX webhook_deliveries_by_lane (webhook_id=? AND next_attempt_at<?)',
   ],
   [
     'cancel what waits for a webhook',
-    (db) => webhookDeliveries.cancelThrough(asTx(db), 'w', 1, 10),
+    (db) => webhookDeliveries.cancelBefore(asTx(db), 'w', 1, 10),
     'INDEX webhook_deliveries_by_lane (webhook_id=?)',
   ],
   [
+    'cancel who is behind',
+    (db) => webhookDeliveries.cancelBefore(asTx(db), 'w', 1, 10),
+    'INDEX webhook_deliveries_behind (webhook_id=?)',
+  ],
+  [
     'remove old deliveries',
-    (db) => webhookDeliveries.removeOlderThan(asTx(db), 1, 10),
+    (db) => webhookDeliveries.listOlderThan(db, 1, 10),
     'webhook_deliveries_by_age (created_at<?)',
   ],
   [
@@ -118,6 +124,31 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'PRIMARY KEY (rowid>? AND rowid<?)',
   ],
   ['see whether a message fits', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
+  [
+    'see whether a line has a first',
+    (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
+    'SEARCH first USING INDEX webhook_deliveries_by_turn (webhook_id=? AND line=?)',
+  ],
+  [
+    'find the next of a line',
+    (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
+    'INDEX webhook_deliveries_behind (webhook_id=? AND line=?)',
+  ],
+  [
+    'list lines',
+    (db) => lines.listLines(db, 'w', 'l', 10),
+    'COVERING INDEX webhook_deliveries_behind (webhook_id=? AND line>?)',
+  ],
+  [
+    'let go who is behind',
+    (db) => lines.leaveLines(asTx(db), 'w', 10),
+    'INDEX webhook_deliveries_behind (webhook_id=?)',
+  ],
+  [
+    'list who is in no line',
+    (db) => lines.listOutOfLine(db, 'w', 1, 10),
+    'INDEX webhook_deliveries_by_lane (webhook_id=?)',
+  ],
   ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
   [
     'list webhooks of an inbox',

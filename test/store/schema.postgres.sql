@@ -475,13 +475,34 @@ create table webhook_deliveries (
   last_error text collate "C",
   created_at bigint not null,
   updated_at bigint not null,
+  line text collate "C",
+  term integer not null,
+  attempts_before integer not null,
   PRIMARY KEY (id),
   FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
 );
+CREATE INDEX webhook_deliveries_behind ON public.webhook_deliveries USING btree (webhook_id, line, seq) WHERE (state = 'behind'::text);
 CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree (created_at);
 CREATE INDEX webhook_deliveries_by_lane ON public.webhook_deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE UNIQUE INDEX webhook_deliveries_by_turn ON public.webhook_deliveries USING btree (webhook_id, line) WHERE ((state = 'pending'::text) AND (line IS NOT NULL));
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE UNIQUE INDEX webhook_deliveries_event ON public.webhook_deliveries USING btree (webhook_id, seq);
+
+create table webhook_replays (
+  id text collate "C" not null,
+  webhook_id text collate "C" not null,
+  term integer not null,
+  position_seq bigint not null,
+  through_seq bigint not null,
+  start_at bigint not null,
+  end_at bigint not null,
+  event_types text collate "C",
+  is_only_failed integer not null,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_replays_by_webhook ON public.webhook_replays USING btree (webhook_id);
 
 create table webhooks (
   id text collate "C" not null,
@@ -504,6 +525,10 @@ create table webhooks (
   disabled_reason text collate "C",
   permissions text collate "C",
   deleting_at bigint,
+  old_secrets text collate "C",
+  order_state text collate "C" not null,
+  term integer not null,
+  failed_at bigint,
   PRIMARY KEY (id),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );

@@ -447,16 +447,36 @@ CREATE TABLE webhook_deliveries (
   last_error text,
   created_at integer not null,
   updated_at integer not null
-) strict;
+, line text, term integer not null default 0, attempts_before integer not null default 0) strict;
+
+CREATE INDEX webhook_deliveries_behind on webhook_deliveries (webhook_id, line, seq) where state = 'behind';
 
 CREATE INDEX webhook_deliveries_by_age on webhook_deliveries (created_at);
 
 CREATE INDEX webhook_deliveries_by_lane on webhook_deliveries (webhook_id, next_attempt_at, id)
   where state = 'pending';
 
+CREATE UNIQUE INDEX webhook_deliveries_by_turn on webhook_deliveries (webhook_id, line)
+  where state = 'pending' and line is not null;
+
 CREATE INDEX webhook_deliveries_due on webhook_deliveries (next_attempt_at, id) where state = 'pending';
 
 CREATE UNIQUE INDEX webhook_deliveries_event on webhook_deliveries (webhook_id, seq);
+
+CREATE TABLE webhook_replays (
+  id text primary key,
+  webhook_id text not null references webhooks on delete cascade,
+  term integer not null,
+  position_seq integer not null,
+  through_seq integer not null,
+  start_at integer not null,
+  end_at integer not null,
+  event_types text,
+  is_only_failed integer not null,
+  created_at integer not null
+) strict;
+
+CREATE INDEX webhook_replays_by_webhook on webhook_replays (webhook_id);
 
 CREATE TABLE webhooks (
   id text primary key,
@@ -475,7 +495,7 @@ CREATE TABLE webhooks (
   cursor_seq integer not null,
   created_at integer not null,
   updated_at integer not null
-, failing_since integer, disabled_reason text, permissions text, deleting_at integer) strict;
+, failing_since integer, disabled_reason text, permissions text, deleting_at integer, old_secrets text, order_state text not null default 'none', term integer not null default 0, failed_at integer) strict;
 
 CREATE INDEX webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null;
 

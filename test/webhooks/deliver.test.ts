@@ -313,7 +313,7 @@ test('a webhook that is off is not called, and what it missed is cancelled in pi
   const [off, on] = await addWebhooks(store, 2)
   await addDeliveries(store, off!, 25)
   await addDeliveries(store, on!, 5, 100)
-  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 0 }))
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 0, term: 1 }))
   expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([{ webhookId: on!.id, dueAt: 1 }])
   const urls = new Set<string>()
   const worker = work(store, async ({ url }) => {
@@ -327,8 +327,9 @@ test('a webhook that is off is not called, and what it missed is cancelled in pi
   await settle(store, off!.id)
   expect(await count(store, off!, 'cancelled')).toBe(25)
   // On again: what came before stays unsent, what comes after is sent.
-  await addDeliveries(store, off!, 3, 50)
-  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 1, cursor_seq: 51 }))
+  await addDeliveries(store, off!, 2, 50)
+  await addDeliveries(store, off!, 1, 52, { term: 1 })
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 1 }))
   await settle(store, off!.id)
   expect([await count(store, off!, 'cancelled'), await count(store, off!, 'pending')]).toEqual([27, 1])
 })
@@ -336,8 +337,9 @@ test('a webhook that is off is not called, and what it missed is cancelled in pi
 test('between being switched on again and that, older deliveries are not sent', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
-  await addDeliveries(store, webhook!, 3)
-  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { cursor_seq: 2 }))
+  await addDeliveries(store, webhook!, 2)
+  await addDeliveries(store, webhook!, 1, 3, { term: 1 })
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { term: 1 }))
   const bodies: string[] = []
   const worker = work(store, async ({ body }) => {
     bodies.push(body)
@@ -407,6 +409,7 @@ async function addWebhooks(store: TestStore, count: number): Promise<WebhookRow[
         ...{ id: tx.newId(), organization_id: 'organization', pod_id: null, inbox_id: null, client_id: null },
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
         ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
+        ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },
         ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
       }
       await webhookTable.insert(tx, row)
@@ -431,6 +434,7 @@ async function addDeliveries(
         return {
           ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
           ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
+          ...{ line: null, term: 0, attempts_before: 0 },
           ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
           ...lease,
         }

@@ -13,6 +13,8 @@ import { FeedWorld, type Place } from '../events/feed-world.ts'
 export interface HookWorld extends AsyncDisposable {
   readonly feedWorld: FeedWorld
   readonly inbox: Place
+  /** A key that may everything in the inbox's organization. */
+  readonly owner: KeyActor
   readonly dispatch: Dispatch
   /** Makes one in the name of a key, by default one that may everything. */
   add(request?: Partial<NewWebhook>, actor?: KeyActor): Promise<string>
@@ -43,6 +45,8 @@ export const testProfile: WebhookProfile = {
   name: 'test',
   render: async (event) => JSON.stringify({ seq: event.seq, type: event.type }),
   makeSecret: () => 'secret',
+  isSecret: () => true,
+  renderTest: () => '{}',
   headers: () => ({}),
   timeoutMs: 1_000,
   retryAfterMs: [1_000, 2_000],
@@ -61,7 +65,7 @@ export async function openHookWorld(options: NodeOptions = {}, limits: Partial<L
   await dispatch.start()
 
   return {
-    ...{ feedWorld, inbox, dispatch, node },
+    ...{ feedWorld, inbox, owner, dispatch, node },
     async add(request = {}, actor = owner) {
       const { id } = await webhooks.create(actor, {}, { url: 'http://127.0.0.1:1/', ...request })
       made.push(id)

@@ -49,6 +49,7 @@ const catalogue = {
   'label.removed': optional,
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
+  'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },
 
   // AgentMail's newer types (docs/compatibility/agentmail.md): nothing makes them yet.
   'message.security.completed': optional,

@@ -1,5 +1,5 @@
-/** What happened to inboxes, pods and keys: appended by the rooms that own them, rendered by edges or heard by nodes. */
-import type { NewEvent } from '../../store/schema.ts'
+/** What happened to inboxes, pods, keys and webhooks: appended by the rooms that own them, rendered by edges or heard by nodes. */
+import type { NewEvent, WebhookRow } from '../../store/schema.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType } from './event-types.ts'
 
@@ -19,6 +19,14 @@ export interface InboxPayload {
   readonly clientId?: string
 }
 
+export interface WebhookDisabledPayload {
+  readonly webhookId: string
+  /** gone: its receiver has said so; failing: for days no request to it has succeeded. */
+  readonly reason: 'gone' | 'failing'
+  /** Epoch ms. */
+  readonly failingSince?: number
+}
+
 export interface KeyRevokedPayload {
   readonly apiKeyId: string
 }
@@ -26,6 +34,10 @@ export interface KeyRevokedPayload {
 /** Whether it is one of the two that tell of an inbox's life. */
 export function isInboxEvent(event: Event): event is Event & { readonly payload: InboxPayload } {
   return event.type === 'inbox.created' || event.type === 'inbox.deleted'
+}
+
+export function isWebhookDisabled(event: Event): event is Event & { readonly payload: WebhookDisabledPayload } {
+  return event.type === 'webhook.disabled'
 }
 
 /** @param about actor: as in `access.actorName` */
@@ -36,6 +48,26 @@ export function inboxCreated(about: { readonly actor: string; readonly inbox: Ev
 /** Its removal was ordered: it is hidden from now on, its mail goes later. */
 export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.deleted', about)
+}
+
+/** The server has switched it off. It happened where the webhook belongs. */
+export function webhookDisabled(about: {
+  readonly actor: string
+  readonly webhook: Pick<WebhookRow, 'id' | 'organization_id' | 'pod_id' | 'inbox_id' | 'failing_since'>
+  readonly reason: WebhookDisabledPayload['reason']
+}): NewEvent {
+  const { id, organization_id, pod_id, inbox_id, failing_since } = about.webhook
+  const payload = {
+    ...{ webhookId: id, reason: about.reason },
+    ...(failing_since !== null && { failingSince: failing_since }),
+  } satisfies WebhookDisabledPayload
+  return {
+    ...header('webhook.disabled', about.actor),
+    organizationId: organization_id,
+    ...(pod_id !== null && { podId: pod_id }),
+    ...(inbox_id !== null && { inboxId: inbox_id }),
+    payload,
+  }
 }
 
 /** For nodes: ends what is open in the scope of this inbox. Append beside inboxDeleted. */

@@ -20,18 +20,19 @@ import { setMaxListeners } from 'node:events'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import { FetchFailed, type SafeFetch, type SafeResponse } from '../../net/safe-fetch.ts'
+import type { SafeFetch } from '../../net/safe-fetch.ts'
 import { claimWebhookDeliveries, giveBackLeases } from '../../store/leases.ts'
-import type { WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/webhook-deliveries.ts'
 import * as webhookTable from '../../store/tables/webhooks.ts'
 import { createLooks } from '../jobs/looks.ts'
 import { Lanes } from './lanes.ts'
+import { holdWebhooks, isOrdered, moveUp, putInLine } from './order.ts'
 import { recordAttempt } from './outcome.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
+import { postTo, wordsOf } from './request.ts'
 import { judge } from './retry.ts'
-import type { CustomHeaders } from './webhook.ts'
 
 /** Room for one request that will follow: `begin` or `release` it. */
 export interface Reservation {
@@ -73,6 +74,8 @@ interface WorkerNeeds {
     | 'webhookPollMs'
     | 'webhookRetryAfterMaxMs'
     | 'webhookResponseKeptCharsMax'
+    | 'webhookFailingMaxMs'
+    | 'webhookQuietMs'
   >
 }
 
@@ -171,11 +174,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
         for (const reservations of unused) {
           const { webhookId, owner } = reservations[0]!
           const webhook = webhooks.find(({ id }) => id === webhookId)
-          if (!webhook) continue
+          if (!webhook || webhook.order_state === 'lining_up') continue
           const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
-          const lane = { webhookId, afterSeq: webhook.cursor_seq }
+          const lane = { webhookId, term: webhook.term }
           const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...lane })
-          found.push({ webhook, rows, reservations })
+          found.push({ webhook, rows: await keepOrder(tx, webhook, owner, rows), reservations })
         }
         return found
       })
@@ -189,10 +192,21 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     }
   }
 
+  /** One that was written as the webhook became ordered is in no line yet: it goes there, and waits for its turn. */
+  async function keepOrder(tx: Tx, webhook: WebhookRow, owner: string, rows: WebhookDeliveryRow[]) {
+    const strays = isOrdered(webhook) ? rows.filter(({ line }) => line === null) : []
+    if (strays.length === 0) return rows
+    await holdWebhooks(tx, [webhook.id])
+    await giveBackLeases(tx, 'webhook_deliveries', { owner, ids: strays.map(({ id }) => id) })
+    await moveUp(tx, webhook, await putInLine(tx, strays))
+    looks.soon()
+    return rows.filter(({ line }) => line !== null)
+  }
+
   function begin({ webhookId, owner }: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {
     const work = guarded('sending to a webhook', () => send(owner, delivery, webhook)).then((ended) => {
       // Whom the end of this one gives room; a look for each of them all would cost more than the requests.
-      const isAwaited = backlog.has(webhookId) || (lanes.isCrowded && backlog.size > 0)
+      const isAwaited = backlog.has(webhookId) || (lanes.isCrowded && backlog.size > 0) || ended?.hasFollower
       if (ended) lanes.leaveAfter(webhookId, { ...ended, now: clock() })
       else lanes.leave(webhookId)
       running.delete(work)
@@ -206,10 +220,14 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     owner: string,
     delivery: WebhookDeliveryRow,
     webhook: WebhookRow,
-  ): Promise<{ hasSucceeded: boolean; startedAt: number } | undefined> {
+  ): Promise<{ hasSucceeded: boolean; startedAt: number; hasFollower: boolean } | undefined> {
     const profile = requireProfile(profiles, webhook.profile)
     const startedAt = clock()
-    const { response, failure } = await post(delivery, webhook, profile, startedAt)
+    const { event_id: eventId, body } = delivery
+    assert(body !== null, 'a body is fixed before the first attempt')
+    const content = { eventId, body, at: startedAt }
+    const answered = await postTo(webhook, content, { profile, fetch: needs.fetch, signal: abort.signal })
+    const { response, failure } = answered
     if (failure?.reason === 'aborted') {
       await store.transaction((tx) => giveBackLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
       return undefined
@@ -217,46 +235,16 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const endedAt = clock()
     const { retryAfterMs } = profile
     const attempts = delivery.attempts + 1
-    const verdict = judge({ response, attempts, retryAfterMs, spread: spread(), now: endedAt }, limits)
+    const tries = attempts - delivery.attempts_before
+    const verdict = judge({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
     metrics.webhookAttempts.inc({ outcome: verdict.kind })
     const told = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
     log.info({ ...told, outcome: verdict.kind, reason: failure?.reason }, 'webhook called')
-    await recordAttempt(store, {
+    const { hasFollower } = await recordAttempt(needs, {
       ...{ delivery, webhook, owner, verdict, startedAt, endedAt },
-      code: response?.status,
-      response: response && clean(response.body).slice(0, limits.webhookResponseKeptCharsMax),
-      error: failure && clean(failure.message).slice(0, limits.webhookResponseKeptCharsMax),
+      ...wordsOf(answered, limits.webhookResponseKeptCharsMax),
     })
-    return { hasSucceeded: verdict.kind === 'delivered', startedAt }
-  }
-
-  async function post(
-    delivery: WebhookDeliveryRow,
-    webhook: WebhookRow,
-    profile: WebhookProfile,
-    at: number,
-  ): Promise<{ response?: SafeResponse; failure?: FetchFailed }> {
-    const { body } = delivery
-    assert(body !== null, 'a body is fixed before the first attempt')
-    const custom = webhook.headers === null ? {} : (JSON.parse(webhook.headers) as CustomHeaders)
-    const own = profile.headers({ eventId: delivery.event_id, at, body, secret: webhook.secret })
-    try {
-      const headers = { ...custom, ...own }
-      const { timeoutMs } = profile
-      return {
-        response: await needs.fetch({
-          url: webhook.url,
-          method: 'POST',
-          headers,
-          body,
-          timeoutMs,
-          signal: abort.signal,
-        }),
-      }
-    } catch (error) {
-      if (error instanceof FetchFailed) return { failure: error }
-      throw error
-    }
+    return { hasSucceeded: verdict.kind === 'delivered', startedAt, hasFollower }
   }
 
   /** Background work reports its failures and goes on. */
@@ -269,9 +257,4 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       return undefined
     }
   }
-}
-
-/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one. */
-function clean(text: string): string {
-  return text.replaceAll('\0', '')
 }

@@ -20,7 +20,7 @@ import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { createCommitWait } from '../../store/commit-wait.ts'
-import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import type { EventRow, Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as consumers from '../../store/tables/event-consumers.ts'
 import * as events from '../../store/tables/events.ts'
@@ -29,6 +29,8 @@ import * as webhooks from '../../store/tables/webhooks.ts'
 import { type Event, toEvent } from '../events/event.ts'
 import type { Reservation, WebhookWorker } from './deliver.ts'
 import { isFor, type Target, targetOf } from './matching.ts'
+import { newDelivery } from './new-delivery.ts'
+import { holdWebhooks, isOrdered, moveUp } from './order.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 
 const NAME = 'webhooks'
@@ -201,24 +203,33 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     const reservations = prepared.map(({ webhook }) => worker.reserve(webhook.id))
     const begun = new Set<Reservation>()
     try {
-      const written = await store.transaction(async (tx) => {
+      const written = await store.transaction(async (tx): Promise<Written[]> => {
         if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
         const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
         // As they are now: one may have been switched off, or off and on, while bodies were made.
-        const current = new Map((await webhooks.listEnabledByIds(tx, ids)).map((row) => [row.id, row]))
+        const current = await currentOf(tx, ids)
+        const leaseFor = (reservation: Reservation | undefined) =>
+          reservation && { lease_owner: reservation.owner, lease_until: tx.now + limits.webhookLeaseMs }
         const rows = prepared.flatMap((each, index) => {
           const webhook = current.get(each.webhook.id)
           if (!webhook || each.event.seq <= webhook.cursor_seq) return []
-          const reservation = reservations[index]
-          const leaseUntil = tx.now + limits.webhookLeaseMs
-          const lease = reservation ? { lease_owner: reservation.owner, lease_until: leaseUntil } : NO_LEASE
-          return [{ delivery: deliveryOf(tx, each, lease), webhook, reservation }]
+          const reservation = isOrdered(webhook) ? undefined : reservations[index]
+          return [{ delivery: newDelivery(tx, { ...each, webhook }, leaseFor(reservation)), webhook, reservation }]
         })
         const inserted = await deliveries.insert(
           tx,
           rows.map(({ delivery }) => delivery),
         )
-        return rows.filter(({ delivery }) => inserted.has(delivery.id))
+        const unordered = rows.filter(({ delivery, webhook }) => !isOrdered(webhook) && inserted.has(delivery.id))
+        const first: Written[] = []
+        for (const webhook of current.values()) {
+          if (!isOrdered(webhook)) continue
+          const lines = rows.flatMap(({ delivery }) => (delivery.webhook_id === webhook.id ? [delivery.line!] : []))
+          const free = reservations.filter((reservation) => reservation?.webhookId === webhook.id)
+          const moved = await moveUp(tx, webhook, lines, (turn) => leaseFor(free[turn]))
+          first.push(...moved.map((delivery, turn) => ({ delivery, webhook, reservation: free[turn] })))
+        }
+        return [...unordered, ...first]
       })
       committed = throughSeq
       position = throughSeq
@@ -238,30 +249,23 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
   }
 }
 
-const NO_LEASE = { lease_owner: null, lease_until: null }
+/** Webhooks as they are; those that are ordered stay so until the commit, since their lines are moved. */
+async function currentOf(tx: Tx, ids: readonly string[]): Promise<Map<string, WebhookRow>> {
+  const rows = await webhooks.listEnabledByIds(tx, ids)
+  const held = await holdWebhooks(
+    tx,
+    rows.filter(isOrdered).map(({ id }) => id),
+  )
+  const current = [...rows.filter((row) => !isOrdered(row)), ...held.filter((row) => row.is_enabled === 1)]
+  return new Map(current.map((row) => [row.id, row]))
+}
+
+/** What is in the queue, and the room in which it is sent at once. */
+interface Written {
+  readonly delivery: WebhookDeliveryRow
+  readonly webhook: WebhookRow
+  readonly reservation: Reservation | undefined
+}
 
 /** Another node has read these events. */
 class Overtaken extends Error {}
-
-function deliveryOf(
-  tx: { readonly now: number; newId(): string },
-  { event, webhook, body }: Prepared,
-  lease: Pick<WebhookDeliveryRow, 'lease_owner' | 'lease_until'>,
-): WebhookDeliveryRow {
-  return {
-    id: tx.newId(),
-    webhook_id: webhook.id,
-    seq: event.seq,
-    event_id: event.event_id,
-    event_type: event.type,
-    state: 'pending',
-    attempts: 0,
-    next_attempt_at: tx.now,
-    ...lease,
-    body,
-    last_code: null,
-    last_error: null,
-    created_at: tx.now,
-    updated_at: tx.now,
-  }
-}

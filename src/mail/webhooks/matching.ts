@@ -32,13 +32,20 @@ function actorOf(row: WebhookRow): KeyActor {
   }
 }
 
-/** @param event the row, which must not be internal, and its payload read */
-export function isFor(
-  { row, filter }: Target,
-  event: { readonly row: EventRow; readonly payload: Readonly<Record<string, unknown>> },
-): boolean {
-  if (event.row.seq <= row.cursor_seq || !isWanted(filter, event.row) || !isAtPlace(filter, event.row)) return false
-  return maySee(filter.actor, permissionsToSee(event.payload))
+/** An event's row, which must not be internal, and its payload read. */
+interface Read {
+  readonly row: EventRow
+  readonly payload: Readonly<Record<string, unknown>>
+}
+
+/** Whether it is told of the event as it happens: not of what was before it was made or switched on. */
+export function isFor(target: Target, event: Read): boolean {
+  return event.row.seq > target.row.cursor_seq && isToldOf(target, event)
+}
+
+/** Whether it is told of such events, whenever they happened. */
+export function isToldOf({ filter }: Target, { row, payload }: Read): boolean {
+  return isWanted(filter, row) && isAtPlace(filter, row) && maySee(filter.actor, permissionsToSee(payload))
 }
 
 export function list(json: string | null): readonly string[] {

@@ -19,6 +19,10 @@ export interface WebhookProfile {
   readonly render: EventRenderer
   /** A secret for a new webhook. */
   readonly makeSecret: (random: (bytes: number) => Buffer) => string
+  /** The body of a test request: an event that no receiver takes for news. */
+  readonly renderTest: (about: { readonly eventId: string; readonly webhookId: string; readonly at: number }) => string
+  /** Whether a text is a secret as these are. */
+  readonly isSecret: (text: string) => boolean
   /** Header fields of one attempt, the signature among them. */
   readonly headers: (attempt: Attempt) => Readonly<Record<string, string>>
   /** For the whole of an attempt. */
@@ -33,7 +37,8 @@ export interface Attempt {
   /** Epoch ms, of this attempt. */
   readonly at: number
   readonly body: string
-  readonly secret: string
+  /** The webhook's, and those before it whose time is not over; the newest first. */
+  readonly secrets: readonly string[]
 }
 
 /** @throws Error for a name that no profile has: the row was written by a newer version */

@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
+import { moveUp } from './order.ts'
 
 interface SettleNeeds {
   readonly store: Store
@@ -22,17 +23,21 @@ export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler 
     while (!isDone) {
       signal.throwIfAborted()
       isDone = await store.transaction(async (tx) => {
-        const row = await webhooks.getAny(tx, webhookId)
+        const row = await webhooks.holdAny(tx, webhookId)
         if (!row) return true
         if (row.deleting_at !== null) {
           const removed = await deliveries.removeOf(tx, webhookId, limits.webhookChunkRows)
           if (removed === 0) await webhooks.remove(tx, webhookId)
           return removed === 0
         }
-        // Switched on again meanwhile: what is older than that stays unsent.
-        const throughSeq = row.is_enabled === 1 ? row.cursor_seq : Number.MAX_SAFE_INTEGER
-        const cancelled = await deliveries.cancelThrough(tx, webhookId, throughSeq, limits.webhookChunkRows)
-        return cancelled < limits.webhookChunkRows
+        // Switched on again meanwhile: what is of an earlier term stays unsent.
+        const cancelled = await deliveries.cancelBefore(tx, webhookId, row.term, limits.webhookChunkRows)
+        await moveUp(
+          tx,
+          row,
+          cancelled.filter((line) => line !== null),
+        )
+        return cancelled.length < limits.webhookChunkRows
       })
     }
   }

@@ -2,6 +2,8 @@
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
+import { takeTurn } from '../../store/tables/webhook-lines.ts'
+import { holdWebhooks } from './order.ts'
 
 interface SweepNeeds {
   readonly store: Store
@@ -15,6 +17,18 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
   let removed: number
   do {
     signal.throwIfAborted()
-    removed = await store.transaction((tx) => deliveries.removeOlderThan(tx, before, limits.webhookChunkRows))
+    removed = await store.transaction(async (tx) => {
+      const old = await deliveries.listOlderThan(tx, before, limits.webhookChunkRows)
+      const left = old.flatMap(({ webhook_id, state, line }) =>
+        state === 'pending' && line !== null ? [{ webhookId: webhook_id, line }] : [],
+      )
+      await holdWebhooks(tx, new Set(left.map(({ webhookId }) => webhookId)))
+      await deliveries.remove(
+        tx,
+        old.map(({ id }) => id),
+      )
+      for (const line of left) await takeTurn(tx, line)
+      return old.length
+    })
   } while (removed === limits.webhookChunkRows)
 }

@@ -15,6 +15,10 @@ export interface Webhook {
   readonly inboxAddress?: string
   readonly secret: string
   readonly isEnabled: boolean
+  /** Events of one inbox one after the other. */
+  readonly isOrdered: boolean
+  /** Why the server switched it off. */
+  readonly disabledReason?: string
   readonly clientId?: string
   readonly createdAt: number
   readonly updatedAt: number
@@ -34,6 +38,7 @@ export interface NewWebhook {
   readonly headers?: CustomHeaders | undefined
   readonly clientId?: string | undefined
   readonly isEnabled?: boolean | undefined
+  readonly isOrdered?: boolean | undefined
 }
 
 /** What is undefined stays as it is. */
@@ -49,6 +54,7 @@ export interface WebhookChange {
   /** Replaces all inboxes; an empty list: everything in its scope, where it names no pod. */
   readonly inboxIds?: readonly string[] | undefined
   readonly isEnabled?: boolean | undefined
+  readonly isOrdered?: boolean | undefined
 }
 
 export interface HeadersChange {
@@ -72,6 +78,13 @@ export interface Webhooks {
   update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
   /** No request begins after this; what waited is not sent. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
+  /**
+   * The one before goes on signing for limits.webhookOldSecretMs.
+   *
+   * @param secret made when left out
+   * @throws limit_exceeded when too many old ones still sign
+   */
+  rotateSecret(actor: Actor, within: Within, ref: string, secret: string | undefined): Promise<Webhook>
   headerNames(actor: Actor, within: Within, ref: string): Promise<readonly string[]>
   /** All of it or nothing. */
   changeHeaders(actor: Actor, within: Within, ref: string, change: HeadersChange): Promise<void>

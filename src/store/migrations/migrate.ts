@@ -11,9 +11,10 @@ import type { Schema } from '../schema.ts'
 import { initial } from './0001-initial.ts'
 import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
 import { logEnds } from './0003-log-ends.ts'
+import { webhookOrderAndReplay } from './0004-webhook-order-and-replay.ts'
 import type { Migration } from './migration.ts'
 
-const migrations: readonly Migration[] = [initial, outboundAndWebhooks, logEnds]
+const migrations: readonly Migration[] = [initial, outboundAndWebhooks, logEnds, webhookOrderAndReplay]
 
 interface MigrationTable {
   schema_migrations: { number: number; name: string; applied_at: number }

@@ -92,6 +92,19 @@ export async function listOfMessage(
     .execute()
 }
 
+/** Events by their numbers, those that are kept. */
+export async function listByNumbers(db: Db, seqs: readonly number[]): Promise<EventRow[]> {
+  if (seqs.length === 0) return []
+  return db.selectFrom('events').selectAll().where('seq', 'in', seqs).execute()
+}
+
+/** The inboxes that events happened in, by number; null for none. An event that is gone is not there. */
+export async function inboxesOf(db: Db, seqs: readonly number[]): Promise<Map<number, string | null>> {
+  if (seqs.length === 0) return new Map()
+  const rows = await db.selectFrom('events').select(['seq', 'inbox_id']).where('seq', 'in', seqs).execute()
+  return new Map(rows.map(({ seq, inbox_id }) => [seq, inbox_id]))
+}
+
 /** What retention decides on. */
 export type EventAge = Pick<EventRow, 'seq' | 'event_id' | 'at' | 'type'>
 

@@ -31,7 +31,7 @@ export interface DueLane {
  * however many rows wait in it: SQL has no word for that, so it is done step by step.
  */
 export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
-  // A literal state, and a term in place of seq: each step is to be served by the lanes' index, not by that of events.
+  // A literal state: each step is to be served by the lanes' index.
   const lanes = sql<{ webhook_id: string; due_at: number | null }>`(
     with recursive lanes (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
@@ -43,12 +43,12 @@ export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
     )
     select w.id as webhook_id, (
       select d.next_attempt_at from webhook_deliveries d
-      where d.webhook_id = w.id and d.state = 'pending' and d.seq + 0 > w.cursor_seq
+      where d.webhook_id = w.id and d.state = 'pending' and d.term = w.term
         and (d.lease_until is null or d.lease_until <= ${nowMs})
       order by d.next_attempt_at, d.id limit 1
     ) as due_at
     from lanes join webhooks w on w.id = lanes.webhook_id
-    where w.is_enabled = 1 and w.deleting_at is null)`
+    where w.is_enabled = 1 and w.deleting_at is null and w.order_state <> 'lining_up')`
   const rows = await db.selectFrom(lanes.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
   return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
 }
@@ -86,24 +86,36 @@ export async function recordOutcome(
   return true
 }
 
-/** Cancels what waits for a webhook, up to an event. @returns how many, at most `limit` */
-export async function cancelThrough(tx: Tx, webhookId: string, throughSeq: number, limit: number): Promise<number> {
-  const waiting = tx
-    .selectFrom('webhook_deliveries')
-    .select('id')
-    .where('webhook_id', '=', webhookId)
-    .where('state', '=', sql.lit('pending'))
-    .where(sql`seq + 0`, '<=', throughSeq) // a term, and that order, so that the lanes' index serves
-    .orderBy('next_attempt_at')
-    .orderBy('id')
-    .limit(limit)
+/**
+ * Cancels what waits for a webhook since before a term.
+ *
+ * @returns the lines of those that were at most `limit`; one that was first in its line has left it without a first
+ */
+export async function cancelBefore(tx: Tx, webhookId: string, term: number, limit: number): Promise<(string | null)[]> {
+  const waiting = (state: 'pending' | 'behind') =>
+    tx
+      .selectFrom('webhook_deliveries')
+      .select('id')
+      .where('webhook_id', '=', webhookId)
+      .where('state', '=', sql.lit(state))
+      .where('term', '<', term)
+  // In the order of their indexes, one after the other: who is behind goes first, so that nobody is let forward in vain.
+  const behind = await waiting('behind').orderBy('line').orderBy('seq').limit(limit).execute()
+  const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
+  const ids = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]
+  if (ids.length === 0) return []
   const cancelled = await tx
     .updateTable('webhook_deliveries')
     .set({ state: 'cancelled', lease_owner: null, lease_until: null, updated_at: tx.now })
-    .where('id', 'in', waiting)
-    .returning('id')
+    .where(
+      'id',
+      'in',
+      ids.map(({ id }) => id),
+    )
+    .where('state', 'in', ['pending', 'behind']) // one may have ended meanwhile
+    .returning('line')
     .execute()
-  return cancelled.length
+  return cancelled.map(({ line }) => line)
 }
 
 /** Removes deliveries to a webhook, with their attempts. @returns how many, at most `limit` */
@@ -113,14 +125,23 @@ export async function removeOf(tx: Tx, webhookId: string, limit: number): Promis
   return removed.length
 }
 
-/** Removes old ones, with their attempts: what still waits is of a webhook that was switched off. @returns how many */
-export async function removeOlderThan(tx: Tx, createdBefore: number, limit: number): Promise<number> {
-  const old = tx
+/** One that is to be removed, and whether it stands first in a line. */
+export type OldDelivery = Pick<WebhookDeliveryRow, 'id' | 'webhook_id' | 'state' | 'line'>
+
+/** Old ones, but for those that were sent anew since and are still being tried. */
+export async function listOlderThan(db: Db, createdBefore: number, limit: number): Promise<OldDelivery[]> {
+  return db
     .selectFrom('webhook_deliveries')
-    .select('id')
+    .select(['id', 'webhook_id', 'state', 'line'])
     .where('created_at', '<', createdBefore)
+    .where((eb) => eb.or([eb('state', 'not in', ['pending', 'behind']), eb('updated_at', '<', createdBefore)]))
     .orderBy('created_at')
     .limit(limit)
-  const removed = await tx.deleteFrom('webhook_deliveries').where('id', 'in', old).returning('id').execute()
-  return removed.length
+    .execute()
+}
+
+/** Removes deliveries with their attempts. */
+export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom('webhook_deliveries').where('id', 'in', ids).execute()
 }

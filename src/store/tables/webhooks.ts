@@ -105,9 +105,9 @@ export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id:
   return rows.map((row) => row.id)
 }
 
-/** Also one that is being deleted. */
-export async function getAny(db: Db, id: string): Promise<WebhookRow | undefined> {
-  return db.selectFrom('webhooks').selectAll().where('id', '=', id).executeTakeFirst()
+/** Also one that is being deleted; kept until the commit. */
+export async function holdAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('webhooks')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
 export async function remove(tx: Tx, id: string): Promise<void> {

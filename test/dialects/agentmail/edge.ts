@@ -103,7 +103,8 @@ export async function startEdge({
 /** A service that the test does not supply fails when it is called, not before: what precedes the call is tested. */
 function services(core: CoreStub): Services {
   const missing = new Proxy({}, { get: () => () => Promise.reject(new Error('not supplied by this test')) })
-  const names = 'apiKeys organizations pods inboxes messages threads labels sending deliveries webhooks feed news'
+  const names =
+    'apiKeys organizations pods inboxes messages threads labels sending deliveries webhooks deliveryLog replays webhookTests feed news'
   const gaps = Object.fromEntries(names.split(' ').map((name) => [name, missing]))
   return { ...gaps, ...core } as unknown as Services
 }

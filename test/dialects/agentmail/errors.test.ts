@@ -214,6 +214,7 @@ test('every entry of the catalogue has a documented status', () => {
     max: 1,
     method: 'PUT',
     allowed: 'GET',
+    from: 'f',
   }
   for (const code of Object.keys(errors) as ErrorCode[]) {
     const { status, body } = renderError(new MailError(code, params as never))

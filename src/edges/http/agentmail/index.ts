@@ -17,6 +17,7 @@ import type { Threads } from '../../../mail/messages/thread.ts'
 import type { Deliveries, Sending } from '../../../mail/sending/outgoing.ts'
 import type { Queue } from '../../../mail/sending/waiting.ts'
 import type { Organizations, Pods } from '../../../mail/tenants/pod.ts'
+import type { DeliveryLog, Replays, WebhookTests } from '../../../mail/webhooks/delivery.ts'
 import type { Webhooks } from '../../../mail/webhooks/webhook.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../credentials.ts'
@@ -38,6 +39,7 @@ import { sendingRoutes } from './sending.ts'
 import { agentMailSocket } from './socket.ts'
 import { streamRoute } from './stream.ts'
 import { threadRoutes } from './threads.ts'
+import { webhookDeliveryRoutes } from './webhook-deliveries.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 export interface AgentMailNeeds {
@@ -57,6 +59,9 @@ export interface AgentMailNeeds {
   readonly deliveries: Deliveries
   readonly queue: Queue
   readonly webhooks: Webhooks
+  readonly deliveryLog: DeliveryLog
+  readonly replays: Replays
+  readonly webhookTests: WebhookTests
   readonly feed: Feed
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
@@ -95,6 +100,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         apiKeyRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
+        webhookDeliveryRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...surroundings })
         messageRoutes(keyed, { ...needs, ...surroundings, limits })
         sendingRoutes(keyed, needs)

@@ -2,11 +2,13 @@
  * Webhooks as receivers of AgentMail's expect them (docs/compatibility/agentmail.md): the socket's events as bodies,
  * signed for the `svix` package and, in the same words, for Standard Webhooks.
  */
-import { formatSecret, signWebhook } from '../../../formats/webhook-signature.ts'
+import { formatSecret, isSecret, signWebhook } from '../../../formats/webhook-signature.ts'
 import type { News } from '../../../mail/messages/news.ts'
 import type { WebhookProfile } from '../../../mail/webhooks/profile.ts'
 import { renderEvent } from './wire/event.ts'
 import { eventFrame } from './wire/event-frame.ts'
+import { time } from './wire/shape.ts'
+import { shownWebhookId } from './wire/webhook.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -41,12 +43,19 @@ export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfil
       return rendered && eventFrame(rendered, limits.webhookBodyBytesMax)
     },
 
+    renderTest({ eventId, webhookId, at }) {
+      const webhook = { webhook_id: shownWebhookId(webhookId), timestamp: time(at) }
+      return JSON.stringify({ type: 'event', event_type: 'webhook.test', event_id: `evt_${eventId}`, webhook })
+    },
+
     makeSecret: (random) => formatSecret(random(SECRET_BYTES)),
 
-    headers({ eventId, at, body, secret }) {
+    isSecret,
+
+    headers({ eventId, at, body, secrets }) {
       const id = `msg_${eventId}`
       const timestamp = Math.floor(at / 1_000)
-      const signature = signWebhook(secret, { id, timestamp, body })
+      const signature = signWebhook(secrets, { id, timestamp, body })
       return {
         'content-type': 'application/json',
         'user-agent': 'Martlet/1 (webhooks)',

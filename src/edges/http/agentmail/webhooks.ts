@@ -10,6 +10,7 @@ import {
   CreateWebhook,
   HeaderNames,
   ReplaceWebhook,
+  RotateSecret,
   readNewWebhook,
   readReplacement,
   readWebhookChange,
@@ -86,6 +87,17 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
     await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
     return reply.code(204).send()
   })
+
+  const rotate = {
+    tags,
+    summary: 'Change its secret; the one before goes on signing for a day',
+    params,
+    body: Type.Optional(RotateSecret),
+    response: ok(Webhook),
+  }
+  app.post(`${one}/rotate-secret`, { schema: rotate }, async ({ actor, params, body }) =>
+    webhook(await webhooks.rotateSecret(actor, withinOf(params), readWebhookId(params.webhook_id), body?.secret)),
+  )
 
   const headers = `${one}/headers`
   const names = { tags, summary: 'Names of its custom header fields', params, response: ok(HeaderNames) }

@@ -10,11 +10,12 @@ import {
   type MessageReference,
   type ReceivedPayload,
 } from '../../../../mail/events/message-events.ts'
-import { isInboxEvent } from '../../../../mail/events/resource-events.ts'
+import { isInboxEvent, isWebhookDisabled } from '../../../../mail/events/resource-events.ts'
 import type { EventSubject } from '../../../../mail/messages/news.ts'
 import { message } from './message.ts'
 import { optionalTime, time } from './shape.ts'
 import { threadItem } from './thread.ts'
+import { shownWebhookId } from './webhook.ts'
 
 /**
  * Pure, so that a webhook's body can be made of the same parts as a frame.
@@ -54,6 +55,11 @@ function renderBody(event: Event, subject: EventSubject): Record<string, unknown
   if (isMessageEvent(event, 'label.added', 'label.removed')) {
     const { label, labels } = event.payload
     return { label: { ...reference(event.payload), timestamp: time(event.at), label, labels } }
+  }
+  if (isWebhookDisabled(event)) {
+    const { webhookId, reason, failingSince } = event.payload
+    const webhook = { webhook_id: shownWebhookId(webhookId), enabled: false, disabled_reason: reason }
+    return { webhook: { ...webhook, failing_since: optionalTime(failingSince), timestamp: time(event.at) } }
   }
   if (isInboxEvent(event)) {
     const { inboxAddress, displayName, clientId } = event.payload

@@ -11,8 +11,16 @@ export function readWebhookId(ref: string): string {
   return /^ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(ref) ? ref.slice(PREFIX.length) : ref
 }
 
+/** @param id as the core has it */
+export function shownWebhookId(id: string): string {
+  return PREFIX + id
+}
+
 const Texts = Type.Array(Type.String())
 const OptionalTexts = Type.Optional(Texts)
+const Ordered = Type.Optional(
+  Type.Boolean({ description: 'Send events of one inbox one after the other, in the order in which they happened.' }),
+)
 const Headers = mapOf(Type.String())
 
 export const Webhook = Type.Object({
@@ -25,6 +33,8 @@ export const Webhook = Type.Object({
   inbox_id: Type.Optional(Type.String({ description: 'What it belongs to.' })),
   secret: Type.String({ description: 'Signs its requests: `whsec_` and base64.' }),
   enabled: Type.Boolean(),
+  ordered: Type.Boolean({ description: 'Events of one inbox are sent one after the other.' }),
+  disabled_reason: Type.Optional(Type.String({ description: 'Why the server switched it off: `gone` or `failing`.' })),
   client_id: Type.Optional(Type.String()),
   updated_at: Time,
   created_at: Time,
@@ -32,7 +42,7 @@ export const Webhook = Type.Object({
 
 export function webhook(view: WebhookView): Wire<typeof Webhook> {
   return {
-    webhook_id: PREFIX + view.id,
+    webhook_id: shownWebhookId(view.id),
     url: view.url,
     event_types: view.eventTypes,
     pod_ids: view.podIds,
@@ -41,6 +51,8 @@ export function webhook(view: WebhookView): Wire<typeof Webhook> {
     inbox_id: view.inboxAddress,
     secret: view.secret,
     enabled: view.isEnabled,
+    ordered: view.isOrdered,
+    disabled_reason: view.disabledReason,
     client_id: view.clientId,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
@@ -61,6 +73,7 @@ export const CreateWebhook = Type.Object({
   client_id: Type.Optional(Type.String({ description: 'The same one again gives the webhook that is there.' })),
   headers: Type.Optional(Headers),
   enabled: Type.Optional(Type.Boolean()),
+  ordered: Ordered,
 })
 
 export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
@@ -72,6 +85,7 @@ export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
     clientId: body.client_id,
     headers: body.headers,
     isEnabled: body.enabled,
+    isOrdered: body.ordered,
   }
 }
 
@@ -85,6 +99,7 @@ export const UpdateWebhook = Type.Object({
   add_inbox_ids: OptionalTexts,
   remove_inbox_ids: OptionalTexts,
   enabled: Type.Optional(Type.Boolean()),
+  ordered: Ordered,
 })
 
 export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
@@ -96,6 +111,7 @@ export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookCh
     addInboxIds: body.add_inbox_ids,
     removeInboxIds: body.remove_inbox_ids,
     isEnabled: body.enabled,
+    isOrdered: body.ordered,
   }
 }
 
@@ -110,6 +126,10 @@ export const ReplaceWebhook = Type.Object({
 export function readReplacement(body: Static<typeof ReplaceWebhook>): WebhookChange {
   return { url: body.url, eventTypes: body.event_types, inboxIds: body.inbox_ids, isEnabled: body.enabled }
 }
+
+export const RotateSecret = Type.Object({
+  secret: Type.Optional(Type.String({ description: '`whsec_` and the base64 of 24 to 64 bytes; made when left out.' })),
+})
 
 export const HeaderNames = Type.Object({ header_names: Texts })
 

@@ -1,0 +1,126 @@
+/**
+ * The delivery log of a webhook: each event on its way to it, its attempts, and what came of them.
+ *
+ * A body is mail, and an answer may repeat it: both are shown to a key only that could see the event itself (`message_read`,
+ * the permission of its type, and those of the hidden classes). What was sent with it, secrets and custom header fields, is
+ * in no row of the log. Sending one anew takes no eye on the mail, but the webhook must still be told of such an event: its
+ * URL may belong to somebody who may see less than the one before.
+ */
+import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { Db, EventRow, WebhookAttemptRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events.ts'
+import * as table from '../../store/tables/webhook-log.ts'
+import { confirm, hasPermission } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { closePage, openPage } from '../access/paging.ts'
+import { hiddenClasses, type Permission } from '../access/permissions.ts'
+import { getEventType, permissionsToSee } from '../events/event-types.ts'
+import { fillPage } from '../messages/scanning.ts'
+import type { DeliveryLog, LoggedAttempt, LoggedDelivery } from './delivery.ts'
+import { holdWebhook, requireWebhook } from './finding.ts'
+import { isToldOf, targetOf } from './matching.ts'
+import { requireEnabled, sendAnew } from './sending-anew.ts'
+
+interface DeliveryLogNeeds {
+  readonly store: Store
+  /** Called after a commit with webhooks for which something is due. */
+  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'listScanRowsMax'>
+}
+
+export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogNeeds): DeliveryLog {
+  return {
+    async list(actor, within, ref, filter, page) {
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { states = [], eventTypes = [], before, after } = filter
+      const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
+      const window = openPage(page, criteria, { default: limits.pageDefault, max: limits.pageMax })
+      const { ids, last } = await fillPage(window, limits.listScanRowsMax, (keyset) =>
+        table.scan(store.db, criteria, keyset),
+      )
+      const rows = await table.listByIds(store.db, ids)
+      const inOrder = ids.flatMap((id) => rows.find((row) => row.id === id) ?? [])
+      return closePage(await showAll(store.db, actor, inOrder), window, criteria, last)
+    },
+
+    async get(actor, within, ref, id) {
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const row = await table.getOf(store.db, webhook.id, id)
+      if (!row) throw new MailError('not_found', { what: 'Delivery' })
+      const [event] = await events.listByNumbers(store.db, [row.seq])
+      const permission = missingToSee(actor, row.event_type, event)
+      if (permission) throw new MailError('missing_permission', { permission })
+      const [shown] = await showAll(store.db, actor, [row])
+      return { ...shown!, ...(row.body !== null && { body: row.body }) }
+    },
+
+    async redeliver(actor, within, ref, id) {
+      const { webhookId, row } = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row: webhook } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        requireEnabled(webhook)
+        const found = await table.getOf(tx, webhook.id, id)
+        const [row] = found ? await table.holdOfEvents(tx, webhook.id, [found.seq]) : []
+        if (!row) throw new MailError('not_found', { what: 'Delivery' })
+        const [event] = await events.listByNumbers(tx, [row.seq])
+        const isTold = event && isToldOf(targetOf(webhook), { row: event, payload: JSON.parse(event.payload) })
+        if (!isTold) throw new MailError('event_not_told', {})
+        await sendAnew(tx, webhook, [{ row, inboxId: event.inbox_id }])
+        return { webhookId: webhook.id, row }
+      })
+      noticeWaiting([webhookId])
+      const [shown] = await showAll(store.db, actor, await table.listByIds(store.db, [row.id]))
+      if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // swept in this moment
+      return shown
+    },
+  }
+}
+
+async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDeliveryRow[]): Promise<LoggedDelivery[]> {
+  const attempts = await table.listAttempts(
+    db,
+    rows.map(({ id }) => id),
+  )
+  const told = await events.listByNumbers(
+    db,
+    rows.map(({ seq }) => seq),
+  )
+  const bySeq = new Map(told.map((event) => [event.seq, event]))
+  return rows.map((row) => {
+    const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq)) === undefined
+    return {
+      id: row.id,
+      eventId: row.event_id,
+      eventType: row.event_type,
+      state: row.state,
+      attempts: attempts.filter((each) => each.delivery_id === row.id).map((each) => showAttempt(each, isShown)),
+      ...(row.state === 'pending' && { nextAttemptAt: row.next_attempt_at }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedAttempt {
+  return {
+    attempt: row.attempt,
+    outcome: row.outcome,
+    ...(row.code !== null && { code: row.code }),
+    ...(row.response !== null && isShown && { response: row.response }),
+    ...(row.error !== null && { error: row.error }),
+    startedAt: row.started_at,
+    durationMs: row.ended_at - row.started_at,
+  }
+}
+
+/** A permission that the actor lacks to see an event; of one that the log keeps no longer nobody knows what hid it. */
+function missingToSee(actor: Actor, type: string, event: EventRow | undefined): Permission | undefined {
+  const own = getEventType(type)?.permission
+  const hidden = event
+    ? permissionsToSee(JSON.parse(event.payload) as Record<string, unknown>)
+    : hiddenClasses.map(({ permission }) => permission)
+  const needed: Permission[] = ['message_read', ...(own ? [own] : []), ...hidden]
+  return needed.find((permission) => !hasPermission(actor, permission))
+}

@@ -1,0 +1,57 @@
+/** A webhook in the scope of a call, to be read or to be changed. */
+import { MailError } from '../../errors.ts'
+import type { Db, Tx, WebhookRow } from '../../store/schema.ts'
+import * as table from '../../store/tables/webhooks.ts'
+import { requireScope, type Scope } from '../access/access.ts'
+import type { Actor, KeyActor, Within } from '../access/actor.ts'
+import type { Permission } from '../access/permissions.ts'
+
+/** @throws not_found outside the scope of the call */
+export async function requireWebhook(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
+): Promise<{ row: WebhookRow; scope: Scope }> {
+  const scope = await requireScope(db, actor, permission, within)
+  const row = (await table.getById(db, ref)) ?? (await table.getByClientId(db, scope.organizationId, ref))
+  if (!row || !isInScope(row, scope)) throw new MailError('not_found', { what: 'Webhook' })
+  return { row, scope: scopeOf(row) }
+}
+
+/** The same for a change: no other node changes it until the commit. */
+export async function holdWebhook(
+  tx: Tx,
+  ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
+): Promise<{ row: WebhookRow; scope: Scope }> {
+  const { row: found, scope } = await requireWebhook(tx, actor, permission, within, ref)
+  const row = await table.holdById(tx, found.id)
+  if (!row) throw new MailError('not_found', { what: 'Webhook' })
+  return { row, scope }
+}
+
+function scopeOf(row: WebhookRow): Scope {
+  return {
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+  }
+}
+
+export function isInScope(row: WebhookRow, scope: Scope): boolean {
+  return (
+    row.organization_id === scope.organizationId &&
+    (scope.podId === undefined || row.pod_id === scope.podId) &&
+    (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
+  )
+}
+
+/** The key inside the webhook's scope: a pod's webhook names inboxes of that pod, whoever makes it. */
+export function narrowed(key: KeyActor, scope: Scope): KeyActor {
+  return {
+    ...key,
+    ...(scope.podId !== undefined && { podId: scope.podId }),
+    ...(scope.inboxId !== undefined && { inboxId: scope.inboxId }),
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Since when a webhook only fails, and its end: one that has failed for limits.webhookFailingMaxMs without a success between,
+ * or that says it is gone, is switched off, with an event to those who ask for it. What waits is cancelled (settle.ts).
+ *
+ * Only attempts count as time: after a pause of limits.webhookQuietMs without one it counts anew, since nobody can say what
+ * would have been answered meanwhile. All in the transaction of the attempt.
+ */
+import type { Limits } from '../../limits.ts'
+import type { Tx, WebhookRow } from '../../store/schema.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
+import { webhookDisabled } from '../events/resource-events.ts'
+import { enqueue } from '../jobs/jobs.ts'
+import { SETTLE_WEBHOOK } from '../jobs/kinds.ts'
+
+/** As it was when the attempt began. */
+type Attempted = Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
+
+/** How exactly the last failure is known: its row is not to be written with each of them. */
+const FAILED_AT_STEP_MS = 60 * 60_000
+
+export async function recordSuccess(tx: Tx, { id, failing_since }: Attempted): Promise<void> {
+  if (failing_since !== null) await webhooks.update(tx, id, { failing_since: null, failed_at: null })
+}
+
+export async function recordFailing(
+  tx: Tx,
+  attempted: Attempted,
+  limits: Pick<Limits, 'webhookFailingMaxMs' | 'webhookQuietMs'>,
+): Promise<void> {
+  const { failing_since, failed_at } = attempted
+  const isNews = failing_since === null || failed_at === null || tx.now - failed_at >= FAILED_AT_STEP_MS
+  const isLong = failing_since !== null && tx.now - failing_since >= limits.webhookFailingMaxMs
+  if (!isNews && !isLong) return
+  const current = await holdSame(tx, attempted)
+  if (!current) return
+  const isAnew = current.failed_at === null || tx.now - current.failed_at > limits.webhookQuietMs
+  const since = isAnew ? tx.now : (current.failing_since ?? tx.now)
+  await webhooks.update(tx, current.id, { failing_since: since, failed_at: tx.now })
+  if (tx.now - since >= limits.webhookFailingMaxMs) await disable(tx, { ...current, failing_since: since }, 'failing')
+}
+
+/** The receiver wants nothing any more. */
+export async function recordGone(tx: Tx, attempted: Attempted): Promise<void> {
+  const current = await holdSame(tx, attempted)
+  if (current) await disable(tx, { ...current, failing_since: current.failing_since ?? tx.now }, 'gone')
+}
+
+/** What was said of a URL that it no longer has says nothing of the one it has. */
+async function holdSame(tx: Tx, { id, url }: Attempted): Promise<WebhookRow | undefined> {
+  const current = await webhooks.holdById(tx, id)
+  return current?.url === url && current.is_enabled === 1 ? current : undefined
+}
+
+async function disable(tx: Tx, webhook: WebhookRow, reason: 'gone' | 'failing'): Promise<void> {
+  const { id, term, failing_since } = webhook
+  const change = { is_enabled: 0, term: term + 1, disabled_reason: reason, failing_since, updated_at: tx.now }
+  await webhooks.update(tx, id, change)
+  await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
+  tx.append(webhookDisabled({ actor: 'system:webhooks', webhook, reason }))
+}

@@ -1,0 +1,56 @@
+/**
+ * A webhook that becomes ordered while some of its deliveries wait: they are put in line before the next one is sent. One
+ * that is ordered no longer lets them go. A chunk at a time: there may be a hundred thousand.
+ *
+ * Nothing is claimed meanwhile (`lining_up`). Requests that were under way are waited for: each ends, or its lease does, and
+ * then takes its place like the others.
+ * Crash, stop: the job runs again and goes by what it finds. Failure: tried again by the job runner.
+ */
+import type { Limits } from '../../limits.ts'
+import type { Store } from '../../store/store.ts'
+import * as lines from '../../store/tables/webhook-lines.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
+import { enqueue, type JobHandler } from '../jobs/jobs.ts'
+import { LINE_UP_WEBHOOK } from '../jobs/kinds.ts'
+import { moveUp, putInLine } from './order.ts'
+
+interface LineUpNeeds {
+  readonly store: Store
+  /** Called when there may be something to send again. */
+  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly limits: Pick<Limits, 'webhookChunkRows' | 'webhookPollMs'>
+}
+
+/** The handler of jobs LINE_UP_WEBHOOK; the key is the webhook's id. */
+export function createLineUpWebhook({ store, noticeWaiting, limits }: LineUpNeeds): JobHandler {
+  return async function lineUpWebhook({ key: webhookId, signal }) {
+    let isDone = false
+    let after: string | undefined
+    while (!isDone) {
+      signal.throwIfAborted()
+      isDone = await store.transaction(async (tx) => {
+        const webhook = await webhooks.holdById(tx, webhookId)
+        if (!webhook) return true
+        if (webhook.order_state === 'none') {
+          return (await lines.leaveLines(tx, webhookId, limits.webhookChunkRows)) < limits.webhookChunkRows
+        }
+        if (webhook.order_state === 'ordered') {
+          const some = await lines.listLines(tx, webhookId, after, limits.webhookChunkRows)
+          await moveUp(tx, webhook, some)
+          after = some.at(-1)
+          return some.length < limits.webhookChunkRows
+        }
+        const free = await lines.listOutOfLine(tx, webhookId, tx.now, limits.webhookChunkRows)
+        await putInLine(tx, free)
+        if (free.length > 0) return false
+        if (await lines.isAnyOutOfLine(tx, webhookId)) {
+          await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: webhookId, runAt: tx.now + limits.webhookPollMs })
+          return true
+        }
+        await webhooks.update(tx, webhookId, { order_state: 'ordered' }) // from here on each line has its first, one by one
+        return false
+      })
+    }
+    noticeWaiting([webhookId])
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Puts the events of a replay into the queue of its webhook, a piece at a time.
+ *
+ *   where the replay stands → next events → bodies, outside any transaction → in one transaction the replay moves on and the
+ *   deliveries wait
+ *
+ * Crash, stop: the position and the deliveries are one transaction, so the job goes on where it was and does nothing twice.
+ * Failure: tried again by the job runner, from the same place. An event whose body cannot be made is logged and passed over.
+ * Ends early when the webhook is switched off or deleted. Events that retention removes meanwhile are logged.
+ */
+import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { Log } from '../../log.ts'
+import type { EventRow, Tx, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events.ts'
+import * as deliveries from '../../store/tables/webhook-deliveries.ts'
+import * as log from '../../store/tables/webhook-log.ts'
+import * as table from '../../store/tables/webhook-replays.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
+import { toEvent } from '../events/event.ts'
+import type { JobHandler } from '../jobs/jobs.ts'
+import { newDelivery } from './new-delivery.ts'
+import { moveUp } from './order.ts'
+import { requireProfile, type WebhookProfile } from './profile.ts'
+import { isReplayed, selectReplayed } from './replay-selection.ts'
+import { sendAnew } from './sending-anew.ts'
+
+/** Of one transaction: bodies of that many are in memory at once. */
+const EVENTS_PER_COMMIT = 50
+
+interface ReplayJobNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly log: Log
+  readonly limits: Pick<Limits, 'listScanRowsMax' | 'webhookBatchBytesMax'>
+}
+
+/** An event, and its body where it is not in the queue yet. */
+interface Rendered {
+  readonly event: EventRow
+  readonly body: string | undefined
+}
+
+/** The handler of jobs REPLAY_WEBHOOK; the key is the webhook's id. */
+export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }: ReplayJobNeeds): JobHandler {
+  const limits = { listScanRowsMax: needs.limits.listScanRowsMax, eventBatchMax: EVENTS_PER_COMMIT }
+
+  return async function replayWebhook({ key: webhookId, signal }) {
+    for (;;) {
+      signal.throwIfAborted()
+      const replay = await table.getOf(store.db, webhookId)
+      if (!replay) return
+      const webhook = await webhooks.getById(store.db, webhookId)
+      const isOver = !webhook || !isOn(webhook, replay) || replay.position_seq >= replay.through_seq
+      if (isOver) {
+        await store.transaction((tx) => table.remove(tx, replay.id))
+        return
+      }
+      const found = await selectReplayed(store.db, webhook, replay, limits)
+      await warnOfLost(replay)
+      const { rendered, throughSeq } = await renderSome(webhook, found.events, found.throughSeq)
+      await store.transaction((tx) => write(tx, replay, rendered, throughSeq))
+      noticeWaiting([webhookId])
+    }
+  }
+
+  /** Up to a bound of their size. */
+  async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
+    const profile = requireProfile(profiles, webhook.profile)
+    const known = await log.statesOfEvents(
+      store.db,
+      webhook.id,
+      some.map(({ seq }) => seq),
+    )
+    const rendered: Rendered[] = []
+    let bytes = 0
+    for (const event of some) {
+      if (bytes >= needs.limits.webhookBatchBytesMax) return { rendered, throughSeq: event.seq - 1 }
+      const body = known.has(event.seq) ? undefined : await render(profile, event)
+      rendered.push({ event, body })
+      bytes += Buffer.byteLength(body ?? '')
+    }
+    return { rendered, throughSeq }
+  }
+
+  async function render(profile: WebhookProfile, event: EventRow): Promise<string | undefined> {
+    try {
+      return await profile.render(toEvent(event, store.epoch))
+    } catch (error) {
+      if (error instanceof MailError && error.kind === 'temporary') throw error
+      needs.log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')
+      return undefined
+    }
+  }
+
+  async function warnOfLost({ webhook_id, position_seq }: WebhookReplayRow): Promise<void> {
+    const { floor_seq } = await events.requireLog(store.db)
+    if (floor_seq <= position_seq) return
+    needs.log.warn({ webhook: webhook_id, position_seq, floor_seq }, 'retention has overtaken a replay')
+  }
+}
+
+async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Rendered[], throughSeq: number) {
+  const webhook = await webhooks.holdById(tx, replay.webhook_id)
+  if (!webhook || !isOn(webhook, replay)) return
+  if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node has it now
+  const seqs = rendered.map(({ event }) => event.seq)
+  const held = new Map((await log.holdOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const fresh = rendered.flatMap(({ event, body }) =>
+    body === undefined || held.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
+  )
+  await deliveries.insert(tx, fresh)
+  await moveUp(
+    tx,
+    webhook,
+    fresh.flatMap(({ line }) => line ?? []),
+  )
+  const anew = rendered.flatMap(({ event }) => {
+    const row = held.get(event.seq)
+    return row && isReplayed(row.state, replay) ? [{ row, inboxId: event.inbox_id }] : []
+  })
+  await sendAnew(tx, webhook, anew)
+}
+
+function isOn(webhook: WebhookRow, replay: WebhookReplayRow): boolean {
+  return webhook.is_enabled === 1 && webhook.term === replay.term
+}

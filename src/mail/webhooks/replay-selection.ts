@@ -1,0 +1,55 @@
+/** Which events of a stretch of the log a replay is of: what the webhook is told of now, and is not on its way anyway. */
+import type { Limits } from '../../limits.ts'
+import type { Db, EventRow, WebhookDeliveryState, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
+import * as events from '../../store/tables/events.ts'
+import * as log from '../../store/tables/webhook-log.ts'
+import { isToldOf, list, targetOf } from './matching.ts'
+
+type Stretch = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
+
+export interface Replayed {
+  readonly events: readonly EventRow[]
+  /** How far was looked; the stretch's end when there is no more. */
+  readonly throughSeq: number
+}
+
+/** The next events, in order; bounded also in what is looked at. */
+export async function selectReplayed(
+  db: Db,
+  webhook: WebhookRow,
+  stretch: Stretch,
+  limits: Pick<Limits, 'eventBatchMax' | 'listScanRowsMax'>,
+): Promise<Replayed> {
+  const target = targetOf(webhook)
+  const asked = list(stretch.event_types)
+  const types = [...target.filter.types].filter((type) => asked.length === 0 || asked.includes(type))
+  const afterSeq = stretch.position_seq
+  const throughSeq = Math.min(afterSeq + limits.listScanRowsMax, stretch.through_seq)
+  if (types.length === 0) return { events: [], throughSeq: stretch.through_seq }
+
+  const rows = await events.listSelected(db, { ...target.filter, types, afterSeq, throughSeq }, limits.eventBatchMax)
+  const told = rows.filter(
+    (row) =>
+      row.at >= stretch.start_at &&
+      row.at < stretch.end_at &&
+      isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> }),
+  )
+  const states = await log.statesOfEvents(
+    db,
+    webhook.id,
+    told.map(({ seq }) => seq),
+  )
+  return {
+    events: told.filter(({ seq }) => isReplayed(states.get(seq), stretch)),
+    throughSeq: rows.length === limits.eventBatchMax ? rows.at(-1)!.seq : throughSeq,
+  }
+}
+
+/** @param state of what the webhook has of the event; undefined: nothing */
+export function isReplayed(
+  state: WebhookDeliveryState | undefined,
+  { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
+): boolean {
+  if (state === 'failed' || state === 'cancelled') return true
+  return is_only_failed === 0 && (state === undefined || state === 'delivered')
+}

@@ -1,0 +1,55 @@
+/** One request to a webhook: its bytes, its signatures, its custom header fields; and what came of it. */
+import type { SafeFetch, SafeResponse } from '../../net/safe-fetch.ts'
+import { FetchFailed } from '../../net/safe-fetch.ts'
+import type { WebhookRow } from '../../store/schema.ts'
+import type { WebhookProfile } from './profile.ts'
+import { secretsOf } from './secrets.ts'
+import type { CustomHeaders } from './webhook.ts'
+
+/** An answer, or why there was none. */
+export interface Answered {
+  readonly response?: SafeResponse
+  readonly failure?: FetchFailed
+}
+
+interface Content {
+  readonly eventId: string
+  readonly body: string
+  /** Epoch ms. */
+  readonly at: number
+}
+
+export async function postTo(
+  webhook: WebhookRow,
+  { eventId, body, at }: Content,
+  needs: { readonly profile: WebhookProfile; readonly fetch: SafeFetch['fetch']; readonly signal?: AbortSignal },
+): Promise<Answered> {
+  const { profile, fetch, signal } = needs
+  const own = profile.headers({ eventId, at, body, secrets: secretsOf(webhook, at) })
+  const headers = { ...customHeaders(webhook), ...own }
+  try {
+    const request = { url: webhook.url, method: 'POST', headers, body, timeoutMs: profile.timeoutMs, signal }
+    return { response: await fetch(request) }
+  } catch (error) {
+    if (error instanceof FetchFailed) return { failure: error }
+    throw error
+  }
+}
+
+/** What is kept of it, and shown. */
+export function wordsOf({ response, failure }: Answered, charsMax: number) {
+  return {
+    code: response?.status,
+    response: response && clean(response.body).slice(0, charsMax),
+    error: failure && clean(failure.message).slice(0, charsMax),
+  }
+}
+
+export function customHeaders({ headers }: Pick<WebhookRow, 'headers'>): CustomHeaders {
+  return headers === null ? {} : (JSON.parse(headers) as CustomHeaders)
+}
+
+/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one. */
+function clean(text: string): string {
+  return text.replaceAll('\0', '')
+}

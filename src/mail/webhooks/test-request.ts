@@ -1,0 +1,65 @@
+/**
+ * A request to a webhook that somebody asks for to see whether it is taken: an event of no log, signed like any other, past
+ * the queue. One attempt, told to the one who asked and kept nowhere: it says nothing of how the webhook fares.
+ *
+ * Bounded like every request to a URL that a stranger chose (net/safe-fetch.ts), and so many at once on a node.
+ */
+import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { SafeFetch } from '../../net/safe-fetch.ts'
+import type { Store } from '../../store/store.ts'
+import { confirm } from '../access/access.ts'
+import type { WebhookTests } from './delivery.ts'
+import { requireWebhook } from './finding.ts'
+import { requireProfile, type WebhookProfile } from './profile.ts'
+import { postTo, wordsOf } from './request.ts'
+
+interface WebhookTestsNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly fetch: SafeFetch['fetch']
+  readonly clock: () => number
+  readonly newEventId: () => string
+  readonly limits: Pick<Limits, 'webhookTestsMax' | 'webhookResponseKeptCharsMax'>
+}
+
+export function createWebhookTests({
+  store,
+  profiles,
+  fetch,
+  clock,
+  newEventId,
+  limits,
+}: WebhookTestsNeeds): WebhookTests {
+  let underWay = 0
+
+  return {
+    async test(actor, within, ref) {
+      const webhook = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
+      })
+      if (underWay >= limits.webhookTestsMax) {
+        throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhookTestsMax })
+      }
+      underWay += 1
+      try {
+        const profile = requireProfile(profiles, webhook.profile)
+        const at = clock()
+        const eventId = newEventId()
+        const body = profile.renderTest({ eventId, webhookId: webhook.id, at })
+        const answered = await postTo(webhook, { eventId, body, at }, { profile, fetch })
+        const { code, response, error } = wordsOf(answered, limits.webhookResponseKeptCharsMax)
+        return {
+          hasSucceeded: code !== undefined && code >= 200 && code < 300,
+          ...(code !== undefined && { code }),
+          ...(response !== undefined && { response }),
+          ...(error !== undefined && { error }),
+          durationMs: clock() - at,
+        }
+      } finally {
+        underWay -= 1
+      }
+    },
+  }
+}

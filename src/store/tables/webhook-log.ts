@@ -1,0 +1,116 @@
+/** What became of deliveries to a webhook, with their attempts. Rows only; who may see what is decided in mail/webhooks. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db, Tx, WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema.ts'
+import { direction, type Keyset } from './keyset.ts'
+import type { ScannedRow } from './messages.ts'
+
+export interface LogCriteria {
+  readonly webhookId: string
+  /** Empty: all. */
+  readonly states: readonly WebhookDeliveryState[]
+  readonly eventTypes: readonly string[]
+  /** When the delivery was made, epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+}
+
+/** A delivery without its body. */
+export type LoggedDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
+
+const LOGGED = [
+  ...(['id', 'webhook_id', 'seq', 'event_id', 'event_type', 'state', 'line', 'term', 'attempts'] as const),
+  ...(['attempts_before', 'next_attempt_at', 'lease_owner', 'lease_until', 'last_code', 'last_error'] as const),
+  ...(['created_at', 'updated_at'] as const),
+]
+
+/**
+ * The next `keyset.limit` deliveries in order of their events, each with whether it meets the criteria: the caller counts
+ * what it has looked at. Keys are numbers of events, of which a webhook has each once.
+ */
+export async function scan(db: Db, criteria: LogCriteria, { after, ...keyset }: Keyset): Promise<ScannedRow[]> {
+  return db
+    .selectFrom('webhook_deliveries')
+    .select(['id', 'seq as timestamp', matches(criteria).as('matches')])
+    .where('webhook_id', '=', criteria.webhookId)
+    .$if(after !== undefined, (query) => query.where('seq', keyset.ascending ? '>' : '<', after!.key as number))
+    .orderBy('seq', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+function matches({ states, eventTypes, before, after }: LogCriteria) {
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`1 = 1`]
+  if (states.length > 0) all.push(sql<SqlBool>`state in (${sql.join(states)})`)
+  if (eventTypes.length > 0) all.push(sql<SqlBool>`event_type in (${sql.join(eventTypes)})`)
+  if (before !== undefined) all.push(sql<SqlBool>`created_at < ${before}`)
+  if (after !== undefined) all.push(sql<SqlBool>`created_at > ${after}`)
+  return sql<unknown>`${sql.join(all, sql` and `)}`
+}
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<LoggedDeliveryRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('webhook_deliveries').select(LOGGED).where('id', 'in', ids).execute()
+}
+
+/** One of a webhook. */
+export async function getOf(db: Db, webhookId: string, id: string): Promise<WebhookDeliveryRow | undefined> {
+  return db
+    .selectFrom('webhook_deliveries')
+    .selectAll()
+    .where('id', '=', id)
+    .where('webhook_id', '=', webhookId)
+    .executeTakeFirst()
+}
+
+/** Attempts of some deliveries, each delivery's in order. */
+export async function listAttempts(db: Db, deliveryIds: readonly string[]): Promise<WebhookAttemptRow[]> {
+  if (deliveryIds.length === 0) return []
+  return db
+    .selectFrom('webhook_attempts')
+    .selectAll()
+    .where('delivery_id', 'in', deliveryIds)
+    .orderBy('delivery_id')
+    .orderBy('attempt')
+    .execute()
+}
+
+/** What a webhook has of some events; kept until the commit. */
+export async function holdOfEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LoggedDeliveryRow[]> {
+  if (seqs.length === 0) return []
+  return tx
+    .forUpdate(tx.selectFrom('webhook_deliveries'))
+    .select(LOGGED)
+    .where('webhook_id', '=', webhookId)
+    .where('seq', 'in', seqs)
+    .execute()
+}
+
+/** States of what a webhook has of some events, by number. */
+export async function statesOfEvents(
+  db: Db,
+  webhookId: string,
+  seqs: readonly number[],
+): Promise<Map<number, WebhookDeliveryState>> {
+  if (seqs.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('webhook_deliveries')
+    .select(['seq', 'state'])
+    .where('webhook_id', '=', webhookId)
+    .where('seq', 'in', seqs)
+    .execute()
+  return new Map(rows.map(({ seq, state }) => [seq, state]))
+}
+
+/** Makes one due again, with the schedule from its start. It is under way nowhere. */
+export async function sendAnew(
+  tx: Tx,
+  id: string,
+  change: Pick<WebhookDeliveryRow, 'state' | 'line' | 'term'>,
+): Promise<void> {
+  await tx
+    .updateTable('webhook_deliveries')
+    .set({ ...change, next_attempt_at: tx.now, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .set((eb) => ({ attempts_before: eb.ref('attempts') }))
+    .where('id', '=', id)
+    .execute()
+}

@@ -1,0 +1,26 @@
+/** Replays that are not at their end. Rows only. */
+import type { Db, Tx, WebhookReplayRow } from '../schema.ts'
+
+export async function getOf(db: Db, webhookId: string): Promise<WebhookReplayRow | undefined> {
+  return db.selectFrom('webhook_replays').selectAll().where('webhook_id', '=', webhookId).limit(1).executeTakeFirst()
+}
+
+export async function insert(tx: Tx, row: WebhookReplayRow): Promise<void> {
+  await tx.insertInto('webhook_replays').values(row).execute()
+}
+
+/** @returns false when somebody else has moved it: nothing of the same stretch may be written */
+export async function move(tx: Tx, id: string, fromSeq: number, toSeq: number): Promise<boolean> {
+  const moved = await tx
+    .updateTable('webhook_replays')
+    .set({ position_seq: toSeq })
+    .where('id', '=', id)
+    .where('position_seq', '=', fromSeq)
+    .returning('id')
+    .executeTakeFirst()
+  return moved !== undefined
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('webhook_replays').where('id', '=', id).execute()
+}

@@ -1,0 +1,357 @@
+/**
+ * What became of a webhook's deliveries is seen, and sent anew: one by its id, or those of a time. How the test knows: a real
+ * receiver, and the API's own answers beside what it has received.
+ */
+import { expect, test } from 'vitest'
+import { readRows } from '../database.ts'
+import { type Call, type Receiver, startReceiver } from '../receiver.ts'
+import { startWorld, type World, type WorldOptions } from '../world.ts'
+
+const failing =
+  (status: number, body = '') =>
+  (response: Parameters<Receiver['answer']>[0]) =>
+    void response.writeHead(status).end(body)
+
+test('the log shows each delivery with its attempts, the newest event first, and of one the bytes that were sent', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver(failing(500, `not today${'x'.repeat(3_000)}`))
+  const { at, webhook } = await hookUp(world, receiver, { headers: { 'X-Token': 'hush-hush' } })
+  await deliver(world, 'first')
+  await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
+  receiver.answer = failing(204)
+  await deliver(world, 'second')
+  await expect.poll(() => states(world, at)).toEqual(['delivered', 'pending'])
+
+  const { status, body } = await world.request('GET', `${at}/deliveries`)
+  expect([status, body.count]).toEqual([200, 2])
+  const [second, first] = body.deliveries
+  const [firstCall, secondCall] = receiver.calls
+  expect(first).toMatchObject({
+    delivery_id: expect.stringMatching(/^dlv_/),
+    event_id: firstCall!.event.event_id,
+    event_type: 'message.received',
+    attempts: [{ attempt: 1, outcome: 'retry', status_code: 500, duration_ms: expect.any(Number) }],
+  })
+  expect(first.attempts[0].response).toBe(`not today${'x'.repeat(1_024 - 'not today'.length)}`)
+  expect(first.attempts[0]).not.toHaveProperty('error')
+  const waitMs = Date.parse(first.next_attempt_at) - Date.parse(first.attempts[0].started_at)
+  expect(waitMs).toBeGreaterThanOrEqual(5_000)
+  expect(waitMs).toBeLessThan(10_000)
+  expect(second).toMatchObject({ event_id: secondCall!.event.event_id, attempts: [{ outcome: 'delivered' }] })
+  for (const absent of ['body', 'next_attempt_at']) expect(second).not.toHaveProperty(absent)
+
+  const one = await world.request('GET', `${at}/deliveries/${first.delivery_id}`)
+  expect(one.body).toEqual({ ...first, body: firstCall!.body })
+  for (const text of [JSON.stringify(body), JSON.stringify(one.body)]) {
+    expect(text).not.toContain('hush-hush')
+    expect(text).not.toContain(webhook.secret)
+  }
+  for (const absent of ['dlv_nothing', first.delivery_id.slice(4), webhook.webhookId]) {
+    expect((await world.request('GET', `${at}/deliveries/${absent}`)).status).toBe(404)
+  }
+  const other = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: ['message.sent'] })
+  const elsewhere = `/v0/webhooks/${other.webhookId}/deliveries`
+  expect((await world.request('GET', `${elsewhere}/${first.delivery_id}`)).status).toBe(404)
+  expect((await world.request('POST', `${elsewhere}/${first.delivery_id}/redeliver`)).status).toBe(404)
+  expect((await world.request('GET', elsewhere)).body).toMatchObject({ count: 0, deliveries: [] })
+})
+
+test('the log is paged and filtered, at every level', async () => {
+  const time = movable()
+  await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, listScanRowsMax: 3 } })
+  await using receiver = await startReceiver((response, { event }) =>
+    failing(event.message?.subject.startsWith('bad') ? 400 : 204)(response),
+  )
+  const { at, webhook, inbox } = await hookUp(world, receiver)
+  const subjects = ['bad 1', 'good 2', 'good 3', 'good 4', 'bad 5']
+  for (const subject of subjects) {
+    await deliver(world, subject)
+    time.pass(1_000)
+  }
+  await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered', 'delivered', 'pending'])
+  const newest = receiver.calls.map(({ event }) => event.event_id).toReversed()
+  const ids = (query: string) => pages(world, `${at}/deliveries`, query)
+  expect(await ids('limit=2')).toEqual([newest.slice(0, 2), newest.slice(2, 4), newest.slice(4)])
+  expect((await ids('ascending=true')).flat()).toEqual(newest.toReversed())
+  // Three rows are looked at a page: the second one of these is beyond the first page's.
+  expect(await ids('state=pending')).toEqual([[newest[0]], [newest[4]]])
+  expect((await ids('state=delivered')).flat()).toEqual(newest.slice(1, 4))
+  expect((await ids('event_types=message.sent,message.bounced')).flat()).toEqual([])
+  expect((await ids('event_types=message.sent,message.received')).flat()).toEqual(newest)
+  const { deliveries } = (await world.request('GET', `${at}/deliveries?limit=3`)).body
+  const middle = encodeURIComponent(deliveries[2].created_at)
+  expect((await ids(`before=${middle}`)).flat()).toEqual(newest.slice(3))
+  expect((await ids(`after=${middle}`)).flat()).toEqual(newest.slice(0, 2))
+  for (const wrong of ['state=lost', 'before=yesterday', 'limit=0', 'page_token=x']) {
+    expect((await world.request('GET', `${at}/deliveries?${wrong}`)).status, wrong).toBe(400)
+  }
+  for (const level of [`/v0/inboxes/${inbox.inboxId}`, `/v0/pods/${inbox.podId}`]) {
+    const own = await world.request('POST', `${level}/webhooks`, { body: { url: receiver.url } })
+    const below = `${level}/webhooks/${own.body.webhook_id}`
+    expect((await world.request('GET', `${below}/deliveries`)).body).toMatchObject({ count: 0 })
+    expect((await world.request('POST', `${below}/test`)).status).toBe(200)
+    const ofAll = `${level}/webhooks/${webhook.webhookId}`
+    expect((await world.request('GET', `${ofAll}/deliveries`)).status).toBe(404)
+    expect((await world.request('POST', `${ofAll}/test`)).status).toBe(404)
+    expect((await world.request('POST', `${ofAll}/replay`, { body: { start: '2020-01-01' } })).status).toBe(404)
+  }
+})
+
+test('who may not see the mail sees neither its body nor what the receiver said to it', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver(failing(400, 'what a nice mail about gold'))
+  const { at, inbox } = await hookUp(world, receiver, { eventTypes: ['message.received', 'label.added'] })
+  await deliver(world, 'gold')
+  await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
+  const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
+  const path = `/v0/inboxes/${inbox.inboxId}/messages/${encodeURIComponent(messages[0]!.messageId)}`
+  await world.request('PATCH', path, { body: { add_labels: ['spam'] } })
+  await world.request('PATCH', path, { body: { add_labels: ['mine'] } })
+  await expect.poll(async () => (await attempts(world, at)).length).toBe(3)
+  const [ofMine, , ofMail] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
+
+  const see = async (permissions: string[]) => {
+    const given = Object.fromEntries(permissions.map((name) => [name, true]))
+    const { api_key: key } = (await world.request('POST', '/v0/api-keys', { body: { permissions: given } })).body
+    const list = await world.request('GET', `${at}/deliveries`, { key })
+    const responses = (list.body.deliveries ?? []).map((each: { attempts: { response?: string }[] }) =>
+      each.attempts.map(({ response }) => response?.includes('gold') ?? false),
+    )
+    const one = async (id: string) => (await world.request('GET', `${at}/deliveries/${id}`, { key })).status
+    return [list.status, responses.flat(), await one(ofMail.delivery_id), await one(ofMine.delivery_id)]
+  }
+  expect(await see(['message_read'])).toEqual([403, [], 403, 403])
+  expect(await see(['webhook_read'])).toEqual([200, [false, false, false], 403, 403])
+  // That a label hid the mail may be known to who saw it before; what came after may not.
+  expect(await see(['webhook_read', 'message_read'])).toEqual([200, [false, true, true], 200, 403])
+  expect(await see(['webhook_read', 'message_read', 'label_spam_read'])).toEqual([200, [true, true, true], 200, 200])
+})
+
+test('one is sent anew with the same id and bytes, its attempts counted on and the schedule from its start', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver()
+  const { at } = await hookUp(world, receiver)
+  await deliver(world, 'again')
+  await expect.poll(() => states(world, at)).toEqual(['delivered'])
+  const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
+  const redeliver = () => world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`)
+
+  receiver.answer = failing(500)
+  const asked = await redeliver()
+  expect(asked).toMatchObject({ status: 200, body: { delivery_id, state: 'pending', attempts: [{ attempt: 1 }] } })
+  expect(asked.body).not.toHaveProperty('body')
+  const [first, second] = await receiver.count(2)
+  expect(identity(second!)).toEqual(identity(first!))
+  await expect.poll(async () => (await attempts(world, at)).length).toBe(2)
+  const waits = await attempts(world, at)
+  expect(waits.map(({ attempt, outcome }) => [attempt, outcome])).toEqual([
+    [1, 'delivered'],
+    [2, 'retry'],
+  ])
+  const delivery = (await world.request('GET', `${at}/deliveries`)).body.deliveries[0]
+  const waitMs = Date.parse(delivery.next_attempt_at) - Date.parse(waits[1]!.started_at)
+  expect(waitMs).toBeLessThan(10_000) // the first of the schedule, not the second: five minutes
+
+  // One that waits for its time is due at once.
+  receiver.answer = failing(204)
+  expect((await redeliver()).body.state).toBe('pending')
+  await receiver.count(3)
+  await expect.poll(() => states(world, at)).toEqual(['delivered'])
+  expect(receiver.calls).toHaveLength(3)
+})
+
+test('one that is under way is not sent beside itself', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver(() => undefined)
+  const { at } = await hookUp(world, receiver)
+  await deliver(world, 'slow')
+  await receiver.count(1)
+  const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
+  const answer = await world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`)
+  expect(answer).toMatchObject({ status: 200, body: { state: 'pending', attempts: [] } })
+  const [[owner]] = (await readRows(world, 'select lease_owner from webhook_deliveries')) as [[string | null]]
+  expect(owner).not.toBeNull()
+  await receiver[Symbol.asyncDispose]() // or the stop would wait for it
+  await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
+})
+
+test('nothing is sent anew to a webhook that is off, or that is told of such events no longer, or by a key that may not', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver()
+  const { at, webhook } = await hookUp(world, receiver)
+  await deliver(world, 'once')
+  await expect.poll(() => states(world, at)).toEqual(['delivered'])
+  const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
+  const start = '2020-01-01'
+  const both = async (key?: string) => {
+    const asked = { ...(key !== undefined && { key }) }
+    const one = await world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`, asked)
+    const all = await world.request('POST', `${at}/replay`, { ...asked, body: { start } })
+    return [one.body.code ?? one.status, all.body.code ?? all.status, all.body.count]
+  }
+  const reader = await world.request('POST', '/v0/api-keys', {
+    body: { permissions: { webhook_read: true, message_read: true } },
+  })
+  expect(await both(reader.body.api_key)).toEqual(['missing_permission', 'missing_permission', undefined])
+  await world.request('PATCH', at, { body: { enabled: false } })
+  expect(await both()).toEqual(['webhook_disabled', 'webhook_disabled', undefined])
+  await world.request('PATCH', at, { body: { enabled: true } })
+  await world.agentmail.webhooks.update(webhook.webhookId, { eventTypes: ['message.sent'] })
+  expect(await both()).toEqual(['event_not_told', 200, 0])
+  await world.request('DELETE', at)
+  expect(await both()).toEqual(['not_found', 'not_found', undefined])
+  expect(receiver.calls).toHaveLength(1)
+})
+
+test('a replay sends what was never sent and what was, in order, with the same event ids; a dry run counts', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  await deliver(world, 'before it was made')
+  time.pass(60_000)
+  const { at } = await hookUp(world, receiver, { ordered: true })
+  for (const subject of ['told', 'told too']) await deliver(world, subject)
+  await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered'])
+  await world.request('PATCH', at, { body: { enabled: false } })
+  await deliver(world, 'while it was off')
+  await world.request('PATCH', at, { body: { enabled: true } })
+  const told = receiver.calls.map(identity)
+  const start = new Date(time.now() - 3_600_000).toISOString()
+  const replay = async (more: object) =>
+    (await world.request('POST', `${at}/replay`, { body: { start, ...more } })).body
+
+  expect(await replay({ dry_run: true })).toMatchObject({ count: 4, dry_run: true, start })
+  expect(await replay({ dry_run: true, end: new Date(time.now() - 30_000).toISOString() })).toMatchObject({ count: 1 })
+  expect(await replay({ dry_run: true, event_types: ['message.sent'] })).toMatchObject({ count: 0 })
+  expect(await replay({ dry_run: true, only_failed: true })).toMatchObject({ count: 0 })
+  expect(receiver.calls).toHaveLength(2)
+
+  expect(await replay({})).toMatchObject({ count: 4, dry_run: false })
+  const calls = (await receiver.count(6)).slice(2)
+  expect(calls.map(({ event }) => event.message.subject)).toEqual([
+    ...['before it was made', 'told', 'told too', 'while it was off'],
+  ])
+  expect(calls.slice(1, 3).map(identity)).toEqual(told)
+  await expect.poll(() => states(world, at)).toEqual(Array(4).fill('delivered'))
+  expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
+})
+
+test('a replay of what failed leaves the rest alone; one of what is on its way sends nothing twice', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver((response, { event }) => {
+    const { subject } = event.message
+    if (subject === 'aborted') response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
+    else failing(subject === 'waits' ? 500 : 204)(response)
+  })
+  const { at } = await hookUp(world, receiver)
+  for (const subject of ['fine', 'aborted', 'waits']) await deliver(world, subject)
+  await expect.poll(() => states(world, at)).toEqual(['pending', 'failed', 'delivered'])
+  await receiver.count(3)
+  receiver.answer = failing(204)
+  const body = { start: '2020-01-01', only_failed: true }
+  expect((await world.request('POST', `${at}/replay`, { body })).body).toMatchObject({ count: 1 })
+  await receiver.count(4)
+  expect(receiver.calls[3]!.event.message.subject).toBe('aborted')
+  await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered'])
+  expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(2)
+})
+
+test('a time that the log does not reach back to is refused with the earliest that it does; so is what makes no sense', async () => {
+  const time = movable()
+  const limits = { blobSweepMs: 20, webhookReplayEventsMax: 1 }
+  await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, ...limits } })
+  await using receiver = await startReceiver()
+  const { at } = await hookUp(world, receiver)
+  await deliver(world, 'long ago')
+  await receiver.count(1)
+  time.pass(40 * 24 * 3_600_000)
+  await deliver(world, 'now')
+  await receiver.count(2)
+  const replay = (body: object) => world.request('POST', `${at}/replay`, { body: { dry_run: true, ...body } })
+  const longAgo = new Date(time.now() - 20 * 24 * 3_600_000).toISOString()
+  await expect.poll(async () => (await replay({ start: longAgo })).body.code).toBe('range_expired')
+  const [[oldest]] = (await readRows(world, "select min(at) from events where type = 'message.received'")) as [[number]]
+  const from = new Date(Number(oldest)).toISOString()
+  expect((await replay({ start: longAgo })).body.message).toContain(from)
+  expect(await replay({ start: from })).toMatchObject({ status: 200, body: { count: 1 } })
+
+  await deliver(world, 'one too many')
+  await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered'])
+  expect(await replay({ start: from })).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  for (const body of [
+    { start: 'once' },
+    {},
+    { start: from, end: from },
+    { start: from, event_types: ['key.revoked'] },
+  ]) {
+    expect((await replay(body)).status, JSON.stringify(body)).toBe(400)
+  }
+})
+
+async function hookUp(world: World, receiver: Receiver, more: object = {}) {
+  const inbox =
+    (await world.agentmail.inboxes.list()).inboxes.find(({ email }) => email === 'ada@mail.localhost') ??
+    (await world.agentmail.inboxes.create({ username: 'ada' }))
+  const body = { url: receiver.url, event_types: ['message.received'], ...more } as Record<string, unknown>
+  if ('eventTypes' in body) body.event_types = body.eventTypes
+  delete body.eventTypes
+  const made = (await world.request('POST', '/v0/webhooks', { body })).body
+  const webhook = { webhookId: made.webhook_id as string, secret: made.secret as string }
+  return { inbox, webhook, at: `/v0/webhooks/${webhook.webhookId}` }
+}
+
+async function deliver(world: World, subject: string): Promise<void> {
+  await world.smtp.send({ to: 'ada@mail.localhost', subject })
+}
+
+function identity({ headers, body }: Call): unknown[] {
+  return [headers['svix-id'], body]
+}
+
+async function states(world: World, at: string): Promise<string[]> {
+  return (await pages(world, `${at}/deliveries`, '', 'state')).flat()
+}
+
+interface Attempt {
+  readonly attempt: number
+  readonly outcome: string
+  readonly started_at: string
+}
+
+async function attempts(world: World, at: string): Promise<Attempt[]> {
+  const { deliveries } = (await world.request('GET', `${at}/deliveries`)).body
+  return deliveries.flatMap((each: { attempts: Attempt[] }) => each.attempts)
+}
+
+/** A member of each delivery, page by page. */
+async function pages(world: World, path: string, query: string, member = 'event_id'): Promise<string[][]> {
+  const found: string[][] = []
+  let token: string | undefined
+  do {
+    const more = token === undefined ? '' : `&page_token=${encodeURIComponent(token)}`
+    const { status, body } = await world.request('GET', `${path}?${query}${more}`)
+    expect(status).toBe(200)
+    found.push(body.deliveries.map((each: Record<string, string>) => each[member]))
+    token = body.next_page_token
+  } while (token !== undefined)
+  return found
+}
+
+/** A clock that goes forward when it is told to; what is due is looked at often. */
+function movable() {
+  let ahead = 0
+  return {
+    options: {
+      clock: () => Date.now() + ahead,
+      limits: { webhookPollMs: 20, jobPollMs: 20, clockSkewMaxMs: 1e12 },
+    } satisfies WorldOptions,
+    now: () => Date.now() + ahead,
+    pass(ms: number) {
+      ahead += ms
+    },
+  }
+}

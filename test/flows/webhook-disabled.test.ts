@@ -1,0 +1,164 @@
+/**
+ * A webhook that only fails is switched off after five days, and who asks for it is told. How the test knows: a real receiver
+ * that fails, and a clock that goes forward when the test says so.
+ */
+import { expect, test } from 'vitest'
+import { readRows } from '../database.ts'
+import { type Receiver, startReceiver } from '../receiver.ts'
+import { startWorld, type World } from '../world.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+test('a webhook of which every request fails for five days is switched off, and sockets and webhooks are told', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver(refusing)
+  await using other = await startReceiver()
+  const { at, webhookId } = await hookUp(world, receiver)
+  await world.request('POST', '/v0/webhooks', { body: { url: other.url, event_types: ['webhook.disabled'] } })
+  const socket = await world.subscribe({ eventTypes: ['webhook.disabled'] })
+  const began = time.now()
+
+  await fail(world, receiver)
+  for (let day = 0; day < 4; day += 1) {
+    time.pass(DAY)
+    await fail(world, receiver)
+  }
+  expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
+  time.pass(DAY - HOUR)
+  await fail(world, receiver)
+  expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
+  time.pass(HOUR)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'the last' })
+  await expect.poll(() => view(world, at)).toEqual({ enabled: false, reason: 'failing' })
+
+  const frame = await socket.next()
+  expect(frame).toMatchObject({
+    type: 'event',
+    event_type: 'webhook.disabled',
+    webhook: { webhook_id: webhookId, enabled: false, disabled_reason: 'failing', timestamp: expect.any(String) },
+  })
+  expect(Math.abs(Date.parse(frame.webhook.failing_since) - began)).toBeLessThan(60_000)
+  const [call] = await other.count(1)
+  const { cursor, ...event } = frame
+  expect(call!.event).toEqual(event)
+
+  receiver.answer = (response) => void response.writeHead(204).end()
+  await world.request('PATCH', at, { body: { enabled: true } })
+  expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
+  const calls = receiver.calls.length
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'well again' })
+  await receiver.count(calls + 1)
+  receiver.answer = refusing
+  await fail(world, receiver)
+  expect((await view(world, at)).enabled).toBe(true)
+})
+
+test('one that nothing is sent to does not age', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver(refusing)
+  const { at } = await hookUp(world, receiver)
+  await fail(world, receiver)
+  time.pass(6 * DAY)
+  await fail(world, receiver)
+  await fail(world, receiver)
+  expect((await view(world, at)).enabled).toBe(true)
+  for (let day = 0; day < 4; day += 1) {
+    time.pass(DAY)
+    await fail(world, receiver)
+  }
+  expect((await view(world, at)).enabled).toBe(true)
+  time.pass(DAY)
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'the last' })
+  await expect.poll(() => view(world, at)).toEqual({ enabled: false, reason: 'failing' })
+})
+
+test('one success begins the five days anew', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  await using receiver = await startReceiver(refusing)
+  const { at } = await hookUp(world, receiver)
+  for (let day = 0; day < 4; day += 1) {
+    await fail(world, receiver)
+    time.pass(DAY)
+  }
+  receiver.answer = (response) => void response.writeHead(204).end()
+  const calls = receiver.calls.length
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fine' })
+  await receiver.count(calls + 1)
+  await expect.poll(() => readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
+  receiver.answer = refusing
+  for (let day = 0; day < 3; day += 1) {
+    await fail(world, receiver)
+    time.pass(DAY)
+  }
+  await fail(world, receiver)
+  expect((await view(world, at)).enabled).toBe(true)
+})
+
+test('one that says it is gone is switched off with the same event, told to those who may see webhooks', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver((response) => void response.writeHead(410).end())
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
+    url: receiver.url,
+    eventTypes: ['message.received'],
+  })
+  const keyOf = async (permissions: object) =>
+    (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body.api_key as string
+  const blind = await world.subscribe({ key: await keyOf({ message_read: true }) })
+  blind.send({ type: 'subscribe', event_types: ['webhook.disabled'] })
+  expect(await blind.nextFrame(({ type }) => type === 'error')).toMatchObject({
+    type: 'error',
+    message: 'webhook_read is forbidden',
+  })
+  const seeing = await world.subscribe({
+    eventTypes: ['webhook.disabled'],
+    inboxIds: [inbox.inboxId],
+    key: await keyOf({ message_read: true, webhook_read: true }),
+  })
+  const silent = await world.subscribe()
+
+  await world.smtp.send({ to: inbox.email, subject: 'hello' })
+  expect((await seeing.next()).webhook).toMatchObject({ webhook_id: made.webhookId, disabled_reason: 'gone' })
+  expect((await silent.next()).event_type).toBe('message.received')
+  await world.smtp.send({ to: inbox.email, subject: 'again' })
+  expect((await silent.next()).event_type).toBe('message.received') // and nothing in between
+})
+
+/** Refuses so that it is not repeated: each mail is one request. */
+const refusing: Receiver['answer'] = (response) =>
+  void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
+
+async function hookUp(world: World, receiver: Receiver) {
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: ['message.received'] })
+  return { webhookId, at: `/v0/webhooks/${webhookId}` }
+}
+
+async function fail(world: World, receiver: Receiver): Promise<void> {
+  const failed = async () => (await readRows(world, "select id from webhook_attempts where outcome = 'failed'")).length
+  const before = await failed()
+  const calls = receiver.calls.length
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fails' })
+  await receiver.count(calls + 1)
+  await expect.poll(failed).toBe(before + 1)
+}
+
+async function view(world: World, at: string) {
+  const { body } = await world.request('GET', at)
+  return { enabled: body.enabled, reason: body.disabled_reason }
+}
+
+function movable() {
+  let ahead = 0
+  return {
+    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    now: () => Date.now() + ahead,
+    pass(ms: number) {
+      ahead += ms
+    },
+  }
+}

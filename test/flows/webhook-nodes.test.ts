@@ -1,0 +1,145 @@
+/**
+ * Webhooks of a service of two servers: each event is told once, ordered ones in the order of their inbox, and what a dead
+ * server had begun is told by the other under the same id. How the test knows: a real receiver, and the log of events.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createTransport } from 'nodemailer'
+import { expect, onTestFinished } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { administrate, notSupported } from '../database.ts'
+import { type Call, ok, type Receiver, startReceiver } from '../receiver.ts'
+import { startServer } from '../server-process.ts'
+import { startWorld, type World } from '../world.ts'
+
+const onTwo = notSupported('sqlite', 'one process uses a data folder')
+
+onTwo(
+  'with both at work each event is told once, and to an ordered webhook in order, also where some fail',
+  async () => {
+    let ahead = 0
+    // Leases that the jumps of the clock do not end.
+    const limits = { webhookPollMs: 50, jobPollMs: 50, webhookLeaseMs: 1e12 }
+    await using one = await startWorld({ clock: () => Date.now() + ahead, limits })
+    await using two = await one.startSibling()
+    for (const username of ['ada', 'bob']) await one.agentmail.inboxes.create({ username })
+    await using plain = await startReceiver()
+    // Every third request of it fails; and while one of an inbox is under way, there must be no other.
+    const underWay = new Set<string>()
+    const overlaps: string[] = []
+    let requests = 0
+    await using ordered = await startReceiver((response, { event }) => {
+      const inbox = event.message.inbox_id as string
+      if (underWay.has(inbox)) overlaps.push(event.event_id)
+      underWay.add(inbox)
+      requests += 1
+      const status = requests % 3 === 0 ? 500 : 204
+      setImmediate(() => {
+        underWay.delete(inbox)
+        response.writeHead(status).end()
+      })
+    })
+    await hook(one, plain, {})
+    await hook(two, ordered, { ordered: true })
+
+    const mails = 40
+    for (let mail = 0; mail < mails; mail += 1) {
+      const node = [one, two][mail % 2]!
+      const to = `${['ada', 'bob'][Math.floor(mail / 2) % 2]}@mail.localhost`
+      await node.smtp.send({ to, subject: `${mail}` })
+    }
+    await expect
+      .poll(
+        async () => {
+          ahead += 60_000 // what failed is due again
+          return (await query(one, "select 1 from webhook_deliveries where state = 'delivered'")).length
+        },
+        { timeout: 25_000 },
+      )
+      .toBe(2 * mails)
+
+    const log = await query(one, "select event_id, inbox_id from events where type = 'message.received' order by seq")
+    expect(plain.calls.map(idOf).toSorted()).toEqual(log.map(({ event_id }) => event_id as string).toSorted())
+    expect(overlaps).toEqual([])
+    for (const inbox of new Set(log.map(({ inbox_id }) => inbox_id))) {
+      const expected = log.filter(({ inbox_id }) => inbox_id === inbox).map(({ event_id }) => event_id)
+      const heard = ordered.calls.map(idOf).filter((id) => expected.includes(id))
+      // Repeated ones stand side by side; without them it is the log.
+      expect(heard.filter((id, index) => id !== heard[index - 1])).toEqual(expected)
+    }
+    const attempts = await query(one, 'select 1 from webhook_attempts')
+    expect(attempts).toHaveLength(plain.calls.length + ordered.calls.length)
+    expect(plain.calls).toHaveLength(mails)
+  },
+)
+
+onTwo(
+  'what a killed server had begun is told by the other under the same id, before what follows in the inbox',
+  async () => {
+    const limits = { webhookTimeoutMs: 2_500, webhookLeaseMs: 3_000, webhookPollMs: 100 }
+    await using one = await startWorld({ limits })
+    await one.agentmail.inboxes.create({ username: 'ada' })
+    await using receiver = await startReceiver(() => undefined)
+    await hook(one, receiver, { ordered: true })
+    await one.stop() // it is not to begin anything yet
+    const victim = await startVictim(one, limits)
+    for (const subject of ['first', 'second']) await sendTo(victim.smtpPort, subject)
+    const [begun] = await receiver.count(1)
+    await one.restart()
+    const leased = () => query(one, 'select 1 from webhook_deliveries where lease_until is not null')
+    expect(await leased()).toHaveLength(1)
+    victim.signal('SIGKILL')
+    await victim.exited
+    expect(await leased()).toHaveLength(1) // nothing was given back
+
+    receiver.answer = ok
+    await expect
+      .poll(() => receiver.calls.map(({ event }) => event.message.subject), { timeout: 20_000 })
+      .toEqual(['first', 'first', 'second'])
+    const [, again] = receiver.calls
+    expect([again!.body, again!.headers['svix-id']]).toEqual([begun!.body, begun!.headers['svix-id']])
+    await expect
+      .poll(() => query(one, 'select attempt, outcome from webhook_attempts'))
+      .toEqual([
+        { attempt: 1, outcome: 'delivered' },
+        { attempt: 1, outcome: 'delivered' },
+      ])
+  },
+)
+
+/** A server of the same service as a process of its own, which can be killed. */
+async function startVictim({ shared, rootKey }: World, limits: Partial<Limits>) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  const env = {
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: shared.databaseUrl!, MARTLET_ROOT_KEY: rootKey },
+    ...{ MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+  }
+  const victim = await startServer(env, limits)
+  onTestFinished(async () => {
+    victim.signal('SIGKILL')
+    await victim.exited
+    await rm(dataDir, { recursive: true, force: true })
+  })
+  return victim
+}
+
+async function sendTo(port: number, subject: string): Promise<void> {
+  const transport = createTransport({ host: '127.0.0.1', port, tls: { rejectUnauthorized: false } })
+  await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', subject })
+  transport.close()
+}
+
+async function hook(world: World, receiver: Receiver, more: object): Promise<void> {
+  const body = { url: receiver.url, event_types: ['message.received'], ...more }
+  expect((await world.request('POST', '/v0/webhooks', { body })).status).toBe(200)
+}
+
+function idOf({ event }: Call): string {
+  return event.event_id.slice('evt_'.length)
+}
+
+async function query(world: World, sql: string): Promise<Record<string, unknown>[]> {
+  return (await administrate(world.shared.databaseUrl!, sql)).rows
+}

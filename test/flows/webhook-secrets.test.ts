@@ -1,0 +1,142 @@
+/**
+ * The secret of a webhook is changed, and the receiver in its own time. How the test knows: the packages that receivers check
+ * signatures with, once with the old secret and once with the new.
+ */
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { Webhook as SvixWebhook } from 'svix'
+import { expect, test, vi } from 'vitest'
+import { type Call, startReceiver } from '../receiver.ts'
+import { startWorld, type World } from '../world.ts'
+
+const HOUR = 3_600_000
+
+test('for a day after a change both secrets fit, the new one first; then the old one is refused', async () => {
+  let ahead = 0
+  await using world = await startWorld({ clock: () => Date.now() + ahead })
+  await using receiver = await startReceiver()
+  const { at, secret: old } = await hookUp(world, receiver.url)
+  const { status, body } = await world.request('POST', `${at}/rotate-secret`)
+  expect(status).toBe(200)
+  const { secret } = body
+  expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+  expect(secret).not.toBe(old)
+  expect((await world.request('GET', at)).body).toMatchObject({ secret, url: receiver.url })
+  expect(JSON.stringify((await world.request('GET', at)).body)).not.toContain(old)
+
+  ahead = 24 * HOUR - 60_000
+  const during = await nextCall(world, receiver)
+  expect(accepts(old, during)).toEqual([true, true])
+  expect(accepts(secret, during)).toEqual([true, true])
+  const signatures = String(during.headers['svix-signature']).split(' ')
+  expect(signatures).toHaveLength(2)
+  expect(during.headers['webhook-signature']).toBe(during.headers['svix-signature'])
+  const first = { ...during, headers: { ...during.headers, 'svix-signature': signatures[0] } }
+  expect([accepts(secret, first)[0], accepts(old, first)[0]]).toEqual([true, false])
+
+  ahead = 24 * HOUR + 60_000
+  const after = await nextCall(world, receiver)
+  expect(accepts(secret, after)).toEqual([true, true])
+  expect(accepts(old, after)).toEqual([false, false])
+  expect(String(after.headers['svix-signature'])).not.toContain(' ')
+})
+
+test('a repeated request is signed as of its attempt, not as of its first', async () => {
+  let ahead = 0
+  await using world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhookPollMs: 20 } })
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
+  const { at, secret: old } = await hookUp(world, receiver.url)
+  const before = await nextCall(world, receiver)
+  const { body } = await world.request('POST', `${at}/rotate-secret`)
+  ahead = 10_000
+  await receiver.count(2)
+  const [, repeated] = receiver.calls
+  expect([before.body, accepts(body.secret, before)]).toEqual([repeated!.body, [false, false]])
+  expect([accepts(body.secret, repeated!), accepts(old, repeated!)]).toEqual([
+    [true, true],
+    [true, true],
+  ])
+})
+
+test('changed several times, each secret signs until its own time is over; too many are refused', async () => {
+  let ahead = 0
+  const limits = { webhookOldSecretsMax: 2 }
+  await using world = await startWorld({ clock: () => Date.now() + ahead, limits })
+  await using receiver = await startReceiver()
+  const { at, secret } = await hookUp(world, receiver.url)
+  const rotate = async (given?: object) => world.request('POST', `${at}/rotate-secret`, { body: given })
+  const second = (await rotate()).body.secret
+  ahead = 20 * HOUR
+  const third = (await rotate({})).body.secret
+  const fit = (call: Call) => [secret, second, third].map((each) => accepts(each, call)[0])
+  expect(fit(await nextCall(world, receiver))).toEqual([true, true, true])
+  expect(await rotate()).toMatchObject({ status: 403, body: { code: 'limit_exceeded' } })
+  ahead = 25 * HOUR
+  expect(fit(await nextCall(world, receiver))).toEqual([false, true, true])
+  // One that is still valid may come back, and does not count twice.
+  expect(await rotate({ secret: second })).toMatchObject({ status: 200, body: { secret: second } })
+  expect(fit(await nextCall(world, receiver))).toEqual([false, true, true])
+})
+
+test('a secret of one’s own is taken in the right form, at every level, by a key that may change webhooks', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
+    url: 'https://hooks.example/',
+    eventTypes: [],
+  })
+  const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
+  for (const level of [`/v0/inboxes/${inbox.inboxId}`, `/v0/pods/${inbox.podId}`, '/v0']) {
+    const at = `${level}/webhooks/${made.webhookId}/rotate-secret`
+    const own = `whsec_${Buffer.alloc(28, level).toString('base64')}`
+    expect(await world.request('POST', at, { body: { secret: own } })).toMatchObject({
+      status: 200,
+      body: { secret: own },
+    })
+  }
+  const at = `/v0/webhooks/${made.webhookId}/rotate-secret`
+  expect((await world.request('POST', at, { body: { secret } })).status).toBe(200)
+  const short = `whsec_${Buffer.alloc(23).toString('base64')}`
+  const long = `whsec_${Buffer.alloc(65).toString('base64')}`
+  for (const refused of [secret, short, long, secret.slice(6), `${secret} `, 'whsec_', '']) {
+    expect((await world.request('POST', at, { body: { secret: refused } })).status, refused).toBe(400)
+  }
+  const reader = await world.request('POST', '/v0/api-keys', { body: { permissions: { webhook_read: true } } })
+  expect((await world.request('POST', at, { key: reader.body.api_key })).status).toBe(403)
+  expect((await world.request('POST', '/v0/webhooks/nobody/rotate-secret')).status).toBe(404)
+})
+
+async function hookUp(world: World, url: string): Promise<{ at: string; secret: string }> {
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const { webhookId, secret } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
+  return { at: `/v0/webhooks/${webhookId}`, secret }
+}
+
+async function nextCall(world: World, receiver: Awaited<ReturnType<typeof startReceiver>>): Promise<Call> {
+  const count = receiver.calls.length
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'news' })
+  return (await receiver.count(count + 1))[count]!
+}
+
+/** Whether the two packages take a request, by the time at which it was made. */
+function accepts(
+  secret: string,
+  { body, headers }: Pick<Call, 'body' | 'headers'>,
+): [svix: boolean, standard: boolean] {
+  const given = headers as Record<string, string>
+  const verify = (check: () => unknown) => {
+    // They refuse what is minutes away from their clock.
+    vi.useFakeTimers({ toFake: ['Date'], now: Number(given['svix-timestamp']) * 1_000 })
+    try {
+      check()
+      return true
+    } catch {
+      return false
+    } finally {
+      vi.useRealTimers()
+    }
+  }
+  return [
+    verify(() => new SvixWebhook(secret).verify(body, given)),
+    verify(() => new StandardWebhook(secret).verify(body, given)),
+  ]
+}

@@ -1,0 +1,96 @@
+/** A webhook is tried by a request of its own. How the test knows: a real receiver, and what receivers check with. */
+import { serialization } from 'agentmail'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { Webhook as SvixWebhook } from 'svix'
+import { expect, test } from 'vitest'
+import { readRows } from '../database.ts'
+import { startReceiver } from '../receiver.ts'
+import { startWorld } from '../world.ts'
+
+test('a signed event of its own type is sent at once, and what was answered is told', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver(
+    (response) => void response.writeHead(202).end(`\0thanks${'!'.repeat(2_000)}`),
+  )
+  const made = await world.agentmail.webhooks.create({
+    url: receiver.url,
+    eventTypes: ['message.received'],
+    headers: { 'X-Team': 'blue' },
+  })
+  const at = `/v0/webhooks/${made.webhookId}/test`
+  const answer = await world.request('POST', at)
+  expect(answer).toMatchObject({ status: 200, body: { success: true, status_code: 202 } })
+  expect(answer.body.response).toBe(`thanks${'!'.repeat(1_024 - 'thanks'.length)}`)
+  expect(answer.body.duration_ms).toBeGreaterThanOrEqual(0)
+  const [call] = receiver.calls
+  const headers = call!.headers as Record<string, string>
+  expect(new SvixWebhook(made.secret).verify(call!.body, headers)).toEqual(call!.event)
+  expect(new StandardWebhook(made.secret).verify(call!.body, headers)).toEqual(call!.event)
+  expect(headers).toMatchObject({ 'x-team': 'blue', 'svix-id': `msg_${call!.event.event_id.slice('evt_'.length)}` })
+  expect(call!.event).toEqual({
+    type: 'event',
+    event_type: 'webhook.test',
+    event_id: expect.stringMatching(/^evt_[0-9a-f-]{36}$/),
+    webhook: { webhook_id: made.webhookId, timestamp: expect.any(String) },
+  })
+  // A receiver that takes it for mail after all is not given any: parsing says so.
+  const { MessageReceivedEvent } = serialization.events
+  expect(MessageReceivedEvent.parse(call!.event)).toMatchObject({ ok: false })
+
+  // Each one is another event, nothing is kept, and nobody else is told.
+  await world.request('POST', at)
+  expect(receiver.calls[1]!.event.event_id).not.toBe(call!.event.event_id)
+  expect(await readRows(world, 'select count(*) from webhook_deliveries')).toEqual([[0]])
+  expect(
+    (await world.request('POST', '/v0/webhooks', { body: { url: receiver.url, event_types: ['webhook.test'] } }))
+      .status,
+  ).toBe(400)
+})
+
+test('failures are told as they are, also of a webhook that is off, and change nothing about it', async () => {
+  await using world = await startWorld({ limits: { webhookTimeoutMs: 200 } })
+  await using receiver = await startReceiver((response) => void response.writeHead(500).end('no'))
+  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })
+  const at = `/v0/webhooks/${webhookId}`
+  const before = await world.request('PATCH', at, { body: { enabled: false } })
+  const ask = async () => (await world.request('POST', `${at}/test`)).body
+  expect(await ask()).toMatchObject({ success: false, status_code: 500, response: 'no' })
+  receiver.answer = () => undefined
+  expect(await ask()).toMatchObject({ success: false, error: 'No answer within 200 ms' })
+  receiver.answer = (response) => void response.writeHead(410).end()
+  const gone = await ask()
+  expect(gone).toMatchObject({ success: false, status_code: 410, response: '' })
+  expect(gone).not.toHaveProperty('error')
+  expect((await world.request('GET', at)).body).toEqual(before.body)
+  expect(await readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
+})
+
+test('it calls no private network, and only for keys that may change the webhook', async () => {
+  await using receiver = await startReceiver()
+  await using world = await startWorld({
+    env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+    lookup: async () => [{ address: '127.0.0.1', family: 4 }],
+  })
+  const url = `http://innocent.example:${receiver.port}/hook`
+  const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: [] })
+  const at = `/v0/webhooks/${webhookId}/test`
+  const refused = await world.request('POST', at)
+  expect(refused.body).toMatchObject({ success: false, error: expect.stringContaining('private network') })
+  expect(refused.body).not.toHaveProperty('status_code')
+  expect(receiver.connections).toBe(0)
+  const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions: { webhook_read: true } } })
+  expect((await world.request('POST', at, { key: body.api_key })).status).toBe(403)
+})
+
+test('so many at once, and no more', async () => {
+  await using world = await startWorld({ limits: { webhookTestsMax: 2 } })
+  await using receiver = await startReceiver(() => undefined)
+  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })
+  const ask = () => world.request('POST', `/v0/webhooks/${webhookId}/test`)
+  const both = [ask(), ask()]
+  await receiver.count(2)
+  expect(await ask()).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } })
+  await receiver[Symbol.asyncDispose]()
+  for (const { body } of await Promise.all(both)) expect(body.success).toBe(false)
+  expect((await ask()).status).toBe(200)
+})

@@ -1,0 +1,365 @@
+/**
+ * An ordered webhook hears of one inbox in the order of the log, whatever fails, ends or is switched in between. How the test
+ * knows: a real store and dispatch, and workers whose requests the test answers.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
+import { createDeliveryLog } from '../../src/mail/webhooks/delivery-log.ts'
+import { createLineUpWebhook } from '../../src/mail/webhooks/line-up.ts'
+import { createReplays } from '../../src/mail/webhooks/replay.ts'
+import { createReplayWebhook } from '../../src/mail/webhooks/replay-job.ts'
+import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
+import { sweepWebhookDeliveries } from '../../src/mail/webhooks/sweep.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/safe-fetch.ts'
+import type { NewEvent } from '../../src/store/schema.ts'
+import { type Place, sent } from '../events/feed-world.ts'
+import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
+
+const fine: SafeResponse = { status: 204, headers: {}, body: '' }
+const broken: SafeResponse = { status: 500, headers: {}, body: '' }
+
+/** One request that waits for the test's answer. */
+interface Asked {
+  readonly seq: number
+  readonly url: string
+  answer(response: SafeResponse): void
+}
+
+test('of each inbox one is on its way, in order; inboxes do not wait for each other, nor for what is of none', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  const other = await feedWorld.addInbox({ organizationId: inbox.organizationId, podId: inbox.podId })
+  await hooks.world.add({ eventTypes: TYPES, isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox), sent(other), ofNone(inbox), ofNone(inbox), sent(inbox))
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 3, 4])
+  await hooks.looks(3)
+  expect(hooks.asked).toHaveLength(3)
+  await feedWorld.append(sent(inbox))
+  await hooks.world.settled()
+
+  for (const next of [2, 6, 7]) {
+    hooks.open.find(({ seq }) => ![3, 4, 5].includes(seq))!.answer(fine)
+    await expect.poll(() => hooks.open.map(({ seq }) => seq)).toContain(next)
+    expect(hooks.open).toHaveLength(3)
+  }
+  await hooks.answerAll(fine)
+  await expect.poll(() => hooks.states()).toEqual(Array(7).fill('delivered'))
+  expect(hooks.asked.map(({ seq }) => seq)).toEqual([1, 3, 4, 2, 6, 7, 5])
+})
+
+test('one that fails keeps its place until it is given up, on whichever node it is tried', async () => {
+  await using hooks = await openHooks({ retryAfterMs: [1, 1] })
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add({ isOrdered: true })
+  hooks.work() // a second node
+  await feedWorld.append(sent(inbox), sent(inbox))
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    await expect.poll(() => hooks.asked.length).toBe(attempt)
+    expect(hooks.asked.map(({ seq }) => seq)).toEqual(Array(attempt).fill(1))
+    await hooks.answerAll(broken)
+    await expect.poll(() => hooks.open.length).toBe(0)
+    await hooks.pass(60_000)
+  }
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 1, 1, 2])
+  expect(await hooks.states()).toEqual(['failed', 'pending'])
+  await hooks.answerAll(fine)
+  await expect.poll(() => hooks.states()).toEqual(['failed', 'delivered'])
+})
+
+test('what a dead node had begun is sent again before anything that follows', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await expect.poll(() => hooks.asked.length).toBe(1) // and nobody ever answers
+  hooks.work()
+  await hooks.pass(feedWorld.limits.webhookLeaseMs)
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 1])
+  hooks.asked[1]!.answer(fine)
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 1, 2])
+  // The one that was thought dead reports last: it changes nothing.
+  hooks.asked[0]!.answer(broken)
+  hooks.asked[2]!.answer(fine)
+  await expect.poll(() => hooks.states()).toEqual(['delivered', 'delivered'])
+})
+
+test('made ordered while some wait, the webhook is sent nothing before each has its place', async () => {
+  await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 2 })
+  const { inbox, feedWorld } = hooks.world
+  const id = await hooks.world.add()
+  await feedWorld.append(...Array.from({ length: 6 }, () => sent(inbox)))
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 2])
+  await hooks.world.update(id, { isOrdered: true }, hooks.world.owner)
+  await hooks.lineUp(id)
+  await feedWorld.append(sent(inbox))
+  await hooks.world.settled()
+  await hooks.looks(3)
+  expect(hooks.asked).toHaveLength(2)
+  expect(await hooks.states()).toEqual(['pending', 'pending', ...Array(5).fill('behind')])
+
+  // Both that were under way end, one of them to be repeated: it comes first, then the others.
+  hooks.asked[0]!.answer(broken)
+  hooks.asked[1]!.answer(fine)
+  await expect.poll(() => hooks.states()).toEqual(['pending', 'delivered', ...Array(5).fill('behind')])
+  await hooks.makeDue()
+  await hooks.looks(3)
+  expect(hooks.asked).toHaveLength(2)
+  await hooks.lineUp(id)
+  await hooks.answerEach(fine, [1, 3, 4, 5, 6, 7])
+})
+
+test('made ordered no longer, the webhook is sent all that waits', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  const id = await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(...Array.from({ length: 5 }, () => sent(inbox)))
+  await expect.poll(() => hooks.asked.length).toBe(1)
+  await hooks.world.update(id, { isOrdered: false }, hooks.world.owner)
+  await hooks.lineUp(id)
+  await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+  // And ordered again: those five are under way, what follows waits for all of them.
+  await hooks.world.update(id, { isOrdered: true }, hooks.world.owner)
+  await hooks.lineUp(id)
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await hooks.world.settled()
+  await hooks.answerAll(fine)
+  await expect.poll(() => hooks.states()).toEqual([...Array(5).fill('delivered'), 'behind', 'behind'])
+  await hooks.lineUp(id)
+  await hooks.answerEach(fine, [6, 7])
+})
+
+test('switched off and on, it is sent what comes after; who was behind is cancelled with who was first', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  const id = await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox), sent(inbox))
+  await expect.poll(() => hooks.asked.length).toBe(1)
+  await hooks.world.update(id, { isEnabled: false }, hooks.world.owner)
+  await hooks.world.update(id, { isEnabled: true }, hooks.world.owner)
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await hooks.world.settled()
+  await hooks.looks(3)
+  expect(hooks.asked).toHaveLength(1)
+  await hooks.settle(id)
+  await hooks.looks(3)
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 4])
+  hooks.asked[1]!.answer(fine)
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 4, 5])
+  await hooks.answerAll(fine)
+  await expect.poll(() => hooks.states()).toEqual([...Array(3).fill('cancelled'), 'delivered', 'delivered'])
+})
+
+test('one that has waited until its retention is over gives its place to the next', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await expect.poll(() => hooks.asked.length).toBe(1)
+  await hooks.answerAll(broken)
+  await expect.poll(() => hooks.states()).toEqual(['pending', 'behind'])
+  const { store, limits } = feedWorld
+  const age = (seq: number) =>
+    store.transaction((tx) =>
+      tx.updateTable('webhook_deliveries').set({ created_at: 0, updated_at: 0 }).where('seq', '=', seq).execute(),
+    )
+  await age(1)
+  await sweepWebhookDeliveries(
+    { store, clock: () => limits.webhookRetentionMs + 1, limits },
+    new AbortController().signal,
+  )
+  expect(await hooks.states()).toEqual(['pending'])
+  await hooks.looks(1)
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 2])
+})
+
+test('sent anew, one takes its place in the line: the earliest that waits is next, after the one that is under way', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld, owner } = hooks.world
+  const { store, limits, time } = feedWorld
+  await feedWorld.append(sent(inbox))
+  const id = await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await hooks.answerEach(fine, [2, 3])
+  await feedWorld.append(sent(inbox), sent(inbox))
+  await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([4])
+
+  const deliveryLog = createDeliveryLog({ store, noticeWaiting: hooks.notice, limits })
+  const { items } = await deliveryLog.list(owner, {}, id, {}, { ascending: true })
+  expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered', 'pending', 'behind'])
+  expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'behind' })
+  expect(await deliveryLog.redeliver(owner, {}, id, items[3]!.id)).toMatchObject({ state: 'behind' })
+  const replays = createReplays({ store, clock: () => time.now + 1, limits })
+  expect(await replays.replay(owner, {}, id, { start: 1 })).toMatchObject({ count: 2 }) // 1 and 2: the others wait anyway
+  await createReplayWebhook({
+    ...{ store, profiles: [testProfile], noticeWaiting: hooks.notice, log: createLog('silent'), limits },
+  })({ kind: '', payload: {}, attempt: 1, signal: new AbortController().signal, key: id })
+  await hooks.looks(3)
+  expect(hooks.open.map(({ seq }) => seq)).toEqual([4])
+  await hooks.answerEach(fine, [4, 1, 2, 3, 5])
+  await expect.poll(() => hooks.states()).toEqual(Array(5).fill('delivered'))
+})
+
+// Which node sends what, and what each answer is, is left to chance; the order must not be.
+test('two nodes, failures and takeovers at random: each inbox hears in order, one at a time', async () => {
+  const underWay = new Map<string, number>()
+  const told = new Map<string, number[]>()
+  const overlaps: string[] = []
+  const answer = async ({ body }: SafeRequest): Promise<SafeResponse> => {
+    const { seq, line } = JSON.parse(body) as { seq: number; line: string }
+    if (underWay.has(line)) overlaps.push(`${seq} beside ${underWay.get(line)}`)
+    underWay.set(line, seq)
+    told.set(line, [...(told.get(line) ?? []), seq])
+    for (let turns = Math.random() * 5; turns > 0; turns -= 1) await new Promise((resolve) => setImmediate(resolve))
+    underWay.delete(line)
+    if (Math.random() < 0.1) throw new FetchFailed('unreachable', 'chance')
+    return Math.random() < 0.2 ? broken : fine
+  }
+  const render = async (event: { seq: number; inboxId?: string; type: string }) =>
+    JSON.stringify({ seq: event.seq, type: event.type, line: event.inboxId ?? '' })
+  await using hooks = await openHooks({ retryAfterMs: [1, 1, 1], render }, {}, answer)
+  const { inbox, feedWorld } = hooks.world
+  hooks.work()
+  const other = await feedWorld.addInbox({ organizationId: inbox.organizationId, podId: inbox.podId })
+  await hooks.world.add({ eventTypes: TYPES, isOrdered: true })
+  const second = hooks.node()
+  await second.start()
+  onTestFinished(() => second.stop())
+  const places = [inbox, other]
+  for (let round = 0; round < 40; round += 1) {
+    const some = Array.from({ length: 1 + Math.floor(Math.random() * 4) }, () => {
+      const place = places[Math.floor(Math.random() * 2)]!
+      return Math.random() < 0.2 ? ofNone(place) : sent(place)
+    })
+    await feedWorld.append(...some)
+  }
+  await hooks.world.settled()
+  const waiting = async () => {
+    await hooks.pass(60_000)
+    return (await hooks.states()).filter((state) => state === 'pending' || state === 'behind').length
+  }
+  await expect.poll(waiting, { timeout: 20_000 }).toBe(0)
+  expect(overlaps).toEqual([])
+  for (const seqs of told.values()) expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+  const all = new Set([...told.values()].flat())
+  expect(all.size).toBe(await feedWorld.lastSeq())
+})
+
+const TYPES = ['message.sent', 'domain.verified']
+
+/** Something that happened in no inbox. */
+function ofNone({ organizationId }: Place): NewEvent {
+  return { type: 'domain.verified', visibility: 'public', organizationId, actor: 'system:test', payload: {} }
+}
+
+/** Dispatch, and a worker whose requests wait for the test unless it gives their answers. */
+async function openHooks(
+  profile: Partial<typeof testProfile> = {},
+  more: Partial<Limits> = {},
+  fetch?: (request: SafeRequest) => Promise<SafeResponse>,
+) {
+  const asked: Asked[] = []
+  const open: Asked[] = []
+  const workers: WebhookWorker[] = []
+  const first = () => workers[0]!
+  const world: HookWorld = await openHookWorld(
+    {
+      ...(profile.render && { render: profile.render }),
+      worker: {
+        reserve: (id) => first().reserve(id),
+        release: (reservation) => first().release(reservation),
+        begin: (...given) => first().begin(...given),
+        noticeWaiting: (ids) => first().noticeWaiting(ids),
+      },
+    },
+    { webhookPollMs: 10, ...more },
+  )
+  const { store, limits } = world.feedWorld
+  const job = { kind: '', payload: {}, attempt: 1, signal: new AbortController().signal }
+
+  function ask({ url, body, signal }: SafeRequest): Promise<SafeResponse> {
+    return new Promise((resolve, reject) => {
+      const one: Asked = {
+        ...{ seq: (JSON.parse(body) as { seq: number }).seq, url },
+        answer(response) {
+          open.splice(open.indexOf(one), 1)
+          resolve(response)
+        },
+      }
+      asked.push(one)
+      open.push(one)
+      signal!.addEventListener('abort', () => reject(new FetchFailed('aborted', 'cut')))
+    })
+  }
+
+  function work(): WebhookWorker {
+    const worker = createWebhookWorker({
+      ...{
+        store,
+        clock: world.feedWorld.time.clock,
+        profiles: [{ ...testProfile, ...profile }],
+        owner: `worker ${workers.length}`,
+      },
+      ...{ fetch: fetch ?? ask, spread: () => 0, log: createLog('silent'), metrics: createMetrics(), limits },
+    })
+    workers.push(worker)
+    worker.start()
+    return worker
+  }
+  work()
+
+  const states = async () =>
+    (await store.db.selectFrom('webhook_deliveries').select('state').orderBy('seq').execute()).map(({ state }) => state)
+
+  async function looks(times: number): Promise<void> {
+    for (let look = 0; look < times; look += 1) {
+      for (const worker of workers) worker.noticeWaiting(['any'])
+      await store.transaction(async () => undefined) // a claim would have been committed with it
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  return {
+    ...{ world, looks, notice: (ids: Iterable<string>) => first().noticeWaiting(ids), asked, open, work, states },
+    node: () => world.node({ ...(profile.render && { render: profile.render }), worker: first() }),
+    async answerAll(response: SafeResponse) {
+      for (const one of [...open]) one.answer(response)
+      if (response !== fine) return
+      await expect
+        .poll(async () => {
+          for (const one of [...open]) one.answer(response)
+          return (await states()).includes('pending')
+        })
+        .toBe(false)
+    },
+    /** Answers one after the other, and expects that they come in this order. */
+    async answerEach(response: SafeResponse, seqs: readonly number[]) {
+      for (const seq of seqs) {
+        await expect.poll(() => open.map((one) => one.seq)).toEqual([seq])
+        open[0]!.answer(response)
+      }
+    },
+    async makeDue() {
+      await store.transaction((tx) =>
+        tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).where('state', '=', 'pending').execute(),
+      )
+    },
+    /** The clock of all goes on, and they look. */
+    async pass(ms: number) {
+      world.feedWorld.time.now += ms
+      await looks(1)
+    },
+    lineUp: (key: string) =>
+      createLineUpWebhook({
+        ...{ store, noticeWaiting: (ids) => first().noticeWaiting(ids) },
+        limits: { ...limits, webhookChunkRows: 2 },
+      })({ ...job, key }),
+    settle: (key: string) => createSettleWebhook({ store, limits: { webhookChunkRows: 2 } })({ ...job, key }),
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) await worker.stop(0)
+      await world[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * A replay puts each event into the queue once, whatever dies when and whoever else works on it. How the test knows: a real
+ * store, and the job as the runner calls it; nothing is sent.
+ */
+import { expect, test } from 'vitest'
+import { MailError } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+import { createReplays } from '../../src/mail/webhooks/replay.ts'
+import { createReplayWebhook } from '../../src/mail/webhooks/replay-job.ts'
+import type { Store } from '../../src/store/store.ts'
+import { sent } from '../events/feed-world.ts'
+import { deferred } from '../store/test-store.ts'
+import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
+
+const start = 1
+
+test('a replay that is cut short goes on where it was', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 130)
+  const abort = new AbortController()
+  let bodies = 0
+  const render = async (event: { seq: number }) => {
+    bodies += 1
+    if (bodies === 60) abort.abort(new Error('the server stops'))
+    return `body ${event.seq}`
+  }
+  await expect(work(world, id, { render, signal: abort.signal })).rejects.toThrow('the server stops')
+  expect(await seqs(world)).toHaveLength(100) // the stretch under way is finished
+  await work(world, id, { render })
+  expect(await seqs(world)).toEqual(Array.from({ length: 130 }, (_, index) => index + 1))
+  expect(bodies).toBe(130)
+  await work(world, id, { render }) // twice, after a crash
+  expect(bodies).toBe(130)
+})
+
+test('a crash between the bodies and the commit costs nothing but the bodies', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 3)
+  const { store } = world.feedWorld
+  const dying = {
+    ...store,
+    transaction: (async (fn) =>
+      store.transaction(async (tx) => {
+        await fn(tx)
+        throw new Error('killed')
+      })) as Store['transaction'],
+  }
+  await expect(work(world, id, { store: dying })).rejects.toThrow('killed')
+  expect(await seqs(world)).toEqual([])
+  await work(world, id)
+  expect(await seqs(world)).toEqual([1, 2, 3])
+})
+
+test('two nodes that have the job at once do each stretch once', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 120)
+  const { store } = world.feedWorld
+  await work(world, id)
+  await store.transaction((tx) =>
+    tx.updateTable('webhook_deliveries').set({ state: 'delivered', attempts: 1 }).execute(),
+  )
+  await ask(world, id)
+  // The second one reads the position, and writes when the first is through with everything.
+  const isThrough = deferred()
+  const slow = {
+    ...store,
+    transaction: (async (fn) => {
+      await isThrough.promise
+      return store.transaction(fn)
+    }) as Store['transaction'],
+  }
+  const second = work(world, id, { store: slow })
+  await work(world, id)
+  const delivered = () =>
+    store.transaction((tx) =>
+      tx.updateTable('webhook_deliveries').set({ state: 'delivered' }).where('state', '=', 'pending').execute(),
+    )
+  await delivered()
+  isThrough.resolve()
+  await second
+  const rows = await store.db.selectFrom('webhook_deliveries').select('state').execute()
+  expect(rows.map(({ state }) => state)).toEqual(Array(120).fill('delivered'))
+})
+
+test('it ends when the webhook is switched off, also when it is on again; another may be asked for then', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 120)
+  const replay = () => ask(world, id)
+  await expect(replay()).rejects.toMatchObject({ code: 'replay_running' })
+  await world.update(id, { isEnabled: false }, world.owner)
+  await world.update(id, { isEnabled: true }, world.owner)
+  await work(world, id)
+  expect(await seqs(world)).toEqual([])
+  expect((await replay()).count).toBe(120)
+  await work(world, id, {
+    render: async (event) => {
+      if (event.seq === 10) await world.update(id, { isEnabled: false }, world.owner)
+      return 'x'
+    },
+  })
+  expect(await seqs(world)).toEqual([])
+  expect(await world.feedWorld.store.db.selectFrom('webhook_replays').selectAll().execute()).toEqual([])
+})
+
+test('what has no body is passed over; what is broken for now is tried again', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 4)
+  const broken = async () => {
+    throw new MailError('unavailable', {})
+  }
+  await expect(work(world, id, { render: broken })).rejects.toMatchObject({ code: 'unavailable' })
+  await work(world, id, {
+    render: async ({ seq }) => {
+      if (seq === 2) throw new Error('a bug')
+      return seq === 3 ? undefined : 'x'
+    },
+  })
+  expect(await seqs(world)).toEqual([1, 4])
+})
+
+test('bodies of one stretch are bounded', async () => {
+  await using world = await openHookWorld({}, { webhookBatchBytesMax: 10 })
+  const id = await withPast(world, 7)
+  let commits = 0
+  const { store } = world.feedWorld
+  const counted = {
+    ...store,
+    transaction: ((fn) => {
+      commits += 1
+      return store.transaction(fn)
+    }) as Store['transaction'],
+  }
+  await work(world, id, { store: counted, render: async () => 'six by' })
+  expect(await seqs(world)).toEqual([1, 2, 3, 4, 5, 6, 7])
+  expect(commits).toBe(5) // 2, 2, 2, 1 and the end
+})
+
+/** Events from before a webhook was made, and a replay of them that has not begun. */
+async function withPast(world: HookWorld, count: number): Promise<string> {
+  await world.feedWorld.append(...Array.from({ length: count }, () => sent(world.inbox)))
+  const id = await world.add()
+  expect((await ask(world, id)).count).toBe(count)
+  return id
+}
+
+function ask(world: HookWorld, id: string) {
+  const { store, time, limits } = world.feedWorld
+  return createReplays({ store, clock: () => time.now + 1, limits }).replay(world.owner, {}, id, { start })
+}
+
+async function work(
+  world: HookWorld,
+  key: string,
+  {
+    render = testProfile.render,
+    store = world.feedWorld.store,
+    signal = new AbortController().signal,
+  }: { render?: typeof testProfile.render; store?: Store; signal?: AbortSignal } = {},
+): Promise<void> {
+  const job = createReplayWebhook({
+    ...{ store, profiles: [{ ...testProfile, render }], noticeWaiting: () => undefined },
+    ...{ log: createLog('silent'), limits: world.feedWorld.limits },
+  })
+  await job({ kind: '', key, payload: {}, attempt: 1, signal })
+}
+
+async function seqs(world: HookWorld): Promise<number[]> {
+  const rows = await world.feedWorld.store.db.selectFrom('webhook_deliveries').select('seq').orderBy('seq').execute()
+  return rows.map(({ seq }) => seq)
+}
