@@ -225,6 +225,9 @@ test('a replay sends what was never sent and what was, in order, with the same e
 
   expect(await replay({ dry_run: true })).toMatchObject({ count: 4, dry_run: true, start })
   expect(await replay({ dry_run: true, end: new Date(time.now() - 30_000).toISOString() })).toMatchObject({ count: 1 })
+  expect(await replay({ dry_run: true, start: new Date(time.now() - 30_000).toISOString() })).toMatchObject({
+    count: 3,
+  })
   expect(await replay({ dry_run: true, event_types: ['message.sent'] })).toMatchObject({ count: 0 })
   expect(await replay({ dry_run: true, only_failed: true })).toMatchObject({ count: 0 })
   expect(receiver.calls).toHaveLength(2)

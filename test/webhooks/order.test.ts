@@ -8,6 +8,7 @@ import { createLog } from '../../src/log.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
 import { createDeliveryLog } from '../../src/mail/webhooks/delivery-log.ts'
 import { createLineUpWebhook } from '../../src/mail/webhooks/line-up.ts'
+import { putInLine } from '../../src/mail/webhooks/order.ts'
 import { createReplays } from '../../src/mail/webhooks/replay.ts'
 import { createReplayWebhook } from '../../src/mail/webhooks/replay-job.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
@@ -15,6 +16,7 @@ import { sweepWebhookDeliveries } from '../../src/mail/webhooks/sweep.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/safe-fetch.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
+import { listLanes } from '../../src/store/tables/webhook-deliveries.ts'
 import { type Place, sent } from '../events/feed-world.ts'
 import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 
@@ -111,6 +113,47 @@ test('made ordered while some wait, the webhook is sent nothing before each has 
   await hooks.answerEach(fine, [1, 3, 4, 5, 6, 7])
 })
 
+test('each of many lines has its first when a webhook has been made ordered', async () => {
+  await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 1 })
+  const { inbox, feedWorld } = hooks.world
+  const { store } = feedWorld
+  const within = { organizationId: inbox.organizationId, podId: inbox.podId }
+  const inboxes = [inbox, ...(await Promise.all(Array.from({ length: 4 }, () => feedWorld.addInbox(within))))]
+  const id = await hooks.world.add()
+  await feedWorld.append(...inboxes.flatMap((each) => [sent(each), sent(each)]))
+  await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([1])
+  await hooks.world.settled()
+  await hooks.world.update(id, { isOrdered: true }, hooks.world.owner)
+  expect(await listLanes(store.db, feedWorld.time.now)).toEqual([]) // nothing is due before all have their places
+  hooks.open[0]!.answer(fine)
+  await expect.poll(async () => (await hooks.states())[0]).toBe('delivered')
+  await hooks.lineUp(id)
+  const firsts = await store.db.selectFrom('webhook_deliveries').select('seq').where('state', '=', 'pending').execute()
+  expect(firsts.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual([2, 3, 5, 7, 9])
+})
+
+test('the next of a line goes as soon as the one before is over, without waiting for a look', async () => {
+  await using hooks = await openHooks({}, { webhookPollMs: 60_000 })
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox), sent(inbox))
+  await hooks.answerEach(fine, [1, 2, 3])
+})
+
+test('one that is claimed while lines are made stays under way', async () => {
+  await using hooks = await openHooks()
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add()
+  await feedWorld.append(sent(inbox))
+  await expect.poll(() => hooks.open.length).toBe(1)
+  const { store } = feedWorld
+  const rows = await store.db.selectFrom('webhook_deliveries').select(['id', 'seq']).execute()
+  await store.transaction((tx) => putInLine(tx, rows)) // as one who has read it just before
+  expect(await hooks.states()).toEqual(['pending'])
+  await hooks.answerAll(fine)
+  await expect.poll(() => hooks.states()).toEqual(['delivered'])
+})
+
 test('made ordered no longer, the webhook is sent all that waits', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
@@ -173,6 +216,19 @@ test('one that has waited until its retention is over gives its place to the nex
   expect(await hooks.states()).toEqual(['pending'])
   await hooks.looks(1)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 2])
+  // One that was sent anew since is still tried, however old it is.
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ created_at: 0 }).execute())
+  await sweepWebhookDeliveries(
+    { store, clock: () => limits.webhookRetentionMs + 1, limits },
+    new AbortController().signal,
+  )
+  expect(await hooks.states()).toEqual(['pending'])
+  await hooks.answerAll(fine)
+  await sweepWebhookDeliveries(
+    { store, clock: () => limits.webhookRetentionMs + 1, limits },
+    new AbortController().signal,
+  )
+  expect(await hooks.states()).toEqual([])
 })
 
 test('sent anew, one takes its place in the line: the earliest that waits is next, after the one that is under way', async () => {
@@ -200,6 +256,9 @@ test('sent anew, one takes its place in the line: the earliest that waits is nex
   expect(hooks.open.map(({ seq }) => seq)).toEqual([4])
   await hooks.answerEach(fine, [4, 1, 2, 3, 5])
   await expect.poll(() => hooks.states()).toEqual(Array(5).fill('delivered'))
+  // Where nobody else is in the line, it goes at once.
+  expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'pending' })
+  await hooks.answerEach(fine, [3])
 })
 
 // Which node sends what, and what each answer is, is left to chance; the order must not be.

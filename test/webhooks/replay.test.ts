@@ -118,6 +118,35 @@ test('what has no body is passed over; what is broken for now is tried again', a
   expect(await seqs(world)).toEqual([1, 4])
 })
 
+test('what is tried again meanwhile keeps its time', async () => {
+  await using world = await openHookWorld()
+  const id = await withPast(world, 1)
+  await work(world, id)
+  const { store } = world.feedWorld
+  const set = (change: object) =>
+    store.transaction((tx) => tx.updateTable('webhook_deliveries').set(change).where('seq', '=', 1).execute())
+  await set({ state: 'failed', attempts: 2 })
+  await world.update(id, { isEnabled: false }, world.owner)
+  await world.feedWorld.append(sent(world.inbox))
+  await world.update(id, { isEnabled: true }, world.owner)
+  expect((await ask(world, id)).count).toBe(2)
+  await work(world, id, {
+    render: async () => {
+      await set({ state: 'pending', next_attempt_at: 9_999_999_999_999 }) // somebody has sent it anew, in vain
+      return 'x'
+    },
+  })
+  const rows = await store.db
+    .selectFrom('webhook_deliveries')
+    .select(['seq', 'attempts_before'])
+    .orderBy('seq')
+    .execute()
+  expect(rows).toEqual([
+    { seq: 1, attempts_before: 0 },
+    { seq: 2, attempts_before: 0 },
+  ])
+})
+
 test('bodies of one stretch are bounded', async () => {
   await using world = await openHookWorld({}, { webhookBatchBytesMax: 10 })
   const id = await withPast(world, 7)

@@ -56,6 +56,29 @@ test('PATCH takes url and enabled, PUT what clients of 2024 send', async () => {
   expect((await world.request('POST', '/v0/webhooks', { body: { url } })).body).toMatchObject({ enabled: true })
 })
 
+test('order is asked for and shown at every level, and stays as it is where nothing is said of it', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  for (const level of ['/v0', `/v0/pods/${inbox.podId}`, `/v0/inboxes/${inbox.inboxId}`]) {
+    const made = await world.request('POST', `${level}/webhooks`, { body: { url, ordered: true } })
+    expect(made).toMatchObject({ status: 200, body: { ordered: true, enabled: true } })
+    expect(made.body).not.toHaveProperty('disabled_reason')
+    const at = `${level}/webhooks/${made.body.webhook_id}`
+    const patch = async (body: object) => (await world.request('PATCH', at, { body })).body.ordered
+    expect(await patch({ url: `${url}/new` })).toBe(true)
+    expect((await world.request('PUT', at, { body: { url } })).body.ordered).toBe(true)
+    expect([await patch({ ordered: false }), await patch({}), await patch({ ordered: true })]).toEqual([
+      false,
+      false,
+      true,
+    ])
+    expect((await world.request('GET', at)).body.ordered).toBe(true)
+    expect((await world.request('PATCH', at, { body: { ordered: 'sometimes' } })).status).toBe(400)
+  }
+  const { body } = await world.request('POST', '/v0/webhooks', { body: { url } })
+  expect(body.ordered).toBe(false)
+})
+
 test('the same client_id gives the webhook that is there, and serves in place of its id', async () => {
   await using world = await startWorld()
   const { webhooks } = world.agentmail
