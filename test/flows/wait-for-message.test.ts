@@ -168,6 +168,59 @@ test('a label that goes and comes back makes a message fit again, and one that i
   expect((await drain(world, { labels: 'todo', after: again.cursor })).subjects).toEqual(['mail'])
 })
 
+test('what fitted when the list was begun is told, whatever else happens to it before the list comes to it', async () => {
+  await using world = await startWithInbox()
+  const ids = []
+  for (const subject of ['one', 'two', 'three', 'four']) ids.push(await send(world, subject))
+  for (const id of ids.slice(0, 3)) await label(world, id, { add_labels: ['todo'] })
+  const sentId = (
+    await world.agentmail.inboxes.messages.send(INBOX, { to: 'x@example.test', subject: 'five', labels: ['todo'] })
+  ).messageId
+  const path = `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(sentId)}/deliveries`
+  await expect.poll(async () => (await world.request('GET', path)).body.deliveries[0].state).toBe('held')
+  const first = await wait(world, { labels: 'todo' })
+  expect(first.message).toMatchObject({ subject: 'one' })
+
+  await label(world, ids[1]!, { add_labels: ['seen'], remove_labels: ['unread'] })
+  await label(world, ids[2]!, { remove_labels: ['todo'] }) // no longer
+  await label(world, ids[3]!, { add_labels: ['todo'] }) // not then, but now
+  expect((await world.request('POST', `${path}/cancel`, { body: {} })).status).toBe(200)
+  const rest = await drain(world, { labels: 'todo', after: first.cursor })
+  expect(rest.subjects).toEqual(['two', 'five', 'four'])
+})
+
+test('a message that leaves the trash comes to fit', async () => {
+  await using world = await startWithInbox()
+  const id = await send(world, 'mail')
+  await label(world, id, { add_labels: ['trash'] })
+  const { subjects, cursor } = await drain(world)
+  expect(subjects).toEqual([])
+  await label(world, id, { remove_labels: ['trash'] })
+  expect((await drain(world, { after: cursor })).subjects).toEqual(['mail'])
+})
+
+test('messages that get the same labels one after another are each told', async () => {
+  await using world = await startWithInbox()
+  const ids = [await send(world, 'one'), await send(world, 'two')]
+  const { cursor } = await drain(world, { labels: 'todo' })
+  for (const id of ids) await label(world, id, { add_labels: ['todo'] })
+  expect((await drain(world, { labels: 'todo', after: cursor })).subjects).toEqual(['one', 'two'])
+})
+
+test.each([{ eventBatchMax: 3 }, { listScanRowsMax: 3 }])(
+  'a change of several labels is one change, also where reading the log pauses inside of it: %o',
+  async (limits) => {
+    await using world = await startWithInbox({ limits })
+    await world.agentmail.inboxes.create({ username: 'bob' })
+    const id = await send(world, 'mail')
+    const { cursor } = await drain(world, { labels: 'go,ready' })
+    const other = 'eventBatchMax' in limits ? INBOX : 'bob@mail.localhost'
+    for (let number = 0; number < 2; number++) await world.smtp.send({ to: other, subject: 'x', text: 'x' })
+    await label(world, id, { add_labels: ['go', 'ready'] })
+    expect((await drain(world, { labels: 'go,ready', after: cursor })).subjects).toEqual(['mail'])
+  },
+)
+
 test('sender, recipient and subject narrow it as in the list, and a mail that does not fit lets the caller wait on', async () => {
   await using world = await startWithInbox()
   const query = { from: 'shop.test', subject: 'code', to: 'ada@', wait_seconds: 20 }

@@ -74,7 +74,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
       const page = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
       const [row] = await table.listByIds(store.db, page.ids)
       const message = row && (await fittedAtPlace(row)) ? await show(row) : undefined
-      place = { ...place, listing: page.last ?? (row && { key: row.timestamp, id: row.id }) }
+      place = { ...place, listing: page.last }
       if (message) return message
       await setImmediate() // others' turn
     }

@@ -18,9 +18,6 @@ export interface WaitPlace {
 /** No event's cursor has a dot. */
 const MARK = 'w.'
 
-/** Longer texts are not decoded at all. */
-const CHARS_MAX = 500
-
 export function formatPlace({ cursor, listing, since }: WaitPlace): string {
   if (listing === undefined && since === undefined) return cursor
   const at = listing === undefined || listing === 'start' ? listing : [listing.key, listing.id]
@@ -34,8 +31,7 @@ export function formatPlace({ cursor, listing, since }: WaitPlace): string {
  */
 export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
   if (!text.startsWith(MARK)) return { cursor: text }
-  const fields =
-    text.length > CHARS_MAX ? undefined : readJson(Buffer.from(text.slice(MARK.length), 'base64url').toString())
+  const fields = readJson(Buffer.from(text.slice(MARK.length), 'base64url').toString())
   if (Array.isArray(fields) && fields.length === 3) {
     const [cursor, since, at] = fields as unknown[]
     const listing = readListing(at)
