@@ -68,7 +68,6 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   const heartbeat = setInterval(() => {
     if (response.writableLength === 0) writer.send(':\n\n') // who has something to read needs no sign of life
   }, limits.streamHeartbeatMs)
-  response.once('close', () => clearInterval(heartbeat))
 
   const telling = tell()
   return () => telling
