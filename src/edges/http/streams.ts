@@ -6,7 +6,7 @@ import type { Limits } from '../../limits.ts'
 export interface Streams {
   /** @param finish resolves, once the feed has ended, when what it gave before has left this process */
   add(reply: FastifyReply, finish: () => Promise<void>): void
-  /** After the feed has ended: resolves when all are gone. */
+  /** After the feed has ended: resolves when what it gave is written, or soon. Then their connections can be closed. */
   closeAll(): Promise<void>
 }
 
@@ -29,7 +29,6 @@ export function createStreams({ limits, release }: StreamsNeeds): Streams {
     async closeAll() {
       const told = Promise.all([...open.values()].map((finish) => finish()))
       await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
-      for (const response of open.keys()) response.destroy()
     },
   }
 }
