@@ -146,5 +146,7 @@ function residentBytes(pid: number): number {
 
 function print(name: string, { memory, first, middle, last }: Measured): void {
   const times = [first, middle, last].map((ms) => `${ms.toFixed(1)} ms`)
-  console.log(`${name}: ${(memory / 1_024).toFixed(1)} KiB each; first ${times[0]}, middle ${times[1]}, last ${times[2]}`)
+  console.log(
+    `${name}: ${(memory / 1_024).toFixed(1)} KiB each; first ${times[0]}, middle ${times[1]}, last ${times[2]}`,
+  )
 }

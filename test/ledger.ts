@@ -10,8 +10,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
 import { expect } from 'vitest'
+import { endOfLog, Reader } from './readers.ts'
 import type { Receiver } from './receiver.ts'
-import { type Frame, openSocket, type TestSocket } from './socket-client.ts'
+import { type Frame, openSocket } from './socket-client.ts'
 
 const TYPES = ['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced']
 const LARGE = 'x'.repeat(76) // repeated to pass inlineBytesMax, so that blobs are cut as well
@@ -19,8 +20,6 @@ const LARGE = 'x'.repeat(76) // repeated to pass inlineBytesMax, so that blobs a
 const REPEAT_MS = 50
 /** The filter of sent mail. */
 const SENT = '&labels=sent'
-/** Code of a socket that ended without a word: its server was killed, and `listen` is called when there is another. */
-const DIED = 1006
 
 /** A server as its clients see it. */
 export interface Place {
@@ -31,6 +30,8 @@ export interface Place {
 interface Load {
   readonly senders: number
   readonly callers: number
+  /** Who add and remove labels of mails. */
+  readonly labellers?: number
   /** end: what failed is left for `repeatUnacknowledged`; repeat: until it is acknowledged. */
   readonly onFailure: 'end' | 'repeat'
 }
@@ -50,8 +51,8 @@ export class Ledger {
   readonly mails = new Set<string>()
   /** message_ids of sends that were answered 200. */
   readonly sends = new Set<string>()
-  /** Events, as the subscriber that comes back with its cursor has heard them. */
-  readonly heard: Frame[] = []
+  /** Labels that were put on a mail, as was answered with 200. */
+  readonly labels = new Set<string>()
   /** Temporary failures, by what they were answered to. */
   readonly refused = { mails: 0, sends: 0 }
   /** What got no answer, since the connection broke. */
@@ -60,8 +61,6 @@ export class Ledger {
   refusalMaxMs = 0
   /** Answers that a client must not be given: they end its tries. */
   readonly wrongAnswers: string[] = []
-  /** Codes with which the server closed the subscriber's socket. */
-  readonly closes: number[] = []
 
   readonly #needs: LedgerNeeds
   /** By Message-ID, what was not acknowledged yet: its text, so that the repetition is the same in every byte. */
@@ -71,58 +70,41 @@ export class Ledger {
   /** Message-IDs and keys of which all that was ever said is that they failed. */
   readonly #saidToFail = { mails: new Set<string>(), sends: new Set<string>() }
   readonly #wakes = new Set<() => void>()
-  #socket: TestSocket | undefined
-  #cursor: string | undefined
+  #reader: Reader | undefined
   #isOver = false
 
   constructor(needs: LedgerNeeds) {
     this.#needs = needs
   }
 
-  /** Makes the inboxes, and hears a first event, so that there is a cursor to come back with. */
+  /** Events, as a subscriber that comes back with its cursor has heard them. */
+  get heard(): readonly Frame[] {
+    return this.#reader!.heard
+  }
+
+  /** Codes with which the server closed the subscriber's socket. */
+  get closes(): readonly number[] {
+    return this.#reader!.closes
+  }
+
+  /** Makes the inboxes and the webhook, and begins to listen. */
   async open(): Promise<void> {
     for (const username of ['in', 'out', 'local']) {
       await this.#api('POST', '/inboxes', { username, client_id: username })
     }
     const { receiver } = this.#needs
     if (receiver) await this.#api('POST', '/webhooks', { url: receiver.url, event_types: TYPES })
-    await this.listen()
-    await this.#deliver('<first@example.test>')
-    await this.until(() => this.#cursor !== undefined)
+    const { place, key } = this.#needs
+    const after = await endOfLog(place(), key)
+    this.#reader = new Reader('socket', { place, key, after, types: TYPES, onHeard: () => this.#wake() })
   }
 
-  /** Subscribes where it was cut off. */
-  async listen(): Promise<void> {
-    const socket = await openSocket(`${this.#needs.place().url.replace('http', 'ws')}/v0`, this.#needs.key)
-    this.#socket = socket
-    socket.send({
-      type: 'subscribe',
-      event_types: TYPES,
-      ...(this.#cursor !== undefined && { after: this.#cursor }),
-    })
-    await socket.nextFrame((frame) => frame.type === 'subscribed')
-    void (async () => {
-      for (;;) {
-        const event = await socket.next()
-        this.heard.push(event)
-        this.#cursor = event.cursor
-        this.#wake()
-      }
-    })().catch(() => undefined) // ends with its socket
-    void socket.closed.then(({ code }) => {
-      if (code === DIED) return
-      this.closes.push(code)
-      void this.#comeBack()
-    })
-  }
-
-  /** Resolves when the subscriber's socket is closed. */
-  async cutOff(): Promise<void> {
-    await this.#socket!.closed
+  async close(): Promise<void> {
+    await this.#reader?.stop()
   }
 
   /** Resolves when every client has ended: with its first failure, or after `end`. */
-  async load({ senders, callers, onFailure }: Load): Promise<void> {
+  async load({ senders, callers, labellers = 0, onFailure }: Load): Promise<void> {
     this.#isOver = false
     const work = async (act: () => Promise<void>) => {
       while (!this.#isOver) {
@@ -153,6 +135,15 @@ export class Ledger {
         work(() => {
           const key = randomUUID()
           return persistent(() => this.#send(key))
+        }),
+      ),
+      ...Array.from({ length: labellers }, () =>
+        work(async () => {
+          const label = `l-${randomUUID()}`
+          const id = await this.#anyMail()
+          await persistent(() => this.#label(id, { add_labels: [label] }))
+          this.labels.add(label)
+          await persistent(() => this.#label(id, { remove_labels: [label] }))
         }),
       ),
     ])
@@ -255,16 +246,6 @@ export class Ledger {
     )
   }
 
-  async #comeBack(): Promise<void> {
-    for (;;) {
-      try {
-        return await this.listen()
-      } catch {
-        await delay(REPEAT_MS) // the server says that it cannot, or is gone
-      }
-    }
-  }
-
   async #deliver(id: string): Promise<void> {
     const isFirstTry = !this.#openMails.has(id)
     const text = this.#openMails.get(id) ?? this.#textFor(id)
@@ -340,6 +321,23 @@ export class Ledger {
     }
   }
 
+  /** One that was acknowledged. */
+  async #anyMail(): Promise<string> {
+    await this.until(() => this.mails.size > 0 || this.#isOver)
+    const ids = [...this.mails]
+    const id = ids[Math.floor(this.#needs.random() * ids.length)]
+    if (id === undefined) throw new Error('no mail came in')
+    return id
+  }
+
+  async #label(id: string, change: object): Promise<void> {
+    const path = `/inboxes/in@mail.localhost/messages/${encodeURIComponent(id)}`
+    const { status, body } = await this.#api('PATCH', path, change)
+    if (status === 200) return
+    if (status !== 503) this.wrongAnswers.push(`label of ${id}: ${status} ${JSON.stringify(body)}`)
+    throw new Error(`a label was answered ${status}`)
+  }
+
   #textFor(id: string): string {
     return this.#needs.random() < 0.05 ? `${LARGE}\n`.repeat(5_000) : `mail ${id}`
   }
@@ -368,7 +366,7 @@ export class Ledger {
     const log = await openSocket(`${this.#needs.place().url.replace('http', 'ws')}/v0`, this.#needs.key)
     log.send({ type: 'subscribe', event_types: TYPES, after: 'earliest' })
     const events: Frame[] = []
-    while (events.at(-1)?.cursor !== this.#cursor) events.push(await log.next())
+    while (events.at(-1)?.cursor !== this.#reader!.cursor) events.push(await log.next())
     log.close()
     return events
   }

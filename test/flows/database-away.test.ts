@@ -114,5 +114,11 @@ async function startAway() {
   })
   const ledger = new Ledger({ key: world.rootKey, place: () => world, random: Math.random })
   await ledger.open()
-  return { world, ledger, database, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
+  return {
+    ...{ world, ledger, database },
+    async [Symbol.asyncDispose]() {
+      await ledger.close()
+      await world[Symbol.asyncDispose]()
+    },
+  }
 }

@@ -10,13 +10,14 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../database.ts'
+import { dice } from '../dice.ts'
 import { Ledger } from '../ledger.ts'
 import { startPostgresServer } from '../postgres-server.ts'
 import { startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? (databaseName() === 'sqlite' ? 10 : 4))
+const CUTS = Number(process.env.KILL_CUTS ?? (databaseName() === 'sqlite' ? 6 : 3))
 /** Fewer, since a database takes longer to come back. */
 const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? 3)
 const KEY = 'am_test_key_for_kill_nine'
@@ -113,6 +114,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
   const ledger = new Ledger({ key: KEY, place: () => server!, random, receiver })
   const recoveriesMs: number[] = []
   onTestFinished(async () => {
+    await ledger.close()
     await receiver[Symbol.asyncDispose]()
     server?.signal('SIGKILL')
     await server?.exited
@@ -127,7 +129,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     async start() {
       const isFirst = server === undefined
       server = await startServer(env, limits)
-      await (isFirst ? ledger.open() : ledger.listen())
+      if (isFirst) await ledger.open()
     },
 
     load: () => ledger.load({ senders: 4, callers: 2, onFailure: 'end' }),
@@ -141,7 +143,6 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     async killServer() {
       server!.signal('SIGKILL')
       await server!.exited
-      await ledger.cutOff()
     },
 
     /** After the database has come back. */
@@ -166,16 +167,5 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
       }
       await ledger.expectOneStory()
     },
-  }
-}
-
-/** mulberry32: the same seed cuts at the same delays. */
-function dice(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }

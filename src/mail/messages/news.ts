@@ -59,7 +59,8 @@ export function createNews({ store, limits }: NewsNeeds): News {
     if (!message) return {}
     const { organizationId, podId, inboxId, inboxAddress } = message
     return {
-      message: { ...message, labels: event.payload.labels },
+      // As it was when it happened: whoever hears of it later is told the same.
+      message: { ...message, labels: event.payload.labels, updatedAt: event.at },
       thread: { ...event.payload.thread, organizationId, podId, inboxId, inboxAddress },
     }
   }

@@ -1,0 +1,206 @@
+/**
+ * kill -9 at random instants, under a load of mails, sends and label changes, and what those hear who listen meanwhile: on
+ * WebSockets and streams that come back with their cursors, some of which hang up by themselves, and on webhooks. On
+ * PostgreSQL there are two servers, of which one is killed, and whoever comes back comes to either.
+ *
+ * Each must have heard the log: nothing lost; on sockets and streams nothing twice; on webhooks a repetition has the same id
+ * and bytes; everywhere in order, on a webhook that asked for it by inbox.
+ *
+ * KILL_CUTS sets the number of cuts (few by default, many by hand), KILL_SEED the dice.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { createTestDatabase, databaseName, readRows } from '../database.ts'
+import { dice } from '../dice.ts'
+import { Ledger } from '../ledger.ts'
+import { endOfLog, Reader } from '../readers.ts'
+import { type Call, ok, type Receiver, startReceiver } from '../receiver.ts'
+import { type ServerProcess, startServer } from '../server-process.ts'
+
+const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
+const CUTS = Number(process.env.KILL_CUTS ?? 20)
+const SERVERS = databaseName() === 'sqlite' ? 1 : 2
+const KEY = 'am_test_key_for_subscribers'
+const LEASE_MS = 3_000
+const TYPES = [
+  ...['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced'],
+  ...['label.added', 'label.removed'],
+]
+/** Of the events whose first request a webhook's receiver refuses; it is repeated after five seconds. */
+const REFUSED_SHARE = 0.002
+
+const load = { senders: 2, callers: 1, labellers: 2, onFailure: 'repeat' } as const
+
+test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log, in order`, {
+  timeout: 120_000 + CUTS * 10_000,
+}, async () => {
+  console.log(`KILL_SEED=${SEED}`)
+  const random = dice(SEED)
+  await using servers = await startServers(random)
+  await using ordered = await startReceiver()
+  await using unordered = await startReceiver()
+  for (const receiver of [ordered, unordered]) refuseSome(receiver, random)
+  const ledger = new Ledger({ key: KEY, place: servers.place, random })
+  await ledger.open()
+  onTestFinished(() => ledger.close())
+  const after = await endOfLog(servers.place(), KEY)
+  for (const [receiver, isOrdered] of [
+    [ordered, true],
+    [unordered, false],
+  ] as const) {
+    const response = await fetch(`${servers.place().url}/v0/webhooks`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ url: receiver.url, event_types: TYPES, ordered: isOrdered }),
+    })
+    expect(response.status).toBe(200)
+  }
+  const common = { key: KEY, place: servers.place, after, types: TYPES }
+  const hangsUp = () => random() < 0.02
+  const whole = (['socket', 'stream'] as const).flatMap((over) => [
+    new Reader(over, common),
+    new Reader(over, { ...common, hangsUp }),
+  ])
+  const inboxIds = ['out@mail.localhost']
+  const ofOne = (['socket', 'stream'] as const).map((over) => new Reader(over, { ...common, inboxIds, hangsUp }))
+  const readers = [...whole, ...ofOne]
+  onTestFinished(async () => void (await Promise.all(readers.map((reader) => reader.stop()))))
+
+  const working = ledger.load(load)
+  for (let cut = 0; cut < CUTS; cut += 1) await servers.cut()
+  ledger.end()
+  await working
+  await ledger.settled()
+
+  const log = await loggedAfterOpening(servers)
+  const ids = log.map(({ id }) => id)
+  const idsOfOne = log.filter(({ inbox }) => inbox === 'out@mail.localhost').map(({ id }) => id)
+  await expect
+    .poll(() => readers.map(({ heard }) => heard.length), { timeout: 60_000 })
+    .toEqual([...whole.map(() => ids.length), ...ofOne.map(() => idsOfOne.length)])
+  for (const reader of whole) expect(idsOf(reader)).toEqual(ids)
+  for (const reader of ofOne) expect(idsOf(reader)).toEqual(idsOfOne)
+  const [first] = whole
+  for (const reader of whole) expect(reader.heard).toEqual(first!.heard) // the same words, whoever tells them
+
+  const told = [await toldBy(ordered, ids.length), await toldBy(unordered, ids.length)] as const
+  for (const { bodies } of told) {
+    expect([...bodies.keys()].toSorted()).toEqual(ids.toSorted())
+    expect([...bodies.values()].filter((each) => each.size > 1)).toEqual([])
+  }
+  for (const inbox of new Set(log.map((event) => event.inbox))) {
+    const inOrder = log.filter((event) => event.inbox === inbox).map(({ id }) => id)
+    const calls = told[0].calls.filter(({ id }) => inOrder.includes(id)).map(({ id }) => id)
+    // A repetition follows what it repeats: the next event waits until the one before was taken.
+    expect(calls.filter((id, index) => id !== calls[index - 1])).toEqual(inOrder)
+  }
+  await ledger.expectOneStory()
+  const added = first!.heard.filter(({ event_type }) => event_type === 'label.added').map(({ label }) => label.label)
+  const own = added.filter((label) => label.startsWith('l-'))
+  expect(new Set(own).size).toBe(own.length)
+  expect(own).toEqual(expect.arrayContaining([...ledger.labels]))
+  const repeated = told.map(({ calls, bodies }) => calls.length - bodies.size)
+  console.log(
+    `${CUTS} cuts, ${ids.length} events, ${readers.reduce((sum, { tries }) => sum + tries, 0)} connections of ` +
+      `${readers.length} subscribers; ${repeated[0]} and ${repeated[1]} webhook requests were repeated; ${ledger.figures}`,
+  )
+})
+
+function idsOf({ heard }: Reader): string[] {
+  return heard.map(({ event_id }) => event_id)
+}
+
+/** Refuses the first request of some events. */
+function refuseSome(receiver: Receiver, random: () => number): void {
+  const known = new Set<string>()
+  receiver.answer = (response, call) => {
+    const id = idOf(call)
+    const isRefused = !known.has(id) && random() < REFUSED_SHARE
+    known.add(id)
+    if (isRefused) response.writeHead(500).end()
+    else ok(response, call)
+  }
+}
+
+/** Resolves when it was told of so many events. */
+async function toldBy(receiver: Receiver, count: number) {
+  for (;;) {
+    const bodies = new Map<string, Set<string>>()
+    const calls = receiver.calls.map((call) => ({ id: idOf(call), body: call.body }))
+    for (const { id, body } of calls) bodies.set(id, (bodies.get(id) ?? new Set()).add(body))
+    if (bodies.size >= count) return { calls, bodies }
+    await receiver.count(calls.length + 1)
+  }
+}
+
+function idOf({ headers }: Call): string {
+  return String(headers['webhook-id']).replace('msg_', 'evt_')
+}
+
+type Servers = Awaited<ReturnType<typeof startServers>>
+
+/** One or two servers of one service, each a process of its own. */
+async function startServers(random: () => number) {
+  const database = await createTestDatabase('migrated')
+  const dataDirs = await Promise.all(
+    Array.from({ length: SERVERS }, () => mkdtemp(join(tmpdir(), 'martlet-test-subscribers-'))),
+  )
+  const limits = {
+    ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, webhookLeaseMs: LEASE_MS },
+    ...{ webhookTimeoutMs: LEASE_MS / 2, queuePollMs: LEASE_MS / 5, webhookPollMs: LEASE_MS / 5 },
+  }
+  const start = (dataDir: string): Promise<ServerProcess> =>
+    startServer(
+      {
+        MARTLET_DATA_DIR: dataDir,
+        MARTLET_DATABASE_URL: database.url ?? '',
+        MARTLET_BLOBS_URL: new URL(`file://${dataDirs[0]}/blobs`).href,
+        MARTLET_ROOT_KEY: KEY,
+        MARTLET_HTTP_PORT: '0',
+        MARTLET_SMTP_PORT: '0',
+      },
+      limits,
+    )
+  const running: ServerProcess[] = []
+  for (const dataDir of dataDirs) running.push(await start(dataDir))
+
+  return {
+    shared: { databaseUrl: database.url },
+    dataDir: dataDirs[0]!,
+
+    /** One that need not be alive. */
+    place: () => running[Math.floor(random() * running.length)]!,
+
+    /** The instant is what is varied here, and nothing waits for it. */
+    async cut() {
+      await delay(100 + random() * 700)
+      const index = Math.floor(random() * running.length)
+      running[index]!.signal('SIGKILL')
+      await running[index]!.exited
+      running[index] = await start(dataDirs[index]!)
+    },
+
+    async [Symbol.asyncDispose]() {
+      for (const server of running) {
+        server.signal('SIGKILL')
+        await server.exited
+      }
+      await database[Symbol.asyncDispose]()
+      for (const dataDir of dataDirs) await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** What the database holds, in order; it starts with the first event that whoever listens could hear. */
+async function loggedAfterOpening(servers: Servers) {
+  const types = TYPES.map((type) => `'${type}'`).join()
+  const rows = await readRows(
+    servers,
+    `select e.event_id, i.address from events e join inboxes i on i.id = e.inbox_id
+     where e.type in (${types}) order by e.seq`,
+  )
+  return rows.map(([id, inbox]) => ({ id: `evt_${id}`, inbox: inbox as string }))
+}

@@ -1,0 +1,122 @@
+/**
+ * Subscribers that come back by themselves with the cursor of the last event that they were told, as careful clients do,
+ * and write down what they hear. What they have heard in the end must be the log: `heard` has every repetition and gap.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { openEventSource } from './event-source.ts'
+import { type Frame, openSocket } from './socket-client.ts'
+
+/** How long one waits before it comes back. */
+const RETURN_MS = 50
+/** Code of a socket that ended without a word: its server was killed. */
+const DIED = 1006
+
+export interface ReaderNeeds {
+  /** Where the next connection goes. */
+  readonly place: () => { readonly url: string }
+  readonly key: string
+  /** Where it begins. */
+  readonly after: string
+  readonly types: readonly string[]
+  /** Addresses; everything when left out. */
+  readonly inboxIds?: readonly string[]
+  /** Whether it hangs up by itself after an event. */
+  readonly hangsUp?: () => boolean
+  readonly onHeard?: () => void
+}
+
+type Connect = (
+  needs: ReaderNeeds & { readonly signal: AbortSignal; readonly closes: number[] },
+) => AsyncIterable<Frame>
+
+export class Reader {
+  /** Events in the order in which they were told. */
+  readonly heard: Frame[] = []
+  /** Codes with which a server closed its socket. */
+  readonly closes: number[] = []
+  /** Connections that were tried. */
+  tries = 0
+  readonly #needs: ReaderNeeds
+  readonly #connect: Connect
+  readonly #running: Promise<void>
+  #cursor: string
+  #isStopped = false
+  #leave = new AbortController()
+
+  constructor(over: 'socket' | 'stream', needs: ReaderNeeds) {
+    this.#connect = over === 'socket' ? overSocket : overStream
+    this.#needs = needs
+    this.#cursor = needs.after
+    this.#running = this.#run()
+  }
+
+  get cursor(): string {
+    return this.#cursor
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#leave.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      await this.#listen().catch(() => undefined) // the server is away, or says that it cannot
+      if (!this.#isStopped) await delay(RETURN_MS)
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { hangsUp = () => false, onHeard = () => undefined } = this.#needs
+    this.tries += 1
+    this.#leave = new AbortController()
+    const { signal } = this.#leave
+    for await (const event of this.#connect({ ...this.#needs, after: this.#cursor, signal, closes: this.closes })) {
+      this.heard.push(event)
+      this.#cursor = event.cursor
+      onHeard()
+      if (hangsUp()) return // what is on its way by then is not known to it
+    }
+  }
+}
+
+/** The place at which the log ends. */
+export async function endOfLog({ url }: { readonly url: string }, key: string): Promise<string> {
+  const socket = await openSocket(`${url.replace('http', 'ws')}/v0`, key)
+  socket.send({ type: 'subscribe' })
+  const { cursor } = await socket.nextFrame(({ type }) => type === 'subscribed')
+  socket.close()
+  return cursor
+}
+
+const overSocket: Connect = async function* ({ place, key, after, types, inboxIds, signal, closes }) {
+  const socket = await openSocket(`${place().url.replace('http', 'ws')}/v0`, key)
+  signal.addEventListener('abort', () => socket.close())
+  void socket.closed.then(({ code }) => code !== DIED && closes.push(code))
+  try {
+    socket.send({ type: 'subscribe', event_types: types, ...(inboxIds && { inbox_ids: inboxIds }), after })
+    const answer = await socket.nextFrame(({ type }) => type !== 'event')
+    if (answer.type !== 'subscribed') throw new Error(`refused: ${JSON.stringify(answer)}`)
+    for (;;) yield await socket.next()
+  } finally {
+    socket.close()
+  }
+}
+
+const overStream: Connect = async function* ({ place, key, after, types, inboxIds = [], signal }) {
+  const query = new URLSearchParams()
+  for (const type of types) query.append('event_types', type)
+  for (const id of inboxIds) query.append('inbox_ids', id)
+  const source = await openEventSource(`${place().url}/v0/events/stream?${query}`, { key, lastEventId: after })
+  signal.addEventListener('abort', () => source.close())
+  try {
+    if (source.status !== 200) throw new Error(`refused: ${JSON.stringify(source.refusal)}`)
+    for (;;) {
+      const { data, lastEventId } = await source.next('message')
+      yield { ...JSON.parse(data), cursor: lastEventId }
+    }
+  } finally {
+    source.close()
+  }
+}
