@@ -53,6 +53,17 @@ export const limits = {
   },
   searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that search looks at.' },
   previewCharsMax: { default: 200, unit: 'count', sentence: 'Characters of a preview.' },
+  verificationCharsMax: {
+    default: 10_000,
+    unit: 'count',
+    sentence: 'Characters of a body in which one-time codes and verification links are looked for.',
+  },
+  verificationFindingsMax: { default: 3, unit: 'count', sentence: 'Codes of one mail that are shown, and links.' },
+  verificationContextCharsMax: {
+    default: 160,
+    unit: 'count',
+    sentence: 'Characters around a code or link that are shown with it.',
+  },
   parseOnLoopBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',

@@ -106,6 +106,20 @@ export async function backUp({ shared, dataDir }: Stored): Promise<{ restore(): 
   }
 }
 
+/** Changes rows under a world that runs, to what an older version or an accident would have left. */
+export async function changeRows({ shared, dataDir }: Stored, statement: string): Promise<void> {
+  if (shared.databaseUrl !== undefined) {
+    await administrate(shared.databaseUrl, statement)
+    return
+  }
+  const database = new BetterSqlite(join(dataDir, 'martlet.db'))
+  try {
+    database.exec(statement)
+  } finally {
+    database.close()
+  }
+}
+
 /** Where a world keeps its rows. */
 interface Stored {
   readonly shared: { readonly databaseUrl: string | undefined }

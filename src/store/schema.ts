@@ -269,6 +269,8 @@ export interface ContentRow {
   /** Compressed JSON of the parsed bodies and headers (mail/messages/bodies.ts), or null and parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null
+  /** JSON of the codes and links found (mail/messages/bodies.ts); null where nothing has looked for them. */
+  verification: string | null
   created_at: number
 }
 

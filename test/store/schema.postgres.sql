@@ -55,6 +55,7 @@ create table contents (
   created_at bigint not null,
   parsed bytea,
   bytes bytea,
+  verification text collate "C",
   PRIMARY KEY (id)
 );
 CREATE INDEX contents_by_blob ON public.contents USING btree (blob_key) WHERE (blob_key IS NOT NULL);

@@ -47,7 +47,7 @@ CREATE TABLE contents (
   created_at integer not null,
   parsed blob,
   bytes blob
-) strict;
+, verification text) strict;
 
 CREATE INDEX contents_by_blob on contents (blob_key) where blob_key is not null;
 

@@ -34,7 +34,14 @@ test('bytes come back as they were', async () => {
   await using store = await openTestStore()
   const bytes = Buffer.concat([Buffer.from([0, 255, 0, 92, 120]), randomBytes(100_000)])
   const id = await store.transaction(async (tx) => {
-    const row = { id: tx.newId(), size_bytes: bytes.length, sha256: '', blob_key: null, parsed_blob_key: null }
+    const row = {
+      id: tx.newId(),
+      size_bytes: bytes.length,
+      sha256: '',
+      blob_key: null,
+      parsed_blob_key: null,
+      verification: null,
+    }
     await contents.insert(tx, { ...row, bytes, parsed: null, created_at: tx.now }, [])
     return row.id
   })

@@ -14,6 +14,7 @@ import { lookOrWait, type Patience } from '../events/waiting.ts'
 import { createFirstMatch, typesFor } from './first-match.ts'
 import type { Message, MessageFilter } from './message.ts'
 import { criteriaOf, requireFewValues } from './messages.ts'
+import type { VerificationLimits } from './reading.ts'
 import { formatPlace, parsePlace, type WaitPlace } from './wait-place.ts'
 
 export interface Awaiting {
@@ -35,7 +36,8 @@ export interface Awaiting {
 interface AwaitingNeeds {
   readonly store: Store
   readonly feed: Feed
-  readonly limits: Pick<Limits, 'filterValuesMax' | 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'>
+  readonly limits: Pick<Limits, 'filterValuesMax' | 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> &
+    VerificationLimits
 }
 
 export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {

@@ -1,26 +1,47 @@
-/** The kept bodies of messages, read from rows or blobs and unpacked. */
+/** What is kept of messages beside their bytes: bodies, unpacked from rows or blobs, and the codes and links in them. */
+import { setImmediate } from 'node:timers/promises'
+import type { Verification } from '../../formats/verification.ts'
 import type { Db } from '../../store/schema.ts'
 import type { Blobs } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
 import type { StoredMessageRow } from '../../store/tables/messages.ts'
 import type { Message } from './message.ts'
-import { type Bodies, unpack } from './reading.ts'
+import { type Bodies, findVerification, unpack, type VerificationLimits } from './reading.ts'
 import { showMessages } from './showing.ts'
 
 /** Messages with their bodies, in the order of the rows. */
-export async function showWhole(db: Db, blobs: Blobs, rows: readonly StoredMessageRow[]): Promise<Message[]> {
+export async function showWhole(
+  db: Db,
+  blobs: Blobs,
+  rows: readonly StoredMessageRow[],
+  limits: VerificationLimits,
+): Promise<Message[]> {
   const items = await showMessages(db, rows)
-  const bodies = await loadBodies(db, blobs, rows)
-  return items.map((item, index) => ({ ...item, ...bodies.get(rows[index]!.content_id)! }))
+  const kept = await loadKept(db, blobs, rows, limits)
+  return items.map((item, index) => ({ ...item, ...kept.get(rows[index]!.content_id)! }))
 }
 
-async function loadBodies(db: Db, blobs: Blobs, rows: readonly StoredMessageRow[]): Promise<Map<string, Bodies>> {
-  const byContent = new Map<string, Bodies>()
-  for (const row of await contents.getParsed(db, [...new Set(rows.map((each) => each.content_id))])) {
+async function loadKept(
+  db: Db,
+  blobs: Blobs,
+  rows: readonly StoredMessageRow[],
+  limits: VerificationLimits,
+): Promise<Map<string, Bodies & Verification>> {
+  const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
+  const byContent = new Map<string, Bodies & Verification>()
+  for (const row of await contents.getParsed(db, [...subjects.keys()])) {
     const packed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
-    byContent.set(row.id, unpack(packed))
+    const bodies = unpack(packed)
+    byContent.set(row.id, { ...bodies, ...(await verificationOf(row.verification, subjects.get(row.id), bodies)) })
   }
   return byContent
+
+  /** Mails that came before codes were looked for are searched whenever they are shown; others get their turn between. */
+  async function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies) {
+    if (found !== null) return JSON.parse(found) as Verification
+    await setImmediate()
+    return findVerification({ subject, text, html }, limits)
+  }
 }
 
 async function readAll(blobs: Blobs, key: string): Promise<Buffer> {

@@ -146,6 +146,7 @@ export async function insertContent(
     blob_key: spooled.blobKey ?? null,
     parsed: packed.parsed,
     parsed_blob_key: packed.parsedBlobKey,
+    verification: JSON.stringify(reading.verification),
     created_at: tx.now,
   }
   await table.insert(tx, row, attachments)
@@ -156,7 +157,7 @@ export async function insertContent(
 export async function insertOutgoing(tx: Tx, mail: Buffer): Promise<string> {
   const id = tx.newId()
   const { sizeBytes, sha256 } = inMemory(mail)
-  const nothing = { blob_key: null, parsed: null, parsed_blob_key: null }
+  const nothing = { blob_key: null, parsed: null, parsed_blob_key: null, verification: null }
   await table.insert(tx, { id, size_bytes: sizeBytes, sha256, bytes: mail, ...nothing, created_at: tx.now }, [])
   return id
 }

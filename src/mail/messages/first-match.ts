@@ -23,6 +23,7 @@ import { readStretch, type Stretch } from '../events/stretch.ts'
 import { showWhole } from './bodies.ts'
 import { labelsAround, labelsFit, labelTypes, type Moment, momentsOf } from './label-history.ts'
 import type { Message } from './message.ts'
+import type { VerificationLimits } from './reading.ts'
 import { fillPage } from './scanning.ts'
 import type { WaitPlace } from './wait-place.ts'
 
@@ -46,7 +47,7 @@ export function typesFor(actor: Actor): string[] {
 
 interface FirstMatchNeeds {
   readonly store: Store
-  readonly limits: Pick<Limits, 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'>
+  readonly limits: Pick<Limits, 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> & VerificationLimits
   readonly actor: Actor
   readonly criteria: table.MessageCriteria
   readonly start: WaitPlace
@@ -147,7 +148,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
   }
 
   async function show(row: table.StoredMessageRow): Promise<Message | undefined> {
-    const [message] = await showWhole(store.db, store.blobs, [row])
+    const [message] = await showWhole(store.db, store.blobs, [row], limits)
     return message
   }
 }

@@ -1,5 +1,6 @@
 /** Messages as they may be shown, and the calls on them. Times are epoch ms; sizes are bytes. */
 import type { Address } from '../../formats/address.ts'
+import type { Verification } from '../../formats/verification.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 import type { HiddenLabel } from '../access/permissions.ts'
@@ -40,7 +41,7 @@ export interface MessageItem {
 }
 
 /** A message with its bodies. */
-export interface Message extends MessageItem {
+export interface Message extends MessageItem, Verification {
   /** From text/plain parts only. */
   readonly text?: string
   readonly html?: string

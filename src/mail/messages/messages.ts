@@ -13,6 +13,7 @@ import { showWhole } from './bodies.ts'
 import type { Downloads } from './downloads.ts'
 import { requireMessage } from './finding.ts'
 import type { MailFilter, MessageFilter, Messages } from './message.ts'
+import type { VerificationLimits } from './reading.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
 import { showMessages } from './showing.ts'
@@ -21,7 +22,8 @@ interface MessagesNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
-  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'filterValuesMax' | 'listScanRowsMax'>
+  readonly limits: VerificationLimits &
+    Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'filterValuesMax' | 'listScanRowsMax'>
 }
 
 export function createMessages({ store, downloads, removal, limits }: MessagesNeeds): Messages {
@@ -39,7 +41,7 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
     async get(actor, inboxRef, ref) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const row = await requireMessage(store.db, actor, inbox.id, ref)
-      const [message] = await showWhole(store.db, store.blobs, [row])
+      const [message] = await showWhole(store.db, store.blobs, [row], limits)
       return message!
     },
 

@@ -8,6 +8,7 @@ import type { Event } from '../events/event.ts'
 import { isMessageEvent } from '../events/message-events.ts'
 import { showWhole } from './bodies.ts'
 import type { Message } from './message.ts'
+import type { VerificationLimits } from './reading.ts'
 import type { ThreadItem } from './thread.ts'
 
 /** Absent where the message is gone meanwhile. */
@@ -23,7 +24,7 @@ export interface News {
 
 interface NewsNeeds {
   readonly store: Store
-  readonly limits: { readonly newsKeptMax: number }
+  readonly limits: VerificationLimits & { readonly newsKeptMax: number }
 }
 
 export function createNews({ store, limits }: NewsNeeds): News {
@@ -55,7 +56,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
       return {}
     }
     const rows = event.messageId === undefined ? [] : await table.listByIds(store.db, [event.messageId])
-    const [message] = await showWhole(store.db, store.blobs, rows)
+    const [message] = await showWhole(store.db, store.blobs, rows, limits)
     if (!message) return {}
     const { organizationId, podId, inboxId, inboxAddress } = message
     return {

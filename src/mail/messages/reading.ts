@@ -10,6 +10,7 @@ import { textOfHtml } from '../../formats/html-text.ts'
 import { type ParsedMessage, parseMessage } from '../../formats/mime-parse.ts'
 import { extractReply } from '../../formats/reply-text.ts'
 import { preview } from '../../formats/text-preview.ts'
+import { extractVerification, type MailContent, type Verification } from '../../formats/verification.ts'
 import type { Limits } from '../../limits.ts'
 
 /** The fields and places that become rows. */
@@ -19,6 +20,8 @@ export interface Reading extends Omit<ParsedMessage, 'headers' | 'text' | 'html'
   readonly fingerprint: string
   /** What search looks at. */
   readonly searchText: string
+  /** The codes and links by which its reader proves something. */
+  readonly verification: Verification
   /** Compressed `Bodies`. */
   readonly packed: Uint8Array
 }
@@ -32,15 +35,22 @@ export interface Bodies {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-export type ReadingLimits = Pick<
+/** What `findVerification` heeds. */
+export type VerificationLimits = Pick<
   Limits,
-  | 'mimeDepthMax'
-  | 'mimePartsMax'
-  | 'mimeHeaderBytesMax'
-  | 'replyTextCharsMax'
-  | 'previewCharsMax'
-  | 'searchTextCharsMax'
+  'verificationCharsMax' | 'verificationFindingsMax' | 'verificationContextCharsMax'
 >
+
+export type ReadingLimits = VerificationLimits &
+  Pick<
+    Limits,
+    | 'mimeDepthMax'
+    | 'mimePartsMax'
+    | 'mimeHeaderBytesMax'
+    | 'replyTextCharsMax'
+    | 'previewCharsMax'
+    | 'searchTextCharsMax'
+  >
 
 export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
   const { headers, text, html, ...fields } = parseMessage(raw, {
@@ -65,8 +75,18 @@ export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
     ...(shown !== undefined && { preview: shown }),
     fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
     searchText: searchText(text, html, limits.searchTextCharsMax),
+    verification: findVerification({ subject: fields.subject, text, html }, limits),
     packed: pack(bodies),
   }
+}
+
+/** Of a mail on its way in or out; and of one that was stored before anything looked for them, whenever it is shown. */
+export function findVerification(content: MailContent, limits: VerificationLimits): Verification {
+  return extractVerification(content, {
+    charsMax: limits.verificationCharsMax,
+    findingsMax: limits.verificationFindingsMax,
+    contextCharsMax: limits.verificationContextCharsMax,
+  })
 }
 
 function searchText(text: string | undefined, html: string | undefined, charsMax: number): string {

@@ -18,6 +18,7 @@ import type { Downloads } from './downloads.ts'
 import type { LabelLimits } from './label-rules.ts'
 import { changeOne, requireUserChange } from './labels.ts'
 import { inOrder, pageBounds, requireFewValues } from './messages.ts'
+import type { VerificationLimits } from './reading.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
 import { showThreads, type ThreadShowLimits } from './showing.ts'
@@ -29,6 +30,7 @@ interface ThreadsNeeds {
   readonly removal: Removal
   readonly limits: LabelLimits &
     ThreadShowLimits &
+    VerificationLimits &
     Pick<
       Limits,
       | 'pageDefault'
@@ -74,7 +76,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const newest = found.slice(0, window.limit)
       const last = found.length > window.limit ? newest.at(-1) : undefined
       const visible = newest.filter((message) => !isForbidden(actor, message))
-      const messages = await showWhole(store.db, store.blobs, visible.toReversed())
+      const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
       const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
       return {
         thread: thread!,

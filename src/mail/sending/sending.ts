@@ -13,6 +13,7 @@ import type { Actor } from '../access/actor.ts'
 import { showWhole } from '../messages/bodies.ts'
 import { requireMessage } from '../messages/finding.ts'
 import type { Message } from '../messages/message.ts'
+import type { VerificationLimits } from '../messages/reading.ts'
 import { type DraftLimits, requireDraft } from './draft.ts'
 import type { Idempotency } from './idempotency.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending } from './outgoing.ts'
@@ -24,7 +25,7 @@ interface SendingNeeds {
   readonly idempotency: Idempotency
   /** Attachments of a message, decoded. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
-  readonly limits: DraftLimits
+  readonly limits: DraftLimits & VerificationLimits
 }
 
 export function createSending({ store, submit, idempotency, attachmentsOf, limits }: SendingNeeds): Sending {
@@ -85,7 +86,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
   }
 
   async function show(row: StoredMessageRow): Promise<Message> {
-    const [message] = await showWhole(store.db, store.blobs, [row])
+    const [message] = await showWhole(store.db, store.blobs, [row], limits)
     return message!
   }
 }

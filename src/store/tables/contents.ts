@@ -28,9 +28,13 @@ export async function getBytes(db: Db, id: string): Promise<Uint8Array | undefin
 export async function getParsed(
   db: Db,
   ids: readonly string[],
-): Promise<Pick<ContentRow, 'id' | 'parsed' | 'parsed_blob_key'>[]> {
+): Promise<Pick<ContentRow, 'id' | 'parsed' | 'parsed_blob_key' | 'verification'>[]> {
   if (ids.length === 0) return []
-  return db.selectFrom('contents').select(['id', 'parsed', 'parsed_blob_key']).where('id', 'in', ids).execute()
+  return db
+    .selectFrom('contents')
+    .select(['id', 'parsed', 'parsed_blob_key', 'verification'])
+    .where('id', 'in', ids)
+    .execute()
 }
 
 export async function listAttachments(db: Db, contentIds: readonly string[]): Promise<AttachmentRow[]> {

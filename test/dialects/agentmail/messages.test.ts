@@ -36,7 +36,8 @@ test('a received mail is listed without its bodies and got with them', async () 
   const { messages: items } = await messages.list(inbox)
   expect(items).toHaveLength(1)
   expect(items[0]).toMatchObject({ messageId: '<one@example.test>', subject: 'grüße', labels: ['received', 'unread'] })
-  for (const body of ['text', 'html', 'extractedText', 'headers']) expect(items[0]).not.toHaveProperty(body)
+  for (const body of ['text', 'html', 'extractedText', 'headers', 'codes', 'links'])
+    expect(items[0]).not.toHaveProperty(body)
 
   const message = await messages.get(inbox, '<one@example.test>')
   expect(message).toMatchObject({

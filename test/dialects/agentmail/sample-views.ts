@@ -42,6 +42,8 @@ export const message: Message = {
   html: '<p>grüße</p>',
   extractedText: 'grüße',
   extractedHtml: '<p>grüße</p>',
+  codes: [{ code: '940627', context: 'Your code is 940627', confidence: 0.97 }],
+  links: [{ url: 'https://a.test/verify?token=x1', context: 'Verify', confidence: 0.9 }],
   headers: [
     ['Received', 'from a'],
     ['Subject', 'hello'],

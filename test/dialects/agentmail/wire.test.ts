@@ -57,6 +57,8 @@ test('a message has every member of the contract, and unset ones are left out', 
     in_reply_to: '<before@example.test>',
     references: ['<first@example.test>', '<before@example.test>'],
     headers: { Received: 'from a\nfrom b', Subject: 'hello' },
+    codes: [{ code: '940627', context: 'Your code is 940627', confidence: 0.97 }],
+    links: [{ url: 'https://a.test/verify?token=x1', context: 'Verify', confidence: 0.9 }],
     authentication: { result: 'not checked' },
     size: 4321,
     updated_at: '2026-11-21T10:30:00.008Z',
@@ -190,7 +192,7 @@ describe('events', () => {
     const rendered = json(renderEvent(view.receivedEvent(), {}))
     expect(parse(sdk.MessageReceivedEvent, rendered)).toMatchObject({ ok: true })
     expect(rendered).toMatchObject({
-      message: { message_id: '<a/b+c@example.test>', deleted: true },
+      message: { message_id: '<a/b+c@example.test>', deleted: true, codes: [], links: [] },
       thread: { subject: 'hello' },
     })
   })
@@ -208,6 +210,7 @@ describe('a frame over the limit', () => {
     for (const body of ['text', 'html', 'extracted_text', 'extracted_html'])
       expect(parsed.message).not.toHaveProperty(body)
     expect(parsed.message.headers).toEqual({ Received: 'from a\nfrom b', Subject: 'hello' })
+    expect(parsed.message).toMatchObject({ codes: [{ code: '940627' }], links: [{ context: 'Verify' }] })
     expect(parse(sdk.MessageReceivedEvent, parsed)).toMatchObject({ ok: true })
   })
 

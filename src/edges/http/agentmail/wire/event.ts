@@ -87,6 +87,8 @@ function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayloa
     timestamp: when,
     from: '',
     to: [],
+    codes: [],
+    links: [],
     size: 0,
     updated_at: when,
     created_at: when,

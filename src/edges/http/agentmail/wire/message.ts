@@ -30,6 +30,11 @@ const itemMembers = {
 
 export const MessageItem = Type.Object(itemMembers)
 
+const findingMembers = {
+  context: Type.String({ description: 'The words around it.' }),
+  confidence: Type.Number({ description: '0.5 to 1; what is less likely right than wrong is not listed.' }),
+}
+
 export const Message = Type.Object({
   ...itemMembers,
   reply_to: Type.Optional(addresses),
@@ -38,6 +43,13 @@ export const Message = Type.Object({
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
+  /** Ours: what the mail asks its reader to type or open. */
+  codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
+    description: 'Ours: one-time codes in the mail, the best first.',
+  }),
+  links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
+    description: 'Ours: links in the mail that verify, sign in or confirm, the best first.',
+  }),
   /** Ours: what the checks of the sender found. */
   authentication: mapOf(Type.Unknown()),
   verified_domain: Type.Optional(
@@ -76,6 +88,8 @@ export function message(view: MessageView): Wire<typeof Message> {
     extracted_text: view.extractedText,
     extracted_html: view.extractedHtml,
     headers: headerMap(view.headers),
+    codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
+    links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
     authentication: view.authentication,
     verified_domain: view.verifiedDomain,
   }

@@ -1,0 +1,43 @@
+/** Whether an address carries something that others do not know, or is the same page for everybody. */
+
+const TOKEN_NAMES =
+  /^(?:.*(?:token|code|key|secret|hash|sig|signature|otp|nonce|ticket|hmac|jwt|auth|confirm|verif|invit|magic|nyckel|chave|clave|klucz|klic|schluessel|anahtar)|t|tk|k|c|h|s|x|sid|inv|tok|vt|ml|mt|kod|cle|u?id|uid|rid|hs)$/i
+const PLAIN_NAMES =
+  /^(?:utm_.*|lang|locale|hl|ref|source|src|campaign|medium|e|email|mail|redirect|next|continue|return|returnurl|page|p|q|v|version|from|lc|gclid|fbclid)$/i
+
+/** How much an address looks as if it carried something that others do not know: 0 for the same page for everybody, up to 2. */
+export function tokenOf(url: string): number {
+  const [address = '', fragment = ''] = url.split('#', 2)
+  const [path = '', query = ''] = address.replace(/^[a-z][a-z0-9+.-]{1,20}:\/\/[^/?#]*/i, '').split('?', 2)
+  let best = 0
+  for (const pair of `${query}&${fragment.replace(/^[^?]*\?/, '')}`.split(/[&;]/).slice(0, 50)) {
+    const equals = pair.indexOf('=')
+    const name = equals === -1 ? '' : pair.slice(0, equals)
+    const value = pair.slice(equals + 1)
+    if (value.length < 3 || PLAIN_NAMES.test(name.slice(0, 40))) continue
+    if (TOKEN_NAMES.test(name.slice(0, 40)) && !/^[a-z]{1,8}$/.test(value))
+      best = Math.max(best, isRandom(value) ? 2 : 1.2)
+    else if (isRandom(value)) best = Math.max(best, 1.5)
+  }
+  for (const segment of path.split('/').slice(0, 50)) if (isRandom(segment)) best = Math.max(best, 1.5)
+  return best
+}
+
+/** Not a word or a name: digits and letters mixed, a long number, capitals inside. */
+function isRandom(value: string): boolean {
+  const text = value.slice(0, 200).replace(/\.[a-z]{2,4}$/, '')
+  if (text.length < 4) return false
+  const digits = text.replace(/[^0-9]/g, '').length
+  const letters = text.replace(/[^A-Za-z]/g, '').length
+  if (
+    digits >= 5 ||
+    (digits >= 1 &&
+      letters >= 2 &&
+      text.length >= 4 &&
+      !/^v?[0-9]$/.test(text) &&
+      !/^[a-z]{4,}-?[0-9]{1,4}$/.test(text))
+  )
+    return true
+  if (/[a-z][A-Z]/.test(text) && /[A-Z]/.test(text.slice(1)) && letters >= 8) return true
+  return text.length >= 20 && !/[-_.]/.test(text)
+}

@@ -1,0 +1,40 @@
+/** Links where another link, a code or a line around them decides: what the mails that were held out first have taught. */
+import { expect, test } from 'vitest'
+import { extractVerification } from './reading-verification.ts'
+
+const urlsOf = (html: string, subject = '') => extractVerification({ subject, html }).links.map(({ url }) => url)
+
+test('a link that carries the code of its mail does what the code does', () => {
+  const link = 'https://tv.example/on?c=8W3-7RD'
+  expect(
+    urlsOf(`<p>Pairing code:</p><p>8W3-7RD</p><p>Or <a href="${link}">this way</a>.</p>`, 'Your television'),
+  ).toEqual([link])
+  expect(
+    urlsOf(`<p>Pairing code:</p><p>8W3-7RD</p><p>Or <a href="https://tv.example/on?c=1">this way</a>.</p>`),
+  ).toEqual([])
+})
+
+test('the twin of a link that refuses is the one that does it', () => {
+  const both = (no: string) =>
+    `<p>An iPad knocked at 21:03.</p><a href="https://a.example/d/4c0/yes?n=331804">Welcome it</a> <a href="https://a.example/d/4c0/${no}?n=331804">Turn away</a>`
+  expect(urlsOf(both('refuse'))).toEqual(['https://a.example/d/4c0/yes?n=331804'])
+  expect(urlsOf(both('later'))).toEqual([])
+  expect(urlsOf(both('refuse'), 'Your appointment')).toEqual([])
+})
+
+test('of more addresses than such mails have, those at the end are not looked at', () => {
+  const confirm = '<p><a href="https://a.example/confirm?token=9f0c1ab27e">Confirm your address</a></p>'
+  const others = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, at) => `<p><a href="https://a.example/p/9f0c${1000 + at}">Part ${at}</a></p>`,
+    ).join('')
+  expect(urlsOf(others(40) + confirm)).toHaveLength(1)
+  expect(urlsOf(others(60) + confirm)).toEqual([])
+})
+
+test('line breaks inside an address are none', () => {
+  expect(urlsOf('<a href="https://a.example/confirm?\ntoken=9f0c1ab27e">Confirm your address</a>')).toEqual([
+    'https://a.example/confirm?token=9f0c1ab27e',
+  ])
+})

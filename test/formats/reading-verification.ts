@@ -1,0 +1,11 @@
+/** What of a mail the server keeps: codes and links found within its limits. */
+import { extractVerification as extract, type MailContent } from '../../src/formats/verification.ts'
+import { limits } from '../../src/limits.ts'
+
+export function extractVerification(content: MailContent) {
+  return extract(content, {
+    charsMax: limits.verificationCharsMax.default,
+    findingsMax: limits.verificationFindingsMax.default,
+    contextCharsMax: limits.verificationContextCharsMax.default,
+  })
+}

@@ -1,0 +1,77 @@
+/**
+ * How many of the codes and links in test/formats/verification-mails are found, and how many are made up. Read its README
+ * before changing anything because of a failure here: what failed in `held-out` is not printed, on purpose.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { extractVerification } from './reading-verification.ts'
+
+interface MailRecord {
+  name: string
+  language: string
+  subject: string
+  text: string | null
+  html: string | null
+  codes: string[]
+  links: string[]
+}
+
+interface Score {
+  expected: number
+  found: number
+  reported: number
+  wrong: number
+}
+
+const FOUND_MIN = 0.99
+const WRONG_MAX = 0.01
+
+const folder = join(import.meta.dirname, 'verification-mails')
+
+describe.each(['tuning', 'held-out'])('%s', (half) => {
+  const mails = readdirSync(join(folder, half)).flatMap(
+    (name) => JSON.parse(readFileSync(join(folder, half, name), 'utf8')) as MailRecord[],
+  )
+  const readings = mails.map((mail) => ({ mail, ...extractVerification(contentOf(mail)) }))
+
+  test.each(['codes', 'links'] as const)('%s', (kind) => {
+    const total: Score = { expected: 0, found: 0, reported: 0, wrong: 0 }
+    const byLanguage = new Map<string, Score>()
+    const failures: string[] = []
+    for (const { mail, codes, links } of readings) {
+      const reported = kind === 'codes' ? codes.map(({ code }) => code) : links.map(({ url }) => url)
+      const missed = mail[kind].filter((value) => !reported.includes(value))
+      const wrong = reported.filter((value) => !mail[kind].includes(value))
+      const ofLanguage = byLanguage.get(mail.language) ?? { expected: 0, found: 0, reported: 0, wrong: 0 }
+      byLanguage.set(mail.language, ofLanguage)
+      for (const score of [total, ofLanguage]) {
+        score.expected += mail[kind].length
+        score.found += mail[kind].length - missed.length
+        score.reported += reported.length
+        score.wrong += wrong.length
+      }
+      failures.push(
+        ...missed.map((value) => `${mail.name} missed ${value}`),
+        ...wrong.map((value) => `${mail.name} wrong ${value}`),
+      )
+    }
+    console.info(`${half}, ${kind}: ${show(total)}\n${[...byLanguage].sort().map(showLanguage).join(' · ')}`)
+    const details = half === 'held-out' ? 'the held-out half' : failures.join('\n')
+    expect(total.expected, 'mails were read').toBeGreaterThan(25)
+    expect(total.found / total.expected, details).toBeGreaterThanOrEqual(FOUND_MIN)
+    expect(total.wrong / total.reported, details).toBeLessThanOrEqual(WRONG_MAX)
+  })
+})
+
+function show({ expected, found, reported, wrong }: Score): string {
+  return `${found} of ${expected} found, ${wrong} of ${reported} reported are wrong`
+}
+
+function showLanguage([language, { expected, found, wrong }]: [string, Score]): string {
+  return `${language} ${found}/${expected}${wrong > 0 ? `, ${wrong} wrong` : ''}`
+}
+
+function contentOf({ subject, text, html }: MailRecord) {
+  return { subject, text: text ?? undefined, html: html ?? undefined }
+}
