@@ -71,6 +71,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
 
   const working = ledger.load(load)
   for (let cut = 0; cut < CUTS; cut += 1) await servers.cut()
+  await servers.up()
   ledger.end()
   await working
   await ledger.settled()
@@ -166,6 +167,8 @@ async function startServers(random: () => number) {
     )
   const running: ServerProcess[] = []
   for (const dataDir of dataDirs) running.push(await start(dataDir))
+  /** By server; the one that was killed comes back while the others work and may be killed. */
+  const starts: Promise<void>[] = dataDirs.map(() => Promise.resolve())
 
   return {
     shared: { databaseUrl: database.url },
@@ -178,12 +181,22 @@ async function startServers(random: () => number) {
     async cut() {
       await delay(100 + random() * 700)
       const index = Math.floor(random() * running.length)
+      await starts[index]
       running[index]!.signal('SIGKILL')
       await running[index]!.exited
-      running[index] = await start(dataDirs[index]!)
+      starts[index] = start(dataDirs[index]!).then((server) => {
+        running[index] = server
+      })
+      if (running.length === 1) await starts[index]
+    },
+
+    /** Resolves when all of them are up. */
+    async up() {
+      await Promise.all(starts)
     },
 
     async [Symbol.asyncDispose]() {
+      await Promise.allSettled(starts)
       for (const server of running) {
         server.signal('SIGKILL')
         await server.exited

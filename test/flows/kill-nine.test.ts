@@ -17,9 +17,9 @@ import { startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? (databaseName() === 'sqlite' ? 6 : 3))
+const CUTS = Number(process.env.KILL_CUTS ?? (databaseName() === 'sqlite' ? 6 : 2))
 /** Fewer, since a database takes longer to come back. */
-const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? 3)
+const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? 2)
 const KEY = 'am_test_key_for_kill_nine'
 const LEASE_MS = 3_000
 
