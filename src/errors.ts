@@ -74,8 +74,8 @@ export const errors = {
   }),
   cursor_expired: define({
     kind: 'invalid',
-    message: () => 'The cursor reaches back further than the event log',
-    fix: 'Read the lists you need once, then subscribe again without a cursor.',
+    message: () => 'The event log no longer has the place of this cursor: it is too old, or the database was set back',
+    fix: 'Read the lists you need once, then go on with after=latest, or with after=earliest for all that is kept.',
   }),
 
   // Who is asking

@@ -194,6 +194,11 @@ export const limits = {
     unit: 'count',
     sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
   },
+  newsKeptMs: {
+    default: 1 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'How long they are kept: a message that is deleted meanwhile is still told.',
+  },
   eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
   labelEventRetentionMs: {
     default: 90 * DAY,

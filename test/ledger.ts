@@ -42,6 +42,8 @@ interface LedgerNeeds {
   readonly place: () => Place
   /** 0 to 1. */
   readonly random: () => number
+  /** Of mails that are large enough to be a blob; a twentieth when left out. */
+  readonly largeShare?: number
   /** Is told by webhook. */
   readonly receiver?: Receiver
 }
@@ -339,7 +341,7 @@ export class Ledger {
   }
 
   #textFor(id: string): string {
-    return this.#needs.random() < 0.05 ? `${LARGE}\n`.repeat(5_000) : `mail ${id}`
+    return this.#needs.random() < (this.#needs.largeShare ?? 0.05) ? `${LARGE}\n`.repeat(5_000) : `mail ${id}`
   }
 
   #noteRefusal(what: 'mails' | 'sends', startedAt: number): void {

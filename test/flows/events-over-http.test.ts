@@ -263,3 +263,14 @@ async function rawPage(world: { url: string; rootKey: string }, query: string) {
   expect(count).toBe(texts.length)
   return { status: response.status, body: { texts, cursor } }
 }
+
+test('a message that was deleted is no longer told with its words, although it was told with them a moment ago', async () => {
+  await using world = await startWorld()
+  const { inboxId, email } = await world.agentmail.inboxes.create({ username: 'eve' })
+  await world.smtp.send({ to: email, subject: 'hello', text: 'a secret', messageId: '<secret@x.test>' })
+  const told = async () => (await world.request('GET', `/v0/events?inbox_ids=${inboxId}`)).body.events[0].message
+  expect(await told()).toMatchObject({ text: 'a secret' })
+  await world.request('DELETE', `/v0/inboxes/${inboxId}/messages/${encodeURIComponent('<secret@x.test>')}`)
+  await expect.poll(told, { timeout: 10_000 }).toMatchObject({ deleted: true })
+  expect(await told()).not.toHaveProperty('text')
+})

@@ -330,3 +330,14 @@ test('what is refused', async () => {
   await world.smtp.send({ to: INBOX, subject: 'named', text: 'x', messageId: '<wait>' })
   expect((await wait(world)).message!.message_id).toMatch(/@mail\.localhost>$/)
 })
+
+test('"latest" waits for what comes from now on, and what the inbox itself sends is nobody’s answer', async () => {
+  await using world = await startWithInbox()
+  await send(world, 'yesterday')
+  const { cursor, message } = await wait(world, { after: 'latest', wait_seconds: 0 })
+  expect(message).toBeNull()
+  await world.agentmail.inboxes.messages.send(INBOX, { to: 'ann@example.test', subject: 'a question', text: 'x' })
+  await send(world, 'the answer')
+  expect((await wait(world, { after: cursor })).message).toMatchObject({ subject: 'the answer' })
+  expect((await wait(world, { after: cursor, labels: 'sent' })).message).toMatchObject({ subject: 'a question' })
+})

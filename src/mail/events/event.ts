@@ -42,7 +42,7 @@ export interface Interest {
   /** Addresses or ids; together with podIds a union; both undefined: everything in the actor's scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly podIds?: readonly string[] | undefined
-  /** Tell what came after this cursor first; "earliest": everything that is kept. undefined: only what comes from now on. */
+  /** Tell what came after this cursor first; "earliest": everything that is kept. "latest", or undefined: what comes from now on. */
   readonly after?: string | undefined
 }
 

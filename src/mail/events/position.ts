@@ -17,13 +17,14 @@ export function endOf(log: EventLogRow): Position {
 }
 
 /**
- * @param after a cursor, or `earliest` for everything that is kept
+ * @param after a cursor, `earliest` for everything that is kept, or `latest` for what comes from now on
  * @param log as of now
  * @returns the place after which to go on
  * @throws validation_error when it is no cursor of ours; cursor_expired when events after it are gone, or the log is another
  */
 export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
   if (after === 'earliest') return floorOf(log)
+  if (after === 'latest') return endOf(log)
   const { seq, mark } = parseCursor(after, store.epoch)
   const eventId = await eventIdAt(store, seq, log)
   if (eventId === undefined || markOf(eventId) !== mark) throw new MailError('cursor_expired', {})

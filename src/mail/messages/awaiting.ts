@@ -20,6 +20,7 @@ import { formatPlace, parsePlace, type WaitPlace } from './wait-place.ts'
 export interface Awaiting {
   /**
    * @param inbox address or id
+   * @param filter without labels: received messages
    * @param after a time (epoch ms, exclusive), or the cursor of an answer or of an event; undefined: the whole inbox
    * @returns no message when the time was over; `cursor` is where to go on from in any case
    * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when it was revoked meanwhile
@@ -40,13 +41,17 @@ interface AwaitingNeeds {
     VerificationLimits
 }
 
+/** What is waited for when no label is named: not what the inbox itself sends. */
+const RECEIVED = ['received']
+
 export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {
   return {
     async first(actor, inboxRef, filter, after, patience) {
       requireFewValues(filter, limits.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
-      const criteria = criteriaOf(actor, inbox.id, { ...filter, after: start.since })
+      const labels = filter.labels?.length ? filter.labels : RECEIVED
+      const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
       const isOver = () => patience.gone.aborted || patience.hurry.aborted
       const match = createFirstMatch({ store, limits, actor, criteria, start, isOver })
 

@@ -24,18 +24,23 @@ export interface News {
 
 interface NewsNeeds {
   readonly store: Store
-  readonly limits: VerificationLimits & { readonly newsKeptMax: number }
+  /** Epoch ms. */
+  readonly clock: () => number
+  readonly limits: VerificationLimits & { readonly newsKeptMax: number; readonly newsKeptMs: number }
 }
 
-export function createNews({ store, limits }: NewsNeeds): News {
-  const kept = new Map<number, Promise<EventSubject>>()
+export function createNews({ store, clock, limits }: NewsNeeds): News {
+  const kept = new Map<number, { readonly subject: Promise<EventSubject>; readonly readAt: number }>()
 
   return {
     of(event) {
       const known = kept.get(event.seq)
-      if (known) return known
+      const now = clock()
+      // Not for longer: a message that was deleted meanwhile is not to be told.
+      if (known && now - known.readAt <= limits.newsKeptMs) return known.subject
       const subject = read(event)
-      kept.set(event.seq, subject)
+      kept.delete(event.seq)
+      kept.set(event.seq, { subject, readAt: now })
       subject.catch(() => kept.delete(event.seq)) // the asker hears of the failure; the next one reads again
       const [oldest] = kept.keys()
       if (kept.size > limits.newsKeptMax && oldest !== undefined) kept.delete(oldest)

@@ -35,7 +35,9 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits
     summary: 'Events, oldest first; with `wait_seconds` the answer waits for the first one',
     querystring: Type.Object({
       ...interestQuery,
-      after: Type.Optional(Type.String({ description: 'A cursor, or `earliest`; the oldest event when left out.' })),
+      after: Type.Optional(
+        Type.String({ description: 'A cursor, `earliest` or `latest`; the oldest event when left out.' }),
+      ),
       start: Type.Optional(Type.String({ description: 'ISO 8601, inclusive.' })),
       end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Events of a page; cut to the maximum.' })),

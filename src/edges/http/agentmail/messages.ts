@@ -50,7 +50,9 @@ const list = {
 const wait = (limits: Limits) => ({
   tags,
   summary: 'The first message that is there or comes',
-  description: 'When the time is over the answer has `message: null`; its `cursor`, as `after`, goes on without a gap.',
+  description:
+    'When the time is over the answer has `message: null`; its `cursor`, as `after`, goes on without a gap. ' +
+    'Received messages only, unless `labels` names others.',
   params: Type.Object({ inbox_id: ids.inbox_id }),
   querystring: Type.Object({
     ...mailFilters,
@@ -58,7 +60,8 @@ const wait = (limits: Limits) => ({
     to: substringList,
     after: Type.Optional(
       Type.String({
-        description: 'ISO 8601, exclusive; or a cursor of an answer or an event. The whole inbox when left out.',
+        description:
+          'ISO 8601, exclusive; a cursor of an answer or an event; or `latest`. The whole inbox, oldest first, when left out.',
       }),
     ),
     wait_seconds: Type.Optional(

@@ -31,7 +31,8 @@ const stream = {
     ...interestQuery,
     after: Type.Optional(
       Type.String({
-        description: 'A cursor, or `earliest`; only what comes from now on when left out. `Last-Event-ID` wins.',
+        description:
+          'A cursor, `earliest` or `latest`; only what comes from now on when left out. `Last-Event-ID` wins.',
       }),
     ),
     api_key: Type.Optional(Type.String({ description: 'For browsers, which send no `Authorization` here.' })),
