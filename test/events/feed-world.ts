@@ -55,10 +55,14 @@ export class FeedWorld implements AsyncDisposable {
     return world
   }
 
+  get dataDir(): string {
+    return this.#folder.path
+  }
+
   async start(): Promise<void> {
     const { limits, metrics, time } = this
     const log = createLog('silent')
-    const dataDir = this.#folder.path
+    const { dataDir } = this
     const config = { dataDir, databaseUrl: databaseUrlOf(dataDir), limits }
     // At its start it compares its clock with the database's, which cannot be turned.
     let isOpen = false

@@ -65,6 +65,14 @@ test('failures are told as they are, also of a webhook that is off, and change n
   expect(await readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
 })
 
+test('an answer is cut between two characters', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver((response) => void response.end(`${'x'.repeat(1_023)}😀 and more`))
+  const made = await world.request('POST', '/v0/webhooks', { body: { url: receiver.url } })
+  const tried = await world.request('POST', `/v0/webhooks/${made.body.webhook_id}/test`)
+  expect(tried.body.response).toBe('x'.repeat(1_023))
+})
+
 test('it calls no private network, and only for keys that may change the webhook', async () => {
   await using receiver = await startReceiver()
   await using world = await startWorld({

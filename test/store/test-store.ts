@@ -7,13 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
+import { expect } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { FreeBytes } from '../../src/store/disk.ts'
 import type { NewEvent, Schema, Tx } from '../../src/store/schema.ts'
 import { openStore, type Store, type StoreNeeds } from '../../src/store/store.ts'
-import { createTestDatabase } from '../database.ts'
+import { administrate, createTestDatabase } from '../database.ts'
 
 export interface TestStoreOptions {
   dataDir?: string
@@ -122,4 +123,28 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
     resolve = resolvePromise
   })
   return { promise, resolve }
+}
+
+/** A transaction of another node that has done its work and commits when it is told to. */
+export async function holdOpen(store: Store, act: (tx: Tx) => Promise<unknown>): Promise<{ commit(): Promise<void> }> {
+  const [isDone, mayEnd] = [deferred(), deferred()]
+  const ended = store.transaction(async (tx) => {
+    await act(tx)
+    isDone.resolve()
+    await mayEnd.promise
+  })
+  await isDone.promise
+  return {
+    commit() {
+      mayEnd.resolve()
+      return ended
+    },
+  }
+}
+
+/** Resolves when a statement waits for another node's. */
+export async function isWaiting({ dataDir }: { readonly dataDir: string }): Promise<void> {
+  const query = `select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`
+  await expect.poll(async () => (await administrate(databaseUrlOf(dataDir)!, query)).rows[0].count).toBe(1)
 }

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
+import { sendAnew } from '../../src/mail/webhooks/sending-anew.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/sweep.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -13,8 +14,17 @@ import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/
 import { clearLeases } from '../../src/store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema.ts'
 import * as deliveryTable from '../../src/store/tables/webhook-deliveries.ts'
+import { holdOfEvents } from '../../src/store/tables/webhook-log.ts'
 import * as webhookTable from '../../src/store/tables/webhooks.ts'
-import { deferred, insertOrganization, openTestStore, type TestStore } from '../store/test-store.ts'
+import { notSupported } from '../database.ts'
+import {
+  deferred,
+  holdOpen,
+  insertOrganization,
+  isWaiting,
+  openTestStore,
+  type TestStore,
+} from '../store/test-store.ts'
 import { testProfile } from './hook-world.ts'
 
 const limits = { ...defaultLimits(), webhookPollMs: 10, webhookEndpointConcurrencyMax: 2, webhookConcurrencyMax: 4 }
@@ -378,6 +388,55 @@ test('old deliveries are removed with their attempts', async () => {
   await sweep(() => Date.now() + limits.webhookRetentionMs + 60_000)
   expect(await rows(store)).toEqual([])
   expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
+})
+
+notSupported('sqlite', 'one process writes')('what another node ends meanwhile leaves none behind', async () => {
+  await using store = await openTestStore()
+  await using other = await openTestStore({ dataDir: store.dataDir })
+  const [webhook] = await addWebhooks(store, 1)
+  const [first] = await addDeliveries(store, webhook!, 25, 1, {
+    lease_owner: 'other',
+    lease_until: Date.now() + 60_000,
+  })
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { is_enabled: 0, term: 1 }))
+  const ending = { attempts: 1, next_attempt_at: 0, last_code: 204, last_error: null }
+  const attempt = {
+    attempt: 1,
+    outcome: 'delivered',
+    code: 204,
+    response: null,
+    error: null,
+    started_at: 1,
+    ended_at: 2,
+  }
+  const held = await holdOpen(other, (tx) =>
+    deliveryTable.recordOutcome(tx, { id: first!, owner: 'other' }, { ...ending, state: 'delivered' }, attempt),
+  )
+  const settled = settle(store, webhook!.id)
+  await isWaiting(store)
+  await held.commit()
+  await settled
+  expect([await count(store, webhook!, 'cancelled'), await count(store, webhook!, 'delivered')]).toEqual([24, 1])
+})
+
+notSupported('sqlite', 'one process writes')('an old one that is sent anew as it is swept stays', async () => {
+  await using store = await openTestStore()
+  await using other = await openTestStore({ dataDir: store.dataDir })
+  const [webhook] = await addWebhooks(store, 1)
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { order_state: 'ordered' }))
+  const [old] = await addDeliveries(store, webhook!, 1, 1, { state: 'delivered', line: 'a', created_at: 1 })
+  const held = await holdOpen(other, async (tx) => {
+    const row = (await webhookTable.holdById(tx, webhook!.id))!
+    const [delivery] = await holdOfEvents(tx, row.id, [1])
+    await sendAnew(tx, row, [{ row: delivery!, inboxId: 'a' }])
+  })
+  const sweeping = sweepWebhookDeliveries({ store, clock: Date.now, limits }, new AbortController().signal)
+  await isWaiting(store)
+  await held.commit()
+  await addDeliveries(store, webhook!, 1, 2, { state: 'behind', line: 'a' })
+  await sweeping
+  expect(await states(store)).toEqual(['pending 0', 'behind 0'])
+  expect((await rows(store))[0]!.id).toBe(old)
 })
 
 function work(

@@ -12,7 +12,7 @@ import type { Store } from '../../src/store/store.ts'
 import * as table from '../../src/store/tables/webhooks.ts'
 import { notSupported } from '../database.ts'
 import { messageIn, type Place, sent } from '../events/feed-world.ts'
-import { deferred } from '../store/test-store.ts'
+import { deferred, holdOpen, isWaiting, openTestStore } from '../store/test-store.ts'
 import { openHookWorld } from './hook-world.ts'
 
 const nobody = 'system:test'
@@ -282,6 +282,39 @@ test('one that was switched off while bodies were made is not told, nor when it 
   await world.feedWorld.append(sent(world.inbox))
   await world.settled()
   expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.sent', '0 message.sent', '1 message.sent'])
+})
+
+test('one that was changed while bodies were made is told what its new key may see', async () => {
+  let meanwhile: () => Promise<void> = async () => undefined
+  const render = async () => {
+    await meanwhile()
+    return 'body'
+  }
+  await using world = await openHookWorld({ render })
+  const { feedWorld, inbox } = world
+  const permissions = ['webhook_update', 'message_read'] as const
+  const blind = await feedWorld.addKey({ organizationId: inbox.organizationId }, { permissions })
+  const id = await world.add({ eventTypes: ['label.added'] })
+  meanwhile = () => world.update(id, { url: 'http://127.0.0.1:2/' }, blind)
+  await feedWorld.append(labelled(inbox, ['spam', 'a']), labelled(inbox, ['a']))
+  await world.settled()
+  const seqs = await feedWorld.store.db.selectFrom('webhook_deliveries').select('seq').execute()
+  expect(seqs).toEqual([{ seq: 2 }])
+})
+
+notSupported('sqlite', 'one process writes')('nor one that another node switches off as it is written', async () => {
+  await using world = await openHookWorld()
+  await using other = await openTestStore({ dataDir: world.feedWorld.dataDir })
+  const id = await world.add()
+  const held = await holdOpen(other, async (tx) => {
+    await table.holdById(tx, id)
+    await table.update(tx, id, { is_enabled: 0, term: 1 })
+  })
+  await world.feedWorld.append(sent(world.inbox))
+  await isWaiting(world.feedWorld)
+  await held.commit()
+  await world.settled()
+  expect(await world.deliveries()).toEqual([])
 })
 
 test('without webhooks a commit costs no query, and the first one made here is told at once', async () => {

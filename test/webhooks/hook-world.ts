@@ -8,6 +8,7 @@ import type { WebhookProfile } from '../../src/mail/webhooks/profile.ts'
 import type { NewWebhook, WebhookChange } from '../../src/mail/webhooks/webhook.ts'
 import { createWebhooks } from '../../src/mail/webhooks/webhooks.ts'
 import type { Store } from '../../src/store/store.ts'
+import { earliestCursor } from '../../src/store/tables/webhooks.ts'
 import { FeedWorld, type Place } from '../events/feed-world.ts'
 
 export interface HookWorld extends AsyncDisposable {
@@ -85,7 +86,12 @@ export async function openHookWorld(options: NodeOptions = {}, limits: Partial<L
     },
     async settled() {
       const end = await feedWorld.lastSeq()
-      while ((dispatch.readThrough() ?? end) < end) await new Promise((resolve) => setImmediate(resolve))
+      const isSettled = async () => {
+        const through = dispatch.readThrough()
+        // It may be about to wake up for a webhook that was made a moment ago.
+        return through === undefined ? (await earliestCursor(feedWorld.store.db)) === undefined : through >= end
+      }
+      while (!(await isSettled())) await new Promise((resolve) => setImmediate(resolve))
     },
     async [Symbol.asyncDispose]() {
       await dispatch.stop()

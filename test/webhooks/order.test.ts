@@ -8,15 +8,17 @@ import { createLog } from '../../src/log.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
 import { createDeliveryLog } from '../../src/mail/webhooks/delivery-log.ts'
 import { createLineUpWebhook } from '../../src/mail/webhooks/line-up.ts'
-import { putInLine } from '../../src/mail/webhooks/order.ts'
+import { newDelivery } from '../../src/mail/webhooks/new-delivery.ts'
+import { holdWebhooks, putInLine } from '../../src/mail/webhooks/order.ts'
 import { createReplays } from '../../src/mail/webhooks/replay.ts'
 import { createReplayWebhook } from '../../src/mail/webhooks/replay-job.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/sweep.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/safe-fetch.ts'
-import type { NewEvent } from '../../src/store/schema.ts'
-import { listLanes } from '../../src/store/tables/webhook-deliveries.ts'
+import type { EventRow, NewEvent } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import { insert, listLanes } from '../../src/store/tables/webhook-deliveries.ts'
 import { type Place, sent } from '../events/feed-world.ts'
 import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 
@@ -130,6 +132,37 @@ test('each of many lines has its first when a webhook has been made ordered', as
   await hooks.lineUp(id)
   const firsts = await store.db.selectFrom('webhook_deliveries').select('seq').where('state', '=', 'pending').execute()
   expect(firsts.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual([2, 3, 5, 7, 9])
+})
+
+test('lines that are made while another node is in the way have their firsts too', async () => {
+  await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 1 })
+  const { inbox, feedWorld } = hooks.world
+  const { store } = feedWorld
+  const within = { organizationId: inbox.organizationId, podId: inbox.podId }
+  const inboxes = [inbox, ...(await Promise.all(Array.from({ length: 4 }, () => feedWorld.addInbox(within))))]
+  const id = await hooks.world.add({ isOrdered: true })
+  await store.transaction(async (tx) => {
+    const [webhook] = await holdWebhooks(tx, [id])
+    for (const [index, { inboxId }] of inboxes.entries()) {
+      const event = { seq: index + 1, event_id: `${index}`, type: 'message.sent', inbox_id: inboxId } as EventRow
+      await insert(tx, [newDelivery(tx, { event, webhook: webhook!, body: '{}' })])
+    }
+  })
+  // Each transaction is rolled back once and run again, as where another node needs the same rows.
+  const disturbed = {
+    ...store,
+    transaction: (async (fn) => {
+      const first = store.transaction(async (tx) => {
+        await fn(tx)
+        throw new Error('in the way')
+      })
+      await first.catch(() => undefined)
+      return store.transaction(fn)
+    }) as Store['transaction'],
+  }
+  await hooks.lineUp(id, disturbed)
+  const firsts = await store.db.selectFrom('webhook_deliveries').select('seq').where('state', '=', 'pending').execute()
+  expect(firsts).toHaveLength(5)
 })
 
 test('the next of a line goes as soon as the one before is over, without waiting for a look', async () => {
@@ -410,9 +443,9 @@ async function openHooks(
       world.feedWorld.time.now += ms
       await looks(1)
     },
-    lineUp: (key: string) =>
+    lineUp: (key: string, on = store) =>
       createLineUpWebhook({
-        ...{ store, noticeWaiting: (ids) => first().noticeWaiting(ids) },
+        ...{ store: on, noticeWaiting: (ids) => first().noticeWaiting(ids) },
         limits: { ...limits, webhookChunkRows: 2 },
       })({ ...job, key }),
     settle: (key: string) => createSettleWebhook({ store, limits: { webhookChunkRows: 2 } })({ ...job, key }),

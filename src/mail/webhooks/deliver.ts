@@ -33,6 +33,7 @@ import { recordAttempt } from './outcome.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 import { postTo, wordsOf } from './request.ts'
 import { judge } from './retry.ts'
+import { keepTold } from './still-told.ts'
 
 /** Room for one request that will follow: `begin` or `release` it. */
 export interface Reservation {
@@ -178,7 +179,9 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
           const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
           const lane = { webhookId, term: webhook.term }
           const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...lane })
-          found.push({ webhook, rows: await keepOrder(tx, webhook, owner, rows), reservations })
+          const sendable = await keepTold(tx, webhook, await keepOrder(tx, webhook, owner, rows))
+          if (sendable.length < rows.length) looks.soon() // there is room for others
+          found.push({ webhook, rows: sendable, reservations })
         }
         return found
       })

@@ -20,7 +20,7 @@ import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { createCommitWait } from '../../store/commit-wait.ts'
-import type { EventRow, Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as consumers from '../../store/tables/event-consumers.ts'
 import * as events from '../../store/tables/events.ts'
@@ -63,6 +63,7 @@ interface DispatchNeeds {
 /** A delivery to be written. */
 interface Prepared {
   readonly event: EventRow
+  readonly payload: Event['payload']
   readonly webhook: WebhookRow
   readonly body: string
 }
@@ -177,7 +178,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       for (const { row: webhook } of told) {
         if (!bodies.has(webhook.profile)) bodies.set(webhook.profile, await render(webhook.profile, event))
         const body = bodies.get(webhook.profile)
-        if (body !== undefined) prepared.push({ event: row, webhook, body })
+        if (body !== undefined) prepared.push({ event: row, payload: event.payload, webhook, body })
       }
       return prepared
     } catch (error) {
@@ -206,13 +207,16 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       const written = await store.transaction(async (tx): Promise<Written[]> => {
         if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
         const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
-        // As they are now: one may have been switched off, or off and on, while bodies were made.
-        const current = await currentOf(tx, ids)
+        // As they are now: one may have been switched off, or off and on, or led elsewhere, while bodies were made. They stay
+        // so until the commit, or a delivery could come after the job that was to cancel it, or to put it in line.
+        const current = (await holdWebhooks(tx, ids)).filter(({ is_enabled }) => is_enabled === 1)
+        const targets = new Map(current.map((row) => [row.id, targetOf(row)]))
         const leaseFor = (reservation: Reservation | undefined) =>
           reservation && { lease_owner: reservation.owner, lease_until: tx.now + limits.webhookLeaseMs }
         const rows = prepared.flatMap((each, index) => {
-          const webhook = current.get(each.webhook.id)
-          if (!webhook || each.event.seq <= webhook.cursor_seq) return []
+          const target = targets.get(each.webhook.id)
+          if (!target || !isFor(target, { row: each.event, payload: each.payload })) return []
+          const webhook = target.row
           const reservation = isOrdered(webhook) ? undefined : reservations[index]
           return [{ delivery: newDelivery(tx, { ...each, webhook }, leaseFor(reservation)), webhook, reservation }]
         })
@@ -222,8 +226,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
         )
         const unordered = rows.filter(({ delivery, webhook }) => !isOrdered(webhook) && inserted.has(delivery.id))
         const first: Written[] = []
-        for (const webhook of current.values()) {
-          if (!isOrdered(webhook)) continue
+        for (const webhook of current.filter(isOrdered)) {
           const lines = rows.flatMap(({ delivery }) => (delivery.webhook_id === webhook.id ? [delivery.line!] : []))
           const free = reservations.filter((reservation) => reservation?.webhookId === webhook.id)
           const moved = await moveUp(tx, webhook, lines, (turn) => leaseFor(free[turn]))
@@ -247,17 +250,6 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       for (const reservation of reservations) if (reservation && !begun.has(reservation)) worker.release(reservation)
     }
   }
-}
-
-/** Webhooks as they are; those that are ordered stay so until the commit, since their lines are moved. */
-async function currentOf(tx: Tx, ids: readonly string[]): Promise<Map<string, WebhookRow>> {
-  const rows = await webhooks.listEnabledByIds(tx, ids)
-  const held = await holdWebhooks(
-    tx,
-    rows.filter(isOrdered).map(({ id }) => id),
-  )
-  const current = [...rows.filter((row) => !isOrdered(row)), ...held.filter((row) => row.is_enabled === 1)]
-  return new Map(current.map((row) => [row.id, row]))
 }
 
 /** What is in the queue, and the room in which it is sent at once. */

@@ -7,6 +7,7 @@
  * Crash, stop: the job runs again and goes by what it finds. Failure: tried again by the job runner.
  */
 import type { Limits } from '../../limits.ts'
+import type { Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as lines from '../../store/tables/webhook-lines.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
@@ -24,33 +25,37 @@ interface LineUpNeeds {
 /** The handler of jobs LINE_UP_WEBHOOK; the key is the webhook's id. */
 export function createLineUpWebhook({ store, noticeWaiting, limits }: LineUpNeeds): JobHandler {
   return async function lineUpWebhook({ key: webhookId, signal }) {
-    let isDone = false
-    let after: string | undefined
-    while (!isDone) {
+    let next: Next = {}
+    while (next !== 'done') {
       signal.throwIfAborted()
-      isDone = await store.transaction(async (tx) => {
-        const webhook = await webhooks.holdById(tx, webhookId)
-        if (!webhook) return true
-        if (webhook.order_state === 'none') {
-          return (await lines.leaveLines(tx, webhookId, limits.webhookChunkRows)) < limits.webhookChunkRows
-        }
-        if (webhook.order_state === 'ordered') {
-          const some = await lines.listLines(tx, webhookId, after, limits.webhookChunkRows)
-          await moveUp(tx, webhook, some)
-          after = some.at(-1)
-          return some.length < limits.webhookChunkRows
-        }
-        const free = await lines.listOutOfLine(tx, webhookId, tx.now, limits.webhookChunkRows)
-        await putInLine(tx, free)
-        if (free.length > 0) return false
-        if (await lines.isAnyOutOfLine(tx, webhookId)) {
-          await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: webhookId, runAt: tx.now + limits.webhookPollMs })
-          return true
-        }
-        await webhooks.update(tx, webhookId, { order_state: 'ordered' }) // from here on each line has its first, one by one
-        return false
-      })
+      const after: string | undefined = next.after
+      next = await store.transaction((tx) => step(tx, webhookId, after))
     }
     noticeWaiting([webhookId])
   }
+
+  /** A chunk. What it knows of the one before is handed in: a transaction may run more than once. */
+  async function step(tx: Tx, webhookId: string, after: string | undefined): Promise<Next> {
+    const limit = limits.webhookChunkRows
+    const webhook = await webhooks.holdById(tx, webhookId)
+    if (!webhook) return 'done'
+    if (webhook.order_state === 'none') return (await lines.leaveLines(tx, webhookId, limit)) < limit ? 'done' : {}
+    if (webhook.order_state === 'ordered') {
+      const some = await lines.listLines(tx, webhookId, after, limit)
+      await moveUp(tx, webhook, some)
+      return some.length < limit ? 'done' : { after: some.at(-1) }
+    }
+    const free = await lines.listOutOfLine(tx, webhookId, tx.now, limit)
+    await putInLine(tx, free)
+    if (free.length > 0) return {}
+    if (await lines.isAnyOutOfLine(tx, webhookId)) {
+      await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: webhookId, runAt: tx.now + limits.webhookPollMs })
+      return 'done'
+    }
+    await webhooks.update(tx, webhookId, { order_state: 'ordered' }) // from here on each line has its first, one by one
+    return {}
+  }
 }
+
+/** `after`: the last line that has its first. */
+type Next = 'done' | { readonly after?: string | undefined }

@@ -33,13 +33,8 @@ export function placeFor(
 }
 
 /** Keeps webhooks until the commit. @returns them as they are now, without those that are being deleted */
-export async function holdWebhooks(tx: Tx, ids: Iterable<string>): Promise<WebhookRow[]> {
-  const held: WebhookRow[] = []
-  for (const id of [...ids].sort()) {
-    const row = await webhooks.holdById(tx, id) // in one order, or two nodes could wait for each other
-    if (row) held.push(row)
-  }
-  return held
+export function holdWebhooks(tx: Tx, ids: Iterable<string>): Promise<WebhookRow[]> {
+  return webhooks.holdByIds(tx, [...ids])
 }
 
 /**

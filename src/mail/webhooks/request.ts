@@ -40,8 +40,8 @@ export async function postTo(
 export function wordsOf({ response, failure }: Answered, charsMax: number) {
   return {
     code: response?.status,
-    response: response && clean(response.body).slice(0, charsMax),
-    error: failure && clean(failure.message).slice(0, charsMax),
+    response: response && clean(response.body, charsMax),
+    error: failure && clean(failure.message, charsMax),
   }
 }
 
@@ -49,7 +49,8 @@ export function customHeaders({ headers }: Pick<WebhookRow, 'headers'>): CustomH
   return headers === null ? {} : (JSON.parse(headers) as CustomHeaders)
 }
 
-/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one. */
-function clean(text: string): string {
-  return text.replaceAll('\0', '')
+/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one; half a character is no text in anybody's JSON. */
+function clean(text: string, charsMax: number): string {
+  const kept = text.replaceAll('\0', '').slice(0, charsMax)
+  return kept.replace(/[\ud800-\udbff]$/, '')
 }

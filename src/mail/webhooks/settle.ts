@@ -31,13 +31,9 @@ export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler 
           return removed === 0
         }
         // Switched on again meanwhile: what is of an earlier term stays unsent.
-        const cancelled = await deliveries.cancelBefore(tx, webhookId, row.term, limits.webhookChunkRows)
-        await moveUp(
-          tx,
-          row,
-          cancelled.filter((line) => line !== null),
-        )
-        return cancelled.length < limits.webhookChunkRows
+        const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhookChunkRows)
+        await moveUp(tx, row, await deliveries.cancel(tx, ids))
+        return ids.length < limits.webhookChunkRows // some of them may have ended by themselves
       })
     }
   }

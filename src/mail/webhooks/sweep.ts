@@ -2,8 +2,7 @@
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
-import { takeTurn } from '../../store/tables/webhook-lines.ts'
-import { holdWebhooks } from './order.ts'
+import { holdWebhooks, moveUp } from './order.ts'
 
 interface SweepNeeds {
   readonly store: Store
@@ -19,16 +18,23 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
     signal.throwIfAborted()
     removed = await store.transaction(async (tx) => {
       const old = await deliveries.listOlderThan(tx, before, limits.webhookChunkRows)
-      const left = old.flatMap(({ webhook_id, state, line }) =>
-        state === 'pending' && line !== null ? [{ webhookId: webhook_id, line }] : [],
-      )
-      await holdWebhooks(tx, new Set(left.map(({ webhookId }) => webhookId)))
-      await deliveries.remove(
-        tx,
-        old.map(({ id }) => id),
-      )
-      for (const line of left) await takeTurn(tx, line)
+      // Held before any of them goes: who takes the place of a first depends on it.
+      const held = await holdWebhooks(tx, new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id)))
+      const ids = old.map(({ id }) => id)
+      const left = (await deliveries.removeOlderThan(tx, before, ids)).filter(isFirst)
+      for (const webhook of held) {
+        const own = left.filter(({ webhook_id }) => webhook_id === webhook.id)
+        await moveUp(
+          tx,
+          webhook,
+          own.map(({ line }) => line!),
+        )
+      }
       return old.length
     })
   } while (removed === limits.webhookChunkRows)
+}
+
+function isFirst({ state, line }: deliveries.OldDelivery): boolean {
+  return state === 'pending' && line !== null
 }

@@ -133,7 +133,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const { row, scope } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
           ...row,
-          url: url ?? row.url,
+          ...changedUrl(row, url),
           ...(await changedInterest(tx, narrowed(requireKey(actor), scope), row, change, limits)),
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
@@ -189,6 +189,11 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       })
     },
   }
+}
+
+/** What the URL before has answered says nothing of the new one. */
+function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRow> {
+  return url === undefined || url === row.url ? {} : { url, failing_since: null, failed_at: null }
 }
 
 /** Switched on, it is told of what comes from now on; switched off, what waits is cancelled. */

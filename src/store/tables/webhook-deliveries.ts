@@ -1,6 +1,6 @@
 /** Events on their way to webhooks, and each attempt. Rows only; claims are in ../leases.ts, mail/webhooks decides. */
-import { sql } from 'kysely'
-import type { Db, Tx, WebhookAttemptRow, WebhookDeliveryRow } from '../schema.ts'
+import { type ExpressionBuilder, sql } from 'kysely'
+import type { Db, Schema, Tx, WebhookAttemptRow, WebhookDeliveryRow } from '../schema.ts'
 
 /** Rows of one insert: below every database's bound of parameters. */
 const INSERT_ROWS_MAX = 50
@@ -86,14 +86,10 @@ export async function recordOutcome(
   return true
 }
 
-/**
- * Cancels what waits for a webhook since before a term.
- *
- * @returns the lines of those that were at most `limit`; one that was first in its line has left it without a first
- */
-export async function cancelBefore(tx: Tx, webhookId: string, term: number, limit: number): Promise<(string | null)[]> {
+/** What waits for a webhook since before a term. @returns ids, at most `limit` */
+export async function listBefore(db: Db, webhookId: string, term: number, limit: number): Promise<string[]> {
   const waiting = (state: 'pending' | 'behind') =>
-    tx
+    db
       .selectFrom('webhook_deliveries')
       .select('id')
       .where('webhook_id', '=', webhookId)
@@ -102,20 +98,25 @@ export async function cancelBefore(tx: Tx, webhookId: string, term: number, limi
   // In the order of their indexes, one after the other: who is behind goes first, so that nobody is let forward in vain.
   const behind = await waiting('behind').orderBy('line').orderBy('seq').limit(limit).execute()
   const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
-  const ids = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]
+  const rows = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Cancels deliveries that wait; one that has ended meanwhile stays what it is.
+ *
+ * @returns the lines that they were in; one that was first in its line has left it without a first
+ */
+export async function cancel(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
   const cancelled = await tx
     .updateTable('webhook_deliveries')
     .set({ state: 'cancelled', lease_owner: null, lease_until: null, updated_at: tx.now })
-    .where(
-      'id',
-      'in',
-      ids.map(({ id }) => id),
-    )
-    .where('state', 'in', ['pending', 'behind']) // one may have ended meanwhile
+    .where('id', 'in', ids)
+    .where('state', 'in', ['pending', 'behind'])
     .returning('line')
     .execute()
-  return cancelled.map(({ line }) => line)
+  return cancelled.flatMap(({ line }) => line ?? [])
 }
 
 /** Removes deliveries to a webhook, with their attempts. @returns how many, at most `limit` */
@@ -133,15 +134,27 @@ export async function listOlderThan(db: Db, createdBefore: number, limit: number
   return db
     .selectFrom('webhook_deliveries')
     .select(['id', 'webhook_id', 'state', 'line'])
-    .where('created_at', '<', createdBefore)
-    .where((eb) => eb.or([eb('state', 'not in', ['pending', 'behind']), eb('updated_at', '<', createdBefore)]))
+    .where(isOld(createdBefore))
     .orderBy('created_at')
     .limit(limit)
     .execute()
 }
 
-/** Removes deliveries with their attempts. */
-export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  await tx.deleteFrom('webhook_deliveries').where('id', 'in', ids).execute()
+/** Removes those of them that are still old, with their attempts; one may have been sent anew meanwhile. */
+export async function removeOlderThan(tx: Tx, createdBefore: number, ids: readonly string[]): Promise<OldDelivery[]> {
+  if (ids.length === 0) return []
+  return tx
+    .deleteFrom('webhook_deliveries')
+    .where('id', 'in', ids)
+    .where(isOld(createdBefore))
+    .returning(['id', 'webhook_id', 'state', 'line'])
+    .execute()
+}
+
+function isOld(createdBefore: number) {
+  return ({ and, or, eb }: ExpressionBuilder<Schema, 'webhook_deliveries'>) =>
+    and([
+      eb('created_at', '<', createdBefore),
+      or([eb('state', 'not in', ['pending', 'behind']), eb('updated_at', '<', createdBefore)]),
+    ])
 }

@@ -23,6 +23,18 @@ export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefin
     .executeTakeFirst()
 }
 
+/** Some of them, in one order, or two nodes could wait for each other. */
+export async function holdByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
+  if (ids.length === 0) return []
+  return tx
+    .forUpdate(tx.selectFrom('webhooks'))
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('deleting_at', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
 export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<WebhookRow | undefined> {
   return db
     .selectFrom('webhooks')

@@ -1,0 +1,42 @@
+/**
+ * The last look before something that has waited is sent. Since it was written the webhook may have been changed, by a key
+ * that may see less and to a URL of that key's choice: what it is told of no longer is cancelled instead.
+ */
+import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
+import * as events from '../../store/tables/events.ts'
+import { cancel } from '../../store/tables/webhook-deliveries.ts'
+import { isToldOf, targetOf } from './matching.ts'
+import { holdWebhooks, moveUp } from './order.ts'
+
+/**
+ * @param webhook as it will be called
+ * @param rows claimed in this transaction
+ * @returns those that are to be sent; the others are cancelled, and who was behind them takes its turn
+ */
+export async function keepTold(
+  tx: Tx,
+  webhook: WebhookRow,
+  rows: readonly WebhookDeliveryRow[],
+): Promise<WebhookDeliveryRow[]> {
+  const target = targetOf(webhook)
+  const found = await events.listByNumbers(
+    tx,
+    rows.map(({ seq }) => seq),
+  )
+  const bySeq = new Map(found.map((event) => [event.seq, event]))
+  const isTold = ({ seq, created_at }: WebhookDeliveryRow): boolean => {
+    const row = bySeq.get(seq)
+    // Of one that the log keeps no longer only this is known: whom it was written for.
+    if (!row) return webhook.updated_at <= created_at
+    return isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
+  }
+  const untold = rows.filter((row) => !isTold(row))
+  if (untold.length === 0) return [...rows]
+  const [held] = await holdWebhooks(tx, [webhook.id])
+  const left = await cancel(
+    tx,
+    untold.map(({ id }) => id),
+  )
+  if (held) await moveUp(tx, held, left)
+  return rows.filter((row) => !untold.includes(row))
+}

@@ -1,0 +1,82 @@
+/**
+ * A webhook that somebody else has changed is sent nothing that this key could not see, whatever waited for it before, and
+ * a new URL is judged by its own answers. How the test knows: real receivers, and what reaches each of them.
+ */
+import { expect, test } from 'vitest'
+import { readRows } from '../database.ts'
+import { type Receiver, startReceiver } from '../receiver.ts'
+import { startWorld, type World } from '../world.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+for (const ordered of [false, true]) {
+  test(`what waits goes to a new URL only where the new key could see it (${ordered ? 'in order' : 'as it comes'})`, async () => {
+    const time = movable()
+    await using world = await startWorld(time.options)
+    await using before = await startReceiver((response) => void response.writeHead(500).end())
+    await using after = await startReceiver()
+    const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+    const event_types = ['message.received', 'label.added']
+    const made = await world.request('POST', '/v0/webhooks', { body: { url: before.url, event_types, ordered } })
+    const at = `/v0/webhooks/${made.body.webhook_id}`
+    await world.smtp.send({ to: inbox.email, subject: 'one' })
+    await before.count(1)
+    const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
+    const path = `/v0/inboxes/${inbox.inboxId}/messages/${encodeURIComponent(messages[0]!.messageId)}`
+    await world.request('PATCH', path, { body: { add_labels: ['spam'] } })
+    await world.request('PATCH', path, { body: { add_labels: ['hidden'] } })
+    await world.smtp.send({ to: inbox.email, subject: 'two' })
+    await expect.poll(() => states(world)).toHaveLength(4)
+
+    const permissions = { webhook_update: true, message_read: true }
+    const { api_key: key } = (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body
+    // In two steps: the first one narrows what it may see, the second one leads it elsewhere.
+    for (const body of [{ event_types }, { url: after.url }]) {
+      expect((await world.request('PATCH', at, { key, body })).status).toBe(200)
+    }
+    time.pass(HOUR)
+    await expect.poll(() => states(world)).toEqual(['delivered', 'delivered', 'cancelled', 'delivered'])
+    const told = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
+    expect(told.toSorted()).toEqual(['one', 'spam', 'two'])
+  })
+}
+
+test('what an earlier URL answered does not switch off the one that took its place', async () => {
+  const time = movable()
+  await using world = await startWorld(time.options)
+  const refusing: Receiver['answer'] = (response) =>
+    void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
+  await using before = await startReceiver(refusing)
+  await using after = await startReceiver(refusing)
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const made = await world.request('POST', '/v0/webhooks', {
+    body: { url: before.url, event_types: ['message.received'] },
+  })
+  const at = `/v0/webhooks/${made.body.webhook_id}`
+  for (let day = 0; day < 5; day += 1) {
+    await world.smtp.send({ to: 'ada@mail.localhost', subject: `day ${day}` })
+    await expect.poll(() => states(world)).toEqual(Array(day + 1).fill('failed'))
+    time.pass(DAY)
+  }
+  await world.request('PATCH', at, { body: { url: after.url } })
+  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'elsewhere' })
+  await after.count(1)
+  await expect.poll(() => states(world)).toEqual(Array(6).fill('failed'))
+  expect((await world.request('GET', at)).body.enabled).toBe(true)
+})
+
+/** Of all deliveries, in order of their events. */
+async function states(world: World): Promise<unknown[]> {
+  return (await readRows(world, 'select state from webhook_deliveries order by seq')).flat()
+}
+
+function movable() {
+  let ahead = 0
+  return {
+    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    pass(ms: number) {
+      ahead += ms
+    },
+  }
+}
