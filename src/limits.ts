@@ -86,6 +86,11 @@ export const limits = {
     sentence: 'Time for a client to send its whole request.',
   },
   httpConnectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
+  httpPipelinedMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Requests of one connection that wait for the answers before theirs; more of them end it.',
+  },
   pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
   pageDefault: { default: 50, unit: 'count', sentence: 'Items of a page when the client names no limit.' },
   pageMax: { default: 500, unit: 'count', sentence: 'Items of a page at most.' },
@@ -193,11 +198,6 @@ export const limits = {
     default: 64,
     unit: 'count',
     sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
-  },
-  newsKeptMs: {
-    default: 1 * SECOND,
-    unit: 'milliseconds',
-    sentence: 'How long they are kept: a message that is deleted meanwhile is still told.',
   },
   eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
   labelEventRetentionMs: {

@@ -168,7 +168,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const sending = createSending({ store, submit, idempotency, attachmentsOf, limits })
     const notices = createNotices({ contents, hostname: config.hostname, log, limits })
     const recordOutcome = createRecordOutcome({ store, removal, notices, limits, spread: Math.random })
-    const news = createNews({ store, clock, limits })
+    const news = createNews({ store, limits })
     const webhookProfile = agentMailWebhooks({ news, limits })
 
     // What works in the background

@@ -5,6 +5,7 @@
  */
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
+import { changeRows, notSupported } from '../database.ts'
 import { seeded } from '../events/feed-world.ts'
 import { startWorld, type World, type WorldOptions } from '../world.ts'
 
@@ -261,6 +262,26 @@ test('mail to oneself is one message: told when it was sent, and again only wher
   expect((await drain(world, { labels: 'received', after: start })).subjects).toEqual(['note'])
 })
 
+const inProcess = notSupported('postgres', 'its database would be at work meanwhile, not the server')
+inProcess('twenty thousand sent mails that do not fit are passed over in seconds', async () => {
+  await using world = await startWithInbox()
+  const { cursor } = await wait(world, { wait_seconds: 0 })
+  await changeRows(
+    world,
+    `insert into events (seq, event_id, at, organization_id, pod_id, inbox_id, type, visibility, actor, message_id, payload)
+      with recursive numbers (number) as (select 1 union all select number + 1 from numbers where number < 20000)
+      select seq + number, event_id || number, at, organization_id, pod_id, inbox_id, 'message.sent', 'public', actor,
+        'message ' || number, '{"inboxAddress":"${INBOX}","threadId":"t","apiMessageId":"<x@x>","recipients":[]}'
+      from events, numbers where type = 'inbox.created' and seq = (select last_seq from event_log)`,
+  )
+  await changeRows(
+    world,
+    `update event_log set last_seq = (select max(seq) from events),
+      last_event_id = (select event_id from events order by seq desc limit 1)`,
+  )
+  expect(await wait(world, { after: cursor, wait_seconds: 0 })).toMatchObject({ message: null })
+})
+
 test('who hangs up is forgotten at once', async () => {
   await using world = await startWithInbox()
   const request = httpRequest(`${world.url}${pathOf({ wait_seconds: 600 })}`, {
@@ -322,6 +343,17 @@ test('what is refused', async () => {
     `w.${Buffer.from('["x",null,5]').toString('base64url')}`,
   ])
     expect(await status({ after })).toBe(400)
+  // Numbers that no place of ours holds, some of them too much for a database.
+  for (const place of [
+    '["CURSOR",1.5,"start"]',
+    '["CURSOR",-1e300,"start"]',
+    '["CURSOR",null,[1.5,"x"]]',
+    '["CURSOR",null,[1e400,"x"]]',
+  ]) {
+    const { body } = await world.request('GET', pathOf({ wait_seconds: 0 }))
+    const after = `w.${Buffer.from(place.replace('CURSOR', body.cursor)).toString('base64url')}`
+    expect(await status({ after, wait_seconds: 0 })).toBe(400)
+  }
   expect(await status({}, key.api_key)).toBe(403)
   expect(await status({}, 'am_us_nobody')).toBe(401)
   expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/messages/wait')).status).toBe(404)

@@ -57,7 +57,10 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   const events = await feed.subscribe(actor, interest, gone.signal)
 
   reply.hijack()
-  if (response.destroyed) return undefined
+  if (response.destroyed) {
+    gone.abort() // before it could be listened for: "close" comes once
+    return undefined
+  }
   const writer = createWriter(outletOf(response), limits)
   metrics.streams.inc()
   response.once('close', () => metrics.streams.dec())

@@ -25,6 +25,7 @@ import { createDialectOf, mountDialect } from './mounting.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 import { rewriteUrl } from './rewrite-url.ts'
 import { createStreams } from './streams.ts'
+import { createTurns } from './turns.ts'
 import { createUpgrades } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -64,6 +65,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createStreams({ limits, release: requests.release })
   const upgrades = createUpgrades({ limits, log, metrics, dialectOf, isStopping })
+  const takeTurn = createTurns(limits)
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our lines
@@ -93,6 +95,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     parseJsonBody(request.headers, body),
   )
   app.decorateRequest('actor')
+  app.addHook('onRequest', (request, reply, begin) => takeTurn(request.raw.socket, reply.raw, begin))
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})

@@ -63,7 +63,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const { socket, actor, feed, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const writer = createWriter(outletOf(socket), limits)
-  let current: AbortController | undefined
+  let current = new AbortController()
   let telling = Promise.resolve()
   /** Held while a new interest is being checked, so that no event is told under both. */
   let hold: Promise<unknown> = Promise.resolve()
@@ -74,8 +74,9 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   socket.on('close', () => {
     metrics.sockets.dec()
     stopHeartbeat()
-    current?.abort()
+    current.abort()
   })
+  void watchKey(current.signal)
   readFrames(socket, async (frame) => {
     try {
       await needs.onFrame(requireObject(frame), { follow })
@@ -87,10 +88,19 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   return () => telling
 
+  /** Until it subscribes: a key that is revoked closes its sockets, whatever they have asked for. */
+  async function watchKey(signal: AbortSignal): Promise<void> {
+    try {
+      if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
+    } catch (error) {
+      log.warn({ err: error }, 'the key of a websocket is not watched until it subscribes')
+    }
+  }
+
   async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
     const next = new AbortController()
     const replaced = feed.subscribe(actor, interest, next.signal).then((events) => {
-      current?.abort()
+      current.abort()
       current = next
       return events
     })
@@ -115,7 +125,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 
   function close(code: number, reason: string): void {
-    current?.abort()
+    current.abort()
     if (socket.readyState !== socket.OPEN) return
     metrics.socketsClosed.inc({ code })
     log.info({ code, reason }, 'websocket closed')

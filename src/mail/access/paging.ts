@@ -21,9 +21,9 @@ export interface Page<Item> {
   readonly nextPageToken?: string
 }
 
-/** Sort key of the last row looked at: the list's time or text, and the id that breaks ties. */
+/** Sort key of the last row looked at: the list's time or number, whole, and the id that breaks ties. */
 export interface Position {
-  readonly key: number | string
+  readonly key: number
   readonly id: string
 }
 
@@ -82,8 +82,8 @@ function decodeToken(token: string, hash: string): Position | undefined {
   if (!Array.isArray(fields) || fields.length !== 4) return undefined
   const [version, tokenHash, key, id] = fields as unknown[]
   if (version !== TOKEN_VERSION || tokenHash !== hash) return undefined
-  if ((typeof key !== 'number' && typeof key !== 'string') || typeof id !== 'string') return undefined
-  return { key, id }
+  if (!Number.isSafeInteger(key) || typeof id !== 'string') return undefined // a database would stumble over it
+  return { key: key as number, id }
 }
 
 function filterHash(filter: unknown): string {

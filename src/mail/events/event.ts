@@ -73,6 +73,13 @@ export interface Feed {
    *   that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
   subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening>
+
+  /**
+   * For a connection that has not subscribed to anything.
+   *
+   * @returns resolves with true when the actor's key is revoked or expires, with false when the server stops or `signal` aborts
+   */
+  untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
 }
 
 export interface Listening extends AsyncIterable<Event> {

@@ -12,7 +12,7 @@
  * Stop: what was committed is told to those who listen, then every subscription ends as `stopping`.
  * Must not: know dialects, read messages, or wait for a reader.
  */
-import { MailError } from '../../errors.ts'
+import { isMailError, MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { ApiKeyRow, EventLogRow, EventRow } from '../../store/schema.ts'
@@ -24,9 +24,9 @@ import { type Permission, parsePermissions } from '../access/permissions.ts'
 import { Audience } from './audience.ts'
 import { backfill } from './backfill.ts'
 import { formatCursor, type Position } from './cursor.ts'
-import { type Event, type Feed, type FeedEnded, toEvent } from './event.ts'
+import { type Event, type Feed, FeedEnded, type Listening, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
-import { checkInterest, isWanted, maySee, type Resolve } from './interest.ts'
+import { checkInterest, type Filter, isWanted, maySee, nothingFor, type Resolve } from './interest.ts'
 import { endOf, requirePosition } from './position.ts'
 import { Subscription } from './subscription.ts'
 import { Tailer } from './tailer.ts'
@@ -78,27 +78,42 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
 
     async subscribe(actor, interest, signal) {
       const filter = await checkInterest(actor, interest, { resolve, limits })
-      const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
-      // First of all, so that a key that is revoked from here on is noticed, by the key's row or by the event.
-      audience.join(subscription)
-      metrics.eventSubscriptions.set(audience.size)
-      try {
-        const row = await events.requireLog(store.db)
-        await place(subscription, interest.after, row)
-        subscription.checkedAt = row.last_seq
-        await requireLiveKey(subscription)
-        if (isStopped) throw new MailError('shutting_down', {})
-      } catch (error) {
-        leave(subscription)
-        throw error
-      }
-      const abort = () => end(subscription, 'aborted')
-      if (signal.aborted) abort()
-      else signal.addEventListener('abort', abort, { once: true })
-      const { cursor } = subscription
-      const told = iterate(subscription, () => signal.removeEventListener('abort', abort))
-      return { cursor, [Symbol.asyncIterator]: () => told }
+      return listen(filter, interest.after, signal)
     },
+
+    async untilRevoked(actor, signal) {
+      try {
+        const nothing = await listen(nothingFor(actor), undefined, signal)
+        for await (const _ of nothing);
+      } catch (error) {
+        if (error instanceof FeedEnded) return error.reason === 'revoked'
+        if (!isMailError(error, 'shutting_down')) throw error
+      }
+      return false
+    },
+  }
+
+  async function listen(filter: Filter, after: string | undefined, signal: AbortSignal): Promise<Listening> {
+    const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
+    // First of all, so that a key that is revoked from here on is noticed, by the key's row or by the event.
+    audience.join(subscription)
+    metrics.eventSubscriptions.set(audience.size)
+    try {
+      const row = await events.requireLog(store.db)
+      await place(subscription, after, row)
+      subscription.checkedAt = row.last_seq
+      await requireLiveKey(subscription)
+      if (isStopped) throw new MailError('shutting_down', {})
+    } catch (error) {
+      leave(subscription)
+      throw error
+    }
+    const abort = () => end(subscription, 'aborted')
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    const { cursor } = subscription
+    const told = iterate(subscription, () => signal.removeEventListener('abort', abort))
+    return { cursor, [Symbol.asyncIterator]: () => told }
   }
 
   /** Ends it when its key is gone, has expired, or may no longer do what the actor may. */

@@ -69,6 +69,11 @@ export function filterOf(
   return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
 }
 
+/** Of one who is told of nothing. */
+export function nothingFor(actor: Actor): Filter {
+  return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
+}
+
 /** An internal type is refused like one that does not exist. */
 function requireType(actor: Actor, name: string): void {
   if (!isSubscribable(name)) {

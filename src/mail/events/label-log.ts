@@ -44,7 +44,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
     let looked = 0
     for (let chunk = window.limit + 1; looked < limits.listScanRowsMax; chunk *= 4) {
       const limit = Math.min(chunk, limits.listScanRowsMax - looked)
-      const after = last === undefined ? undefined : Number(last.key)
+      const after = last?.key
       const rows = await events.listOfInbox(store.db, inboxId, { after, ascending: window.ascending, limit })
       for (const row of rows) {
         const event = labelEventOf(actor, row)

@@ -31,15 +31,15 @@ async function loadKept(
   const byContent = new Map<string, Bodies & Verification>()
   for (const row of await contents.getParsed(db, [...subjects.keys()])) {
     const packed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
+    await setImmediate() // others' turn: a large body takes a while, and whoever shows one message often shows hundreds
     const bodies = unpack(packed)
-    byContent.set(row.id, { ...bodies, ...(await verificationOf(row.verification, subjects.get(row.id), bodies)) })
+    byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies) })
   }
   return byContent
 
-  /** Mails that came before codes were looked for are searched whenever they are shown; others get their turn between. */
-  async function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies) {
+  /** Mails that came before codes were looked for are searched whenever they are shown. */
+  function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies): Verification {
     if (found !== null) return JSON.parse(found) as Verification
-    await setImmediate()
     return findVerification({ subject, text, html }, limits)
   }
 }

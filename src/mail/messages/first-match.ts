@@ -133,6 +133,8 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
       // Mail to oneself came when it was sent; what its arrival added to its labels is told by events of its own.
       return !labels.includes('sent') && labelsFit(labels as string[], criteria)
     }
+    const row = await table.getMatching(store.db, criteria, messageId)
+    if (!row || row.modseq <= last.seq) return row !== undefined // most: its history is long to look through
     const later = await momentAfter(last.seq, messageId, labelTypes)
     return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its labels of now count
   }
@@ -142,6 +144,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     messageId: string,
     types: readonly string[],
   ): Promise<Moment | undefined> {
+    await setImmediate() // others' turn: all that happened in the inbox since is looked at
     const rowsMax = 2 * limits.labelsPerMessageMax // a whole change: all labels removed, as many added
     const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
     return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]

@@ -24,28 +24,28 @@ export interface News {
 
 interface NewsNeeds {
   readonly store: Store
-  /** Epoch ms. */
-  readonly clock: () => number
-  readonly limits: VerificationLimits & { readonly newsKeptMax: number; readonly newsKeptMs: number }
+  readonly limits: VerificationLimits & { readonly newsKeptMax: number }
 }
 
-export function createNews({ store, clock, limits }: NewsNeeds): News {
-  const kept = new Map<number, { readonly subject: Promise<EventSubject>; readonly readAt: number }>()
+export function createNews({ store, limits }: NewsNeeds): News {
+  const kept = new Map<number, Promise<EventSubject>>()
 
   return {
-    of(event) {
+    async of(event) {
       const known = kept.get(event.seq)
-      const now = clock()
-      // Not for longer: a message that was deleted meanwhile is not to be told.
-      if (known && now - known.readAt <= limits.newsKeptMs) return known.subject
+      if (known && (await isStillTrue(await known))) return known
       const subject = read(event)
-      kept.delete(event.seq)
-      kept.set(event.seq, { subject, readAt: now })
+      kept.set(event.seq, subject)
       subject.catch(() => kept.delete(event.seq)) // the asker hears of the failure; the next one reads again
       const [oldest] = kept.keys()
       if (kept.size > limits.newsKeptMax && oldest !== undefined) kept.delete(oldest)
       return subject
     },
+  }
+
+  /** What was deleted meanwhile is told to nobody any more. */
+  async function isStillTrue({ message }: EventSubject): Promise<boolean> {
+    return message === undefined || (await table.listByIds(store.db, [message.id])).length > 0
   }
 
   async function read(event: Event): Promise<EventSubject> {

@@ -35,7 +35,7 @@ export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
   if (Array.isArray(fields) && fields.length === 3) {
     const [cursor, since, at] = fields as unknown[]
     const listing = readListing(at)
-    if (typeof cursor === 'string' && (since === null || typeof since === 'number') && listing !== null) {
+    if (typeof cursor === 'string' && (since === null || isWhole(since)) && listing !== null) {
       return { cursor, listing, since: since ?? undefined }
     }
   }
@@ -51,7 +51,12 @@ function readListing(at: unknown): WaitPlace['listing'] | null {
   if (at === 'start') return at
   if (!Array.isArray(at) || at.length !== 2) return null
   const [key, id] = at as unknown[]
-  return typeof key === 'number' && typeof id === 'string' ? { key, id } : null
+  return isWhole(key) && typeof id === 'string' ? { key, id } : null
+}
+
+/** What a place of ours holds; a database would stumble over another number. */
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value)
 }
 
 function readJson(text: string): unknown {

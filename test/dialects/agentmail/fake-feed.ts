@@ -22,6 +22,10 @@ export class FakeFeed implements Feed {
     this.subscriptions.push(subscription)
     return subscription
   }
+
+  untilRevoked(): Promise<boolean> {
+    return new Promise(() => undefined)
+  }
 }
 
 export class FakeSubscription implements Listening {

@@ -150,3 +150,19 @@ test('a mail too large for a Python client comes without its bodies, and they ca
   expect(bytes).toBeLessThanOrEqual(1_000_000)
   expect((await world.agentmail.inboxes.messages.get(ada, '<1@x.test>')).text?.trim()).toBe(text.trim())
 })
+
+test('a socket that has asked for nothing is closed with its key, too', async () => {
+  await using world = await startWorld()
+  const { body } = await world.request('POST', '/v0/api-keys', { body: { name: 'short' } })
+  const headers = { authorization: `Bearer ${body.api_key}` }
+  const connect = () => openSocket(`${world.url.replace('http', 'ws')}/v0`, headers)
+  await using silent = await connect()
+  await using subscribed = await connect()
+  subscribed.send({ type: 'subscribe' })
+  expect(await subscribed.next()).toMatchObject({ type: 'subscribed' })
+  const { body: metrics } = await world.request('GET', '/metrics')
+  expect(metrics).toContain('martlet_event_subscriptions 2') // who has subscribed is watched once
+  await world.agentmail.apiKeys.delete(body.api_key_id)
+  expect(await silent.closed).toEqual({ code: 1008, reason: 'revoked' })
+  expect(await subscribed.closed).toEqual({ code: 1008, reason: 'revoked' })
+})

@@ -6,6 +6,9 @@
 /** Members in the order in which they may go: each is read from the API with the message itself. */
 const BODIES = ['text', 'html', 'extracted_text', 'extracted_html']
 const LISTS_KEPT = 100
+/** What is left of lists and texts where that is still too much. Ids and addresses are shorter, and stay whole. */
+const LISTS_KEPT_LAST = 10
+const TEXT_CHARS_KEPT = 1_000
 
 type Rendered = Readonly<Record<string, unknown>>
 
@@ -18,8 +21,7 @@ export function eventFrame(rendered: Rendered, bytesMax: number): string {
     const frame = JSON.stringify(lighten(rendered))
     if (Buffer.byteLength(frame) <= bytesMax) return frame
   }
-  // Ids and a hundred of everything do not reach a megabyte: header fields are limited where mail is parsed.
-  return JSON.stringify(cutLists(rendered))
+  return JSON.stringify(cutTexts(rendered))
 }
 
 function keepAll(event: Rendered): Rendered {
@@ -36,18 +38,36 @@ function dropHeaders(event: Rendered): Rendered {
 
 /** A mail to ten thousand people, or with a thousand attachments. */
 function cutLists(event: Rendered): Rendered {
-  const { message, thread, ...rest } = dropHeaders(event)
+  const cut = (value: unknown) => (Array.isArray(value) ? value.slice(0, LISTS_KEPT) : value)
+  return mapParts(dropHeaders(event), (object) => mapValues(object, cut))
+}
+
+/** A subject as long as a header may be, which stands in the message and in the thread: hostile, but mail. */
+function cutTexts(event: Rendered): Rendered {
+  const cut = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.slice(0, TEXT_CHARS_KEPT).replace(/[\ud800-\udbff]$/, '')
+    if (Array.isArray(value)) return value.slice(0, LISTS_KEPT_LAST).map(cut)
+    return isObject(value) ? mapValues(value, cut) : value
+  }
+  // Half of a link leads nowhere, and theirs are short (formats/visible-text.ts).
+  return mapParts(dropHeaders(event), (object) => ({ ...mapValues(object, cut), ...pick(object, 'links') }))
+}
+
+function mapParts(event: Rendered, change: (part: Rendered) => Rendered): Rendered {
+  const { message, thread, ...rest } = event
   return {
     ...rest,
-    ...(isObject(message) && { message: cut(message) }),
-    ...(isObject(thread) && { thread: cut(thread) }),
+    ...(isObject(message) && { message: change(message) }),
+    ...(isObject(thread) && { thread: change(thread) }),
   }
 }
 
-function cut(object: Rendered): Rendered {
-  return Object.fromEntries(
-    Object.entries(object).map(([name, value]) => [name, Array.isArray(value) ? value.slice(0, LISTS_KEPT) : value]),
-  )
+function mapValues(object: Rendered, change: (value: unknown) => unknown): Rendered {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]))
+}
+
+function pick(object: Rendered, name: string): Rendered {
+  return name in object ? { [name]: object[name] } : {}
 }
 
 function mapMessage(event: Rendered, change: (message: Rendered) => Rendered): Rendered {
