@@ -242,7 +242,7 @@ test('a replay sends what was never sent and what was, in order, with the same e
   expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
 })
 
-test('a replay of what failed leaves the rest alone; one of what is on its way sends nothing twice', async () => {
+test('a replay of what failed makes the retries that wait, too, and leaves the rest alone', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver((response, { event }) => {
@@ -256,11 +256,13 @@ test('a replay of what failed leaves the rest alone; one of what is on its way s
   await receiver.count(3)
   receiver.answer = failing(204)
   const body = { start: '2020-01-01', only_failed: true }
-  expect((await world.request('POST', `${at}/replay`, { body })).body).toMatchObject({ count: 1 })
-  await receiver.count(4)
-  expect(receiver.calls[3]!.event.message.subject).toBe('aborted')
-  await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered'])
-  expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(2)
+  expect((await world.request('POST', `${at}/replay`, { body })).body).toMatchObject({ count: 2 })
+  await receiver.count(5)
+  expect(receiver.calls.slice(3).map(({ event }) => event.message.subject)).toEqual(
+    expect.arrayContaining(['aborted', 'waits']),
+  )
+  await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered', 'delivered'])
+  expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(3)
 })
 
 test('a time that the log does not reach back to is refused with the earliest that it does; so is what makes no sense', async () => {

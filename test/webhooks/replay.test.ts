@@ -118,7 +118,7 @@ test('what has no body is passed over; what is broken for now is tried again', a
   expect(await seqs(world)).toEqual([1, 4])
 })
 
-test('what is tried again meanwhile keeps its time', async () => {
+test('what is about to be sent keeps its time', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 1)
   await work(world, id)
@@ -132,18 +132,18 @@ test('what is tried again meanwhile keeps its time', async () => {
   expect((await ask(world, id)).count).toBe(2)
   await work(world, id, {
     render: async () => {
-      await set({ state: 'pending', next_attempt_at: 9_999_999_999_999 }) // somebody has sent it anew, in vain
+      await set({ state: 'pending', attempts_before: 2, next_attempt_at: 9_999_999_999_999 }) // somebody has sent it anew
       return 'x'
     },
   })
   const rows = await store.db
     .selectFrom('webhook_deliveries')
-    .select(['seq', 'attempts_before'])
+    .select(['seq', 'next_attempt_at'])
     .orderBy('seq')
     .execute()
   expect(rows).toEqual([
-    { seq: 1, attempts_before: 0 },
-    { seq: 2, attempts_before: 0 },
+    { seq: 1, next_attempt_at: 9_999_999_999_999 },
+    { seq: 2, next_attempt_at: expect.any(Number) },
   ])
 })
 

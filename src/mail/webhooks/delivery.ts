@@ -64,7 +64,7 @@ export interface ReplayRequest {
   readonly end?: number | undefined
   /** Empty or undefined: all that the webhook is told of. */
   readonly eventTypes?: readonly string[] | undefined
-  /** Only those that it has been sent in vain: failed or cancelled. */
+  /** Only those that it has been sent in vain: failed, cancelled, or waiting for a retry. */
   readonly isOnlyFailed?: boolean | undefined
   /** Counts and does nothing. */
   readonly isDryRun?: boolean | undefined

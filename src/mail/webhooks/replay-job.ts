@@ -69,7 +69,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
   /** Up to a bound of their size. */
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
     const profile = requireProfile(profiles, webhook.profile)
-    const known = await log.statesOfEvents(
+    const known = await log.standingsOfEvents(
       store.db,
       webhook.id,
       some.map(({ seq }) => seq),
@@ -119,7 +119,7 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
   )
   const anew = rendered.flatMap(({ event }) => {
     const row = held.get(event.seq)
-    return row && isReplayed(row.state, replay) ? [{ row, inboxId: event.inbox_id }] : []
+    return row && isReplayed(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
   })
   await sendAnew(tx, webhook, anew)
 }

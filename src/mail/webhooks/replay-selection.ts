@@ -1,6 +1,6 @@
-/** Which events of a stretch of the log a replay is of: what the webhook is told of now, and is not on its way anyway. */
+/** Which events of a stretch of the log a replay is of: what the webhook is told of now, and is not about to be sent anyway. */
 import type { Limits } from '../../limits.ts'
-import type { Db, EventRow, WebhookDeliveryState, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
+import type { Db, EventRow, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import * as log from '../../store/tables/webhook-log.ts'
 import { isToldOf, list, targetOf } from './matching.ts'
@@ -34,22 +34,24 @@ export async function selectReplayed(
       row.at < stretch.end_at &&
       isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> }),
   )
-  const states = await log.statesOfEvents(
+  const standings = await log.standingsOfEvents(
     db,
     webhook.id,
     told.map(({ seq }) => seq),
   )
   return {
-    events: told.filter(({ seq }) => isReplayed(states.get(seq), stretch)),
+    events: told.filter(({ seq }) => isReplayed(standings.get(seq), stretch)),
     throughSeq: rows.length === limits.eventBatchMax ? rows.at(-1)!.seq : throughSeq,
   }
 }
 
-/** @param state of what the webhook has of the event; undefined: nothing */
+/** @param delivery what the webhook has of the event; undefined: nothing */
 export function isReplayed(
-  state: WebhookDeliveryState | undefined,
+  delivery: Omit<log.DeliveryStanding, 'seq'> | undefined,
   { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
 ): boolean {
-  if (state === 'failed' || state === 'cancelled') return true
-  return is_only_failed === 0 && (state === undefined || state === 'delivered')
+  if (delivery?.state === 'failed' || delivery?.state === 'cancelled') return true
+  // Its retry may be a day away, and whoever asks for a replay says that the receiver is there again.
+  if (delivery?.state === 'pending') return delivery.attempts > delivery.attempts_before
+  return is_only_failed === 0 && (delivery === undefined || delivery.state === 'delivered')
 }

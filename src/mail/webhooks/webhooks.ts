@@ -191,9 +191,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
   }
 }
 
-/** What the URL before has answered says nothing of the new one. */
+/**
+ * What the URL before has answered says nothing of the new one. Custom header fields are for whom they were set for: whoever
+ * may change a URL must not be able to read them elsewhere.
+ */
 function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRow> {
-  return url === undefined || url === row.url ? {} : { url, failing_since: null, failed_at: null }
+  if (url === undefined || url === row.url) return {}
+  const isElsewhere = new URL(url).origin !== new URL(row.url).origin
+  return { url, failing_since: null, failed_at: null, ...(isElsewhere && { headers: null }) }
 }
 
 /** Switched on, it is told of what comes from now on; switched off, what waits is cancelled. */

@@ -85,20 +85,23 @@ export async function holdOfEvents(tx: Tx, webhookId: string, seqs: readonly num
     .execute()
 }
 
-/** States of what a webhook has of some events, by number. */
-export async function statesOfEvents(
+/** Where a delivery stands: its attempts, and how many of them were made before it was last sent anew. */
+export type DeliveryStanding = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
+
+/** What a webhook has of some events, by number. */
+export async function standingsOfEvents(
   db: Db,
   webhookId: string,
   seqs: readonly number[],
-): Promise<Map<number, WebhookDeliveryState>> {
+): Promise<Map<number, DeliveryStanding>> {
   if (seqs.length === 0) return new Map()
   const rows = await db
     .selectFrom('webhook_deliveries')
-    .select(['seq', 'state'])
+    .select(['seq', 'state', 'attempts', 'attempts_before'])
     .where('webhook_id', '=', webhookId)
     .where('seq', 'in', seqs)
     .execute()
-  return new Map(rows.map(({ seq, state }) => [seq, state]))
+  return new Map(rows.map((row) => [row.seq, row]))
 }
 
 /** Makes one due again, with the schedule from its start. It is under way nowhere. */

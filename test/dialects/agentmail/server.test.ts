@@ -185,4 +185,6 @@ test('the API describes itself', async () => {
   expect(body.openapi).toBe('3.1.0')
   expect(body.paths['/v0/inboxes/{inbox_id}/messages/{message_id}'].get.responses['200']).toBeDefined()
   expect(body.paths['/v0/threads/{thread_id}'].put).toBeUndefined()
+  const removals = Object.values<Record<string, { responses: object }>>(body.paths).flatMap((path) => path.delete ?? [])
+  expect(new Set(removals.flatMap(({ responses }) => Object.keys(responses)))).toEqual(new Set(['204']))
 })

@@ -336,3 +336,15 @@ async function keyWith(world: World, flags: readonly string[]): Promise<string> 
   const body = { permissions: Object.fromEntries(flags.map((flag) => [flag, true])) }
   return (await world.request('POST', '/v0/api-keys', { body })).body.api_key
 }
+
+test('custom header fields do not follow a webhook to another origin', async () => {
+  await using world = await startWorld()
+  const body = { url: 'http://127.0.0.1:9/a', headers: { authorization: 'secret' } }
+  const { webhook_id: id } = (await world.request('POST', '/v0/webhooks', { body })).body
+  const namesAfter = async (url: string) => {
+    expect((await world.request('PATCH', `/v0/webhooks/${id}`, { body: { url } })).status).toBe(200)
+    return (await world.request('GET', `/v0/webhooks/${id}/headers`)).body.header_names
+  }
+  expect(await namesAfter('http://127.0.0.1:9/b')).toEqual(['authorization'])
+  expect(await namesAfter('http://127.0.0.1:10/b')).toEqual([])
+})

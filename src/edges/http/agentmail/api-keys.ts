@@ -16,7 +16,7 @@ import {
   readNewKey,
   UpdateApiKey,
 } from './wire/api-key.ts'
-import { ok } from './wire/shape.ts'
+import { nothing, ok } from './wire/shape.ts'
 
 const tags = ['API keys']
 
@@ -58,9 +58,9 @@ function addRoutes(app: HttpApp, level: Level, { apiKeys }: { readonly apiKeys: 
     apiKey(await apiKeys.update(actor, withinOf(params), params.api_key_id, readKeyChange(body))),
   )
 
-  const remove = { tags, summary: 'Delete a key: it stops working at once', params }
+  const remove = { tags, summary: 'Delete a key: it stops working at once', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await apiKeys.delete(actor, withinOf(params), params.api_key_id)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 }

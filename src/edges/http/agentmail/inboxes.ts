@@ -5,7 +5,7 @@ import type { HttpApp } from '../dialect.ts'
 import { type Level, levels, paramsOf, withinOf } from './level.ts'
 import { pageQuery, readPage } from './query.ts'
 import { Inbox, InboxList, inbox, inboxList } from './wire/inbox.ts'
-import { mapOf, ok } from './wire/shape.ts'
+import { mapOf, nothing, ok } from './wire/shape.ts'
 
 const tags = ['Inboxes']
 /** Pausing is not built yet; to accept it without a word would let mail flow that its owner wants stopped. */
@@ -65,10 +65,10 @@ function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: 
     return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
   })
 
-  const remove = { tags, summary: 'Delete an inbox with its mail', params }
+  const remove = { tags, summary: 'Delete an inbox with its mail', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await inboxes.delete(actor, podOf(params), params.inbox_id)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 }
 

@@ -23,7 +23,7 @@ import {
   messageLabels,
   messageList,
 } from './wire/message.ts'
-import { ok } from './wire/shape.ts'
+import { nothing, ok } from './wire/shape.ts'
 
 interface MessageNeeds extends HttpSurroundings {
   readonly messages: Messages
@@ -72,7 +72,7 @@ const wait = (limits: Limits) => ({
 })
 const get = { tags, summary: 'One message with its bodies', params, response: ok(Message) }
 const update = { tags, summary: 'Add and remove labels', params, body: LabelsBody, response: ok(MessageLabels) }
-const remove = { tags, summary: 'Delete a message for good', params }
+const remove = { tags, summary: 'Delete a message for good', params, response: nothing }
 const raw = { tags, summary: 'Link to the mail as it was received or sent', params, response: ok(RawMessage) }
 const getAttachment = {
   tags,
@@ -117,7 +117,7 @@ export function messageRoutes(
 
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await messages.delete(actor, params.inbox_id, params.message_id)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 
   app.get(`${one}/raw`, { schema: raw }, async ({ actor, params }) =>

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Pods } from '../../../mail/tenants/pod.ts'
 import type { HttpApp } from '../dialect.ts'
 import { pageQuery, readPage } from './query.ts'
-import { ok } from './wire/shape.ts'
+import { nothing, ok } from './wire/shape.ts'
 import { Pod, PodList, pod, podList } from './wire/tenant.ts'
 
 const tags = ['Pods']
@@ -11,7 +11,7 @@ const params = Type.Object({ pod_id: Type.String({ description: 'Id or client_id
 
 const list = { tags, summary: 'Pods', querystring: Type.Object(pageQuery), response: ok(PodList) }
 const get = { tags, summary: 'One pod', params, response: ok(Pod) }
-const remove = { tags, summary: 'Delete an empty pod', params }
+const remove = { tags, summary: 'Delete an empty pod', params, response: nothing }
 const create = {
   tags,
   summary: 'Make a pod; the same client_id again gives the first one',
@@ -32,6 +32,6 @@ export function podRoutes(app: HttpApp, { pods }: { readonly pods: Pods }): void
 
   app.delete('/pods/:pod_id', { schema: remove }, async (request, reply) => {
     await pods.delete(request.actor, request.params.pod_id)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 }

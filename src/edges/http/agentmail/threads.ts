@@ -6,7 +6,7 @@ import { type Level, levels, paramsOf, withinOf } from './level.ts'
 import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from './query.ts'
 import { AttachmentLink, attachmentLink } from './wire/attachment.ts'
 import { LabelsBody, readLabelChange } from './wire/labels.ts'
-import { ok } from './wire/shape.ts'
+import { nothing, ok } from './wire/shape.ts'
 import { Thread, ThreadLabels, ThreadList, thread, threadLabels, threadList } from './wire/thread.ts'
 
 interface ThreadNeeds extends HttpSurroundings {
@@ -56,10 +56,10 @@ function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNee
   )
 
   // Until July 2026 a first call only moved to the trash and `?permanent=true` did not: it is accepted and means nothing.
-  const remove = { tags, summary: 'Delete a thread with its messages for good', params }
+  const remove = { tags, summary: 'Delete a thread with its messages for good', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await threads.delete(actor, withinOf(params), params.thread_id)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 
   const getAttachment = {

@@ -5,7 +5,7 @@ import type { Webhooks } from '../../../mail/webhooks/webhook.ts'
 import type { HttpApp } from '../dialect.ts'
 import { type Level, levels, paramsOf, withinOf } from './level.ts'
 import { pageQuery, readPage } from './query.ts'
-import { ok } from './wire/shape.ts'
+import { nothing, ok } from './wire/shape.ts'
 import {
   CreateWebhook,
   HeaderNames,
@@ -82,10 +82,10 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
     return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
   })
 
-  const remove = { tags, summary: 'Delete a webhook with what it has not been told yet', params }
+  const remove = { tags, summary: 'Delete a webhook with what it has not been told yet', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 
   const rotate = {
@@ -105,11 +105,17 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
     header_names: [...(await webhooks.headerNames(actor, withinOf(params), readWebhookId(params.webhook_id)))],
   }))
 
-  const change = { tags, summary: 'Set and remove custom header fields', params, body: UpdateHeaders }
+  const change = {
+    tags,
+    summary: 'Set and remove custom header fields',
+    params,
+    body: UpdateHeaders,
+    response: nothing,
+  }
   app.patch(headers, { schema: change }, async ({ actor, params, body }, reply) => {
     const asked = { set: body.headers, remove: body.remove_headers }
     await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
-    return reply.code(204).send()
+    return reply.code(204).send(null)
   })
 }
 

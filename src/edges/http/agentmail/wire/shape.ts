@@ -22,6 +22,9 @@ export function ok<Schema extends TSchema>(schema: Schema) {
   return { 200: Type.Unsafe<Wire<Schema>>(schema) }
 }
 
+/** The answer of a route that has nothing to say. */
+export const nothing = { 204: Type.Null({ description: 'Done.' }) }
+
 /** ISO 8601 in UTC with milliseconds; clients turn it into dates. */
 export const Time = Type.String({ format: 'date-time' })
 

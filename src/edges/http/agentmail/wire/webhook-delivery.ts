@@ -106,7 +106,11 @@ export const RequestReplay = Type.Object({
   event_types: Type.Optional(
     Type.Array(Type.String(), { description: 'Of those that the webhook is told of; all when left out.' }),
   ),
-  only_failed: Type.Optional(Type.Boolean({ description: 'Only what it has been sent in vain.' })),
+  only_failed: Type.Optional(
+    Type.Boolean({
+      description: 'Only what it has been sent in vain: failed, cancelled, or waiting for a retry, which is made now.',
+    }),
+  ),
   dry_run: Type.Optional(Type.Boolean({ description: 'Counts, and sends nothing.' })),
 })
 
