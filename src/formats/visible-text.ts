@@ -223,14 +223,14 @@ function continues(previous: string, line: string): boolean {
   return words.includes(' ') || (!/[.!?。]$/.test(previous) && (/[.,;!?]$/.test(words) || /^\p{Ll}+$/u.test(words)))
 }
 
-/**
- * Joins what was laid out a character (or a group) a cell or line: "4\t8\t2\t9" and "4\n8\n2\n9" become "4 8 2 9". Nothing
- * moves: only the dividers change.
- */
 /** Characters, or groups of the same size, a line. */
 const STACKED =
   /(?<![^\n])(?:(?:[0-9A-Z]\n){4,12}(?![0-9A-Z]\n)|(?:[0-9]{3}\n){2,3}(?![0-9]{3}\n)|(?:[0-9]{2}\n){3,4}(?![0-9]{2}\n))/g
 
+/**
+ * Joins what was laid out a character (or a group) a cell or line: "4\t8\t2\t9" and "4\n8\n2\n9" become "4 8 2 9". Nothing
+ * moves: only the dividers change.
+ */
 function joinSplitCodes(text: string): string {
   const joined = (line: string) => (isSplitCode(line) ? line.replaceAll('\t', ' ') : line)
   const cells = text.includes('\t') ? text.replace(/(?<![^\n])[^\n]{3,60}(?=\n)/g, joined) : text

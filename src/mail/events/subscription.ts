@@ -76,8 +76,8 @@ export class Subscription {
   }
 
   /**
-   * The first reason counts, but who aborted is told none. What waits is still told when the server stops; a key that was revoked is told no more, and
-   * who is too slow or gone is not waited for.
+   * The first reason counts, but who aborted is told none. What waits is still told when the server stops; a key that was
+   * revoked is told no more, and who is too slow or gone is not waited for.
    */
   end(reason: FeedEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason
