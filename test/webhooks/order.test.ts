@@ -9,7 +9,7 @@ import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks
 import { createDeliveryLog } from '../../src/mail/webhooks/delivery-log.ts'
 import { createLineUpWebhook } from '../../src/mail/webhooks/line-up.ts'
 import { newDelivery } from '../../src/mail/webhooks/new-delivery.ts'
-import { holdWebhooks, putInLine } from '../../src/mail/webhooks/order.ts'
+import { putInLine } from '../../src/mail/webhooks/order.ts'
 import { createReplays } from '../../src/mail/webhooks/replay.ts'
 import { createReplayWebhook } from '../../src/mail/webhooks/replay-job.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
@@ -19,6 +19,7 @@ import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/
 import type { EventRow, NewEvent } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insert, listLanes } from '../../src/store/tables/webhook-deliveries.ts'
+import { holdById } from '../../src/store/tables/webhooks.ts'
 import { type Place, sent } from '../events/feed-world.ts'
 import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 
@@ -142,7 +143,7 @@ test('lines that are made while another node is in the way have their firsts too
   const inboxes = [inbox, ...(await Promise.all(Array.from({ length: 4 }, () => feedWorld.addInbox(within))))]
   const id = await hooks.world.add({ isOrdered: true })
   await store.transaction(async (tx) => {
-    const [webhook] = await holdWebhooks(tx, [id])
+    const webhook = await holdById(tx, id)
     for (const [index, { inboxId }] of inboxes.entries()) {
       const event = { seq: index + 1, event_id: `${index}`, type: 'message.sent', inbox_id: inboxId } as EventRow
       await insert(tx, [newDelivery(tx, { event, webhook: webhook!, body: '{}' })])

@@ -28,7 +28,7 @@ import * as table from '../../store/tables/webhook-deliveries.ts'
 import * as webhookTable from '../../store/tables/webhooks.ts'
 import { createLooks } from '../jobs/looks.ts'
 import { Lanes } from './lanes.ts'
-import { holdWebhooks, isOrdered, moveUp, putInLine } from './order.ts'
+import { isOrdered, moveUp, putInLine } from './order.ts'
 import { recordAttempt } from './outcome.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 import { postTo, wordsOf } from './request.ts'
@@ -199,7 +199,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   async function keepOrder(tx: Tx, webhook: WebhookRow, owner: string, rows: WebhookDeliveryRow[]) {
     const strays = isOrdered(webhook) ? rows.filter(({ line }) => line === null) : []
     if (strays.length === 0) return rows
-    await holdWebhooks(tx, [webhook.id])
+    await webhookTable.holdById(tx, webhook.id)
     await giveBackLeases(tx, 'webhook_deliveries', { owner, ids: strays.map(({ id }) => id) })
     await moveUp(tx, webhook, await putInLine(tx, strays))
     looks.soon()

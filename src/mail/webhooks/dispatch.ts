@@ -30,7 +30,7 @@ import { type Event, toEvent } from '../events/event.ts'
 import type { Reservation, WebhookWorker } from './deliver.ts'
 import { isFor, type Target, targetOf } from './matching.ts'
 import { newDelivery } from './new-delivery.ts'
-import { holdWebhooks, isOrdered, moveUp } from './order.ts'
+import { isOrdered, moveUp } from './order.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 
 const NAME = 'webhooks'
@@ -209,7 +209,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
         const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
         // As they are now: one may have been switched off, or off and on, or led elsewhere, while bodies were made. They stay
         // so until the commit, or a delivery could come after the job that was to cancel it, or to put it in line.
-        const current = (await holdWebhooks(tx, ids)).filter(({ is_enabled }) => is_enabled === 1)
+        const current = (await webhooks.holdByIds(tx, ids)).filter(({ is_enabled }) => is_enabled === 1)
         const targets = new Map(current.map((row) => [row.id, targetOf(row)]))
         const leaseFor = (reservation: Reservation | undefined) =>
           reservation && { lease_owner: reservation.owner, lease_until: tx.now + limits.webhookLeaseMs }

@@ -5,13 +5,12 @@
  * Of a line one delivery is `pending`: the others are `behind` it and are not seen by claims. It keeps its place until it is
  * delivered, given up or cancelled; in the same transaction the earliest event behind it takes its turn. So retries, leases,
  * crashes and other nodes change nothing about the order, and who is behind costs nothing, however many they are.
- * Whoever ends, adds or removes a delivery in a line holds the webhook's row first (holdWebhooks): otherwise the one that
- * ends and the one that is added could each count on the other.
+ * Whoever ends, adds or removes a delivery in a line holds the webhook's row first (`holdByIds`, until the commit): otherwise
+ * the one that ends and the one that is added could each count on the other.
  */
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import * as lines from '../../store/tables/webhook-lines.ts'
-import * as webhooks from '../../store/tables/webhooks.ts'
 
 /** Of events that belong to no inbox. */
 const NO_INBOX = ''
@@ -30,11 +29,6 @@ export function placeFor(
   inboxId: string | null | undefined,
 ): Pick<WebhookDeliveryRow, 'state' | 'line'> {
   return isOrdered(webhook) ? { state: 'behind', line: lineOf(inboxId) } : { state: 'pending', line: null }
-}
-
-/** Keeps webhooks until the commit. @returns them as they are now, without those that are being deleted */
-export function holdWebhooks(tx: Tx, ids: Iterable<string>): Promise<WebhookRow[]> {
-  return webhooks.holdByIds(tx, [...ids])
 }
 
 /**

@@ -7,8 +7,9 @@ import type { Limits } from '../../limits.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
 import { recordFailing, recordGone, recordSuccess } from './health.ts'
-import { holdWebhooks, moveUp } from './order.ts'
+import { moveUp } from './order.ts'
 import type { Verdict } from './retry.ts'
 
 /** One attempt that has ended. */
@@ -38,7 +39,7 @@ export async function recordAttempt(
 ): Promise<{ hasFollower: boolean }> {
   const { delivery, webhook, verdict } = ended
   return store.transaction(async (tx) => {
-    const [held] = delivery.line === null ? [] : await holdWebhooks(tx, [webhook.id])
+    const held = delivery.line === null ? undefined : await webhooks.holdById(tx, webhook.id)
     if (!(await write(tx, ended))) return { hasFollower: false }
     const isOver = STATES[verdict.kind] !== 'pending'
     const followers = isOver && held && delivery.line !== null ? await moveUp(tx, held, [delivery.line]) : []

@@ -5,8 +5,9 @@
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import { cancel } from '../../store/tables/webhook-deliveries.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
 import { isToldOf, targetOf } from './matching.ts'
-import { holdWebhooks, moveUp } from './order.ts'
+import { moveUp } from './order.ts'
 
 /**
  * @param webhook as it will be called
@@ -32,7 +33,7 @@ export async function keepTold(
   }
   const untold = rows.filter((row) => !isTold(row))
   if (untold.length === 0) return [...rows]
-  const [held] = await holdWebhooks(tx, [webhook.id])
+  const held = await webhooks.holdById(tx, webhook.id)
   const left = await cancel(
     tx,
     untold.map(({ id }) => id),

@@ -2,7 +2,8 @@
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
-import { holdWebhooks, moveUp } from './order.ts'
+import * as webhooks from '../../store/tables/webhooks.ts'
+import { moveUp } from './order.ts'
 
 interface SweepNeeds {
   readonly store: Store
@@ -19,7 +20,7 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
     removed = await store.transaction(async (tx) => {
       const old = await deliveries.listOlderThan(tx, before, limits.webhookChunkRows)
       // Held before any of them goes: who takes the place of a first depends on it.
-      const held = await holdWebhooks(tx, new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id)))
+      const held = await webhooks.holdByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
       const ids = old.map(({ id }) => id)
       const left = (await deliveries.removeOlderThan(tx, before, ids)).filter(isFirst)
       for (const webhook of held) {
