@@ -12,6 +12,7 @@ WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.js scripts/build.js
 COPY src src
 RUN npm run build && npm prune --omit=dev
 

@@ -1,8 +1,7 @@
 /**
  * How much does the store take of what SQLite and the disk can do?
  *
- *   npm run build && node -e "import('vite').then((vite) => vite.runnerImport('./bench/store.ts'))"
- *   (Node 24: node bench/store.ts)
+ *   npm run bench -- store
  *
  * A transaction is one small row and one event. Bare better-sqlite3 writes the same rows with the same pragmas and
  * prepared statements: the limit. Everything runs in one process, one after the other, on the disk of this folder;

@@ -39,15 +39,27 @@ interface State<Kind> {
 
 export type CueFinder<Kind extends string> = (foldedText: string) => CueHit<Kind>[]
 
-/** @returns a function that gives all hits in order of their start, the longest first; at most `hitsMax` are looked for */
+/**
+ * Words are put together when a text is first searched: a start of the server does not wait for it.
+ *
+ * @returns a function that gives all hits in order of their start, the longest first; at most `hitsMax` are looked for
+ */
 export function cueFinder<Kind extends string>(
   table: Readonly<Record<Kind, readonly string[]>>,
   hitsMax = 20_000,
 ): CueFinder<Kind> {
+  let root: State<Kind> | undefined
+  return (text) => {
+    root ??= rootOf(table)
+    return find(root, text, hitsMax)
+  }
+}
+
+function rootOf<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): State<Kind> {
   const root = newState<Kind>(0)
   for (const kind of Object.keys(table) as Kind[]) for (const word of table[kind]) addWord(root, kind, word)
   linkFallbacks(root)
-  return (text) => find(root, text, hitsMax)
+  return root
 }
 
 /** Of states whose transitions are kept; two letters deep there are some hundreds. */

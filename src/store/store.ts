@@ -19,7 +19,6 @@ import { createGroupCommit } from './group-commit.ts'
 import { createIds } from './ids.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
-import { postgres } from './postgres.ts'
 import type { Db, Tx } from './schema.ts'
 import { sqlite } from './sqlite.ts'
 
@@ -79,8 +78,10 @@ export interface StoreNeeds {
 /** Of the event log's epoch: unlike that of any other log. */
 const EPOCH_BYTES = 8
 
-function dialectOf({ databaseUrl }: DatabaseConfig): Dialect {
-  return databaseUrl === undefined ? sqlite : postgres
+async function dialectOf({ databaseUrl }: DatabaseConfig): Promise<Dialect> {
+  if (databaseUrl === undefined) return sqlite
+  const { postgres } = await import('./postgres.ts') // with its driver, which a start on SQLite does without
+  return postgres
 }
 
 /**
@@ -89,7 +90,7 @@ function dialectOf({ databaseUrl }: DatabaseConfig): Dialect {
  * @throws StartupError when data folder or database are in use or cannot be used, or belong to a newer version
  */
 export async function openStore(needs: StoreNeeds): Promise<Store> {
-  const dialect = dialectOf(needs.config)
+  const dialect = await dialectOf(needs.config)
   const database = await dialect.open(needs)
   try {
     return await startStore(dialect, database, needs)
@@ -106,7 +107,7 @@ export async function openStore(needs: StoreNeeds): Promise<Store> {
  * @throws StartupError as `openStore` does
  */
 export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBytes'>): Promise<number[]> {
-  const dialect = dialectOf(needs.config)
+  const dialect = await dialectOf(needs.config)
   const database = await dialect.open(needs)
   try {
     return await migrate(database.writer, dialect, needs.clock())

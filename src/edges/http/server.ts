@@ -77,6 +77,14 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
       headersTimeout: Math.min(60_000, limits.httpRequestMs),
     },
+    // Given here and not set afterwards, so that Fastify does not load its own: a tenth of the time of a start.
+    schemaController: {
+      compilersFactory: {
+        buildValidator: (() => validatorCompiler) as never, // its type has room for Ajv's schemas only
+        // Schemas of answers are documentation: the types hold wire to them.
+        buildSerializer: () => () => JSON.stringify,
+      },
+    },
     routerOptions: { maxParamLength: limits.pathParameterCharsMax },
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
@@ -88,8 +96,6 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.server.maxConnections = limits.httpConnectionsMax
   app.server.on('upgrade', upgrades.handle)
 
-  app.setValidatorCompiler(validatorCompiler)
-  app.setSerializerCompiler(() => JSON.stringify) // schemas of answers are documentation: the types hold wire to them
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
     parseJsonBody(request.headers, body),

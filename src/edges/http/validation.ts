@@ -10,12 +10,16 @@ import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { MailError } from '../../errors.ts'
 
-/** Given to Fastify: makes a schema's check, which gives back the value or a MailError that names what is wrong. */
+/**
+ * Given to Fastify: makes a schema's check, which gives back the value or a MailError that names what is wrong. A schema is
+ * compiled when its first request comes: a start would compile a hundred of them.
+ */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const compiled = Compile(schema)
+  let compiled: ReturnType<typeof Compile> | undefined
   const properties = 'properties' in schema ? (schema.properties as Record<string, { type?: unknown }>) : {}
   return (value: unknown) => {
     const given = httpPart === 'querystring' ? readQuery(value as Record<string, unknown>, properties) : value
+    compiled ??= Compile(schema)
     if (compiled.Check(given)) return { value: given }
     return { error: toMailError(compiled.Errors(given)) }
   }

@@ -1,0 +1,83 @@
+/**
+ * How long does a start take?
+ *
+ *   npm run bench -- start        ROUNDS=9
+ *
+ * From the start of the process until `GET /readyz` returns 200, on a data folder that exists, with nothing to build. The bare
+ * limit is a Node process that listens and answers nothing else. Rounds alternate; medians are printed.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const ROUNDS = Number(process.env.ROUNDS ?? 9)
+/** Between two requests for /readyz. */
+const POLL_MS = 5
+
+const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
+const port = await freePort()
+const bare = `require('node:http').createServer((_, answer) => answer.end()).listen(${port}, '127.0.0.1')`
+const contestants: readonly [name: string, command: string, args: readonly string[]][] = [
+  ['npm start', 'npm', ['start']],
+  ['node dist/cli.js serve', process.execPath, ['dist/cli.js', 'serve']],
+  ['a bare HTTP server', process.execPath, ['-e', bare]],
+]
+
+try {
+  await untilReady('npm', ['start']) // builds, and makes tables and keys
+  const times = contestants.map((): number[] => [])
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const [index, [, command, args]] of contestants.entries()) {
+      times[index]!.push(await untilReady(command, args))
+    }
+  }
+  const medians = times.map((each) => each.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)]!)
+  for (const [index, [name]] of contestants.entries()) {
+    const ratio = medians[index]! / medians.at(-1)!
+    console.log(
+      `${name}: ready after ${Math.round(medians[index]!)} ms (${Math.round(Math.min(...times[index]!))} to ` +
+        `${Math.round(Math.max(...times[index]!))}), ${ratio.toFixed(1)} × bare`,
+    )
+  }
+} finally {
+  rmSync(dataDir, { recursive: true })
+}
+
+/** Milliseconds. */
+async function untilReady(command: string, args: readonly string[]): Promise<number> {
+  const startedAt = performance.now()
+  const child = spawn(command, args, {
+    env: { ...process.env, MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: String(port), MARTLET_SMTP_PORT: '0' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true, // npm and the server are one group, as in a terminal
+  })
+  const exited = once(child, 'exit')
+  while (!(await isReady())) {
+    if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`)
+    await delay(POLL_MS)
+  }
+  const took = performance.now() - startedAt
+  process.kill(-child.pid!, 'SIGTERM')
+  await exited
+  return took
+}
+
+async function isReady(): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok
+  } catch {
+    return false // it does not listen yet
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
