@@ -3,11 +3,17 @@
  * itself, `postgres` needs a copy of the migrated template, made here and dropped afterwards.
  */
 import { randomUUID } from 'node:crypto'
-import { cp } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
 import { inject, type TestOptions, test } from 'vitest'
+import { fingerprint } from '../scripts/build.js'
+import { root } from './imports.ts'
+import { makeTemplate, type Template } from './templates.ts'
 
 /** The database of this project. */
 export function databaseName(): 'sqlite' | 'postgres' {
@@ -19,16 +25,94 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string | undefined
 }
 
-/** migrated: every table, and nothing in them; started: what a first start makes. */
-export type Template = 'migrated' | 'started'
+/** The PostgreSQL of this run, with a database for each template. */
+export interface TestPostgres {
+  readonly url: string
+  readonly templates: Readonly<Record<Template, string>>
+}
 
-/** @param template undefined: without a table in it */
-export async function createTestDatabase(template?: Template): Promise<TestDatabase> {
-  const server = inject('postgres')
-  if (!server) return { url: undefined, [Symbol.asyncDispose]: async () => undefined }
+/** What the run says of it (postgres-setup.ts). */
+export type PostgresAnswer = TestPostgres | { readonly error: string }
+
+let postgres: Promise<TestPostgres> | undefined
+
+/**
+ * Resolves when it is ready. For tests of the project "postgres" only.
+ *
+ * @throws Error when it could not be started
+ */
+export function postgresServer(): Promise<TestPostgres> {
+  postgres ??= askForPostgres(inject('postgres')!.port)
+  return postgres
+}
+
+async function askForPostgres(port: number): Promise<TestPostgres> {
+  const answer = (await json(connect(port, '127.0.0.1'))) as PostgresAnswer
+  if ('error' in answer) throw new Error(`PostgreSQL could not be started: ${answer.error}`)
+  return answer
+}
+
+/**
+ * @param template undefined: without a table in it
+ * @param dataDir  where SQLite is to find it; undefined: a server makes its own there
+ */
+export async function createTestDatabase(template?: Template, dataDir?: string): Promise<TestDatabase> {
+  if (databaseName() === 'sqlite') {
+    if (template !== undefined && dataDir !== undefined) await placeSqlite(template, dataDir)
+    return { url: undefined, [Symbol.asyncDispose]: async () => undefined }
+  }
+  const server = await postgresServer()
   const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
   await createDatabase(server.url, name, template && server.templates[template])
   return { url: urlOf(server.url, name), [Symbol.asyncDispose]: () => dropDatabase(server.url, name) }
+}
+
+const SQLITE_FILE = 'martlet.db'
+
+/** Bytes of the file, in this worker. */
+const sqliteTemplates: { migrated?: Promise<Buffer>; started?: Buffer } = {}
+
+async function placeSqlite(template: Template, dataDir: string): Promise<void> {
+  const bytes = template === 'started' ? startedSqlite() : await migratedSqlite()
+  if (bytes) await writeFile(join(dataDir, SQLITE_FILE), bytes, { mode: 0o600 })
+}
+
+function migratedSqlite(): Promise<Buffer> {
+  sqliteTemplates.migrated ??= makeTemplate('migrated', undefined, (folder) => readFile(join(folder, SQLITE_FILE)))
+  return sqliteTemplates.migrated
+}
+
+/** undefined: no server was started yet since the last build. */
+function startedSqlite(): Buffer | undefined {
+  const file = startedFile()
+  if (!sqliteTemplates.started && existsSync(file)) sqliteTemplates.started = readFileSync(file)
+  return sqliteTemplates.started
+}
+
+/**
+ * The first server makes tables and keys, and what it has then is where the others begin: in this worker, in others, and in
+ * later runs until something is compiled.
+ */
+export function keepStarted(dataDir: string): void {
+  if (databaseName() !== 'sqlite' || sqliteTemplates.started) return
+  const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { readonly: true })
+  try {
+    sqliteTemplates.started = database.serialize()
+  } finally {
+    database.close()
+  }
+  const file = startedFile()
+  const [folder, own] = [dirname(file), `${file}.${randomUUID()}`]
+  mkdirSync(folder, { recursive: true })
+  const ofEarlierBuilds = readdirSync(folder).filter((name) => name.endsWith('.db') && name !== basename(file))
+  for (const name of ofEarlierBuilds) rmSync(join(folder, name), { force: true })
+  writeFileSync(own, sqliteTemplates.started)
+  renameSync(own, file) // whole or not at all, whoever else makes one
+}
+
+/** Named by what was built. */
+function startedFile(): string {
+  return join(root, 'node_modules/.cache/martlet-tests', `started-${fingerprint()}.db`)
 }
 
 /**
@@ -70,7 +154,7 @@ export function urlOf(serverUrl: string, database: string): string {
  */
 export async function readRows({ shared, dataDir }: Stored, query: string): Promise<unknown[][]> {
   if (shared.databaseUrl === undefined) {
-    const database = new BetterSqlite(join(dataDir, 'martlet.db'), { readonly: true })
+    const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { readonly: true })
     try {
       return database.prepare(query).raw().all() as unknown[][]
     } finally {
@@ -90,11 +174,11 @@ export async function readRows({ shared, dataDir }: Stored, query: string): Prom
 /** A copy of a stopped world's database, as a backup is: `restore` puts it in the place of what it has become. */
 export async function backUp({ shared, dataDir }: Stored): Promise<{ restore(): Promise<void> }> {
   if (shared.databaseUrl === undefined) {
-    const [file, copy] = [join(dataDir, 'martlet.db'), join(dataDir, 'copy')]
+    const [file, copy] = [join(dataDir, SQLITE_FILE), join(dataDir, 'copy')]
     await cp(file, copy)
     return { restore: () => cp(copy, file) }
   }
-  const { url: server } = inject('postgres')!
+  const { url: server } = await postgresServer()
   const name = new URL(shared.databaseUrl).pathname.slice(1)
   const copy = `${name}_copy`
   await createDatabase(server, copy, name)
@@ -112,7 +196,7 @@ export async function changeRows({ shared, dataDir }: Stored, statement: string)
     await administrate(shared.databaseUrl, statement)
     return
   }
-  const database = new BetterSqlite(join(dataDir, 'martlet.db'))
+  const database = new BetterSqlite(join(dataDir, SQLITE_FILE))
   try {
     database.exec(statement)
   } finally {

@@ -6,6 +6,7 @@
  *   await using other = await world.startSibling()   // on PostgreSQL: a second server of the same service
  */
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -14,12 +15,15 @@ import { createTransport, type SendMailOptions } from 'nodemailer'
 import { loadConfig } from '../src/config.ts'
 import type { Limits } from '../src/limits.ts'
 import { createLog, type Log } from '../src/log.ts'
-import { type Martlet, startMartlet } from '../src/main.ts'
+import type { Martlet } from '../src/main.ts'
 import { createMetrics } from '../src/metrics.ts'
 import type { Lookup } from '../src/net/safe-fetch.ts'
-import { createTestDatabase, type TestDatabase } from './database.ts'
+import { createTestDatabase, keepStarted, type TestDatabase } from './database.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
+
+/** Loaded as the command line loads it (src/cli.ts), in two thirds of the time. */
+const { startMartlet } = createRequire(import.meta.url)('../dist/main.js') as typeof import('../src/main.ts')
 
 export interface WorldOptions {
   readonly limits?: Partial<Limits>
@@ -186,10 +190,12 @@ interface Place {
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
-  const owned = options.shared ? undefined : await createTestDatabase('started')
+  const owned = options.shared ? undefined : await createTestDatabase('started', dataDir)
   const shared = options.shared ?? { databaseUrl: owned?.url, blobsDir: join(dataDir, 'blobs') }
   const place = { dataDir, shared, owned }
-  return new World(await boot(place, options), place, options)
+  const world = new World(await boot(place, options), place, options)
+  if (owned && !options.env && !options.clock) keepStarted(dataDir)
+  return world
 }
 
 function boot(

@@ -13,12 +13,13 @@ import { notSupported } from '../database.ts'
 import { Ledger } from '../ledger.ts'
 import { type Stop, startPostgresServer } from '../postgres-server.ts'
 import type { Frame } from '../socket-client.ts'
+import { amount } from '../support/amount.ts'
 import { startWorld } from '../world.ts'
 
 const AWAY_MS = Number(process.env.AWAY_MS ?? 0)
 /** Mails and sends that are acknowledged before, and again afterwards. */
 const ACKNOWLEDGED = 20
-const REFUSED = 150
+const REFUSED = amount({ short: 40, long: 150 })
 /** Leases of what was under way. */
 const LEASE_MS = 2_000
 /** No answer takes longer than connecting may. */

@@ -6,7 +6,7 @@
  * Each must have heard the log: nothing lost; on sockets and streams nothing twice; on webhooks a repetition has the same id
  * and bytes; everywhere in order, on a webhook that asked for it by inbox.
  *
- * KILL_CUTS sets the number of cuts (few by default, many by hand), KILL_SEED the dice.
+ * KILL_CUTS sets the number of cuts (few in `npm test`, many in `npm run test:long`), KILL_SEED the dice.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,9 +19,10 @@ import { Ledger } from '../ledger.ts'
 import { endOfLog, Reader } from '../readers.ts'
 import { type Call, ok, type Receiver, startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
+import { amount } from '../support/amount.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? 20)
+const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 6, long: 100 }))
 const SERVERS = databaseName() === 'sqlite' ? 1 : 2
 const KEY = 'am_test_key_for_subscribers'
 const LEASE_MS = 3_000

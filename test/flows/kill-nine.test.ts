@@ -2,7 +2,7 @@
  * kill -9 at random instants under load: of the server, of its database, of both. How the test knows: `../ledger.ts`
  * writes down every 250, every 200 and every failure that was told.
  *
- * KILL_CUTS sets the number of cuts (few by default, many by hand), KILL_SEED the dice.
+ * KILL_CUTS sets the number of cuts (few in `npm test`, many in `npm run test:long`), KILL_SEED the dice.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,11 +15,12 @@ import { Ledger } from '../ledger.ts'
 import { startPostgresServer } from '../postgres-server.ts'
 import { startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
+import { amount } from '../support/amount.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? (databaseName() === 'sqlite' ? 6 : 2))
+const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 4 : 2, long: 40 }))
 /** Fewer, since a database takes longer to come back. */
-const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? 2)
+const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 2, long: 20 }))
 const KEY = 'am_test_key_for_kill_nine'
 const LEASE_MS = 3_000
 

@@ -63,12 +63,12 @@ export function databaseUrlOf(dataDir: string): string | undefined {
   return databaseUrls.get(dataDir)
 }
 
-/** @param isMigrated false: PostgreSQL's database has no table yet, as SQLite's never has */
+/** @param isMigrated false: the database has no table yet */
 export async function temporaryFolder({
   isMigrated = true,
 } = {}): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'martlet-store-'))
-  const database = await createTestDatabase(isMigrated ? 'migrated' : undefined)
+  const database = await createTestDatabase(isMigrated ? 'migrated' : undefined, path)
   if (database.url !== undefined) databaseUrls.set(path, database.url)
   return {
     path,

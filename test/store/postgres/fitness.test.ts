@@ -1,9 +1,9 @@
 /** Servers and databases that Martlet does not start on, each with a sentence that says what to do. */
 import { randomUUID } from 'node:crypto'
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { StartupError } from '../../../src/errors.ts'
 import { openStore } from '../../../src/store/store.ts'
-import { administrate, createDatabase, dropDatabase, urlOf } from '../../database.ts'
+import { administrate, createDatabase, dropDatabase, postgresServer, urlOf } from '../../database.ts'
 import { rejection, storeNeeds, temporaryFolder } from '../test-store.ts'
 
 const PASSWORD = 'secret-%40-word'
@@ -15,16 +15,18 @@ test('a port on which nobody listens', async () => {
 
 test('a user who may not log in', async () => {
   const role = `martlet_test_${randomUUID().slice(0, 8)}`
-  await administrate(inject('postgres')!.url, `create role ${role} nologin`)
-  const url = new URL(inject('postgres')!.url)
+  const { url: server } = await postgresServer()
+  await administrate(server, `create role ${role} nologin`)
+  const url = new URL(server)
   url.username = role
   url.password = PASSWORD
   expect((await refusal(url.href)).message).toContain('refused user or password; correct MARTLET_DATABASE_URL')
-  await administrate(inject('postgres')!.url, `drop role ${role}`)
+  await administrate(server, `drop role ${role}`)
 })
 
 test('a database that is not there', async () => {
-  const { message } = await refusal(urlOf(inject('postgres')!.url, 'nowhere'))
+  const { url } = await postgresServer()
+  const { message } = await refusal(urlOf(url, 'nowhere'))
   expect(message).toContain('/nowhere has no such database; make it with: create database')
 })
 
@@ -33,7 +35,7 @@ test.each([
   ["encoding 'SQL_ASCII' locale 'C'", 'its encoding is SQL_ASCII'],
 ])('a database with %s', async (options, why) => {
   const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
-  const { url } = inject('postgres')!
+  const { url } = await postgresServer()
   await administrate(url, `create database ${name} ${options} template template0`)
   const { message } = await refusal(urlOf(url, name))
   expect(message).toContain(`${name} cannot hold mail of every language: ${why}. Make another with: create database`)
@@ -41,7 +43,7 @@ test.each([
 })
 
 test('a user who may make no tables there; one who owns the database needs no more than that', async () => {
-  const { url } = inject('postgres')!
+  const { url } = await postgresServer()
   const name = `martlet_test_${randomUUID().replaceAll('-', '')}`
   const role = `${name}_user`
   await createDatabase(url, name)
