@@ -1,7 +1,7 @@
 /**
  * What does signing over node:crypto gain against nodemailer's DKIM module, and what is the bare RSA limit?
  *
- *   node -e "import('vite').then((vite) => vite.runnerImport('./bench/dkim-sign.ts'))"    (Node 24: node bench/dkim-sign.ts)
+ *   npm run bench -- dkim-sign
  *
  * The same mail of 5 KB and the same 2048-bit key, in turns. Eight signatures are under way at a time, as in a
  * queue: RSA then runs on all cores.

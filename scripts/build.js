@@ -2,18 +2,19 @@
  * npm run build: compiles src/ to dist/. Does nothing, within milliseconds, when dist/ is up to date, so that every start
  * and every test run can call it.
  *
- * Types are not checked here, and what the sources import is not looked at (tsconfig.build.json): that is what
- * `npm run check` does, once, for sources and tests alike.
+ * It does not check types or resolve imports (tsconfig.build.json): `npm run check` does, once, for sources and tests alike.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-/** In dist/: the fingerprint of what it was made from. */
+/** Holds the fingerprint of what dist/ was made from. */
 const STAMP = 'dist/.fingerprint'
+/** The compiler's own record of what it has emitted. */
+const COMPILER_STATE = 'dist/.tsbuildinfo'
 /** What decides on the compiler's output, beside the sources. */
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'node_modules/typescript/package.json']
 
@@ -28,9 +29,11 @@ export function build(root = repository) {
   const sources = readdirSync(join(root, 'src'), { recursive: true }).filter((file) => file.endsWith('.ts'))
   const stamp = join(root, STAMP)
   const wanted = fingerprintOf(root, sources)
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return false
+  const isComplete = sources.every((file) => existsSync(join(root, 'dist', file.replace(/\.ts$/, '.js'))))
+  if (isComplete && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return false
 
-  rmSync(stamp, { force: true }) // a build that is cut short leaves none
+  rmSync(stamp, { force: true }) // an interrupted build leaves none
+  if (!isComplete) rmSync(join(root, COMPILER_STATE), { force: true }) // else the compiler skips what it emitted before
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   const args = [compiler, '-p', join(root, 'tsconfig.build.json')]
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
@@ -40,7 +43,7 @@ export function build(root = repository) {
   return true
 }
 
-/** @returns {string} a name of what was built, another after each change */
+/** @returns {string} identifies the build: it changes when any input changes */
 export function fingerprint() {
   return readFileSync(join(repository, STAMP), 'utf8')
 }
@@ -64,11 +67,15 @@ function removeOutputsWithoutSource(dist, sources) {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+/** Builds, or ends the process with one sentence after the compiler's messages. */
+export function buildOrExit() {
   try {
     build()
   } catch (error) {
-    console.error(error.message) // after what the compiler had to say
-    process.exitCode = 1
+    console.error(error.message)
+    process.exit(1)
   }
 }
+
+const isCommand = process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)
+if (isCommand) buildOrExit()

@@ -1,9 +1,9 @@
 /**
- * npm start: builds what is stale, then is `martlet serve` itself. One process, so that a start does not pay for two, and
- * signals reach the server.
+ * npm start: builds what changed, then runs `martlet serve` in this process, so that a start pays for one process and signals
+ * reach the server.
  */
-import { build } from './build.js'
+import { buildOrExit } from './build.js'
 
-build()
-process.argv.splice(2, Infinity, 'serve')
+buildOrExit()
+process.argv.splice(2, 0, 'serve')
 await import('../dist/cli.js')

@@ -2,8 +2,8 @@
 /**
  * The command line: what an operator does without HTTP. Each command is one function below; `serve` is the server.
  *
- * A command loads what it needs when it runs. They are loaded with require(): on ES modules it takes two thirds of the time of
- * import(), which makes promises for each of the 1,300 modules of a server.
+ * A command loads its modules when it runs, with require() where Node can: ES modules that are required load in two thirds of
+ * the time of import(), which makes promises for each of the 1,300 modules of a server.
  */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -11,16 +11,22 @@ import { parseArgs } from 'node:util'
 import { type Config, loadConfig } from './config.ts'
 import { StartupError } from './errors.ts'
 
+/** Node 20.19 and 22.12 or later can require ES modules; versions in between cannot. */
+const canRequire = (process.features as { require_module?: boolean }).require_module === true
 const require = createRequire(import.meta.url)
 const load = {
-  banner: () => require('./banner.js') as typeof import('./banner.ts'),
-  check: () => require('./check.js') as typeof import('./check.ts'),
-  log: () => require('./log.js') as typeof import('./log.ts'),
-  main: () => require('./main.js') as typeof import('./main.ts'),
-  metrics: () => require('./metrics.js') as typeof import('./metrics.ts'),
-  queue: () => require('./queue-command.js') as typeof import('./queue-command.ts'),
-  serverClient: () => require('./server-client.js') as typeof import('./server-client.ts'),
-  store: () => require('./store/store.js') as typeof import('./store/store.ts'),
+  banner: () => loadModule<typeof import('./banner.ts')>('./banner.js'),
+  check: () => loadModule<typeof import('./check.ts')>('./check.js'),
+  log: () => loadModule<typeof import('./log.ts')>('./log.js'),
+  main: () => loadModule<typeof import('./main.ts')>('./main.js'),
+  metrics: () => loadModule<typeof import('./metrics.ts')>('./metrics.js'),
+  queue: () => loadModule<typeof import('./queue-command.ts')>('./queue-command.js'),
+  serverClient: () => loadModule<typeof import('./server-client.ts')>('./server-client.js'),
+  store: () => loadModule<typeof import('./store/store.ts')>('./store/store.js'),
+}
+
+async function loadModule<Module>(file: string): Promise<Module> {
+  return canRequire ? require(file) : import(file)
 }
 
 const USAGE = `Usage: martlet <command>
@@ -52,12 +58,14 @@ async function main(args: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = args
   if (command === 'serve' && rest.length === 0) return serve(loadConfig(process.env))
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
-  if (command === 'check' && rest.length === 0) return load.check().runCheck(loadConfig(process.env), process.stdout)
+  if (command === 'check' && rest.length === 0)
+    return (await load.check()).runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
   if (command === 'queue') {
     const config = loadConfig(process.env)
-    const { openServerClient } = load.serverClient()
-    const code = await load.queue().runQueue(rest, (url) => openServerClient(config, url), process.stdout)
+    const { openServerClient } = await load.serverClient()
+    const { runQueue } = await load.queue()
+    const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
     if (code === 0) return code
   }
   const isHelp = command === 'help' || command === '--help' || command === '-h'
@@ -68,15 +76,16 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Runs until SIGTERM or SIGINT, then stops in order; a second signal stops at once. */
 async function serve(config: Config): Promise<number> {
-  const { startMartlet } = load.main()
-  const { createMetrics } = load.metrics()
+  const { startMartlet } = await load.main()
+  const { createMetrics } = await load.metrics()
+  const { createLog } = await load.log()
   const isForPerson = process.stdout.isTTY === true
   // A person gets the banner and only what is wrong; a machine gets every line.
-  const log = load.log().createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
+  const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
   const metrics = createMetrics({ collectProcess: true })
   const martlet = await startMartlet({ config, log, metrics })
   const stopSignal = hearStopSignal() // before anybody is told that it is ready
-  if (isForPerson) load.banner().printBanner(process.stdout, config, martlet)
+  if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
   log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
 
   log.info({ signal: await stopSignal }, 'stopping')
@@ -102,9 +111,10 @@ function hearStopSignal(): Promise<NodeJS.Signals> {
 }
 
 async function migrate(config: Config): Promise<number> {
-  const { migrateDatabase } = load.store()
-  const surroundings = { log: load.log().createLog('warn'), metrics: load.metrics().createMetrics(), clock: Date.now }
-  const run = await migrateDatabase({ config, ...surroundings })
+  const { migrateDatabase } = await load.store()
+  const { createMetrics } = await load.metrics()
+  const { createLog } = await load.log()
+  const run = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
   process.stdout.write(run.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${run.join(', ')}\n`)
   return 0
 }
@@ -112,7 +122,8 @@ async function migrate(config: Config): Promise<number> {
 async function createKey(config: Config, args: readonly string[]): Promise<number> {
   const options = { name: { type: 'string' }, url: { type: 'string' } } as const
   const { values } = parseArgs({ args: [...args], options })
-  const client = await load.serverClient().openServerClient(config, values.url)
+  const { openServerClient } = await load.serverClient()
+  const client = await openServerClient(config, values.url)
   const name = values.name ?? `cli ${randomBytes(3).toString('hex')}`
   const { api_key } = (await client.request('POST', '/v0/api-keys', { name })) as { api_key: string }
   process.stdout.write(`${api_key}\n`)

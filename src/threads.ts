@@ -1,4 +1,4 @@
-/** Starts worker threads. Node 20 cannot run a `.ts` file in one: it runs what was compiled, beside the code that asks. */
+/** Starts worker threads. Node 20 cannot run a `.ts` file in a thread, so it runs the compiled file next to the caller. */
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 
 /**

@@ -1,5 +1,15 @@
 /** `npm run build` (scripts/build.js), on a small package of its own: what is compiled, and when nothing is. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -31,7 +41,7 @@ test('an output whose source is gone is removed, so that nothing imports it any 
   expect([output('a.js') !== undefined, output('b.js'), output('b.js.map')]).toEqual([true, undefined, undefined])
 })
 
-test('a build that failed is not taken for one, and is made up for', () => {
+test('after a failed build the next call compiles again', () => {
   const { folder, write, output } = createPackage({ 'a.ts': 'export const a: = 1\n' })
   expect(() => build(folder)).toThrow('src/ could not be compiled')
   expect(() => build(folder)).toThrow('src/ could not be compiled')
@@ -39,6 +49,37 @@ test('a build that failed is not taken for one, and is made up for', () => {
   write('a.ts', 'export const a = 1\n')
   expect(build(folder)).toBe(true)
   expect(output('a.js')).toContain('export const a = 1;')
+})
+
+test('a failed build of one source among many does not count as a build', () => {
+  const { folder, write, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
+  build(folder)
+  write('b.ts', 'export const b: = 2\n')
+  expect(() => build(folder)).toThrow('src/ could not be compiled')
+
+  write('b.ts', 'export const b = 3\n')
+  expect(build(folder)).toBe(true)
+  expect([output('a.js'), output('b.js')]).toEqual([
+    expect.stringContaining('export const a = 1;'),
+    expect.stringContaining('export const b = 3;'),
+  ])
+})
+
+test('a change is noticed by time alone, in the settings, and as a missing output', () => {
+  const { folder, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
+  build(folder)
+  utimesSync(join(folder, 'src/a.ts'), new Date(0), new Date(0))
+  expect(build(folder)).toBe(true)
+
+  const settings = JSON.parse(readFileSync(join(folder, 'tsconfig.build.json'), 'utf8'))
+  settings.compilerOptions.sourceMap = false
+  writeFileSync(join(folder, 'tsconfig.build.json'), JSON.stringify(settings))
+  expect(build(folder)).toBe(true)
+
+  rmSync(join(folder, 'dist/b.js'))
+  expect(build(folder)).toBe(true)
+  expect(output('b.js')).toContain('export const b = 1;')
+  expect(build(folder)).toBe(false)
 })
 
 /** With our settings and compiler. */

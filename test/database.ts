@@ -1,18 +1,18 @@
 /**
- * Databases for tests. Which one a test runs on is its vitest project's choice: `sqlite` makes one in the data folder by
- * itself, `postgres` needs a copy of the migrated template, made here and dropped afterwards.
+ * Databases for tests. The vitest project decides which one a test runs on. On both, a test begins with a copy of a template:
+ * `sqlite` with a file in the data folder, `postgres` with a database of its own that is dropped afterwards.
  */
-import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
 import { inject, type TestOptions, test } from 'vitest'
-import { fingerprint } from '../scripts/build.js'
 import { root } from './imports.ts'
+import { ROOT_KEY } from './root-key.ts'
 import { makeTemplate, type Template } from './templates.ts'
 
 /** The database of this project. */
@@ -54,7 +54,7 @@ async function askForPostgres(port: number): Promise<TestPostgres> {
 
 /**
  * @param template undefined: without a table in it
- * @param dataDir  where SQLite is to find it; undefined: a server makes its own there
+ * @param dataDir  data folder to which SQLite's file is copied; undefined: the server creates its own
  */
 export async function createTestDatabase(template?: Template, dataDir?: string): Promise<TestDatabase> {
   if (databaseName() === 'sqlite') {
@@ -69,8 +69,11 @@ export async function createTestDatabase(template?: Template, dataDir?: string):
 
 const SQLITE_FILE = 'martlet.db'
 
-/** Bytes of the file, in this worker. */
+/** Contents of the files, once per worker. */
 const sqliteTemplates: { migrated?: Promise<Buffer>; started?: Buffer } = {}
+
+/** After this time the template of a build is made again: its rows carry the time of its start. */
+const TEMPLATE_AGE_MAX_MS = 3_600_000
 
 async function placeSqlite(template: Template, dataDir: string): Promise<void> {
   const bytes = template === 'started' ? startedSqlite() : await migratedSqlite()
@@ -82,16 +85,18 @@ function migratedSqlite(): Promise<Buffer> {
   return sqliteTemplates.migrated
 }
 
-/** undefined: no server was started yet since the last build. */
+/** undefined: no server was started since the last build. */
 function startedSqlite(): Buffer | undefined {
+  if (sqliteTemplates.started) return sqliteTemplates.started
   const file = startedFile()
-  if (!sqliteTemplates.started && existsSync(file)) sqliteTemplates.started = readFileSync(file)
+  const isRecent = existsSync(file) && Date.now() - statSync(file).mtimeMs < TEMPLATE_AGE_MAX_MS
+  if (isRecent) sqliteTemplates.started = readFileSync(file)
   return sqliteTemplates.started
 }
 
 /**
- * The first server makes tables and keys, and what it has then is where the others begin: in this worker, in others, and in
- * later runs until something is compiled.
+ * Keeps the database of a server that has just started without settings of a test's own. Others begin with a copy of it, in
+ * every worker and in later runs, until the next build.
  */
 export function keepStarted(dataDir: string): void {
   if (databaseName() !== 'sqlite' || sqliteTemplates.started) return
@@ -102,17 +107,27 @@ export function keepStarted(dataDir: string): void {
     database.close()
   }
   const file = startedFile()
-  const [folder, own] = [dirname(file), `${file}.${randomUUID()}`]
-  mkdirSync(folder, { recursive: true })
-  const ofEarlierBuilds = readdirSync(folder).filter((name) => name.endsWith('.db') && name !== basename(file))
-  for (const name of ofEarlierBuilds) rmSync(join(folder, name), { force: true })
-  writeFileSync(own, sqliteTemplates.started)
-  renameSync(own, file) // whole or not at all, whoever else makes one
+  const temporary = `${file}.${randomUUID()}`
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(temporary, sqliteTemplates.started)
+  renameSync(temporary, file) // atomic: another process never reads half a file
+  removeOldTemplates(dirname(file))
 }
 
-/** Named by what was built. */
 function startedFile(): string {
-  return join(root, 'node_modules/.cache/martlet-tests', `started-${fingerprint()}.db`)
+  const name = createHash('sha256')
+    .update(`${inject('build')} ${ROOT_KEY}`)
+    .digest('hex')
+    .slice(0, 16)
+  return join(root, 'node_modules/.cache/martlet-tests', `started-${name}.db`)
+}
+
+function removeOldTemplates(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name)
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    if (age > TEMPLATE_AGE_MAX_MS) rmSync(file, { force: true })
+  }
 }
 
 /**

@@ -8,7 +8,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { chmod, chown, cp, mkdir, mkdtemp, rm, stat, statfs } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -48,7 +48,7 @@ export async function startPostgresServer({
   fsync = 'off',
   commitMs = 0,
 }: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(await parentFolder(fsync), 'martlet-postgres-'))
+  const folder = await mkdtemp(join(await parentFolder(fsync), PREFIX))
   const identity = process.getuid?.() === 0 ? nobody() : undefined
   try {
     const binaries = await readableBinaries(folder, identity)
@@ -80,17 +80,45 @@ export async function startPostgresServer({
   }
 }
 
-/** Room for its files while tests run, with what tests leave behind when they are cut short. */
+const PREFIX = 'martlet-postgres-'
+/** Room for its files while tests run. */
 const MEMORY_BYTES_MIN = 2 * 1024 ** 3
+/** From the making of its folder until its process id is in there. */
+const START_MS_MAX = 60_000
 
 /**
  * In memory where nothing has to outlive a crash of the machine and there is room. On a disk with ext4 a copy of a template
- * takes 300 ms, in memory 12: each test drops its database, and ext4 passes over inodes that were freed a moment ago.
+ * takes 330 ms, in memory 12: each test drops its database, and ext4 skips inodes that were freed a few seconds ago.
  */
 async function parentFolder(fsync: 'on' | 'off'): Promise<string> {
   if (fsync === 'on' || process.platform !== 'linux') return tmpdir()
   const memory = await statfs('/dev/shm').catch(() => undefined)
-  return memory && memory.bavail * memory.bsize >= MEMORY_BYTES_MIN ? '/dev/shm' : tmpdir()
+  if (!memory || memory.bavail * memory.bsize < MEMORY_BYTES_MIN) return tmpdir()
+  await removeLeftovers('/dev/shm')
+  return '/dev/shm'
+}
+
+/** Folders of runs that were killed: nothing else would free their memory. */
+async function removeLeftovers(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(PREFIX)) continue
+    const folder = join(parent, name)
+    const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Date.now() }))
+    const isStarting = Date.now() - mtimeMs < START_MS_MAX
+    if (!isStarting && !(await isRunning(folder))) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function isRunning(folder: string): Promise<boolean> {
+  const file = await readFile(join(folder, 'data/postmaster.pid'), 'utf8').catch(() => '')
+  const pid = Number.parseInt(file, 10)
+  if (Number.isNaN(pid)) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 class Server implements PostgresServer {
@@ -100,13 +128,15 @@ class Server implements PostgresServer {
   readonly #spawn: () => ChildProcess
   readonly #remove: () => Promise<void>
   #process: ChildProcess | undefined
+  /** A run that is interrupted leaves no server behind. */
+  readonly #killAtExit = () => void this.#process?.kill('SIGQUIT')
 
   constructor(port: number, spawnProcess: () => ChildProcess, remove: () => Promise<void>) {
     this.port = port
     this.url = `postgres://${USER}@127.0.0.1:${port}/postgres`
     this.#spawn = spawnProcess
     this.#remove = remove
-    process.once('exit', () => this.#process?.kill('SIGQUIT')) // a run that is cut short leaves no server behind
+    process.once('exit', this.#killAtExit)
   }
 
   async start(): Promise<void> {
@@ -141,6 +171,7 @@ class Server implements PostgresServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    process.off('exit', this.#killAtExit)
     await this.stop('immediate')
     await this.#remove()
   }

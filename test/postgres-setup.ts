@@ -1,6 +1,7 @@
 /**
- * Before the tests of the project "postgres": a port that answers with the PostgreSQL of this run, when it is ready. It is
- * started when a test first asks (`postgresServer` in database.ts): until then it would only be in the way of others.
+ * Before the tests of the project "postgres": a port that answers with the PostgreSQL of this run, when it is ready. It starts
+ * when a worker first asks (`postgresServer` in database.ts): starting earlier would slow the tests on SQLite. It is imported
+ * only then, too.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'

@@ -11,6 +11,7 @@ import { settings } from '../src/config.ts'
 import { errors } from '../src/errors.ts'
 import { limits } from '../src/limits.ts'
 import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './imports.ts'
+import { WITHOUT_STORE } from './support/without-store.ts'
 
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
 const packageJson = JSON.parse(textOf('package.json'))
@@ -109,6 +110,13 @@ test('tests, benches and scripts import packages that package.json names', () =>
       .map(({ file, name }) => `${file} imports ${name}: put it under "devDependencies"`),
   )
   expect(missing).toEqual([])
+})
+
+test('a test file that runs on one database only does not open one', () => {
+  const opens =
+    /\b(startWorld|startNodes|startServer|openTestStore|openStore|temporaryFolder|createTestDatabase|FeedWorld|sendMail)\(/
+  const wrong = WITHOUT_STORE.filter((file) => opens.test(textOf(file)))
+  expect(wrong.map((file) => `${file} opens a store: remove it from test/support/without-store.ts`)).toEqual([])
 })
 
 test('docs/dependencies.md has a reason for each package', () => {

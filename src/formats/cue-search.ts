@@ -40,7 +40,7 @@ interface State<Kind> {
 export type CueFinder<Kind extends string> = (foldedText: string) => CueHit<Kind>[]
 
 /**
- * Words are put together when a text is first searched: a start of the server does not wait for it.
+ * Builds the automaton at the first search, so that a start of the server does not wait for it.
  *
  * @returns a function that gives all hits in order of their start, the longest first; at most `hitsMax` are looked for
  */

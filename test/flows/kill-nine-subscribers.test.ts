@@ -32,6 +32,8 @@ const TYPES = [
 ]
 /** Of the events whose first request a webhook's receiver refuses; it is repeated after five seconds. */
 const REFUSED_SHARE = 0.002
+/** One that is refused in every run, however short: the first after so many. */
+const REFUSED_AFTER = 10
 
 const load = { senders: 2, callers: 1, labellers: 2, onFailure: 'repeat' } as const
 
@@ -43,7 +45,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
   await using servers = await startServers(random)
   await using ordered = await startReceiver()
   await using unordered = await startReceiver()
-  for (const receiver of [ordered, unordered]) refuseSome(receiver, random)
+  const refusals = [ordered, unordered].map((receiver) => refuseSome(receiver, random))
   // No large mails: one that takes longer than a server lives here is repeated for ever, and its sender sends no other.
   const ledger = new Ledger({ key: KEY, place: servers.place, random, largeShare: 0 })
   await ledger.open()
@@ -106,6 +108,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
   const own = added.filter((label) => label.startsWith('l-'))
   expect(new Set(own).size).toBe(own.length)
   expect(own).toEqual(expect.arrayContaining([...ledger.labels]))
+  for (const refused of refusals) expect(refused.size).toBeGreaterThan(0)
   const repeated = told.map(({ calls, bodies }) => calls.length - bodies.size)
   console.log(
     `${CUTS} cuts, ${ids.length} events, ${readers.reduce((sum, { tries }) => sum + tries, 0)} connections of ` +
@@ -117,16 +120,18 @@ function idsOf({ heard }: Reader): string[] {
   return heard.map(({ event_id }) => event_id)
 }
 
-/** Refuses the first request of some events. */
-function refuseSome(receiver: Receiver, random: () => number): void {
-  const known = new Set<string>()
+/** Refuses the first request of some events; returns the ids of these, which grow. */
+function refuseSome(receiver: Receiver, random: () => number): ReadonlySet<string> {
+  const [known, refused] = [new Set<string>(), new Set<string>()]
   receiver.answer = (response, call) => {
     const id = idOf(call)
-    const isRefused = !known.has(id) && random() < REFUSED_SHARE
+    const isFirst = !known.has(id)
+    if (isFirst && (known.size === REFUSED_AFTER || random() < REFUSED_SHARE)) refused.add(id)
     known.add(id)
-    if (isRefused) response.writeHead(500).end()
+    if (isFirst && refused.has(id)) response.writeHead(500).end()
     else ok(response, call)
   }
+  return refused
 }
 
 /** Resolves when it was told of so many events. */

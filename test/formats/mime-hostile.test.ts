@@ -5,9 +5,13 @@
 import { describe, expect, test } from 'vitest'
 import { type ParsedMessage, parseMessage } from '../../src/formats/mime-parse.ts'
 import { decodePart } from '../../src/formats/transfer-encoding.ts'
+import { amount } from '../support/amount.ts'
 import { expectBounded } from './bounded.ts'
 import { mutate, seededRandom } from './random.ts'
 import { LIMITS, mail, samples } from './sample-mails.ts'
+
+const MAILS = amount({ short: 2_000, long: 100_000 })
+const LONG_MS = 600_000
 
 function expectStorable(raw: Buffer, parsed: ParsedMessage, label: string): void {
   const { text = '', html = '', subject = '', headers, from, to, cc, attachments, bodyOffset } = parsed
@@ -32,15 +36,15 @@ function expectStorable(raw: Buffer, parsed: ParsedMessage, label: string): void
   expect(problems, label).toEqual([])
 }
 
-test('2,000 mails of random bytes', () => {
-  for (let seed = 0; seed < 2000; seed++) {
+test(`${MAILS.toLocaleString('en')} mails of random bytes`, { timeout: LONG_MS }, () => {
+  for (let seed = 0; seed < MAILS; seed++) {
     const random = seededRandom(seed)
     const raw = random.bytes(random.below(300))
     expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)
   }
 })
 
-test('2,000 mails of random pieces of mail', () => {
+test(`${MAILS.toLocaleString('en')} mails of random pieces of mail`, { timeout: LONG_MS }, () => {
   const pieces = [
     ...[
       '\r\n',
@@ -80,7 +84,7 @@ test('2,000 mails of random pieces of mail', () => {
       '+2AA-',
     ],
   ]
-  for (let seed = 0; seed < 2000; seed++) {
+  for (let seed = 0; seed < MAILS; seed++) {
     const random = seededRandom(seed)
     const raw = Buffer.from(Array.from({ length: random.below(80) }, () => random.pick(pieces)).join(''), 'latin1')
     expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)

@@ -5,9 +5,13 @@
 import { describe, expect, test } from 'vitest'
 import { extractVerification as extract } from '../../src/formats/verification.ts'
 import { limits } from '../../src/limits.ts'
+import { amount } from '../support/amount.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'
 import { extractVerification } from './reading-verification.ts'
+
+const MAILS = amount({ short: 3_000, long: 100_000 })
+const LONG_MS = 600_000
 
 const PIECES = [
   ...[
@@ -50,8 +54,8 @@ const PIECES = [
   ...['😀', '\ud83d', '\ude00', '\u0000', '\ue000', '\u202e', 'ﷺ', '４８', '\u00ad', '\u2028', ' ', '\t', '"', '\\'],
 ]
 
-test('3,000 mails of random pieces', () => {
-  for (let seed = 0; seed < 3000; seed++) {
+test(`${MAILS.toLocaleString('en')} mails of random pieces`, { timeout: LONG_MS }, () => {
+  for (let seed = 0; seed < MAILS; seed++) {
     const random = seededRandom(seed)
     const pieces = (count: number) =>
       Array.from({ length: random.below(count) }, () => PIECES[random.below(PIECES.length)]!)

@@ -1,4 +1,4 @@
-/** The write-ahead log stays short while the writer never pauses, and a failing checkpoint stops nobody. Needs dist/. */
+/** The write-ahead log stays short while the writer never pauses, and a failing checkpoint stops nobody. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -57,7 +57,7 @@ test('a database of a newer program stops the start and is left as it is', async
 notSupported('postgres', 'it has none of these')(
   'page size and auto_vacuum are set before the first table, and the log is a write-ahead one',
   async () => {
-    await using folder = await temporaryFolder()
+    await using folder = await temporaryFolder({ isMigrated: false })
     await migrateDatabase(storeNeeds({ dataDir: folder.path }))
     const pragmas = inDatabase(folder.path, (database) =>
       ['auto_vacuum', 'page_size', 'journal_mode'].map((name) => database.pragma(name, { simple: true })),

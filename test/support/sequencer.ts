@@ -1,37 +1,36 @@
 /**
- * The order of test files. A worker is kept for the next file of the same project and loads everything again for another, so
- * projects follow each other: SQLite first, while the PostgreSQL of the other starts. Files that take long come first in
- * each, since a long one that comes last runs alone.
+ * The order of test files: SQLite first, then PostgreSQL, since a worker keeps what it has loaded for the next file of the same
+ * project only. Within a project, files that take long come first: a long one that comes last would run alone.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Each takes 5 seconds or more; the run prints its slowest files at the end. */
+/** Each takes 5 seconds or more; a run prints its slowest files at the end. */
 const LONG = [
-  ...[
-    'kill-nine-subscribers',
-    'kill-nine',
-    'database-away',
-    'send-to-mx',
-    'two-nodes',
-    'wait-for-message',
-    'two-servers',
-  ],
-  ...['cli', 'readme', 'package', 'hostile'],
-]
+  'flows/kill-nine-subscribers',
+  'flows/kill-nine',
+  'flows/database-away',
+  'flows/send-to-mx',
+  'flows/two-nodes',
+  'flows/wait-for-message',
+  'flows/two-servers',
+  'dialects/agentmail/hostile',
+  'cli',
+  'readme',
+  'package',
+].map((name) => `/test/${name}.test.ts`)
 
-export class DatabaseByDatabase extends BaseSequencer {
+export class SqliteFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => project(a) - project(b) || length(a) - length(b))
+    return sorted.toSorted((a, b) => projectRank(a) - projectRank(b) || lengthRank(a) - lengthRank(b))
   }
 }
 
-function project({ project }: TestSpecification): number {
+function projectRank({ project }: TestSpecification): number {
   return project.name === 'sqlite' ? 0 : 1
 }
 
-function length({ moduleId }: TestSpecification): number {
-  const name = /([^/\\]+)\.test\.ts$/.exec(moduleId)![1]!
-  const place = LONG.indexOf(name)
-  return place === -1 ? LONG.length : place
+function lengthRank({ moduleId }: TestSpecification): number {
+  const index = LONG.findIndex((path) => moduleId.endsWith(path))
+  return index === -1 ? LONG.length : index
 }

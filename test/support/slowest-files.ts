@@ -5,7 +5,7 @@ const SHOWN = 10
 
 export default class SlowestFiles implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    if (modules.length <= 1) return
+    if (new Set(modules.map(({ moduleId }) => moduleId)).size <= 1) return
     const slowest = modules
       .map((module) => ({ module, seconds: module.diagnostic().duration / 1_000 }))
       .toSorted((a, b) => b.seconds - a.seconds)

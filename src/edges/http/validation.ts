@@ -12,7 +12,7 @@ import { MailError } from '../../errors.ts'
 
 /**
  * Given to Fastify: makes a schema's check, which gives back the value or a MailError that names what is wrong. A schema is
- * compiled when its first request comes: a start would compile a hundred of them.
+ * compiled with its first request: a start would have to compile a hundred of them.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   let compiled: ReturnType<typeof Compile> | undefined
