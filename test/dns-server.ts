@@ -12,6 +12,8 @@ export interface Records {
   readonly A?: readonly string[]
   readonly AAAA?: readonly string[]
   readonly TXT?: readonly string[]
+  /** Answers every question; the records of the name that it leads to are not added. */
+  readonly CNAME?: string
 }
 
 /** By name. 'fails': SERVFAIL to every question; 'silent': no answer. */
@@ -92,6 +94,7 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
 function answersOf(question: packet.Question, records: Records): packet.Answer[] {
   const { name } = question
   const ttl = 60
+  if (records.CNAME !== undefined) return [{ type: 'CNAME', name, ttl, data: records.CNAME }]
   if (question.type === 'MX') return (records.MX ?? []).map((data) => ({ type: 'MX', name, ttl, data }))
   if (question.type === 'A') return (records.A ?? []).map((data) => ({ type: 'A', name, ttl, data }))
   if (question.type === 'AAAA') return (records.AAAA ?? []).map((data) => ({ type: 'AAAA', name, ttl, data }))

@@ -37,16 +37,20 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
   const resolver = new Resolver({ timeout: limits.dnsTryMs, tries: limits.dnsTriesMax })
   if (servers) resolver.setServers([...servers])
 
+  const mx = (domain: string) => requireRecords('queryMx', domain, resolver.resolveMx(domain))
+  const a = (host: string) => requireRecords('queryA', host, resolver.resolve4(host))
+  const aaaa = (host: string) => requireRecords('queryAaaa', host, resolver.resolve6(host))
+
   return {
-    mx: (domain) => resolver.resolveMx(domain),
-    a: (host) => resolver.resolve4(host),
-    aaaa: (host) => resolver.resolve6(host),
+    mx,
+    a,
+    aaaa,
 
     async addresses(host) {
       if (isIP(host) !== 0) return [host]
       // RFC 6761 §6.3: such a name is this machine, and need not be asked for.
       if (/(^|\.)localhost\.?$/i.test(host)) return ['127.0.0.1', '::1']
-      const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+      const [four, six] = await Promise.allSettled([a(host), aaaa(host)])
       const found = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
       if (found.length > 0) return found
       // The failure that may pass is told rather than the one that will not.
@@ -54,6 +58,16 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
       throw failures.find((error) => !isNoRecord(error)) ?? failures[0]
     },
   }
+}
+
+/**
+ * Node resolves with an empty list when the answer holds a CNAME and nothing else: its target has no such record, or no longer
+ * exists. To callers that is a name without the record.
+ */
+async function requireRecords<T>(query: string, name: string, answer: Promise<T[]>): Promise<T[]> {
+  const records = await answer
+  if (records.length > 0) return records
+  throw Object.assign(new Error(`${query} ENODATA ${name}`), { code: 'ENODATA', hostname: name })
 }
 
 /** Whether DNS has answered that there is no such name or record, as against not having answered. */

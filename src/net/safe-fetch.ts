@@ -12,7 +12,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPrivateAddress } from './private-networks.ts'
 
-/** Addresses of a name. Rejects when there are none. */
+/** Addresses of a name. Rejects with an Error when there are none. */
 export type Lookup = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
 
 export interface SafeRequest {
@@ -160,13 +160,16 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
   function resolver(...[hostname, options, done]: Parameters<LookupFunction>): void {
     lookup(hostname).then(
       (answers) => {
-        const open = answers.filter(({ address }) => !isRefused(address))
+        const known = answers.filter(({ address }) => isIP(address) !== 0)
+        const open = known.filter(({ address }) => !isRefused(address))
         const [first] = open
-        if (!first) done(privateAddress(hostname), '', 0)
+        if (known.length === 0) done(new Error(`${hostname} has no address`), '', 0)
+        else if (!first) done(privateAddress(hostname), '', 0)
         else if (options.all) done(null, [...open])
         else done(null, first.address, first.family)
       },
-      (error: NodeJS.ErrnoException) => done(error, '', 0),
+      // Without an error Node would take the empty address for the answer, and throw where nobody catches it.
+      (error: unknown) => done(error instanceof Error ? error : new Error(`${hostname} was not found`), '', 0),
     )
   }
 }

@@ -6,6 +6,7 @@ const zones: Zones = {
   'both.test': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'] },
   'six.test': { AAAA: ['2001:db8::2'] },
   'empty.test': {},
+  'dangling.test': { CNAME: 'gone.test' },
   'fails.test': 'fails',
   'silent.test': 'silent',
   'many.test': {
@@ -47,6 +48,7 @@ test('an address is its own, and localhost is this machine, unasked', async () =
 test.each([
   ['gone.test', 'ENOTFOUND', true],
   ['empty.test', 'ENODATA', true],
+  ['dangling.test', 'ENODATA', true],
   ['fails.test', 'ESERVFAIL', false],
   ['silent.test', 'ETIMEOUT', false],
 ])('%s: %s, and whether that is for good', async (name, code, isForGood) => {

@@ -209,6 +209,8 @@ test('of a large answer the beginning is read, and the connection closed', async
 test.each([
   ['refuses', async () => [{ address: PUBLIC, family: 4 }], /ECONNREFUSED/],
   ['is not known', () => Promise.reject(new Error('getaddrinfo ENOTFOUND nowhere.test')), /ENOTFOUND/],
+  ['is not known, without an error', () => Promise.reject(undefined), /nowhere\.test was not found/],
+  ['has a name without addresses', async () => [], /nowhere\.test has no address/],
 ])('a receiver that %s is told in its own words', async (_what, lookup, words) => {
   const server = createServer()
   const { port } = await listen(server)

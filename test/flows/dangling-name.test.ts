@@ -1,0 +1,75 @@
+/**
+ * A webhook's name that had an address yesterday answers with a CNAME to nowhere today. The server was killed by it, and by
+ * the stored delivery at every restart. Here it runs as a process of its own, since a test would survive what it does not.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTransport } from 'nodemailer'
+import { expect, onTestFinished, test } from 'vitest'
+import { createTestDatabase } from '../database.ts'
+import { startDns, type Zones } from '../dns-server.ts'
+import { type ServerProcess, startServer } from '../server-process.ts'
+
+const KEY = 'am_test_key_for_dangling_names'
+
+test('a webhook whose name is a CNAME without addresses fails and is retried, also after a restart', async () => {
+  const zones: Zones = { 'hooks.test': { CNAME: 'gone.test' } }
+  await using dns = await startDns(zones)
+  await using database = await createTestDatabase('migrated')
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const start = () =>
+    startServer({
+      MARTLET_DATA_DIR: dataDir,
+      MARTLET_DATABASE_URL: database.url ?? '',
+      MARTLET_ROOT_KEY: KEY,
+      MARTLET_HTTP_PORT: '0',
+      MARTLET_SMTP_PORT: '0',
+      MARTLET_DNS_SERVERS: dns.address,
+    })
+
+  const server = await start()
+  onTestFinished(() => server.signal('SIGKILL'))
+  await api(server, 'POST', '/inboxes', { username: 'ada' })
+  const { webhook_id } = await api(server, 'POST', '/webhooks', {
+    url: 'http://hooks.test/',
+    event_types: ['message.received'],
+  })
+  await mail(server)
+  await expect.poll(() => errors(server, webhook_id)).toEqual([expect.stringContaining('ENODATA')])
+  server.signal('SIGTERM')
+  expect(await server.exited).toBe(0)
+
+  const again = await start()
+  onTestFinished(() => again.signal('SIGKILL'))
+  const at = `/webhooks/${webhook_id}/deliveries`
+  const { deliveries } = await api(again, 'GET', at)
+  await api(again, 'POST', `${at}/${deliveries[0].delivery_id}/redeliver`)
+  await expect.poll(async () => (await errors(again, webhook_id)).length).toBe(2)
+  again.signal('SIGTERM')
+  expect(await again.exited).toBe(0)
+})
+
+/** What each attempt of the webhook's deliveries met. */
+async function errors(server: ServerProcess, webhookId: string): Promise<string[]> {
+  const { deliveries } = await api(server, 'GET', `/webhooks/${webhookId}/deliveries`)
+  return deliveries.flatMap(({ attempts }: { attempts: { error: string }[] }) => attempts.map(({ error }) => error))
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+async function api({ url }: ServerProcess, method: string, path: string, body?: object): Promise<any> {
+  const response = await fetch(`${url}/v0${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  expect(response.ok, `${method} ${path}`).toBe(true)
+  return response.json()
+}
+
+async function mail({ smtpPort }: ServerProcess): Promise<void> {
+  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
+  await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text: 'hello' })
+  transport.close()
+}
