@@ -65,7 +65,12 @@ export const errors = {
   body_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The request body is larger than ${p.limitBytes} bytes`,
-    fix: 'Send smaller or fewer attachments.',
+    fix: 'Send smaller or fewer attachments, and shorter lists.',
+  }),
+  body_too_complex: define<{ tokensMax: number }>({
+    kind: 'too_large',
+    message: (p) => `The request body has more than ${p.tokensMax} strings, lists, objects and commas`,
+    fix: 'Send shorter lists, in several requests.',
   }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',

@@ -65,10 +65,16 @@ export const limits = {
     sentence: 'Time for a thread to parse a large mail, before only its beginning is read.',
   },
   // HTTP
-  httpBodyBytesMax: {
+  httpBodyBytesMax: { default: MIB, unit: 'bytes', sentence: 'JSON body of a request that sends no message.' },
+  httpSendBodyBytesMax: {
     default: 70 * MIB,
     unit: 'bytes',
-    sentence: 'JSON body of a request; attachments travel in it as base64.',
+    sentence: 'JSON body of a request that sends a message; attachments travel in it as base64.',
+  },
+  httpBodyTokensMax: {
+    default: 50_000,
+    unit: 'count',
+    sentence: 'Strings, lists, objects and commas of a JSON body; one with more is refused before it is parsed.',
   },
   httpRequestMs: {
     default: 60 * SECOND,

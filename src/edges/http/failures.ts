@@ -27,7 +27,7 @@ export interface Failures {
 export function createFailures({ limits, log, dialectOf }: FailuresNeeds): Failures {
   return {
     answer(error, request, reply) {
-      const known = toMailError(error, limits)
+      const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.httpBodyBytesMax)
       if (known.kind === 'internal') {
         log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
       }
@@ -85,16 +85,17 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
 }
 
 /**
- * @param error thrown by a route, by Fastify or by Node
+ * @param error        thrown by a route, by Fastify or by Node
+ * @param bodyBytesMax of the route
  * @returns internal_error, with the error as its cause, for what nobody expected: bad input must never end there
  */
-export function toMailError(error: unknown, limits: Limits): MailError {
+export function toMailError(error: unknown, bodyBytesMax: number): MailError {
   if (error instanceof MailError) return error
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
 
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new MailError('body_too_large', { limitBytes: limits.httpBodyBytesMax }, { cause: error })
+      return new MailError('body_too_large', { limitBytes: bodyBytesMax }, { cause: error })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new MailError('unsupported_media_type', { contentType: 'unreadable' }, { cause: error })
     case 'FST_ERR_BAD_URL':

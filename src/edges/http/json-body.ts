@@ -2,20 +2,59 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 
 /**
- * @param bytes the whole body, already within `limits.httpBodyBytesMax`
+ * @param bytes the whole body, already within the route's limit
  * @returns the value, or an empty object for an empty body
- * @throws invalid_json, unsupported_media_type
+ * @throws invalid_json, unsupported_media_type, body_too_complex
  */
-export function parseJsonBody(headers: IncomingHttpHeaders, bytes: Buffer): unknown {
+export function parseJsonBody(
+  headers: IncomingHttpHeaders,
+  bytes: Buffer,
+  limits: Pick<Limits, 'httpBodyTokensMax'>,
+): unknown {
   if (bytes.length === 0) return {}
   const contentType = headers['content-type'] ?? 'application/json'
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
     throw new MailError('unsupported_media_type', { contentType: contentType.slice(0, 100) })
   }
+  if (hasMoreTokens(bytes, limits.httpBodyTokensMax)) {
+    throw new MailError('body_too_complex', { tokensMax: limits.httpBodyTokensMax })
+  }
   if (!isUtf8(bytes)) throw new MailError('invalid_json', { detail: 'it is not UTF-8' }) // RFC 8259 §8.1
   return parse(bytes.toString())
+}
+
+const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
+
+/**
+ * Forty megabytes of `{},{},…` become a gigabyte of objects, each of which is then checked against a schema. So tokens are
+ * counted first: strings, lists, objects and commas. Stops at `max`; otherwise the time is linear, and little for a long text
+ * without escapes, as base64 is.
+ */
+function hasMoreTokens(bytes: Buffer, max: number): boolean {
+  let count = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    const isToken = byte === QUOTE || byte === COMMA || byte === LIST || byte === OBJECT
+    if (isToken) count += 1
+    if (count > max) return true
+    if (byte === QUOTE) at = endOfString(bytes, at + 1)
+  }
+  return false
+}
+
+/** @returns where its closing quote is; the end of the bytes when there is none */
+function endOfString(bytes: Buffer, start: number): number {
+  const end = bytes.indexOf(QUOTE!, start)
+  if (end === -1) return bytes.length
+  if (bytes[end - 1] !== BACKSLASH) return end
+  for (let at = start; at < bytes.length; at += 1) {
+    if (bytes[at] === QUOTE) return at
+    if (bytes[at] === BACKSLASH) at += 1
+  }
+  return bytes.length
 }
 
 function parse(text: string): unknown {
@@ -35,7 +74,7 @@ function parse(text: string): unknown {
  */
 function clean(key: string, value: unknown): unknown {
   if (key === '__proto__') return undefined
-  return typeof value === 'string' && /\p{Surrogate}/u.test(value) ? Buffer.from(value).toString() : value
+  return typeof value === 'string' ? value.toWellFormed() : value
 }
 
 /** V8 quotes the text around the fault, which may be somebody's mail: only what comes before the quotation is kept. */

@@ -98,7 +98,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    parseJsonBody(request.headers, body),
+    parseJsonBody(request.headers, body, limits),
   )
   app.decorateRequest('actor')
   app.addHook('onRequest', (request, reply, begin) => takeTurn(request.raw.socket, reply.raw, begin))

@@ -88,7 +88,7 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
         open.set(webSocket, { code, finish: live.serve(webSocket, actor, code) })
       })
     } catch (error) {
-      const known = toMailError(error, limits)
+      const known = toMailError(error, limits.httpBodyBytesMax)
       if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
       const status = writeFailure(socket, dialect, known)
       log.info({ ...line, status }, 'request')

@@ -118,8 +118,25 @@ test.each<[string, string, string, object, number, string]>([
   ['tracking of opens', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 400, 'validation_error'],
   ['labels that are numbers', 'PATCH', `${inbox}/messages/1`, { body: { add_labels: 5 } }, 400, 'validation_error'],
   ['a body over the limit', 'POST', '/v0/inboxes', { body: { username: 'x'.repeat(300_000) } }, 413, 'body_too_large'],
+  [
+    'a sending body over its limit',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { text: 'x'.repeat(500_000) } },
+    413,
+    'body_too_large',
+  ],
+  [
+    'a list of more items than a body may have',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { to: Array.from({ length: 80_000 }, () => ({})) } },
+    413,
+    'body_too_complex',
+  ],
 ])('%s', async (_name, method, path, options, status, code) => {
-  await using edge = await startEdge({ limits: { httpBodyBytesMax: 200_000 } })
+  const limits = { httpBodyBytesMax: 200_000, httpSendBodyBytesMax: 400_000, httpBodyTokensMax: 150_000 }
+  await using edge = await startEdge({ limits })
   const answer = await edge.request(method, path, options)
   expect(answer.status).toBe(status)
   expect(answer.body).toMatchObject({
@@ -130,6 +147,24 @@ test.each<[string, string, string, object, number, string]>([
   })
   expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8')
   expect(JSON.stringify(answer.body)).not.toMatch(/FST_|at .*:\d+:\d+|node_modules/)
+})
+
+const sent = { messageId: '<1@x.test>', threadId: 't' }
+
+test('only what sends a message may have a body of attachments, and the limit that it broke is named', async () => {
+  const limits = { httpBodyBytesMax: 1_000, httpSendBodyBytesMax: 5_000 }
+  await using edge = await startEdge({
+    limits,
+    core: { sending: { send: async () => sent, reply: async () => sent, forward: async () => sent } },
+  })
+  const sending = ['send', 'x/reply', 'x/reply-all', 'x/forward'].map((path) => `${inbox}/messages/${path}`)
+  for (const path of [...sending, `${inbox}/messages`]) {
+    expect((await edge.request('POST', path, { body: { text: 'x'.repeat(3_000) } })).status, path).toBe(200)
+    const { status, body } = await edge.request('POST', path, { body: { text: 'x'.repeat(6_000) } })
+    expect([status, body.message], path).toEqual([413, 'The request body is larger than 5000 bytes'])
+  }
+  const { status, body } = await edge.request('POST', '/v0/inboxes', { body: { username: 'x'.repeat(3_000) } })
+  expect([status, body.message]).toEqual([413, 'The request body is larger than 1000 bytes'])
 })
 
 test('what Node itself cannot read is answered too', async () => {
@@ -205,6 +240,7 @@ test('every entry of the catalogue has a documented status', () => {
     what: 'w',
     label: 'l',
     limitBytes: 1,
+    tokensMax: 1,
     permission: 'p',
     domain: 'd',
     address: 'a',

@@ -103,7 +103,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         webhookDeliveryRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...surroundings })
         messageRoutes(keyed, { ...needs, ...surroundings, limits })
-        sendingRoutes(keyed, needs)
+        sendingRoutes(keyed, { ...needs, limits })
         queueRoutes(keyed, needs)
         eventRoutes(keyed, { ...needs, ...surroundings, frames, limits })
       })

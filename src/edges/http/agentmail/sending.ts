@@ -1,6 +1,7 @@
 /** Everything that sends a mail from an inbox. An Idempotency-Key makes a repeated call answer with the first result. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Limits } from '../../../limits.ts'
 import type { Sending, SendOptions } from '../../../mail/sending/outgoing.ts'
 import type { HttpApp } from '../dialect.ts'
 import { ReplyBody, readMessage, readReply, SendBody, SentMessage, sentMessage } from './wire/outgoing.ts'
@@ -17,29 +18,35 @@ const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, re
 const replyAll = { tags, summary: 'Reply to everyone in a message', params, body: ReplyBody, response }
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
-export function sendingRoutes(app: HttpApp, { sending }: { readonly sending: Sending }): void {
+interface SendingNeeds {
+  readonly sending: Sending
+  readonly limits: Pick<Limits, 'httpSendBodyBytesMax'>
+}
+
+export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
+  const bodyLimit = limits.httpSendBodyBytesMax
   // Material of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
-    app.post(path, { schema: send }, async (request) => {
+    app.post(path, { schema: send, bodyLimit }, async (request) => {
       const { actor, params, body } = request
       return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
     })
   }
 
-  app.post(`${all}/:message_id/reply`, { schema: reply }, async (request) => {
+  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit }, async (request) => {
     const { actor, params, body } = request
     return sentMessage(
       await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
     )
   })
 
-  app.post(`${all}/:message_id/reply-all`, { schema: replyAll }, async (request) => {
+  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit }, async (request) => {
     const { actor, params, body } = request
     const toAll = readReply({ ...body, reply_all: true })
     return sentMessage(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
   })
 
-  app.post(`${all}/:message_id/forward`, { schema: forward }, async (request) => {
+  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit }, async (request) => {
     const { actor, params, body } = request
     return sentMessage(
       await sending.forward(actor, params.inbox_id, params.message_id, readMessage(body), optionsOf(request)),

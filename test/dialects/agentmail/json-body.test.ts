@@ -1,0 +1,45 @@
+/** Bodies before they are parsed: how many values one may hold, and that finding out costs little, whatever is sent. */
+import { expect, test } from 'vitest'
+import { parseJsonBody } from '../../../src/edges/http/json-body.ts'
+import { MailError } from '../../../src/errors.ts'
+import { expectBounded } from '../../formats/bounded.ts'
+
+const limits = { httpBodyTokensMax: 10 }
+
+function parse(text: string): unknown {
+  try {
+    return parseJsonBody({}, Buffer.from(text), limits)
+  } catch (error) {
+    if (error instanceof MailError) return error.code
+    throw error
+  }
+}
+
+test.each<[string, unknown]>([
+  ['[1,2,3,4,5,6,7,8,9,10]', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+  ['[1,2,3,4,5,6,7,8,9,10,11]', 'body_too_complex'],
+  ['{"a":"b","c":"d","e":"f"}', { a: 'b', c: 'd', e: 'f' }],
+  ['{"a":"b","c":"d","e":"f","g":"h"}', 'body_too_complex'],
+  ['[[[[[[[[[[]]]]]]]]]]', [[[[[[[[[[]]]]]]]]]]],
+  ['[[[[[[[[[[[]]]]]]]]]]]', 'body_too_complex'],
+  ['""""""""""""""""""""""', 'body_too_complex'],
+  ['{"a":",,,,,,,,,,,,,[[[[[[[[[[{{{{{{{{{{"}', { a: ',,,,,,,,,,,,,[[[[[[[[[[{{{{{{{{{{' }],
+  ['{"a":"\\",,,,,,,,,,,,,\\"","b":"\\\\"}', { a: '",,,,,,,,,,,,,"', b: '\\' }],
+  ['{"a":"\\\\","b":[1,2,3]}', { a: '\\', b: [1, 2, 3] }],
+  ['{"a":"never closed', 'invalid_json'],
+  ['{"a":"never closed\\', 'invalid_json'],
+])('%s', (text, result) => {
+  expect(parse(text)).toEqual(result)
+})
+
+const LENGTH = 8 * 1024 * 1024
+
+test.each<[string, string]>([
+  ['objects without end', `{"to":[${'{},'.repeat(LENGTH / 3)}{}]}`],
+  ['escaped quotes', `{"a":"${'\\"'.repeat(LENGTH / 2)}"}`],
+  ['escaped backslashes', `{"a":"${'\\\\'.repeat(LENGTH / 2)}"}`],
+  ['half an escape', `"${'\\'.repeat(LENGTH)}`],
+  ['spaces', `{${' '.repeat(LENGTH)}}`],
+])('eight megabytes of %s are read in bounded time', (_what, text) => {
+  expectBounded(() => parse(text))
+})
