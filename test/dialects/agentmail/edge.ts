@@ -15,7 +15,7 @@ import { createMetrics, type Metrics } from '../../../src/metrics.ts'
 
 export const KEY = 'am_us_test_key_of_the_edge'
 
-export const actor: KeyActor = { kind: 'key', apiKeyId: 'key-1', organizationId: 'org-1' }
+export const anyone: KeyActor = { kind: 'key', apiKeyId: 'key-1', organizationId: 'org-1' }
 
 type Services = Omit<AgentMailNeeds, 'config' | 'log' | 'metrics' | 'credentials'>
 /** What the test needs of the core: each service may have only some of its calls. */
@@ -48,10 +48,13 @@ export async function startEdge({
   core = {},
   limits = {},
   probes = {},
+  actor = anyone,
 }: {
   core?: CoreStub
   limits?: Partial<Limits>
   probes?: Record<string, () => void>
+  /** Who holds the key. */
+  actor?: KeyActor
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
   const lines: Record<string, unknown>[] = []

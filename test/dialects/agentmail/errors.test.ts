@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { renderError } from '../../../src/edges/http/agentmail/errors.ts'
 import { type ErrorCode, errors, MailError } from '../../../src/errors.ts'
-import { KEY, startEdge } from './edge.ts'
+import { anyone, KEY, startEdge } from './edge.ts'
 
 const inbox = '/v0/inboxes/a@b.test'
 
@@ -167,6 +167,17 @@ test('only what sends a message may have a body of attachments, and the limit th
   expect([status, body.message]).toEqual([413, 'The request body is larger than 1000 bytes'])
 })
 
+test('a key that is unknown, or may not send, is refused before its body is read', async () => {
+  await using edge = await startEdge({ actor: { ...anyone, permissions: new Set(['message_read'] as const) } })
+  for (const path of ['send', 'x/reply', 'x/reply-all', 'x/forward'].map((each) => `${inbox}/messages/${each}`)) {
+    const head = (key: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n` +
+      'Content-Length: 70000000\r\n\r\n'
+    expect(await beginning(edge.url, head('am_us_unknown')), path).toMatch(/^HTTP\/1\.1 401 /)
+    expect(await beginning(edge.url, head(KEY)), path).toMatch(/^HTTP\/1\.1 403 [\s\S]*missing_permission/)
+  }
+})
+
 test('what Node itself cannot read is answered too', async () => {
   await using edge = await startEdge()
   expect(await raw(edge.url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"/)
@@ -258,6 +269,17 @@ test('every entry of the catalogue has a documented status', () => {
     expect(body.message).not.toMatch(/undefined/)
   }
 })
+
+/** Writes the head of a request, and reads what is answered although no body follows. */
+async function beginning(url: string, head: string): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(head))
+  let text = ''
+  for await (const chunk of socket) {
+    text += chunk
+    if (text.includes('\r\n\r\n') && text.includes('}')) break // leaving the loop closes it
+  }
+  return text
+}
 
 /** Writes bytes and reads the answer until the server closes. */
 function raw(url: string, bytes: string): Promise<string> {
