@@ -1,9 +1,9 @@
 /**
  * The words of an HTML body, for search: no layout, no links, no styles. What a person reads, in order.
  *
- * Bounded by what it returns: parsing stops once the limit is reached, so a hostile body costs no more than its prefix.
+ * Bounded by what it returns and by the source that it looks at: what a hostile body costs does not grow with its size.
  */
-import { Parser } from 'htmlparser2'
+import { createHtmlReader } from './html-reader.ts'
 
 /** Elements whose text nobody sees. */
 const SILENT = new Set(['script', 'style', 'head', 'title', 'template', 'noscript'])
@@ -27,15 +27,15 @@ const INLINE = new Set([
   'sup',
   'u',
 ])
-/** Text is looked at in slices, so that parsing can stop between two. */
-const SLICE_CHARS = 16_384
+/** Of the source; what a person reads is at the beginning, and little of it may be text. */
+const SOURCE_CHARS_MAX = 1_000_000
 
 /** @returns at most `charsMax` characters, white space collapsed */
 export function textOfHtml(html: string, charsMax: number): string {
   const words: string[] = []
   let length = 0
   let silentDepth = 0
-  const parser = new Parser({
+  const reader = createHtmlReader({
     onopentagname(name) {
       if (SILENT.has(name)) silentDepth += 1
       else if (!INLINE.has(name)) words.push(' ')
@@ -50,8 +50,6 @@ export function textOfHtml(html: string, charsMax: number): string {
       length += text.length
     },
   })
-  for (let start = 0; start < html.length && length < charsMax; start += SLICE_CHARS) {
-    parser.write(html.slice(start, start + SLICE_CHARS))
-  }
+  reader.read(html.slice(0, SOURCE_CHARS_MAX), () => length >= charsMax)
   return words.join('').replace(/\s+/g, ' ').trim().slice(0, charsMax)
 }

@@ -5,7 +5,7 @@
  * becomes lines that are judged like plain text (quoting.ts), and the answer is the source without the ranges.
  * It is not sanitised; whoever shows it must do that.
  */
-import { Parser } from 'htmlparser2'
+import { createHtmlReader } from './html-reader.ts'
 import { isDeviceSignature } from './quote-signals.ts'
 import { classifyLines } from './quoting.ts'
 
@@ -34,9 +34,6 @@ interface ScannedHtml {
 /** `rest`: this element and all that follows is quoted. */
 type ElementKind = 'quote' | 'rest' | 'signature'
 
-/** Deeper nesting is an attack on the readers of the HTML, and would make closing tags slow to match. */
-const DEPTH_MAX = 1000
-const CHUNK_CHARS = 16 * 1024
 /** As much of a line as the quote signals look at. */
 const LINE_CHARS_MAX = 1000
 
@@ -93,7 +90,6 @@ function scanHtml(html: string): ScannedHtml | undefined {
   const elements: Range[] = []
   let line: VisibleLine = { text: '', pieces: [], isQuoted: false }
   let depth = 0
-  let deepest = 0
   let invisible = 0
   let open: { kind: ElementKind; depth: number; start: number } | undefined
 
@@ -102,22 +98,21 @@ function scanHtml(html: string): ScannedHtml | undefined {
     line = { text: '', pieces: [], isQuoted: open?.kind === 'quote' || open?.kind === 'rest' }
   }
 
-  const parser = new Parser({
+  const reader = createHtmlReader({
     onopentag(name, attributes) {
       depth++
-      deepest = Math.max(deepest, depth)
       if (INVISIBLE_TAGS.has(name)) invisible++
       const kind = open === undefined ? kindOf(name, attributes) : undefined
       if (kind === undefined && !BLOCK_TAGS.has(name)) return
       endLine()
       if (kind === undefined) return
-      open = { kind, depth, start: parser.startIndex }
+      open = { kind, depth, start: reader.startIndex }
       line.isQuoted = kind !== 'signature'
     },
     ontext(text) {
       if (invisible > 0) return
       line.text += text.slice(0, Math.max(0, LINE_CHARS_MAX - line.text.length)).replace(/\s+/g, ' ')
-      line.pieces.push({ start: parser.startIndex, end: parser.endIndex + 1 })
+      line.pieces.push({ start: reader.startIndex, end: reader.endIndex + 1 })
     },
     onclosetag(name, isImplied) {
       if (INVISIBLE_TAGS.has(name)) invisible--
@@ -127,18 +122,13 @@ function scanHtml(html: string): ScannedHtml | undefined {
       endLine()
       if (!isEnd) return
       // A closing tag that is not there ends its element before the tag that implies it.
-      elements.push({ start: open!.start, end: isImplied ? parser.startIndex : parser.endIndex + 1 })
+      elements.push({ start: open!.start, end: isImplied ? reader.startIndex : reader.endIndex + 1 })
       open = undefined
       line.isQuoted = false
     },
   })
 
-  // In pieces, so that a flood of opening tags is noticed before it is paid for.
-  for (let at = 0; at < html.length; at += CHUNK_CHARS) {
-    parser.write(html.slice(at, at + CHUNK_CHARS))
-    if (deepest > DEPTH_MAX) return undefined
-  }
-  parser.end()
+  if (reader.read(html) === 'too_deep') return undefined
   endLine()
   return { lines, elements, restStart: open?.kind === 'rest' ? open.start : html.length }
 }
@@ -166,15 +156,12 @@ function without(source: string, ranges: Range[], end: number): string {
 
 /** What closes the elements that are open at the end of a cut piece, so that it can stand alone. */
 function closingTags(html: string): string {
-  let isAtEnd = false
   let tags = ''
-  const parser = new Parser({
+  const reader = createHtmlReader({
     onclosetag(name) {
-      if (isAtEnd) tags += `</${name}>`
+      if (reader.isAtEnd) tags += `</${name}>`
     },
   })
-  parser.write(html)
-  isAtEnd = true
-  parser.end()
+  reader.read(html)
   return tags
 }

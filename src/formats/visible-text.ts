@@ -4,8 +4,8 @@
  * Cells of a table row are divided by tabs, and one character a cell (or a line) is put together again. HTML is tokenised
  * and never built into a tree; what is hidden (a preheader) makes lines of its own, at the end.
  */
-import { Parser } from 'htmlparser2'
 import { plainText } from './cue-text.ts'
+import { createHtmlReader } from './html-reader.ts'
 
 /** Half-open, in UTF-16 units of `VisibleText.text`. */
 export interface TextRange {
@@ -44,11 +44,8 @@ const HIDING_STYLE =
 const STRONG_STYLE =
   /font-weight\s*:\s*(?:bold|[6-9]00)|letter-spacing\s*:\s*0*[1-9.]|font-size\s*:\s*(?:2[2-9]|[3-9]\d)(?:px|pt)/i
 
-/** Deeper nesting is an attack, and makes closing tags slow to match: the rest is not read. */
-const DEPTH_MAX = 1000
 const LINKS_MAX = 500
 const URL_CHARS_MAX = 4000
-const SLICE_CHARS = 16_384
 const STYLE_CHARS_MAX = 500
 
 interface OpenElement {
@@ -68,10 +65,9 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   let silentDepth = 0
   let hiddenDepth = 0
   let preDepth = 0
-  let isTooDeep = false
   let link: (typeof links)[number] | undefined
 
-  const parser = new Parser(
+  const reader = createHtmlReader(
     {
       onopentag(name, attributes) {
         const style = (attributes.style ?? '').slice(0, STYLE_CHARS_MAX)
@@ -82,8 +78,6 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
         if (name === 'img' && link !== undefined) link.label += ` ${(attributes.alt ?? '').slice(0, 200)}`
         if (name === 'input' && attributes.type !== 'hidden') out.write(` ${(attributes.value ?? '').slice(0, 100)} `)
         if (VOID.has(name)) return
-        isTooDeep ||= open.length >= DEPTH_MAX
-        if (isTooDeep) return
         const isStrong = STRONG.has(name) || STRONG_STYLE.test(style) || Number(attributes.size) >= 5
         open.push({ name, isSilent, isHidden, strongStart: isStrong ? shown.length : undefined })
         if (isSilent) silentDepth += 1
@@ -141,13 +135,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   }
 
   const sourceMax = Math.max(charsMax * 4, 200_000)
-  for (
-    let start = 0;
-    start < Math.min(html.length, sourceMax) && shown.length < charsMax && !isTooDeep;
-    start += SLICE_CHARS
-  )
-    parser.write(html.slice(start, start + SLICE_CHARS))
-  parser.end()
+  reader.read(html.slice(0, sourceMax), () => shown.length >= charsMax)
   closeLink()
   shown.line()
   const text = shown.text + hidden.text.slice(0, charsMax)
