@@ -12,6 +12,7 @@ const common = {
   // Real servers, sockets and fsyncs on two cores: slow is not broken. A hang is found all the same.
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  expect: { poll: { timeout: 20_000 } },
   // Test files of one project share worker processes and loaded modules: loading them for each file took a third of the
   // time. So a file must leave nothing behind in a module or in the process.
   isolate: false,
