@@ -26,7 +26,7 @@ const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'node_
  * @throws Error when the compiler fails; its messages are on standard output
  */
 export function build(root = repository) {
-  const sources = readdirSync(join(root, 'src'), { recursive: true }).filter((file) => file.endsWith('.ts'))
+  const sources = readdirSync(join(root, 'src'), { recursive: true }).filter(isCompiled)
   const stamp = join(root, STAMP)
   const wanted = fingerprintOf(root, sources)
   const isComplete = sources.every((file) => existsSync(join(root, 'dist', file.replace(/\.ts$/, '.js'))))
@@ -46,6 +46,11 @@ export function build(root = repository) {
 /** @returns {string} identifies the build: it changes when any input changes */
 export function fingerprint() {
   return readFileSync(join(repository, STAMP), 'utf8')
+}
+
+/** Declarations have no output. */
+function isCompiled(file) {
+  return file.endsWith('.ts') && !file.endsWith('.d.ts')
 }
 
 /** Changes with the path, the size and the modification time of every input: no file is read. */

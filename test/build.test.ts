@@ -16,8 +16,15 @@ import { expect, onTestFinished, test } from 'vitest'
 import { build } from '../scripts/build.js'
 import { root } from './imports.ts'
 
+test('there is nothing to build in this repository, which the run has built', () => {
+  expect(build()).toBe(false)
+})
+
 test('a build compiles what changed, and nothing when nothing did', () => {
-  const { folder, write, output } = createPackage({ 'a.ts': `export const a: number = 1\n` })
+  const { folder, write, output } = createPackage({
+    'a.ts': `export const a: number = 1\n`,
+    'types.d.ts': 'declare const b: number\n',
+  })
   expect(build(folder)).toBe(true)
   expect(output('a.js')).toContain('export const a = 1;')
   expect(build(folder)).toBe(false)

@@ -3,7 +3,7 @@
  * build they run; a build during the run does not change that.
  */
 import type { TestProject } from 'vitest/node'
-import { build, fingerprint } from '../../scripts/build.js'
+import { buildOrExit, fingerprint } from '../../scripts/build.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -13,6 +13,6 @@ declare module 'vitest' {
 }
 
 export default function setup(project: TestProject): void {
-  build()
+  buildOrExit() // thrown, the error would be buried in Vitest's own
   project.provide('build', fingerprint())
 }
