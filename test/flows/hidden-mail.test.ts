@@ -40,3 +40,24 @@ test('a key that may not read spam learns nothing of it through its thread', asy
   expect((await world.request('GET', path('<seen@x.test>'))).status).toBe(404)
   expect((await world.request('GET', path('<hidden@x.test>'))).body.labels).toContain('spam')
 })
+
+test('deleting hidden mail leaves its thread to those who see the rest, also when more is hidden later', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const send = (name: string) =>
+    world.smtp.send({
+      to: ada.email,
+      messageId: `<${name}@x.test>`,
+      references: '<seen@x.test>',
+      text: `${name} words`,
+    })
+  for (const name of ['seen', 'first', 'second']) await send(name)
+  const path = (name: string) => `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(`<${name}@x.test>`)}`
+  const hide = (name: string) => world.request('PATCH', path(name), { body: { add_labels: ['spam'] } })
+  await hide('first')
+  expect((await world.request('DELETE', path('first'))).status).toBe(204)
+  await hide('second')
+
+  const { threads } = (await world.request('GET', `/v0/inboxes/${ada.email}/threads`)).body
+  expect(threads).toMatchObject([{ message_count: 1, preview: 'seen words' }])
+})

@@ -49,3 +49,30 @@ test('a repeated reply has its first answer, also when its parent is gone', asyn
   expect(first.status).toBe(200)
   expect(await reply()).toMatchObject({ status: 200, body: first.body })
 })
+
+test('a large mail that one recipient has already and another has not is readable by both', async () => {
+  await using world = await startWorld()
+  const [ada, bob] = [
+    await world.agentmail.inboxes.create({ username: 'ada' }),
+    await world.agentmail.inboxes.create({ username: 'bob' }),
+  ]
+  const text = 'a line of a large mail\n'.repeat(20_000)
+  const mail = {
+    messageId: '<large@x.test>',
+    date: new Date(0),
+    subject: 'large',
+    text,
+    headers: { To: 'team@x.test' },
+  }
+  await world.smtp.send({ ...mail, envelope: { from: 'ann@x.test', to: [ada.email] } })
+  await world.smtp.send({ ...mail, envelope: { from: 'ann@x.test', to: [ada.email, bob.email] } })
+
+  for (const { inboxId } of [ada, bob]) {
+    const { messages } = await world.agentmail.inboxes.messages.list(inboxId)
+    expect(messages).toHaveLength(1)
+    const message = await world.agentmail.inboxes.messages.get(inboxId, '<large@x.test>')
+    expect(message.text?.length).toBeGreaterThan(400_000)
+    const { downloadUrl } = await world.agentmail.inboxes.messages.getRaw(inboxId, '<large@x.test>')
+    expect((await (await fetch(downloadUrl)).text()).length).toBeGreaterThan(400_000)
+  }
+})

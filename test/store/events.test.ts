@@ -1,5 +1,6 @@
 /** What the store writes for an event beside the numbers that group-commit.test.ts looks at. */
 import { expect, test } from 'vitest'
+import * as events from '../../src/store/tables/events.ts'
 import { insertInbox, insertMessage } from './rows.ts'
 import { event, openTestStore } from './test-store.ts'
 
@@ -63,4 +64,12 @@ test('hundreds of events of one transaction are numbered in order', async () => 
   })
   const rows = await store.db.selectFrom('events').select(['seq', 'type']).orderBy('seq').execute()
   expect(rows).toEqual(types.map((type, index) => ({ seq: index + 1, type })))
+})
+
+test('the floor of the log never goes back', async () => {
+  await using store = await openTestStore()
+  const floor = async () => (await events.requireLog(store.db)).floor_seq
+  await store.transaction((tx) => events.raiseFloor(tx, { seq: 7, event_id: 'seven' }))
+  await store.transaction((tx) => events.raiseFloor(tx, { seq: 3, event_id: 'three' })) // a slower node's sweep
+  expect(await floor()).toBe(7)
 })

@@ -60,11 +60,14 @@ test('what cannot be made is refused in the words of the contract', async () => 
 
 test('a PATCH must change something', async () => {
   await using world = await startWorld()
-  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
   const path = `/v0/inboxes/${encodeURIComponent(inboxId)}`
   expect(await world.request('PATCH', path, { body: {} })).toMatchObject({ status: 400 })
   expect(await world.request('PATCH', path, { body: { metadata: {} } })).toMatchObject({ status: 400 })
-  expect(await world.request('PATCH', path, { body: { display_name: null } })).toMatchObject({ status: 200 })
+  const { status, body } = await world.request('PATCH', path, { body: { display_name: null } })
+  expect(status).toBe(200)
+  expect(body).not.toHaveProperty('display_name')
+  expect((await world.request('GET', path)).body).not.toHaveProperty('display_name')
 })
 
 test('pages lead from the newest to the oldest, and back', async () => {
