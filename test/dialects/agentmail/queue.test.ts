@@ -11,10 +11,12 @@ async function startHolding(env: Readonly<Record<string, string>> = {}) {
   const socket = await world.subscribe({ eventTypes: ['message.held', 'message.released', 'message.cancelled'] })
   const send = (from: string, to: string[], subject: string) =>
     world.agentmail.inboxes.messages.send(from, { to, subject, text: 'x' })
+  // Counted, and not by events: two recipients of a message are held together or one after the other.
+  const held = (count: number) => expect.poll(() => listed(world, '/v0/queue?state=held')).toHaveLength(count)
   const first = await send(ada.inboxId, ['ann@example.test', 'zoe@example.com'], 'first')
-  await socket.next('message.held')
+  await held(2)
   const second = await send(bob.inboxId, ['ann@example.test'], 'second')
-  await socket.next('message.held')
+  await held(3)
   return { world, ada: ada.inboxId, bob: bob.inboxId, podId: ada.podId, socket, first, second }
 }
 
