@@ -9,9 +9,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 9)
 /** Between two requests for /readyz. */
@@ -71,13 +71,4 @@ async function isReady(): Promise<boolean> {
   } catch {
     return false // it does not listen yet
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

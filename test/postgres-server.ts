@@ -10,10 +10,10 @@ import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { freePort } from './support/free-port.ts'
 
 export interface PostgresServer extends AsyncDisposable {
   /** Of a database of its own user's. */
@@ -222,13 +222,4 @@ async function isOpenToOthers(path: string): Promise<boolean> {
     if (((await stat(folder)).mode & 0o001) === 0) return false
   }
   return true
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

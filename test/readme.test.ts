@@ -5,13 +5,12 @@
  * Two terminals, as for a reader: `npm start` has the first one, all else the second. Only ports and folder differ.
  */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { root, textOf } from './imports.ts'
+import { freePort } from './support/free-port.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 import { type Watched, watched } from './watched.ts'
 
@@ -138,13 +137,4 @@ function pattern(line: string): string {
     .split('…')
     .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
     .join('.*')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
