@@ -15,15 +15,15 @@ export interface HtmlReader {
   /** Of the token that is being reported, in UTF-16 units; the end is inclusive. */
   readonly startIndex: number
   readonly endIndex: number
-  /** The source is over: what is reported closes the elements that are still open. */
+  /** Nothing more is read: what is reported now closes the elements that are still open. */
   readonly isAtEnd: boolean
   /**
    * Reports what the HTML holds, once.
    *
-   * @param isEnough asked after each slice
-   * @returns whole; enough: `isEnough` said so; too_deep: what comes after that element was not reported
+   * @param isEnough asked before each slice; what is open then is closed, as at the end
+   * @returns too_deep: what comes after an element at the greatest depth was not reported, nor its end
    */
-  read(html: string, isEnough?: () => boolean): 'whole' | 'enough' | 'too_deep'
+  read(html: string, isEnough?: () => boolean): 'done' | 'too_deep'
 }
 
 export function createHtmlReader(handler: Partial<Handler>, options: ParserOptions = {}): HtmlReader {
@@ -56,13 +56,13 @@ export function createHtmlReader(handler: Partial<Handler>, options: ParserOptio
     },
     read(html, isEnough) {
       for (let start = 0; start < html.length; start += SLICE_CHARS) {
-        if (isEnough?.()) return 'enough'
+        if (isEnough?.()) break
         parser.write(html.slice(start, start + SLICE_CHARS))
         if (depth > DEPTH_MAX) return 'too_deep'
       }
       isAtEnd = true
       parser.end()
-      return 'whole'
+      return 'done'
     },
   }
 }

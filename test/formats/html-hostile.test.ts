@@ -48,3 +48,8 @@ test('elements 500 deep are read, what is below is not', () => {
   expect(extractReplyHtml(nested(500))).toBe(nested(500))
   expect(extractReplyHtml(nested(501))).toBeUndefined()
 })
+
+test('what is open when enough has been read is closed there', () => {
+  const { text, strong } = visibleTextOfHtml(`<p>code: <b>${'word '.repeat(20_000)}`, 1_000)
+  expect(strong).toEqual([{ start: 'code:'.length, end: text.length - 1 }])
+})
