@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
-import { SqliteFirst } from './test/support/sequencer.ts'
+import { LongFirst } from './test/support/sequencer.ts'
 import { WITHOUT_STORE } from './test/support/without-store.ts'
 
 /** What only one database has: its plans and files, and its ways to fail. */
@@ -35,7 +35,7 @@ export default defineConfig({
     maxWorkers: 2,
     watch: false, // it would not notice that src/ has changed
     reporters: TEST_RESULTS ? [...reporters, ['json', { outputFile: TEST_RESULTS }]] : reporters,
-    sequence: { sequencer: SqliteFirst },
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         test: {
@@ -50,7 +50,8 @@ export default defineConfig({
         test: {
           ...common,
           name: 'postgres',
-          sequence: { groupOrder: 1 }, // after SQLite: the first result of a single file comes sooner
+          // After SQLite: a worker keeps what it has loaded within a project only, and the first result comes sooner.
+          sequence: { groupOrder: 1 },
           // Everything that has a store below it; the rest cannot tell the difference.
           include: [
             ...['store', 'flows', 'events', 'sending', 'webhooks'].map((folder) => `test/${folder}/**/*.test.ts`),

@@ -1,6 +1,5 @@
 /**
- * Databases that tests begin with, so that not every test makes tables and keys first. How a copy is taken is the business
- * of database.ts (SQLite) and postgres-setup.ts (PostgreSQL).
+ * Makes the databases that tests begin with. Who keeps them and gives copies: sqlite-templates.ts and shared-postgres.ts.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -18,9 +18,10 @@ import { createLog, type Log } from '../src/log.ts'
 import type { Martlet } from '../src/main.ts'
 import { createMetrics } from '../src/metrics.ts'
 import type { Lookup } from '../src/net/safe-fetch.ts'
-import { createTestDatabase, keepStarted, type TestDatabase } from './database.ts'
+import { createTestDatabase, databaseName, type TestDatabase } from './database.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
+import { keepStarted } from './sqlite-templates.ts'
 
 /** With require(), as the command line does (src/cli.ts): it takes two thirds of the time. */
 const { startMartlet } = createRequire(import.meta.url)('../dist/main.js') as typeof import('../src/main.ts')
@@ -194,7 +195,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const shared = options.shared ?? { databaseUrl: owned?.url, blobsDir: join(dataDir, 'blobs') }
   const place = { dataDir, shared, owned }
   const world = new World(await boot(place, options), place, options)
-  if (Object.keys(options).length === 0) keepStarted(dataDir)
+  try {
+    if (databaseName() === 'sqlite' && Object.keys(options).length === 0) keepStarted(dataDir)
+  } catch (error) {
+    await world[Symbol.asyncDispose]()
+    throw error
+  }
   return world
 }
 

@@ -1,7 +1,4 @@
-/**
- * The order of test files: SQLite first, then PostgreSQL, since a worker keeps what it has loaded for the next file of the same
- * project only. Within a project, files that take long come first: a long one that comes last would run alone.
- */
+/** The order of test files within a project: those that take long come first, since a long one that comes last runs alone. */
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Each takes 5 seconds or more; a run prints its slowest files at the end. */
@@ -19,15 +16,11 @@ const LONG = [
   'package',
 ].map((name) => `/test/${name}.test.ts`)
 
-export class SqliteFirst extends BaseSequencer {
+export class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => projectRank(a) - projectRank(b) || lengthRank(a) - lengthRank(b))
+    return sorted.toSorted((a, b) => lengthRank(a) - lengthRank(b))
   }
-}
-
-function projectRank({ project }: TestSpecification): number {
-  return project.name === 'sqlite' ? 0 : 1
 }
 
 function lengthRank({ moduleId }: TestSpecification): number {

@@ -1,0 +1,74 @@
+/** The files that tests on SQLite begin with, so that not every test makes tables, keys and a certificate first. */
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import { inject } from 'vitest'
+import { root } from './imports.ts'
+import { ROOT_KEY } from './root-key.ts'
+import { makeTemplate, type Template } from './templates.ts'
+
+export const SQLITE_FILE = 'martlet.db'
+
+/** Contents of the files, once per worker. */
+const sqliteTemplates: { migrated?: Promise<Buffer>; started?: Buffer } = {}
+
+/** After this time the template of a build is made again: its rows carry the time of its start. */
+const TEMPLATE_AGE_MAX_MS = 3_600_000
+
+/** Copies a template to where a server or a store will open it; none yet: leaves the folder as it is. */
+export async function placeSqlite(template: Template, dataDir: string): Promise<void> {
+  const bytes = template === 'started' ? startedSqlite() : await migratedSqlite()
+  if (bytes) await writeFile(join(dataDir, SQLITE_FILE), bytes, { mode: 0o600 })
+}
+
+function migratedSqlite(): Promise<Buffer> {
+  sqliteTemplates.migrated ??= makeTemplate('migrated', undefined, (folder) => readFile(join(folder, SQLITE_FILE)))
+  return sqliteTemplates.migrated
+}
+
+/** undefined: no server was started since the last build. */
+function startedSqlite(): Buffer | undefined {
+  if (sqliteTemplates.started) return sqliteTemplates.started
+  const file = startedFile()
+  const isRecent = existsSync(file) && Date.now() - statSync(file).mtimeMs < TEMPLATE_AGE_MAX_MS
+  if (isRecent) sqliteTemplates.started = readFileSync(file)
+  return sqliteTemplates.started
+}
+
+/**
+ * Keeps the database of a server that has just started without settings of a test's own. Others begin with a copy of it, in
+ * every worker and in later runs, until the next build.
+ */
+export function keepStarted(dataDir: string): void {
+  if (sqliteTemplates.started) return
+  const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { readonly: true })
+  try {
+    sqliteTemplates.started = database.serialize()
+  } finally {
+    database.close()
+  }
+  const file = startedFile()
+  const temporary = `${file}.${randomUUID()}`
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(temporary, sqliteTemplates.started)
+  renameSync(temporary, file) // atomic: another process never reads half a file
+  removeOldTemplates(dirname(file))
+}
+
+function startedFile(): string {
+  const name = createHash('sha256')
+    .update(`${inject('build')} ${ROOT_KEY}`)
+    .digest('hex')
+    .slice(0, 16)
+  return join(root, 'node_modules/.cache/martlet-tests', `started-${name}.db`)
+}
+
+function removeOldTemplates(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name)
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    if (age > TEMPLATE_AGE_MAX_MS) rmSync(file, { force: true })
+  }
+}
