@@ -5,7 +5,8 @@
 #
 # The first API key is in /data/root-key: docker exec martlet cat /data/root-key
 
-FROM node:24-bookworm-slim AS build
+# Not newer: a better-sqlite3 that is compiled with the headers of Node 24.19 or later aborts (docs/dependencies.md).
+FROM node:24.18.1-bookworm-slim AS build
 # For better-sqlite3, where its maker has no binary for this platform.
 RUN apt-get update && apt-get install -y --no-install-recommends python3 make g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
