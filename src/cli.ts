@@ -18,6 +18,7 @@ const load = {
   banner: () => loadModule<typeof import('./banner.ts')>('./banner.js'),
   check: () => loadModule<typeof import('./check.ts')>('./check.js'),
   log: () => loadModule<typeof import('./log.ts')>('./log.js'),
+  faultBoundary: () => loadModule<typeof import('./fault-boundary.ts')>('./fault-boundary.js'),
   main: () => loadModule<typeof import('./main.ts')>('./main.js'),
   metrics: () => loadModule<typeof import('./metrics.ts')>('./metrics.js'),
   queue: () => loadModule<typeof import('./queue-command.ts')>('./queue-command.js'),
@@ -83,6 +84,7 @@ async function serve(config: Config): Promise<number> {
   // A person gets the banner and only what is wrong; a machine gets every line.
   const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
   const metrics = createMetrics({ collectProcess: true })
+  ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
   const martlet = await startMartlet({ config, log, metrics })
   const stopSignal = hearStopSignal() // before anybody is told that it is ready
   if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)

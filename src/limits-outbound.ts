@@ -8,6 +8,17 @@ export const outboundLimits = {
     unit: 'milliseconds',
     sentence: 'Lease of a claimed recipient or job; renewed while the work runs.',
   },
+  workInterruptionsMax: {
+    default: 3,
+    unit: 'count',
+    sentence:
+      'Attempts in a row of one recipient, webhook delivery or job that end without an outcome because the process died, hung or failed; then it is set aside. After the first it runs while no other such work does.',
+  },
+  jobSetAsideMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Wait before a job that was set aside runs again.',
+  },
   deliveryConcurrencyMax: {
     default: 200,
     unit: 'count',

@@ -25,6 +25,7 @@ import { createEventPages } from './mail/events/pages.ts'
 import { keyRevoked } from './mail/events/resource-events.ts'
 import { sweepEvents } from './mail/events/retention.ts'
 import { createInboxes, REMOVE_INBOX } from './mail/inboxes/inboxes.ts'
+import { createInterruptedWork } from './mail/jobs/interrupted-work.ts'
 import { LINE_UP_WEBHOOK, REPLAY_WEBHOOK, SETTLE_WEBHOOK } from './mail/jobs/kinds.ts'
 import { JobRunner } from './mail/jobs/runner.ts'
 import { createSweeps } from './mail/jobs/sweeps.ts'
@@ -190,8 +191,9 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       relay: relayTarget,
       limits,
     })
+    const interrupted = createInterruptedWork(limits)
     const worker = createDeliveryWorker({
-      ...{ store, contents, recordOutcome, owner, clock, log, metrics, limits },
+      ...{ store, contents, recordOutcome, interrupted, owner, clock, log, metrics, limits },
       ...{ laneOf: ways.laneOf, targetFor: ways.targetFor },
     })
     const { allowPrivateNetworks } = config
@@ -200,7 +202,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const safe = createSafeFetch({ lookup, allowPrivateNetworks, limits })
     stops.push(async () => safe.close())
     const webhookWorker = createWebhookWorker({
-      ...{ store, owner, clock, log, metrics, limits },
+      ...{ store, interrupted, owner, clock, log, metrics, limits },
       ...{ profiles: [webhookProfile], fetch: safe.fetch, spread: Math.random },
     })
     const dispatch = createDispatch({ store, profiles: [webhookProfile], worker: webhookWorker, log, metrics, limits })
@@ -221,7 +223,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       [LINE_UP_WEBHOOK]: createLineUpWebhook({ store, noticeWaiting, limits }),
       [REPLAY_WEBHOOK]: createReplayWebhook(replayJob),
     }
-    const jobs = new JobRunner({ store, handlers, owner, clock, log, metrics, limits })
+    const jobs = new JobRunner({ store, handlers, interrupted, owner, clock, log, metrics, limits })
     const sweeps = createSweeps({ log, metrics })
     await feed.start()
     worker.start()

@@ -83,6 +83,18 @@ export function createMetrics({ collectProcess = false } = {}) {
       buckets: [1, 2, 5, 10, 20, 50, 100],
       registers,
     }),
+    containedErrors: new Counter({
+      name: 'martlet_contained_errors_total',
+      help: 'Errors that nothing handled and that ended one unit of work (a connection, a request, a delivery) only',
+      labelNames: ['unit'],
+      registers,
+    }),
+    workSetAside: new Counter({
+      name: 'martlet_work_set_aside_total',
+      help: 'Recipients, webhook deliveries and jobs set aside after repeated interruptions',
+      labelNames: ['work'],
+      registers,
+    }),
     loopErrors: new Counter({
       name: 'martlet_background_errors_total',
       help: 'Failures of background work that went on',

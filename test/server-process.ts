@@ -26,12 +26,15 @@ export interface ServerProcess {
 /** The command line takes no limits: tests that need shorter ones start the same parts by this. */
 const withLimits = (limits: Partial<Limits>) => `
   import { loadConfig } from ${JSON.stringify(distUrl('config.js'))}
+  import { handleStrayErrors } from ${JSON.stringify(distUrl('fault-boundary.js'))}
   import { createLog } from ${JSON.stringify(distUrl('log.js'))}
   import { startMartlet } from ${JSON.stringify(distUrl('main.js'))}
   import { createMetrics } from ${JSON.stringify(distUrl('metrics.js'))}
   const config = loadConfig(process.env, ${JSON.stringify(limits)})
   const log = createLog(config.logLevel)
-  const { url, smtpPort } = await startMartlet({ config, log, metrics: createMetrics() })
+  const metrics = createMetrics()
+  handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
+  const { url, smtpPort } = await startMartlet({ config, log, metrics })
   log.info({ url, smtpPort }, 'ready')`
 
 /** Resolves when it says that it is ready; rejects with its last words when it does not get there. */

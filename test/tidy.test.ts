@@ -19,6 +19,7 @@ const packageJson = JSON.parse(textOf('package.json'))
 /** Files that stand below everything else, and those that stand above. */
 const GROUND = [
   'errors',
+  'fault-boundary',
   'config',
   'config-outbound',
   'limit',

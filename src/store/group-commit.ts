@@ -20,6 +20,7 @@
  */
 import type { Config } from '../config.ts'
 import { isMailError, MailError } from '../errors.ts'
+import { bindToUnit, outsideUnits } from '../fault-boundary.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Dialect, Writer } from './dialect.ts'
@@ -96,8 +97,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
         if (queue.length >= limits.transactionQueueMax) {
           return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
         }
-        queue.push({ fn, resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
-        running ??= runGroups()
+        queue.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
+        running ??= outsideUnits(runGroups)
       })
     },
 

@@ -3,8 +3,11 @@
  *
  * An owner renews while it works and gives back when it stops. Whoever writes an outcome must still hold the row: put
  * `lease_owner = owner` into the update's condition, or ask `renewLeases` in the same transaction.
+ *
+ * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set it
+ * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
  */
-import { type Kysely, type Selectable, sql } from 'kysely'
+import { type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Dialect } from './dialect.ts'
 import type { JobRow, RecipientRow, Tx, WebhookDeliveryRow } from './schema.ts'
 
@@ -16,6 +19,14 @@ export interface Claim {
   /** End of the lease, epoch ms. */
   readonly untilMs: number
   readonly limit: number
+  readonly interrupted: InterruptedClaim
+}
+
+/** Which rows that were interrupted before may be claimed: those of one piece of work, or none. */
+export interface InterruptedClaim {
+  readonly mayClaim: boolean
+  /** Rows with so many interruptions are set aside without being run, and may always be claimed. */
+  readonly setAsideFrom: number
 }
 
 /**
@@ -35,22 +46,21 @@ export async function claimLane(
       .where('domain', '=', claim.domain)
       .where('next_attempt_at', '<=', tx.now)
       .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+      .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
       .orderBy('next_attempt_at')
       .orderBy('id')
   // Rows rather than distinct submissions: what is read stays as small as what is claimed, however long the lane.
   const first = await dialect.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]
-  const rows = due().select('id').where('submission_id', 'in', submissions).limit(claim.limit)
+  const rows = due()
+    .select(['id', 'submission_id as unit', interruptionsNow.as('interruptions')])
+    .where('submission_id', 'in', submissions)
+    .limit(claim.limit)
   // A statement of its own: PostgreSQL may run a subquery more than once, and then claims more than was asked for.
-  const ids = (await dialect.skipLocked(rows).execute()).map((row) => row.id)
+  const ids = idsToClaim(await dialect.skipLocked(rows).execute(), claim)
   if (ids.length === 0) return []
-  const claimed = await tx
-    .updateTable('recipients')
-    .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', ids)
-    .returningAll()
-    .execute()
+  const claimed = await tx.updateTable('recipients').set(takenBy(claim)).where('id', 'in', ids).returningAll().execute()
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
 }
 
@@ -63,21 +73,17 @@ export async function claimJobs(
   if (claim.kinds.length === 0) return []
   const due = tx
     .selectFrom('jobs')
-    .select('id')
+    .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('run_at', '<=', tx.now)
     .where('kind', 'in', claim.kinds)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+    .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
     .orderBy('run_at')
     .orderBy('id')
     .limit(claim.limit)
-  const ids = (await dialect.skipLocked(due).execute()).map((row) => row.id)
+  const ids = idsToClaim(await dialect.skipLocked(due).execute(), claim)
   if (ids.length === 0) return []
-  const claimed = await tx
-    .updateTable('jobs')
-    .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
-    .where('id', 'in', ids)
-    .returningAll()
-    .execute()
+  const claimed = await tx.updateTable('jobs').set(takenBy(claim)).where('id', 'in', ids).returningAll().execute()
   return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
 }
 
@@ -89,20 +95,21 @@ export async function claimWebhookDeliveries(
 ): Promise<Selectable<WebhookDeliveryRow>[]> {
   const due = tx
     .selectFrom('webhook_deliveries')
-    .select('id')
+    .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('webhook_id', '=', claim.webhookId)
     .where('state', '=', sql.lit('pending')) // a literal, as above
     .where('next_attempt_at', '<=', tx.now)
     .where('term', '=', claim.term)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+    .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
-  const ids = (await dialect.skipLocked(due).execute()).map((row) => row.id)
+  const ids = idsToClaim(await dialect.skipLocked(due).execute(), claim)
   if (ids.length === 0) return []
   const claimed = await tx
     .updateTable('webhook_deliveries')
-    .set({ lease_owner: claim.owner, lease_until: claim.untilMs })
+    .set(takenBy(claim))
     .where('id', 'in', ids)
     .returningAll()
     .execute()
@@ -141,28 +148,47 @@ export async function giveBackLeases(
     .execute()
 }
 
-/** Frees everything. Only for a node that is alone, when it starts: who held them is dead. */
+/** Frees everything, and counts it as interrupted. Only for a node that is alone, when it starts: the owners are dead. */
 export async function clearLeases(tx: Tx): Promise<void> {
   await tx
     .updateTable('recipients')
-    .set({ lease_owner: null, lease_until: null })
+    .set(freedFromTheDead)
     .where('state', '=', sql.lit('queued'))
     .where('lease_owner', 'is not', null)
     .execute()
-  await tx
-    .updateTable('jobs')
-    .set({ lease_owner: null, lease_until: null })
-    .where('lease_owner', 'is not', null)
-    .execute()
+  await tx.updateTable('jobs').set(freedFromTheDead).where('lease_owner', 'is not', null).execute()
   await tx
     .updateTable('webhook_deliveries')
-    .set({ lease_owner: null, lease_until: null })
+    .set(freedFromTheDead)
     .where('state', '=', sql.lit('pending'))
     .where('lease_owner', 'is not', null)
     .execute()
   // A send that was cut off has left nothing but its key, which its client is about to use again.
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }
+
+/** A row that still names an owner was left without an outcome. */
+const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
+
+function takenBy({ owner, untilMs }: Claim) {
+  return { lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow } // of before the update
+}
+
+function isSound({ setAsideFrom }: InterruptedClaim) {
+  return sql<SqlBool>`(${interruptionsNow} = 0 or ${interruptionsNow} >= ${setAsideFrom})`
+}
+
+/** All rows but those of a second interrupted unit: under a lease they would be counted again if the first ends the process. */
+function idsToClaim(
+  rows: readonly { readonly id: string; readonly unit: string; readonly interruptions: number }[],
+  { interrupted: { setAsideFrom } }: Claim,
+): string[] {
+  const isInterrupted = (row: (typeof rows)[number]) => row.interruptions > 0 && row.interruptions < setAsideFrom
+  const first = rows.find(isInterrupted)
+  return rows.filter((row) => !isInterrupted(row) || row.unit === first?.unit).map(({ id }) => id)
+}
+
+const freedFromTheDead = { lease_owner: null, lease_until: null, interruptions: sql<number>`interruptions + 1` }
 
 /** The columns that all of them have; Kysely cannot type a choice of tables. */
 interface Leased {

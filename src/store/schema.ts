@@ -335,6 +335,8 @@ export interface RecipientRow {
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
+  /** Claims in a row that ended without an outcome (docs/adr/0022). */
+  interruptions: number
   last_code: number | null
   last_enhanced_code: string | null
   last_reply: string | null
@@ -386,6 +388,8 @@ export interface JobRow {
   attempts: number
   lease_owner: string | null
   lease_until: number | null
+  /** Claims in a row that ended without an outcome (docs/adr/0022). */
+  interruptions: number
   last_error: string | null
   created_at: number
 }
@@ -487,6 +491,8 @@ export interface WebhookDeliveryRow {
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
+  /** Claims in a row that ended without an outcome (docs/adr/0022). */
+  interruptions: number
   /** What is posted, fixed before the first attempt so that each retry sends the same bytes. */
   body: string | null
   last_code: number | null

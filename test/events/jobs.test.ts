@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
 import { JobRunner } from '../../src/mail/jobs/runner.ts'
 import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
@@ -49,6 +50,7 @@ function startRunner(owner: string, desk: Desk, options: { store?: Store; leaseM
   const runner = new JobRunner({
     store: options.store ?? world.store,
     handlers: { removal: desk.handler },
+    interrupted: createInterruptedWork(limits),
     owner,
     clock: time.clock,
     log: createLog('silent'),
@@ -224,10 +226,39 @@ test('stopping gives jobs back at once, without counting the attempt', async () 
   expect((await next.next()).attempt).toBe(1)
 })
 
+test('a job whose attempts keep ending without an outcome is set aside for a day', async () => {
+  const { workInterruptionsMax, jobSetAsideMs } = world.limits
+  await ask()
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: workInterruptionsMax }).execute())
+  const desk = new Desk()
+  startRunner('a', desk)
+  const [row] = await until(([row]) => row?.last_error?.startsWith('Set aside') === true)
+  expect(desk.isEmpty).toBe(true)
+  expect(row).toMatchObject({ run_at: world.time.clock() + jobSetAsideMs, lease_owner: null, interruptions: 0 })
+})
+
+test('a claim over a lease that ran out counts as an interruption', async () => {
+  const hung = new Desk()
+  startRunner('a', hung, { leaseMs: 3 })
+  await ask()
+  await hung.next()
+  await world.store.transaction((tx) =>
+    tx
+      .updateTable('jobs')
+      .set({ lease_owner: 'dead', lease_until: tx.now - 1 })
+      .execute(),
+  )
+  const desk = new Desk()
+  startRunner('b', desk)
+  await desk.next()
+  expect(await jobRows()).toMatchObject([{ interruptions: 1 }])
+})
+
 test('a job that ends while the server stops is done', async () => {
   const runner = new JobRunner({
     ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
     handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
+    interrupted: createInterruptedWork(defaultLimits()),
     limits: defaultLimits(),
   })
   runner.start()

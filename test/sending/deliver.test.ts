@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createContents } from '../../src/mail/messages/contents.ts'
 import { createDeliveryWorker } from '../../src/mail/sending/deliver.ts'
 import { createNotices } from '../../src/mail/sending/notices.ts'
@@ -64,6 +65,7 @@ test('what waits for room, and domains that one look does not reach, need no pol
   const worker = createDeliveryWorker({
     ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
     limits: { ...limits, queuePollMs: 600_000, deliveryLanesMax: 1 },
+    interrupted: createInterruptedWork(limits),
     contents: createContents({ store, limits, onLeftover: () => undefined }),
     laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
     targetFor: async () => ({ name: 'test', deliver: async () => [{ kind: 'delivered' }] }),
@@ -90,6 +92,7 @@ test('an attempt whose lease was lost writes no outcome, and is told to stop', a
   }
   const worker = createDeliveryWorker({
     ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    interrupted: createInterruptedWork(limits),
     contents: createContents({ store, limits, onLeftover: () => undefined }),
     laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
     targetFor: async () => target,
@@ -125,6 +128,7 @@ test('a stop aborts what hangs, and gives its lease back', async () => {
   }
   const worker = createDeliveryWorker({
     ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    interrupted: createInterruptedWork(limits),
     contents: createContents({ store, limits, onLeftover: () => undefined }),
     laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
     targetFor: async () => target,
@@ -159,6 +163,7 @@ async function work(
   const done = new Promise<void>((resolve) => {
     const worker = createDeliveryWorker({
       ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+      interrupted: createInterruptedWork(limits),
       contents: createContents({ store, limits, onLeftover: () => undefined }),
       laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
       targetFor: async () => target,

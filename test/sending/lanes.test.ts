@@ -1,5 +1,6 @@
 /** Which recipients a look at the queue claims, when rooms are small and there are many lanes. */
 import { expect, test } from 'vitest'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createLanes, type Lane } from '../../src/mail/sending/lanes.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
@@ -13,7 +14,8 @@ interface Settings {
 
 function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = () => ({}) }: Settings) {
   const lanes = createLanes({
-    ...{ store, owner: 'process', clock: Date.now },
+    ...{ store, owner: 'process', clock: Date.now, interrupted: createInterruptedWork({ workInterruptionsMax: 3 }) },
+    onFree: () => undefined,
     laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: lane, ...laneOf(domain) }),
     limits: {
       ...{ deliveryLeaseMs: 60_000, deliveryConcurrencyMax: all },

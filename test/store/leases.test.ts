@@ -31,7 +31,14 @@ test('a claim takes one domain, and all that is due of so many submissions', asy
   const first = await addRecipients(store, [10, FAR_MS, 30])
   const take = (submissions: number, limit: number) =>
     store.transaction(async (tx) => {
-      const claim = { owner: 'one', untilMs: FAR_MS, domain: 'example.test', submissions, limit }
+      const claim = {
+        owner: 'one',
+        untilMs: FAR_MS,
+        interrupted: { mayClaim: true, setAsideFrom: 3 },
+        domain: 'example.test',
+        submissions,
+        limit,
+      }
       return (await claimLane(tx, store.dialect, claim)).map(({ id }) => id)
     })
   expect(await take(1, 10)).toEqual([first[0], first[2]])
@@ -54,7 +61,14 @@ test('lanes are found in order, page by page; what is leased or not due yet is n
   await store.transaction((tx) => insertRecipients(tx, [1], 'done.test'))
   await store.transaction(async (tx) => {
     await tx.updateTable('recipients').set({ state: 'held' }).where('domain', '=', 'done.test').execute()
-    await claimLane(tx, store.dialect, { owner: 'x', untilMs: FAR_MS, domain: 'b.test', submissions: 9, limit: 9 })
+    await claimLane(tx, store.dialect, {
+      owner: 'x',
+      untilMs: FAR_MS,
+      interrupted: { mayClaim: true, setAsideFrom: 3 },
+      domain: 'b.test',
+      submissions: 9,
+      limit: 9,
+    })
   })
   const page = (after: string, limit: number) => listLanes(store.db, { after, limit, now: 1_000 })
   const all = [
@@ -104,7 +118,7 @@ test('what is given back can be claimed at once; what was lost stays with its ne
 
 test('jobs are claimed by kind', async () => {
   await using store = await openTestStore()
-  const row = { payload: '{}', attempts: 0, created_at: 0, key: 'k' }
+  const row = { payload: '{}', attempts: 0, interruptions: 0, created_at: 0, key: 'k' }
   await store.transaction((tx) =>
     tx
       .insertInto('jobs')
@@ -116,7 +130,13 @@ test('jobs are claimed by kind', async () => {
       .execute(),
   )
   const jobs = await store.transaction((tx) =>
-    claimJobs(tx, store.dialect, { owner: 'one', untilMs: FAR_MS, limit: 10, kinds: ['removal', 'sweep'] }),
+    claimJobs(tx, store.dialect, {
+      owner: 'one',
+      untilMs: FAR_MS,
+      interrupted: { mayClaim: true, setAsideFrom: 3 },
+      limit: 10,
+      kinds: ['removal', 'sweep'],
+    }),
   )
   expect(jobs.map(({ id, lease_owner }) => [id, lease_owner])).toEqual([
     ['early', 'one'],
@@ -144,7 +164,14 @@ async function addRecipients(store: TestStore, dueAt: number[]): Promise<string[
 
 async function claim(store: TestStore, owner: string, untilMs: number, limit: number): Promise<string[]> {
   const rows = await store.transaction((tx) =>
-    claimLane(tx, store.dialect, { owner, untilMs, domain: 'example.test', submissions: limit, limit }),
+    claimLane(tx, store.dialect, {
+      owner,
+      untilMs,
+      domain: 'example.test',
+      submissions: limit,
+      limit,
+      interrupted: { mayClaim: true, setAsideFrom: 3 },
+    }),
   )
   return rows.map(({ id }) => id)
 }

@@ -32,7 +32,7 @@ test('the migrated schema is the one that is checked in', async () => {
 test('an empty database gets all migrations, an up-to-date one none', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
-  expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4, 5])
+  expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4, 5, 6])
   expect(await migrateDatabase(needs)).toEqual([])
   await using store = await openTestStore({ dataDir: folder.path })
   await store.probe()

@@ -31,7 +31,7 @@ const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: []
 
 const stretch = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
-const claim = { owner: 'o', untilMs: 2, limit: 10 }
+const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { mayClaim: false, setAsideFrom: 3 } }
 
 /** For statements that write; nothing is there to be written to. */
 function asTx(db: Db): Tx {

@@ -86,7 +86,8 @@ export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain 
     .execute()
   const rows = dueAt.map((next_attempt_at, position) => ({
     ...{ id: tx.newId(), submission_id: submissionId, position, address: `bob@${domain}`, domain },
-    ...{ state: 'queued' as const, attempts: 0, next_attempt_at, created_at: tx.now, updated_at: tx.now },
+    ...{ state: 'queued' as const, attempts: 0, interruptions: 0, next_attempt_at },
+    ...{ created_at: tx.now, updated_at: tx.now },
   }))
   await tx.insertInto('recipients').values(rows).execute()
   return rows.map(({ id }) => id)

@@ -180,6 +180,7 @@ create table jobs (
   lease_until bigint,
   last_error text collate "C",
   created_at bigint not null,
+  interruptions integer not null,
   PRIMARY KEY (id)
 );
 CREATE INDEX jobs_due ON public.jobs USING btree (run_at, id);
@@ -336,6 +337,7 @@ create table recipients (
   route text collate "C",
   delay_told_at bigint,
   released_at bigint,
+  interruptions integer not null,
   PRIMARY KEY (id),
   FOREIGN KEY (submission_id) REFERENCES submissions(id) ON DELETE CASCADE
 );
@@ -479,6 +481,7 @@ create table webhook_deliveries (
   line text collate "C",
   term integer not null,
   attempts_before integer not null,
+  interruptions integer not null,
   PRIMARY KEY (id),
   FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
 );

@@ -162,7 +162,7 @@ CREATE TABLE jobs (
   lease_until integer,
   last_error text,
   created_at integer not null
-) strict;
+, interruptions integer not null default 0) strict;
 
 CREATE INDEX jobs_due on jobs (run_at, id);
 
@@ -307,7 +307,7 @@ CREATE TABLE recipients (
   last_reply text,
   created_at integer not null,
   updated_at integer not null
-, organization_id text, inbox_id text, route text, delay_told_at integer, released_at integer) strict;
+, organization_id text, inbox_id text, route text, delay_told_at integer, released_at integer, interruptions integer not null default 0) strict;
 
 CREATE INDEX recipients_by_lane on recipients (domain, next_attempt_at, id) where state = 'queued';
 
@@ -447,7 +447,7 @@ CREATE TABLE webhook_deliveries (
   last_error text,
   created_at integer not null,
   updated_at integer not null
-, line text, term integer not null default 0, attempts_before integer not null default 0) strict;
+, line text, term integer not null default 0, attempts_before integer not null default 0, interruptions integer not null default 0) strict;
 
 CREATE INDEX webhook_deliveries_behind on webhook_deliveries (webhook_id, line, seq) where state = 'behind';
 

@@ -5,6 +5,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
 import { sendAnew } from '../../src/mail/webhooks/sending-anew.ts'
 import { createSettleWebhook } from '../../src/mail/webhooks/settle.ts'
@@ -446,6 +447,7 @@ function work(
 ): WebhookWorker {
   const worker = createWebhookWorker({
     ...{ store, fetch, clock, profiles: [testProfile], owner: 'worker', spread: () => 0 },
+    interrupted: createInterruptedWork(limits),
     ...{ log: createLog('silent'), metrics: createMetrics(), limits: { ...limits, ...more } },
   })
   worker.start()
@@ -493,7 +495,7 @@ async function addDeliveries(
         return {
           ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
           ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
-          ...{ line: null, term: 0, attempts_before: 0 },
+          ...{ line: null, term: 0, attempts_before: 0, interruptions: 0 },
           ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
           ...lease,
         }

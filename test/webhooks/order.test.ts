@@ -5,6 +5,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
 import { createDeliveryLog } from '../../src/mail/webhooks/delivery-log.ts'
 import { createLineUpWebhook } from '../../src/mail/webhooks/line-up.ts'
@@ -389,6 +390,7 @@ async function openHooks(
 
   function work(): WebhookWorker {
     const worker = createWebhookWorker({
+      interrupted: createInterruptedWork(limits),
       ...{
         store,
         clock: world.feedWorld.time.clock,

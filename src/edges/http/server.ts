@@ -13,6 +13,7 @@ import type { AddressInfo } from 'node:net'
 import { type FastifyRequest, fastify } from 'fastify'
 import type { Config } from '../../config.ts'
 import { MailError } from '../../errors.ts'
+import { runIn } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Credentials } from '../../mail/access/credentials.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -23,6 +24,7 @@ import { parseJsonBody } from './json-body.ts'
 import { listenerUrl, startupError } from './listening.ts'
 import { createDialectOf, mountDialect } from './mounting.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
+import { containRequests } from './request-unit.ts'
 import { rewriteUrl } from './rewrite-url.ts'
 import { createStreams } from './streams.ts'
 import { createTurns } from './turns.ts'
@@ -97,11 +99,12 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.server.on('upgrade', upgrades.handle)
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    parseJsonBody(request.headers, body, limits),
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
+    runIn(request.unit, async () => parseJsonBody(request.headers, body, limits)),
   )
   app.decorateRequest('actor')
   app.addHook('onRequest', (request, reply, begin) => takeTurn(request.raw.socket, reply.raw, begin))
+  containRequests(app, failures)
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})

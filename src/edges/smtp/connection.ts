@@ -12,6 +12,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js'
+import { runIn, type Unit } from '../../fault-boundary.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Admission } from './admission.ts'
 import { CommandStream, type MailSink } from './command-stream.ts'
@@ -35,6 +36,8 @@ export class Connection extends SMTPConnection {
   #refusals = 0
   /** The TLS socket when there is one, even during its handshake: to destroy the one below it would crash Node. */
   #topSocket: Socket
+  /** An error that nothing handles cuts this connection; the peer keeps a mail that has no 250 yet. */
+  readonly #unit: Unit = { kind: 'SMTP connection', fail: () => this.cut() }
 
   constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions | null, needs: ConnectionNeeds) {
     super(server, socket, options)
@@ -156,7 +159,7 @@ export class Connection extends SMTPConnection {
   /** Called from the library's constructor, before our own fields exist; nothing here may use them at once. */
   override _createParser(): CommandStream {
     const parser = new CommandStream(this._server.options.maxCommandLength!, {
-      command: (line) => this.#command(line),
+      command: (line) => runIn(this.#unit, () => this.#command(line)),
       lineTooLong: () => this.#answer(this.#refuseByLimit()?.reply ?? replies.lineTooLong),
     })
     parser.on('error', (error) => {

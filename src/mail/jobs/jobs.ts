@@ -47,6 +47,7 @@ export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
     attempts: 0,
     lease_owner: null,
     lease_until: null,
+    interruptions: 0,
     last_error: null,
     created_at: tx.now,
   })

@@ -6,12 +6,15 @@
  * Crash: the lease runs out and the job is claimed again, here or on another node; a SQLite node clears its leases at
  *   start, so its jobs come back at once. Handlers go by what they find and may run twice.
  * Failure: logged, counted, and tried again after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs; never given up,
- *   since what a job was asked for is owed (somebody's mail is to be removed).
+ *   since what a job was asked for is owed (somebody's mail is to be removed). One whose attempts end without an outcome is
+ *   tried again while no other such work runs; after limits.workInterruptionsMax of them it waits for limits.jobSetAsideMs
+ *   (docs/adr/0022).
  * Lost lease (this process hung): the handler's signal aborts, and nothing that it does counts.
  * Stop: no new claims; signals abort; a job that ends by throwing is given back at once, without counting the attempt.
  *   One that does not end within limits.shutdownGraceMs keeps its lease, so that nobody does it at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { contain } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { type CommitWait, createCommitWait } from '../../store/commit-wait.ts'
@@ -19,6 +22,7 @@ import { claimJobs, renewLeases } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/jobs.ts'
+import type { InterruptedWork } from './interrupted-work.ts'
 import type { Job, JobHandler } from './jobs.ts'
 
 /** A lease survives two renewals that fail. */
@@ -33,6 +37,7 @@ interface RunnerNeeds {
   readonly store: Store
   /** By kind. A kind that is not here is left for nodes that know it. */
   readonly handlers: Readonly<Record<string, JobHandler>>
+  readonly interrupted: InterruptedWork
   /** Names this process among all, those of before included. */
   readonly owner: string
   readonly clock: () => number
@@ -45,6 +50,8 @@ interface RunnerNeeds {
     readonly deliveryRetryFirstMs: number
     readonly deliveryRetryMaxMs: number
     readonly shutdownGraceMs: number
+    readonly workInterruptionsMax: number
+    readonly jobSetAsideMs: number
   }
 }
 
@@ -92,6 +99,7 @@ export class JobRunner {
         for (const row of await this.#claim()) {
           // One of our own whose lease ran out while the process hung: it has it again, and goes on.
           if (!this.#running.has(row.id)) this.#start(row)
+          else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
         }
         failures = 0
         await wait.next(this.#needs.limits.jobPollMs)
@@ -103,23 +111,31 @@ export class JobRunner {
   }
 
   async #claim(): Promise<JobRow[]> {
-    const { store, clock, limits, owner } = this.#needs
+    const { store, interrupted, clock, limits, owner } = this.#needs
     const limit = limits.jobConcurrencyMax - this.#running.size
     // Looked at after every commit of anything: a read, and a transaction only when there is something.
     if (limit <= 0 || !(await table.isAnyDue(store.db, this.#kinds, clock()))) return []
-    return store.transaction(async (tx) => {
-      const untilMs = tx.now + limits.deliveryLeaseMs
-      const rows = await claimJobs(tx, store.dialect, { owner, untilMs, limit, kinds: this.#kinds })
-      const ids = rows.map((row) => row.id)
-      await table.countAttempts(tx, ids)
-      return rows
-    })
+    const reserved = interrupted.reserve(() => this.#wait?.ring())
+    let rows: JobRow[] = []
+    try {
+      rows = await store.transaction(async (tx) => {
+        const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit }
+        const claimed = await claimJobs(tx, store.dialect, { ...lease, kinds: this.#kinds, interrupted: reserved })
+        const ids = claimed.map((row) => row.id)
+        await table.countAttempts(tx, ids)
+        return claimed
+      })
+    } finally {
+      interrupted.settle(reserved, rows)
+    }
+    return rows
   }
 
   #start(row: JobRow): void {
     const abort = new AbortController()
     const ended = this.#work(row, abort.signal).finally(() => {
       this.#running.delete(row.id)
+      if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
       this.#wait?.ring() // there is room for another
     })
     this.#running.set(row.id, { abort, ended })
@@ -138,15 +154,22 @@ export class JobRunner {
 
   async #attempt(row: JobRow, signal: AbortSignal): Promise<Outcome> {
     const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
+    if (row.interruptions >= this.#needs.limits.workInterruptionsMax) return this.#setAside(row)
     try {
       const payload = JSON.parse(row.payload) as Job['payload']
-      await this.#needs.handlers[row.kind]!({ ...job, payload })
+      await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
       return { name: 'done' }
     } catch (error) {
       if (signal.aborted) return { name: 'cut short' }
       this.#report(error, { kind: row.kind, key: row.key, attempt: job.attempt }, 'a job failed and is tried again')
       return { name: 'failed', error }
     }
+  }
+
+  #setAside({ kind, key, interruptions }: JobRow): Outcome {
+    this.#needs.metrics.workSetAside.inc({ work: 'job' })
+    this.#needs.log.error({ kind, key, interruptions }, 'a job was set aside: each attempt ended without an outcome')
+    return { name: 'set aside' }
   }
 
   async #settle(row: JobRow, outcome: Outcome): Promise<void> {
@@ -160,6 +183,10 @@ export class JobRunner {
         case 'failed': {
           const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
           return table.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
+        }
+        case 'set aside': {
+          const error = 'Set aside: the last attempts ended without an outcome'
+          return table.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobSetAsideMs, error })
         }
       }
     })
@@ -196,4 +223,5 @@ export class JobRunner {
 type Outcome =
   | { readonly name: 'done' }
   | { readonly name: 'cut short' }
+  | { readonly name: 'set aside' }
   | { readonly name: 'failed'; readonly error: unknown }

@@ -8,13 +8,15 @@
  *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1). The attempt that was cut is not in the
  *   history: it is written with its outcome.
  * Temporary failure: the outcome sets the next attempt (retry.ts). A failure of ours (the store, a bug) is logged,
- *   counted, and left to the lease.
+ *   counted, and left to the lease. A recipient whose attempts end without an outcome is
+ *   tried again while no other such work runs, and is held after limits.workInterruptionsMax of them (docs/adr/0022).
  * Lost lease (this process hung): the hand-over is aborted, and its outcome would not count.
  * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
+import { contain } from '../../fault-boundary.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -23,6 +25,7 @@ import type { RecipientRow, SubmissionRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents.ts'
 import * as table from '../../store/tables/submissions.ts'
+import type { InterruptedWork } from '../jobs/interrupted-work.ts'
 import { createLooks } from '../jobs/looks.ts'
 import type { Contents } from '../messages/contents.ts'
 import { type Claimed, createLanes, type Lane } from './lanes.ts'
@@ -43,6 +46,7 @@ interface DeliveryNeeds {
   /** Where a recipient is handed to. */
   readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
   readonly recordOutcome: RecordOutcome
+  readonly interrupted: InterruptedWork
   /** Begins the names of this worker's leases; unique over nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
@@ -50,7 +54,12 @@ interface DeliveryNeeds {
   readonly metrics: Metrics
   readonly limits: Pick<
     Limits,
-    'deliveryLeaseMs' | 'deliveryConcurrencyMax' | 'deliveryRecipientsMax' | 'deliveryLanesMax' | 'queuePollMs'
+    | 'deliveryLeaseMs'
+    | 'deliveryConcurrencyMax'
+    | 'deliveryRecipientsMax'
+    | 'deliveryLanesMax'
+    | 'queuePollMs'
+    | 'workInterruptionsMax'
   >
 }
 
@@ -68,8 +77,8 @@ interface Group {
 const ABORT_MS = 1_000
 
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
-  const { store, contents, targetFor, recordOutcome, clock, log, metrics, limits } = needs
-  const lanes = createLanes(needs)
+  const { store, contents, targetFor, recordOutcome, interrupted, clock, log, metrics, limits } = needs
+  const lanes = createLanes({ ...needs, onFree: () => looks.soon() })
   const running = new Map<Group, Promise<void>>()
   const looks = createLooks({ look: () => guarded('claiming recipients', claim), pollMs: limits.queuePollMs })
   let isStopping = false
@@ -121,23 +130,39 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     try {
       await begin(claimed)
     } catch (error) {
-      const { owner, rows } = claimed
-      const ids = rows.map((row) => row.id)
-      await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+      await giveBack(claimed.owner, claimed.rows)
       throw error
     }
   }
 
   async function begin({ lane, owner, rows }: Claimed): Promise<void> {
-    for (const group of await grouped(lane, owner, rows)) {
-      lanes.began(lane)
-      const work = guarded('handing mail over', () => handOver(group)).finally(() => {
-        running.delete(group)
-        lanes.ended(lane)
-        looks.soon()
-      })
-      running.set(group, work)
+    const suspects: Promise<void>[] = []
+    try {
+      for (const group of await grouped(lane, owner, rows)) {
+        const work = start(group)
+        if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
+      }
+    } finally {
+      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.leave)
     }
+  }
+
+  /** @returns a promise that never rejects */
+  function start(group: Group): Promise<void> {
+    lanes.began(group.lane)
+    const work = guarded('handing mail over', () => handOverContained(group)).finally(() => {
+      running.delete(group)
+      lanes.ended(group.lane)
+      looks.soon()
+    })
+    running.set(group, work)
+    return work
+  }
+
+  async function giveBack(owner: string, rows: readonly RecipientRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const ids = rows.map((row) => row.id)
+    await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
   }
 
   async function grouped(lane: Lane, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
@@ -147,7 +172,8 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     for (const row of rows) {
       const submission = byId.get(row.submission_id)
       if (!submission) continue // removed with its inbox a moment ago
-      const target = await targetFor(row)
+      const isSetAside = row.interruptions >= limits.workInterruptionsMax
+      const target = isSetAside ? setAsideTarget : await targetFor(row)
       const key = `${submission.id} ${target.name}`
       const known = groups.get(key)
       if (known) known.rows.push(row)
@@ -156,15 +182,26 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     return [...groups.values()]
   }
 
+  /** An error that nothing handles may have left the hand-over running: it is aborted before its lease ends. */
+  async function handOverContained(group: Group): Promise<void> {
+    try {
+      await contain('delivery', () => handOver(group))
+    } catch (error) {
+      group.abort.abort(error)
+      throw error
+    }
+  }
+
   async function handOver({ submission, target, rows, owner, abort }: Group): Promise<void> {
     const startedAt = clock()
     const outcomes = await attempt({ submission, target, rows, abort })
     if (outcomes === 'aborted') {
-      const ids = rows.map((row) => row.id)
-      await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+      // Otherwise the lease was lost, or an error ended the hand-over: it counts when the lease ends.
+      if (isStopping) await giveBack(owner, rows)
       return
     }
     for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
+    if (target === setAsideTarget) reportSetAside(rows)
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
     await recordWhileHeld({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
     log.info(
@@ -210,6 +247,12 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     }
   }
 
+  function reportSetAside(rows: readonly RecipientRow[]): void {
+    metrics.workSetAside.inc({ work: 'recipient' }, rows.length)
+    const recipients = rows.map(({ id, interruptions }) => ({ id, interruptions }))
+    log.error({ recipients }, 'recipients were set aside: each attempt ended without an outcome')
+  }
+
   /** In one transaction; whose lease was lost stops, since another attempt is at it. */
   async function renew(): Promise<void> {
     const groups = [...running.keys()]
@@ -239,4 +282,13 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       return undefined
     }
   }
+}
+
+/** Holds recipients that may be what ends the process, until an operator releases them. */
+const setAsideTarget: DeliveryTarget = {
+  name: 'set aside',
+  async deliver({ recipients }) {
+    const reply = 'Set aside: the last attempts ended without an outcome. See the log, then release it'
+    return recipients.map(() => ({ kind: 'held', reply }))
+  },
 }

@@ -6,10 +6,11 @@
  * Due recipients are looked for domain by domain, going round, so that each gets its turn when all rooms are small.
  */
 import type { Limits } from '../../limits.ts'
-import { claimLane } from '../../store/leases.ts'
+import { claimLane, type InterruptedClaim } from '../../store/leases.ts'
 import type { RecipientRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/submissions.ts'
+import type { InterruptedWork } from '../jobs/interrupted-work.ts'
 
 /** Where mail for a domain queues up. */
 export interface Lane {
@@ -41,6 +42,9 @@ const OUTSIDE = '(outside)'
 interface LanesNeeds {
   readonly store: Store
   readonly laneOf: (domain: string) => Promise<Lane>
+  readonly interrupted: InterruptedWork
+  /** Called when interrupted work may be claimed that this claim had to leave. */
+  readonly onFree: () => void
   readonly owner: string
   readonly clock: () => number
   readonly limits: Pick<
@@ -61,7 +65,7 @@ export interface Lanes {
   ended(lane: Lane): void
 }
 
-export function createLanes({ store, laneOf, owner, clock, limits }: LanesNeeds): Lanes {
+export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, limits }: LanesNeeds): Lanes {
   const running = new Map<string, number>()
   let runningOutside = 0
   let claims = 0
@@ -83,7 +87,7 @@ export function createLanes({ store, laneOf, owner, clock, limits }: LanesNeeds)
       }
       const nothing = new Map<string, number>()
       const isRoom = due.some(({ lane }) => roomOf(lane, nothing) > 0)
-      const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, new Map())) : []
+      const claimed = isRoom ? await claimWithReservation(due) : []
       passedOver ??= due.find(({ domain, lane }) => isPassedOver(domain, lane, claimed))?.previous
       return { claimed, isMore: !goOn(page) }
     },
@@ -100,16 +104,38 @@ export function createLanes({ store, laneOf, owner, clock, limits }: LanesNeeds)
       : Math.min(own, limits.deliveryConcurrencyMax - runningOutside - (planned.get(OUTSIDE) ?? 0))
   }
 
+  async function claimWithReservation(due: readonly Due[]): Promise<Claimed[]> {
+    const reserved = interrupted.reserve(onFree)
+    let claimed: Claimed[] = []
+    try {
+      claimed = await store.transaction((tx) => claimDue(tx, due, new Map(), reserved))
+    } finally {
+      interrupted.settle(
+        reserved,
+        claimed.flatMap(({ rows }) => rows),
+      )
+    }
+    return claimed
+  }
+
   /** In one transaction for all of them: its commit costs more than its statements. */
-  async function claimDue(tx: Tx, due: readonly Due[], planned: Map<string, number>): Promise<Claimed[]> {
+  async function claimDue(
+    tx: Tx,
+    due: readonly Due[],
+    planned: Map<string, number>,
+    reserved: InterruptedClaim,
+  ): Promise<Claimed[]> {
     const claimed: Claimed[] = []
+    let { mayClaim } = reserved
     for (const { domain, lane } of due) {
       const submissions = roomOf(lane, planned)
       if (submissions <= 0) continue
       claims += 1
       const claim = { owner: `${owner}/${claims}`, untilMs: tx.now + limits.deliveryLeaseMs }
       const limit = limits.deliveryRecipientsMax
-      const rows = await claimLane(tx, store.dialect, { ...claim, domain, submissions, limit })
+      const only = { domain, submissions, limit, interrupted: { ...reserved, mayClaim } }
+      const rows = await claimLane(tx, store.dialect, { ...claim, ...only })
+      if (rows.some(interrupted.isInterrupted)) mayClaim = false
       if (rows.length === 0) continue // another node was faster
       const begun = new Set(rows.map((row) => row.submission_id)).size
       for (const name of lane.isLocal ? [lane.name] : [lane.name, OUTSIDE]) {

@@ -171,6 +171,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         next_attempt_at: tx.now,
         lease_owner: null,
         lease_until: null,
+        interruptions: 0,
         last_code: null,
         last_enhanced_code: null,
         last_reply: null,

@@ -9,7 +9,8 @@
  * Crash: the lease runs out, or is cleared when a lone node starts, and the same bytes are sent again under the same id.
  *   A receiver that had taken it just before hears it twice, and can tell by the id.
  * Failure: the profile's schedule (retry.ts), with the attempt in the history. A failure of ours (the store, a bug) is
- *   logged, counted, and left to the lease.
+ *   logged, counted, and left to the lease. A delivery whose attempts end without an outcome is tried again while
+ *   no other such work runs, and fails after limits.workInterruptionsMax of them (docs/adr/0022).
  * Lease: longer than an attempt can take, so it is not renewed. Its owner is new with each claim: an attempt that was
  *   overtaken changes nothing.
  * Stop: no new claims; requests under way get the grace, then are cut, and their leases are given back without counting.
@@ -17,6 +18,7 @@
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
+import { contain } from '../../fault-boundary.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -26,6 +28,7 @@ import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/webhook-deliveries.ts'
 import * as webhookTable from '../../store/tables/webhooks.ts'
+import type { InterruptedWork } from '../jobs/interrupted-work.ts'
 import { createLooks } from '../jobs/looks.ts'
 import { Lanes } from './lanes.ts'
 import { isOrdered, moveUp, putInLine } from './order.ts'
@@ -59,6 +62,7 @@ interface WorkerNeeds {
   readonly store: Store
   readonly profiles: readonly WebhookProfile[]
   readonly fetch: SafeFetch['fetch']
+  readonly interrupted: InterruptedWork
   /** Names this process; unique over nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
@@ -77,11 +81,12 @@ interface WorkerNeeds {
     | 'webhookResponseKeptCharsMax'
     | 'webhookFailingMaxMs'
     | 'webhookQuietMs'
+    | 'workInterruptionsMax'
   >
 }
 
 export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
-  const { store, profiles, clock, spread, log, metrics, limits } = needs
+  const { store, profiles, interrupted, clock, spread, log, metrics, limits } = needs
   for (const { timeoutMs } of profiles) assert(timeoutMs < limits.webhookLeaseMs, 'a lease must outlast its attempt')
   const lanes = new Lanes(limits)
   const running = new Set<Promise<void>>()
@@ -167,8 +172,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
   async function claimInto(wanted: readonly Reservation[][]): Promise<void> {
     const unused = wanted.map((reservations) => [...reservations])
+    const reserved = interrupted.reserve(looks.soon)
+    let claimedRows: WebhookDeliveryRow[] = []
     try {
       const claimed = await store.transaction(async (tx) => {
+        let { mayClaim } = reserved
         const ids = wanted.map(([first]) => first!.webhookId)
         const webhooks = await webhookTable.listEnabledByIds(tx, ids)
         const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; reservations: Reservation[] }[] = []
@@ -178,19 +186,24 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
           if (!webhook || webhook.order_state === 'lining_up') continue
           const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
           const lane = { webhookId, term: webhook.term }
-          const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...lane })
+          const rows = await claimWebhookDeliveries(tx, store.dialect, {
+            ...{ ...lease, ...lane, interrupted: { ...reserved, mayClaim } },
+          })
           const sendable = await keepTold(tx, webhook, await keepOrder(tx, webhook, owner, rows))
           if (sendable.length < rows.length) looks.soon() // there is room for others
+          if (sendable.some(interrupted.isInterrupted)) mayClaim = false
           found.push({ webhook, rows: sendable, reservations })
         }
         return found
       })
+      claimedRows = claimed.flatMap(({ rows }) => rows)
       for (const { webhook, rows, reservations } of claimed) {
         servedLast = webhook.id
         if (rows.length < reservations.length) backlog.delete(webhook.id)
         for (const row of rows) begin(reservations.shift()!, row, webhook)
       }
     } finally {
+      interrupted.settle(reserved, claimedRows)
       for (const { webhookId } of unused.flat()) lanes.leave(webhookId)
     }
   }
@@ -207,15 +220,33 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   }
 
   function begin({ webhookId, owner }: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {
-    const work = guarded('sending to a webhook', () => send(owner, delivery, webhook)).then((ended) => {
+    const work = guarded('sending to a webhook', () =>
+      contain('webhook delivery', () => sendOrSetAside(owner, delivery, webhook)),
+    ).then((ended) => {
       // Whom the end of this one gives room; a look for each of them all would cost more than the requests.
       const isAwaited = backlog.has(webhookId) || (lanes.isCrowded && backlog.size > 0) || ended?.hasFollower
       if (ended) lanes.leaveAfter(webhookId, { ...ended, now: clock() })
       else lanes.leave(webhookId)
       running.delete(work)
       if (isAwaited) looks.soon()
+      if (interrupted.isInterrupted(delivery)) interrupted.leave()
     })
     running.add(work)
+  }
+
+  async function sendOrSetAside(owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow) {
+    if (delivery.interruptions < limits.workInterruptionsMax) return send(owner, delivery, webhook)
+    metrics.workSetAside.inc({ work: 'webhook delivery' })
+    const about = { webhook: webhook.id, delivery: delivery.id, event: delivery.event_id }
+    log.error(about, 'a webhook delivery was set aside: each attempt ended without an outcome')
+    const now = clock()
+    const { hasFollower } = await recordAttempt(needs, {
+      ...{ delivery, webhook, owner, startedAt: now, endedAt: now, code: undefined, response: undefined },
+      verdict: { kind: 'failed' },
+      error: 'Set aside: the last attempts ended without an outcome',
+    })
+    if (hasFollower) looks.soon()
+    return undefined
   }
 
   /** @returns undefined when nothing was learned of the receiver */

@@ -21,6 +21,7 @@ export function newDelivery(
     attempts_before: 0,
     next_attempt_at: tx.now,
     ...lease,
+    interruptions: 0,
     body,
     last_code: null,
     last_error: null,

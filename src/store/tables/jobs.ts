@@ -56,7 +56,7 @@ export interface ClaimedJob {
 /** Done: removes it, unless it was asked for again since it was claimed (`insertOrJoin`); then it is free to run anew. */
 export async function complete(tx: Tx, { id, owner }: ClaimedJob): Promise<void> {
   await tx.deleteFrom('jobs').where('id', '=', id).where('lease_owner', '=', owner).where('attempts', '>', 0).execute()
-  await free(tx, { id, owner }, { last_error: null })
+  await free(tx, { id, owner }, { last_error: null, interruptions: 0 })
 }
 
 /** Failed: free again, to be tried at the given time. */
@@ -65,7 +65,7 @@ export async function recordFailure(
   job: ClaimedJob,
   failure: { readonly runAt: number; readonly error: string },
 ): Promise<void> {
-  await free(tx, job, { run_at: failure.runAt, last_error: failure.error })
+  await free(tx, job, { run_at: failure.runAt, last_error: failure.error, interruptions: 0 })
 }
 
 /** Cut short by us: free again at once, and the attempt does not count. */

@@ -111,7 +111,7 @@ export async function change(
   if (ids.length === 0) return []
   return tx
     .updateTable('recipients')
-    .set({ ...change, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0, updated_at: tx.now })
     .where('id', 'in', ids)
     .where('state', 'in', states)
     .where(isFree(tx.now))

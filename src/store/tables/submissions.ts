@@ -83,7 +83,7 @@ export async function recordOutcome(
 ): Promise<boolean> {
   const changed = await tx
     .updateTable('recipients')
-    .set({ ...change, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0, updated_at: tx.now })
     .where('id', '=', id)
     .where('lease_owner', '=', owner)
     .where('state', '=', 'queued')

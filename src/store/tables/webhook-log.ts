@@ -19,7 +19,15 @@ export type LoggedDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
 
 const LOGGED = [
   ...(['id', 'webhook_id', 'seq', 'event_id', 'event_type', 'state', 'line', 'term', 'attempts'] as const),
-  ...(['attempts_before', 'next_attempt_at', 'lease_owner', 'lease_until', 'last_code', 'last_error'] as const),
+  ...([
+    'attempts_before',
+    'next_attempt_at',
+    'lease_owner',
+    'lease_until',
+    'interruptions',
+    'last_code',
+    'last_error',
+  ] as const),
   ...(['created_at', 'updated_at'] as const),
 ]
 
@@ -112,7 +120,8 @@ export async function sendAnew(
 ): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')
-    .set({ ...change, next_attempt_at: tx.now, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .set({ ...change, next_attempt_at: tx.now, lease_owner: null, lease_until: null, interruptions: 0 })
+    .set({ updated_at: tx.now })
     .set((eb) => ({ attempts_before: eb.ref('attempts') }))
     .where('id', '=', id)
     .execute()

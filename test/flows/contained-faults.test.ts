@@ -1,0 +1,187 @@
+/**
+ * Errors that no code handles end the unit of work in which they arose and nothing else; work that keeps ending the process is
+ * set aside (docs/adr/0022). The server runs as a process of its own, with faults planted into it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTransport } from 'nodemailer'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { startReceiver } from '../receiver.ts'
+import { type ServerProcess, startServer } from '../server-process.ts'
+import { freePort } from '../support/free-port.ts'
+import { plantFaults } from '../support/planted-faults.ts'
+
+const KEY = 'am_test_key_for_contained_faults'
+
+const QUICK = {
+  ...{ webhookTimeoutMs: 500, webhookLeaseMs: 1_000, webhookPollMs: 100 },
+  ...{ deliveryLeaseMs: 1_000, queuePollMs: 100, deliveryRetryFirstMs: 100, workInterruptionsMax: 2 },
+} satisfies Partial<Limits>
+
+test.each(['exceptionPort', 'rejectionPort'] as const)(
+  'an error of a webhook delivery ends that delivery (%s)',
+  async (fault) => {
+    const port = await freePort()
+    await using hook = await startReceiver()
+    await using place = await preparePlace({ [fault]: port })
+    const server = await place.start()
+    await api(server, 'POST', '/inboxes', { username: 'ada' })
+    const bad = await api(server, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+    await api(server, 'POST', '/webhooks', webhookTo(hook.url))
+    await mail(server, 'hello')
+
+    await hook.count(1)
+    await expect.poll(() => unitsOf(server)).toContain('webhook delivery')
+    // The request fails by its own timeout or because its socket is closed, and is retried like any other.
+    const at = `/webhooks/${bad.webhook_id}/deliveries`
+    const firstAttempt = async () => (await api(server, 'GET', at)).deliveries[0].attempts[0]
+    await expect.poll(firstAttempt).toMatchObject({ outcome: 'retry', error: expect.any(String) })
+    await api(server, 'GET', '/inboxes') // it serves on
+  },
+)
+
+test('a webhook delivery that ends the process is set aside, and the others are sent', async () => {
+  const port = await freePort()
+  await using hook = await startReceiver()
+  await using place = await preparePlace({ abortPort: port })
+  const first = await place.start()
+  await api(first, 'POST', '/inboxes', { username: 'ada' })
+  const bad = await api(first, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+  await api(first, 'POST', '/webhooks', webhookTo(hook.url))
+  await mail(first, 'hello').catch(() => undefined) // the process may end before its 250
+  expect(await first.exited).toBeNull()
+
+  const last = await place.startUntilItStays()
+  const at = `/webhooks/${bad.webhook_id}/deliveries`
+  await expect.poll(async () => (await api(last, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
+  await hook.count(1)
+  await api(last, 'GET', '/inboxes') // it serves on
+})
+
+test('an error of a hand-over ends that hand-over, and its recipient is held when it happens again and again', async () => {
+  const port = await freePort()
+  const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
+  await using place = await preparePlace({ exceptionPort: port }, out)
+  const server = await place.start()
+  await api(server, 'POST', '/inboxes', { username: 'ada' })
+  await api(server, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+    ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
+  })
+  await expect
+    .poll(() => queue(server))
+    .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
+  expect(unitsOf(server)).toEqual(['delivery', 'delivery'])
+  await api(server, 'GET', '/inboxes') // it serves on
+})
+
+test('a recipient whose hand-over ends the process is held, and can be released', async () => {
+  const port = await freePort()
+  const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
+  await using place = await preparePlace({ abortPort: port }, out)
+  const first = await place.start()
+  await api(first, 'POST', '/inboxes', { username: 'ada' })
+  await api(first, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+    ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
+  }).catch(() => undefined) // the process may end before its answer
+  expect(await first.exited).toBeNull()
+
+  const last = await place.startUntilItStays()
+  await expect
+    .poll(() => queue(last))
+    .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
+  const [recipient] = await queue(last)
+  await api(last, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
+  expect(await last.exited).toBeNull() // it is tried again, as asked
+})
+
+test.each(['planted-exception', 'planted-rejection'])(
+  'an error of an SMTP connection cuts that connection (%s)',
+  async (text) => {
+    await using place = await preparePlace({})
+    const server = await place.start()
+    await api(server, 'POST', '/inboxes', { username: 'ada' })
+    await mail(server, text).catch(() => undefined) // cut before or after its 250
+    await expect.poll(() => unitsOf(server)).toContain('SMTP connection')
+    await mail(server, 'hello')
+    await api(server, 'GET', '/inboxes') // it serves on
+  },
+)
+
+test('an error of an HTTP request is answered with 500, and ends that request', async () => {
+  await using place = await preparePlace({})
+  const server = await place.start()
+  const headers = { authorization: 'Bearer am_planted-rejection' } // it is hashed to look it up
+  const response = await fetch(`${server.url}/v0/inboxes`, { headers })
+  await expect.poll(() => unitsOf(server)).toEqual(['HTTP request'])
+  expect([401, 500]).toContain(response.status) // whichever was first
+  await api(server, 'GET', '/inboxes') // it serves on
+})
+
+/** A database and a data folder, for one server after the other. */
+async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Record<string, string> = {}) {
+  const database: TestDatabase = await createTestDatabase('migrated')
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  return {
+    async start(): Promise<ServerProcess> {
+      const settings = { MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY }
+      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+      const server = await startServer({ ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) }, QUICK)
+      onTestFinished(() => server.signal('SIGKILL'))
+      return server
+    },
+    /** Starts again each time that the process ends; alone, what ends it may do so as often as the limit allows. */
+    async startUntilItStays(): Promise<ServerProcess> {
+      for (let starts = 1; starts <= QUICK.workInterruptionsMax + 1; starts += 1) {
+        const server = await this.start().catch(() => undefined)
+        if (server && (await Promise.race([server.exited, hasSetAside(server)])) === true) return server
+      }
+      throw new Error('the process ended at each start')
+    },
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Resolves when something was set aside. */
+async function hasSetAside({ lines }: ServerProcess): Promise<true> {
+  await expect.poll(() => lines.some(({ msg }) => String(msg).includes('set aside'))).toBe(true)
+  return true
+}
+
+function webhookTo(url: string) {
+  return { url, event_types: ['message.received'] }
+}
+
+/** Kinds of the units that errors have ended so far. */
+function unitsOf({ lines }: ServerProcess): unknown[] {
+  return lines.filter(({ msg }) => msg === 'unhandled error; its unit of work ends').map(({ unit }) => unit)
+}
+
+async function queue(server: ServerProcess) {
+  return (await api(server, 'GET', '/queue')).recipients
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+async function api({ url }: ServerProcess, method: string, path: string, body?: object): Promise<any> {
+  const response = await fetch(`${url}/v0${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  expect(response.ok, `${method} ${path}`).toBe(true)
+  return response.json()
+}
+
+async function mail({ smtpPort }: ServerProcess, text: string): Promise<void> {
+  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
+  try {
+    await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text })
+  } finally {
+    transport.close()
+  }
+}

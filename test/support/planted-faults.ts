@@ -1,0 +1,38 @@
+/**
+ * Errors that no code of the server handles, for a server that runs as a process of its own: pass the result as NODE_OPTIONS.
+ *
+ * Connections to the ports of `Faults` fail as named. A text that is hashed and holds "planted-rejection" or
+ * "planted-exception" causes one of the same kind: the body of a mail does it.
+ */
+interface Faults {
+  /** A callback throws. */
+  readonly exceptionPort?: number
+  /** A promise that nobody awaits rejects. */
+  readonly rejectionPort?: number
+  /** The process aborts, as it does when the heap is exhausted. */
+  readonly abortPort?: number
+}
+
+export function plantFaults(faults: Faults): string {
+  const module = `
+    import { Hash } from 'node:crypto'
+    import { Socket } from 'node:net'
+    const faults = ${JSON.stringify(faults)}
+    const throwLater = () => setImmediate(() => { throw new Error('planted exception') })
+    const reject = () => void Promise.reject(new Error('planted rejection'))
+    const { connect } = Socket.prototype
+    Socket.prototype.connect = function (...given) {
+      const { port } = Array.isArray(given[0]) ? given[0][0] : given[0]
+      if (Number(port) === faults.exceptionPort) return throwLater(), this
+      if (Number(port) === faults.rejectionPort) return reject(), this
+      if (Number(port) === faults.abortPort) process.abort()
+      return connect.apply(this, given)
+    }
+    const { update } = Hash.prototype
+    Hash.prototype.update = function (data, encoding) {
+      if (data.includes('planted-rejection')) reject()
+      if (data.includes('planted-exception')) throwLater()
+      return update.call(this, data, encoding)
+    }`
+  return `--import=data:text/javascript;base64,${Buffer.from(module).toString('base64')}`
+}
