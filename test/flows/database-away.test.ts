@@ -35,7 +35,7 @@ const ways = {
 
 for (const how of ['fast', 'immediate', 'kill'] as const) {
   onServer(
-    `while a database that ${ways[how]} is away, requests get 451 or 503; then all continues and nothing is lost or doubled`,
+    `a database that ${ways[how]} causes 451 and 503 while it is away; then all continues, and nothing is lost or doubled`,
     async () => {
       await using away = await startAway()
       const { world, ledger, database } = away
