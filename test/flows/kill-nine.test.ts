@@ -26,7 +26,7 @@ const LEASE_MS = 3_000
 
 const timeoutOf = (cuts: number) => ({ timeout: 60_000 + cuts * 10_000 })
 
-test(`after ${CUTS} kills of the server, everything that was acknowledged is stored once, and every event exists once`, timeoutOf(CUTS), async () => {
+test(`after ${CUTS} kills, everything acknowledged and every event is stored once`, timeoutOf(CUTS), async () => {
   const run = await createRun(createTestDatabase('migrated'))
   for (let cut = 0; cut < CUTS; cut += 1) {
     await run.start()
