@@ -15,7 +15,8 @@ test('when the disk is nearly full, senders and clients get temporary errors, no
     responseCode: 452,
     response: expect.stringContaining('4.3.1'),
   })
-  expect((await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })).count).toBe(1) // reads still work
+  // Reads still work.
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })).count).toBe(1)
 
   free = Number.MAX_SAFE_INTEGER
   const accepted = await sendUntil(world, 200)
