@@ -65,9 +65,7 @@ try {
   }
   const [alone, withOne] = [median(free), median(beside)]
   console.log(`${ENDPOINTS} endpoints, ${EVENTS} events: ${alone.toFixed(0)} deliveries/s`)
-  console.log(
-    `the same beside one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`,
-  )
+  console.log(`the same with one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`)
 } finally {
   receiver.closeAllConnections()
   receiver.close()

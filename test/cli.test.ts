@@ -50,7 +50,7 @@ async function usedPort(): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-test('the first start in a terminal prints a banner with the new root key, once; the key is in a file that only its owner can read', async () => {
+test('the first start in a terminal prints the new root key once, and writes it to a file for its owner only', async () => {
   const env = await settings()
   const keyFile = join(env.MARTLET_DATA_DIR!, 'root-key')
   const inTerminal = () => {

@@ -14,7 +14,7 @@ export interface TestEventSource extends AsyncDisposable {
   readonly status: number
   readonly headers: Headers
   /** The body of a response that is not a stream. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into responses of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly refusal: any
   /** All dispatched events, in order. */
   readonly events: readonly StreamedEvent[]

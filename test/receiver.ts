@@ -10,7 +10,7 @@ export interface Call {
   readonly headers: IncomingHttpHeaders
   /** The body as received. */
   readonly body: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into events of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any event
   readonly event: any
   /** The time when its last byte was read, as `performance.now()`. */
   readonly at: number

@@ -52,7 +52,7 @@ interface RequestOptions {
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly body: any
   readonly headers: Headers
 }

@@ -17,7 +17,7 @@ test("messages to postmaster and abuse reach the postmaster's inbox, which exist
   await expect(world.agentmail.inboxes.delete('postmaster@mail.localhost')).rejects.toMatchObject({ statusCode: 403 })
 })
 
-test('a tagged address reaches its inbox and is kept in To; a message to two addresses of one inbox is stored once', async () => {
+test('a tagged address reaches its inbox, and a message to two addresses of one inbox is stored once', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()

@@ -27,7 +27,7 @@ const LINKS = [
 ]
 const PATH = '/v0/inboxes/ada@mail.localhost/messages'
 
-test('the code and link of a message are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
+test('a code and a link are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   await world.agentmail.inboxes.create({ username: 'ada' })
@@ -80,7 +80,7 @@ test('a frame without its bodies keeps the codes and links', async () => {
   expect(message).toMatchObject({ codes: CODES, links: LINKS })
 })
 
-test('subject, text and HTML are searched, at arrival or, in a message stored before there was a search, at the first read', async () => {
+test('subject, text and HTML are searched at arrival, or when a message without stored results is read', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const link = 'https://shop.example/confirm?token=Zk3f9Qm2Lp8x'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../world.ts'
 
-test('when the disk is nearly full, senders and clients get temporary errors, nothing is lost, and recovery is automatic', async () => {
+test('a nearly full disk causes temporary errors, loses nothing, and needs no action to recover', async () => {
   let free = Number.MAX_SAFE_INTEGER
   await using world = await startWorld({ limits: { diskCheckMs: 5 }, freeBytes: async () => free })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })

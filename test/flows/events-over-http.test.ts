@@ -307,7 +307,7 @@ async function gauge(world: World, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(body)![1])
 }
 
-/** A page with each event's own bytes, as they stand in it. */
+/** Returns a page with the exact text of each event. */
 async function rawPage(world: { url: string; rootKey: string }, query: string) {
   const response = await fetch(`${world.url}/v0/events?${query}`, {
     headers: { authorization: `Bearer ${world.rootKey}` },
@@ -320,7 +320,7 @@ async function rawPage(world: { url: string; rootKey: string }, query: string) {
   return { status: response.status, body: { texts, cursor } }
 }
 
-test.each(['events', 'messages'])('a forged token of a page is refused: %s', async (list) => {
+test.each(['events', 'messages'])('a forged page token is refused: %s', async (list) => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   for (const subject of ['one', 'two']) await world.smtp.send({ to: ADA, subject, text: 'x' })

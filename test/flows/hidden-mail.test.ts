@@ -42,7 +42,7 @@ test('a key that may not read spam cannot learn about it, or change it, through 
   expect((await world.request('GET', path('<hidden@x.test>'))).body.labels).toContain('spam')
 })
 
-test('deleting a hidden message keeps the rest of its thread visible, even if more messages are hidden later', async () => {
+test('deleting a hidden message leaves its thread visible, even if more messages are hidden later', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const send = (name: string) =>

@@ -144,7 +144,7 @@ test('a redirect is a failed attempt and is not followed', async () => {
   expect(elsewhere.connections).toBe(0)
 })
 
-test('a receiver that switches protocols fails its attempt, and delays neither another webhook nor the stop', async () => {
+test('a receiver that switches protocols fails, and delays neither another webhook nor the stop', async () => {
   const upgrading = createServer((socket) => {
     socket.on('error', () => undefined) // our server disconnects
     socket.once('data', () => {

@@ -12,7 +12,7 @@ test('a message sent over SMTP reaches the WebSocket with its text', async () =>
   expect(event.message).toMatchObject({ subject: 'hello', text: 'grüße', labels: ['received', 'unread'] })
 })
 
-test('an event frame never exceeds 1 MB, the limit of Python clients, however long its subject or names are', async () => {
+test('an event frame never exceeds 1 MB (the limit of Python clients), even with long subjects or names', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()

@@ -20,7 +20,7 @@ async function deliveryOf(world: World, inbox: string, messageId: string) {
   return (await world.request('GET', path)).body.deliveries[0]
 }
 
-test('a message held by capture goes to the relay when it is released, and its history says who released it', async () => {
+test('a released message is sent to the relay, and its history says who released it', async () => {
   await using relay = new CatchingMx({})
   await relay.listen('127.0.0.1', 0)
   const { world, ada, socket, sent } = await startHeld({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('a message received twice is stored once; a different message with the same Message-ID is stored as another', async () => {
+test('the same message twice is stored once, but a different one with its Message-ID is stored as another', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const mail = { to: ada.email, messageId: '<name@x.test>', date: new Date(0), subject: 'one', text: 'first' }

@@ -381,7 +381,7 @@ test('servers that refuse connections delay the message, and the reply names eac
   )
 })
 
-test('a domain with hundreds of mail servers gets lookups and attempts for only a few, and the reply names each of them', async () => {
+test('only a few of hundreds of mail servers of a domain are looked up and tried, and each is named', async () => {
   const zones: Record<string, Zones[string]> = {
     'many.test': {
       MX: Array.from({ length: 300 }, (_, index) => ({ preference: 10, exchange: `mx${index}.many.test` })),

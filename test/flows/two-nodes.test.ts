@@ -49,7 +49,8 @@ onTwo(
       await nodes.two.subscribe({ eventTypes: TYPES }),
     ]
     const rounds = 8
-    const expected = 2 * rounds * (1 + 3 + 3) // of a mail, a send, and labels ("delivered", and one twice)
+    // A message is received; one is sent, received and delivered; labels: "delivered", and one added and removed.
+    const expected = 2 * rounds * (1 + 3 + 3)
 
     const wandering = wander(nodes.both, expected)
     const work = async (node: World) => {

@@ -62,7 +62,7 @@ async function listeners(world: World): Promise<number> {
   return Number(/^martlet_event_subscriptions (\d+)$/m.exec(body)![1])
 }
 
-test('existing messages are returned first, the oldest first, then new ones; each as a single get returns it, and once', async () => {
+test('existing messages are returned from the oldest on, then new ones, each once and in full', async () => {
   await using world = await startWithInbox()
   await send(world, 'one')
   const id = await send(world, 'two')
@@ -222,7 +222,7 @@ test.each([{ eventBatchMax: 3 }, { listScanRowsMax: 3 }])(
   },
 )
 
-test('from, to and subject filter as in the list, and the wait continues after a message that does not match', async () => {
+test('from, to and subject filter as in the list, and a message that does not match is skipped', async () => {
   await using world = await startWithInbox()
   const query = { from: 'shop.test', subject: 'code', to: 'ada@', wait_seconds: 20 }
   const waiting = wait(world, query)

@@ -11,7 +11,7 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 for (const ordered of [false, true]) {
-  test(`a waiting delivery goes to a new URL only if the new key may see its event (${ordered ? 'ordered' : 'unordered'})`, async () => {
+  test(`a delivery goes to a new URL only if the new key may see it (${ordered ? 'ordered' : 'unordered'})`, async () => {
     const time = movable()
     await using world = await startWorld(time.options)
     await using before = await startReceiver((response) => void response.writeHead(500).end())

@@ -12,7 +12,7 @@ const failing =
   (response: Parameters<Receiver['answer']>[0]) =>
     void response.writeHead(status).end(body)
 
-test('the log lists deliveries with their attempts, the newest event first, and a single get also returns the sent body', async () => {
+test('deliveries are listed with their attempts, newest first, and a single one includes its body', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver(failing(500, `not today${'x'.repeat(3_000)}`))
@@ -179,7 +179,7 @@ test('a redelivery of a running delivery does not send it twice', async () => {
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
 })
 
-test('redeliver and replay send nothing if the webhook is disabled, no longer subscribed, or the key may not', async () => {
+test('redeliver and replay need an enabled webhook, a current subscription, and a permission', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   const { at, webhook } = await hookUp(world, receiver)
@@ -207,7 +207,7 @@ test('redeliver and replay send nothing if the webhook is disabled, no longer su
   expect(receiver.calls).toHaveLength(1)
 })
 
-test('a replay sends events in order, sent before or not, with the same event ids; a dry run only counts them', async () => {
+test('a replay sends old and unsent events in order with the same event ids, and a dry run only counts', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver()
@@ -267,7 +267,7 @@ test('a replay of failed deliveries also makes waiting retries due, and sends no
   expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(3)
 })
 
-test('a replay of a range that is partly purged is refused with the earliest possible start; an invalid range is refused too', async () => {
+test('a replay of purged events is refused with the earliest possible start, and an invalid range too', async () => {
   const time = movable()
   const limits = { blobSweepMs: 20, webhookReplayEventsMax: 1 }
   await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, ...limits } })

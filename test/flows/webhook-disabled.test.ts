@@ -98,7 +98,7 @@ test('one success restarts the five days', async () => {
   expect((await view(world, at)).enabled).toBe(true)
 })
 
-test('a webhook that answers 410 is disabled with the same event, which only a key with webhook_read receives', async () => {
+test('a webhook that answers 410 is disabled with the same event, which needs webhook_read', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver((response) => void response.writeHead(410).end())
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })

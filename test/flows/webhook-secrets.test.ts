@@ -57,7 +57,7 @@ test('a retry is signed with the secrets that are valid at its own time', async 
   ])
 })
 
-test('after several rotations each secret signs until its own time is over, and too many rotations are refused', async () => {
+test('after several rotations each secret signs until its time is over, and too many are refused', async () => {
   let ahead = 0
   const limits = { webhookOldSecretsMax: 2 }
   await using world = await startWorld({ clock: () => Date.now() + ahead, limits })

@@ -82,7 +82,7 @@ test.each([
   expect(withoutTag(tagged)).toBe(plain)
 })
 
-describe('writing an address', () => {
+describe('formatAddress', () => {
   test.each([
     [{ address: 'ann@example.com' }, 'ann@example.com'],
     [{ name: 'Ann', address: 'ann@example.com' }, 'Ann <ann@example.com>'],

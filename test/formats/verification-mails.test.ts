@@ -29,7 +29,7 @@ const WRONG_MAX = 0.01
 
 const folder = join(import.meta.dirname, 'verification-mails')
 
-describe.each(['tuning', 'held-out'])('%s', (half) => {
+describe.each(['tuning', 'held-out'])('in the set %s', (half) => {
   const mails = readdirSync(join(folder, half)).flatMap(
     (name) => JSON.parse(readFileSync(join(folder, half, name), 'utf8')) as MailRecord[],
   )

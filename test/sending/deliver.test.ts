@@ -56,7 +56,7 @@ test('a recipient whose outcome could not be written is claimed again when its l
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
 })
 
-test('recipients beyond the concurrency limit or the first page of domains are delivered without a poll or another message', async () => {
+test('recipients over the limit, or on later pages of domains, are delivered without waiting for a poll', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'a.test', 'a.test', 'b.test', 'c.test']) {
     await store.transaction((tx) => insertRecipients(tx, [1], domain))

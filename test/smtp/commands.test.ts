@@ -181,7 +181,7 @@ describe('the order of commands', () => {
     expect(await client.command('DATA')).toBe('503 5.5.1 Send MAIL first')
   })
 
-  test('QUIT says goodbye and closes', async () => {
+  test('QUIT is answered with 221, and the connection is closed', async () => {
     const { port } = await startListener()
     const client = await RawClient.open(port)
     expect(await client.command('QUIT')).toBe('221 2.0.0 Bye')

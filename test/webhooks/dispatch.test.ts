@@ -25,7 +25,7 @@ function labelled(place: Place, labels: readonly string[]): NewEvent {
   return labelEvents({ actor: nobody, message: messageIn(place, labels), added: ['a'], removed: [] })[0]!
 }
 
-test('a webhook without types gets the standard types; optional types must be named; internal types are never sent', async () => {
+test('a webhook gets standard types by default, optional types if named, and internal types never', async () => {
   await using world = await openHookWorld()
   const { inbox } = world
   await world.add()

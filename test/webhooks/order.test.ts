@@ -33,7 +33,7 @@ interface Asked {
   answer(response: SafeResponse): void
 }
 
-test('each inbox has one request at a time, in order; inboxes do not wait for each other, nor for events without an inbox', async () => {
+test('each inbox has one request at a time, in order, and does not wait for other inboxes', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const other = await feedWorld.addInbox({ organizationId: inbox.organizationId, podId: inbox.podId })
@@ -135,7 +135,7 @@ test('when a webhook becomes ordered, the first delivery of each of many orderin
   expect(firsts.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual([2, 3, 5, 7, 9])
 })
 
-test('the first delivery of each ordering key is released even if transactions are rolled back and repeated', async () => {
+test('the first delivery of each ordering key is released even if transactions are repeated', async () => {
   await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 1 })
   const { inbox, feedWorld } = hooks.world
   const { store } = feedWorld
@@ -166,7 +166,7 @@ test('the first delivery of each ordering key is released even if transactions a
   expect(firsts).toHaveLength(5)
 })
 
-test('the next delivery of an ordering key starts as soon as the previous one ends, without waiting for a poll', async () => {
+test('the next delivery of an ordering key starts when the previous one ends, without a poll', async () => {
   await using hooks = await openHooks({}, { webhookPollMs: 60_000 })
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
@@ -208,7 +208,7 @@ test('a webhook that is no longer ordered sends all waiting deliveries', async (
   await hooks.answerEach(fine, [6, 7])
 })
 
-test('after a webhook is disabled and enabled, waiting and blocked deliveries are cancelled, and later ones are sent', async () => {
+test('disabling and enabling a webhook cancels waiting and blocked deliveries, and later ones are sent', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add({ isOrdered: true })
@@ -265,7 +265,7 @@ test('a delivery that waits longer than its retention time is removed, and the n
   expect(await hooks.states()).toEqual([])
 })
 
-test('a redelivery takes its position in the ordering key: the earliest waiting delivery is next after the running one', async () => {
+test('a redelivery keeps its position in the ordering key: the earliest waiting one is sent next', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld, owner } = hooks.world
   const { store, limits, time } = feedWorld

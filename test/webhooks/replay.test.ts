@@ -82,7 +82,7 @@ test('two nodes that run the same job do each batch once', async () => {
   expect(rows.map(({ state }) => state)).toEqual(Array(120).fill('delivered'))
 })
 
-test('a replay ends when its webhook is disabled, even if it is enabled again; then another replay can start', async () => {
+test('disabling the webhook ends a replay, even if it is enabled again, and another can start', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 120)
   const replay = () => ask(world, id)

@@ -39,7 +39,7 @@ interface RequestOptions {
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly body: any
   readonly headers: Headers
 }

@@ -213,7 +213,7 @@ test('when two forms are allowed, the error names both', async () => {
   expect(body.message).toBe('to must be string or must be array')
 })
 
-test('an unexpected error is a 500 without its details; the log has them under the request id that the client received', async () => {
+test("an unexpected error is a 500 without details, which are logged with the client's request id", async () => {
   const pods = { list: () => Promise.reject(new TypeError('SELECT secret FROM here')) }
   await using edge = await startEdge({ core: { pods } })
   const answer = await edge.request('GET', '/v0/pods?page_token=t')

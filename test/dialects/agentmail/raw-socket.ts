@@ -4,7 +4,7 @@ import { WebSocket } from 'ws'
 export interface RawSocket extends AsyncDisposable {
   readonly socket: WebSocket
   /** Returns the next frame, parsed. Rejects if the socket closes first. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any frame
   next(): Promise<any>
   send(frame: unknown): void
   /** Resolves when the socket has closed. */
