@@ -72,7 +72,7 @@ test('a stream that breaks many times while messages arrive misses nothing and r
     }),
   )
   while (told.length < total) {
-    // The first connection gives no Last-Event-ID, and may break before it gets an event.
+    // The first connection has no Last-Event-ID and starts at `earliest`; it may break before it gets an event.
     await using source = await openEventSource(
       `${world.url}/v0/events/stream${connections === 0 ? '?after=earliest' : ''}`,
       {

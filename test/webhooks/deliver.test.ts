@@ -215,7 +215,7 @@ test('each claim has its own lease owner', async () => {
   expect(owners.size).toBeGreaterThanOrEqual(2)
 })
 
-test('a stop aborts requests after the grace period uncounted, and the next start sends them', async () => {
+test('a stop aborts requests after the grace period without counting them, and the next start sends them', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 3)
