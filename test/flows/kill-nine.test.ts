@@ -61,7 +61,7 @@ notSupported('sqlite', 'its database is a file of the server')(
 )
 
 notSupported('sqlite', 'its database is a file of the server')(
-  `after ${DATABASE_CUTS} kills of server and database in a row, nothing is lost or doubled`,
+  `after ${DATABASE_CUTS} kills of server and database in quick succession, nothing is lost or doubled`,
   async () => {
     const database = await startDatabase()
     const run = await createRun(database)
