@@ -10,6 +10,6 @@ test.each([
   ['a quote that ends in a flowed line', '> one \nown', false, '> one \nown'],
   ['a flowed last line', 'one ', false, 'one '],
   ['empty lines', 'a\n\nb', false, 'a\n\nb'],
-])('%s is unflowed', (_, text, delSp, expected) => {
+])('unflow handles %s', (_, text, delSp, expected) => {
   expect(unflow(text, delSp)).toBe(expected)
 })
