@@ -1,6 +1,6 @@
 /**
- * The bare limit of `sockets`: a server of `ws` alone, which sends whatever a socket says to all of them. Started by that
- * bench as a process of its own.
+ * The reference for the `sockets` benchmark: a server of `ws` alone that sends each message it receives to all sockets.
+ * The benchmark starts it as a separate process.
  */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

@@ -1,11 +1,13 @@
 /**
- * How fast is mail taken, parsed, indexed and committed before its 250, next to Postfix with a Maildir (which parses and
- * indexes nothing) on the same disk in the same run? Where Postfix is not installed: next to the disk's fsync cost.
+ * How many messages per second does the server accept, parse, index and commit before the 250, compared with Postfix
+ * with a Maildir (which parses and indexes nothing) on the same disk in the same run? Where Postfix is not installed,
+ * only the disk's fsync time is printed for comparison.
  *
  *   npm run bench -- inbound
  *
- * The generator is this process, each server one of its own. Rounds alternate, since a shared machine is never equally
- * fast twice; the median is printed. Postfix is counted twice: at its 250, and when the mail is in the Maildir.
+ * The load generator is this process; each server is a separate process. Rounds alternate because a shared machine is
+ * never equally fast twice; the median is printed. Postfix is counted twice: at its 250, and when the message is in the
+ * Maildir.
  */
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { isPostfixThere, startPostfix } from './postfix.ts'
@@ -41,10 +43,10 @@ try {
       while (postfix.delivered() - before < count) await new Promise((resolve) => setTimeout(resolve, 20))
       filed.push(count / ((performance.now() - start) / 1000))
     }
-    const name = `${sessions} sessions, ${isFresh ? 'a connection each mail' : 'connections reused'}`
+    const name = `${sessions} sessions, ${isFresh ? 'one connection per message' : 'connections reused'}`
     const peer = postfix
       ? `Postfix ${rate(accepted)} at 250 (ratio ${(median(ours) / median(accepted)).toFixed(2)}), ${rate(filed)} in the Maildir (ratio ${(median(ours) / median(filed)).toFixed(2)})`
-      : 'no Postfix here'
+      : 'Postfix is not installed'
     console.log(`${name}: Martlet ${rate(ours)}; ${peer}`)
   }
 } finally {

@@ -1,10 +1,10 @@
 /**
- * Is our parser, which also gives offsets, as fast as mailparser, which most Node mail software uses?
+ * Is our parser, which also returns offsets, as fast as mailparser, which most Node mail software uses?
  *
  *   npm run bench -- mime-parse
  *
- * Both parse the same mail of 5 KB (text and HTML alternatives in quoted-printable, an inline image, a PDF in base64,
- * encoded words) in turns, so that both see the same machine. Prints messages per second and the ratio.
+ * Both parse the same 5 KB message (text and HTML alternatives in quoted-printable, an inline image, a PDF in base64,
+ * encoded words) in alternating rounds, so that both see the same machine. Prints messages per second and the ratio.
  */
 import { simpleParser } from 'mailparser'
 import { parseMessage } from '../src/formats/mime-parse.ts'
@@ -16,7 +16,7 @@ const ROUNDS = 5
 const mail = fiveKilobytes()
 const candidates = {
   ours: async () => void parseMessage(mail, LIMITS),
-  // Without the conversions that ours leaves to others: HTML to text, links in text, images into HTML.
+  // Without the conversions that our parser does not do: HTML to text, links in text, images into HTML.
   mailparser: async () =>
     void (await simpleParser(mail, {
       skipHtmlToText: true,
@@ -30,7 +30,7 @@ const rates = { ours: [] as number[], mailparser: [] as number[] }
 for (let round = 0; round <= ROUNDS; round++) {
   for (const name of ['ours', 'mailparser'] as const) {
     const rate = await perSecond(candidates[name])
-    if (round > 0) rates[name].push(rate) // the first round is for the compiler
+    if (round > 0) rates[name].push(rate) // the first round only warms up the compiler
   }
 }
 

@@ -1,13 +1,14 @@
 /**
- * How long from the 250 of a mail to its frame on a WebSocket, at 50 and at 500 mails a second?
+ * How long after the 250 of a message does its frame arrive on a WebSocket, at 50 and at 500 messages per second?
  *
  *   npm run bench -- notify
  *
- * Mails are due at a steady rate, whatever became of those before them, and go over the first session that is free. Where
- * the server takes fewer than that, the rate it took is what is printed: then all sessions are busy all the time.
+ * Messages are due at a steady rate, even when earlier ones are late, and each is sent over the first free session. If
+ * the server accepts fewer than the target rate, all sessions are busy all the time, and the printed rate is the one
+ * that it reached.
  *
- * Both ends are this process, so one clock tells both times: when the 250 was read and when the frame was. A frame may
- * be read before the 250 (both leave after the same commit); such a delay counts as it is, below zero.
+ * Both ends are in this process, so one clock measures both times: when the 250 was read and when the frame was read. A
+ * frame can be read before the 250 (both leave after the same commit); such a delay counts as measured, below zero.
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,13 +1,13 @@
 /**
- * How many sends a second are accepted over REST, each signed, stored and queued on disk before its 200; and how many
- * mails a second go from there to 100 destinations, next to Postfix in the same run?
+ * How many sends per second are accepted over REST, each signed, stored and queued on disk before its 200? And how many
+ * messages per second reach 100 destinations from there, compared with Postfix in the same run?
  *
  *   npm run bench -- outbound
  *
- * Every destination's mail server is one smtp-sink on loopback, found through a DNS server of our own. Both mail servers
- * are handed MAILS mails as fast as they take them, ours over REST and Postfix over SMTP, and the clock stops when the
- * last one has been delivered. Postfix neither composes nor signs, and is told its next hop instead of asking DNS.
- * Rounds alternate; the median is printed.
+ * The mail server of every destination is one smtp-sink on loopback, found through our own DNS server. Both mail
+ * servers are given MAILS messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock
+ * stops when the last one has been delivered. Postfix neither composes nor signs, and has a fixed next hop instead of a
+ * DNS lookup. Rounds alternate; the median is printed.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -26,7 +26,7 @@ const SENDERS = Number(process.env.SENDERS ?? 20)
 const DOMAINS = Array.from({ length: 100 }, (_, index) => `d${index}.test`)
 const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
-if (!existsSync(SINK)) throw new Error(`${SINK} is not there: it comes with Postfix`)
+if (!existsSync(SINK)) throw new Error(`${SINK} does not exist: install Postfix, which includes it`)
 const zones: Zones = { 'mx.test': { A: ['127.0.0.1'] } }
 for (const domain of DOMAINS) zones[domain] = { MX: [{ preference: 10, exchange: 'mx.test' }] }
 const dns = await startDns(zones)
@@ -100,7 +100,7 @@ async function injectAll(port: number): Promise<void> {
   for (const session of sessions) await session.quit()
 }
 
-/** MAILS calls, by SENDERS at once. */
+/** Makes MAILS calls, with SENDERS of them at a time. */
 async function share(act: (index: number, sender: number) => Promise<void>): Promise<void> {
   let next = 0
   await Promise.all(
@@ -122,7 +122,7 @@ async function perSecond(act: () => Promise<void>): Promise<number> {
   return MAILS / ((performance.now() - start) / 1_000)
 }
 
-/** smtp-sink says nothing when it is ready. */
+/** Waits until the port accepts connections: smtp-sink prints nothing when it is ready. */
 async function untilOpen(port: number): Promise<void> {
   for (;;) {
     const isOpen = await new Promise<boolean>((resolve) => {

@@ -1,4 +1,7 @@
-/** A private Postfix that delivers to Maildirs or to a next hop, as the peer of bench/inbound and bench/outbound. Only where it is installed, and as root. */
+/**
+ * A private Postfix that delivers to Maildirs or to a next hop, for comparison in bench/inbound and bench/outbound.
+ * Needs an installed Postfix, and root.
+ */
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -16,9 +19,9 @@ import { join } from 'node:path'
 export interface Postfix {
   readonly port: number
   readonly to: string
-  /** Mails in the Maildir. */
+  /** The number of messages in the Maildir. */
   delivered(): number
-  /** Mails that its log says were sent. */
+  /** The number of messages that its log reports as sent. */
   sent(): number
   stop(): void
 }
@@ -28,9 +31,10 @@ export function isPostfixThere(): boolean {
 }
 
 /**
- * Everything it writes is under a folder of this one, on the same disk as the server it is compared with.
+ * Starts Postfix. Everything that it writes is in a subfolder of the current folder, on the same disk as the server
+ * that it is compared with.
  *
- * @param nextHop transport of foreign mail, as "smtp:[127.0.0.1]:2529"; without one it takes none
+ * @param nextHop transport for mail to other domains, such as "smtp:[127.0.0.1]:2529"; without it, Postfix accepts none
  */
 export function startPostfix(port: number, nextHop?: string): Postfix {
   const root = join(process.cwd(), mkdtempSync('.bench-postfix-'))

@@ -1,10 +1,10 @@
 /**
- * Does sweeping the event log hold up those who write meanwhile?
+ * Does the sweep of the event log delay concurrent writers?
  *
  *   npm run bench -- retention        EVENTS=200000 old ones
  *
- * One writer commits one small row after the other, first alone, then while all old events are swept; the same store, the same
- * process, as in the server. What counts is the ratio of the two waits.
+ * One writer commits one small row after another, first alone and then while all old events are swept, with the same
+ * store in the same process, as in the server. The result is the ratio of the two commit times.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { openStore, type Store } from '../src/store/store.ts'
 import { startPostgresServer } from '../test/postgres-server.ts'
 
 const EVENTS = Number(process.env.EVENTS ?? 200_000)
-/** Rows of one statement that makes them. */
+/** Rows per insert transaction. */
 const CHUNK = 5_000
 
 const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
@@ -63,7 +63,7 @@ try {
   rmSync(dataDir, { recursive: true })
 }
 
-/** As large as those of a received mail, of 31 days ago. */
+/** Inserts events from 31 days ago, each as large as that of a received message. */
 async function makeOldEvents(store: Store, total: number): Promise<void> {
   const at = Date.now() - 31 * 24 * 60 * 60_000
   const payload = JSON.stringify({ labels: ['received', 'unread'], thread: 'x'.repeat(700) })

@@ -1,6 +1,6 @@
 /**
- * The server under measurement, in a process of its own, on the disk of this folder. DATABASE=postgres: on a PostgreSQL of
- * its own, which flushes each commit to the disk of the system's temporary folder.
+ * The server under measurement, in a separate process, with its data on the disk of the current folder. With
+ * DATABASE=postgres it uses its own PostgreSQL, which flushes each commit to the disk of the system's temporary folder.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -42,7 +42,7 @@ export async function startBenchServer(
       const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number }
       if (parsed.msg === 'ready') resolve(parsed)
     })
-    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+    child.once('exit', (code) => reject(new Error(`the server exited with ${code}`)))
   })
   return {
     ...ready,

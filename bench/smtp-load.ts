@@ -1,9 +1,12 @@
-/** An SMTP client that costs almost nothing, so that what is measured is the server: pipelined, one socket a session. */
+/**
+ * An SMTP client with very low cost, so that the benchmark measures the server: it pipelines, with one socket per
+ * session.
+ */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** About 5 KB: text and HTML alternatives, as agents' mail is. */
+/** Returns a message of about 5 KB with text and HTML alternatives, like a typical message from an agent. */
 export function sampleMail(id: string, subject = 'A mail of about five kilobytes'): Buffer {
   const line = 'The quick brown fox jumps over the lazy dog while the mail server files what it says.'
   const text = `${`${line}\r\n`.repeat(20)}`
@@ -52,7 +55,7 @@ export class Session {
     return session
   }
 
-  /** Resolves with the answer to the whole mail. */
+  /** Resolves with the reply to the whole message. */
   async deliver(from: string, to: string, mail: Buffer): Promise<string> {
     this.#socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`)
     await this.#reply()
@@ -99,12 +102,12 @@ export interface Load {
   readonly port: number
   readonly to: string
   readonly sessions: number
-  /** A new connection for each mail, as strangers' servers do it. */
+  /** Opens a new connection for each message, as unrelated servers do. */
   readonly isFresh: boolean
   readonly durationMs: number
 }
 
-/** @returns mails a second, each counted at its 250 */
+/** @returns messages per second, each counted at its 250 */
 export async function load({
   port,
   to,

@@ -1,10 +1,11 @@
 /**
- * What do idle WebSocket subscribers cost in memory, and how long until one mail has reached all of them?
+ * How much memory do idle WebSocket subscribers need, and how long does it take until one message has reached all of
+ * them?
  *
  *   npm run bench -- sockets          SOCKETS=10000; each end needs as many open files (ulimit -n)
  *
- * Next to it, in the same run, `ws` alone (bare-sockets.ts) with as many sockets and a frame of the same size: what is left
- * when nothing is checked, filtered or read. Memory is what the system counts for the process (VmRSS).
+ * The same run measures `ws` alone (bare-sockets.ts) with as many sockets and a frame of the same size: the cost that
+ * remains when nothing is checked, filtered or read. Memory is what the system reports for the process (VmRSS).
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,15 +19,15 @@ import { Session, sampleMail } from './smtp-load.ts'
 
 const SOCKETS = Number(process.env.SOCKETS ?? 10_000)
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
-/** Handshakes at once. */
+/** The number of handshakes at a time. */
 const OPENING = 100
-/** For what was allocated on the way to be collected. */
+/** Time for the garbage collector to free what was allocated during set-up. */
 const SETTLE_MS = 5_000
 
 interface Measured {
-  /** A socket, in bytes. */
+  /** Bytes per socket. */
   readonly memory: number
-  /** From the send to a socket's frame: the first, the middle and the last one; median of the rounds, ms. */
+  /** Time from the send to the first, the middle and the last socket's frame; median of the rounds, in ms. */
   readonly first: number
   readonly middle: number
   readonly last: number
@@ -35,7 +36,7 @@ interface Measured {
 
 const ours = await measureMartlet()
 const bare = await measureBare(ours.frameBytes)
-console.log(`${SOCKETS} idle subscribers; one mail of 5 KB told to all, a frame of ${ours.frameBytes} bytes`)
+console.log(`${SOCKETS} idle subscribers; one message of 5 KB sent to all, a frame of ${ours.frameBytes} bytes`)
 print('Martlet', ours)
 print('ws alone', bare)
 console.log(
@@ -50,7 +51,7 @@ async function measureMartlet(): Promise<Measured> {
     const send = async () => {
       await session.deliver('ann@example.test', 'load@mail.localhost', sampleMail(crypto.randomUUID()))
     }
-    await send() // what is loaded and compiled with the first one
+    await send() // the first message loads and compiles code
     const measured = await measure({
       ...{ url: server.url, pid: server.pid, send },
       greet: (socket) => socket.send('{"type":"subscribe"}'),
@@ -74,7 +75,7 @@ async function measureBare(frameBytes: number): Promise<Measured> {
     greet: (socket) => {
       sockets.push(socket)
       if (sockets.length === 1) socket.send('hello')
-      else socket.emit('message', Buffer.alloc(0)) // nothing is answered
+      else socket.emit('message', Buffer.alloc(0)) // the bare server sends no answer, so report the socket as ready
     },
     send: async () => sockets[0]!.send(text),
   })
@@ -86,7 +87,7 @@ async function measureBare(frameBytes: number): Promise<Measured> {
 interface Subject {
   readonly url: string
   readonly pid: number
-  /** Called once a socket is open; its first frame says that it is ready. */
+  /** Called when a socket is open; the first frame that arrives marks it as ready. */
   readonly greet: (socket: WebSocket) => void
   readonly send: () => Promise<void>
 }

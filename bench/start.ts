@@ -3,8 +3,8 @@
  *
  *   npm run bench -- start        ROUNDS=9
  *
- * From the start of the process until `GET /readyz` returns 200, on a data folder that exists, with nothing to build. The bare
- * limit is a Node process that listens and answers nothing else. Rounds alternate; medians are printed.
+ * Measures from the start of the process until `GET /readyz` returns 200, on an existing data folder, with nothing to
+ * build. The reference is a Node process with a bare HTTP server. Rounds alternate; medians are printed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../test/support/free-port.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 9)
-/** Between two requests for /readyz. */
+/** Time between two requests to /readyz. */
 const POLL_MS = 5
 
 const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
@@ -27,7 +27,7 @@ const contestants: readonly [name: string, command: string, args: readonly strin
 ]
 
 try {
-  await untilReady('npm', ['start']) // builds, and makes tables and keys
+  await untilReady('npm', ['start']) // builds, and creates tables and keys
   const times = contestants.map((): number[] => [])
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [index, [, command, args]] of contestants.entries()) {
@@ -46,17 +46,17 @@ try {
   rmSync(dataDir, { recursive: true })
 }
 
-/** Milliseconds. */
+/** Starts the command, waits until it is ready, stops it, and returns the milliseconds until it was ready. */
 async function untilReady(command: string, args: readonly string[]): Promise<number> {
   const startedAt = performance.now()
   const child = spawn(command, args, {
     env: { ...process.env, MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: String(port), MARTLET_SMTP_PORT: '0' },
     stdio: ['ignore', 'ignore', 'inherit'],
-    detached: true, // npm and the server are one group, as in a terminal
+    detached: true, // npm and the server form one process group, as in a terminal
   })
   const exited = once(child, 'exit')
   while (!(await isReady())) {
-    if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`)
+    if (child.exitCode !== null) throw new Error(`${command} exited with ${child.exitCode}`)
     await delay(POLL_MS)
   }
   const took = performance.now() - startedAt
@@ -69,6 +69,6 @@ async function isReady(): Promise<boolean> {
   try {
     return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok
   } catch {
-    return false // it does not listen yet
+    return false // the port is not open yet
   }
 }

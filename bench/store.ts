@@ -1,11 +1,12 @@
 /**
- * How much does the store take of what SQLite and the disk can do?
+ * What share of the speed of SQLite and the disk does the store reach?
  *
  *   npm run bench -- store
  *
  * A transaction is one small row and one event. Bare better-sqlite3 writes the same rows with the same pragmas and
- * prepared statements: the limit. Everything runs in one process, one after the other, on the disk of this folder;
- * rounds alternate, since a shared machine is never equally fast twice, and the median of the rounds is printed.
+ * prepared statements, which gives the limit. Everything runs in one process, one after another, on the disk of the
+ * current folder. Rounds alternate because a shared machine is never equally fast twice; the median of the rounds is
+ * printed.
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -60,7 +61,7 @@ async function run(): Promise<void> {
   bare.close()
 }
 
-/** Times a second that a page is appended and made durable: no commit can be faster. */
+/** Returns how many times per second a page can be appended and made durable: no commit can be faster. */
 function fsyncs(): number {
   const file = openSync(join(folder, 'fsync'), 'w')
   const page = Buffer.alloc(4_096, 1)

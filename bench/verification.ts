@@ -1,11 +1,13 @@
 /**
- * What does looking for codes and links cost, beside reading the mail at all? It happens to every mail that comes in.
+ * What does the search for codes and links cost, compared with the parsing of the message? Every incoming message is
+ * searched.
  *
  *   npm run bench -- verification
  *
- * Four mails, in turns with their parse so that both see the same machine: a person's, a shop's with many links and
- * numbers, one with a code in text and HTML, and a newsletter of 100 KB. Prints mails per second of the parse, of the
- * whole reading (mail/messages/reading.ts, which includes both) and of the search, and its share of the reading.
+ * Measures four messages, alternating parse and search so that both see the same machine: a personal message, a shop's
+ * with many links and numbers, one with a code in text and HTML, and a newsletter of 100 KB. Prints messages per second
+ * for the parse, for all reading (mail/messages/reading.ts, which includes both) and for the search, and the share of
+ * the search in the reading.
  */
 import { parseMessage } from '../src/formats/mime-parse.ts'
 import { extractVerification } from '../src/formats/verification.ts'
@@ -52,7 +54,7 @@ const mails = {
   ),
 }
 
-console.log(`median of ${ROUNDS} rounds of ${MEASURE_MS} ms; mails/s`)
+console.log(`median of ${ROUNDS} rounds of ${MEASURE_MS} ms; messages/s`)
 console.log('mail        bytes    parse  reading   search   search : parse   search in reading')
 for (const [name, raw] of Object.entries(mails)) {
   const { subject, text, html } = parseMessage(raw, parseLimits)
@@ -63,7 +65,7 @@ for (const [name, raw] of Object.entries(mails)) {
       reading: perSecond(() => readMail(raw, defaults)),
       search: perSecond(() => extractVerification({ subject, text, html }, bounds)),
     }
-    // The first round is for the compiler.
+    // The first round only warms up the compiler.
     if (round > 0) for (const each of ['parse', 'reading', 'search'] as const) rates[each].push(measured[each])
   }
   const [parse, reading, search] = [median(rates.parse), median(rates.reading), median(rates.search)]

@@ -1,12 +1,13 @@
 /**
- * How many deliveries a second reach webhooks, with and without one that hangs; and how long from a commit to the first
- * attempt on an idle machine?
+ * How many deliveries per second reach webhooks, with and without one that hangs? And how long after a commit does the
+ * first attempt arrive on an idle machine?
  *
  *   npm run bench -- webhooks
  *
- * Labels are added and removed, since an event then costs little else: `ENDPOINTS` webhooks are told of each. The receiver
- * is this process, so one clock tells both times: when the answer to the change was read and when the request was. A
- * request may be read before the answer (both follow the same commit); such a delay counts as it is, below zero.
+ * Labels are added and removed because such an event costs little else; each event is sent to `ENDPOINTS` webhooks. The
+ * receiver is in this process, so one clock measures both times: when the response to the change was read and when the
+ * request was read. A request can be read before the response (both follow the same commit); such a delay counts as
+ * measured, below zero.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -24,7 +25,7 @@ const server = await startBenchServer()
 let heard = 0
 let onCall: ((body: string) => void) | undefined
 const receiver = createServer((request, response) => {
-  if (request.url === '/hangs') return void request.resume() // and never answers
+  if (request.url === '/hangs') return void request.resume() // and never respond
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
@@ -64,9 +65,7 @@ try {
   }
   const [alone, withOne] = [median(free), median(beside)]
   console.log(`${ENDPOINTS} endpoints, ${EVENTS} events: ${alone.toFixed(0)} deliveries/s`)
-  console.log(
-    `the same beside one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`,
-  )
+  console.log(`the same with one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`)
 } finally {
   receiver.closeAllConnections()
   receiver.close()
@@ -85,7 +84,7 @@ async function remove(webhookId: string): Promise<void> {
   })
 }
 
-/** One change after another, with a pause in between; one webhook. */
+/** Makes one change after another, with a pause between them, for one webhook. */
 async function latency(path: string): Promise<void> {
   const only = await hook('/latency')
   const delays: number[] = []
@@ -106,7 +105,7 @@ async function latency(path: string): Promise<void> {
   console.log(`commit's answer → first attempt, ${SAMPLES} changes: ${percentiles(delays)}`)
 }
 
-/** Deliveries a second, from the first change until the last request. */
+/** Returns deliveries per second, from the first change until the last request. */
 async function throughput(paths: readonly string[]): Promise<number> {
   const wanted = heard + EVENTS * ENDPOINTS
   const startedAt = performance.now()
@@ -125,11 +124,11 @@ async function throughput(paths: readonly string[]): Promise<number> {
     const own = labels.filter((label) => label.includes('-'))
     await server.request('PATCH', path, { remove_labels: own })
   }
-  await quiet() // removals are told too
+  await quiet() // removals cause deliveries too
   return (EVENTS * ENDPOINTS) / seconds
 }
 
-/** Nothing more comes in. */
+/** Resolves when no more requests arrive. */
 async function quiet(): Promise<void> {
   for (let before = -1; before !== heard; await delay(500)) before = heard
 }

@@ -1,4 +1,4 @@
-/** `npm run build` (scripts/build.js), on a small package of its own: what is compiled, and when nothing is. */
+/** Tests `npm run build` (scripts/build.js) on a small package: what it compiles, and when it compiles nothing. */
 import {
   cpSync,
   existsSync,
@@ -16,11 +16,11 @@ import { expect, onTestFinished, test } from 'vitest'
 import { build } from '../scripts/build.js'
 import { root } from './imports.ts'
 
-test('there is nothing to build in this repository, which the run has built', () => {
+test('this repository needs no build, because the test run has built it', () => {
   expect(build()).toBe(false)
 })
 
-test('a build compiles what changed, and nothing when nothing did', () => {
+test('a build compiles what changed, and nothing when nothing changed', () => {
   const { folder, write, output } = createPackage({
     'a.ts': `export const a: number = 1\n`,
     'types.d.ts': 'declare const b: number\n',
@@ -38,7 +38,7 @@ test('a build compiles what changed, and nothing when nothing did', () => {
   expect(build(folder)).toBe(false)
 })
 
-test('an output whose source is gone is removed, so that nothing imports it any more', () => {
+test('an output is removed when its source no longer exists, so that nothing can import it', () => {
   const { folder, output } = createPackage({ 'a.ts': 'export {}\n', 'b.ts': 'export {}\n' })
   build(folder)
   expect(output('b.js')).toBeDefined()
@@ -72,7 +72,7 @@ test('a failed build of one source among many does not count as a build', () => 
   ])
 })
 
-test('a change is noticed by time alone, in the settings, and as a missing output', () => {
+test('a changed time stamp, a changed setting and a missing output each cause a build', () => {
   const { folder, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
   build(folder)
   utimesSync(join(folder, 'src/a.ts'), new Date(0), new Date(0))
@@ -89,7 +89,7 @@ test('a change is noticed by time alone, in the settings, and as a missing outpu
   expect(build(folder)).toBe(false)
 })
 
-/** With our settings and compiler. */
+/** Creates a package with our settings and our compiler. */
 function createPackage(sources: Readonly<Record<string, string>>) {
   const folder = mkdtempSync(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -105,7 +105,7 @@ function createPackage(sources: Readonly<Record<string, string>>) {
   return {
     folder,
     write,
-    /** undefined: there is none. */
+    /** undefined: the output does not exist. */
     output(file: string): string | undefined {
       const path = join(folder, 'dist', file)
       return existsSync(path) ? readFileSync(path, 'utf8') : undefined

@@ -1,44 +1,47 @@
 /**
- * Another domain's mail server, on a loopback address of its own: takes mail, or misbehaves as the test says, command by
- * command. It speaks SMTP by itself, so that nothing is wrong with it but what the test wants.
+ * A fake mail server (MX) of another domain, on its own loopback address. It accepts messages, or misbehaves command by
+ * command as the test demands. It implements SMTP itself, so that only the test decides what is wrong with it.
  */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
-/** What to do instead of answering: say nothing more, close, or reset the connection. */
+/** A misbehaviour instead of a reply: send nothing more, close the connection, or reset it. */
 export type Misdeed = 'hang' | 'close' | 'reset'
 
 export interface Behaviour {
   readonly name?: string
   readonly greeting?: string | Misdeed
-  /** Announced after EHLO. */
+  /** Extensions announced after EHLO. */
   readonly extensions?: readonly string[]
-  /** With it STARTTLS is offered; 'broken': the handshake fails. */
+  /** With it, STARTTLS is offered; 'broken': the handshake fails. */
   readonly tls?: { readonly cert: string; readonly key: string } | 'broken'
-  /** TLS from the first byte. */
+  /** TLS starts with the first byte of the connection. */
   readonly isImplicitTls?: boolean
-  /** `user:password` that AUTH PLAIN takes. */
+  /** The `user:password` that AUTH PLAIN accepts. */
   readonly auth?: string
-  /** A reply to this command line ("." is the end of a mail), or a misdeed; undefined: as usual. */
+  /**
+   * Returns the reply to this command line ("." is the end of a message), or a misbehaviour; undefined: the usual
+   * reply.
+   */
   readonly on?: (line: string, connection: number) => string | Misdeed | undefined
 }
 
 export interface CaughtMail {
   readonly from: string
   readonly to: readonly string[]
-  /** After the dots were taken away. */
+  /** The message after dot-unstuffing. */
   readonly data: string
-  /** As they were on the wire, the end mark not among them. */
+  /** The bytes as they were on the wire, without the end mark. */
   readonly wire: Buffer
   readonly isTls: boolean
-  /** Connections are counted from 1. */
+  /** The number of the connection, counted from 1. */
   readonly connection: number
 }
 
 export class CatchingMx implements AsyncDisposable {
   readonly mails: CaughtMail[] = []
-  /** Of all connections: "EHLO a.test". */
+  /** The commands of all connections, such as "EHLO a.test". */
   readonly commands: string[] = []
   behaviour: Behaviour
   connections = 0
@@ -64,18 +67,18 @@ export class CatchingMx implements AsyncDisposable {
     return this.#sockets.size
   }
 
-  /** The mail of this number, counted from 1, once it is here. */
+  /** Resolves with the message of this number, counted from 1, when it has arrived. */
   async mail(number = 1): Promise<CaughtMail> {
     await this.until(() => this.mails.length >= number)
     return this.mails[number - 1]!
   }
 
-  /** Resolves when it is so; looked at after each command, mail and connection. */
+  /** Resolves when the condition is true; it is checked after each command, message and connection. */
   async until(isSo: () => boolean): Promise<void> {
     while (!isSo()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Closes what is open, as a server does that is restarted. */
+  /** Closes all open connections, as a server does when it restarts. */
   hangUp(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
@@ -208,9 +211,9 @@ export class CatchingMx implements AsyncDisposable {
 }
 
 /**
- * Starts several, all on one port, each on its own address: the first on 127.0.0.2, and so on.
+ * Starts several fake servers, all on one port, each on its own address: the first on 127.0.0.2, and so on.
  *
- * @returns them, and the port for MARTLET_OUTBOUND_PORT
+ * @returns the servers, and the port for MARTLET_OUTBOUND_PORT
  */
 export async function startMxs<const B extends readonly Behaviour[]>(
   ...behaviours: B

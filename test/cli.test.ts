@@ -1,4 +1,4 @@
-/** The command line as an operator meets it: what `npm run build` made, run as processes of their own. */
+/** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { openTerminal } from './terminal.ts'
 
 const KEY = 'am_test_key_of_the_command_line'
 
-/** Settings with which a start succeeds anywhere. */
+/** Settings with which a start succeeds on any machine. */
 async function settings(): Promise<Record<string, string>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
@@ -24,7 +24,7 @@ interface Run {
   readonly stderr: string
 }
 
-/** A command to its end. */
+/** Runs a command until it exits. */
 function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Run> {
   return new Promise((resolve) => {
     execFile(
@@ -42,7 +42,7 @@ async function start(env: Readonly<Record<string, string>>) {
   return server
 }
 
-/** A port that somebody else has. */
+/** Returns a port that is already in use. */
 async function usedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -50,7 +50,7 @@ async function usedPort(): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-test('a terminal gets a banner with the key that was made, once; the key is in a file for its owner alone', async () => {
+test('the first start in a terminal prints the new root key once, and writes it to a file for its owner only', async () => {
   const env = await settings()
   const keyFile = join(env.MARTLET_DATA_DIR!, 'root-key')
   const inTerminal = () => {
@@ -80,7 +80,7 @@ test('a terminal gets a banner with the key that was made, once; the key is in a
   expect(await second.exited).toBe(0)
 })
 
-test('without a terminal there are JSON lines and no key, and SIGTERM ends it with 0', async () => {
+test('without a terminal the server prints JSON lines and no key, and SIGTERM ends it with exit code 0', async () => {
   const env = await settings()
   const server = await start(env)
   const key = (await readFile(join(env.MARTLET_DATA_DIR!, 'root-key'), 'utf8')).trim()
@@ -94,7 +94,7 @@ test('without a terminal there are JSON lines and no key, and SIGTERM ends it wi
   expect(JSON.stringify(server.lines)).not.toContain(key)
 })
 
-test('a signal that comes twice at once, as under npm start, still stops in order', async () => {
+test('a signal sent twice in a row, as under npm start, still causes a clean stop', async () => {
   const server = await start(await settings())
   server.signal('SIGINT')
   server.signal('SIGINT')
@@ -102,7 +102,7 @@ test('a signal that comes twice at once, as under npm start, still stops in orde
   expect(server.lines.at(-1)).toMatchObject({ msg: 'stopped' })
 })
 
-test('a folder is used by one process; the second is told so', async () => {
+test('a second process on the same data folder refuses to start and says why', async () => {
   const env = await settings()
   await start(env)
   const second = await run(['serve'], env)
@@ -112,7 +112,7 @@ test('a folder is used by one process; the second is told so', async () => {
   )
 })
 
-test('settings that are wrong stop the start with one sentence', async () => {
+test('a wrong setting stops the start with one sentence', async () => {
   const { code, stdout, stderr } = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toBe(
@@ -120,7 +120,7 @@ test('settings that are wrong stop the start with one sentence', async () => {
   )
 })
 
-test('a port in use is named, and nothing is left running', async () => {
+test('a port in use is named in the error, and the process exits', async () => {
   const env = await settings()
   const port = await usedPort()
   for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
@@ -132,13 +132,13 @@ test('a port in use is named, and nothing is left running', async () => {
   }
 })
 
-test('migrate makes the database, and says when there is nothing to do', async () => {
+test('migrate creates the database, and reports when there is nothing to do', async () => {
   const env = await settings()
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Migrations run: 1\b/) })
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
 })
 
-test('check says what is well and exits with 0', async () => {
+test('check lists everything that is in order and exits with 0', async () => {
   const { code, stdout } = await run(['check'], await settings())
   expect(stdout.split('\n').map((line) => line.split(':')[0])).toEqual([
     'ok    configuration',
@@ -153,7 +153,7 @@ test('check says what is well and exits with 0', async () => {
   expect(code).toBe(0)
 })
 
-test('check names a port in use, a folder in use and missing files, goes on, and exits with 1', async () => {
+test('check reports a port in use, a folder in use and missing files, continues, and exits with 1', async () => {
   const env = await settings()
   await start(env)
   const port = String(await usedPort())
@@ -169,7 +169,7 @@ test('check names a port in use, a folder in use and missing files, goes on, and
   expect(stdout).toContain('ok    disk')
 })
 
-test('key create makes a key that works, with the key file or MARTLET_ROOT_KEY', async () => {
+test('key create prints a working key, with the key file or MARTLET_ROOT_KEY', async () => {
   const env = await settings()
   const server = await start(env)
   const made = await run(['key', 'create', '--name', 'ci', '--url', server.url], env)
@@ -187,7 +187,7 @@ test('key create makes a key that works, with the key file or MARTLET_ROOT_KEY',
   expect(refused.stderr).toContain('The API key is not known')
 })
 
-test('key create says what is missing: a key, a server, a sensible option', async () => {
+test('key create says what is missing: a key, a server, or a valid option', async () => {
   const env = await settings()
   const port = { ...env, MARTLET_HTTP_PORT: '1' }
   expect((await run(['key', 'create'], port)).stderr).toContain('start the server once, or set MARTLET_ROOT_KEY')
@@ -201,7 +201,7 @@ test('key create says what is missing: a key, a server, a sensible option', asyn
   })
 })
 
-test('queue speaks with the running server', async () => {
+test('queue calls the running server', async () => {
   const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
   const server = await start(env)
   expect(await run(['queue', 'list', '--url', server.url], env)).toEqual({
@@ -213,7 +213,7 @@ test('queue speaks with the running server', async () => {
   expect(await run(['queue', 'hold'], env)).toMatchObject({ code: 1, stdout: '' })
 })
 
-test('help is for whoever asks, and for whoever misspells', async () => {
+test('help is printed on request and after a misspelled command', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
   expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })
 })

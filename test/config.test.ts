@@ -1,10 +1,10 @@
-/** What the environment may say; each refusal is a sentence that says what to write. */
+/** Tests the environment variables: each error is one sentence that says what to write. */
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { StartupError } from '../src/errors.ts'
 
-test('everything has a default, and an empty value counts as not set', () => {
+test('every setting has a default, and an empty value counts as not set', () => {
   const config = loadConfig({ MARTLET_HTTP_PORT: '', MARTLET_DOMAIN: '' })
   expect(config).toMatchObject({
     dataDir: resolve('data'),
@@ -27,7 +27,7 @@ test('everything has a default, and an empty value counts as not set', () => {
   expect(Object.isFrozen(config) && Object.isFrozen(config.limits)).toBe(true)
 })
 
-test('the database is SQLite in the data folder, or PostgreSQL by its URL; blobs are in a folder', () => {
+test('the database is SQLite in the data folder, or PostgreSQL by its URL; blobs are stored in a folder', () => {
   expect(loadConfig({ MARTLET_DATA_DIR: '/srv/martlet' })).toMatchObject({
     databaseUrl: undefined,
     blobsDir: '/srv/martlet/blobs',
@@ -39,7 +39,7 @@ test('the database is SQLite in the data folder, or PostgreSQL by its URL; blobs
   }
 })
 
-test('a database URL that is malformed is refused without a word of it', () => {
+test('a malformed database URL is refused, and the error repeats no part of it', () => {
   for (const url of [
     'postgres://ada:geheim@[',
     'mysql://ada:geheim@db/mail',
@@ -53,18 +53,18 @@ test('a database URL that is malformed is refused without a word of it', () => {
   }
 })
 
-test('PostgreSQL needs a root key that every server is given', () => {
+test('PostgreSQL requires a root key, which every server must be given', () => {
   expect(() => loadConfig({ MARTLET_DATABASE_URL: 'postgres://db/mail' })).toThrow(/MARTLET_ROOT_KEY: write 20 to 256/)
 })
 
 test.each(['/srv/blobs', 'file://host/srv', 's3://bucket', 'file:srv', 'file:///srv?x'])(
-  'blobs at %s are refused',
+  'the blobs URL %s is refused',
   (url) => {
     expect(() => loadConfig({ MARTLET_BLOBS_URL: url })).toThrow(`MARTLET_BLOBS_URL=${url}: write file:///folder`)
   },
 )
 
-test('settings are taken as they are meant', () => {
+test('settings are parsed as documented', () => {
   const config = loadConfig({
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: 'off',
@@ -107,13 +107,13 @@ test.each([
   [{ MARTLET_MESSAGE_BYTES_MAX: '1' }, 'MARTLET_MESSAGE_BYTES_MAX=1: write a number of bytes'],
   [{ MARTLET_LOG_LEVEL: 'loud' }, 'MARTLET_LOG_LEVEL=loud: write one of fatal, error, warn'],
   [{ MARTLET_HTTP_PROT: '80' }, 'MARTLET_HTTP_PROT is not a setting of this version; remove it'],
-])('%j is refused with a sentence', (env, sentence) => {
+])('%j is refused with a helpful sentence', (env, sentence) => {
   const load = () => loadConfig(env)
   expect(load).toThrow(StartupError)
   expect(load).toThrow(sentence)
 })
 
-test('a root key that cannot be used is refused and not repeated', () => {
+test('an invalid root key is refused, and the error does not repeat it', () => {
   for (const rootKey of ['hunter2', `${'long'.repeat(10)} with spaces`]) {
     const load = () => loadConfig({ MARTLET_ROOT_KEY: rootKey })
     expect(load).toThrow('MARTLET_ROOT_KEY: write 20 to 256 printable characters without spaces')
@@ -121,7 +121,7 @@ test('a root key that cannot be used is refused and not repeated', () => {
   }
 })
 
-test('mail goes out by default once the domain can be answered to', () => {
+test('mail is sent directly by default when the domain can receive replies', () => {
   const outboundOf = (env: Record<string, string>) => loadConfig(env).outbound
   expect(outboundOf({ MARTLET_DOMAIN: 'mail.example.com' })).toBe('direct')
   expect(outboundOf({ MARTLET_DOMAIN: 'localhost' })).toBe('capture')
@@ -138,7 +138,7 @@ test.each([
     { host: 'relay.example.com', port: 25, isImplicitTls: false, auth: { user: 'ada@x', password: 'p@ss:%' } },
   ],
   ['smtp://[::1]:2525', { host: '::1', port: 2525, isImplicitTls: false }],
-])('a relay is taken from %s', (url, relay) => {
+])('the relay URL %s is parsed', (url, relay) => {
   expect(loadConfig({ MARTLET_RELAY_URL: url }).relay).toEqual(relay)
 })
 
@@ -152,14 +152,14 @@ test.each([
   ['smtp://:hunter2@relay.example.com', 'give both user and password, or neither'],
   ['smtp://ada:hunter2@relay.example.com:0', '0 is no port'],
   ['smtp://ada:hunter2%zz@relay.example.com', 'a % in user or password begins no code'],
-])('the relay %s is refused, and its password not repeated', (url, sentence) => {
+])('the relay URL %s is refused, and the error does not repeat its password', (url, sentence) => {
   const load = () => loadConfig({ MARTLET_RELAY_URL: url })
   expect(load).toThrow(StartupError)
   expect(load).toThrow(`MARTLET_RELAY_URL: ${sentence}`)
   expect(load).not.toThrow('hunter2')
 })
 
-test('resolvers are taken with ports and without', () => {
+test('DNS servers are accepted with and without a port', () => {
   const { dnsServers } = loadConfig({ MARTLET_DNS_SERVERS: '127.0.0.1:5353, 192.0.2.1,[::1],[::1]:53' })
   expect(dnsServers).toEqual(['127.0.0.1:5353', '192.0.2.1', '[::1]', '[::1]:53'])
 })
@@ -173,11 +173,11 @@ test.each([
   [{ MARTLET_HOST: '127.evil.example' }, false],
   [{ MARTLET_HOST: '0.0.0.0', MARTLET_ALLOW_PRIVATE_NETWORKS: 'true' }, true],
   [{ MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' }, false],
-])('whether %j may call private networks: %s', (env, isAllowed) => {
+])('whether private networks may be called with %j: %s', (env, isAllowed) => {
   expect(loadConfig(env).allowPrivateNetworks).toBe(isAllowed)
 })
 
-test('variables that Kubernetes makes for a Service named martlet are not ours to refuse', () => {
+test('variables that Kubernetes sets for a Service named martlet are ignored', () => {
   const kubernetes = {
     MARTLET_SERVICE_HOST: '10.0.0.7',
     MARTLET_SERVICE_PORT: '80',

@@ -1,6 +1,6 @@
 /**
- * Databases for tests. The vitest project decides which one a test runs on. On both, a test begins with a copy of a template:
- * `sqlite` with a file in the data folder, `postgres` with a database of its own that is dropped afterwards.
+ * Databases for tests. The vitest project decides which database a test uses. With both, a test starts with a copy of a
+ * template: `sqlite` with a file in the data folder, `postgres` with its own database, which is dropped afterwards.
  */
 import { randomUUID } from 'node:crypto'
 import { cp } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { inject, type TestOptions, test } from 'vitest'
 import { placeSqlite, SQLITE_FILE } from './sqlite-templates.ts'
 import type { Template } from './templates.ts'
 
-/** The database of this project. */
+/** Returns the kind of database of this vitest project. */
 export function databaseName(): 'sqlite' | 'postgres' {
   return inject('postgres') ? 'postgres' : 'sqlite'
 }
@@ -23,19 +23,19 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string | undefined
 }
 
-/** The PostgreSQL of this run, with a database for each template. */
+/** The PostgreSQL server of this test run, with one database per template. */
 export interface TestPostgres {
   readonly url: string
   readonly templates: Readonly<Record<Template, string>>
 }
 
-/** What the run says of it (postgres-setup.ts). */
+/** What the process that runs PostgreSQL answers (postgres-setup.ts). */
 export type PostgresAnswer = TestPostgres | { readonly error: string }
 
 let postgres: Promise<TestPostgres> | undefined
 
 /**
- * Resolves when it is ready. For tests of the project "postgres" only.
+ * Resolves when the server is ready. Only for tests of the project "postgres".
  *
  * @throws Error when it could not be started
  */
@@ -51,8 +51,10 @@ async function askForPostgres(port: number): Promise<TestPostgres> {
 }
 
 /**
- * @param template undefined: without a table in it
- * @param dataDir  data folder to which SQLite's file is copied; undefined: the server creates its own
+ * Creates the database of one test.
+ *
+ * @param template undefined: no tables
+ * @param dataDir  data folder to which SQLite's file is copied; undefined: the server creates its own file
  */
 export async function createTestDatabase(template?: Template, dataDir?: string): Promise<TestDatabase> {
   if (databaseName() === 'sqlite') {
@@ -66,7 +68,8 @@ export async function createTestDatabase(template?: Template, dataDir?: string):
 }
 
 /**
- * `test` for a case that cannot exist on one of the databases: there it is reported as skipped, with the reason.
+ * Returns a `test` for a case that cannot exist on one of the databases. There it is reported as skipped, with the
+ * reason.
  *
  *   notSupported('postgres', 'one process uses a data folder')('a second server is refused', async () => …)
  */
@@ -77,7 +80,7 @@ export function notSupported(on: 'sqlite' | 'postgres', why: string) {
   }
 }
 
-/** @param template undefined: an empty database, in which each language has its letters */
+/** @param template undefined: an empty database that can store the letters of every language */
 export async function createDatabase(serverUrl: string, name: string, template?: string): Promise<void> {
   const options =
     template === undefined
@@ -90,7 +93,7 @@ export async function dropDatabase(serverUrl: string, name: string): Promise<voi
   await administrate(serverUrl, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
 }
 
-/** The same server's, with another database. */
+/** Returns the URL of another database on the same server. */
 export function urlOf(serverUrl: string, database: string): string {
   const url = new URL(serverUrl)
   url.pathname = `/${database}`
@@ -98,9 +101,9 @@ export function urlOf(serverUrl: string, database: string): string {
 }
 
 /**
- * Reads what no client is shown, from the database of a world that runs.
+ * Reads rows that no client can see, from the database of a running world.
  *
- * @returns rows as arrays, numbers as numbers
+ * @returns rows as arrays, integers as numbers
  */
 export async function readRows({ shared, dataDir }: Stored, query: string): Promise<unknown[][]> {
   if (shared.databaseUrl === undefined) {
@@ -121,7 +124,7 @@ export async function readRows({ shared, dataDir }: Stored, query: string): Prom
   }
 }
 
-/** A copy of a stopped world's database, as a backup is: `restore` puts it in the place of what it has become. */
+/** Copies the database of a stopped world, like a backup; `restore` replaces the current database with the copy. */
 export async function backUp({ shared, dataDir }: Stored): Promise<{ restore(): Promise<void> }> {
   if (shared.databaseUrl === undefined) {
     const [file, copy] = [join(dataDir, SQLITE_FILE), join(dataDir, 'copy')]
@@ -140,7 +143,7 @@ export async function backUp({ shared, dataDir }: Stored): Promise<{ restore(): 
   }
 }
 
-/** Changes rows under a world that runs, to what an older version or an accident would have left. */
+/** Changes rows of a running world, to simulate what an older version or an accident left behind. */
 export async function changeRows({ shared, dataDir }: Stored, statement: string): Promise<void> {
   if (shared.databaseUrl !== undefined) {
     await administrate(shared.databaseUrl, statement)
@@ -154,7 +157,7 @@ export async function changeRows({ shared, dataDir }: Stored, statement: string)
   }
 }
 
-/** Where a world keeps its rows. */
+/** Where a world stores its rows. */
 interface Stored {
   readonly shared: { readonly databaseUrl: string | undefined }
   readonly dataDir: string
@@ -165,15 +168,15 @@ const numbers: pg.CustomTypesConfig = {
   getTypeParser: (oid: number) => (oid === INT8_OID ? Number : pg.types.getTypeParser(oid)),
 }
 
-/** By URL; they end with the process. */
+/** Connection pools by URL; they end with the process. */
 const administrators = new Map<string, pg.Pool>()
 
-/** One statement. */
+/** Runs one statement. */
 export async function administrate(url: string, statement: string): Promise<pg.QueryResult> {
   let pool = administrators.get(url)
   if (!pool) {
     pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true })
-    pool.on('error', () => undefined) // the server was stopped by a test
+    pool.on('error', () => undefined) // a test stopped the server
     administrators.set(url, pool)
   }
   return pool.query(statement)

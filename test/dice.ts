@@ -1,6 +1,6 @@
-/** Chance that can be had again. */
+/** Pseudo-random numbers that a seed repeats. */
 
-/** mulberry32: the same seed cuts at the same delays. */
+/** Returns a mulberry32 generator of numbers from 0 to 1: the same seed gives the same delays. */
 export function dice(seed: number): () => number {
   let state = seed
   return () => {

@@ -1,6 +1,6 @@
 /**
- * A DNS server on loopback with a test's own zones, over UDP and TCP. What a name has not is NODATA, a name that is not
- * there NXDOMAIN. It counts questions, so that a test can see what was asked.
+ * A DNS server on loopback with the test's own zones, over UDP and TCP. It answers NODATA where a name has no records
+ * of a type, and NXDOMAIN for an unknown name. It records the questions, so that a test can check what was asked.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -12,19 +12,19 @@ export interface Records {
   readonly A?: readonly string[]
   readonly AAAA?: readonly string[]
   readonly TXT?: readonly string[]
-  /** Answers every question; the records of the name that it leads to are not added. */
+  /** The answer to every question for this name; the records of its target are not added. */
   readonly CNAME?: string
 }
 
-/** By name. 'fails': SERVFAIL to every question; 'silent': no answer. */
+/** Records by name. 'fails': SERVFAIL to every question; 'silent': no answer. */
 export type Zones = Record<string, Records | 'fails' | 'silent'>
 
 export interface DnsServer extends AsyncDisposable {
-  /** As MARTLET_DNS_SERVERS takes it. */
+  /** The address in the form of MARTLET_DNS_SERVERS. */
   readonly address: string
-  /** "MX example.test", in the order in which they came. */
+  /** All questions, such as "MX example.test", in the order of their arrival. */
   readonly questions: readonly string[]
-  /** Answers longer than this over UDP are cut, so that the client asks again over TCP. */
+  /** Longer answers over UDP are truncated, so that the client asks again over TCP. */
   udpBytesMax: number
 }
 
@@ -102,7 +102,7 @@ function answersOf(question: packet.Question, records: Records): packet.Answer[]
   return []
 }
 
-/** One port for both: another is taken where TCP's is not free. */
+/** Listens on one port for both; if the port is not free for TCP, it tries another one. */
 async function listen(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
   const udp = createSocket('udp4')
   await new Promise<void>((done) => udp.bind(0, '127.0.0.1', done))

@@ -1,10 +1,10 @@
 /**
- * A client of server-sent events for tests, as WHATWG HTML ("Server-sent events", §9.2.5 and §9.2.6) describes it, whose
- * events a test waits for instead of sleeping. It does not reconnect by itself: a test does, with `lastEventId`.
+ * A client of server-sent events as WHATWG HTML describes it ("Server-sent events", §9.2.5 and §9.2.6). A test waits
+ * for its events instead of sleeping. It does not reconnect by itself: the test does, with `lastEventId`.
  */
 
 export interface StreamedEvent {
-  /** "message" where the block names none. */
+  /** "message" if the block names no type. */
   readonly type: string
   readonly data: string
   readonly lastEventId: string
@@ -13,18 +13,18 @@ export interface StreamedEvent {
 export interface TestEventSource extends AsyncDisposable {
   readonly status: number
   readonly headers: Headers
-  /** Of an answer that is no stream. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  /** The body of a response that is not a stream. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly refusal: any
-  /** Everything that was dispatched, in order. */
+  /** All dispatched events, in order. */
   readonly events: readonly StreamedEvent[]
-  /** As its next connection would send it. */
+  /** The id that its next connection would send. */
   readonly lastEventId: string
   readonly retryMs: number | undefined
   readonly comments: number
-  /** The next event not yet taken, of this type if one is named. */
+  /** Returns the next event that no call has returned yet, of this type if one is given. */
   next(type?: string): Promise<StreamedEvent>
-  /** How the response ended: `whole`, or cut off. */
+  /** How the response ended: completely, or cut off. */
   readonly ended: Promise<'whole' | 'cut off'>
   close(): void
 }
@@ -82,7 +82,7 @@ export async function openEventSource(
           taken.add(event)
           return event
         }
-        if (isOver) throw new Error('the stream ended while an event was awaited')
+        if (isOver) throw new Error('the stream ended while the test waited for an event')
         await new Promise<void>((resolve) => {
           check = resolve
         })
@@ -96,7 +96,7 @@ export async function openEventSource(
   }
 
   async function read(): Promise<'whole' | 'cut off'> {
-    const decoder = new TextDecoder() // drops a byte order mark, as the standard asks
+    const decoder = new TextDecoder() // drops a byte order mark, as the standard requires
     try {
       for await (const chunk of response.body!) {
         parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }))

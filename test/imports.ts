@@ -1,6 +1,7 @@
 /**
- * Reads which modules a source file imports, for the tests of form (TypeScript 7 exports no compiler API). It leans on the
- * formatter: an import or export statement begins at the start of a line, and its module name ends one.
+ * Finds the modules that a source file imports, for the tests of code structure (TypeScript 7 exports no compiler API).
+ * It relies on the formatter: an import or export statement begins at the start of a line, and its module name ends
+ * one.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Paths relative to the repository, with "/", of every file below a folder of it. */
+/** Returns the paths of all files below a folder, relative to the repository, with "/". */
 export function filesBelow(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -20,7 +21,7 @@ export function textOf(file: string): string {
   return readFileSync(join(root, file), 'utf8')
 }
 
-/** Module names as written, of imports of values, of types, for effect, re-exported, and dynamic. */
+/** Returns the names of all imported modules as written: values, types, side effects, re-exports, dynamic imports. */
 export function importsOf(source: string): string[] {
   const code = withoutComments(source)
   const statements = code.matchAll(/^(?:import|export)\b(?:[^'"`;=]*?\bfrom)?\s*'([^']+)'/gm)
@@ -28,17 +29,17 @@ export function importsOf(source: string): string[] {
   return [...statements, ...dynamic].map((match) => match[1]!)
 }
 
-/** Good enough for formatted code: blocks that begin a line, and what follows "//" at its start or after a space. */
+/** Removes block comments at a line's start, and "//" comments there or after a space: enough for formatted code. */
 export function withoutComments(source: string): string {
   return source.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 }
 
-/** A relative import as a path relative to the repository; undefined for a package or one of Node's own modules. */
+/** Returns the path of a relative import from the repository's root; undefined for a package or a module of Node. */
 export function resolveImport(file: string, name: string): string | undefined {
   return name.startsWith('.') ? posix.join(posix.dirname(file), name) : undefined
 }
 
-/** "@scope/name" or "name" of an imported package; undefined for our own files and Node's modules. */
+/** Returns "@scope/name" or "name" of an imported package; undefined for our own files and Node's modules. */
 export function packageOf(name: string): string | undefined {
   if (name.startsWith('.') || name.startsWith('node:')) return undefined
   return name

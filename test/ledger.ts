@@ -1,9 +1,9 @@
 /**
- * Clients that write down what they were told, for tests in which something dies under load. They do what careful
- * clients do: repeat what was not acknowledged (a mail in the same bytes, a send with its Idempotency-Key), and come back
- * with their cursor.
+ * Clients that record every response, for tests in which a process dies under load. They behave like careful clients:
+ * they repeat what was not acknowledged (a message with the same bytes, a send with its Idempotency-Key), and they
+ * reconnect with their cursor.
  *
- * In the end mailboxes, queue and event log must tell the same story, and a webhook must have been told all of it:
+ * In the end mailboxes, queue and event log must agree with each other, and a webhook must have received every event:
  * `expectOneStory`.
  */
 import { randomUUID } from 'node:crypto'
@@ -15,13 +15,13 @@ import type { Receiver } from './receiver.ts'
 import { type Frame, openSocket } from './socket-client.ts'
 
 const TYPES = ['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced']
-const LARGE = 'x'.repeat(76) // repeated to pass inlineBytesMax, so that blobs are cut as well
-/** How long a client waits before it repeats. */
+const LARGE = 'x'.repeat(76) // repeated to exceed inlineBytesMax, so that some kills happen while blobs are written
+/** The time that a client waits before it repeats. */
 const REPEAT_MS = 50
-/** The filter of sent mail. */
+/** The filter for sent messages. */
 const SENT = '&labels=sent'
 
-/** A server as its clients see it. */
+/** A server from the viewpoint of its clients. */
 export interface Place {
   readonly url: string
   readonly smtpPort: number
@@ -30,46 +30,46 @@ export interface Place {
 interface Load {
   readonly senders: number
   readonly callers: number
-  /** Who add and remove labels of mails. */
+  /** Clients that add and remove labels. */
   readonly labellers?: number
-  /** end: what failed is left for `repeatUnacknowledged`; repeat: until it is acknowledged. */
+  /** end: a client stops at a failure, for `repeatUnacknowledged` later; repeat: it tries until success. */
   readonly onFailure: 'end' | 'repeat'
 }
 
 interface LedgerNeeds {
   readonly key: string
-  /** Where the next connection goes. */
+  /** The server for the next connection. */
   readonly place: () => Place
-  /** 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number
-  /** Of mails that are large enough to be a blob; a twentieth when left out. */
+  /** The share of messages that are large enough for a blob; one twentieth by default. */
   readonly largeShare?: number
-  /** Is told by webhook. */
+  /** Receives the events by webhook. */
   readonly receiver?: Receiver
 }
 
 export class Ledger {
-  /** Message-IDs of mails that were answered 250. */
+  /** Message-IDs of messages that were answered 250. */
   readonly mails = new Set<string>()
   /** message_ids of sends that were answered 200. */
   readonly sends = new Set<string>()
-  /** Labels that were put on a mail, as was answered with 200. */
+  /** Labels whose addition was answered with 200. */
   readonly labels = new Set<string>()
-  /** Temporary failures, by what they were answered to. */
+  /** Counts of temporary failures, of messages over SMTP and of sends. */
   readonly refused = { mails: 0, sends: 0 }
-  /** What got no answer, since the connection broke. */
+  /** The number of requests without a response, because the connection broke. */
   unanswered = 0
-  /** Of the slowest failure. */
+  /** The time of the slowest failure. */
   refusalMaxMs = 0
-  /** Answers that a client must not be given: they end its tries. */
+  /** Responses that a client must never get; they end its attempts. */
   readonly wrongAnswers: string[] = []
 
   readonly #needs: LedgerNeeds
-  /** By Message-ID, what was not acknowledged yet: its text, so that the repetition is the same in every byte. */
+  /** Texts of unacknowledged messages by Message-ID, so that a repetition has the same bytes. */
   readonly #openMails = new Map<string, string>()
   /** Idempotency-Keys that were not acknowledged yet. */
   readonly #openSends = new Set<string>()
-  /** Message-IDs and keys of which all that was ever said is that they failed. */
+  /** Message-IDs and keys whose only response was a failure. */
   readonly #saidToFail = { mails: new Set<string>(), sends: new Set<string>() }
   readonly #wakes = new Set<() => void>()
   #reader: Reader | undefined
@@ -79,7 +79,7 @@ export class Ledger {
     this.#needs = needs
   }
 
-  /** Events, as a subscriber that comes back with its cursor has heard them. */
+  /** The events that a subscriber which reconnects with its cursor has received. */
   get heard(): readonly Frame[] {
     return this.#reader!.heard
   }
@@ -89,7 +89,7 @@ export class Ledger {
     return this.#reader!.closes
   }
 
-  /** Makes the inboxes and the webhook, and begins to listen. */
+  /** Creates the inboxes and the webhook, and subscribes. */
   async open(): Promise<void> {
     for (const username of ['in', 'out', 'local']) {
       await this.#api('POST', '/inboxes', { username, client_id: username })
@@ -105,7 +105,7 @@ export class Ledger {
     await this.#reader?.stop()
   }
 
-  /** Resolves when every client has ended: with its first failure, or after `end`. */
+  /** Resolves when every client has ended: at its first failure, or after `end`. */
   async load({ senders, callers, labellers = 0, onFailure }: Load): Promise<void> {
     this.#isOver = false
     const work = async (act: () => Promise<void>) => {
@@ -151,12 +151,12 @@ export class Ledger {
     ])
   }
 
-  /** Clients finish what they are at. */
+  /** Lets clients finish their current request, and then end. */
   end(): void {
     this.#isOver = true
   }
 
-  /** Looks again whenever a client was told something. */
+  /** Resolves when the condition is true; it is checked after each response to a client. */
   async until(fits: () => boolean): Promise<void> {
     while (!fits()) {
       await new Promise<void>((resolve) => {
@@ -166,8 +166,8 @@ export class Ledger {
   }
 
   /**
-   * Message-IDs and keys of what is there although its client was told that it failed. To be asked while nothing is in
-   * doubt, and before anything is repeated.
+   * Returns Message-IDs and keys that are stored although their client got a failure. Call it before anything is
+   * repeated, and while no outcome is unknown.
    */
   async falseFailures(): Promise<string[]> {
     const [received, sent] = [
@@ -180,13 +180,13 @@ export class Ledger {
     ]
   }
 
-  /** What a sending host and a careful client do afterwards: the same again. */
+  /** Repeats what was not acknowledged, as a sending host and a careful client do. */
   async repeatUnacknowledged(): Promise<void> {
     for (const id of [...this.#openMails.keys()]) await this.#deliver(id)
     for (const key of [...this.#openSends]) await this.#send(key)
   }
 
-  /** The queue has said of every send how it ended, its notice has arrived, and the subscriber has heard it. */
+  /** Resolves when the subscriber has received the final events and the notice of every send. */
   async settled(): Promise<void> {
     const ends = ['message.delivered', 'message.held', 'message.bounced']
     const isEnd = ({ event_type, message }: Frame) =>
@@ -194,14 +194,14 @@ export class Ledger {
     await this.until(() => this.heard.filter(isEnd).length >= this.sends.size * 4)
   }
 
-  /** Nothing acknowledged is lost, nothing is there twice, every event is told once. */
+  /** Expects that nothing acknowledged is lost, that nothing is stored twice, and that every event exists once. */
   async expectOneStory(): Promise<void> {
     expect(this.wrongAnswers).toEqual([])
     const once = (ids: Iterable<string>) => new Map([...ids].map((id) => [id, 1]))
     expect(await this.#countById('in@mail.localhost')).toEqual(once(this.mails))
     expect(await this.#countById('out@mail.localhost', SENT)).toEqual(once(this.sends))
     const notices = await this.#countById('out@mail.localhost', '&labels=received', ({ in_reply_to }) => in_reply_to)
-    expect(notices).toEqual(once(this.sends)) // a bounce and its notice are one
+    expect(notices).toEqual(once(this.sends)) // each bounce has one notice
     expect(await this.#countById('local@mail.localhost')).toEqual(once(this.sends))
 
     const events = await this.#logged()
@@ -218,12 +218,12 @@ export class Ledger {
         'message.bounced': this.sends.size,
       }),
     })
-    // In the log, and in what the subscriber that was cut off and came back has heard.
+    // The events of the log must be those that the subscriber received over all its connections.
     expect(this.heard.map(({ event_id }) => event_id)).toEqual(ids)
     if (this.#needs.receiver) await this.#expectTold(this.#needs.receiver, ids)
   }
 
-  /** A webhook may be told twice; then under the same id, in the same bytes. */
+  /** A webhook may receive an event twice, but then with the same id and the same bytes. */
   async #expectTold(receiver: Receiver, ids: readonly string[]): Promise<void> {
     for (;;) {
       const bodies = new Map<string, Set<string>>()
@@ -243,8 +243,8 @@ export class Ledger {
   get figures(): string {
     const { refused, unanswered, mails, sends, heard } = this
     return (
-      `${mails.size} mails in, ${sends.size} sent, ${heard.length} events; refused ${refused.mails} mails and ` +
-      `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most; ${unanswered} got no answer`
+      `${mails.size} messages in, ${sends.size} sent, ${heard.length} events; refused ${refused.mails} messages and ` +
+      `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most; ${unanswered} got no response`
     )
   }
 
@@ -265,7 +265,7 @@ export class Ledger {
         to: 'in@mail.localhost',
         subject: id,
         messageId: id,
-        date: new Date(0), // a repeated mail is the same mail
+        date: new Date(0), // a repeated message has the same bytes
         text,
       })
       this.mails.add(id)
@@ -304,7 +304,7 @@ export class Ledger {
         throw error
       })
       if (status === 409 && /still running/.test(body.message)) {
-        await delay(REPEAT_MS) // until the lease of the attempt that was cut off runs out
+        await delay(REPEAT_MS) // until the lease of the interrupted attempt ends
         return await this.#send(key)
       }
       if (status === 200) {
@@ -323,12 +323,12 @@ export class Ledger {
     }
   }
 
-  /** One that was acknowledged. */
+  /** Returns the id of an acknowledged message. */
   async #anyMail(): Promise<string> {
     await this.until(() => this.mails.size > 0 || this.#isOver)
     const ids = [...this.mails]
     const id = ids[Math.floor(this.#needs.random() * ids.length)]
-    if (id === undefined) throw new Error('no mail came in')
+    if (id === undefined) throw new Error('no message was received')
     return id
   }
 
@@ -363,7 +363,7 @@ export class Ledger {
     return { status: response.status, headers: response.headers, body: await response.json() }
   }
 
-  /** The whole log, up to what the subscriber has heard. */
+  /** Returns the whole log, up to the last event that the subscriber has received. */
   async #logged(): Promise<Frame[]> {
     const log = await openSocket(`${this.#needs.place().url.replace('http', 'ws')}/v0`, this.#needs.key)
     log.send({ type: 'subscribe', event_types: TYPES, after: 'earliest' })
@@ -373,7 +373,7 @@ export class Ledger {
     return events
   }
 
-  /** How often each name occurs in the inbox. */
+  /** Returns how many messages of the inbox have each id. */
   async #countById(
     inbox: string,
     filter = '',

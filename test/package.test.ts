@@ -1,8 +1,8 @@
 /**
- * What a stranger installs: the packed package, and the recipes for systemd and containers.
+ * What a user installs: the packed package, and the recipes for systemd and containers.
  *
- * The package is unpacked where npm would put it, with links to the packages that it declares and to no others, so that
- * a file or a dependency that is missing from it is found. (A real `npm install` compiles SQLite for minutes.)
+ * The package is unpacked where npm would put it, with links only to the packages that it declares, so that a file or a
+ * dependency that it lacks is found. (A real `npm install` compiles SQLite for minutes.)
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ import { root, textOf } from './imports.ts'
 
 const packageJson = JSON.parse(textOf('package.json'))
 
-test('the packed package serves, from an empty folder, with `npx martlet serve`', { timeout: 60_000 }, async () => {
+test('the packed package starts from an empty folder with `npx martlet serve`', { timeout: 60_000 }, async () => {
   const folder = await temporaryFolder()
   const packed = JSON.parse(
     execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
@@ -31,7 +31,7 @@ test('the packed package serves, from an empty folder, with `npx martlet serve`'
     cwd: folder,
     env: { PATH: process.env.PATH, HOME: folder, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true, // npx and the server are one group, as in a terminal
+    detached: true, // npx and the server form one process group, as in a terminal
   })
   const exited = once(server, 'exit')
   let url: string | undefined
@@ -46,12 +46,12 @@ test('the packed package serves, from an empty folder, with `npx martlet serve`'
   await exited
 })
 
-test('what conflicts with other versions of itself travels in the package', () => {
-  // Two copies of its ASN.1 library do not know each other's types, and npm places two where other packages pin one.
+test('a dependency that conflicts with other versions of itself is bundled in the package', () => {
+  // Two copies of its ASN.1 library reject each other's types, and npm installs two when other packages pin one.
   expect(packageJson.bundleDependencies).toEqual(['selfsigned'])
 })
 
-test('the systemd unit is one that systemd takes', async ({ skip }) => {
+test('systemd accepts the unit file', async ({ skip }) => {
   if (spawnSync('systemd-analyze', ['--version']).error) skip('systemd-analyze is not installed here')
   const unit = textOf('packaging/martlet.service').replaceAll('/usr/bin/node', process.execPath)
   const file = join(await temporaryFolder(), 'martlet.service')
@@ -62,7 +62,7 @@ test('the systemd unit is one that systemd takes', async ({ skip }) => {
   expect(verified.status).toBe(0)
 })
 
-test('the container is built from files that are there and let in, and runs what the package runs', () => {
+test('the container is built from files that exist and are not ignored, and runs the same entry as the package', () => {
   const dockerfile = textOf('Dockerfile')
   const letIn = textOf('.dockerignore').split('\n')
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources]) => sources!.split(' '))
@@ -80,7 +80,7 @@ async function temporaryFolder(): Promise<string> {
   return folder
 }
 
-/** As `npm install <tarball>` leaves it. */
+/** Installs as `npm install <tarball>` does. */
 async function install(folder: string, tarball: string): Promise<void> {
   const home = join(folder, 'node_modules/martlet')
   await mkdir(home, { recursive: true })
@@ -94,6 +94,6 @@ async function install(folder: string, tarball: string): Promise<void> {
   }
   await mkdir(join(folder, 'node_modules/.bin'))
   await symlink(join(home, declared.bin.martlet), join(folder, 'node_modules/.bin/martlet'))
-  await chmod(join(home, declared.bin.martlet), 0o755) // npm does so for what "bin" names
+  await chmod(join(home, declared.bin.martlet), 0o755) // npm does this for the files in "bin"
   await writeFile(join(folder, 'package.json'), '{}')
 }

@@ -1,22 +1,22 @@
 /**
- * A wire between a node and PostgreSQL that a test can cut at the worst instant: around the COMMIT of the writing
- * connection, which it recognises in what passes through (a Query message with the text "commit").
+ * A proxy between a node and PostgreSQL that a test can cut at the worst instant: around the COMMIT of the writing
+ * connection, which it recognises by its message (a Query with the text "commit").
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * before: the server never hears of the commit, and that its client is gone.
- * at: it hears of both, in this order.
- * after: it has answered, but the answer does not arrive.
- * silently: it hears nothing at all, neither of the commit nor that its client is gone.
+ * before: PostgreSQL never gets the COMMIT, but notices that its client has disconnected.
+ * at: PostgreSQL gets both, in this order.
+ * after: PostgreSQL has replied, but the reply does not arrive.
+ * silently: PostgreSQL notices nothing, neither the COMMIT nor the disconnected client.
  */
 export type Cut = 'before' | 'at' | 'after' | 'silently'
 
 export class PostgresProxy implements AsyncDisposable {
-  /** Of the database, through this wire. */
+  /** The URL of the database through this proxy. */
   readonly url: string
-  /** Connections that were tried, refused ones included. */
+  /** The number of attempted connections, including refused ones. */
   attempts = 0
   readonly #server: Server
   readonly #target: { readonly host: string; readonly port: number }
@@ -40,7 +40,7 @@ export class PostgresProxy implements AsyncDisposable {
     return new PostgresProxy(server, new URL(databaseUrl))
   }
 
-  /** At the next commit, once. Resolves when it has happened; from then on the wire works again unless it is `down`. */
+  /** Cuts the next commit, once, and resolves then. The proxy keeps working afterwards, unless `thenDown` is set. */
   cutNextCommit(cut: Cut, { thenDown = false } = {}): Promise<void> {
     this.#cut = cut
     return new Promise((resolve) => {
@@ -51,7 +51,7 @@ export class PostgresProxy implements AsyncDisposable {
     })
   }
 
-  /** Ends every connection and refuses new ones, until `up`. */
+  /** Closes every connection and refuses new ones until `up`. */
   down(): void {
     this.#isDown = true
     for (const socket of this.#open) socket.destroy()
@@ -117,7 +117,7 @@ export class PostgresProxy implements AsyncDisposable {
   }
 }
 
-/** Simple query (PostgreSQL manual, "Message Formats"): "Q", length, text, NUL. */
+/** Recognises a simple query (PostgreSQL manual, "Message Formats"): "Q", length, text, NUL. */
 function isCommit(bytes: Buffer): boolean {
   return bytes.includes('commit\0')
 }

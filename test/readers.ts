@@ -1,26 +1,26 @@
 /**
- * Subscribers that come back by themselves with the cursor of the last event that they were told, as careful clients do,
- * and write down what they hear. What they have heard in the end must be the log: `heard` has every repetition and gap.
+ * Subscribers that reconnect by themselves with the cursor of their last event, as careful clients do, and record their
+ * events. At the end these must equal the log: `heard` shows every repetition and every gap.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openEventSource } from './event-source.ts'
 import { type Frame, openSocket } from './socket-client.ts'
 
-/** How long one waits before it comes back. */
+/** The time that a reader waits before it reconnects. */
 const RETURN_MS = 50
-/** Code of a socket that ended without a word: its server was killed. */
+/** The code of a socket that ended without a close frame: its server was killed. */
 const DIED = 1006
 
 export interface ReaderNeeds {
-  /** Where the next connection goes. */
+  /** The server for the next connection. */
   readonly place: () => { readonly url: string }
   readonly key: string
-  /** Where it begins. */
+  /** The cursor at which the reader starts. */
   readonly after: string
   readonly types: readonly string[]
-  /** Addresses; everything when left out. */
+  /** Addresses of inboxes; all inboxes by default. */
   readonly inboxIds?: readonly string[]
-  /** Whether it hangs up by itself after an event. */
+  /** Whether the reader disconnects by itself after an event. */
   readonly hangsUp?: () => boolean
   readonly onHeard?: () => void
 }
@@ -30,11 +30,11 @@ type Connect = (
 ) => AsyncIterable<Frame>
 
 export class Reader {
-  /** Events in the order in which they were told. */
+  /** Events in the order of their arrival. */
   readonly heard: Frame[] = []
-  /** Codes with which a server closed its socket. */
+  /** Codes with which a server closed the reader's socket. */
   readonly closes: number[] = []
-  /** Connections that were tried. */
+  /** The number of attempted connections. */
   tries = 0
   readonly #needs: ReaderNeeds
   readonly #connect: Connect
@@ -62,7 +62,7 @@ export class Reader {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      await this.#listen().catch(() => undefined) // the server is away, or says that it cannot
+      await this.#listen().catch(() => undefined) // the server is down or refuses
       if (!this.#isStopped) await delay(RETURN_MS)
     }
   }
@@ -76,12 +76,12 @@ export class Reader {
       this.heard.push(event)
       this.#cursor = event.cursor
       onHeard()
-      if (hangsUp()) return // what is on its way by then is not known to it
+      if (hangsUp()) return // events in transit at that moment are ignored
     }
   }
 }
 
-/** The place at which the log ends. */
+/** Returns the cursor of the log's end. */
 export async function endOfLog({ url }: { readonly url: string }, key: string): Promise<string> {
   const socket = await openSocket(`${url.replace('http', 'ws')}/v0`, key)
   socket.send({ type: 'subscribe' })

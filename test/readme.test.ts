@@ -1,8 +1,9 @@
 /**
- * The README, carried out: every block of commands is run in order, in a folder of its own, against a server started as
- * it says, and every block of output is compared with what came. A text of "…" stands for anything within a line.
+ * Runs the README: every block of commands is run in order, in a separate folder, with a server started as described,
+ * and every block of output is compared with the real one. A "…" stands for any text within a line.
  *
- * Two terminals, as for a reader: `npm start` has the first one, all else the second. Only ports and folder differ.
+ * There are two terminals, as for a reader: `npm start` runs in the first one, everything else in the second. Only
+ * ports and folder differ.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -17,7 +18,7 @@ import { type Watched, watched } from './watched.ts'
 interface Block {
   readonly language: string
   readonly text: string
-  /** In a comment above it. */
+  /** The text of an HTML comment above the block. */
   readonly note: string | undefined
 }
 
@@ -26,13 +27,13 @@ function blocksOf(markdown: string): Block[] {
   return [...fences].map(([, note, language, text]) => ({ note, language: language!, text: text! }))
 }
 
-test('the README does what it says', { timeout: 180_000 }, async () => {
+test('the commands of the README work and print what it shows', { timeout: 180_000 }, async () => {
   const reader = await createReader()
   for (const block of blocksOf(textOf('README.md'))) await reader.carryOut(block)
   await reader.leave()
 })
 
-test('CI runs the command that the README names', async () => {
+test('CI runs the command that the README gives', async () => {
   const commands = blocksOf(textOf('README.md')).map(({ text }) => text.trim())
   expect(commands).toContain('npm ci && npm test')
   const script = await readFile(join(root, '.ci/run'), 'utf8')
@@ -50,7 +51,7 @@ async function createReader() {
     text.replaceAll('127.0.0.1:8080', `127.0.0.1:${httpPort}`).replaceAll('127.0.0.1:2525', `127.0.0.1:${smtpPort}`)
 
   let server: Terminal | undefined
-  const shell = openShell(folder, { MARTLET_HTTP_PORT: String(httpPort) }) // for the command line
+  const shell = openShell(folder, { MARTLET_HTTP_PORT: String(httpPort) }) // the port is for the command line
   let last: Pick<Watched, 'until'> = shell
 
   return {
@@ -60,14 +61,14 @@ async function createReader() {
       else if (language === 'js') await save(text)
       else if (command === 'npm ci && npm start' || command === 'npm start') last = await startServer()
       else if (command === 'npm ci && npm test')
-        return // that is what runs this
+        return // this command runs the test itself
       else if (language === 'sh') last = await shell.run(local(text))
-      else throw new Error(`nobody would know what to do with a block of "${language}"`)
+      else throw new Error(`there is no rule for a block of "${language}"`)
     },
     leave: stopServer,
   }
 
-  /** `npm ci` has been run: this test is here. What it starts is the real thing, on free ports. */
+  /** Starts the server on free ports. `npm ci` has already been run, since this test exists. */
   async function startServer(): Promise<Terminal> {
     await stopServer()
     const settings = {
@@ -92,7 +93,7 @@ async function createReader() {
     server = undefined
   }
 
-  /** As it is told to: under the name that stands in its first line. */
+  /** Saves the program under the file name in its first line. */
   async function save(program: string): Promise<void> {
     const name = /^\/\/ (\S+\.mjs)\n/.exec(program)?.[1]
     if (name === undefined) throw new Error('a program must begin with its file name')
@@ -109,7 +110,7 @@ function openShell(folder: string, settings: Readonly<Record<string, string>>) {
   let count = 0
   return {
     ...shown,
-    /** Resolves when the commands have ended well; what they said is there to be compared. */
+    /** Resolves when the commands have exited with 0; their output can then be compared. */
     async run(commands: string): Promise<Watched> {
       count += 1
       bash.stdin.write(`${commands}\nprintf '\\nblock ${count} ended with %s\\n' $?\n`)
@@ -123,7 +124,7 @@ function openShell(folder: string, settings: Readonly<Record<string, string>>) {
 async function expectLines(output: Pick<Watched, 'until'>, expected: string, isAnyOrder: boolean): Promise<void> {
   const lines = expected.trimEnd().split('\n').map(pattern)
   if (!isAnyOrder) return void (await output.until(new RegExp(`^${lines.join('\\n')}$`, 'm')))
-  // Each as often as it is expected, and then everything up to the last of them is seen.
+  // Each line must occur as often as expected, and everything up to the last of them counts as seen.
   const each = [...new Set(lines)].map((line) => `(?=(?:[\\s\\S]*?^${line}$){${count(lines, line)}})`)
   await output.until(new RegExp(`${each.join('')}[\\s\\S]*^(?:${lines.join('|')})$`, 'm'))
 }

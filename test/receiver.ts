@@ -1,22 +1,22 @@
-/** An HTTP server that webhooks lead to: it keeps what it was sent, and answers as the test says. */
+/** An HTTP server for webhooks: it records the requests, and responds as the test says. */
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** One request, read to its end. */
+/** One complete request. */
 export interface Call {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** As it came. */
+  /** The body as received. */
   readonly body: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into events of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any event
   readonly event: any
-  /** When its last byte was read, `performance.now()`. */
+  /** The time when its last byte was read, as `performance.now()`. */
   readonly at: number
 }
 
-/** Answers a call; one that does nothing leaves the caller hanging. */
+/** Responds to a call. If it does nothing, the caller waits. */
 export type Answering = (response: ServerResponse, call: Call) => void
 
 export interface Receiver extends AsyncDisposable {
@@ -25,9 +25,9 @@ export interface Receiver extends AsyncDisposable {
   /** All calls so far. */
   readonly calls: readonly Call[]
   answer: Answering
-  /** Connections that were ever opened. */
+  /** The number of connections ever opened. */
   readonly connections: number
-  /** Resolves when there are as many calls as that. */
+  /** Resolves when there are at least that many calls. */
   count(count: number): Promise<readonly Call[]>
 }
 

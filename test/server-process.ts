@@ -1,4 +1,4 @@
-/** The server as its own process, for tests that stop or kill it. Runs what `npm run build` made. */
+/** The server as a separate process, for tests that stop or kill it. Runs the output of `npm run build`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -14,16 +14,16 @@ function distUrl(file: string): string {
 export interface ServerProcess {
   readonly url: string
   readonly smtpPort: number
-  /** Lines of the log so far. */
+  /** The log lines so far. */
   readonly lines: readonly Record<string, unknown>[]
   /** Resolves with the exit code (null after a signal). */
   readonly exited: Promise<number | null>
   signal(name: NodeJS.Signals): void
-  /** From now on nobody reads its log. */
+  /** Closes the pipe, so that no process reads its log. */
   stopReading(): void
 }
 
-/** The command line takes no limits: tests that need shorter ones start the same parts by this. */
+/** The command line takes no limits, so tests that need shorter ones start the same parts with this program. */
 const withLimits = (limits: Partial<Limits>) => `
   import { loadConfig } from ${JSON.stringify(distUrl('config.js'))}
   import { handleStrayErrors } from ${JSON.stringify(distUrl('fault-boundary.js'))}
@@ -37,14 +37,14 @@ const withLimits = (limits: Partial<Limits>) => `
   const { url, smtpPort } = await startMartlet({ config, log, metrics })
   log.info({ url, smtpPort }, 'ready')`
 
-/** Resolves when it says that it is ready; rejects with its last words when it does not get there. */
+/** Resolves when the server reports that it is ready; rejects with its last output if it exits first. */
 export async function startServer(
   env: Readonly<Record<string, string>>,
   limits?: Partial<Limits>,
 ): Promise<ServerProcess> {
   const args = limits === undefined ? [cli, 'serve'] : ['--input-type=module', '--eval', withLimits(limits)]
   const child: ChildProcess = spawn(process.execPath, args, {
-    // Only what is given: the environment of the test run must not reach the server.
+    // Pass only the given variables: the environment of the test run must not reach the server.
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -62,7 +62,7 @@ export async function startServer(
   })
   const first = await Promise.race([ready, exited])
   if (first === null || typeof first === 'number') {
-    throw new Error(`the server ended with ${first}: ${words.join('')} ${JSON.stringify(lines.at(-1))}`)
+    throw new Error(`the server exited with ${first}: ${words.join('')} ${JSON.stringify(lines.at(-1))}`)
   }
   return {
     url: first.url as string,

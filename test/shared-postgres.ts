@@ -1,7 +1,7 @@
 /**
- * The PostgreSQL that all tests of a run share, with two databases of which each test gets a copy: one that has every
- * migration, and one on which a server was started once, so that not every world has to make keys first.
- * TEST_DATABASE_URL names a server of yours instead, as a user who may make databases.
+ * The PostgreSQL that all tests of a run share, with two template databases, of which each test gets a copy: one with
+ * every migration, and one on which a server was started once, so that not every world has to create keys first.
+ * TEST_DATABASE_URL names your own server instead, with a user that may create databases.
  */
 import { randomUUID } from 'node:crypto'
 import { createDatabase, dropDatabase, type TestPostgres, urlOf } from './database.ts'

@@ -1,10 +1,12 @@
-/** Judges DKIM signatures of mail that a world sent: mailauth's verifier, with the key that the world keeps. */
+/**
+ * Verifies DKIM signatures of messages that a world sent, with mailauth's verifier and the key that the world stores.
+ */
 import { createPublicKey } from 'node:crypto'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { readRows } from './database.ts'
 import type { World } from './world.ts'
 
-/** @returns "pass", "fail", "none", … of the first signature */
+/** @returns the result of the first signature: "pass", "fail", "none", … */
 export async function judgeSignature(mail: string | Buffer, world: Pick<World, 'dataDir' | 'shared'>): Promise<string> {
   const [[pem] = []] = await readRows(world, "select value from secrets where kind = 'dkim'")
   const key = createPublicKey(pem as string)

@@ -1,4 +1,4 @@
-/** A WebSocket client whose frames a test waits for, instead of sleeping. */
+/** A WebSocket client; a test waits for its frames instead of sleeping. */
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 
@@ -8,11 +8,11 @@ export type Frame = any
 export interface TestSocket {
   readonly raw: WebSocket
   send(frame: unknown): void
-  /** The next frame not yet taken that fits; earlier ones that do not fit stay. */
+  /** Returns the next matching frame that no call has returned yet; earlier frames that do not match are kept. */
   nextFrame(fits: (frame: Frame) => boolean): Promise<Frame>
-  /** The next event not yet taken, of the given type if one is named. */
+  /** Returns the next event that no call has returned yet, of the given type if there is one. */
   next(eventType?: string): Promise<Frame>
-  /** Frames that came and were not taken. */
+  /** Frames that have arrived and were not returned yet. */
   readonly pending: readonly Frame[]
   readonly closed: Promise<{ code: number; reason: string }>
   close(): void
@@ -36,10 +36,10 @@ export async function openSocket(url: string, key: string, headers: Record<strin
   void closed.then(
     ({ code }) => {
       for (const { reject } of waiting.splice(0)) {
-        reject(new Error(`the socket closed with ${code} while a frame was awaited`))
+        reject(new Error(`the socket closed with ${code} while the test waited for a frame`))
       }
     },
-    () => undefined, // a handshake that fails is told by the wait for "open"
+    () => undefined, // the wait for "open" reports a failed handshake
   )
   await once(raw, 'open')
 

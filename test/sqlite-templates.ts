@@ -1,4 +1,6 @@
-/** The files that tests on SQLite begin with, so that not every test makes tables, keys and a certificate first. */
+/**
+ * The database files with which tests on SQLite start, so that not every test creates tables, keys and a certificate.
+ */
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -14,10 +16,10 @@ export const SQLITE_FILE = 'martlet.db'
 /** Contents of the files, once per worker. */
 const sqliteTemplates: { migrated?: Promise<Buffer>; started?: Buffer } = {}
 
-/** After this time the template of a build is made again: its rows carry the time of its start. */
+/** An older template of a build is made again, because its rows have the time of its start. */
 const TEMPLATE_AGE_MAX_MS = 3_600_000
 
-/** Copies a template to where a server or a store will open it; none yet: leaves the folder as it is. */
+/** Copies a template to where a server or a store will open it; changes nothing if there is no template yet. */
 export async function placeSqlite(template: Template, dataDir: string): Promise<void> {
   const bytes = template === 'started' ? startedSqlite() : await migratedSqlite()
   if (bytes) await writeFile(join(dataDir, SQLITE_FILE), bytes, { mode: 0o600 })
@@ -38,8 +40,8 @@ function startedSqlite(): Buffer | undefined {
 }
 
 /**
- * Keeps the database of a server that has just started without settings of a test's own. Others begin with a copy of it, in
- * every worker and in later runs, until the next build.
+ * Keeps the database of a server that has just started without special settings. Other tests start with a copy of it,
+ * in every worker and in later runs, until the next build.
  */
 export function keepStarted(dataDir: string): void {
   if (sqliteTemplates.started) return
@@ -53,7 +55,7 @@ export function keepStarted(dataDir: string): void {
   const temporary = `${file}.${randomUUID()}`
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(temporary, sqliteTemplates.started)
-  renameSync(temporary, file) // atomic: another process never reads half a file
+  renameSync(temporary, file) // atomic: another process never reads a partial file
   removeOldTemplates(dirname(file))
 }
 

@@ -1,5 +1,5 @@
 /**
- * Makes the databases that tests begin with. Who keeps them and gives copies: sqlite-templates.ts and shared-postgres.ts.
+ * Makes the databases with which tests start. sqlite-templates.ts and shared-postgres.ts keep them and make the copies.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,14 +10,14 @@ import { createMetrics } from '../src/metrics.ts'
 import { migrateDatabase } from '../src/store/store.ts'
 import { ROOT_KEY } from './root-key.ts'
 
-/** migrated: every table, and nothing in them; started: what a first start makes. */
+/** migrated: all tables, without rows; started: with what a first start creates. */
 export type Template = 'migrated' | 'started'
 
 /**
- * Makes one, and closes it again.
+ * Makes a template and closes it.
  *
- * @param databaseUrl of an empty database, or of one that is migrated; undefined: SQLite in a new data folder
- * @param taken       is given the data folder, which is removed when it has resolved
+ * @param databaseUrl an empty database, or a migrated one; undefined: SQLite in a new data folder
+ * @param taken       called with the data folder, which is removed afterwards
  */
 export async function makeTemplate<Result>(
   template: Template,
@@ -36,7 +36,7 @@ export async function makeTemplate<Result>(
     const needs = { config, log: createLog('silent'), metrics: createMetrics(), clock: Date.now }
     if (template === 'migrated') await migrateDatabase(needs)
     else {
-      const { startMartlet } = await import('../src/main.ts') // all of the server, which tests of the store do without
+      const { startMartlet } = await import('../src/main.ts') // loads the whole server, which store tests do not need
       const martlet = await startMartlet(needs)
       await martlet.stop()
     }

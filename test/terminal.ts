@@ -1,24 +1,24 @@
 /**
- * A program in a terminal, for what it does only there: banners for people, Ctrl-C. The terminal is made by `script` of
- * util-linux.
+ * Runs a program in a terminal, for what it does only there: banners for people, Ctrl-C. The terminal is created by
+ * `script` of util-linux.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watched } from './watched.ts'
 
 export interface Terminal {
-  /** What is on the screen, as plain lines. */
+  /** The text on the screen, as plain lines. */
   readonly screen: () => string
-  /** Resolves when the screen fits, from where the last call ended; rejects with what is there instead. */
+  /** Resolves when the text after the last match fits; rejects with the actual text. */
   until(fits: RegExp): Promise<RegExpExecArray>
-  /** For example "\x03" for Ctrl-C. */
+  /** Presses keys, for example "\x03" for Ctrl-C. */
   press(keys: string): void
-  /** Exit code of the program. */
+  /** The exit code of the program. */
   readonly exited: Promise<number | null>
   kill(): void
 }
 
-/** @param command for sh; becomes the program itself, so that its exit code is not a shell's */
+/** @param command for sh; it replaces the shell, so that the exit code is the program's */
 export function openTerminal(command: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Terminal {
   const child = spawn('script', ['-qefc', `exec ${command}`, '/dev/null'], {
     ...options,

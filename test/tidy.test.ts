@@ -1,6 +1,6 @@
 /**
- * The form of the code, held by tests: who may import whom, names, sizes, and that what is written about the code is
- * true of it. Each message says what to do. The rules and their reasons are in ARCHITECTURE.md and CONTRIBUTING.md.
+ * Tests of the code's structure: imports, names, sizes, and whether documents agree with the code. Each message says
+ * what to do. The rules and their reasons are in ARCHITECTURE.md and CONTRIBUTING.md.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -16,7 +16,7 @@ import { WITHOUT_STORE } from './support/without-store.ts'
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
 const packageJson = JSON.parse(textOf('package.json'))
 
-/** Files that stand below everything else, and those that stand above. */
+/** The files below all others, and those above all others. */
 const GROUND = [
   'errors',
   'fault-boundary',
@@ -33,7 +33,7 @@ const TOP = ['main', 'cli', 'banner', 'check', 'queue-command', 'root-key', 'ser
   (name) => `src/${name}.ts`,
 )
 
-/** Rooms of src/mail from left to right; a room imports only what stands to its left. Two in one entry: neither the other. */
+/** Modules of src/mail: each imports only those before it in the list; two in one entry do not import each other. */
 const ROOMS = [
   ['access'],
   ['jobs', 'events'],
@@ -49,7 +49,7 @@ const ROOMS = [
   ['reports'],
 ]
 
-/** Folders and files from which a file may import; undefined: it stands in no place of the table. */
+/** Returns the folders and files from which a file may import; undefined: the file is not in the table. */
 function mayImport(file: string): readonly string[] | undefined {
   const [, layer, room = '', inner] = file.split('/')
   if (TOP.includes(file)) return ['src/']
@@ -71,7 +71,7 @@ function mayImport(file: string): readonly string[] | undefined {
   return [...below, ...shared, 'src/edges/tls.ts', ...(file.split('/').length > 4 ? [`src/edges/http/${inner}/`] : [])]
 }
 
-/** file → files of ours that it imports, by value or by type. */
+/** Maps each file to those of our files that it imports, for values or for types. */
 const graph = new Map(
   sources.map((file) => [file, importsOf(textOf(file)).flatMap((name) => resolveImport(file, name) ?? [])]),
 )
@@ -79,29 +79,29 @@ const graph = new Map(
 test('imports go one way, as in the table of ARCHITECTURE.md', () => {
   const broken = [...graph].flatMap(([file, imported]) => {
     const allowed = mayImport(file)
-    if (!allowed) return [`${file} stands in no place of the import table: give it one there, or another folder`]
+    if (!allowed) return [`${file} is not in the import table: add it there, or move it to another folder`]
     return imported
       .filter((target) => !allowed.some((place) => (place.endsWith('/') ? target.startsWith(place) : target === place)))
-      .map((target) => `${file} must not import ${target}: pass it in from main.ts, or move what is shared down`)
+      .map((target) => `${file} must not import ${target}: pass it in from main.ts, or move the shared code down`)
   })
   expect(broken).toEqual([])
 })
 
-test('no file imports itself in a circle, types included', () => {
-  const circles = circlesOf(graph).map((files) => `${files.join(' → ')}: move what they share into a file of its own`)
+test('there is no import cycle, not even of types', () => {
+  const circles = circlesOf(graph).map((files) => `${files.join(' → ')}: move what they share to a separate file`)
   expect(circles).toEqual([])
 })
 
-test('src imports the packages under "dependencies", and each of them', () => {
+test('src imports all packages under "dependencies" and no others', () => {
   const imported = new Set(sources.flatMap((file) => importsOf(textOf(file)).flatMap((name) => packageOf(name) ?? [])))
   const declared = Object.keys(packageJson.dependencies)
   const missing = [...imported].filter((name) => !declared.includes(name))
   const idle = declared.filter((name) => !imported.has(name))
-  expect(missing.map((name) => `${name} is imported: put it under "dependencies" or do without`)).toEqual([])
-  expect(idle.map((name) => `nothing imports ${name}: remove it, or move it to "devDependencies"`)).toEqual([])
+  expect(missing.map((name) => `${name} is imported: put it under "dependencies" or remove the import`)).toEqual([])
+  expect(idle.map((name) => `no file imports ${name}: remove it, or move it to "devDependencies"`)).toEqual([])
 })
 
-test('tests, benches and scripts import packages that package.json names', () => {
+test('tests, benchmarks and scripts import only packages that package.json names', () => {
   const declared = { ...packageJson.dependencies, ...packageJson.devDependencies }
   const missing = ['test', 'bench', 'scripts'].flatMap((folder) =>
     filesBelow(folder)
@@ -120,14 +120,14 @@ test('a test file that runs on one database only does not open one', () => {
   expect(wrong.map((file) => `${file} opens a store: remove it from test/support/without-store.ts`)).toEqual([])
 })
 
-test('docs/dependencies.md has a reason for each package', () => {
+test('docs/dependencies.md gives a reason for each package', () => {
   const page = textOf('docs/dependencies.md')
   const names = Object.keys({ ...packageJson.dependencies, ...packageJson.devDependencies })
   const missing = names.filter((name) => !page.includes(`\`${name}\``))
   expect(missing.map((name) => `docs/dependencies.md does not say what \`${name}\` is for`)).toEqual([])
 })
 
-test('generated pages are fresh', () => {
+test('generated pages are up to date', () => {
   const folder = mkdtempSync(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const written = execFileSync(process.execPath, [join(root, 'scripts/generate-docs.js'), folder], { encoding: 'utf8' })
@@ -140,17 +140,17 @@ test('generated pages are fresh', () => {
 
 test('no file of src is longer than 600 lines', () => {
   const long = sources.filter((file) => textOf(file).split('\n').length > 600)
-  expect(long.map((file) => `${file}: find the second subject that has moved in, and give it a file`)).toEqual([])
+  expect(long.map((file) => `${file}: move its second subject to a separate file`)).toEqual([])
 })
 
-test('every file of src opens with what it is for', () => {
+test('every file of src opens with a comment on its purpose', () => {
   const bare = sources.filter((file) => !/^(?:#!.*\n)?\/(?:\*\*|\/)/.test(textOf(file)))
   expect(bare.map((file) => `${file}: begin with a comment that says what it is for and what it must not do`)).toEqual(
     [],
   )
 })
 
-test('files and folders are named after subjects', () => {
+test('files and folders are named after their subjects', () => {
   const empty = /^(?:utils?|helpers?|common|misc|types?|tools?|shared|index)$|\bmanagers?\b/
   const named = sources.filter((file) =>
     file
@@ -158,15 +158,15 @@ test('files and folders are named after subjects', () => {
       .map((part) => part.replace(/\.ts$/, ''))
       .some((part) => empty.test(part) && !(part === 'index' && /^src\/edges\/http\/[^/]+\/index\.ts$/.test(file))),
   )
-  expect(named.map((file) => `${file}: name it after what it is about; index.ts is for a dialect's entry`)).toEqual([])
+  expect(named.map((file) => `${file}: name it after its subject; index.ts is only for a dialect's entry`)).toEqual([])
   const shapes = sources.filter((file) => !/^src\/[a-z0-9/.-]+\.ts$/.test(file))
-  expect(shapes.map((file) => `${file}: kebab-case, please`)).toEqual([])
+  expect(shapes.map((file) => `${file}: use kebab-case`)).toEqual([])
 })
 
-test('nothing is left to do', () => {
+test('no marks of unfinished work are left', () => {
   const mark = new RegExp(`\\b(?:${'TO'}DO|${'FIX'}ME|${'XX'}X)\\b`)
   const left = [...sources, ...filesBelow('test'), ...filesBelow('scripts')].filter((file) => mark.test(textOf(file)))
-  expect(left.map((file) => `${file}: do it, or say in a sentence who needs it when`)).toEqual([])
+  expect(left.map((file) => `${file}: do it, or say in a sentence who needs it and when`)).toEqual([])
 })
 
 test('every limit, setting and error is used', () => {
@@ -177,25 +177,27 @@ test('every limit, setting and error is used', () => {
   const idleLimits = Object.keys(limits).filter(
     (name) => !usedIn(new RegExp(`\\b${name}\\b`), 'src/limits.ts', 'src/limits-outbound.ts'),
   )
-  expect(idleLimits.map((name) => `limits.${name} bounds nothing: use it or remove it`)).toEqual([])
+  expect(idleLimits.map((name) => `limits.${name} is not used: use it or remove it`)).toEqual([])
   const own = { tlsCertFile: 'tls', tlsKeyFile: 'tls', blobsUrl: 'blobsDir' } as Readonly<Record<string, string>>
   const idleSettings = Object.keys(settings).filter(
     (name) => !usedIn(new RegExp(`\\b${own[name] ?? name}\\b`), 'src/config.ts'),
   )
-  expect(idleSettings.map((name) => `the setting ${name} changes nothing: use it or remove it`)).toEqual([])
+  expect(idleSettings.map((name) => `the setting ${name} is not used: use it or remove it`)).toEqual([])
   const idleErrors = Object.keys(errors).filter(
     (name) => !usedIn(new RegExp(`MailError\\(\\s*'${name}'`), 'src/errors.ts'),
   )
-  expect(idleErrors.map((name) => `nothing throws the error ${name}: throw it or remove it`)).toEqual([])
+  expect(idleErrors.map((name) => `no code throws the error ${name}: throw it or remove it`)).toEqual([])
 })
 
-test('the files say nothing of the machine that they were written on', () => {
+test('no file contains a path of the machine on which it was written', () => {
   const elsewhere = /(?<![\w.])[/](?:work|root|home[/][a-z]+)[/]|[.][.][/]shared\b/
   const telling = trackedFiles().filter((file) => elsewhere.test(textOf(file)))
-  expect(telling.map((file) => `${file} names a path of one machine: write it relative to the repository`)).toEqual([])
+  expect(telling.map((file) => `${file} contains a path of one machine: make it relative to the repository`)).toEqual(
+    [],
+  )
 })
 
-test('every document that a file names is in the repository', () => {
+test('every document that a file refers to is in the repository', () => {
   const missing = trackedFiles().flatMap((file) => {
     const text = textOf(file)
     const links = file.endsWith('.md') ? [...text.matchAll(/\]\(([^)#\s]+)/g)].map((match) => match[1]!) : []
@@ -203,13 +205,15 @@ test('every document that a file names is in the repository', () => {
       .filter((link) => !/^[a-z]+:/.test(link))
       .map((link) => posix.join(posix.dirname(file), link))
       .filter((path) => !existsSync(join(root, path)))
-    // In words and comments: docs/errors.md, or an ADR by its number (docs/adr/0003).
+    // In text and comments: docs/errors.md, or an ADR by its number (docs/adr/0003).
     const named = [...text.matchAll(/\bdocs\/[\w/-]+(?:\.md)?/g)]
       .map((match) => match[0])
       .filter((name) => !documents.some((path) => path.startsWith(name)))
     const foreign =
       text.match(new RegExp(`\\bdesi${'gn'} §|\\bdesi${'gn'}\\.md|\\bcontr${'act'} [\\w-]+\\.md`, 'g')) ?? []
-    return [...inside, ...named, ...foreign].map((name) => `${file} names "${name}", which a reader does not have`)
+    return [...inside, ...named, ...foreign].map(
+      (name) => `${file} refers to "${name}", which is not in the repository`,
+    )
   })
   expect(missing).toEqual([])
 })
@@ -220,21 +224,21 @@ test('docs/specifications.md lists every RFC that the code names', () => {
     sources.flatMap((file) => [...textOf(file).matchAll(/\bRFC (\d{3,5})\b/g)].map((match) => match[1]!)),
   )
   const missing = [...named].filter((number) => !new RegExp(`\\b${number}\\b`).test(page))
-  expect(missing.map((number) => `RFC ${number} is not in docs/specifications.md: how far is it kept?`)).toEqual([])
+  expect(missing.map((number) => `RFC ${number} is not in docs/specifications.md: say what is implemented`)).toEqual([])
 })
 
-test('the pages name source files that exist', () => {
+test('documents refer only to source files that exist', () => {
   const pages = [...filesBelow('docs'), 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'README.md']
   const lost = pages.flatMap((page) =>
     [...textOf(page).matchAll(/`(?:src\/)?((?:edges|mail|store|net|formats)\/[\w./-]+\.ts)`/g)]
       .map((match) => `src/${match[1]}`)
       .filter((file) => !sources.includes(file))
-      .map((file) => `${page} names ${file}, which is not there`),
+      .map((file) => `${page} refers to ${file}, which does not exist`),
   )
   expect(lost).toEqual([])
 })
 
-test('the scanner sees every kind of import', () => {
+test('importsOf finds every kind of import', () => {
   const source = [
     "/** import { no } from 'comment' */",
     "import { a } from './a.ts'",
@@ -269,7 +273,7 @@ test('the scanner sees every kind of import', () => {
   ])
 })
 
-test('the circle finder finds circles', () => {
+test('circlesOf finds cycles', () => {
   const circle = new Map([
     ['a', ['b', 'd']],
     ['b', ['c']],
@@ -286,7 +290,7 @@ function trackedFiles(): string[] {
   return list.split('\n').filter((file) => file !== '' && file !== 'package-lock.json' && existsSync(join(root, file)))
 }
 
-/** Groups of more than one file that all reach each other (Tarjan), and files that import themselves. */
+/** Returns groups of files that all reach each other (Tarjan), and files that import themselves. */
 function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   const indexes = new Map<string, number>()
   const lows = new Map<string, number>()

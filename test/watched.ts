@@ -1,13 +1,13 @@
-/** The output of a program, to wait for what it will say. */
+/** The output of a program, on which a test can wait for a text. */
 import type { Readable } from 'node:stream'
 
-/** A program that is silent for so long will not say it any more. */
+/** The time after which a missing text counts as an error. */
 const PATIENCE_MS = 20_000
 
 export interface Watched {
-  /** All of it so far, without carriage returns and colours. */
+  /** All output so far, without carriage returns and colours. */
   readonly text: () => string
-  /** Resolves with the first match behind the last one; rejects with what is there when it does not come. */
+  /** Resolves with the first match after the previous one; rejects with the actual output if there is none in time. */
   until(fits: RegExp): Promise<RegExpExecArray>
 }
 
@@ -15,7 +15,7 @@ export function watched(stream: Readable): Watched {
   let raw = ''
   let seen = 0
   let wake: (() => void) | undefined
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in them
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals use them
   const text = () => raw.replace(/\x1b\[[\d;?]*[A-Za-z]|\r/g, '')
   stream.setEncoding('utf8').on('data', (chunk) => {
     raw += chunk
@@ -37,7 +37,7 @@ export function watched(stream: Readable): Watched {
             seen += match.index + match[0].length
             return match
           }
-          if (isLate) throw new Error(`${fits} did not come; what came is:\n${text().slice(seen)}`)
+          if (isLate) throw new Error(`${fits} did not appear; the output is:\n${text().slice(seen)}`)
           await new Promise<void>((resolve) => {
             wake = resolve
           })

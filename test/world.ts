@@ -1,9 +1,9 @@
 /**
- * A whole server for a test, with real clients around it: SMTP by nodemailer, HTTP by fetch and the `agentmail` SDK,
- * WebSocket by `ws`. Nothing is mocked; only limits and settings differ.
+ * A whole server for a test, with real clients: SMTP by nodemailer, HTTP by fetch and the `agentmail` SDK, WebSocket by
+ * `ws`. Nothing is mocked; only limits and settings differ.
  *
  *   await using world = await startWorld()
- *   await using other = await world.startSibling()   // on PostgreSQL: a second server of the same service
+ *   await using other = await world.startSibling()   // on PostgreSQL: a second node of the same service
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -23,7 +23,7 @@ import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 import { keepStarted } from './sqlite-templates.ts'
 
-/** With require(), as the command line does (src/cli.ts): it takes two thirds of the time. */
+/** Loaded with require(), as the command line does (src/cli.ts), because it needs only two thirds of the time. */
 const { startMartlet } = createRequire(import.meta.url)('../dist/main.js') as typeof import('../src/main.ts')
 
 export interface WorldOptions {
@@ -32,9 +32,9 @@ export interface WorldOptions {
   readonly clock?: () => number
   readonly freeBytes?: () => Promise<number>
   readonly lookup?: Lookup
-  /** Instead of standard output. */
+  /** Used instead of standard output. */
   readonly log?: Log
-  /** A database and blobs of the test's own; the world does not remove them. */
+  /** The test's own database and blobs, which the world does not remove. */
   readonly shared?: SharedStore
 }
 
@@ -52,7 +52,7 @@ interface RequestOptions {
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly body: any
   readonly headers: Headers
 }
@@ -60,10 +60,10 @@ export interface Answer {
 export class World implements AsyncDisposable {
   readonly rootKey = ROOT_KEY
   readonly dataDir: string
-  /** Database and blobs, which siblings use as well. */
+  /** The database and blobs, which siblings use too. */
   readonly shared: SharedStore
   readonly #options: WorldOptions
-  /** What goes with this world. */
+  /** Removed together with this world. */
   readonly #owned: TestDatabase | undefined
   #martlet: Martlet
   #sockets: TestSocket[] = []
@@ -84,7 +84,7 @@ export class World implements AsyncDisposable {
     return this.#martlet.smtpPort!
   }
 
-  /** The real SDK, pointed here. */
+  /** The real SDK client for this server. */
   get agentmail(): AgentMailClient {
     return this.agentmailAs(this.rootKey)
   }
@@ -113,7 +113,7 @@ export class World implements AsyncDisposable {
     return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: response.headers }
   }
 
-  /** Any mail over a new connection; resolves with the answer to DATA. */
+  /** Sends a message over a new connection; resolves with the reply to DATA. */
   readonly smtp = {
     send: async (mail: SendMailOptions): Promise<{ messageId: string; response: string }> => {
       const transport = createTransport({ host: '127.0.0.1', port: this.smtpPort, tls: { rejectUnauthorized: false } })
@@ -125,7 +125,7 @@ export class World implements AsyncDisposable {
     },
   }
 
-  /** A WebSocket that has subscribed. */
+  /** Opens a WebSocket and subscribes. */
   async subscribe(
     interest: { eventTypes?: string[]; inboxIds?: string[]; podIds?: string[]; after?: string; key?: string } = {},
   ): Promise<TestSocket> {
@@ -143,7 +143,7 @@ export class World implements AsyncDisposable {
     return socket
   }
 
-  /** Stops the server in order. */
+  /** Stops the server cleanly. */
   async stop(): Promise<void> {
     await this.#martlet.stop()
   }
@@ -154,9 +154,9 @@ export class World implements AsyncDisposable {
     this.#martlet = await boot(this, this.#options)
   }
 
-  /** Another server on the same database and blobs, with a data folder of its own. To be stopped before this one. */
+  /** Starts another node on the same database and blobs, with its own data folder. Stop it before this one. */
   async startSibling(options: WorldOptions = {}): Promise<World> {
-    if (this.shared.databaseUrl === undefined) throw new Error('SQLite has one server: say so with notSupported()')
+    if (this.shared.databaseUrl === undefined) throw new Error('SQLite has one server: use notSupported()')
     return startWorld({ ...this.#options, ...options, shared: this.shared })
   }
 
@@ -168,7 +168,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** Two servers of one service (docs/adr/0011). */
+/** Starts two nodes of one service (docs/adr/0011). */
 export async function startNodes(limits: Partial<Limits> = {}, env: Record<string, string> = {}) {
   const one = await startWorld({ limits, env })
   const two = await one.startSibling()
@@ -218,7 +218,7 @@ function boot(
     MARTLET_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
     ...env,
   }
-  // A clock of the test's own need not be PostgreSQL's.
+  // A test's own clock need not agree with PostgreSQL's.
   const config = loadConfig(settings, { ...(clock && { clockSkewMaxMs: Number.MAX_SAFE_INTEGER }), ...limits })
   const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
   return startMartlet({ config, log: log ?? createLog(config.logLevel), metrics: createMetrics(), ...given })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('postmaster and abuse of the domain reach the postmaster’s inbox, which is there from the start', async () => {
+test("messages to postmaster and abuse reach the postmaster's inbox, which exists from the start", async () => {
   await using world = await startWorld()
   const socket = await world.subscribe()
 
@@ -17,7 +17,7 @@ test('postmaster and abuse of the domain reach the postmaster’s inbox, which i
   await expect(world.agentmail.inboxes.delete('postmaster@mail.localhost')).rejects.toMatchObject({ statusCode: 403 })
 })
 
-test('a tag reaches its inbox and is kept in To; two addresses of one inbox get one message', async () => {
+test('a tagged address reaches its inbox, and a message to two addresses of one inbox is stored once', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -29,8 +29,8 @@ test('a tag reaches its inbox and is kept in To; two addresses of one inbox get 
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
-// Compared letter by letter, an inbox answered itself when it had been written in capitals.
-test('a reply to all leaves this inbox out, however it was written', async () => {
+// This compared addresses with their case: an inbox that was addressed in capitals replied to itself.
+test('a reply-all leaves out its own inbox, however the address was written', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ eventTypes: ['message.received', 'message.sent'] })
@@ -42,7 +42,7 @@ test('a reply to all leaves this inbox out, however it was written', async () =>
   expect((await socket.next('message.sent')).send.recipients).toEqual(['ann@example.test', 'bob@example.test'])
 })
 
-test('an unknown recipient is refused at RCPT and blocks none of the others', async () => {
+test('an unknown recipient is refused at RCPT, and the other recipients still get the message', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
 
@@ -52,7 +52,7 @@ test('an unknown recipient is refused at RCPT and blocks none of the others', as
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
-test('until senders are checked, a received mail says so and has no verified domain', async () => {
+test('senders are not checked yet, so a received message says so and has no verified domain', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()

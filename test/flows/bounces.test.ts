@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../world.ts'
 
-/** Sends to somebody who is not there; resolves with both sides of the story once the notice has arrived. */
+/** Sends to two recipients that do not exist. Resolves when the bounce notice has arrived. */
 async function bounce(world: World) {
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -14,7 +14,7 @@ async function bounce(world: World) {
   return { ada, socket, sent, notice: message }
 }
 
-test('a mail that bounces comes back to the inbox that sent it, in its thread, and says why', async () => {
+test('a bounced message causes a notice to the sending inbox, in its thread, with the reason', async () => {
   await using world = await startWorld()
   const { ada, socket, sent, notice } = await bounce(world)
 
@@ -54,7 +54,7 @@ test('a mail that bounces comes back to the inbox that sent it, in its thread, a
   expect(await (await fetch(downloadUrl)).text()).toContain('Final-Recipient: rfc822; nobody@mail.localhost\r\n')
 })
 
-test('the history of a bounced recipient has the words, and the queue keeps nothing', async () => {
+test('the history of a bounced recipient has the reply, and the queue is empty', async () => {
   await using world = await startWorld()
   const { ada, sent } = await bounce(world)
   const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(sent.messageId)}/deliveries`
@@ -67,12 +67,12 @@ test('the history of a bounced recipient has the words, and the queue keeps noth
     last_reply: 'There is no mailbox nobody@mail.localhost here',
     history: [{ outcome: 'failed_for_good', reply: 'There is no mailbox nobody@mail.localhost here' }],
   })
-  // The notice leaves the queue in the transaction after the one that files it.
+  // The notice is removed from the queue in the transaction after the one that stores it in the inbox.
   await expect.poll(async () => (await world.request('GET', '/v0/queue')).body.count).toBe(0)
 })
 
-// An agent that answers whatever comes in would be sent a notice for its answer, and answer that one.
-test('an answer to a notice ends with the postmaster and begets no notice', async () => {
+// Otherwise an agent that answers every message would answer the notice, get a notice for that answer, and so on.
+test('an answer to a notice goes to the postmaster and causes no other notice', async () => {
   await using world = await startWorld()
   const { ada, socket, notice } = await bounce(world)
   const reply = await world.agentmail.inboxes.messages.reply(ada.inboxId, notice.message_id, { text: 'Sorry?' })
@@ -81,7 +81,7 @@ test('an answer to a notice ends with the postmaster and begets no notice', asyn
   expect((await socket.next('message.delivered')).delivery).toMatchObject({ message_id: reply.messageId })
 })
 
-test('a notice survives the stop of the server that made it, once', async () => {
+test('after a restart of the server the notice is still there, once', async () => {
   await using world = await startWorld()
   const { ada, sent } = await bounce(world)
   await world.restart()

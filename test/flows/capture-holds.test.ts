@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('a mail to a foreign address is held, and its bytes can be read', async () => {
+test('in capture mode a message to an external address is held, and its bytes can be read', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ eventTypes: ['message.held'] })
@@ -28,5 +28,5 @@ test('a mail to a foreign address is held, and its bytes can be read', async () 
   expect(Buffer.byteLength(text)).toBe(raw.size)
   expect(text).toContain(Buffer.from('attached').toString('base64'))
   const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
-  expect(copy.labels).toEqual(['sent']) // being held is a state of the queue, not something that happened to the mail
+  expect(copy.labels).toEqual(['sent']) // held is a state of the queue, not a label of the message
 })

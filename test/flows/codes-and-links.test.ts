@@ -1,6 +1,7 @@
 /**
- * The one-time code and the verification link of a mail reach the agent in every form in which it can hear of the mail.
- * Which codes and links are found is tested in test/formats; here, that they are found when the mail is read and kept.
+ * The one-time code and the verification link of a message reach the agent in every representation of the message.
+ * test/formats tests which codes and links are found; this file tests that they are found when the message is parsed,
+ * and stored.
  */
 import { expect, test } from 'vitest'
 import { changeRows, readRows } from '../database.ts'
@@ -26,7 +27,7 @@ const LINKS = [
 ]
 const PATH = '/v0/inboxes/ada@mail.localhost/messages'
 
-test('the code and link of a mail are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
+test('a code and a link are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   await world.agentmail.inboxes.create({ username: 'ada' })
@@ -49,7 +50,7 @@ test('the code and link of a mail are in the message, its thread, the WebSocket 
   expect(list.messages[0]).not.toHaveProperty('links')
 })
 
-test('a mail that asks for nothing has empty lists, and a sent one is read as well', async () => {
+test('a message without a code or link has empty lists, and a sent message is searched as well', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ ...MAIL, subject: 'Lunch', text: 'At noon?', messageId: '<lunch@shop.example>' })
@@ -60,15 +61,15 @@ test('a mail that asks for nothing has empty lists, and a sent one is read as we
   expect(await get(world, sent.body.message_id)).toMatchObject({ codes: CODES, links: LINKS })
 })
 
-test('a mail with a large attachment, which is read in a thread, has them too', async () => {
+test('a message with a large attachment, which is parsed in a worker thread, is searched too', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ ...MAIL, attachments: [{ filename: 'terms.bin', content: Buffer.alloc(400_000, 7) }] })
-  const attachments = [{ size: 400_000 }] // or the thread failed, and only its beginning was read
+  const attachments = [{ size: 400_000 }] // if the thread fails, only the start is parsed
   expect(await get(world)).toMatchObject({ codes: CODES, links: LINKS, attachments })
 })
 
-test('a frame that loses its bodies keeps them', async () => {
+test('a frame without its bodies keeps the codes and links', async () => {
   await using world = await startWorld({ limits: { socketFrameBytesMax: 3_000 } })
   await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ inboxIds: ['ada@mail.localhost'] })
@@ -79,7 +80,7 @@ test('a frame that loses its bodies keeps them', async () => {
   expect(message).toMatchObject({ codes: CODES, links: LINKS })
 })
 
-test('subject, text and HTML are all looked at, when a mail comes and in one that was stored before anything looked', async () => {
+test('subject, text and HTML are searched at arrival, or when a message without stored results is read', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const link = 'https://shop.example/confirm?token=Zk3f9Qm2Lp8x'
@@ -106,7 +107,7 @@ test('subject, text and HTML are all looked at, when a mail comes and in one tha
   expect(await shown()).toMatchObject(expected)
 })
 
-test('what was found when the mail came is what is shown: reading a message looks for nothing', async () => {
+test('a message is returned with the results that were stored at its arrival, without another search', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send(MAIL)

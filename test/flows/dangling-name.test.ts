@@ -1,6 +1,7 @@
 /**
- * A webhook's name that had an address yesterday answers with a CNAME to nowhere today. The server was killed by it, and by
- * the stored delivery at every restart. Here it runs as a process of its own, since a test would survive what it does not.
+ * A webhook's host name that had an address yesterday is a CNAME to a name without an address today. This once crashed
+ * the server, and the stored delivery crashed it again at every restart. The server is a separate process here, since
+ * inside the test's process a crash of the server might not show.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,7 @@ import { type ServerProcess, startServer } from '../server-process.ts'
 
 const KEY = 'am_test_key_for_dangling_names'
 
-test('a webhook whose name is a CNAME without addresses fails and is retried, also after a restart', async () => {
+test('a delivery to a host name whose CNAME has no address fails and is retried, even after a restart', async () => {
   const zones: Zones = { 'hooks.test': { CNAME: 'gone.test' } }
   await using dns = await startDns(zones)
   await using database = await createTestDatabase('migrated')
@@ -51,13 +52,13 @@ test('a webhook whose name is a CNAME without addresses fails and is retried, al
   expect(await again.exited).toBe(0)
 })
 
-/** What each attempt of the webhook's deliveries met. */
+/** Returns the error of each attempt of the webhook's deliveries. */
 async function errors(server: ServerProcess, webhookId: string): Promise<string[]> {
   const { deliveries } = await api(server, 'GET', `/webhooks/${webhookId}/deliveries`)
   return deliveries.flatMap(({ attempts }: { attempts: { error: string }[] }) => attempts.map(({ error }) => error))
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
 async function api({ url }: ServerProcess, method: string, path: string, body?: object): Promise<any> {
   const response = await fetch(`${url}/v0${path}`, {
     method,

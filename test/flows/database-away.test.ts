@@ -1,8 +1,9 @@
 /**
- * PostgreSQL goes away under load and comes back some seconds later: everybody is told to come back, nothing hangs, and
- * all goes on by itself. How long it is away is counted in refusals, so that a slow machine is as thorough.
+ * PostgreSQL stops under load and returns some seconds later. Clients get temporary errors, nothing hangs, and
+ * everything continues by itself. The length of the outage is counted in refusals, so that the test is as thorough on a
+ * slow machine.
  *
- * AWAY_MS makes it a time, by hand.
+ * AWAY_MS sets a minimum length, for runs by hand.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,24 +18,24 @@ import { amount } from '../support/amount.ts'
 import { startWorld } from '../world.ts'
 
 const AWAY_MS = Number(process.env.AWAY_MS ?? 0)
-/** Mails and sends that are acknowledged before, and again afterwards. */
+/** The number of messages and sends that are acknowledged before the outage, and again after it. */
 const ACKNOWLEDGED = 20
 const REFUSED = amount({ short: 40, long: 150 })
-/** Leases of what was under way. */
+/** The leases on work that was in progress. */
 const LEASE_MS = 2_000
-/** No answer takes longer than connecting may. */
+/** The time limit for connecting to the database also bounds every response. */
 const ANSWER_MAX_MS = 5_000
 
-const onServer = notSupported('sqlite', 'its database lives in the server')
+const onServer = notSupported('sqlite', 'its database is a file of the server')
 const ways = {
   fast: 'is stopped',
-  immediate: 'breaks down',
+  immediate: 'crashes',
   kill: 'is killed',
 } as const satisfies Record<Stop, string>
 
 for (const how of ['fast', 'immediate', 'kill'] as const) {
   onServer(
-    `a database that ${ways[how]} is 451 and 503 while it is away; then all goes on, and nothing is lost or doubled`,
+    `a database that ${ways[how]} causes 451 and 503 while it is away; then all continues, and nothing is lost or doubled`,
     async () => {
       await using away = await startAway()
       const { world, ledger, database } = away
@@ -43,13 +44,13 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
 
       await database.stop(how)
       const awayAt = performance.now()
-      // Those who were in a commit wait for its outcome: others have to come to be refused.
+      // Clients whose commit was in progress wait for its outcome, so only new clients can be refused.
       const others = ledger.load({ senders: 2, callers: 2, onFailure: 'repeat' })
       await ledger.until(() => ledger.refused.mails >= REFUSED && ledger.refused.sends >= REFUSED)
       await delay(AWAY_MS - (performance.now() - awayAt))
       const ready = await world.request('GET', '/readyz')
       expect(ready).toMatchObject({ status: 503, body: { failing: ['store'] } })
-      expect((await world.request('GET', '/healthz')).status).toBe(200) // nobody should restart it
+      expect((await world.request('GET', '/healthz')).status).toBe(200) // the server must not be restarted
       const list = await world.request('GET', '/v0/inboxes')
       expect(list).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
       expect(list.headers.get('retry-after')).toBeTruthy()
@@ -85,11 +86,11 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
       await ledger.settled()
 
       console.log(
-        `away for ${Math.round(backAt - awayAt)} ms (${how}); after its return ready, a mail, an event within ` +
+        `away for ${Math.round(backAt - awayAt)} ms (${how}); after its return ready, a message, an event within ` +
           `${Object.values(since).map(Math.round).join(', ')} ms; ${ledger.figures}`,
       )
       await ledger.expectOneStory()
-      expect(ledger.closes).toEqual([]) // the subscriber's socket is the one it opened at first
+      expect(ledger.closes).toEqual([]) // the subscriber's first socket is still open
     },
     { timeout: 120_000 + AWAY_MS },
   )
@@ -110,7 +111,7 @@ async function startAway() {
     shared: { databaseUrl: database.url, blobsDir },
     limits: {
       ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, queuePollMs: LEASE_MS / 5 },
-      deliveryRetryFirstMs: LEASE_MS / 5, // what failed with the database
+      deliveryRetryFirstMs: LEASE_MS / 5, // also retries what failed because of the outage
     },
   })
   const ledger = new Ledger({ key: world.rootKey, place: () => world, random: Math.random })

@@ -5,7 +5,7 @@ import { notSupported } from '../database.ts'
 import { startWorld } from '../world.ts'
 
 notSupported('postgres', 'it has no file that another program could lock')(
-  'a database that cannot be written is 451 and 503, keeps nothing of what was refused, and recovers by itself',
+  'while the database cannot be written, requests get 451 or 503 and store nothing; afterwards the server recovers',
   async () => {
     await using world = await startWorld({ limits: { diskCheckMs: 20 } })
     const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -22,7 +22,7 @@ notSupported('postgres', 'it has no file that another program could lock')(
     await expect(world.smtp.send({ to: ada.email, subject: 'refused', text: 'x' })).rejects.toMatchObject({
       responseCode: 451,
     })
-    expect((await world.request('GET', `/v0/inboxes/${ada.email}`)).status).toBe(200) // reading goes on
+    expect((await world.request('GET', `/v0/inboxes/${ada.email}`)).status).toBe(200) // reads still work
 
     thief.exec('rollback')
     thief.close()

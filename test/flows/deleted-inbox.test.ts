@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-// Threads and download links used to work until the last mail of a deleted inbox had been removed.
-test('a deleted inbox is gone on every route at once, and its name is free when its mail is', async () => {
-  // One mail a chunk, so that there is something left to be seen when the deletion is answered.
+// Threads and download links used to work until the last message of a deleted inbox had been removed.
+test('a deleted inbox disappears from every route at once, and its name is free when its messages are gone', async () => {
+  // Removes one message per chunk, so that some are still stored when the deletion is answered.
   await using world = await startWorld({ limits: { removalChunkRows: 1 } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   for (let index = 0; index < 30; index += 1)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../world.ts'
 
-test('a disk that is nearly full is told to senders and clients, loses nothing, and is over by itself', async () => {
+test('a nearly full disk causes temporary errors, loses nothing, and needs no action to recover', async () => {
   let free = Number.MAX_SAFE_INTEGER
   await using world = await startWorld({ limits: { diskCheckMs: 5 }, freeBytes: async () => free })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -15,7 +15,8 @@ test('a disk that is nearly full is told to senders and clients, loses nothing, 
     responseCode: 452,
     response: expect.stringContaining('4.3.1'),
   })
-  expect((await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })).count).toBe(1) // reading goes on
+  // Reads still work.
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })).count).toBe(1)
 
   free = Number.MAX_SAFE_INTEGER
   const accepted = await sendUntil(world, 200)
@@ -26,7 +27,7 @@ test('a disk that is nearly full is told to senders and clients, loses nothing, 
   expect(messages.map(({ messageId }) => messageId)).toContain(accepted.body.message_id)
 })
 
-/** Sends until the answer is the expected one: the disk is looked at every few milliseconds. */
+/** Sends until the response has the expected status: the free disk space is checked every few milliseconds. */
 async function sendUntil(world: World, status: number) {
   for (;;) {
     const answer = await world.request('POST', '/v0/inboxes/ada@mail.localhost/messages/send', {

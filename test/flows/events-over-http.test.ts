@@ -1,6 +1,6 @@
 /**
- * Events without a WebSocket, over a whole server and real connections: pages, long polls and server-sent events tell what
- * sockets tell, to the byte, and whoever goes away comes back without a gap.
+ * Events without a WebSocket, with a whole server and real connections: pages, long polls and server-sent events return
+ * the same bytes as sockets, and a client that reconnects misses nothing.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -11,7 +11,7 @@ import { startWorld, type World } from '../world.ts'
 
 const ADA = 'ada@mail.localhost'
 
-test('list, long poll, stream and socket tell the same events: ids, cursors, order and bytes', async () => {
+test('list, long poll, stream and socket return the same events: ids, cursors, order and bytes', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -33,7 +33,7 @@ test('list, long poll, stream and socket tell the same events: ids, cursors, ord
     await polling
     if (number === 3) await world.agentmail.inboxes.messages.send(inbox.inboxId, { to: inbox.email, text: 'to myself' })
   }
-  while (polled.length < 9) await poll() // of the mail to oneself three: sent, received, delivered
+  while (polled.length < 9) await poll() // the message to itself causes three events: sent, received, delivered
   await expect.poll(() => stream.events.length).toBe(polled.length + 1)
   await expect.poll(() => texts.length).toBe(polled.length)
 
@@ -45,7 +45,7 @@ test('list, long poll, stream and socket tell the same events: ids, cursors, ord
   expect(streamed.map((event) => event.lastEventId)).toEqual(listed.map((text) => JSON.parse(text).cursor))
 })
 
-test('of a message that was deleted nobody is told the words any more, although others were', async () => {
+test('the events of a deleted message no longer include its content', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ADA, subject: 'mail', text: 'eyes only' })
@@ -58,7 +58,7 @@ test('of a message that was deleted nobody is told the words any more, although 
   expect(JSON.stringify(after.events[0].message)).not.toContain('eyes only')
 })
 
-test('a stream that breaks again and again, while mail arrives, misses nothing and repeats nothing', async () => {
+test('a stream that breaks many times while messages arrive misses nothing and repeats nothing', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const random = seeded(3)
@@ -72,7 +72,7 @@ test('a stream that breaks again and again, while mail arrives, misses nothing a
     }),
   )
   while (told.length < total) {
-    // The first connection says nothing of where it begins, and may break before it was told of anything.
+    // The first connection has no Last-Event-ID and starts at `earliest`; it may break before it gets an event.
     await using source = await openEventSource(
       `${world.url}/v0/events/stream${connections === 0 ? '?after=earliest' : ''}`,
       {
@@ -84,7 +84,7 @@ test('a stream that breaks again and again, while mail arrives, misses nothing a
     await source.next('subscribed')
     const most = told.length + Math.floor(random() * 6)
     while (told.length < Math.min(most, total)) told.push(await source.next('message'))
-    lastEventId = told.at(-1)?.lastEventId ?? source.lastEventId // what came after it and was not read is lost with it
+    lastEventId = told.at(-1)?.lastEventId ?? source.lastEventId // unread events are lost
   }
   await sending
   const listed = await rawPage(world, 'limit=500')
@@ -92,7 +92,7 @@ test('a stream that breaks again and again, while mail arrives, misses nothing a
   expect(connections).toBeGreaterThan(10)
 })
 
-test('a stop ends streams whole, and who was told nothing yet comes back without a gap', async () => {
+test('a stop ends streams cleanly, and a client that has received no event resumes without a gap', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ADA, subject: 'before', text: 'x' })
@@ -110,7 +110,7 @@ test('a stop ends streams whole, and who was told nothing yet comes back without
   expect(JSON.parse((await again.next('message')).data)).toMatchObject({ message: { subject: 'between' } })
 })
 
-test('a revoked key is told at once, on streams and to who waits, and refused when it comes back', async () => {
+test('a revoked key ends its streams and long polls at once, and cannot reconnect', async () => {
   await using world = await startWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', { body: { name: 'k' } })
   await using source = await openEventSource(`${world.url}/v0/events/stream`, { key: key.api_key })
@@ -130,7 +130,7 @@ test('a revoked key is told at once, on streams and to who waits, and refused wh
   expect([again.status, again.refusal.name]).toEqual([401, 'UnauthorizedError'])
 })
 
-test('a request that waits and hangs up is forgotten', async () => {
+test('a long poll that disconnects leaves no subscription', async () => {
   await using world = await startWorld()
   const abort = new AbortController()
   const headers = { authorization: `Bearer ${world.rootKey}` }
@@ -142,7 +142,7 @@ test('a request that waits and hangs up is forgotten', async () => {
   await expect.poll(() => gauge(world, 'martlet_event_subscriptions')).toBe(0)
 })
 
-test('a page of large mails leaves others their turn', async () => {
+test('rendering a page of large messages does not block other requests', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const text = 'large, but it packs well\n'.repeat(50_000)
@@ -160,11 +160,11 @@ test('a page of large mails leaves others their turn', async () => {
   isOver = true
   expect(body.count).toBe(12)
   expect(body.events[0].truncated).toBe(true)
-  // Without pauses it was more than nine tenths.
+  // Without pauses between events, the longest block was more than nine tenths of the whole time.
   expect(longestMs).toBeLessThan((performance.now() - start) * 0.7)
 })
 
-test('who hangs up before a stream has begun is forgotten', async () => {
+test('a client that disconnects before its stream has begun leaves no subscription', async () => {
   await using world = await startWorld()
   const listening = async () => {
     const { body } = await world.request('GET', '/metrics')
@@ -183,7 +183,7 @@ test('who hangs up before a stream has begun is forgotten', async () => {
   await expect.poll(listening).toBe(before)
 })
 
-test('filters come in every form that clients write lists in, and mean what they mean on a socket', async () => {
+test('filters are accepted in every list form of the clients, and have the same meaning as on a socket', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.agentmail.inboxes.create({ username: 'bob' })
@@ -208,7 +208,7 @@ test('filters come in every form that clients write lists in, and mean what they
   expect(body).toMatchObject({ count: 2, cursor: body.events[1].cursor })
 })
 
-test('a time range is half open, in ISO 8601', async () => {
+test('a time range in ISO 8601 includes its start and excludes its end', async () => {
   let now = Date.UTC(2026, 0, 1)
   await using world = await startWorld({ clock: () => now })
   await world.agentmail.inboxes.create({ username: 'ada' })
@@ -220,7 +220,7 @@ test('a time range is half open, in ISO 8601', async () => {
   expect(body.texts.map((text) => JSON.parse(text).message.subject)).toEqual(['two'])
 })
 
-test('what is refused, and how', async () => {
+test('an invalid or forbidden request is refused with the documented code', async () => {
   await using world = await startWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', {
     body: { name: 'k', permissions: { inbox_read: true } },
@@ -256,7 +256,7 @@ test('what is refused, and how', async () => {
   expect((await world.request('GET', `/v0/events?api_key=${world.rootKey}`, { key: '' })).status).toBe(401)
 })
 
-test('the labels of an inbox have a history, newest first', async () => {
+test('the label changes of an inbox are listed, newest first', async () => {
   await using world = await startWorld({ limits: { listScanRowsMax: 4 } })
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ADA, subject: 'x', text: 'x', messageId: '<one@example.test>' })
@@ -307,7 +307,7 @@ async function gauge(world: World, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(body)![1])
 }
 
-/** A page with each event's own bytes, as they stand in it. */
+/** Returns a page with the exact text of each event. */
 async function rawPage(world: { url: string; rootKey: string }, query: string) {
   const response = await fetch(`${world.url}/v0/events?${query}`, {
     headers: { authorization: `Bearer ${world.rootKey}` },
@@ -320,7 +320,7 @@ async function rawPage(world: { url: string; rootKey: string }, query: string) {
   return { status: response.status, body: { texts, cursor } }
 }
 
-test.each(['events', 'messages'])('a forged token of a page is refused: %s', async (list) => {
+test.each(['events', 'messages'])('a forged page token is refused: %s', async (list) => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   for (const subject of ['one', 'two']) await world.smtp.send({ to: ADA, subject, text: 'x' })

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-// A thread's list entry used to show the words and files of the spam in it, and its labels could be lifted through it.
-test('a key that may not read spam learns nothing of it through its thread', async () => {
+// A thread's list entry used to include the text and file names of its spam, and its spam label could be removed
+// through it.
+test('a key that may not read spam cannot learn about it, or change it, through its thread', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -33,7 +34,7 @@ test('a key that may not read spam learns nothing of it through its thread', asy
   }
   expect((await world.request('GET', path('<hidden@x.test>'), { key })).status).toBe(404)
 
-  // What it may not see it can neither bring to light nor destroy.
+  // The key can neither reveal nor delete a message that it may not see.
   await world.request('PATCH', `/v0/threads/${seen.thread_id}`, { key, body: { remove_labels: ['spam'] } })
   expect((await world.request('GET', path('<hidden@x.test>'), { key })).status).toBe(404)
   expect((await world.request('DELETE', `/v0/threads/${seen.thread_id}`, { key })).status).toBe(204)
@@ -41,7 +42,7 @@ test('a key that may not read spam learns nothing of it through its thread', asy
   expect((await world.request('GET', path('<hidden@x.test>'))).body.labels).toContain('spam')
 })
 
-test('deleting hidden mail leaves its thread to those who see the rest, also when more is hidden later', async () => {
+test('deleting a hidden message leaves its thread visible, even if more messages are hidden later', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const send = (name: string) =>

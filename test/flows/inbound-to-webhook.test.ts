@@ -1,6 +1,6 @@
 /**
- * The fourth straight line: a mail comes in, and an HTTP server of the user's hears of it. How the test knows: the receiver
- * is a real one, and what it was sent is checked by the packages that users check it with.
+ * The fourth flow of ARCHITECTURE.md: a message arrives, and a webhook of the user receives the event. The receiver is
+ * a real HTTP server, and the requests are checked with the packages that users check them with.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
@@ -11,7 +11,7 @@ import { readRows } from '../database.ts'
 import { startReceiver } from '../receiver.ts'
 import { startWorld, type World, type WorldOptions } from '../world.ts'
 
-test('a mail sent over SMTP reaches the webhook, signed for svix and for Standard Webhooks', async () => {
+test('a message sent over SMTP reaches the webhook, signed for svix and for Standard Webhooks', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -43,11 +43,11 @@ test('a mail sent over SMTP reaches the webhook, signed for svix and for Standar
   expect(call!.event.cursor).toBeUndefined()
 })
 
-test('of a mail that is too large for a body the webhook is told without its text, and that it is so', async () => {
+test('the event of a message that is too large for a body is sent without its text, with truncated: true', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   const { webhook, inbox } = await hookUp(world, receiver.url)
-  // Under a million characters, over a million bytes.
+  // Fewer than a million characters, but more than a million bytes.
   const text = 'grüße '.repeat(160_000)
   await world.smtp.send({ to: inbox.email, subject: 'large', text, html: `<p>${text}</p>` })
   await world.smtp.send({ to: inbox.email, subject: 'small', text: 'x' })
@@ -69,7 +69,7 @@ test('of a mail that is too large for a body the webhook is told without its tex
   expect((await world.request('GET', at)).body.body).toBe(large.body)
 })
 
-test('an answer that is no success is repeated on schedule, across a restart, with the same id and bytes', async () => {
+test('a failed attempt is retried on schedule, even after a restart, with the same id and bytes', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver((response) => void response.writeHead(500).end('not today'))
@@ -93,12 +93,12 @@ test('an answer that is no success is repeated on schedule, across a restart, wi
   ])
   const [second] = repeated
   expect(Number(second!.headers['svix-timestamp']) - Number(first!.headers['svix-timestamp'])).toBeGreaterThanOrEqual(5)
-  // Each attempt is signed for its own time.
+  // Each attempt is signed with its own time.
   new SvixWebhook(webhook.secret).verify(second!.body, second!.headers as Record<string, string>)
   await expect.poll(() => deliveries(world)).toEqual([['delivered', 3, 200]])
 })
 
-test('one webhook that hangs, with all the mail of a day waiting for it, does not keep another waiting', async () => {
+test('a webhook that hangs, with many deliveries waiting, does not delay another webhook', async () => {
   await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
   await using hanging = await startReceiver(() => undefined)
   await using healthy = await startReceiver()
@@ -111,11 +111,11 @@ test('one webhook that hangs, with all the mail of a day waiting for it, does no
   const subjects = healthy.calls.map(({ event }) => Number(event.message.subject))
   expect(subjects.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index))
   expect(hanging.calls).toHaveLength(3)
-  await hanging[Symbol.asyncDispose]() // or the stop would wait for it
+  await hanging[Symbol.asyncDispose]() // otherwise the stop would wait for it
 })
 
-// Connections were bounded by host: ten hanging requests to one path of it kept every other path waiting for 15 s.
-test('one webhook that hangs does not keep another of the same host waiting', async () => {
+// Connections were limited per host: ten hanging requests to one path delayed every other path of the host for 15 s.
+test('a webhook that hangs does not delay another one on the same host', async () => {
   await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
   await using receiver = await startReceiver((response, { path }) => {
     if (path === '/healthy') response.end()
@@ -129,10 +129,10 @@ test('one webhook that hangs does not keep another of the same host waiting', as
   const healthy = () => receiver.calls.filter(({ path }) => path === '/healthy').length
   await expect.poll(healthy, { timeout: 10_000 }).toBe(10)
   expect(receiver.calls).toHaveLength(13)
-  await receiver[Symbol.asyncDispose]() // or the stop would wait for it
+  await receiver[Symbol.asyncDispose]() // otherwise the stop would wait for it
 })
 
-test('a redirect is a failure and is not followed', async () => {
+test('a redirect is a failed attempt and is not followed', async () => {
   await using world = await startWorld()
   await using elsewhere = await startReceiver()
   await using receiver = await startReceiver(
@@ -144,9 +144,9 @@ test('a redirect is a failure and is not followed', async () => {
   expect(elsewhere.connections).toBe(0)
 })
 
-test('a receiver that changes to another protocol fails its attempt, and keeps neither another nor the stop waiting', async () => {
+test('a receiver that switches protocols fails, and delays neither another webhook nor the stop', async () => {
   const upgrading = createServer((socket) => {
-    socket.on('error', () => undefined) // it is hung up on
+    socket.on('error', () => undefined) // our server disconnects
     socket.once('data', () => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
     })
@@ -167,7 +167,7 @@ test('a receiver that changes to another protocol fails its attempt, and keeps n
   await world.stop()
 })
 
-test('410 Gone switches the webhook off, and what waits is not sent', async () => {
+test('410 Gone disables the webhook, and cancels its waiting deliveries', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver((response) => void response.writeHead(500).end())
@@ -186,7 +186,7 @@ test('410 Gone switches the webhook off, and what waits is not sent', async () =
     ])
 })
 
-test('Retry-After is heeded with 503, and a day at most', async () => {
+test('Retry-After is respected with a 503, up to one day', async () => {
   await using world = await startWorld()
   const waits = ['3600', '999999']
   await using receiver = await startReceiver(
@@ -202,7 +202,7 @@ test('Retry-After is heeded with 503, and a day at most', async () => {
   expect([hour, day]).toEqual([60, 24 * 60])
 })
 
-test('"webhook-delivery: abort-message" ends the retries of that delivery alone', async () => {
+test('"webhook-delivery: abort-message" ends the retries of that delivery only', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver(
     (response) => void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end('never'),
@@ -213,7 +213,7 @@ test('"webhook-delivery: abort-message" ends the retries of that delivery alone'
   expect((await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(true)
 })
 
-test('a name that leads into a private network is not called, whatever it answers first', async () => {
+test('a host name that resolves to a private network is not called', async () => {
   await using receiver = await startReceiver()
   const answers = [{ address: '127.0.0.1', family: 4 }]
   await using world = await startWorld({
@@ -239,7 +239,7 @@ test('a name that leads into a private network is not called, whatever it answer
   }
 })
 
-test('what waits for a webhook that is switched off is never sent, also when it is switched on again', async () => {
+test('deliveries that wait when a webhook is disabled are never sent, even if it is enabled again', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver((response) => void response.writeHead(500).end())
@@ -258,7 +258,7 @@ test('what waits for a webhook that is switched off is never sent, also when it 
   expect(receiver.calls.map(({ event }) => event.message.subject)).toEqual(['before', 'after'])
 })
 
-test('a webhook that is deleted leaves nothing behind, and one of an inbox goes with it', async () => {
+test('deleting a webhook removes all its rows, and deleting an inbox deletes its webhooks', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver((response) => void response.writeHead(500).end())
   const { webhook } = await hookUp(world, receiver.url)
@@ -279,14 +279,14 @@ test('a webhook that is deleted leaves nothing behind, and one of an inbox goes 
   ).toEqual([[0], [0]])
 })
 
-/** An inbox, and a webhook of everything that is received. */
+/** Creates an inbox, and a webhook for all received messages. */
 async function hookUp(world: World, url: string) {
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const webhook = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
   return { inbox, webhook }
 }
 
-/** The clock of a world, which only goes forward; what is due is looked at often instead. */
+/** Returns options for a clock that the test can advance; polling is frequent, so that due work is found quickly. */
 function movable(): { options: WorldOptions; pass(ms: number): void } {
   let ahead = 0
   const options = {
@@ -306,7 +306,7 @@ async function switchTo(world: World, webhookId: string, enabled: boolean): Prom
   expect(status).toBe(200)
 }
 
-/** Nothing shows attempts to clients yet. */
+/** Reads the attempts of all webhooks from the database. */
 function attempts(world: World): Promise<unknown[][]> {
   return readRows(world, 'select attempt, outcome, code, response, error from webhook_attempts order by id')
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('a mail sent over SMTP reaches the WebSocket with the text it carried', async () => {
+test('a message sent over SMTP reaches the WebSocket with its text', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ inboxIds: [inbox.inboxId] })
@@ -12,13 +12,13 @@ test('a mail sent over SMTP reaches the WebSocket with the text it carried', asy
   expect(event.message).toMatchObject({ subject: 'hello', text: 'grüße', labels: ['received', 'unread'] })
 })
 
-test('no mail makes a frame that Python clients die of, however long its subject or its names are', async () => {
+test('an event frame never exceeds 1 MB (the limit of Python clients), even with long subjects or names', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
   const bytes: number[] = []
   socket.raw.on('message', (data: Buffer) => bytes.push(data.length))
-  // Decoded, each character is one that JSON needs six for; and a subject stands in the message and in the thread.
+  // Each decoded character needs six in JSON, and the subject is in both the message and the thread.
   const word = `=?utf-8?B?${Buffer.from('\u0001'.repeat(45)).toString('base64')}?=`
   const words = Array(2_900).fill(word).join('\r\n ')
   const file = (name: string) =>

@@ -1,12 +1,13 @@
 /**
- * kill -9 at random instants, under a load of mails, sends and label changes, and what those hear who listen meanwhile: on
- * WebSockets and streams that come back with their cursors, some of which hang up by themselves, and on webhooks. On
- * PostgreSQL there are two servers, of which one is killed, and whoever comes back comes to either.
+ * kill -9 at random instants, under a load of messages, sends and label changes, and what subscribers receive
+ * meanwhile: on WebSockets and streams that reconnect with their cursors, some of which disconnect by themselves, and
+ * on webhooks. On PostgreSQL there are two servers; one of them is killed, and clients reconnect to either.
  *
- * Each must have heard the log: nothing lost; on sockets and streams nothing twice; on webhooks a repetition has the same id
- * and bytes; everywhere in order, on a webhook that asked for it by inbox.
+ * Each subscriber must have received the log. Nothing is lost. On sockets and streams nothing arrives twice; on
+ * webhooks a repetition has the same id and bytes. Everything arrives in order; on an ordered webhook, in order per
+ * inbox.
  *
- * KILL_CUTS sets the number of cuts (few in `npm test`, many in `npm run test:long`), KILL_SEED the dice.
+ * KILL_CUTS sets the number of kills (few in `npm test`, many in `npm run test:long`), KILL_SEED the random seed.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -30,14 +31,14 @@ const TYPES = [
   ...['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced'],
   ...['label.added', 'label.removed'],
 ]
-/** Of the events whose first request a webhook's receiver refuses; it is repeated after five seconds. */
+/** The share of events whose first request a webhook's receiver refuses; it is retried after five seconds. */
 const REFUSED_SHARE = 0.002
-/** One that is refused in every run, however short: the first after so many. */
+/** The first request after so many events is always refused, so that even a short run has one refusal. */
 const REFUSED_AFTER = 10
 
 const load = { senders: 2, callers: 1, labellers: 2, onFailure: 'repeat' } as const
 
-test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log, in order`, {
+test(`after ${CUTS} kills under load, sockets, streams and webhooks have received the whole log, in order`, {
   timeout: 120_000 + CUTS * 10_000,
 }, async () => {
   console.log(`KILL_SEED=${SEED}`)
@@ -46,7 +47,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
   await using ordered = await startReceiver()
   await using unordered = await startReceiver()
   const refusals = [ordered, unordered].map((receiver) => refuseSome(receiver, random))
-  // No large mails: one that takes longer than a server lives here is repeated for ever, and its sender sends no other.
+  // No large messages: if one takes longer than a server lives here, its sender repeats it forever and sends no other.
   const ledger = new Ledger({ key: KEY, place: servers.place, random, largeShare: 0 })
   await ledger.open()
   onTestFinished(() => ledger.close())
@@ -89,7 +90,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
   for (const reader of whole) expect(idsOf(reader)).toEqual(ids)
   for (const reader of ofOne) expect(idsOf(reader)).toEqual(idsOfOne)
   const [first] = whole
-  for (const reader of whole) expect(reader.heard).toEqual(first!.heard) // the same words, whoever tells them
+  for (const reader of whole) expect(reader.heard).toEqual(first!.heard) // all subscribers receive the same bytes
 
   const told = [await toldBy(ordered, ids.length), await toldBy(unordered, ids.length)] as const
   for (const { bodies } of told) {
@@ -100,7 +101,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
     const inOrder = log.filter((event) => event.inbox === inbox).map(({ id }) => id)
     const ofInbox = new Set(inOrder)
     const calls = told[0].calls.filter(({ id }) => ofInbox.has(id)).map(({ id }) => id)
-    // A repetition follows what it repeats: the next event waits until the one before was taken.
+    // A retry follows the request that it repeats: the next event waits until the previous one was accepted.
     expect(calls.filter((id, index) => id !== calls[index - 1])).toEqual(inOrder)
   }
   await ledger.expectOneStory()
@@ -111,7 +112,7 @@ test(`${CUTS} cuts under load: sockets, streams and webhooks hear the whole log,
   for (const refused of refusals) expect(refused.size).toBeGreaterThan(0)
   const repeated = told.map(({ calls, bodies }) => calls.length - bodies.size)
   console.log(
-    `${CUTS} cuts, ${ids.length} events, ${readers.reduce((sum, { tries }) => sum + tries, 0)} connections of ` +
+    `${CUTS} kills, ${ids.length} events, ${readers.reduce((sum, { tries }) => sum + tries, 0)} connections of ` +
       `${readers.length} subscribers; ${repeated[0]} and ${repeated[1]} webhook requests were repeated; ${ledger.figures}`,
   )
 })
@@ -120,7 +121,7 @@ function idsOf({ heard }: Reader): string[] {
   return heard.map(({ event_id }) => event_id)
 }
 
-/** Refuses the first request of some events; returns the ids of these, which grow. */
+/** Refuses the first request of some events. Returns the set of their ids, which grows over time. */
 function refuseSome(receiver: Receiver, random: () => number): ReadonlySet<string> {
   const [known, refused] = [new Set<string>(), new Set<string>()]
   receiver.answer = (response, call) => {
@@ -134,7 +135,7 @@ function refuseSome(receiver: Receiver, random: () => number): ReadonlySet<strin
   return refused
 }
 
-/** Resolves when it was told of so many events. */
+/** Resolves when the receiver has received that many events. */
 async function toldBy(receiver: Receiver, count: number) {
   const bodies = new Map<string, Set<string>>()
   const calls: { id: string; body: string }[] = []
@@ -155,7 +156,7 @@ function idOf({ headers }: Call): string {
 
 type Servers = Awaited<ReturnType<typeof startServers>>
 
-/** One or two servers of one service, each a process of its own. */
+/** Starts one or two servers (nodes) on one database, each as a separate process. */
 async function startServers(random: () => number) {
   const database = await createTestDatabase('migrated')
   const dataDirs = await Promise.all(
@@ -179,17 +180,17 @@ async function startServers(random: () => number) {
     )
   const running: ServerProcess[] = []
   for (const dataDir of dataDirs) running.push(await start(dataDir))
-  /** By server; the one that was killed comes back while the others work and may be killed. */
+  /** Per server: a server that was killed starts again while the others work and may be killed. */
   const starts: Promise<void>[] = dataDirs.map(() => Promise.resolve())
 
   return {
     shared: { databaseUrl: database.url },
     dataDir: dataDirs[0]!,
 
-    /** One that need not be alive. */
+    /** Returns one of the servers; it may be down. */
     place: () => running[Math.floor(random() * running.length)]!,
 
-    /** The instant is what is varied here, and nothing waits for it. */
+    /** The instant is random on purpose, so nothing waits for a state before the kill. */
     async cut() {
       await delay(100 + random() * 700)
       const index = Math.floor(random() * running.length)
@@ -202,7 +203,7 @@ async function startServers(random: () => number) {
       if (running.length === 1) await starts[index]
     },
 
-    /** Resolves when all of them are up. */
+    /** Resolves when all servers are up. */
     async up() {
       await Promise.all(starts)
     },
@@ -219,7 +220,7 @@ async function startServers(random: () => number) {
   }
 }
 
-/** What the database holds, in order; it starts with the first event that whoever listens could hear. */
+/** Returns the events of the database in order, starting with the first event that a subscriber could receive. */
 async function loggedAfterOpening(servers: Servers) {
   const types = TYPES.map((type) => `'${type}'`).join()
   const rows = await readRows(

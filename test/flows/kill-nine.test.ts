@@ -1,8 +1,8 @@
 /**
- * kill -9 at random instants under load: of the server, of its database, of both. How the test knows: `../ledger.ts`
- * writes down every 250, every 200 and every failure that was told.
+ * kill -9 at random instants under load: of the server, of its database, of both. `../ledger.ts` records every 250,
+ * every 200 and every reported failure, and compares them with what is stored.
  *
- * KILL_CUTS sets the number of cuts (few in `npm test`, many in `npm run test:long`), KILL_SEED the dice.
+ * KILL_CUTS sets the number of kills (few in `npm test`, many in `npm run test:long`), KILL_SEED the random seed.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,14 +19,14 @@ import { amount } from '../support/amount.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 4 : 2, long: 40 }))
-/** Fewer, since a database takes longer to come back. */
+/** Fewer kills, since a database needs longer to start again. */
 const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 2, long: 20 }))
 const KEY = 'am_test_key_for_kill_nine'
 const LEASE_MS = 3_000
 
 const timeoutOf = (cuts: number) => ({ timeout: 60_000 + cuts * 10_000 })
 
-test(`${CUTS} cuts: every 250 and every 200 is there once, every event once`, timeoutOf(CUTS), async () => {
+test(`after ${CUTS} kills, everything acknowledged and every event is stored once`, timeoutOf(CUTS), async () => {
   const run = await createRun(createTestDatabase('migrated'))
   for (let cut = 0; cut < CUTS; cut += 1) {
     await run.start()
@@ -39,8 +39,8 @@ test(`${CUTS} cuts: every 250 and every 200 is there once, every event once`, ti
   await run.expectOneStory()
 })
 
-notSupported('sqlite', 'its database lives in the server')(
-  `${DATABASE_CUTS} cuts of the database: the same, and the server goes on by itself`,
+notSupported('sqlite', 'its database is a file of the server')(
+  `after ${DATABASE_CUTS} kills of the database, nothing is lost or doubled, and the server continues by itself`,
   async () => {
     const database = await startDatabase()
     const run = await createRun(database)
@@ -60,8 +60,8 @@ notSupported('sqlite', 'its database lives in the server')(
   timeoutOf(DATABASE_CUTS),
 )
 
-notSupported('sqlite', 'its database lives in the server')(
-  `${DATABASE_CUTS} cuts of server and database, one shortly after the other: the same`,
+notSupported('sqlite', 'its database is a file of the server')(
+  `after ${DATABASE_CUTS} kills of server and database in quick succession, nothing is lost or doubled`,
   async () => {
     const database = await startDatabase()
     const run = await createRun(database)
@@ -83,7 +83,7 @@ notSupported('sqlite', 'its database lives in the server')(
   timeoutOf(DATABASE_CUTS),
 )
 
-/** A PostgreSQL of the test's own that keeps what it says it keeps. */
+/** Starts a PostgreSQL for this test that flushes every commit to the disk (fsync). */
 async function startDatabase() {
   const server = await startPostgresServer({ fsync: 'on', commitMs: 50 })
   return { server, url: server.url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
@@ -100,14 +100,14 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
   }
-  // Where other servers may live, what a dead one had claimed comes back when its leases run out, not at the next start.
+  // When other servers may exist, the claims of a dead server end with their leases, not at its next start.
   const limits =
     database.url === undefined
       ? undefined
       : {
           ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, webhookLeaseMs: LEASE_MS },
           ...{ webhookTimeoutMs: LEASE_MS / 2, queuePollMs: LEASE_MS / 5, webhookPollMs: LEASE_MS / 5 },
-          deliveryRetryFirstMs: LEASE_MS / 5, // what failed with the database
+          deliveryRetryFirstMs: LEASE_MS / 5, // also retries what failed because of the outage
         }
   const random = dice(SEED)
   let server: ServerProcess | undefined
@@ -135,10 +135,10 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
 
     load: () => ledger.load({ senders: 4, callers: 2, onFailure: 'end' }),
 
-    /** The one sleep of the suite: the instant of the cut is what is varied here, and nothing waits for it. */
+    /** The only sleep of the suite: the instant of the kill is random on purpose, so nothing waits for a state. */
     instant: () => delay(100 + random() * 700),
 
-    /** A commit under way is more often cut by the first, and finished by the second. */
+    /** "immediate" more often interrupts a running commit; with "kill" it more often completes. */
     howToKill: () => (random() < 0.75 ? 'immediate' : 'kill'),
 
     async killServer() {
@@ -146,7 +146,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
       await server!.exited
     },
 
-    /** After the database has come back. */
+    /** Waits until the server is ready again after the database has restarted. */
     async ready() {
       const startedAt = performance.now()
       while (!(await fetch(`${server!.url}/readyz`)).ok) await delay(20)
@@ -154,7 +154,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     },
 
     async expectOneStory() {
-      expect(await ledger.falseFailures()).toEqual([]) // nobody was told "failed" of what is kept
+      expect(await ledger.falseFailures()).toEqual([]) // no client got "failed" for something that is stored
       await ledger.repeatUnacknowledged()
       await ledger.settled()
       console.log(ledger.figures)
@@ -163,7 +163,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
         const kept = lost.filter(({ isCommitted }) => isCommitted)
         console.log(
           `ready again after ${Math.round(Math.max(...recoveriesMs))} ms at most; ` +
-            `${lost.length} answers to COMMIT were lost, of which ${kept.length} had been committed`,
+            `${lost.length} replies to COMMIT were lost, of which ${kept.length} had been committed`,
         )
       }
       await ledger.expectOneStory()

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-// The thread that reads large mails used to hear of the first one only: the second never got its 250.
-test('large mails, one after the other and at once, are filed with attachments that come back whole', async () => {
+// The worker thread that parses large messages used to receive only the first one: the second never got its 250.
+test('large messages, in sequence or in parallel, are stored with unchanged attachments', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -33,7 +33,7 @@ test('large mails, one after the other and at once, are filed with attachments t
   }
 })
 
-test('a large mail that cannot be read in time is filed with what its beginning says', async () => {
+test('a large message that cannot be parsed in time is stored with what the parsing of its start found', async () => {
   await using world = await startWorld({ limits: { readingMs: 0 } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -46,7 +46,7 @@ test('a large mail that cannot be read in time is filed with what its beginning 
   expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // nothing of it is lost
 })
 
-test('a mail over the limit is refused with 552 and leaves nothing behind', async () => {
+test('a message over the size limit is refused with 552 and not stored', async () => {
   await using world = await startWorld({ env: { MARTLET_MESSAGE_BYTES_MAX: '300000' } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
 

@@ -10,7 +10,7 @@ import { openSocket } from '../socket-client.ts'
 const ROOT = 'am_test_root_key_that_no_log_may_hold'
 const WRONG = 'am_test_wrong_key_that_no_log_may_hold'
 
-test('no key, no download token and no word of a mail gets into the log, however they are given', async () => {
+test('no key, download token or message content gets into the log, however it is sent', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const server = await startServer({
@@ -56,7 +56,7 @@ test('no key, no download token and no word of a mail gets into the log, however
   expect(await server.exited).toBe(0)
 
   const log = server.lines.map((line) => JSON.stringify(line)).join('\n')
-  expect(log).toContain('"status":401') // the requests themselves are there
+  expect(log).toContain('"status":401') // the requests themselves are logged
   for (const secret of [ROOT, WRONG, made!, link!.split('/').at(-1)!, 'confidential', 'classified']) {
     expect(log).not.toContain(secret)
   }

@@ -1,4 +1,4 @@
-/** What senders and clients hear when the way to the database breaks in a COMMIT: the truth, or nothing. */
+/** Senders and clients get a correct answer, or none, when the connection to the database breaks during a COMMIT. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { createTestDatabase, notSupported } from '../database.ts'
 import { type Cut, PostgresProxy } from '../postgres-proxy.ts'
 import { startWorld } from '../world.ts'
 
-const onWire = notSupported('sqlite', 'there is no way between server and database')
+const onWire = notSupported('sqlite', 'there is no connection to the database')
 
 for (const [cut, code] of [
   ['after', 250],
@@ -16,7 +16,7 @@ for (const [cut, code] of [
   ['silently', 451],
 ] as const satisfies readonly (readonly [Cut, number])[]) {
   onWire(
-    `a mail whose commit is cut ${cut} the server hears of it is answered ${code}, and kept once when it is repeated`,
+    `a message whose COMMIT is cut off (${cut}) is answered ${code}, and is stored once when it is repeated`,
     async () => {
       const { world, proxy } = await startBehindProxy({ diskCheckMs: 20 })
       const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -30,14 +30,14 @@ for (const [cut, code] of [
 
       void proxy.cutNextCommit(cut)
       expect(await send()).toBe(code)
-      await expect.poll(send).toBe(250) // refused at MAIL until a look at the database has succeeded
+      await expect.poll(send).toBe(250) // refused at MAIL until a check of the database has succeeded
       expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
     },
   )
 }
 
 onWire(
-  'a server that must stop before it knows answers nobody, and what it did is there once afterwards, whole',
+  'a server that stops before it knows the outcome of a commit answers no sender, and the message is stored once',
   async () => {
     const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
     const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -63,9 +63,9 @@ onWire(
   },
 )
 
-onWire('a request whose outcome the server does not know when it stops gets no answer', async () => {
+onWire('a server that stops before it knows the outcome of a commit answers no HTTP client', async () => {
   const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
-  await world.agentmail.inboxes.create({ username: 'bob' }) // behind what a start writes
+  await world.agentmail.inboxes.create({ username: 'bob' }) // waits until the writes of the start are committed
   const cut = proxy.cutNextCommit('after', { thenDown: true })
   const answer = world.request('POST', '/v0/inboxes', { body: { username: 'ada' } }).then(
     ({ status }) => status,

@@ -1,4 +1,4 @@
-/** HTTP/1.1 pipelining: requests that are sent before the one before them is answered. */
+/** HTTP/1.1 pipelining: requests that are sent before the previous one is answered. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
@@ -21,27 +21,27 @@ async function pipeline(world: World, paths: readonly string[]) {
   return { socket, answers: () => text.match(/HTTP\/1\.1 \d+/g) ?? [], text: () => text }
 }
 
-/** Who listens to the feed now: streams and waits. */
+/** Returns the number of subscriptions to the feed: streams and long polls. */
 async function listening(world: World): Promise<number> {
   const { body } = await world.request('GET', '/metrics')
   return Number(/^martlet_event_subscriptions (\d+)$/m.exec(body)![1])
 }
 
 test.each([stream, wait])(
-  'a connection holds one of what it asks for at once, and nothing when it is gone: %s',
+  'a connection runs one of its pipelined requests at a time, and none after it is closed: %s',
   async (path) => {
     await using world = await startWorld()
     const before = await listening(world)
     const { socket } = await pipeline(world, Array(50).fill(path))
     await expect.poll(() => listening(world)).toBe(before + 1)
-    await world.request('GET', '/v0/inboxes') // all of them have arrived by now
+    await world.request('GET', '/v0/inboxes') // all requests of the connection have arrived by now
     expect(await listening(world)).toBe(before + 1)
     socket.destroy()
     await expect.poll(() => listening(world)).toBe(before)
   },
 )
 
-test('requests of one connection are answered one after another, in their order', async () => {
+test('the requests of one connection are answered one after another, in order', async () => {
   await using world = await startWorld()
   const { socket, answers, text } = await pipeline(world, ['/v0/inboxes', '/v0/nothing', '/healthz', '/v0/pods'])
   await expect.poll(() => answers().length).toBe(4)
@@ -50,7 +50,7 @@ test('requests of one connection are answered one after another, in their order'
   socket.destroy()
 })
 
-test('a connection on which too many wait for their turn is closed', async () => {
+test('a connection with too many pipelined requests is closed', async () => {
   await using world = await startWorld({ limits: { httpPipelinedMax: 3 } })
   const before = await listening(world)
   const { socket } = await pipeline(world, [wait, wait, wait, wait, wait])
@@ -58,7 +58,7 @@ test('a connection on which too many wait for their turn is closed', async () =>
   await expect.poll(() => listening(world)).toBe(before)
 })
 
-test('a stop waits for nothing that never had its turn', async () => {
+test('a stop does not wait for pipelined requests that have not started', async () => {
   const world = await startWorld()
   await using _end = world
   const before = await listening(world)

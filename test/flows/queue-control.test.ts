@@ -1,4 +1,4 @@
-/** The queue by hand, in a whole server: what is held is released to the world, put off, or taken out for good. */
+/** Control of the queue by hand, in a whole server: held recipients are released, held again, or cancelled for good. */
 import { expect, test } from 'vitest'
 import { CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
 import { startDns } from '../dns-server.ts'
@@ -20,7 +20,7 @@ async function deliveryOf(world: World, inbox: string, messageId: string) {
   return (await world.request('GET', path)).body.deliveries[0]
 }
 
-test('what capture held goes to the relay when it is released, and its history tells who let it go', async () => {
+test('a released message is sent to the relay, and its history says who released it', async () => {
   await using relay = new CatchingMx({})
   await relay.listen('127.0.0.1', 0)
   const { world, ada, socket, sent } = await startHeld({
@@ -43,7 +43,7 @@ test('what capture held goes to the relay when it is released, and its history t
   })
 })
 
-test('without a relay it goes to the mail server of the domain', async () => {
+test('without a relay, a released message goes to the mail server of the domain', async () => {
   const { mxs, port, [Symbol.asyncDispose]: closeMxs } = await startMxs({})
   const dns = await startDns({
     'a.test': { MX: [{ preference: 10, exchange: 'mx.a.test' }] },
@@ -65,7 +65,7 @@ test('without a relay it goes to the mail server of the domain', async () => {
   }
 })
 
-test('a mail that waits for its next try is put off, taken up and tried now by hand', async () => {
+test('a message that waits for a retry can be held and then released by hand', async () => {
   let answers = 0
   await using relay = new CatchingMx({
     on: (line) => (line.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined),
@@ -82,13 +82,13 @@ test('a mail that waits for its next try is put off, taken up and tried now by h
   const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(messageId)}/deliveries`
   expect((await world.request('POST', `${path}/hold`)).body).toEqual({ changed: 1 })
   await socket.next('message.held')
-  expect((await world.request('POST', `${path}/retry`)).body).toEqual({ changed: 0 }) // it is not queued
+  expect((await world.request('POST', `${path}/retry`)).body).toEqual({ changed: 0 }) // it is held, not queued
   expect((await world.request('POST', `${path}/release`)).body).toEqual({ changed: 1 })
   await socket.next('message.delivered')
   expect((await relay.mail()).to).toEqual(['ann@a.test'])
 })
 
-test('a cancelled mail stays cancelled through a restart, and nothing is sent to anybody', async () => {
+test('a cancelled message stays cancelled after a restart, and is not sent', async () => {
   const { world, ada, sent } = await startHeld()
   await using _world = world
   await world.request('POST', '/v0/queue/cancel', { body: { inbox_id: ada.email } })
@@ -101,7 +101,7 @@ test('a cancelled mail stays cancelled through a restart, and nothing is sent to
   ])
 })
 
-test('what is held goes with its message', async () => {
+test('the held recipients of a message are removed with it', async () => {
   const { world, ada, sent } = await startHeld()
   await using _world = world
   await world.agentmail.inboxes.messages.delete(ada.inboxId, sent.messageId)

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('the same mail twice is one message; another mail under its name is another message', async () => {
+test('the same message twice is stored once, but a different one with its Message-ID is stored as another', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const mail = { to: ada.email, messageId: '<name@x.test>', date: new Date(0), subject: 'one', text: 'first' }
 
   await world.smtp.send(mail)
-  await world.smtp.send(mail) // its 250 was lost, say
+  await world.smtp.send(mail) // as if its 250 had been lost
   await world.smtp.send({ ...mail, text: 'second' })
   await world.smtp.send({ ...mail, text: 'second' })
 
@@ -17,8 +17,8 @@ test('the same mail twice is one message; another mail under its name is another
   expect(messages[0]!.messageId).not.toBe('<name@x.test>')
 })
 
-// Names used to be looked for among the first hundred mails of a name only: once those were many, every further one failed.
-test('a name that a hundred mails have used is still neither lost nor taken twice', async () => {
+// Message-IDs used to be compared with the first hundred messages only: once there were more, every further one failed.
+test('a Message-ID that a hundred messages have used still neither loses nor doubles a message', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const mail = (text: string) => ({ to: ada.email, messageId: '<name@x.test>', date: new Date(0), text })
@@ -27,13 +27,13 @@ test('a name that a hundred mails have used is still neither lost nor taken twic
 
   await world.smtp.send(mail('new'))
   await world.smtp.send(mail('newer'))
-  await world.smtp.send(mail('102')) // the last of the first lot, repeated
+  await world.smtp.send(mail('102')) // repeats the last of the first messages
 
   const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { limit: 500 })
   expect(messages).toHaveLength(104)
 })
 
-test('a repeated reply has its first answer, also when its parent is gone', async () => {
+test('a repeated reply returns its first result, even if its parent has been deleted', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ada.email, messageId: '<parent@x.test>', text: 'hello' })
@@ -50,7 +50,7 @@ test('a repeated reply has its first answer, also when its parent is gone', asyn
   expect(await reply()).toMatchObject({ status: 200, body: first.body })
 })
 
-test('a large mail that one recipient has already and another has not is readable by both', async () => {
+test('a large message that one recipient already has is stored for the other, and both can read it', async () => {
   await using world = await startWorld()
   const [ada, bob] = [
     await world.agentmail.inboxes.create({ username: 'ada' }),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('reply, reply to all and forward grow one thread', async () => {
+test('reply, reply-all and forward stay in one thread', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
@@ -40,12 +40,12 @@ test('reply, reply to all and forward grow one thread', async () => {
   expect(thread.messageCount).toBe(4)
   expect(thread.messages[3]!.text).toContain('shall we?')
 
-  // The answer that comes from outside finds the thread by our Message-ID, the one that overtook its parent too.
+  // An answer from outside is added to the thread by our Message-ID.
   await world.smtp.send({ to: ada.email, subject: 'other words', text: 'fine', inReplyTo: reply.messageId })
   expect((await socket.next('message.received')).message.thread_id).toBe(message.thread_id)
 })
 
-test('a reply that overtakes its parent meets it in one thread', async () => {
+test('a reply that arrives before its parent is in one thread with it', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -58,7 +58,7 @@ test('a reply that overtakes its parent meets it in one thread', async () => {
   expect(question.message.thread_id).toBe(answer.message.thread_id)
 })
 
-test('equal subjects join nothing', async () => {
+test('equal subjects alone do not join messages to one thread', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -70,7 +70,7 @@ test('equal subjects join nothing', async () => {
   expect(second.message.thread_id).not.toBe(first.message.thread_id)
 })
 
-test('an attachment that is forwarded arrives whole', async () => {
+test('a forwarded attachment arrives unchanged', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('after a restart everything is there, and a subscriber goes on where it was', async () => {
+test('after a restart everything is still stored, and a subscriber resumes at its cursor', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada', clientId: 'ada-1' })
   const socket = await world.subscribe({ eventTypes: ['message.received'] })
@@ -9,7 +9,7 @@ test('after a restart everything is there, and a subscriber goes on where it was
   const one = await socket.next()
 
   await world.smtp.send({ to: ada.email, subject: 'two', text: 'second' })
-  await socket.next() // heard, but the client "forgets" it: it comes back with the older cursor
+  await socket.next() // received, but the client "forgets" it and reconnects with the older cursor
   await world.restart()
 
   const again = await world.subscribe({ eventTypes: ['message.received'], after: one.cursor })

@@ -1,13 +1,13 @@
 /**
- * A database that was set back to an older copy: its log goes on from there and gives numbers a second time. Whoever holds
- * a place in what is gone is told so, and whoever holds one that the copy has goes on from it.
+ * A database that was restored from a backup: its log continues from there and assigns sequence numbers a second time.
+ * A cursor of a lost event has expired, and a cursor that the backup contains can be resumed.
  */
 import { expect, test } from 'vitest'
 import { backUp } from '../database.ts'
 import { type Frame, openSocket } from '../socket-client.ts'
 import { startWorld, type World } from '../world.ts'
 
-test('cursors of what was lost have expired, also when the log has grown past them; earlier ones go on', async () => {
+test('the cursors of lost events expire, even if the log has grown past them; earlier cursors resume', async () => {
   await using world = await startWorld()
   const { email } = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -29,7 +29,7 @@ test('cursors of what was lost have expired, also when the log has grown past th
   await world.restart()
   await expectExpired(world, gone)
   for (const subject of ['new 1', 'new 2', 'new 3']) await world.smtp.send({ to: email, subject, text: 'x' })
-  await expectExpired(world, gone) // their numbers are those of new events by now
+  await expectExpired(world, gone) // new events have their sequence numbers by now
 
   const subjects = async (after: string, count: number) => {
     const back = await world.subscribe({ after })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../world.ts'
 
-test('a mail to another inbox here goes through the queue and is told on both sides', async () => {
+test('a message to another local inbox goes through the queue and causes events in both inboxes', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
@@ -43,7 +43,7 @@ test('a mail to another inbox here goes through the queue and is told on both si
   expect(body.deliveries).toMatchObject([{ recipient: bob.email, state: 'delivered', attempts: 1 }])
 })
 
-test('mail to oneself is one message, sent and received', async () => {
+test('a message to its own inbox is stored as one message, sent and received', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
@@ -62,7 +62,7 @@ test('mail to oneself is one message, sent and received', async () => {
   ])
 })
 
-test('a recipient who does not exist here bounces, and blocks none of the others', async () => {
+test('an unknown local recipient bounces, and the other recipients still get the message', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
@@ -85,7 +85,7 @@ test('a recipient who does not exist here bounces, and blocks none of the others
   expect(copy.labels).toEqual(['bounced', 'delivered', 'sent'])
 })
 
-test('blind recipients get the mail and are in no header', async () => {
+test('Bcc recipients get the message and are in no header field', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
@@ -103,5 +103,5 @@ test('blind recipients get the mail and are in no header', async () => {
   const raw = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, message.message_id)
   expect(await (await fetch(raw.downloadUrl)).text()).not.toMatch(/bob@/)
   const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
-  expect(copy.bcc).toEqual([bob.email]) // the sender knows
+  expect(copy.bcc).toEqual([bob.email]) // the sender sees Bcc
 })

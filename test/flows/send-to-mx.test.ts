@@ -1,4 +1,4 @@
-/** Mail to foreign domains, straight to their mail servers: real DNS, real SMTP servers, all on loopback. */
+/** Mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
 import { expect, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
@@ -7,7 +7,7 @@ import { startDns, type Zones } from '../dns-server.ts'
 import { judgeSignature } from '../signature.ts'
 import { startWorld, type World } from '../world.ts'
 
-/** A world whose mail for `a.test` (and `b.test`, `c.test`, …) goes to the servers that are described. */
+/** Starts a world that sends mail for `a.test` (and `b.test`, `c.test`, …) to the described servers. */
 async function withMxs(
   behaviours: readonly Behaviour[],
   { zones = {}, limits = {}, env = {} }: { zones?: Zones; limits?: Partial<Limits>; env?: Record<string, string> } = {},
@@ -58,7 +58,7 @@ async function deliveriesOf(world: World, inbox: string, messageId: string) {
   return body.deliveries
 }
 
-test('a mail reaches the mail server of a foreign domain, and its signature still holds there', async () => {
+test('a message reaches the mail server of another domain, and its signature is valid there', async () => {
   await using all = await withMxs([{}])
   const text = `grüße\r\n.\r\n..two dots\r\n${'long '.repeat(400)}`
   const sent = await all.send('Zoë <zoe@a.test>', { subject: 'grüße', text })
@@ -83,7 +83,7 @@ test('a mail reaches the mail server of a foreign domain, and its signature stil
   expect(copy.labels).toEqual(['delivered', 'sent'])
 })
 
-test('the servers are tried by preference, and one that does not answer is passed over', async () => {
+test('the servers are tried by preference, and one that does not answer is skipped', async () => {
   const greetings: Behaviour[] = [{}, { greeting: '554 5.3.2 not today' }, { greeting: '421 4.3.2 going down' }]
   await using all = await withMxs(greetings, {
     zones: {
@@ -95,7 +95,7 @@ test('the servers are tried by preference, and one that does not answer is passe
           { preference: 30, exchange: 'mx.c.test' },
         ],
       },
-      'refused.test': { A: ['127.0.0.99'] }, // nobody listens there
+      'refused.test': { A: ['127.0.0.99'] }, // no server listens there
     },
   })
   const sent = await all.send('zoe@many.test')
@@ -106,13 +106,13 @@ test('the servers are tried by preference, and one that does not answer is passe
   expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })
 
-test('a domain without MX gets its mail at its own address (RFC 5321 §5.1)', async () => {
+test("a message to a domain without MX goes to the domain's own address (RFC 5321 §5.1)", async () => {
   await using all = await withMxs([{}], { zones: { 'plain.test': { A: [mxAddress(0)] } } })
   await all.send('zoe@plain.test')
   expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@plain.test'])
 })
 
-test('an address literal is delivered to', async () => {
+test('a message to an address literal is delivered', async () => {
   await using all = await withMxs([{}])
   await all.send(`zoe@[${mxAddress(0)}]`)
   expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@[127.0.0.2]'])
@@ -136,7 +136,7 @@ test.each<[string, Zones, string, string, RegExp]>([
     /it says in DNS that it takes no mail \(null MX\)/,
   ],
   [
-    'ourselves as the mail server',
+    'this server as the mail server',
     {
       'loop.test': {
         MX: [
@@ -149,7 +149,7 @@ test.each<[string, Zones, string, string, RegExp]>([
     '5.4.6',
     /its mail server is this one \(mail\.localhost\)/,
   ],
-])('%s: bounces at once and says why', async (_name, zones, domain, enhancedCode, words) => {
+])('%s: the message bounces at once with the reason', async (_name, zones, domain, enhancedCode, words) => {
   await using all = await withMxs([{}], { zones })
   const sent = await all.send(`zoe@${domain}`)
 
@@ -161,7 +161,7 @@ test.each<[string, Zones, string, string, RegExp]>([
   expect(all.mxs[0]!.connections).toBe(0)
 })
 
-test('servers that are preferred to ourselves are used', async () => {
+test('servers with a better preference than this one are used', async () => {
   const preferred = [
     { preference: 20, exchange: 'mail.localhost' },
     { preference: 10, exchange: 'mx.a.test' },
@@ -171,7 +171,7 @@ test('servers that are preferred to ourselves are used', async () => {
   await all.mxs[0]!.mail()
 })
 
-test('a server that answers by our own name is not sent to', async () => {
+test('a message is not sent to a server that answers with our own name', async () => {
   await using all = await withMxs([{ name: 'mail.localhost' }])
   const sent = await all.send('zoe@a.test')
   await all.socket.next('message.bounced')
@@ -185,7 +185,7 @@ test.each([
   ['an address in place of a name', 'zoe@ip.test', '[127.0.0.2]'],
   ['an address literal', 'zoe@[127.0.0.2]', '[127.0.0.2]'],
   ['an address in a private network without MX', 'zoe@plain.test', 'plain.test [127.0.0.2]'],
-])('%s is not called where that is not allowed', async (_name, address, place) => {
+])('%s is not called if private networks are not allowed', async (_name, address, place) => {
   await using all = await withMxs([{}], {
     env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     zones: {
@@ -262,7 +262,7 @@ test.each<[string, Behaviour, string, RegExp]>([
     '4.3.1',
     /does not take this mail now; it is tried again: 452 4.3.1 disk full/,
   ],
-])('a server that %s: the mail is delayed, and delivered when it behaves', async (_name, behaviour, status, words) => {
+])('a server that %s delays the message until it recovers', async (_name, behaviour, status, words) => {
   await using all = await withMxs([behaviour], { limits: MOMENT })
   const sent = await all.send('zoe@a.test')
 
@@ -307,7 +307,7 @@ test.each<[string, Behaviour, string, RegExp]>([
     '5.6.0',
     /refuses this mail: 554 5.6.0 spam/,
   ],
-])('a server that refuses %s for good: the mail bounces with its words', async (_name, behaviour, status, words) => {
+])('a permanent refusal of %s bounces the message with the reply', async (_name, behaviour, status, words) => {
   await using all = await withMxs([behaviour])
   const sent = await all.send('zoe@a.test')
 
@@ -321,7 +321,7 @@ test.each<[string, Behaviour, string, RegExp]>([
   expect(all.mxs[0]!.commands.at(-1)).toBe('QUIT')
 })
 
-test.each([[['8BITMIME']], [['PIPELINING']]])('recipients fail each by itself (%j)', async (extensions) => {
+test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independently (%j)', async (extensions) => {
   const replies: Record<string, string> = { gone: '550 5.1.1 gone', busy: '450 4.2.1 busy' }
   const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
   await using all = await withMxs([{ extensions, on }], { limits: { deliveryRetryFirstMs: 600_000 } })
@@ -343,14 +343,14 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('recipients fail each by itself (%
   expect(all.mxs[0]!.mails).toHaveLength(1)
 })
 
-test('where every recipient is refused, no mail is sent', async () => {
+test('when every recipient is refused, no DATA is sent', async () => {
   await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
   await all.send(['zoe@a.test', 'bob@a.test'])
   await all.socket.next('message.bounced')
   expect(all.mxs[0]!.commands).not.toContain('DATA')
 })
 
-test('DNS that fails or is silent delays the mail', async () => {
+test('a DNS failure or timeout delays the message', async () => {
   await using all = await withMxs([{}], {
     zones: { 'fails.test': 'fails', 'silent.test': 'silent' },
     limits: { deliveryRetryFirstMs: 600_000 },
@@ -364,7 +364,7 @@ test('DNS that fails or is silent delays the mail', async () => {
   }
 })
 
-test('servers that refuse connections delay the mail, each named', async () => {
+test('servers that refuse connections delay the message, and the reply names each of them', async () => {
   await using all = await withMxs([{}], {
     zones: {
       'down.test': { MX: [{ preference: 1, exchange: 'mx.down.test' }] },
@@ -381,7 +381,7 @@ test('servers that refuse connections delay the mail, each named', async () => {
   )
 })
 
-test('of a domain with hundreds of mail servers a few are asked for and tried, and each is named', async () => {
+test('only a few of hundreds of mail servers of a domain are looked up and tried, and each is named', async () => {
   const zones: Record<string, Zones[string]> = {
     'many.test': {
       MX: Array.from({ length: 300 }, (_, index) => ({ preference: 10, exchange: `mx${index}.many.test` })),
@@ -398,11 +398,12 @@ test('of a domain with hundreds of mail servers a few are asked for and tried, a
   const tried: string[] = delivery.last_reply.match(/127\.9\.\d+\.\d+/g)
   expect(new Set(tried).size).toBeGreaterThan(0)
   expect(new Set(tried).size).toBeLessThanOrEqual(deliveryHostsMax)
-  // The list of servers, which is too long for UDP and asked for by TCP again, and the addresses of each in two families.
+  // One list of servers, which is too long for UDP and so queried again over TCP, and addresses of two families for
+  // each.
   expect(all.dns.questions.length).toBeLessThanOrEqual(2 + 2 * deliveryHostsMax)
 })
 
-test('TLS is used where it is offered, and the certificate need not be one that can be verified', async () => {
+test('TLS is used where it is offered, even with a certificate that cannot be verified', async () => {
   const tls = await createSelfSigned({ hostname: 'mx.a.test', nowMs: Date.now() })
   await using all = await withMxs([{ tls }])
   const sent = await all.send('zoe@a.test')
@@ -415,7 +416,7 @@ test('TLS is used where it is offered, and the certificate need not be one that 
 test.each<[string, Behaviour, number]>([
   ['whose handshake is broken', { tls: 'broken' }, 2],
   ['that offers STARTTLS and refuses it', { extensions: ['STARTTLS'] }, 1],
-])('a server %s gets the mail without TLS', async (_name, behaviour, connections) => {
+])('a server %s gets the message without TLS', async (_name, behaviour, connections) => {
   await using all = await withMxs([behaviour])
   const sent = await all.send('zoe@a.test')
   expect(await all.mxs[0]!.mail()).toMatchObject({ isTls: false, connection: connections })
@@ -423,7 +424,7 @@ test.each<[string, Behaviour, number]>([
   expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })
 
-test('a mail larger than the server says it takes is not sent to it', async () => {
+test("a message larger than the server's SIZE limit is not sent to it", async () => {
   await using all = await withMxs([{ extensions: ['SIZE 1000'] }])
   const sent = await all.send('zoe@a.test', { text: 'x'.repeat(2_000) })
   await all.socket.next('message.bounced')
@@ -433,7 +434,7 @@ test('a mail larger than the server says it takes is not sent to it', async () =
   expect(all.mxs[0]!.commands.some((line) => line.startsWith('MAIL'))).toBe(false)
 })
 
-test('an international address goes to a server that takes it, and bounces at one that does not', async () => {
+test('a message to an international address is sent to a server with SMTPUTF8, and bounces at one without', async () => {
   await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8', 'SIZE'] }, { extensions: ['8BITMIME'] }])
   const sent = await all.send(['zoë@a.test', 'zoë@b.test'])
 
@@ -446,7 +447,7 @@ test('an international address goes to a server that takes it, and bounces at on
   expect(deliveries[1].last_reply).toMatch(/^mx\.b\.test cannot take mail with addresses outside of ASCII/)
 })
 
-test('SMTPUTF8 is asked for too where only the header needs it', async () => {
+test('SMTPUTF8 is requested even if only the header needs it', async () => {
   await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8'] }, { extensions: ['8BITMIME', 'SMTPUTF8'] }])
   await all.send(['zoë@a.test', 'bob@b.test'])
   expect((await all.mxs[1]!.mail()).from).toBe('<ada@mail.localhost> BODY=8BITMIME SMTPUTF8')
@@ -460,7 +461,7 @@ test('an international domain needs no SMTPUTF8', async () => {
   expect(await all.mxs[0]!.mail()).toMatchObject({ to: ['zoe@xn--bcher-kva.test'], from: '<ada@mail.localhost>' })
 })
 
-test('a destination that hangs, with a backlog, does not delay another', async () => {
+test('a destination that hangs, with a backlog, does not delay another one', async () => {
   await using all = await withMxs([{ greeting: 'hang' }, {}], { limits: { deliveryLaneConcurrencyMax: 2 } })
   for (let count = 0; count < 30; count++) await all.send('zoe@a.test')
   await all.mxs[0]!.until(() => all.mxs[0]!.connections === 2)
@@ -469,7 +470,7 @@ test('a destination that hangs, with a backlog, does not delay another', async (
   expect(all.mxs[0]!.connections).toBe(2)
 })
 
-test('held mail that is released goes the way that it was released to', async () => {
+test('a held message is delivered by the route that the release names', async () => {
   await using relay = new CatchingMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
@@ -484,7 +485,7 @@ test('held mail that is released goes the way that it was released to', async ()
   expect((await relay.mail()).to).toEqual(['relay@a.test'])
 })
 
-test('a stop closes connections that hang, and the mail goes out after the start', async () => {
+test('a stop closes connections that hang, and the message is sent after the next start', async () => {
   await using all = await withMxs([{ greeting: 'hang' }])
   await all.send('zoe@a.test')
   const [mx] = all.mxs

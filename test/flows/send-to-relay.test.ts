@@ -1,4 +1,4 @@
-/** Mail to foreign domains by the operator's relay: login, TLS, kept connections, and a relay that is not well. */
+/** Mail to other domains through the operator's relay: login, TLS, kept connections, and a relay with problems. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SMTPServer } from 'smtp-server'
@@ -40,7 +40,7 @@ async function startSender(url: string, limits: Partial<Limits> = {}, env: Recor
   }
 }
 
-test('all foreign mail goes to the relay after a login, and its signature holds', async () => {
+test('all outgoing mail is sent to the relay after a login, and its signature is valid', async () => {
   await using relay = await startRelay({ auth: `ada@relay:${PASSWORD}` })
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
   const sent = await all.send(['zoe@a.test', 'bob@b.test'])
@@ -55,7 +55,7 @@ test('all foreign mail goes to the relay after a login, and its signature holds'
   ])
 })
 
-test('a connection is kept for the next mail, for as many as the limit says', async () => {
+test('a connection is reused for the next message, up to the limit', async () => {
   await using relay = await startRelay({})
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayMessagesMax: 3 })
   for (let number = 1; number <= 4; number++) {
@@ -66,7 +66,7 @@ test('a connection is kept for the next mail, for as many as the limit says', as
   expect(relay.commands.filter((line) => line === 'QUIT')).toEqual(['QUIT'])
 })
 
-test('a connection that waits for mail is closed after a while', async () => {
+test('an idle connection is closed after a while', async () => {
   await using relay = await startRelay({})
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayIdleMs: 50 })
   await all.send('zoe@a.test')
@@ -74,7 +74,7 @@ test('a connection that waits for mail is closed after a while', async () => {
   expect(relay.commands.at(-1)).toBe('QUIT')
 })
 
-test('a kept connection that the relay has closed costs the next mail nothing', async () => {
+test('a kept connection that the relay has closed does not fail the next message', async () => {
   await using relay = await startRelay({ on: (line) => (line === 'RSET' ? 'reset' : undefined) })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
   for (let number = 1; number <= 2; number++) {
@@ -85,7 +85,7 @@ test('a kept connection that the relay has closed costs the next mail nothing', 
   expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 2])
 })
 
-test('no more connections are opened than the limit says', async () => {
+test('no more connections are opened than the limit allows', async () => {
   await using relay = await startRelay({ on: (line) => (line === '.' ? 'hang' : undefined) })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayConnectionsMax: 2 })
   for (const letter of 'abcdef') await all.send(`zoe@${letter}.test`)
@@ -93,7 +93,7 @@ test('no more connections are opened than the limit says', async () => {
   expect(relay.connections).toBe(2)
 })
 
-test('a relay that takes another password delays the mail, and no password is told to anybody', async () => {
+test('a relay that refuses the password delays the message, and the password is not revealed', async () => {
   await using relay = await startRelay({ auth: 'ada@relay:another' })
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
   const sent = await all.send('zoe@a.test')
@@ -114,7 +114,7 @@ test.each<[string, (line: string) => string]>([
   ['the command', (line) => line],
   ['its argument', (line) => line.split(' ').at(-1)!],
   ['the password', (line) => Buffer.from(line.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!],
-])('a relay that repeats %s of the login in its refusal is not quoted with it anywhere', async (_what, repeated) => {
+])('a refusal in which the relay repeats %s of the login is never quoted with it', async (_what, repeated) => {
   const lines: string[] = []
   await using relay = await startRelay({
     auth: `ada@relay:${PASSWORD}`,
@@ -139,7 +139,7 @@ test.each<[string, (line: string) => string]>([
   }
 })
 
-test('a relay that offers no login where one is needed delays the mail', async () => {
+test('a relay that does not offer the required login delays the message', async () => {
   await using relay = await startRelay({})
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
   const sent = await all.send('zoe@a.test')
@@ -149,7 +149,7 @@ test('a relay that offers no login where one is needed delays the mail', async (
   expect(relay.mails).toEqual([])
 })
 
-test('a relay that is down delays the mail, and gets it when it is back', async () => {
+test('a relay that is down delays the message, and gets it when it is up again', async () => {
   const gone = await startRelay({})
   const { port } = gone
   await gone[Symbol.asyncDispose]()
@@ -164,7 +164,7 @@ test('a relay that is down delays the mail, and gets it when it is back', async 
   await back.mail()
 })
 
-test('a certificate of the relay that cannot be verified is refused, before a password is sent', async () => {
+test('a relay certificate that cannot be verified is refused before a password is sent', async () => {
   const tls = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
   await using relay = await startRelay({ tls, isImplicitTls: true, auth: `ada@relay:${PASSWORD}` })
   await using all = await startSender(`smtps://${CREDENTIALS}@127.0.0.1:${relay.port}`)
@@ -176,11 +176,11 @@ test('a certificate of the relay that cannot be verified is refused, before a pa
   expect(relay.commands).toEqual([])
 })
 
-// 0.0.0.0 reaches this machine, and is no loopback address: the relay could as well be far away.
+// 0.0.0.0 reaches this machine but is not a loopback address: for the server it could as well be another machine.
 test.each([
   ['offers no TLS', undefined, /does not support required STARTTLS|Error upgrading connection/],
   ['has a certificate that cannot be verified', 'relay.test', /self-signed certificate/],
-])('a password is not sent to a relay elsewhere that %s', async (_name, hostname, words) => {
+])('a password is not sent to a remote relay that %s', async (_name, hostname, words) => {
   const tls = hostname === undefined ? undefined : await createSelfSigned({ hostname, nowMs: Date.now() })
   await using relay = await startRelay({ ...(tls && { tls }), auth: `ada@relay:${PASSWORD}` })
   await using all = await startSender(`smtp://${CREDENTIALS}@0.0.0.0:${relay.port}`)
@@ -192,9 +192,9 @@ test.each([
   expect(relay.commands.filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([])
 })
 
-// As its own process, since a certificate authority of one's own is given to node by the environment.
-test('smtps to a relay whose certificate is good, which is a stock server', { timeout: 60_000 }, async () => {
-  await using world = await startWorld() // for its folder only
+// As a separate process, since node takes another certificate authority from its environment only.
+test('a message is sent by smtps to a stock server with a valid certificate', { timeout: 60_000 }, async () => {
+  await using world = await startWorld() // only for its folder
   const { cert, key } = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
   await writeFile(join(world.dataDir, 'ca.pem'), cert)
   const mails: string[] = []
@@ -226,7 +226,7 @@ test('smtps to a relay whose certificate is good, which is a stock server', { ti
     await new Promise<void>((resolve) => stock.close(resolve))
   })
   const headers = { authorization: `Bearer ${world.rootKey}`, 'content-type': 'application/json' }
-  // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: responses of every shape
   const ask = async (path: string, body?: object): Promise<any> => {
     const request = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers }
     return (await fetch(`${server.url}/v0${path}`, request)).json()

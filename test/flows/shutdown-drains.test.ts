@@ -33,7 +33,7 @@ async function createInbox(url: string, username: string): Promise<string> {
   return ((await response.json()) as { email: string }).email
 }
 
-test('SIGTERM finishes the mail that is coming in, tells it, closes sockets with 1012 and exits with 0', async () => {
+test('SIGTERM lets an incoming message finish, sends its event, closes sockets with 1012 and exits with 0', async () => {
   const { server, env } = await startHere()
   const address = await createInbox(server.url, 'ada')
   const socket = await openSocket(`${server.url.replace('http', 'ws')}/v0`, KEY)
@@ -46,7 +46,7 @@ test('SIGTERM finishes the mail that is coming in, tells it, closes sockets with
   smtp.write('Subject: on the way\r\n\r\nhalf of it,')
 
   server.signal('SIGTERM')
-  // The stop has begun when new connections are refused; only then does the rest of the mail come.
+  // The stop has begun when new connections are refused; only then is the rest of the message sent.
   await refused(server.smtpPort)
   expect(await smtp.say(' and the rest\r\n.')).toMatch(/^250 /)
 
@@ -62,7 +62,7 @@ test('SIGTERM finishes the mail that is coming in, tells it, closes sockets with
   expect(((await list.json()) as { count: number }).count).toBe(1)
 })
 
-test('Python clients are closed with 1001, which they take quietly', async () => {
+test('Python clients are closed with 1001, which they accept without an error', async () => {
   const { server } = await startHere()
   const url = `${server.url.replace('http', 'ws')}/v0`
   const socket = await openSocket(url, KEY, { 'x-fern-language': 'Python' })
@@ -75,18 +75,18 @@ test('Python clients are closed with 1001, which they take quietly', async () =>
   expect(await server.exited).toBe(0)
 })
 
-// The logger's own stream waited for ever at exit when the reader of its pipe was gone.
-test('a server whose log nobody reads any more stops all the same', async () => {
+// The logger's stream used to wait forever at exit when the reader of its pipe was gone.
+test('a server stops even when no process reads its log any more', async () => {
   const { server } = await startHere()
   server.stopReading()
-  await createInbox(server.url, 'ada') // writes a line that finds no reader
+  await createInbox(server.url, 'ada') // writes a log line that no process reads
 
   server.signal('SIGTERM')
 
   expect(await server.exited).toBe(0)
 })
 
-/** An SMTP conversation by hand. */
+/** Opens an SMTP session in which the test writes the commands. */
 async function dialogue(port: number) {
   const socket = connect(port, '127.0.0.1')
   let buffered = ''
@@ -122,7 +122,7 @@ async function dialogue(port: number) {
   }
 }
 
-/** Resolves once nobody listens on the port any more. */
+/** Resolves when the port refuses connections. */
 async function refused(port: number): Promise<void> {
   for (;;) {
     const socket = connect(port, '127.0.0.1')

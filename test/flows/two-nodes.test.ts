@@ -1,7 +1,7 @@
 /**
- * Two servers of one service, side by side: whoever takes a mail, both show it and both tell of it alike, both work off
- * the queue, and one takes over from the other. What they must not do to each other when asked for the same thing at
- * once is in two-servers.test.ts.
+ * Two nodes of one service: each shows the messages that the other accepted and sends the same events, both work off
+ * the queue, and one takes over from the other. What happens when both change the same thing at once is tested in
+ * two-servers.test.ts.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ import { startNodes, startWorld, type World } from '../world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
-onTwo('a mail that one takes is read at the other, a large one as well', async () => {
+onTwo('a message accepted by one node can be read at the other, even if it is large', async () => {
   await using nodes = await startNodes()
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   const attachment = Buffer.alloc(600_000, 'some bytes of a large attachment. ')
@@ -39,7 +39,7 @@ onTwo('a mail that one takes is read at the other, a large one as well', async (
 const TYPES = ['message.received', 'message.sent', 'message.delivered', 'label.added', 'label.removed']
 
 onTwo(
-  'subscribers of both hear the same events in the same order, and one that changes over misses none',
+  'subscribers of both nodes get the same events in the same order, and one that changes nodes misses none',
   async () => {
     await using nodes = await startNodes()
     const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
@@ -49,7 +49,8 @@ onTwo(
       await nodes.two.subscribe({ eventTypes: TYPES }),
     ]
     const rounds = 8
-    const expected = 2 * rounds * (1 + 3 + 3) // received; sent, received, delivered; labels: "delivered", one that comes and goes
+    // A message is received; one is sent, received and delivered; labels: "delivered", and one added and removed.
+    const expected = 2 * rounds * (1 + 3 + 3)
 
     const wandering = wander(nodes.both, expected)
     const work = async (node: World) => {
@@ -84,7 +85,7 @@ onTwo(
   { timeout: 90_000 },
 )
 
-onTwo('both work off the queue, and each recipient is handed over once', async () => {
+onTwo('both nodes work off the queue, and each recipient is delivered once', async () => {
   await using nodes = await startNodes({ deliveryConcurrencyMax: 2, deliveryLocalConcurrencyMax: 2 })
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   const bob = await nodes.one.agentmail.inboxes.create({ username: 'bob' })
@@ -94,7 +95,7 @@ onTwo('both work off the queue, and each recipient is handed over once', async (
     const body = { to: [bob.email], cc: ['zoe@example.test'], subject: 'hello', text: 'x' }
     sent.push((await nodes.one.agentmail.inboxes.messages.send(ada.inboxId, body)).messageId)
   }
-  // All of it comes in at one of them; the other begins when it hears of it.
+  // All of it is submitted at one node; the other starts when it is notified.
   const done = async () => Promise.all(nodes.both.map(deliveriesOf))
   while ((await done()).some((count) => count < 5)) await Promise.all(Array.from({ length: 10 }, send))
   for (const _ of sent) await socket.next()
@@ -112,22 +113,22 @@ onTwo('both work off the queue, and each recipient is handed over once', async (
         ['held', ['held']],
       ])
   }
-  // Nobody worked for nothing: every hand-over that was begun is one of the history.
+  // No work was wasted: every delivery attempt that was started is in the history.
   expect((await done()).reduce((sum, count) => sum + count)).toBe(sent.length * 2)
   expect((await nodes.one.agentmail.inboxes.messages.list(bob.inboxId, { limit: 500 })).count).toBe(sent.length)
 })
 
-onTwo('what a server had claimed when it was killed is finished by the other when the leases end', async () => {
+onTwo('recipients that a killed node had claimed are delivered by the other when the leases end', async () => {
   await using nodes = await startNodes({ deliveryLeaseMs: 1_000, queuePollMs: 100 })
   const { one, two } = nodes
-  await two.stop() // it is not to claim anything yet
+  await two.stop() // it must not claim anything yet
   const ada = await one.agentmail.inboxes.create({ username: 'ada' })
   const names = Array.from({ length: 10 }, (_, index) => `bob${index}`)
   const bobs = await Promise.all(names.map((username) => one.agentmail.inboxes.create({ username })))
   await one.stop()
   const victim = await startVictim(nodes.one)
 
-  // Hand-overs wait for an inbox that somebody keeps to himself.
+  // Deliveries wait for an inbox whose row is locked by another connection.
   const thief = new pg.Client({ connectionString: one.shared.databaseUrl })
   await thief.connect()
   await thief.query('begin')
@@ -150,10 +151,10 @@ onTwo('what a server had claimed when it was killed is finished by the other whe
   expect((await socket.next()).delivery.recipients.toSorted()).toEqual(bobs.map(({ email }) => email).toSorted())
   for (const bob of bobs) expect((await one.agentmail.inboxes.messages.list(bob.inboxId)).count).toBe(1)
   const { rows } = await administrate(one.shared.databaseUrl!, 'select count(*)::int as count from deliveries')
-  expect(rows).toEqual([{ count: bobs.length }]) // the attempt that was cut is not in the history
+  expect(rows).toEqual([{ count: bobs.length }]) // the interrupted attempt is not in the history
 })
 
-onTwo('an inbox that one deletes is gone at the other', async () => {
+onTwo('an inbox deleted at one node disappears at the other', async () => {
   await using nodes = await startNodes()
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   await nodes.two.smtp.send({ to: ada.email, subject: 'hello', text: 'x' })
@@ -168,8 +169,8 @@ onTwo('an inbox that one deletes is gone at the other', async () => {
   expect((await socket.closed).code).toBe(1008)
 })
 
-// Its leases would outlast those of the others, and theirs have run out for it: what they send now it would send again.
-onTwo('one whose clock is ahead by as much as a lease lasts does not start, and says so', async () => {
+// Its leases would outlast those of the others, and it would see theirs as expired: it would send again what they send.
+onTwo('a node whose clock is ahead by as much as a lease does not start, and says why', async () => {
   await using one = await startWorld()
   const { deliveryLeaseMs, clockSkewMaxMs } = defaultLimits()
   const failure = await one
@@ -182,7 +183,7 @@ onTwo('one whose clock is ahead by as much as a lease lasts does not start, and 
   expect((failure as StartupError).message).toMatch(/clock/)
 })
 
-onTwo('two that start at once on an empty database make everything once', async () => {
+onTwo('two nodes that start at once on an empty database create everything once', async () => {
   await using database = await createTestDatabase()
   const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))
   onTestFinished(() => rm(blobsDir, { recursive: true, force: true }))
@@ -204,7 +205,7 @@ onTwo('two that start at once on an empty database make everything once', async 
   }
 })
 
-/** A server of the same service as a process of its own, which can be killed. */
+/** Starts a node of the same service as a separate process, which can be killed. */
 async function startVictim({ shared, rootKey }: World) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {
@@ -222,7 +223,7 @@ async function startVictim({ shared, rootKey }: World) {
   return victim
 }
 
-/** A subscriber that changes to the other server every few events, with its cursor. */
+/** Subscribes and changes to the other node every few events, with its cursor. */
 async function wander(nodes: readonly World[], expected: number) {
   const events: Heard[] = []
   let changes = 0
@@ -234,7 +235,7 @@ async function wander(nodes: readonly World[], expected: number) {
     events.push(...(await take(socket, share)))
     after = events.at(-1)!.cursor
     changes += 1
-    socket.close() // what it had received beyond that is not known to its client
+    socket.close() // the client does not use what else it had received
   }
   return { events, changes }
 }
@@ -254,7 +255,7 @@ async function take(socket: TestSocket, count: number): Promise<Heard[]> {
   return heard
 }
 
-/** Hand-overs that this server has finished, by its own count. */
+/** Returns the number of delivery attempts that this node has finished, from its metrics. */
 async function deliveriesOf(node: World): Promise<number> {
   const { body } = await node.request('GET', '/metrics')
   return [...String(body).matchAll(/^martlet_deliveries_total\{.*\} (\d+)$/gm)].reduce(

@@ -1,6 +1,6 @@
 /**
- * Two servers of one service: one database, one folder of large messages, and the same thing asked of both at once. What
- * came of it must be what one server would have made.
+ * Two nodes of one service, with one database and one folder of large messages: both get the same request at once. The
+ * result must be the same as with one node.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -13,10 +13,10 @@ import { startNodes, startWorld, type World } from '../world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
-onTwo('a mail that is handed to both servers at once is stored once, with its bytes', async () => {
+onTwo('a message sent to both nodes at once is stored once, with its bytes', async () => {
   await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
-  const large = 'x'.repeat(70) // lines that make it a blob
+  const large = 'x'.repeat(70) // lines that make the message large enough for a blob
   for (const text of ['short', `${large}\n`.repeat(5_000)]) {
     const mail = {
       to: ada.email,
@@ -39,7 +39,7 @@ onTwo('a mail that is handed to both servers at once is stored once, with its by
   }
 })
 
-onTwo('replies that reach both servers at once share a thread that counts them all', async () => {
+onTwo('replies that arrive at both nodes at once are in one thread, which counts them all', async () => {
   await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const root = `<${randomUUID()}@example.test>`
@@ -60,7 +60,7 @@ onTwo('replies that reach both servers at once share a thread that counts them a
   expect(whole.senders).toHaveLength(5)
 })
 
-onTwo('labels that both servers change at once are all there, told once each, and counted', async () => {
+onTwo('labels that both nodes change at once are all stored and counted, with one event each', async () => {
   await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const socket = await servers.two.subscribe({ eventTypes: ['label.added', 'label.removed'] })
@@ -89,7 +89,7 @@ onTwo('labels that both servers change at once are all there, told once each, an
 })
 
 onTwo(
-  'what is put into the trash on one while the other holds or releases its sending is hidden, and not counted',
+  'a message that one node moves to trash while the other holds or releases it is hidden, and no longer counted',
   async () => {
     await using dns = await startDns({ 'a.test': { A: ['127.0.0.1'] } })
     const env = { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: '1', MARTLET_DNS_SERVERS: dns.address }
@@ -135,7 +135,7 @@ onTwo(
   },
 )
 
-onTwo('a webhook that one deletes while the other changes it is gone', async () => {
+onTwo('a webhook that one node deletes while the other changes it is deleted', async () => {
   await using servers = await startNodes()
   for (let round = 0; round < 20; round += 1) {
     const path = await addWebhook(servers.one)
@@ -149,7 +149,7 @@ onTwo('a webhook that one deletes while the other changes it is gone', async () 
   }
 })
 
-onTwo('a webhook that one switches off while the other gives it a URL keeps both', async () => {
+onTwo('a webhook that one node disables while the other changes its URL gets both changes', async () => {
   await using servers = await startNodes()
   const change = { enabled: false, url: 'http://127.0.0.1:9/new' }
   for (let round = 0; round < 20; round += 1) {
@@ -163,7 +163,7 @@ onTwo('a webhook that one switches off while the other gives it a URL keeps both
   }
 })
 
-onTwo('the same Idempotency-Key on both servers sends once', async () => {
+onTwo('the same Idempotency-Key at both nodes sends once', async () => {
   await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const key = randomUUID()
@@ -177,13 +177,13 @@ onTwo('the same Idempotency-Key on both servers sends once', async () => {
   const again = await send(servers.two)
 
   const sent = answers.filter(({ status }) => status === 200)
-  // Who comes while the first is at work is told to come back, as on one server.
+  // A request that arrives while the first one is running gets a conflict, as with one node.
   expect(answers.filter(({ status }) => status === 409).length).toBe(answers.length - sent.length)
   expect(new Set([...sent, again].map(({ body }) => body.message_id)).size).toBe(1)
   expect((await servers.one.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
-onTwo('the same client_id on both servers makes one inbox and one pod', async () => {
+onTwo('the same client_id at both nodes creates one inbox and one pod', async () => {
   await using servers = await startNodes()
   const both = [...servers.both, ...servers.both, ...servers.both]
   const inboxes = await Promise.all(both.map(({ agentmail }) => agentmail.inboxes.create({ clientId: 'mine' })))
@@ -192,7 +192,7 @@ onTwo('the same client_id on both servers makes one inbox and one pod', async ()
   expect(new Set(pods.map(({ podId }) => podId)).size).toBe(1)
 })
 
-onTwo('the same username on both servers is one of them’s, and the other is told so', async () => {
+onTwo('the same username at both nodes is given to one request, and the other is refused', async () => {
   await using servers = await startNodes()
   const answers = await Promise.all(
     servers.both.map((server) => server.request('POST', '/v0/inboxes', { body: { username: 'ada' } })),
@@ -201,7 +201,7 @@ onTwo('the same username on both servers is one of them’s, and the other is to
 })
 
 onTwo(
-  'mail that arrives while its inbox is deleted on the other server is either filed or refused, and nothing stays',
+  'a message that arrives while the other node deletes its inbox is stored or refused, and nothing of it remains',
   async () => {
     await using servers = await startNodes({ removalChunkRows: 3 })
     const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
@@ -214,11 +214,11 @@ onTwo(
     await Promise.all([...mails, servers.two.agentmail.inboxes.delete(ada.inboxId)])
     for (const code of await Promise.all(mails)) expect([250, 550]).toContain(code)
     const again = () => servers.one.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
-    await expect.poll(async () => (await again()).status).toBe(200) // its last mail is gone, and nothing else was filed
+    await expect.poll(async () => (await again()).status).toBe(200) // nothing of it remains
   },
 )
 
-onTwo('a key that one server revokes is refused by the other at once', async () => {
+onTwo('a key that one node revokes is refused by the other at once', async () => {
   await using servers = await startNodes()
   const { body } = await servers.one.request('POST', '/v0/api-keys', { body: { name: 'short' } })
   const socket = await servers.two.subscribe({ key: body.api_key })
@@ -227,7 +227,7 @@ onTwo('a key that one server revokes is refused by the other at once', async () 
   expect((await socket.closed).code).toBe(1008)
 })
 
-onTwo('a mail that was sent on one server is delivered once, whoever claims it, and is heard of on both', async () => {
+onTwo('a message sent at one node is delivered once, by either node, and its event is sent by both', async () => {
   await using servers = await startNodes()
   const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
   const bob = await servers.two.agentmail.inboxes.create({ username: 'bob' })
@@ -252,7 +252,7 @@ onTwo('a mail that was sent on one server is delivered once, whoever claims it, 
   expect((await servers.one.agentmail.inboxes.messages.list(bob.inboxId)).count).toBe(count)
 })
 
-onTwo('two servers that start on an empty database at once are one service', async () => {
+onTwo('two nodes that start on an empty database at once are one service', async () => {
   await using database = await createTestDatabase('migrated')
   const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))
   onTestFinished(() => rm(blobsDir, { recursive: true, force: true }))
@@ -266,7 +266,7 @@ onTwo('two servers that start on an empty database at once are one service', asy
   for (const server of servers) await server[Symbol.asyncDispose]()
 })
 
-/** @returns its path */
+/** @returns the path of the new webhook */
 async function addWebhook(server: World): Promise<string> {
   const { body } = await server.request('POST', '/v0/webhooks', { body: { url: 'http://127.0.0.1:9/' } })
   return `/v0/webhooks/${body.webhook_id}`

@@ -1,7 +1,7 @@
 /**
- * Waiting for a message over HTTP: whatever is there, comes, or comes to fit is answered once, whenever it happens. How the
- * test knows: callers go on from cursor to cursor while mail arrives and labels change, and what they were told is compared
- * with what is in the inbox.
+ * Waiting for a message over HTTP: a message that exists, arrives, or starts to match is returned once, whenever it
+ * happens. The tests call from cursor to cursor while messages arrive and labels change, and compare the returned
+ * messages with those in the inbox.
  */
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
@@ -33,7 +33,7 @@ async function wait(world: World, query: Query = {}, key?: string) {
   return body as { message: { subject: string; message_id: string; labels: string[] } | null; cursor: string }
 }
 
-/** Subjects from cursor to cursor until nothing is left. */
+/** Returns the subjects from cursor to cursor until no message is left. */
 async function drain(world: World, query: Query = {}): Promise<{ subjects: string[]; cursor: string }> {
   const subjects: string[] = []
   let after = query
@@ -62,7 +62,7 @@ async function listeners(world: World): Promise<number> {
   return Number(/^martlet_event_subscriptions (\d+)$/m.exec(body)![1])
 }
 
-test('what is there comes first, oldest first, then what arrives; each as it is got, and once', async () => {
+test('existing messages are returned from the oldest on, then new ones, each once and in full', async () => {
   await using world = await startWithInbox()
   await send(world, 'one')
   const id = await send(world, 'two')
@@ -82,7 +82,7 @@ test('what is there comes first, oldest first, then what arrives; each as it is 
   expect((await drain(world)).subjects).toEqual(['one', 'two', 'three'])
 })
 
-test('when the time is over the answer is null, and its cursor goes on without a gap', async () => {
+test('when the time is over, message is null, and the cursor resumes without a gap', async () => {
   await using world = await startWithInbox()
   const over = await wait(world, { wait_seconds: 1 })
   expect(over.message).toBeNull()
@@ -90,7 +90,7 @@ test('when the time is over the answer is null, and its cursor goes on without a
   expect(await wait(world, { after: over.cursor })).toMatchObject({ message: { subject: 'late' } })
 })
 
-test('no message is missed or told twice while many arrive between looks', async () => {
+test('no message is missed or repeated while many arrive between polls', async () => {
   await using world = await startWithInbox({ limits: { listScanRowsMax: 7, eventBatchMax: 3 } })
   const total = 60
   const told: string[] = []
@@ -110,7 +110,7 @@ test('no message is missed or told twice while many arrive between looks', async
   expect(told.toSorted()).toEqual(ids.toSorted())
 })
 
-test('messages that come to fit while others are looked at are told once each, however their labels change', async () => {
+test('a message that starts to match during a scan is returned once, however its labels change', async () => {
   await using world = await startWithInbox({ limits: { listScanRowsMax: 9, eventBatchMax: 5 } })
   const random = seeded(7)
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!
@@ -146,7 +146,7 @@ test('messages that come to fit while others are looked at are told once each, h
   expect(chosen.size).toBeGreaterThan(10)
 })
 
-test('a label that goes and comes back makes a message fit again, and one that is out of sight does not count', async () => {
+test('a message matches again when its label is removed and added again, unless the message is hidden', async () => {
   await using world = await startWithInbox()
   const id = await send(world, 'mail')
   await label(world, id, { add_labels: ['todo'] })
@@ -169,7 +169,7 @@ test('a label that goes and comes back makes a message fit again, and one that i
   expect((await drain(world, { labels: 'todo', after: again.cursor })).subjects).toEqual(['mail'])
 })
 
-test('what fitted when the list was begun is told, whatever else happens to it before the list comes to it', async () => {
+test('what matched when the scan began is returned, even if it changes before the scan reaches it', async () => {
   await using world = await startWithInbox()
   const ids = []
   for (const subject of ['one', 'two', 'three', 'four']) ids.push(await send(world, subject))
@@ -183,14 +183,14 @@ test('what fitted when the list was begun is told, whatever else happens to it b
   expect(first.message).toMatchObject({ subject: 'one' })
 
   await label(world, ids[1]!, { add_labels: ['seen'], remove_labels: ['unread'] })
-  await label(world, ids[2]!, { remove_labels: ['todo'] }) // no longer
-  await label(world, ids[3]!, { add_labels: ['todo'] }) // not then, but now
+  await label(world, ids[2]!, { remove_labels: ['todo'] }) // no longer matches
+  await label(world, ids[3]!, { add_labels: ['todo'] }) // matches only now
   expect((await world.request('POST', `${path}/cancel`, { body: {} })).status).toBe(200)
   const rest = await drain(world, { labels: 'todo', after: first.cursor })
   expect(rest.subjects).toEqual(['two', 'five', 'four'])
 })
 
-test('a message that leaves the trash comes to fit', async () => {
+test('a message that leaves the trash starts to match', async () => {
   await using world = await startWithInbox()
   const id = await send(world, 'mail')
   await label(world, id, { add_labels: ['trash'] })
@@ -200,7 +200,7 @@ test('a message that leaves the trash comes to fit', async () => {
   expect((await drain(world, { after: cursor })).subjects).toEqual(['mail'])
 })
 
-test('messages that get the same labels one after another are each told', async () => {
+test('messages that get the same label one after another are each returned', async () => {
   await using world = await startWithInbox()
   const ids = [await send(world, 'one'), await send(world, 'two')]
   const { cursor } = await drain(world, { labels: 'todo' })
@@ -209,7 +209,7 @@ test('messages that get the same labels one after another are each told', async 
 })
 
 test.each([{ eventBatchMax: 3 }, { listScanRowsMax: 3 }])(
-  'a change of several labels is one change, also where reading the log pauses inside of it: %o',
+  'a change of several labels counts as one change, even if reading the log pauses within it: %o',
   async (limits) => {
     await using world = await startWithInbox({ limits })
     await world.agentmail.inboxes.create({ username: 'bob' })
@@ -222,7 +222,7 @@ test.each([{ eventBatchMax: 3 }, { listScanRowsMax: 3 }])(
   },
 )
 
-test('sender, recipient and subject narrow it as in the list, and a mail that does not fit lets the caller wait on', async () => {
+test('from, to and subject filter as in the list, and a message that does not match is skipped', async () => {
   await using world = await startWithInbox()
   const query = { from: 'shop.test', subject: 'code', to: 'ada@', wait_seconds: 20 }
   const waiting = wait(world, query)
@@ -235,7 +235,7 @@ test('sender, recipient and subject narrow it as in the list, and a mail that do
   expect((await drain(world, { from: 'shop.test', after: cursor })).subjects).toEqual([])
 })
 
-test('after takes a time, or the cursor of an event', async () => {
+test('after accepts a time, or the cursor of an event', async () => {
   let now = Date.UTC(2026, 0, 1)
   await using world = await startWithInbox({ clock: () => now })
   const socket = await world.subscribe()
@@ -249,10 +249,10 @@ test('after takes a time, or the cursor of an event', async () => {
   expect((await drain(world, { after: cursor })).subjects).toEqual(['new'])
   const later = await drain(world, { labels: 'todo', after: '2026-01-01T00:00:30Z' })
   await label(world, old, { add_labels: ['todo'] })
-  expect((await drain(world, { labels: 'todo', after: later.cursor })).subjects).toEqual([]) // too old, then as now
+  expect((await drain(world, { labels: 'todo', after: later.cursor })).subjects).toEqual([]) // too old, then and now
 })
 
-test('mail to oneself is one message: told when it was sent, and again only where its arrival made it fit', async () => {
+test('a message to its own inbox is returned when it is sent, and again only if its arrival makes it match', async () => {
   await using world = await startWithInbox()
   const start = (await wait(world, { wait_seconds: 0 })).cursor
   await world.agentmail.inboxes.messages.send(INBOX, { to: INBOX, subject: 'note', text: 'x' })
@@ -262,8 +262,8 @@ test('mail to oneself is one message: told when it was sent, and again only wher
   expect((await drain(world, { labels: 'received', after: start })).subjects).toEqual(['note'])
 })
 
-const inProcess = notSupported('postgres', 'its database would be at work meanwhile, not the server')
-inProcess('twenty thousand sent mails that do not fit are passed over in seconds', async () => {
+const inProcess = notSupported('postgres', 'the database would do the work, not the server')
+inProcess('twenty thousand sent messages that do not match are skipped within seconds', async () => {
   await using world = await startWithInbox()
   const { cursor } = await wait(world, { wait_seconds: 0 })
   await changeRows(
@@ -282,7 +282,7 @@ inProcess('twenty thousand sent mails that do not fit are passed over in seconds
   expect(await wait(world, { after: cursor, wait_seconds: 0 })).toMatchObject({ message: null })
 })
 
-test('who hangs up is forgotten at once', async () => {
+test('a client that disconnects is unsubscribed at once', async () => {
   await using world = await startWithInbox()
   const request = httpRequest(`${world.url}${pathOf({ wait_seconds: 600 })}`, {
     headers: { authorization: `Bearer ${world.rootKey}` },
@@ -294,7 +294,7 @@ test('who hangs up is forgotten at once', async () => {
   await expect.poll(() => listeners(world)).toBe(0)
 })
 
-test('a stop answers who waits, with null and a place to go on from', async () => {
+test('a stop answers waiting requests with null and a cursor to resume from', async () => {
   await using world = await startWithInbox()
   await send(world, 'one')
   const after = (await drain(world)).cursor
@@ -307,7 +307,7 @@ test('a stop answers who waits, with null and a place to go on from', async () =
   expect(await wait(world, { after: cursor })).toMatchObject({ message: { subject: 'two' } })
 })
 
-test('a key that is deleted or narrowed meanwhile, and an inbox that goes, end the wait', async () => {
+test('deleting or restricting the key, or deleting the inbox, ends the wait', async () => {
   await using world = await startWithInbox({ limits: { eventPollMs: 50 } })
   const make = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: { name: 'k' } })).body
   const ask = (key: string) => world.request('GET', pathOf({ wait_seconds: 30 }), { key })
@@ -325,7 +325,7 @@ test('a key that is deleted or narrowed meanwhile, and an inbox that goes, end t
   expect(await listeners(world)).toBe(0)
 })
 
-test('what is refused', async () => {
+test('an invalid or forbidden request is refused', async () => {
   await using world = await startWithInbox()
   const { body: key } = await world.request('POST', '/v0/api-keys', {
     body: { name: 'k', permissions: { inbox_read: true } },
@@ -343,7 +343,7 @@ test('what is refused', async () => {
     `w.${Buffer.from('["x",null,5]').toString('base64url')}`,
   ])
     expect(await status({ after })).toBe(400)
-  // Numbers that no place of ours holds, some of them too much for a database.
+  // Numbers that no cursor of ours contains; some of them are too large for a database.
   for (const place of [
     '["CURSOR",1.5,"start"]',
     '["CURSOR",-1e300,"start"]',
@@ -358,12 +358,12 @@ test('what is refused', async () => {
   expect(await status({}, 'am_us_nobody')).toBe(401)
   expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/messages/wait')).status).toBe(404)
   expect((await world.request('HEAD', PATH)).status).toBe(405)
-  // Nor is there a message of that name: an id without a host gives way to one of ours.
+  // No message can be named "wait": an id without a host is replaced by one of ours.
   await world.smtp.send({ to: INBOX, subject: 'named', text: 'x', messageId: '<wait>' })
   expect((await wait(world)).message!.message_id).toMatch(/@mail\.localhost>$/)
 })
 
-test('"latest" waits for what comes from now on, and what the inbox itself sends is nobody’s answer', async () => {
+test('"latest" waits for new messages only, and skips what the inbox itself sends', async () => {
   await using world = await startWithInbox()
   await send(world, 'yesterday')
   const { cursor, message } = await wait(world, { after: 'latest', wait_seconds: 0 })

@@ -1,6 +1,6 @@
 /**
- * A webhook that somebody else has changed is sent nothing that this key could not see, whatever waited for it before, and
- * a new URL is judged by its own answers. How the test knows: real receivers, and what reaches each of them.
+ * After another key has changed a webhook, nothing is sent that this key may not see, even if its delivery was already
+ * waiting. A new URL is judged by its own responses. The tests use real receivers and check what reaches each of them.
  */
 import { expect, test } from 'vitest'
 import { readRows } from '../database.ts'
@@ -11,7 +11,7 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 for (const ordered of [false, true]) {
-  test(`what waits goes to a new URL only where the new key could see it (${ordered ? 'in order' : 'as it comes'})`, async () => {
+  test(`a delivery goes to a new URL only if the new key may see it (${ordered ? 'ordered' : 'unordered'})`, async () => {
     const time = movable()
     await using world = await startWorld(time.options)
     await using before = await startReceiver((response) => void response.writeHead(500).end())
@@ -31,7 +31,7 @@ for (const ordered of [false, true]) {
 
     const permissions = { webhook_update: true, message_read: true }
     const { api_key: key } = (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body
-    // In two steps: the first one narrows what it may see, the second one leads it elsewhere.
+    // In two steps: the first restricts what the webhook may see, the second changes its URL.
     for (const body of [{ event_types }, { url: after.url }]) {
       expect((await world.request('PATCH', at, { key, body })).status).toBe(200)
     }
@@ -42,7 +42,7 @@ for (const ordered of [false, true]) {
   })
 }
 
-test('what an earlier URL answered does not switch off the one that took its place', async () => {
+test('responses from an earlier URL do not disable the webhook at its new URL', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   const refusing: Receiver['answer'] = (response) =>
@@ -66,7 +66,7 @@ test('what an earlier URL answered does not switch off the one that took its pla
   expect((await world.request('GET', at)).body.enabled).toBe(true)
 })
 
-/** Of all deliveries, in order of their events. */
+/** Returns the states of all deliveries, in the order of their events. */
 async function states(world: World): Promise<unknown[]> {
   return (await readRows(world, 'select state from webhook_deliveries order by seq')).flat()
 }

@@ -1,6 +1,6 @@
 /**
- * What became of a webhook's deliveries is seen, and sent anew: one by its id, or those of a time. How the test knows: a real
- * receiver, and the API's own answers beside what it has received.
+ * The deliveries of a webhook can be listed and sent again: one by its id, or all of a time range. The tests compare
+ * what a real receiver gets with what the API returns.
  */
 import { expect, test } from 'vitest'
 import { readRows } from '../database.ts'
@@ -12,7 +12,7 @@ const failing =
   (response: Parameters<Receiver['answer']>[0]) =>
     void response.writeHead(status).end(body)
 
-test('the log shows each delivery with its attempts, the newest event first, and of one the bytes that were sent', async () => {
+test('deliveries are listed with their attempts, newest first, and a single one includes its body', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver(failing(500, `not today${'x'.repeat(3_000)}`))
@@ -57,7 +57,7 @@ test('the log shows each delivery with its attempts, the newest event first, and
   expect((await world.request('GET', elsewhere)).body).toMatchObject({ count: 0, deliveries: [] })
 })
 
-test('the log is paged and filtered, at every level', async () => {
+test('the log has pages and filters, at every level', async () => {
   const time = movable()
   await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, listScanRowsMax: 3 } })
   await using receiver = await startReceiver((response, { event }) =>
@@ -67,16 +67,16 @@ test('the log is paged and filtered, at every level', async () => {
   const subjects = ['bad 1', 'good 2', 'good 3', 'good 4', 'bad 5']
   for (const [index, subject] of subjects.entries()) {
     await deliver(world, subject)
-    // Each in a transaction of its own: two events that are dispatched together have the same time.
+    // Each has its own transaction: two events that are dispatched together have the same time.
     await expect.poll(async () => (await states(world, at)).length).toBe(index + 1)
-    time.pass(100) // in all less than the five seconds after which a failed one is repeated
+    time.pass(100) // in total less than the five seconds after which a failed one is retried
   }
   await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered', 'delivered', 'pending'])
   const newest = receiver.calls.map(({ event }) => event.event_id).toReversed()
   const ids = (query: string) => pages(world, `${at}/deliveries`, query)
   expect(await ids('limit=2')).toEqual([newest.slice(0, 2), newest.slice(2, 4), newest.slice(4)])
   expect((await ids('ascending=true')).flat()).toEqual(newest.toReversed())
-  // Three rows are looked at a page: the second one of these is beyond the first page's.
+  // A page scans three rows, so the second pending delivery is on the second page.
   expect(await ids('state=pending')).toEqual([[newest[0]], [newest[4]]])
   expect((await ids('state=delivered')).flat()).toEqual(newest.slice(1, 4))
   expect((await ids('event_types=message.sent,message.bounced')).flat()).toEqual([])
@@ -100,7 +100,7 @@ test('the log is paged and filtered, at every level', async () => {
   }
 })
 
-test('who may not see the mail sees neither its body nor what the receiver said to it', async () => {
+test('a key that may not see the message sees neither the body nor the response of the receiver', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver(failing(400, 'what a nice mail about gold'))
   const { at, inbox } = await hookUp(world, receiver, { eventTypes: ['message.received', 'label.added'] })
@@ -125,12 +125,12 @@ test('who may not see the mail sees neither its body nor what the receiver said 
   }
   expect(await see(['message_read'])).toEqual([403, [], 403, 403])
   expect(await see(['webhook_read'])).toEqual([200, [false, false, false], 403, 403])
-  // That a label hid the mail may be known to who saw it before; what came after may not.
+  // The label.added event of spam was visible before; events after it are hidden from this key.
   expect(await see(['webhook_read', 'message_read'])).toEqual([200, [false, true, true], 200, 403])
   expect(await see(['webhook_read', 'message_read', 'label_spam_read'])).toEqual([200, [true, true, true], 200, 200])
 })
 
-test('one is sent anew with the same id and bytes, its attempts counted on and the schedule from its start', async () => {
+test('a redelivery has the same id and bytes, continues the attempt numbers and restarts the schedule', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver()
@@ -154,9 +154,9 @@ test('one is sent anew with the same id and bytes, its attempts counted on and t
   ])
   const delivery = (await world.request('GET', `${at}/deliveries`)).body.deliveries[0]
   const waitMs = Date.parse(delivery.next_attempt_at) - Date.parse(waits[1]!.started_at)
-  expect(waitMs).toBeLessThan(10_000) // the first of the schedule, not the second: five minutes
+  expect(waitMs).toBeLessThan(10_000) // the first interval of the schedule, not the second (five minutes)
 
-  // One that waits for its time is due at once.
+  // A delivery that waits for its retry becomes due at once.
   receiver.answer = failing(204)
   expect((await redeliver()).body.state).toBe('pending')
   await receiver.count(3)
@@ -164,7 +164,7 @@ test('one is sent anew with the same id and bytes, its attempts counted on and t
   expect(receiver.calls).toHaveLength(3)
 })
 
-test('one that is under way is not sent beside itself', async () => {
+test('a redelivery of a running delivery does not send it twice', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver(() => undefined)
   const { at } = await hookUp(world, receiver)
@@ -175,11 +175,11 @@ test('one that is under way is not sent beside itself', async () => {
   expect(answer).toMatchObject({ status: 200, body: { state: 'pending', attempts: [] } })
   const [[owner]] = (await readRows(world, 'select lease_owner from webhook_deliveries')) as [[string | null]]
   expect(owner).not.toBeNull()
-  await receiver[Symbol.asyncDispose]() // or the stop would wait for it
+  await receiver[Symbol.asyncDispose]() // otherwise the stop would wait for it
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
 })
 
-test('nothing is sent anew to a webhook that is off, or that is told of such events no longer, or by a key that may not', async () => {
+test('redeliver and replay need an enabled webhook, a current subscription, and a permission', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver()
   const { at, webhook } = await hookUp(world, receiver)
@@ -207,7 +207,7 @@ test('nothing is sent anew to a webhook that is off, or that is told of such eve
   expect(receiver.calls).toHaveLength(1)
 })
 
-test('a replay sends what was never sent and what was, in order, with the same event ids; a dry run counts', async () => {
+test('a replay sends old and unsent events in order with the same event ids, and a dry run only counts', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver()
@@ -244,7 +244,7 @@ test('a replay sends what was never sent and what was, in order, with the same e
   expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
 })
 
-test('a replay of what failed makes the retries that wait, too, and leaves the rest alone', async () => {
+test('a replay of failed deliveries also makes waiting retries due, and sends no others', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver((response, { event }) => {
@@ -267,7 +267,7 @@ test('a replay of what failed makes the retries that wait, too, and leaves the r
   expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(3)
 })
 
-test('a time that the log does not reach back to is refused with the earliest that it does; so is what makes no sense', async () => {
+test('a replay of purged events is refused with the earliest possible start, and an invalid range too', async () => {
   const time = movable()
   const limits = { blobSweepMs: 20, webhookReplayEventsMax: 1 }
   await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, ...limits } })
@@ -334,7 +334,7 @@ async function attempts(world: World, at: string): Promise<Attempt[]> {
   return deliveries.flatMap((each: { attempts: Attempt[] }) => each.attempts)
 }
 
-/** A member of each delivery, page by page. */
+/** Returns one member of each delivery, page by page. */
 async function pages(world: World, path: string, query: string, member = 'event_id'): Promise<string[][]> {
   const found: string[][] = []
   let token: string | undefined
@@ -348,7 +348,7 @@ async function pages(world: World, path: string, query: string, member = 'event_
   return found
 }
 
-/** A clock that goes forward when it is told to; what is due is looked at often. */
+/** Returns options for a clock that the test can advance; polling is frequent, so that due work is found quickly. */
 function movable() {
   let ahead = 0
   return {

@@ -1,6 +1,6 @@
 /**
- * A webhook that only fails is switched off after five days, and who asks for it is told. How the test knows: a real receiver
- * that fails, and a clock that goes forward when the test says so.
+ * A webhook that keeps failing is disabled after five days, and subscribers get an event. The tests use a real receiver
+ * that fails, and a clock that the test advances.
  */
 import { expect, test } from 'vitest'
 import { readRows } from '../database.ts'
@@ -10,7 +10,7 @@ import { startWorld, type World } from '../world.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-test('a webhook of which every request fails for five days is switched off, and sockets and webhooks are told', async () => {
+test('a webhook whose requests all fail for five days is disabled, and sockets and webhooks get an event', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver(refusing)
@@ -55,7 +55,7 @@ test('a webhook of which every request fails for five days is switched off, and 
   expect((await view(world, at)).enabled).toBe(true)
 })
 
-test('one that nothing is sent to does not age', async () => {
+test('time without requests does not count towards the five days', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver(refusing)
@@ -75,7 +75,7 @@ test('one that nothing is sent to does not age', async () => {
   await expect.poll(() => view(world, at)).toEqual({ enabled: false, reason: 'failing' })
 })
 
-test('one success begins the five days anew', async () => {
+test('one success restarts the five days', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using receiver = await startReceiver(refusing)
@@ -98,7 +98,7 @@ test('one success begins the five days anew', async () => {
   expect((await view(world, at)).enabled).toBe(true)
 })
 
-test('one that says it is gone is switched off with the same event, told to those who may see webhooks', async () => {
+test('a webhook that answers 410 is disabled with the same event, which needs webhook_read', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver((response) => void response.writeHead(410).end())
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -125,10 +125,10 @@ test('one that says it is gone is switched off with the same event, told to thos
   expect((await seeing.next()).webhook).toMatchObject({ webhook_id: made.webhookId, disabled_reason: 'gone' })
   expect((await silent.next()).event_type).toBe('message.received')
   await world.smtp.send({ to: inbox.email, subject: 'again' })
-  expect((await silent.next()).event_type).toBe('message.received') // and nothing in between
+  expect((await silent.next()).event_type).toBe('message.received') // and no event in between
 })
 
-/** Refuses so that it is not repeated: each mail is one request. */
+/** Refuses without a retry, so that each message is one request. */
 const refusing: Receiver['answer'] = (response) =>
   void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
 

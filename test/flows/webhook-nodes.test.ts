@@ -1,6 +1,7 @@
 /**
- * Webhooks of a service of two servers: each event is told once, ordered ones in the order of their inbox, and what a dead
- * server had begun is told by the other under the same id. How the test knows: a real receiver, and the log of events.
+ * Webhooks with two nodes: each event is delivered once, to ordered webhooks in the order of their inbox, and a
+ * delivery that a killed node had started is sent by the other with the same id. The tests compare the requests at a
+ * real receiver with the log of events.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,16 +18,16 @@ import { startWorld, type World } from '../world.ts'
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
 onTwo(
-  'with both at work each event is told once, and to an ordered webhook in order, also where some fail',
+  'with two nodes each event is delivered once, and to an ordered webhook in order, even if attempts fail',
   async () => {
     let ahead = 0
-    // Leases that the jumps of the clock do not end.
+    // The leases are so long that advancing the clock does not end them.
     const limits = { webhookPollMs: 50, jobPollMs: 50, webhookLeaseMs: 1e12 }
     await using one = await startWorld({ clock: () => Date.now() + ahead, limits })
     await using two = await one.startSibling()
     for (const username of ['ada', 'bob']) await one.agentmail.inboxes.create({ username })
     await using plain = await startReceiver()
-    // Every third request of it fails; and while one of an inbox is under way, there must be no other.
+    // Every third request to this receiver fails. Requests of the same inbox must never overlap.
     const underWay = new Set<string>()
     const overlaps: string[] = []
     let requests = 0
@@ -53,7 +54,7 @@ onTwo(
     await expect
       .poll(
         async () => {
-          ahead += 60_000 // what failed is due again
+          ahead += 60_000 // failed attempts become due again
           return (await query(one, "select 1 from webhook_deliveries where state = 'delivered'")).length
         },
         { timeout: 25_000 },
@@ -66,7 +67,7 @@ onTwo(
     for (const inbox of new Set(log.map(({ inbox_id }) => inbox_id))) {
       const expected = log.filter(({ inbox_id }) => inbox_id === inbox).map(({ event_id }) => event_id)
       const heard = ordered.calls.map(idOf).filter((id) => expected.includes(id))
-      // Repeated ones stand side by side; without them it is the log.
+      // A retry follows the request that it repeats; without the repetitions the requests equal the log.
       expect(heard.filter((id, index) => id !== heard[index - 1])).toEqual(expected)
     }
     const attempts = await query(one, 'select 1 from webhook_attempts')
@@ -76,14 +77,14 @@ onTwo(
 )
 
 onTwo(
-  'what a killed server had begun is told by the other under the same id, before what follows in the inbox',
+  'a delivery that a killed node had started is sent by the other with the same id, before later ones of the inbox',
   async () => {
     const limits = { webhookTimeoutMs: 2_500, webhookLeaseMs: 3_000, webhookPollMs: 100 }
     await using one = await startWorld({ limits })
     await one.agentmail.inboxes.create({ username: 'ada' })
     await using receiver = await startReceiver(() => undefined)
     await hook(one, receiver, { ordered: true })
-    await one.stop() // it is not to begin anything yet
+    await one.stop() // it must not start anything yet
     const victim = await startVictim(one, limits)
     for (const subject of ['first', 'second']) await sendTo(victim.smtpPort, subject)
     const [begun] = await receiver.count(1)
@@ -92,7 +93,7 @@ onTwo(
     expect(await leased()).toHaveLength(1)
     victim.signal('SIGKILL')
     await victim.exited
-    expect(await leased()).toHaveLength(1) // nothing was given back
+    expect(await leased()).toHaveLength(1) // no lease was given back
 
     receiver.answer = ok
     await expect
@@ -109,7 +110,7 @@ onTwo(
   },
 )
 
-/** A server of the same service as a process of its own, which can be killed. */
+/** Starts a node of the same service as a separate process, which can be killed. */
 async function startVictim({ shared, rootKey }: World, limits: Partial<Limits>) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {

@@ -1,6 +1,6 @@
 /**
- * The secret of a webhook is changed, and the receiver in its own time. How the test knows: the packages that receivers check
- * signatures with, once with the old secret and once with the new.
+ * The secret of a webhook is changed, and the receiver changes its own copy later. The tests check signatures with the
+ * packages that receivers use, with the old secret and with the new one.
  */
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
@@ -10,7 +10,7 @@ import { startWorld, type World } from '../world.ts'
 
 const HOUR = 3_600_000
 
-test('for a day after a change both secrets fit, the new one first; then the old one is refused', async () => {
+test('for a day after a rotation both secrets sign, the new one first; then only the new one', async () => {
   let ahead = 0
   await using world = await startWorld({ clock: () => Date.now() + ahead })
   await using receiver = await startReceiver()
@@ -40,7 +40,7 @@ test('for a day after a change both secrets fit, the new one first; then the old
   expect(String(after.headers['svix-signature'])).not.toContain(' ')
 })
 
-test('a repeated request is signed as of its attempt, not as of its first', async () => {
+test('a retry is signed with the secrets that are valid at its own time', async () => {
   let ahead = 0
   await using world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhookPollMs: 20 } })
   await using receiver = await startReceiver((response) => void response.writeHead(500).end())
@@ -57,7 +57,7 @@ test('a repeated request is signed as of its attempt, not as of its first', asyn
   ])
 })
 
-test('changed several times, each secret signs until its own time is over; too many are refused', async () => {
+test('after several rotations each secret signs until its time is over, and too many are refused', async () => {
   let ahead = 0
   const limits = { webhookOldSecretsMax: 2 }
   await using world = await startWorld({ clock: () => Date.now() + ahead, limits })
@@ -72,14 +72,14 @@ test('changed several times, each secret signs until its own time is over; too m
   expect(await rotate()).toMatchObject({ status: 403, body: { code: 'limit_exceeded' } })
   ahead = 25 * HOUR
   expect(fit(await nextCall(world, receiver))).toEqual([false, true, true])
-  // One that is still valid may come back, and does not count twice.
+  // A secret that is still valid may be set again, and does not count twice.
   expect(await rotate({ secret: second })).toMatchObject({ status: 200, body: { secret: second } })
   const last = await nextCall(world, receiver)
   expect(fit(last)).toEqual([false, true, true])
   expect(String(last.headers['svix-signature']).split(' ')).toHaveLength(2)
 })
 
-test('a secret of one’s own is taken in the right form, at every level, by a key that may change webhooks', async () => {
+test('a custom secret is accepted in the right form, at every level, from a key with webhook_update', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
@@ -119,14 +119,14 @@ async function nextCall(world: World, receiver: Awaited<ReturnType<typeof startR
   return (await receiver.count(count + 1))[count]!
 }
 
-/** Whether the two packages take a request, by the time at which it was made. */
+/** Returns whether each of the two packages accepts a request, at the time when it was made. */
 function accepts(
   secret: string,
   { body, headers }: Pick<Call, 'body' | 'headers'>,
 ): [svix: boolean, standard: boolean] {
   const given = headers as Record<string, string>
   const verify = (check: () => unknown) => {
-    // They refuse what is minutes away from their clock.
+    // They refuse requests whose time stamp differs from their clock by minutes.
     vi.useFakeTimers({ toFake: ['Date'], now: Number(given['svix-timestamp']) * 1_000 })
     try {
       check()

@@ -1,4 +1,6 @@
-/** A webhook is tried by a request of its own. How the test knows: a real receiver, and what receivers check with. */
+/**
+ * A webhook can be tested with a separate request. The tests use a real receiver and the packages that receivers use.
+ */
 import { serialization } from 'agentmail'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
@@ -7,7 +9,7 @@ import { readRows } from '../database.ts'
 import { startReceiver } from '../receiver.ts'
 import { startWorld } from '../world.ts'
 
-test('a signed event of its own type is sent at once, and what was answered is told', async () => {
+test("a signed event of type webhook.test is sent at once, and the caller gets the receiver's response", async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver(
     (response) => void response.writeHead(202).end(`\0thanks${'!'.repeat(2_000)}`),
@@ -33,11 +35,11 @@ test('a signed event of its own type is sent at once, and what was answered is t
     event_id: expect.stringMatching(/^evt_[0-9a-f-]{36}$/),
     webhook: { webhook_id: made.webhookId, timestamp: expect.any(String) },
   })
-  // A receiver that takes it for mail after all is not given any: parsing says so.
+  // A receiver that parses it as a message gets a parse error, not a message.
   const { MessageReceivedEvent } = serialization.events
   expect(MessageReceivedEvent.parse(call!.event)).toMatchObject({ ok: false })
 
-  // Each one is another event, nothing is kept, and nobody else is told.
+  // Each test request is a new event, is not stored, and is sent to no subscriber.
   await world.request('POST', at)
   expect(receiver.calls[1]!.event.event_id).not.toBe(call!.event.event_id)
   expect(await readRows(world, 'select count(*) from webhook_deliveries')).toEqual([[0]])
@@ -47,7 +49,7 @@ test('a signed event of its own type is sent at once, and what was answered is t
   ).toBe(400)
 })
 
-test('failures are told as they are, also of a webhook that is off, and change nothing about it', async () => {
+test('failures are reported as they are, even for a disabled webhook, and do not change the webhook', async () => {
   await using world = await startWorld({ limits: { webhookTimeoutMs: 200 } })
   await using receiver = await startReceiver((response) => void response.writeHead(500).end('no'))
   const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })
@@ -65,7 +67,7 @@ test('failures are told as they are, also of a webhook that is off, and change n
   expect(await readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
 })
 
-test('an answer is cut between two characters', async () => {
+test('a long response is cut between two characters', async () => {
   await using world = await startWorld()
   await using receiver = await startReceiver((response) => void response.end(`${'x'.repeat(1_023)}😀 and more`))
   const made = await world.request('POST', '/v0/webhooks', { body: { url: receiver.url } })
@@ -73,7 +75,7 @@ test('an answer is cut between two characters', async () => {
   expect(tried.body.response).toBe('x'.repeat(1_023))
 })
 
-test('it calls no private network, and only for keys that may change the webhook', async () => {
+test('a test request never reaches a private network, and needs a key that may change the webhook', async () => {
   await using receiver = await startReceiver()
   await using world = await startWorld({
     env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
@@ -90,7 +92,7 @@ test('it calls no private network, and only for keys that may change the webhook
   expect((await world.request('POST', at, { key: body.api_key })).status).toBe(403)
 })
 
-test('so many at once, and no more', async () => {
+test('the number of simultaneous test requests is limited', async () => {
   await using world = await startWorld({ limits: { webhookTestsMax: 2 } })
   await using receiver = await startReceiver(() => undefined)
   const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })

@@ -34,7 +34,7 @@ describe('an address list', () => {
     ['semicolons between', 'ann@example.com; bob@example.com', [ann, bob]],
     ['white space around dots', 'ann . smith @ example . com', [{ address: 'ann.smith@example.com' }]],
     ['empty items', ', ,ann@example.com,,', [ann]],
-    ['nothing', '', []],
+    ['an empty list', '', []],
     ['IPv6', 'ann@[IPv6:2001:db8::1]', [{ address: 'ann@[IPv6:2001:db8::1]' }]],
   ])('with %s', (_, value, expected) => {
     expect(parseAddressList(value)).toEqual(expected)
@@ -56,18 +56,18 @@ describe('an address list', () => {
       '=?utf-8?Q?a=0D=0ABcc:_e?= <ann@example.com>',
       [{ name: 'a  Bcc: e', address: 'ann@example.com' }],
     ],
-  ])('that is broken by %s gives what can be read', (_, value, expected) => {
+  ])('that is broken by %s returns what can be read', (_, value, expected) => {
     expect(parseAddressList(value)).toEqual(expected)
   })
 
-  // CVE-2025-13033 of another parser: the quoted part was taken for the address.
-  test('that hides one address in the quoted local part of another gives the real one', () => {
+  // CVE-2025-13033 of another parser: it returned the quoted part as the address.
+  test('that hides one address in the quoted local part of another returns the real one', () => {
     expect(parseAddressList('"eve@evil.example x"@example.com')).toEqual([
       { address: '"eve@evil.example x"@example.com' },
     ])
   })
 
-  test('gives no more addresses than asked for', () => {
+  test('returns no more addresses than the limit', () => {
     expect(parseAddressList('a@b.c,'.repeat(5000), 100)).toHaveLength(100)
   })
 
@@ -96,7 +96,7 @@ describe('an address list', () => {
     })
   })
 
-  test('of random pieces never fails and never holds a line break', () => {
+  test('of random pieces never fails and never contains a line break', () => {
     const random = seededRandom(3)
     const pieces = [
       '"',

@@ -6,7 +6,7 @@ import { seededRandom } from './random.ts'
 describe('the normal form of an address', () => {
   test.each([
     ['Ann@Example.COM', 'ann@example.com'],
-    ['"ann"@example.com', 'ann@example.com'], // needless quotes
+    ['"ann"@example.com', 'ann@example.com'], // unnecessary quotes
     ['"ann smith"@example.com', '"ann smith"@example.com'],
     ['"a@b"@example.com', '"a@b"@example.com'],
     ['"a\\"b"@example.com', '"a\\"b"@example.com'],
@@ -25,7 +25,7 @@ describe('the normal form of an address', () => {
   })
 
   test.each([
-    ['nothing', ''],
+    ['empty text', ''],
     ['no at', 'ann'],
     ['no local part', '@example.com'],
     ['no domain', 'ann@'],
@@ -43,8 +43,8 @@ describe('the normal form of an address', () => {
     ['a hyphen at the start of a label', 'ann@-example.com'],
     ['an IP address without brackets', 'ann@192.0.2.1'],
     ['an IP address in full-width digits', 'ann@１２７.0.0.1'],
-    ['hexadecimal that URLs take for an IP address', 'ann@０x7f.1'],
-    ['a literal that is no address', 'ann@[300.0.2.1]'],
+    ['hexadecimal that a URL parser reads as an IP address', 'ann@０x7f.1'],
+    ['a literal that is not an address', 'ann@[300.0.2.1]'],
     ['a local part of 65 bytes', `${'a'.repeat(65)}@example.com`],
     ['a local part of 33 two-byte letters', `${'é'.repeat(33)}@example.com`],
     ['a label of 64', `ann@${'a'.repeat(64)}.com`],
@@ -55,7 +55,7 @@ describe('the normal form of an address', () => {
     expect(normaliseAddress(written)).toBeUndefined()
   })
 
-  test('applied twice is the same as once, for addresses made at random', () => {
+  test('applied twice is the same as once, for random addresses', () => {
     const random = seededRandom(1)
     const alphabet = [...'abAB01.@+"\\ <>(),;:üßİ例\u0301\u200b[]-_ \t']
     for (let i = 0; i < 5000; i++) {
@@ -67,7 +67,7 @@ describe('the normal form of an address', () => {
   })
 })
 
-test('splitting cuts at the last at', () => {
+test('splitAddress splits at the last @', () => {
   expect(splitAddress('"a@b"@example.com')).toEqual({ localPart: '"a@b"', domain: 'example.com' })
   expect(splitAddress('ann')).toEqual({ localPart: 'ann', domain: '' })
 })
@@ -82,7 +82,7 @@ test.each([
   expect(withoutTag(tagged)).toBe(plain)
 })
 
-describe('writing an address', () => {
+describe('formatAddress', () => {
   test.each([
     [{ address: 'ann@example.com' }, 'ann@example.com'],
     [{ name: 'Ann', address: 'ann@example.com' }, 'Ann <ann@example.com>'],
@@ -102,7 +102,7 @@ describe('writing an address', () => {
     expect(parseAddressList(text)).toHaveLength(1)
   })
 
-  test('what is written is read back the same, for names made at random', () => {
+  test('a formatted address is parsed to the same one, for random names', () => {
     const random = seededRandom(2)
     const alphabet = [...'ab Z."\\,;:<>@()üß例😀\'']
     for (let i = 0; i < 3000; i++) {
@@ -124,7 +124,7 @@ describe('one recipient from a client', () => {
     ['"Smith, \\"Ann\\"" <ann@example.com>', { name: 'Smith, "Ann"', address: 'ann@example.com' }],
     ['Smith, Ann <ann@example.com>', { name: 'Smith, Ann', address: 'ann@example.com' }],
     ['"a <b> c" <ann@example.com>', { name: 'a <b> c', address: 'ann@example.com' }],
-  ])('%s is taken', (text, expected) => {
+  ])('%s is accepted', (text, expected) => {
     expect(parseRecipient(text)).toEqual(expected)
   })
 

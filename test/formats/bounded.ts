@@ -1,12 +1,12 @@
 /**
- * Hostile input must cost time in proportion to its size. What is quadratic at half a megabyte takes minutes, so a
- * coarse limit tells the two apart. CPU time, not the clock: other work on the machine must not fail a test.
+ * Hostile input must take time in proportion to its size. Quadratic work on half a megabyte takes minutes, so a coarse
+ * limit tells the two apart. It limits CPU time, not elapsed time: other work on the machine must not fail a test.
  */
 import { expect } from 'vitest'
 
 const CPU_MS_MAX = 2000
 
-/** Runs `work` and fails when it used more processor time than any linear pass over a few megabytes needs. */
+/** Runs `work` and fails if it used more processor time than any linear pass over a few megabytes needs. */
 export function expectBounded<T>(work: () => T): T {
   const before = process.cpuUsage()
   const result = work()

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeCharset } from '../../src/formats/charset.ts'
 import { expectBounded } from './bounded.ts'
 
-/** [label, bytes in hex, text]; the bytes are from the charsets' own tables. */
+/** [label, bytes in hex, text]; the bytes are from the tables of the charsets. */
 const TABLE: readonly [charset: string, hex: string, text: string][] = [
   ['utf-8', 'e4bda0e5a5bd', '你好'],
   ['UTF8', 'c3bc', 'ü'],
@@ -25,7 +25,7 @@ const TABLE: readonly [charset: string, hex: string, text: string][] = [
   ['windows-1257', 'e0', 'ą'],
   ['windows-1258', 'd0', 'Đ'],
   ['iso-8859-1', 'e4', 'ä'],
-  ['iso-8859-1', '80', '€'], // windows-1252 under the wrong name
+  ['iso-8859-1', '80', '€'], // windows-1252 with the wrong name
   ['iso-8859-15', 'a4', '€'],
   ['iso-8859-2', 'b1', 'ą'],
   ['macintosh', '8a', 'ä'],
@@ -37,11 +37,11 @@ const TABLE: readonly [charset: string, hex: string, text: string][] = [
   ['utf-8*en', 'c3bc', 'ü'],
 ]
 
-test.each(TABLE)('%s %s is %s', (charset, hex, text) => {
+test.each(TABLE)('%s %s is decoded to %s', (charset, hex, text) => {
   expect(decodeCharset(Buffer.from(hex, 'hex'), charset)).toBe(text)
 })
 
-describe('a label that says nothing, or wrong things', () => {
+describe('a missing or wrong label', () => {
   test.each([
     undefined,
     '',
@@ -54,19 +54,19 @@ describe('a label that says nothing, or wrong things', () => {
     'utf-8',
     '__proto__',
     'constructor',
-  ])('%s reads UTF-8 where the bytes are UTF-8, else windows-1252', (charset) => {
+  ])('%s is read as UTF-8 if the bytes are UTF-8, otherwise as windows-1252', (charset) => {
     expect(decodeCharset(Buffer.from('grüße'), charset)).toBe('grüße')
     expect(decodeCharset(Buffer.from('gr\xfc\xdfe', 'latin1'), charset)).toBe('grüße')
   })
 })
 
-test('NULs and halves of surrogate pairs are not passed on', () => {
+test('NULs and lone surrogates are removed', () => {
   expect(decodeCharset(Buffer.from('a\0b'))).toBe('ab')
   expect(decodeCharset(Buffer.from('00d841', 'hex'), 'utf-16le')).not.toMatch(/[\ud800-\udfff]/)
   expect(decodeCharset(Buffer.from('+2AA-', 'latin1'), 'utf-7')).not.toMatch(/[\ud800-\udfff]/)
 })
 
-test.each(TABLE.map(([charset]) => charset))('%s takes any bytes in bounded time', (charset) => {
+test.each(TABLE.map(([charset]) => charset))('%s decodes any bytes in bounded time', (charset) => {
   expectBounded(() => {
     for (const piece of ['\xff', '+', '\x1b$B', 'A', '\x81\xff', '~{'])
       decodeCharset(Buffer.from(piece.repeat(200_000 / piece.length), 'latin1'), charset)

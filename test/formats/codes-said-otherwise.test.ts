@@ -1,6 +1,6 @@
 /**
- * Codes said in many ways, and numbers in mails that only look like it: small mails, one a row, in the languages of the cues.
- * Where a row fails after a change, the change is worth less than it seemed.
+ * Codes worded in many ways, and numbers that only look like codes: small messages, one per row, in the languages of
+ * the keywords. If a row fails after a change, the change is worth less than it seemed.
  */
 import { expect, test } from 'vitest'
 import { extractVerification } from './reading-verification.ts'
@@ -248,7 +248,7 @@ test.each<[subject: string, text: string]>([
   ['客服', '您的工单号为 482913,请在来电时提供。'],
   ['예약', '예약번호 482913을 프런트에 보여 주세요.'],
   ['Zahlenschloss', 'Der Code Ihres Schließfachs im Fitnessstudio bleibt 4829.'],
-])('nothing is found in "%s"', (subject, text) => {
+])('no code is found in "%s"', (subject, text) => {
   expect(codesOf({ subject, text })).toBe('')
 })
 

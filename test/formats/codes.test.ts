@@ -70,7 +70,7 @@ describe('in every language', () => {
     ['ja', 'Acmeへのログイン', 'ログインするにはアプリに4829と入力してください。'],
     ['ko', 'Acme 로그인', '로그인하려면 앱에 4829를 입력하세요.'],
     ['zh', '登录 Acme', '请在应用中输入4829完成登录。'],
-  ])('a code that is not called one is found: %s', (_, subject, text) => {
+  ])('a code without the word for code is found: %s', (_, subject, text) => {
     expect(codesOf(text, subject)).toEqual(['4829'])
   })
 
@@ -151,7 +151,7 @@ describe('in every language', () => {
     ],
     ['ko', '로그인 안내', '요청하신 코드입니다.', '열려 있는 창에 붙여넣으세요. 타인에게 알려주지 마세요.'],
     ['zh', '登录提醒', '这是您申请的码:', '请粘贴到打开的窗口中。请勿告知他人。'],
-  ])('a code on its own line is found below its name: %s', (_, subject, above, below) => {
+  ])('a code on its own line below its name is found: %s', (_, subject, above, below) => {
     expect(codesOf(lines(above, '739104', below, 'Acme, 20, 10115'), subject)).toEqual(['739104'])
   })
 
@@ -357,17 +357,17 @@ describe('in every language', () => {
       '고객번호는 739104입니다.',
     ],
     ['zh', '预订代码:QX7TL2', '订单号:739104', '结账时输入优惠码739104。', '物流码 739104', '您的客户编号为739104。'],
-  ])('other codes and numbers are not taken for one: %s', (_, ...texts) => {
+  ])('other codes and numbers are not returned: %s', (_, ...texts) => {
     for (const text of texts) {
       expect(codesOf(text)).toEqual([])
-      expect(codesOf(text, text), 'in the subject as well').toEqual([])
+      expect(codesOf(text, text), 'also in the subject').toEqual([])
     }
   })
 })
 
 const NAMED = 'Your verification code is'
 
-describe('a code is given as it is to be typed', () => {
+describe('a code is returned as the user must type it', () => {
   test.each([
     ['four digits', '4829', '4829'],
     ['ten digits', '4829135507', '4829135507'],
@@ -392,18 +392,18 @@ describe('a code is given as it is to be typed', () => {
     ['two triples', '7QZ-41P', '7QZ-41P'],
     ['three groups', 'RS4T-9KLM-22XA', 'RS4T-9KLM-22XA'],
     ['letters with a dash', 'WDJB-MJHT', 'WDJB-MJHT'],
-    ['a letter that the form shows', 'G-482913', '482913'],
+    ['a prefix letter that the form shows', 'G-482913', '482913'],
     ['lower case', 'k7q2mx', 'k7q2mx'],
     ['quotes', '"482913"', '482913'],
     ['stars', '**482913**', '482913'],
     ['a full stop', '482913.', '482913'],
     ['words with dashes', 'lumo-vexal-brindi', 'lumo-vexal-brindi'],
-  ])('%s', (_, written, typed) => {
+  ])('written with %s', (_, written, typed) => {
     expect(codesOf(`${NAMED}: ${written}`)).toEqual([typed])
     expect(codesOf(lines(`${NAMED}:`, written, 'It expires in ten minutes.'))).toEqual([typed])
   })
 
-  test('letters alone', () => {
+  test('written with letters only', () => {
     expect(codesOf(lines(`${NAMED}:`, 'HTRKVW', 'It expires in ten minutes.'))).toEqual(['HTRKVW'])
     expect(codesOf(`${NAMED}: HTRKVW`)).toEqual(['HTRKVW'])
     expect(codesOfHtml(`<p>${NAMED} <b>hTrKvWx</b> today</p>`)).toEqual(['hTrKvWx'])
@@ -412,45 +412,45 @@ describe('a code is given as it is to be typed', () => {
 
 describe('the layout of HTML', () => {
   test.each([
-    ['a cell a digit', '<table><tr><td>4</td><td>8</td><td>2</td><td>9</td><td>1</td><td>3</td></tr></table>'],
+    ['one cell per digit', '<table><tr><td>4</td><td>8</td><td>2</td><td>9</td><td>1</td><td>3</td></tr></table>'],
     [
-      'a cell a digit, nested in tables',
+      'one cell per digit, nested in tables',
       '<table><tr><td><table><tr> <td>4</td> <td>8</td> <td>2</td> <td>9</td> <td>1</td> <td>3</td> </tr></table></td></tr></table>',
     ],
-    ['a cell a group', '<table><tr><td>482</td><td>913</td></tr></table>'],
-    ['a cell a group and a dash', '<table><tr><td>482</td><td>-</td><td>913</td></tr></table>'],
+    ['one cell per group', '<table><tr><td>482</td><td>913</td></tr></table>'],
+    ['one cell per group, and a dash', '<table><tr><td>482</td><td>-</td><td>913</td></tr></table>'],
     [
-      'a span a digit',
+      'one span per digit',
       '<div><span>4</span><span>8</span><span>2</span><span>9</span><span>1</span><span>3</span></div>',
     ],
-    ['a block a digit', '<div>4</div><div>8</div><div>2</div><div>9</div><div>1</div><div>3</div>'],
+    ['one block per digit', '<div>4</div><div>8</div><div>2</div><div>9</div><div>1</div><div>3</div>'],
     ['comments between digits', '<p>48<!-- x -->29<!-- y -->13</p>'],
     ['character references', '<p>&#52;&#x38;&#50;&#57;&#49;&#51;</p>'],
     ['zero-width references', '<p>4&#8203;8&zwnj;2&#8203;9&shy;1&#8288;3</p>'],
     ['a list item', '<ul><li>482913</li></ul>'],
     ['a field', '<input type="text" value="482913" readonly>'],
     ['preformatted', '<pre>\n  482913\n</pre>'],
-  ])('%s', (_, html) => {
+  ])('does not hide a code: %s', (_, html) => {
     expect(codesOfHtml(`<html><body><p>${NAMED}:</p>${html}<p>It expires soon.</p></body></html>`)).toEqual(['482913'])
   })
 
-  test('what nobody sees is no code', () => {
+  test('hides no code in invisible content', () => {
     const html = `<style>.a482913{color:#112233}</style><script>var code = 482913</script><!-- code: 482913 -->
       <p>Your verification code is in the app.</p><img src="482913.png" alt="">`
     expect(codesOfHtml(html)).toEqual([])
   })
 
-  test('a preheader may say it', () => {
+  test('can have a code in the preheader', () => {
     expect(codesOfHtml(`<div style="display:none">482913 is your login code</div><p>Hello</p>`)).toEqual(['482913'])
   })
 })
 
-describe('where a code stands', () => {
+describe('a code is found', () => {
   test('in the subject only', () => {
     expect(codesOf('Please see the subject of this mail.', '482913 is your Acme login code')).toEqual(['482913'])
   })
 
-  test('far above the words that say what it is', () => {
+  test('far above the words that name it', () => {
     const text = lines(
       '482913',
       'Acme Health',
@@ -460,7 +460,7 @@ describe('where a code stands', () => {
     expect(codesOf(text)).toEqual(['482913'])
   })
 
-  test('beside numbers that have names of their own', () => {
+  test('beside numbers with names of their own', () => {
     const rows = [
       ['Order', '730194'],
       ['Case', '448120'],
@@ -471,11 +471,11 @@ describe('where a code stands', () => {
     expect(codesOfHtml(`<p>Enter this confirmation code:</p><p>195537</p><table>${table}</table>`)).toEqual(['195537'])
   })
 
-  test('with the name of an order between it and its own', () => {
+  test('behind the name and number of an order', () => {
     expect(codesOf('Your pick-up code for order 730194 is 5588. Show it at the counter.')).toEqual(['5588'])
   })
 
-  test('two codes, both named', () => {
+  test('twice, if both codes are named', () => {
     expect(
       codesOf(
         'First confirmation code: 417-PLUM\nSecond confirmation code: 580-FERN\nEnter both within 20 minutes.',
@@ -484,21 +484,21 @@ describe('where a code stands', () => {
   })
 })
 
-describe('numbers that are no codes', () => {
+describe('numbers that are not codes', () => {
   test.each([
     ['an amount', `${NAMED} worth $4829.00`],
     ['a date', `${NAMED} sent on 2026-03-12 at 10:44`],
     ['a telephone number', 'To get a verification code call +1 212 555 0133.'],
     ['digits of a card', 'Enter the verification code for your card ending in 4829.'],
     ['masked digits', 'We sent a verification code to ****4829.'],
-    ['a ticket', '#51822: verification codes could be reused'],
+    ['a ticket number', '#51822: verification codes could be reused'],
     ['an address', 'You need no verification code.\nAcme Inc., 2261 Market Street, San Francisco, CA 94114'],
     ['a year', 'Never share a verification code.\n© 2026 Acme'],
     ['an old code', 'The verification code 339201 from our last message no longer works.'],
     ['an example', 'A verification code looks like 482913, for example.'],
     ['digits of an address', 'Get your code: https://acme.example/code/482913'],
-    ['the code of an error', 'The test failed with exit code 4829.'],
-    ['a meeting', 'Meeting ID: 882 1440 9371\nPasscode: 604419'],
+    ['an exit code', 'The test failed with exit code 4829.'],
+    ['a meeting passcode', 'Meeting ID: 882 1440 9371\nPasscode: 604419'],
     ['a gift card', 'Your gift card of $40\nCard number: 6006 4912 8840 2217\nPIN: 5093'],
     [
       'a temporary password',
@@ -508,14 +508,14 @@ describe('numbers that are no codes', () => {
       'backup codes',
       'Your new recovery codes, each can be used once:\n8203-1194\n5507-9920\n6618-2043\n1390-7752\n4481-0067',
     ],
-    ['a door', 'The door code of the building is 4829.'],
+    ['a door code', 'The door code of the building is 4829.'],
     ['a licence key', 'Your licence key: RS4T-9KLM-22XA'],
-  ])('%s', (_, text) => {
+  ])('%s is not returned', (_, text) => {
     expect(codesOf(text)).toEqual([])
   })
 })
 
-test('what is reported: the words around, how sure, best first', () => {
+test('a result has its context and its confidence, and the best is first', () => {
   const { codes } = extractVerification({
     subject: 'Your login code',
     text: lines('Hello', `${NAMED}:`, '482913', 'Bye'),
@@ -530,34 +530,34 @@ test('what is reported: the words around, how sure, best first', () => {
   expect(long.codes[0]!.context).toContain('482913')
 })
 
-test('a mail without bodies has nothing', () => {
+test('a message without bodies has no codes and no links', () => {
   expect(extractVerification({ subject: '' })).toEqual({ codes: [], links: [] })
 })
 
-describe('a mail about a code, and numbers of it that are not the code', () => {
+describe('in a message about a code', () => {
   const about = (...each: string[]) =>
     lines('Verify your sign-in. Your verification code expires in 10 minutes.', ...each)
   test.each([
-    ['a list of many alike', about('48291377', '55012288', '99173344', '10417729')],
+    ['a list of similar numbers', about('48291377', '55012288', '99173344', '10417729')],
     ['a year in a date', about('You asked for it on 3 March 2026, we think.')],
     ['a postal code', about('Acme, Lange Reihe 88, 20099 Hamburg')],
-    ['a country after which digits come', about('Acme, San Jose, USA 951120')],
+    ['a country followed by digits', about('Acme, San Jose, USA 951120')],
     ['a number below its name', about('Order number', '482913', 'Thank you!')],
     ['a number above its name', about('Hello Ann,', '482913', 'Order number')],
-    ['a password to be changed', 'Your temporary password is 482913. It expires in 10 minutes. Do not share it.'],
-  ])('%s', (_, text) => {
+    ['a temporary password', 'Your temporary password is 482913. It expires in 10 minutes. Do not share it.'],
+  ])('%s is not returned', (_, text) => {
     expect(codesOf(text)).toEqual([])
   })
 
-  test('an old code and the one that replaces it', () => {
+  test('the replacement of an old code is returned, the old one is not', () => {
     expect(codesOf('482913 replaces the code 339201 that we sent before. Enter it to sign in.')).toEqual(['482913'])
   })
 
-  test('the name of a thing where it is entered is not its name', () => {
+  test('the device where a code is entered is not read as its name', () => {
     expect(codesOf('Type this on your phone: 482913', 'Sign in')).toEqual(['482913'])
   })
 
-  test('the line that browsers read', () => {
+  test('the line for browsers (@host #code) is read', () => {
     expect(codesOf('Only use it on the page that asked.\n@acme.example #482913', 'Your login code')).toEqual(['482913'])
   })
 })

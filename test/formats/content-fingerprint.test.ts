@@ -17,11 +17,11 @@ test.each([
     'trace fields',
     changed('Return-Path: <ann@example.com>', 'Received: from elsewhere\r\nDelivered-To: x@example.net'),
   ],
-  ['another folding', changed('References: <-2@example.net>', 'References:\r\n <-2@example.net>')],
-  ['the spelling of a name in the header', changed('=?utf-8?Q?Ann_M=C3=BCller?=', '=?utf-8?B?QW5uIE3DvGxsZXI=?=')],
-  ['line ends of the body', Buffer.from(nested.toString('latin1').replaceAll('\r', ''), 'latin1')],
+  ['folding', changed('References: <-2@example.net>', 'References:\r\n <-2@example.net>')],
+  ['encoding of a name in the header', changed('=?utf-8?Q?Ann_M=C3=BCller?=', '=?utf-8?B?QW5uIE3DvGxsZXI=?=')],
+  ['line endings in the body', Buffer.from(nested.toString('latin1').replaceAll('\r', ''), 'latin1')],
   ['empty lines at the end', Buffer.concat([nested, Buffer.from('\r\n\r\n')])],
-])('%s make no other mail', (_, raw) => {
+])('the same message with changed %s has the same fingerprint', (_, raw) => {
   expect(raw.equals(nested)).toBe(false)
   expect(fingerprint(raw)).toBe(original)
 })
@@ -34,6 +34,6 @@ test.each([
   ['Date', changed('11:00:00', '11:00:01')],
   ['body', changed('Anhang', 'Abhang')],
   ['attachment', changed('JVBERi0xLjQK', 'JVBERi0xLjUK')],
-])('another %s makes another mail', (_, raw) => {
+])('a message with another %s has another fingerprint', (_, raw) => {
   expect(fingerprint(raw)).not.toBe(original)
 })

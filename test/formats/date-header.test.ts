@@ -10,8 +10,8 @@ test.each([
   ['Fri, 13-Feb-2009 23:31:30 +0000', '2009-02-13T23:31:30.000Z'],
   ['29 Feb 2024 00:00:00 Z', '2024-02-29T00:00:00.000Z'],
   ['31 Dec 2016 23:59:60 +0000', '2017-01-01T00:00:00.000Z'], // leap second
-  ['  Tue,\t2 Jan 2024 10:00:00', '2024-01-02T10:00:00.000Z'], // no zone: UTC, wherever the server stands
-])('%s', (value, expected) => {
+  ['  Tue,\t2 Jan 2024 10:00:00', '2024-01-02T10:00:00.000Z'], // no zone: UTC, in any time zone of the server
+])('%s is parsed', (value, expected) => {
   expect(parseDateHeader(value)?.toISOString()).toBe(expected)
 })
 
@@ -25,6 +25,6 @@ test.each([
   '1 Jan 2024 25:00:00',
   '1 Jan 0000 10:00:00',
   `${' '.repeat(1e6)}1 Jan 2024 10:00`,
-])('%j is no date', (value) => {
+])('%j is not a date', (value) => {
   expect(parseDateHeader(value)).toBeUndefined()
 })

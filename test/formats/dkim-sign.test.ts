@@ -1,4 +1,6 @@
-/** The judge is mailauth's verifier, which shares no code with ours; its DNS answer is the public half of the test's key. */
+/**
+ * Signatures are checked by mailauth's verifier, which shares no code with ours; its DNS returns the test's public key.
+ */
 import { generateKeyPairSync } from 'node:crypto'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { describe, expect, test } from 'vitest'
@@ -35,21 +37,21 @@ const simple = mail(
   '',
 )
 
-describe('a signature holds', () => {
+describe('a signature is valid', () => {
   test.each([
-    ['a plain mail', simple],
+    ['a plain message', simple],
     ['an empty body', mail('From: ann@example.com', '', '')],
     ['a body of empty lines', mail('From: ann@example.com', '', '', '', '')],
     ['a body without a line break at the end', mail('From: ann@example.com', '', 'x')],
-    ['white space only', mail('From: ann@example.com', '', ' \t ', '  ')],
-    ['two fields of one name', mail('From: ann@example.com', 'Cc: one@x.example', 'Cc: two@x.example', '', 'x')],
+    ['only white space', mail('From: ann@example.com', '', ' \t ', '  ')],
+    ['two fields with the same name', mail('From: ann@example.com', 'Cc: one@x.example', 'Cc: two@x.example', '', 'x')],
     ['8-bit bytes', mail('From: ann@example.com', 'Subject: grüße', '', 'grüße')],
     ...Object.entries(samples).filter(([name]) => name !== 'plain'),
   ])('for %s', async (_, raw) => {
     expect(await verify(await signMessage(raw, key))).toEqual({ result: 'pass', comment: '' })
   })
 
-  test('for a composed mail, and with a parsed key', async () => {
+  test('for a composed message, and with a parsed key', async () => {
     const raw = await composeMessage({
       messageId: '<1@example.com>',
       date: new Date(0),
@@ -76,7 +78,7 @@ describe('a signature holds', () => {
     ).toEqual([])
   })
 
-  test('after a relay changed white space', async () => {
+  test('after a relay has changed white space', async () => {
     const signed = (await signMessage(simple, key)).toString('latin1')
     const relayed = signed
       .replace('Subject:  two  spaces \r\n folded', 'subject: two spaces\r\n\tfolded')
@@ -85,11 +87,11 @@ describe('a signature holds', () => {
   })
 })
 
-describe('a signature breaks', () => {
+describe('a signature is invalid', () => {
   test.each([
     ['when the body changes', (text: string) => text.replace('Hello', 'Hullo')],
     ['when a signed field changes', (text: string) => text.replace('bob@', 'eve@')],
-    ['when a second From is put in front', (text: string) => `From: eve@evil.example\r\n${text}`],
+    ['when a second From is added at the top', (text: string) => `From: eve@evil.example\r\n${text}`],
     ['when a second Subject is added', (text: string) => text.replace('To: ', 'Subject: evil\r\nTo: ')],
     ['when a Subject is removed', (text: string) => text.replace(/Subject:.*\r\n .*\r\n/, '')],
   ])('%s', async (_, change) => {
@@ -107,12 +109,12 @@ test('any bytes can be signed', async () => {
 })
 
 // The example of RFC 6376 §3.4.5.
-test('the relaxed form of the body is the one of the RFC', () => {
+test("the relaxed body is that of the RFC's example", () => {
   expect(relaxedBody(Buffer.from(' C \r\nD \t E\r\n\r\n\r\n')).toString()).toBe(' C\r\nD E\r\n')
   expect(relaxedBody(Buffer.from(' C \nD \t E\n\n\n')).toString()).toBe(' C\r\nD E\r\n')
 })
 
-test('the relaxed form is what its definition says, for lines made at random', () => {
+test('the relaxed body agrees with its definition, for random lines', () => {
   const byDefinition = (text: string) => {
     const relaxed = text.split(/\r?\n/).map((line) => line.replace(/[ \t]+/g, ' ').replace(/ $/, ''))
     while (relaxed.at(-1) === '') relaxed.pop()

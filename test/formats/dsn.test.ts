@@ -1,4 +1,4 @@
-/** Notices as mail programs read them: our own parser, and mailparser for a second opinion. */
+/** Bounce notices as mail programs read them: parsed by our own parser, and by mailparser for comparison. */
 import { simpleParser } from 'mailparser'
 import { describe, expect, test } from 'vitest'
 import { composeNotice, type NoticeInput, type NoticeRecipient, noticeStatus } from '../../src/formats/dsn.ts'
@@ -44,7 +44,7 @@ const failed: NoticeInput = {
 const withRecipient = (more: Partial<NoticeRecipient>) =>
   composeNotice({ ...failed, recipients: [{ ...bob, ...more }] })
 
-/** What both parsers make of it; the two must agree. */
+/** Parses the notice with both parsers, which must agree. */
 async function read(raw: Buffer) {
   const parsed = parseMessage(raw, LIMITS)
   const other = await simpleParser(raw, { keepDeliveryStatus: true })
@@ -70,14 +70,14 @@ async function read(raw: Buffer) {
   return { parsed, parts, status, fields }
 }
 
-/** What every notice must be, whatever came in. */
+/** Expects what must be true of every notice, whatever its input. */
 function expectWellFormed(raw: Buffer): void {
   const lines = raw.toString('latin1').split('\r\n')
   expect(lines.filter((line) => /[\r\n\0]/.test(line))).toEqual([])
   expect(lines.filter((line) => line.length > 998)).toEqual([])
 }
 
-test('a failure tells people and programs what failed, for whom and why, in the thread of the original', async () => {
+test('a failure notice says what failed, for which recipient and why, in the thread of the original', async () => {
   const raw = composeNotice(failed)
   expectWellFormed(raw)
   const { parsed, parts, fields } = await read(raw)
@@ -94,7 +94,7 @@ test('a failure tells people and programs what failed, for whom and why, in the 
   const headers = Object.fromEntries(parsed.headers)
   expect(headers['Auto-Submitted']).toBe('auto-replied')
   expect(headers['Content-Type']).toMatch(/^multipart\/report; report-type=delivery-status; boundary=/)
-  expect(headers['Content-Transfer-Encoding']).toBeUndefined() // all of it is ASCII
+  expect(headers['Content-Transfer-Encoding']).toBeUndefined() // everything is ASCII
   expect(parsed.text).toBe(
     [
       'This mail could not be delivered:',
@@ -125,7 +125,7 @@ test('a failure tells people and programs what failed, for whom and why, in the 
   expect(parts[1]!.text).toBe(head.slice(0, head.indexOf('\r\n\r\n') + 2))
 })
 
-test('a delay says until when it is tried, and that nothing has to be done', async () => {
+test('a delay notice says until when delivery is tried, and asks for nothing', async () => {
   const late = { ...bob, status: '4.2.2', code: 452, reply: 'full', willRetryUntil: new Date('2026-11-24T10:00:00Z') }
   const { parsed, fields } = await read(
     composeNotice({ ...failed, action: 'delayed', recipients: [{ ...late, attempts: 6 }] }),
@@ -141,7 +141,7 @@ test('a delay says until when it is tried, and that nothing has to be done', asy
   })
 })
 
-test('a mail that was given up says how long it was tried and the last words', async () => {
+test('a notice for a message that was given up has the time it was tried and the last reply', async () => {
   const { parsed } = await read(withRecipient({ triedForMs: 3 * 86_400_000, attempts: 23, code: 451, reply: 'later' }))
   expect(parsed.text).toContain('It was tried 23 times in 3 days and is given up. The last time:')
   expect(parsed.text).toContain('answered: 451 later')
@@ -155,7 +155,7 @@ test('a mail that was given up says how long it was tried and the last words', a
   }
 })
 
-test('where no server answered, the words are ours and are not called smtp', async () => {
+test('without a reply from a server the reason is ours and is not labelled smtp', async () => {
   const { parsed, fields } = await read(
     withRecipient({ code: undefined, remote: undefined, reply: 'No route to example.net' }),
   )
@@ -170,7 +170,7 @@ test('where no server answered, the words are ours and are not called smtp', asy
   expect(silent.fields[1]).not.toHaveProperty('Diagnostic-Code')
 })
 
-test('several recipients share one notice, each with its own group', async () => {
+test('several recipients share one notice, each with its own group of fields', async () => {
   const { parsed, fields } = await read(
     composeNotice({ ...failed, recipients: [bob, { ...bob, address: 'cy@example.net', reply: 'blocked' }] }),
   )
@@ -181,7 +181,7 @@ test('several recipients share one notice, each with its own group', async () =>
   expect(parsed.text).toMatch(/To bob@example.net:[\s\S]*To cy@example.net:/)
 })
 
-test('addresses and words beyond ASCII have the UTF-8 types', async () => {
+test('non-ASCII addresses and replies use the UTF-8 types', async () => {
   const raw = withRecipient({ address: 'jörg@example.net', reply: 'Postfach gibt es nicht: jörg' })
   expectWellFormed(raw)
   const { parsed, status, fields } = await read(raw)
@@ -203,7 +203,7 @@ test('addresses and words beyond ASCII have the UTF-8 types', async () => {
   })
 })
 
-describe('hostile words', () => {
+describe('hostile text', () => {
   const { boundary } = failed
   const words: [name: string, text: string][] = [
     ['fields', 'no\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822; eve@example.net'],
@@ -211,17 +211,17 @@ describe('hostile words', () => {
     ['part', `--${boundary}\r\nContent-Type: text/html\r\n\r\n<script>`],
     ['LF', 'no\nInjected: yes'],
     ['CR', 'no\rInjected: yes'],
-    ['other line ends', 'no\u2028Injected: yes\u0085Injected: yes\0'],
+    ['other line endings', 'no\u2028Injected: yes\u0085Injected: yes\0'],
     ['long', `${'x'.repeat(5_000)} ${'y '.repeat(5_000)}`],
     ['long, not ASCII', `${'ü'.repeat(5_000)}`],
-    ['a character cut in two', `a${'😀'.repeat(600)}`], // an odd length cuts one in two
-    ['half a character', '\ud800 alone'],
+    ['a split surrogate pair', `a${'😀'.repeat(600)}`], // an odd length splits one
+    ['a lone surrogate', '\ud800 alone'],
     ['encoded', '=?utf-8?Q?=0D=0AInjected:_yes?='],
-    ['turned around', '\u202egnihtyna'],
+    ['right to left', '\u202egnihtyna'],
     ['blank', '   '],
   ]
 
-  test.each(words)('of a remote end no field and no part: %s', async (_name, reply) => {
+  test.each(words)('in a remote reply cannot end a field or a part: %s', async (_name, reply) => {
     for (const more of [{ reply }, { remote: reply }, { reply, code: undefined }]) {
       const raw = withRecipient(more)
       expectWellFormed(raw)
@@ -242,7 +242,7 @@ describe('hostile words', () => {
     }
   })
 
-  test.each(words)('of a subject become no field: %s', async (_name, subject) => {
+  test.each(words)('in a subject cannot become a field: %s', async (_name, subject) => {
     const original = {
       ...failed.original,
       head: Buffer.from(`Subject: ${subject.replace(/[\r\n]+/g, '\r\n ')}\r\n\r\n`),
@@ -254,7 +254,7 @@ describe('hostile words', () => {
     expect(parsed.subject).toMatch(/^Not delivered/)
   })
 
-  test('a header that no line can hold is left out, the others stay', async () => {
+  test('in a header field that does not fit in a line removes that field, and no other', async () => {
     const lines = [
       `X-Long: ${'x'.repeat(2_000)}`,
       'X-Nul: a\0b',
@@ -270,7 +270,7 @@ describe('hostile words', () => {
     expect(parsed).toMatchObject({ subject: 'Not delivered', inReplyTo: [] })
   })
 
-  test('without a header there is no part for it, and the id may come from elsewhere', async () => {
+  test('does not matter without a header: then the notice has no part for it', async () => {
     const original = { ...failed.original, head: Buffer.alloc(0), messageId: '<known@mail.example>' }
     const { parts, parsed } = await read(composeNotice({ ...failed, original }))
     expect(parts).toHaveLength(1)
@@ -278,7 +278,7 @@ describe('hostile words', () => {
     expect(parsed.text).toContain('Subject: (none)')
   })
 
-  test('anything at all gives a notice, in bounded time', () => {
+  test('of any kind results in a notice, in bounded time', () => {
     const random = seededRandom(7)
     for (let round = 0; round < 200; round += 1) {
       const noise = () => random.bytes(random.below(400)).toString(random.pick(['latin1', 'utf8', 'utf16le']))
@@ -292,8 +292,8 @@ describe('hostile words', () => {
   })
 })
 
-// RFC 5322 §3.2.2: a folded line of white space alone is obsolete, and ends a header for some readers.
-test('no line is white space alone, wherever a quoted address has its spaces', () => {
+// RFC 5322 §3.2.2: a folded line of only white space is obsolete, and ends the header for some readers.
+test('no line consists only of white space, wherever a quoted address has spaces', () => {
   const domain = `${'label.'.repeat(15)}example.net`
   for (let length = 1; length < 60; length += 1) {
     const raw = withRecipient({ address: `"${'a'.repeat(length)}  b"@${domain}` })
@@ -302,7 +302,7 @@ test('no line is white space alone, wherever a quoted address has its spaces', (
   }
 })
 
-test('of very many words the first ones are told', async () => {
+test('a very long reply is cut', async () => {
   const { fields, parsed } = await read(withRecipient({ reply: `begin ${'y '.repeat(5_000)}` }))
   expect(fields[1]!['Diagnostic-Code']).toMatch(/^smtp; 550 begin y/)
   expect(fields[1]!['Diagnostic-Code']!.length).toBeLessThan(520)
@@ -311,7 +311,7 @@ test('of very many words the first ones are told', async () => {
 
 test.each([
   ['permanent', '5.7.1', '5.7.1'],
-  ['permanent', '4.2.2', '5.0.0'], // a class that says the contrary is no answer
+  ['permanent', '4.2.2', '5.0.0'], // the class contradicts the failure, so the code is ignored
   ['permanent', undefined, '5.0.0'],
   ['permanent', '5.1.1\r\nAction: delivered', '5.0.0'],
   ['expired', '4.2.2', '4.2.2'],

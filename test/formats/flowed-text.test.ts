@@ -7,9 +7,9 @@ test.each([
   ['stuffing', ' From here\n  two', false, 'From here\n two'],
   ['a signature', 'text \n-- \nAnn', false, 'text \n-- \nAnn'],
   ['quotes', '> one \n> two\n>> deep \n> shallow', false, '> one two\n>> deep \n> shallow'],
-  ['a quote that ends flowing', '> one \nown', false, '> one \nown'],
-  ['an end that flows', 'one ', false, 'one '],
+  ['a quote that ends in a flowed line', '> one \nown', false, '> one \nown'],
+  ['a flowed last line', 'one ', false, 'one '],
   ['empty lines', 'a\n\nb', false, 'a\n\nb'],
-])('%s', (_, text, delSp, expected) => {
+])('unflow handles %s', (_, text, delSp, expected) => {
   expect(unflow(text, delSp)).toBe(expected)
 })

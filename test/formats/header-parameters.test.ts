@@ -13,7 +13,7 @@ test.each([
   ['a continuation', 'a/b; name*1="cd"; name*0="ab"', 'a/b', { name: 'abcd' }],
   ['an extended value', "a/b; name*=iso-8859-1'de'%FCber%20uns", 'a/b', { name: 'über uns' }],
   ['extended continuations', "a/b; name*0*=utf-8''%C3; name*1*=%BC; name*2=.pdf", 'a/b', { name: 'ü.pdf' }],
-  ['a percent in a plain piece', 'a/b; name*0="50%25"; name*1=off', 'a/b', { name: '50%25off' }],
+  ['a percent sign in a plain piece', 'a/b; name*0="50%25"; name*1=off', 'a/b', { name: '50%25off' }],
   ['gb18030', "a/b; name*=gb18030''%C4%E3", 'a/b', { name: '你' }],
   ['both forms', "a/b; filename=old.txt; filename*=utf-8''n%C3%ABw.txt", 'a/b', { filename: 'nëw.txt' }],
   ['an encoded word', 'a/b; name="=?utf-8?B?w7w=?=.pdf"', 'a/b', { name: 'ü.pdf' }],
@@ -23,10 +23,10 @@ test.each([
     'n*11=b',
     { n: '0123456789a' },
   ],
-  ['no quote at the end', 'a/b; name="x', 'a/b', { name: 'x' }],
+  ['a missing closing quote', 'a/b; name="x', 'a/b', { name: 'x' }],
   ['empty parts', ';;a/b;=x;;', '', {}],
   ['a broken percent', "a/b; name*=utf-8''%zz%4", 'a/b', { name: '%zz%4' }],
-  ['a name of the language', 'a/b; __proto__=x; constructor=y', 'a/b', { ['__proto__']: 'x', constructor: 'y' }],
+  ['a property name of JavaScript', 'a/b; __proto__=x; constructor=y', 'a/b', { ['__proto__']: 'x', constructor: 'y' }],
 ])('%s: %s', (_, text, value, parameters) => {
   const parsed = parseParameterised(text)
   expect(parsed.value).toBe(value)

@@ -1,6 +1,7 @@
 /**
- * HTML that is made to be slow: every reader of a mail's HTML takes time linear in its size. A megabyte of each shape; nested
- * tags took 5 to 25 seconds of processor time in search text before the depth was bounded for all of them.
+ * HTML that is made to be slow. Every function that reads a message's HTML must take linear time. Each shape has a
+ * megabyte; nested tags took 5 to 25 seconds of processor time in the search text before the depth was limited
+ * everywhere.
  */
 import { describe, expect, test } from 'vitest'
 import { textOfHtml } from '../../src/formats/html-text.ts'
@@ -13,7 +14,7 @@ const fill = (piece: string, size = SIZE) => piece.repeat(size / piece.length)
 
 const shapes = {
   'nested tags': fill('<div>'),
-  'closing tags that close nothing, far down': `${fill('<i>', 200_000)}${fill('</b>')}`,
+  'unmatched closing tags, far down': `${fill('<i>', 200_000)}${fill('</b>')}`,
   'nested tags, then as many closing ones of another name': `${fill('<i>', SIZE / 2)}${fill('</b>', SIZE / 2)}`,
   'nested SVG, closed out of order': `${fill('<svg>', SIZE / 2)}${fill('<p></svg>', SIZE / 2)}`,
   'nested forms': fill('<form>'),
@@ -34,12 +35,12 @@ const readers = {
 }
 
 describe.each(Object.entries(readers))('%s', (_name, read) => {
-  test.each(Object.entries(shapes))('a megabyte of %s', (_shape, html) => {
+  test.each(Object.entries(shapes))('a megabyte of %s is read in bounded time', (_shape, html) => {
     expectBounded(() => read(html))
   })
 })
 
-test('elements 500 deep are read, what is below is not', () => {
+test('elements up to 500 deep are read, deeper ones are not', () => {
   const nested = (depth: number) => `${'<div>'.repeat(depth - 1)}<p>here</p>${'</div>'.repeat(depth - 1)}<p>below</p>`
   expect(textOfHtml(nested(500), 100)).toBe('here below')
   expect(textOfHtml(nested(501), 100)).toBe('')
@@ -49,7 +50,7 @@ test('elements 500 deep are read, what is below is not', () => {
   expect(extractReplyHtml(nested(501))).toBeUndefined()
 })
 
-test('what is open when enough has been read is closed there', () => {
+test('an element that is open where reading stops is closed there', () => {
   const { text, strong } = visibleTextOfHtml(`<p>code: <b>${'word '.repeat(20_000)}`, 1_000)
   expect(strong).toEqual([{ start: 'code:'.length, end: text.length - 1 }])
 })

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { isUuid, messageIdFrom, parseMessageIds, trimMessageId, uuidv7 } from '../../src/formats/ids.ts'
 import { seededRandom } from './random.ts'
 
-// The example of RFC 9562 §A.6: its rand_a and rand_b as bytes.
-test('a UUIDv7 is the one of the RFC', () => {
+// The example of RFC 9562 §A.6, with its rand_a and rand_b as bytes.
+test('a UUIDv7 equals the example of the RFC', () => {
   expect(uuidv7(0x017f22e279b0, Buffer.from('0cc318c4dc0c0c07398f', 'hex'))).toBe(
     '017f22e2-79b0-7cc3-98c4-dc0c0c07398f',
   )
 })
 
-test('UUIDs sort by time, whatever the random bytes', () => {
+test('UUIDs sort by time, whatever their random bytes are', () => {
   const random = seededRandom(5)
   const ids = Array.from({ length: 500 }, (_, i) => uuidv7(1.7e12 + i * 977, random.bytes(10)))
   expect([...ids].sort()).toEqual(ids)
@@ -28,7 +28,7 @@ test.each([
 })
 
 describe('a Message-ID', () => {
-  test('is made from a UUID and a domain', () => {
+  test('is built from a UUID and a domain', () => {
     expect(messageIdFrom('017f22e2', 'example.com')).toBe('<017f22e2@example.com>')
   })
 

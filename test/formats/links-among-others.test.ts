@@ -1,10 +1,12 @@
-/** Links where another link, a code or a line around them decides: what the mails that were held out first have taught. */
+/**
+ * Links for which another link, a code or a line around them decides: cases from the first messages that were held out.
+ */
 import { expect, test } from 'vitest'
 import { extractVerification } from './reading-verification.ts'
 
 const urlsOf = (html: string, subject = '') => extractVerification({ subject, html }).links.map(({ url }) => url)
 
-test('a link that carries the code of its mail does what the code does', () => {
+test('a link that contains the code of its message is returned', () => {
   const link = 'https://tv.example/on?c=8W3-7RD'
   expect(
     urlsOf(`<p>Pairing code:</p><p>8W3-7RD</p><p>Or <a href="${link}">this way</a>.</p>`, 'Your television'),
@@ -14,7 +16,7 @@ test('a link that carries the code of its mail does what the code does', () => {
   ).toEqual([])
 })
 
-test('the twin of a link that refuses is the one that does it', () => {
+test('the counterpart of a link that refuses is returned', () => {
   const both = (no: string) =>
     `<p>An iPad knocked at 21:03.</p><a href="https://a.example/d/4c0/yes?n=331804">Welcome it</a> <a href="https://a.example/d/4c0/${no}?n=331804">Turn away</a>`
   expect(urlsOf(both('refuse'))).toEqual(['https://a.example/d/4c0/yes?n=331804'])
@@ -22,7 +24,7 @@ test('the twin of a link that refuses is the one that does it', () => {
   expect(urlsOf(both('refuse'), 'Your appointment')).toEqual([])
 })
 
-test('of more addresses than such mails have, those at the end are not looked at', () => {
+test('only a limited number of links is examined, from the start', () => {
   const confirm = '<p><a href="https://a.example/confirm?token=9f0c1ab27e">Confirm your address</a></p>'
   const others = (count: number) =>
     Array.from(
@@ -33,7 +35,7 @@ test('of more addresses than such mails have, those at the end are not looked at
   expect(urlsOf(others(60) + confirm)).toEqual([])
 })
 
-test('line breaks inside an address are none', () => {
+test('line breaks inside a URL are removed', () => {
   expect(urlsOf('<a href="https://a.example/confirm?\ntoken=9f0c1ab27e">Confirm your address</a>')).toEqual([
     'https://a.example/confirm?token=9f0c1ab27e',
   ])

@@ -20,7 +20,7 @@ const roundTrip = async (more: Partial<ComposeInput>) => {
   return { raw, parsed: parseMessage(raw, LIMITS) }
 }
 
-/** What every composed message must be, whatever came in. */
+/** Expects what must be true of every composed message, whatever its input. */
 function expectSendable(raw: Buffer): void {
   const text = raw.toString('latin1')
   const lines = text.split('\r\n')
@@ -29,7 +29,7 @@ function expectSendable(raw: Buffer): void {
   expect(lines.filter((line) => line.length > 998)).toEqual([])
 }
 
-test('a message with everything is read back the same', async () => {
+test('a message with all fields is parsed to the same values', async () => {
   const { raw, parsed } = await roundTrip({
     cc: [{ name: 'Doe, "John"', address: 'john@example.net' }, { address: 'c@bücher.example' }],
     replyTo: [{ address: 'replies@example.com' }],
@@ -80,7 +80,7 @@ test('a message with everything is read back the same', async () => {
   expect(raw.toString()).toMatch(/multipart\/mixed[\s\S]*multipart\/(alternative|related)/)
 })
 
-test('the same input makes the same bytes', async () => {
+test('the same input gives the same bytes', async () => {
   const more = { text: 'a', html: '<p>a</p>', attachments: [{ filename: 'x', content: png }] }
   expect(await compose(more)).toEqual(await compose(more))
 })
@@ -94,9 +94,9 @@ test.each<[string, Partial<ComposeInput>]>([
   ['no recipient in the header', { to: [] }],
   ['an empty subject', { subject: '' }],
   ['a line of 100,000 characters', { text: 'x'.repeat(100_000), html: 'y'.repeat(100_000) }],
-  ['a subject of 10,000 without a space', { subject: 'x'.repeat(10_000) }],
+  ['a subject of 10,000 characters without a space', { subject: 'x'.repeat(10_000) }],
   [
-    'a header of 10,000 without a space',
+    'a header of 10,000 characters without a space',
     {
       headers: [
         ['X-Long', 'é'.repeat(5000)],
@@ -104,13 +104,13 @@ test.each<[string, Partial<ComposeInput>]>([
       ],
     },
   ],
-  ['a name of 10,000', { from: { name: 'x'.repeat(10_000), address: 'ann@example.com' } }],
+  ['a name of 10,000 characters', { from: { name: 'x'.repeat(10_000), address: 'ann@example.com' } }],
   ['a thousand references', { references: Array.from({ length: 1000 }, (_, i) => `<${i}@example.com>`) }],
-  ['mixed line ends and NULs', { text: 'a\r\nb\rc\nd\0e', html: 'a\r\nb\rc\nd\0e' }],
+  ['mixed line endings and NULs', { text: 'a\r\nb\rc\nd\0e', html: 'a\r\nb\rc\nd\0e' }],
   ['dots and From', { text: '.\n..\nFrom x\n--0123456789abcdef\n' }],
-  ['half a surrogate pair', { subject: 'a\ud800b', text: '\udc00' }],
+  ['lone surrogates', { subject: 'a\ud800b', text: '\udc00' }],
   [
-    'an attached mail',
+    'an attached message',
     {
       attachments: [
         { contentType: 'message/rfc822', content: Buffer.from(nested.toString('latin1').replaceAll('\r', '')) },
@@ -118,14 +118,14 @@ test.each<[string, Partial<ComposeInput>]>([
     },
   ],
   [
-    'an attached mail of 8 bits',
+    'an attached 8-bit message',
     { attachments: [{ contentType: 'message/rfc822', content: Buffer.from('Subject: ü\r\n\r\nü') }] },
   ],
   [
     'an attached multipart',
     { text: 'a', attachments: [{ contentType: 'multipart/mixed; boundary=x', content: Buffer.from('--x') }] },
   ],
-])('with %s it is sendable', async (_, more) => {
+])('with %s a message can be sent', async (_, more) => {
   const { raw, parsed } = await roundTrip(more)
   expectSendable(raw)
   expect(parsed.from).toHaveLength(1)
@@ -141,7 +141,7 @@ test('a long word in a header keeps its text', async () => {
   expect(parsed.headers.find(([name]) => name === 'X-Long')?.[1]).toBe(`${'é'.repeat(2000)} end`)
 })
 
-test('an address with a UTF-8 local part is written as it is', async () => {
+test('an address with a UTF-8 local part is written without encoding', async () => {
   const { parsed } = await roundTrip({ to: [{ name: '用户', address: '用户@example.com' }] })
   expect(parsed.to).toEqual([{ name: '用户', address: '用户@example.com' }])
 })
@@ -184,7 +184,7 @@ describe('injection', () => {
     expect(parsed.attachments).toHaveLength(more.attachments?.length ?? 0)
   })
 
-  test('nothing is read from disk or the network', async () => {
+  test('cannot read from disk or the network', async () => {
     const path = { path: '/etc/passwd', href: 'http://127.0.0.1/', content: Buffer.from('real') }
     const raw = await compose({ attachments: [path as never], text: { path: '/etc/passwd' } as never }).catch(
       (error: Error) => error.message,
@@ -193,7 +193,7 @@ describe('injection', () => {
   })
 })
 
-test('random fields always make a sendable message with one sender', async () => {
+test('random fields always give a sendable message with one sender', async () => {
   const random = seededRandom(7)
   const alphabet = [...'aé😀 \t\r\n\0<>",;:=?()@\\\u2028.-', '=?utf-8?q?=0d?=', '\ud800', 'x'.repeat(1200)]
   const text = () => Array.from({ length: random.below(12) }, () => random.pick(alphabet)).join('')
@@ -236,6 +236,6 @@ test.each([
   ['List-Unsubscribe', false],
   ['Auto-Submitted', false],
   ['Importance', false],
-])('whether a client must not set %j: %j', (name, forbidden) => {
+])('whether %j is a forbidden header field for clients: %j', (name, forbidden) => {
   expect(isForbiddenHeader(name)).toBe(forbidden)
 })

@@ -1,6 +1,6 @@
 /**
- * Whatever bytes come in, parsing must end soon, throw nothing, and give a result that can be stored: offsets inside the
- * message, no NUL and no half surrogate in any text, no line break in a header value.
+ * Whatever the input bytes are, parsing must end soon, throw nothing, and give a result that can be stored: offsets
+ * inside the message, no NUL and no lone surrogate in any text, no line break in a header value.
  */
 import { describe, expect, test } from 'vitest'
 import { type ParsedMessage, parseMessage } from '../../src/formats/mime-parse.ts'
@@ -36,7 +36,7 @@ function expectStorable(raw: Buffer, parsed: ParsedMessage, label: string): void
   expect(problems, label).toEqual([])
 }
 
-test(`${MAILS.toLocaleString('en')} mails of random bytes`, { timeout: LONG_MS }, () => {
+test(`${MAILS.toLocaleString('en')} messages of random bytes are parsed`, { timeout: LONG_MS }, () => {
   for (let seed = 0; seed < MAILS; seed++) {
     const random = seededRandom(seed)
     const raw = random.bytes(random.below(300))
@@ -44,7 +44,7 @@ test(`${MAILS.toLocaleString('en')} mails of random bytes`, { timeout: LONG_MS }
   }
 })
 
-test(`${MAILS.toLocaleString('en')} mails of random pieces of mail`, { timeout: LONG_MS }, () => {
+test(`${MAILS.toLocaleString('en')} messages of random pieces are parsed`, { timeout: LONG_MS }, () => {
   const pieces = [
     ...[
       '\r\n',
@@ -91,15 +91,15 @@ test(`${MAILS.toLocaleString('en')} mails of random pieces of mail`, { timeout: 
   }
 })
 
-describe.each(Object.entries(samples))('the mail "%s"', (name, sample) => {
-  test('changed in 500 ways', () => {
+describe.each(Object.entries(samples))('the message "%s"', (name, sample) => {
+  test('is parsed after each of 500 mutations', () => {
     for (let seed = 0; seed < 500; seed++) {
       const raw = mutate(sample, seededRandom(seed))
       expectStorable(raw, parseMessage(raw, LIMITS), `${name}, seed ${seed}`)
     }
   })
 
-  test('cut off after each byte', () => {
+  test('is parsed when cut off after each byte', () => {
     for (let length = 0; length < sample.length; length++) {
       const raw = sample.subarray(0, length)
       expectStorable(raw, parseMessage(raw, LIMITS), `${name}, ${length} bytes`)
@@ -116,12 +116,12 @@ test.each<[string, Buffer]>([
     ),
   ],
   ['100,000 parts', mail('Content-Type: multipart/related; boundary=b', '', '--b\r\n\r\nx\r\n'.repeat(100_000))],
-  ['a subject of a megabyte', mail(`Subject: ${'=?utf-8?q?=41?= '.repeat(MEGABYTE / 16)}`, '', '')],
-  ['a From of a megabyte', mail(`From: ${'"a" <b@c>,'.repeat(MEGABYTE / 10)}`, '', '')],
-  ['a Content-Type of a megabyte', mail(`Content-Type: a/b${"; x*0*=utf-8''%41".repeat(MEGABYTE / 16)}`, '', '')],
+  ['subjects of a megabyte', mail(`Subject: ${'=?utf-8?q?=41?= '.repeat(MEGABYTE / 16)}`, '', '')],
+  ['From fields of a megabyte', mail(`From: ${'"a" <b@c>,'.repeat(MEGABYTE / 10)}`, '', '')],
+  ['Content-Types of a megabyte', mail(`Content-Type: a/b${"; x*0*=utf-8''%41".repeat(MEGABYTE / 16)}`, '', '')],
   ['References of a megabyte', mail(`References: ${'<>'.repeat(MEGABYTE / 2)}`, '', '')],
   ['References of brackets', mail(`References: ${'<'.repeat(MEGABYTE / 2)}${'>'.repeat(MEGABYTE / 2)}`, '', '')],
-  ['a date of a megabyte', mail(`Date: ${'1 '.repeat(MEGABYTE / 2)}`, '', '')],
+  ['dates of a megabyte', mail(`Date: ${'1 '.repeat(MEGABYTE / 2)}`, '', '')],
   [
     'flowed text of a megabyte',
     mail(
@@ -134,7 +134,7 @@ test.each<[string, Buffer]>([
   ],
   ['line breaks', Buffer.alloc(4 * MEGABYTE, '\n')],
   ['trailing line breaks in text', mail('', `x${'\n'.repeat(4 * MEGABYTE)}`)],
-])('%s take bounded time', (label, raw) => {
+])('%s are parsed in bounded time', (label, raw) => {
   const parsed = expectBounded(() => parseMessage(raw, { ...LIMITS, headerBytesMax: 2 * MEGABYTE }))
   expectStorable(raw, parsed, label)
 })

@@ -5,10 +5,10 @@ import { htmlOnly, invitation, LIMITS, mail, nested, plain, report, signed } fro
 
 const parse = (raw: Buffer) => parseMessage(raw, LIMITS)
 
-describe('a nested mail', () => {
+describe('a nested message', () => {
   const parsed = parse(nested)
 
-  test('gives its fields', () => {
+  test('has its fields', () => {
     expect(parsed).toMatchObject({
       messageId: '<1@example.com>',
       inReplyTo: ['<0@example.net>'],
@@ -34,12 +34,12 @@ describe('a nested mail', () => {
     expect(parsed.headers[1]![1]).toMatch(/^from mail\.example\.com .* by mx\.example\.net with ESMTPS/)
   })
 
-  test('gives text and HTML in their charsets', () => {
+  test('has text and HTML, decoded from their charsets', () => {
     expect(parsed.text).toBe('Grüße, siehe Bild – und Anhang.')
     expect(parsed.html).toBe('<p>Grüße <img src="cid:logo@example"></p>')
   })
 
-  test('gives attachments whose bytes are found by offset', () => {
+  test('has attachments whose bytes are found by their offsets', () => {
     const [logo, pdf] = parsed.attachments
     expect(logo).toMatchObject({
       filename: 'logo.png',
@@ -64,7 +64,7 @@ describe('bodies and attachments', () => {
     mail('Content-Type: multipart/mixed; boundary=b', '', ...parts.flatMap((part) => ['--b', ...part]), '--b--')
 
   test.each<[string, Buffer, ReturnType<typeof summary>]>([
-    ['mail without MIME', plain, { text: 'ok\nline 2', html: undefined, attachments: [] }],
+    ['a message without MIME', plain, { text: 'ok\nline 2', html: undefined, attachments: [] }],
     ['HTML only: no text', htmlOnly, { text: undefined, html: '<p>hello</p>', attachments: [] }],
     [
       'a bounce',
@@ -76,7 +76,7 @@ describe('bodies and attachments', () => {
       },
     ],
     [
-      'a signed mail, flowed',
+      'a signed message with flowed text',
       signed,
       {
         text: '> quoted text that flows\na line that flows on\n-- \nAnn',
@@ -85,19 +85,19 @@ describe('bodies and attachments', () => {
       },
     ],
     ['an invitation', invitation, { text: 'Lunch?', html: '<p>Lunch?</p>', attachments: ['text/calendar'] }],
-    ['several texts', mixed(['', 'one'], ['', 'two']), { text: 'one\ntwo', html: undefined, attachments: [] }],
+    ['several text parts', mixed(['', 'one'], ['', 'two']), { text: 'one\ntwo', html: undefined, attachments: [] }],
     [
-      'a text that is attached',
+      'attached text',
       mixed(['', 'one'], ['Content-Disposition: attachment', '', 'two']),
       { text: 'one', html: undefined, attachments: ['text/plain'] },
     ],
     [
-      'a text file that is shown',
+      'an inline text file',
       mixed(['', 'one'], ['Content-Disposition: inline; filename=a.txt', '', 'two']),
       { text: 'one', html: undefined, attachments: ['a.txt'] },
     ],
     [
-      'HTML that is attached',
+      'attached HTML',
       mixed(['', 'one'], ['Content-Type: text/html', 'Content-Disposition: attachment; filename=a.html', '', '<p>']),
       { text: 'one', html: undefined, attachments: ['a.html'] },
     ],
@@ -107,18 +107,18 @@ describe('bodies and attachments', () => {
       { text: undefined, html: undefined, attachments: ['application/pdf'] },
     ],
     [
-      'a multipart that cannot be divided',
+      'a multipart without a boundary',
       mail('Content-Type: multipart/mixed', '', 'all of it'),
       { text: 'all of it', html: undefined, attachments: [] },
     ],
-    ['nothing', Buffer.alloc(0), { text: '', html: undefined, attachments: [] }],
+    ['an empty message', Buffer.alloc(0), { text: '', html: undefined, attachments: [] }],
     [
-      'alternatives of one kind: the last is shown, none is lost',
+      'alternatives of one type: the last is the body, the others are attachments',
       mail('Content-Type: multipart/alternative; boundary=b', '', '--b', '', 'one', '--b', '', 'two', '--b--'),
       { text: 'two', html: undefined, attachments: ['text/plain'] },
     ],
     [
-      'related parts that are text',
+      'text among related parts',
       mail(
         ...['Content-Type: multipart/related; boundary=b', '', '--b', 'Content-Type: text/html', '', '<p>'],
         ...['--b', 'Content-Type: text/plain', '', 'shown by the HTML', '--b--'],
@@ -153,7 +153,7 @@ describe('bodies and attachments', () => {
   })
 })
 
-describe('text in the charset it says, or the one it has', () => {
+describe('text in its declared charset, or the detected one', () => {
   test.each([
     ['windows-1251', 'cff0e8e2e5f2', 'Привет'],
     ['gb18030', 'c4e3bac3', '你好'],
@@ -171,7 +171,7 @@ describe('text in the charset it says, or the one it has', () => {
     expect(parse(Buffer.from('Subject: gr\xfc\xdfe\n\n', 'latin1')).subject).toBe('grüße')
   })
 
-  test('NULs are left out everywhere', () => {
+  test('NULs are removed everywhere', () => {
     const { subject, text, from } = parse(Buffer.from('Subject: a\0b\nFrom: A\0nn <a\0@b.c>\n\nc\0d'))
     expect({ subject, text, from }).toEqual({ subject: 'ab', text: 'cd', from: [{ name: 'Ann', address: 'a@b.c' }] })
   })
@@ -190,19 +190,19 @@ describe('ids', () => {
     expect(parse(mail(`Message-ID: ${value}`, '', '')).messageId).toBe(id)
   })
 
-  test('the last hundred references are kept, each once', () => {
+  test('the last hundred references are kept, without duplicates', () => {
     const ids = Array.from({ length: 300 }, (_, i) => `<${i}@x>`)
     expect(parse(mail(`References: ${ids.join(' ')} ${ids.join(' ')}`, '', '')).references).toEqual(ids.slice(-100))
   })
 })
 
-test('of two From fields the first counts', () => {
+test('the first of two From fields counts', () => {
   expect(parse(mail('From: ann@example.com', 'From: eve@example.com', '', '')).from).toEqual([
     { address: 'ann@example.com' },
   ])
 })
 
-test('a thousand header fields are kept, and the cut is told', () => {
+test('a thousand header fields are kept, and more are reported as truncated', () => {
   const { headers, truncated } = parse(Buffer.from('X-A: b\n'.repeat(5000)))
   expect({ count: headers.length, truncated }).toEqual({ count: 1000, truncated: true })
 })

@@ -1,10 +1,10 @@
-/** The tree is right when each part's bytes, cut out by its offsets, are the bytes the sender wrote for it. */
+/** The structure is correct if the bytes at each part's offsets are those that the sender wrote for the part. */
 import { describe, expect, test } from 'vitest'
 import { type MimePart, scanStructure } from '../../src/formats/mime-structure.ts'
 import { expectBounded } from './bounded.ts'
 import { LIMITS, mail, nested, report } from './sample-mails.ts'
 
-/** `type "body"` for leaves, `type [children]` for multiparts. */
+/** Returns `type "body"` for leaves and `type [children]` for multiparts. */
 function outline(raw: Buffer, part: MimePart): string {
   if (part.children.length > 0)
     return `${part.contentType} [${part.children.map((child) => outline(raw, child)).join(', ')}]`
@@ -16,8 +16,8 @@ const scan = (raw: Buffer, limits = LIMITS) => {
   return { root, truncated, outline: outline(raw, root) }
 }
 
-describe('the structure of', () => {
-  test('a nested mail has every part with its exact bytes', () => {
+describe('the structure scanner', () => {
+  test('finds every part of a nested message with its exact bytes', () => {
     const { root, truncated } = scan(nested)
     expect(truncated).toBe(false)
     const [related, pdf] = root.children
@@ -40,7 +40,7 @@ describe('the structure of', () => {
     )
   })
 
-  test('a bounce has the returned message as one leaf', () => {
+  test('keeps the message returned in a bounce as one leaf', () => {
     expect(scan(report).root.children.map((part) => part.contentType)).toEqual([
       'text/plain',
       'message/delivery-status',
@@ -51,19 +51,19 @@ describe('the structure of', () => {
   const multipart = (...body: string[]) => mail('Content-Type: multipart/mixed; boundary=b', '', ...body)
 
   test.each<[string, Buffer, string]>([
-    ['nothing', Buffer.alloc(0), 'text/plain ""'],
+    ['an empty message', Buffer.alloc(0), 'text/plain ""'],
     ['a line break', Buffer.from('\r\n'), 'text/plain ""'],
     ['a body without header', Buffer.from('hello there\nbye'), 'text/plain "hello there\\nbye"'],
     ['a header without body', Buffer.from('Subject: x'), 'text/plain ""'],
     ['a header without blank line', Buffer.from('Subject: x\nhello there'), 'text/plain "hello there"'],
     ['an mbox line at the top', Buffer.from('From ann Mon Jan 1\nSubject: x\n\nhi'), 'text/plain "hi"'],
     [
-      'LF line ends',
+      'LF line endings',
       Buffer.from('Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\ntwo\n--b--\n'),
       'multipart/mixed [text/plain "one", text/plain "two"]',
     ],
     [
-      'CRLF line ends',
+      'CRLF line endings',
       multipart('--b', '', 'one', '--b', '', 'two', '--b--'),
       'multipart/mixed [text/plain "one", text/plain "two"]',
     ],
@@ -73,16 +73,16 @@ describe('the structure of', () => {
       'multipart/mixed [text/plain "one", text/plain "two"]',
     ],
     [
-      'a part without blank line',
+      'a part without a blank line',
       multipart('--b', 'Content-Type: text/html', '--b', '', 'two', '--b--'),
       'multipart/mixed [text/html "", text/plain "two"]',
     ],
     [
-      'a part without blank line before a boundary that looks like a field',
+      'a part without a blank line before a boundary that looks like a field',
       mail('Content-Type: multipart/mixed; boundary="b:1"', '', '--b:1', 'X-A: b', '--b:1', '', 'two', '--b:1--'),
       'multipart/mixed [text/plain "", text/plain "two"]',
     ],
-    ['a part without anything', multipart('--b', '--b', '--b--'), 'multipart/mixed [text/plain "", text/plain ""]'],
+    ['an empty part', multipart('--b', '--b', '--b--'), 'multipart/mixed [text/plain "", text/plain ""]'],
     [
       'padding after the boundary',
       multipart('--b \t', '', 'one', '--b--  ', 'epilogue'),
@@ -94,7 +94,7 @@ describe('the structure of', () => {
       'multipart/mixed [text/plain "one"]',
     ],
     [
-      'lines that only look like boundaries',
+      'lines that resemble boundaries',
       multipart('--b', '', '--bc', ' --b', '--', '---b', '--b--'),
       'multipart/mixed [text/plain "--bc\\r\\n --b\\r\\n--\\r\\n---b"]',
     ],
@@ -150,18 +150,18 @@ describe('the structure of', () => {
     ],
     ['a malformed type', mail('Content-Type: text', '', 'x'), 'text/plain "x"'],
     ['NULs', Buffer.from('Content-Type: text/html\0\r\n\r\na\0b'), 'text/html "a\\u0000b"'],
-  ])('%s', (_, raw, expected) => {
+  ])('handles %s', (_, raw, expected) => {
     expect(scan(raw).outline).toBe(expected)
   })
 
-  test('a file name with folders loses them', () => {
+  test('reduces a file name with folders to its last part', () => {
     for (const name of ['../../etc/passwd', 'C:\\\\Users\\\\ann\\\\passwd', '/etc/passwd'])
       expect(scan(mail(`Content-Disposition: attachment; filename="${name}"`, '', '')).root.filename).toBe('passwd')
   })
 })
 
-describe('over a limit the tree stops and says so', () => {
-  test('at 10,000 multiparts inside each other', () => {
+describe('at a limit the structure ends and is marked as truncated:', () => {
+  test('10,000 nested multiparts', () => {
     const levels = Array.from(
       { length: 10_000 },
       (_, i) => `--b${i}\r\nContent-Type: multipart/mixed; boundary=b${i + 1}\r\n\r\n`,
@@ -173,13 +173,13 @@ describe('over a limit the tree stops and says so', () => {
     expect({ depth, truncated }).toEqual({ depth: LIMITS.depthMax + 1, truncated: true })
   })
 
-  test('at 100,000 parts', () => {
+  test('100,000 parts', () => {
     const raw = mail('Content-Type: multipart/mixed; boundary=b', '', `${'--b\r\n\r\nx\r\n'.repeat(100_000)}--b--`)
     const { root, truncated } = scan(raw)
     expect({ parts: root.children.length + 1, truncated }).toEqual({ parts: LIMITS.partsMax, truncated: true })
   })
 
-  test('at a header line of a megabyte, and the body is still found', () => {
+  test('a header line of a megabyte, after which the body is still found', () => {
     const raw = mail('Subject: before', `X-Long: ${'x'.repeat(1_000_000)}`, 'Subject: after', '', 'body')
     const { root, truncated } = scan(raw)
     expect(truncated).toBe(true)
@@ -188,7 +188,7 @@ describe('over a limit the tree stops and says so', () => {
     expect(raw.toString('latin1', root.bodyStart)).toBe('body')
   })
 
-  test('at a million tiny header fields', () => {
+  test('a million tiny header fields', () => {
     const { root, truncated } = scan(Buffer.from('a:\n'.repeat(1_000_000)))
     expect(truncated).toBe(true)
     expect(root.fields.length).toBeLessThanOrEqual(LIMITS.headerBytesMax / 3 + 1)

@@ -1,7 +1,7 @@
-/** Repeatable randomness for fuzz tests: a failure names its seed, and the seed makes it again. */
+/** Repeatable random values for fuzz tests: a failure names its seed, and the seed repeats it. */
 
 export interface Random {
-  /** 0 ≤ n < below. */
+  /** Returns an integer n with 0 ≤ n < below. */
   below: (below: number) => number
   bytes: (length: number) => Buffer
   pick: <T>(values: readonly T[]) => T
@@ -24,7 +24,7 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-/** A copy of `source` with a few bytes changed, removed, doubled or moved: what broken relays and fuzzers do. */
+/** Returns a copy of `source` with a few bytes changed, removed, doubled or moved, as broken relays and fuzzers do. */
 export function mutate(source: Buffer, random: Random): Buffer {
   let bytes = Buffer.from(source)
   for (let changes = 1 + random.below(6); changes > 0; changes--) {

@@ -1,4 +1,4 @@
-/** What of a mail the server keeps: codes and links found within its limits. */
+/** Extracts codes and links within the limits of the server. */
 import { extractVerification as extract, type MailContent } from '../../src/formats/verification.ts'
 import { limits } from '../../src/limits.ts'
 

@@ -26,29 +26,29 @@ test.each([
   expect(forwardSubject(subject)).toBe(expected)
 })
 
-describe('the ancestors of a reply', () => {
+describe('the references of a reply', () => {
   test.each([
     [
-      'references and the parent',
+      'those of the parent, and the parent',
       { messageId: '<p@x>', references: ['<r@x>'], inReplyTo: ['<i@x>'] },
       { inReplyTo: '<p@x>', references: ['<r@x>', '<p@x>'] },
     ],
     [
-      'one In-Reply-To where references are missing',
+      'the In-Reply-To of a parent without references',
       { messageId: '<p@x>', inReplyTo: ['<i@x>'] },
       { inReplyTo: '<p@x>', references: ['<i@x>', '<p@x>'] },
     ],
     [
-      'no In-Reply-To where it has two',
+      'no In-Reply-To if the parent has two',
       { messageId: '<p@x>', inReplyTo: ['<i@x>', '<j@x>'] },
       { inReplyTo: '<p@x>', references: ['<p@x>'] },
     ],
-    ['the thread of a parent without id', { references: ['<r@x>'] }, { references: ['<r@x>'] }],
+    ['those of a parent without a Message-ID', { references: ['<r@x>'] }, { references: ['<r@x>'] }],
   ])('are %s', (_, parent, expected) => {
     expect(replyReferences(parent)).toEqual(expected)
   })
 
-  test('of a long thread are the first and the last', () => {
+  test('are the first and the last of a long thread', () => {
     const references = Array.from({ length: 300 }, (_, i) => `<${i}@x>`)
     const kept = replyReferences({ messageId: '<p@x>', references }).references
     expect(kept).toHaveLength(100)
@@ -65,7 +65,7 @@ describe('the body of a forward', () => {
     text: 'Tuesday?',
   }
 
-  test('has the block that readers know', () => {
+  test('has the block that mail programs recognise', () => {
     expect(forwardBody(original, { text: 'See below.' })).toEqual({
       text: [
         'See below.',
@@ -89,7 +89,7 @@ describe('the body of a forward', () => {
     expect(html).not.toContain('<script>')
   })
 
-  test('is kept whole when replies are extracted from it', () => {
+  test('is kept whole by reply extraction', () => {
     const bodies = forwardBody({ ...original, html: '<p>Tuesday?</p>' }, { text: 'See below.' })
     expect(extractReply(bodies)).toEqual({ extractedText: bodies.text, extractedHtml: bodies.html })
   })

@@ -73,11 +73,11 @@ describe('the new part of a text', () => {
     ['Fine with me at 10:30.', 'On Mon, 1 Jan 2024 Ann <ann@example.com> wrote:'],
     ['Fine with me.', '8 Jan 2024, 10:57 Ann <ann@example.com> wrote:'],
     ['On 1 May at 10:00 we meet.', 'On Mon, 1 Jan 2024 Ann <ann@example.com> wrote:'],
-  ])('keeps its last line where no blank line follows: %j', (own, attribution) => {
+  ])('keeps its last line if no blank line follows: %j', (own, attribution) => {
     expect(extractText(lines(own, attribution, '> Tuesday?', '> Ann'))).toBe(own)
   })
 
-  test('stands below the quote where the writer put it there', () => {
+  test('is found below the quote if the writer put it there', () => {
     expect(extractText(lines('On Mon, 1 Jan 2024 Ann wrote:', '> Tuesday?', '> Ann', '', 'Fine with me.'))).toBe(
       'Fine with me.',
     )
@@ -116,17 +116,17 @@ describe('the new part of a text', () => {
     ['a list with From', lines('From: London', 'Price: 10', 'by train')],
     ['a rule', lines('Before', '________________', 'After')],
     ['a signature separator at the top', lines('--', 'Hello')],
-  ])('is all of it for %s', (_, text) => {
+  ])('is all of %s', (_, text) => {
     expect(extractText(text)).toBe(text)
   })
 
-  test('is absent for a quote from end to end, and for nothing', () => {
+  test('is absent if everything is quoted, and for empty text', () => {
     expect(extractText(lines('> a', '> b'))).toBeUndefined()
     expect(extractText(' \n')).toBeUndefined()
     expect(extractReply({})).toEqual({})
   })
 
-  test('a wrapped rest of a quoted line is no answer', () => {
+  test('is still extracted when a relay has wrapped a quoted line', () => {
     const text = lines('Fine.', '', '> Hello,', '> a long line that a relay', 'wrapped here', '> and more', '> end')
     expect(extractText(text)).toBe(lines('Fine.', '', 'wrapped here'))
   })
@@ -184,7 +184,7 @@ describe('the new part of HTML', () => {
       '<style>blockquote{}</style><p>Fine.</p>',
     ],
     ['a quote that never ends', '<p>Fine.</p><blockquote type="cite"><p>Tuesday?', '<p>Fine.</p>'],
-  ])('of %s', (_, html, expected) => {
+  ])('is found in a message from %s', (_, html, expected) => {
     expect(extractHtml(html)).toBe(expected)
   })
 
@@ -199,22 +199,22 @@ describe('the new part of HTML', () => {
       '<blockquote type="cite">Tuesday?</blockquote><p>Yes.</p><blockquote type="cite">Noon?</blockquote><p>No.</p>',
     ],
     ['a bounce', '<p>Delivery has failed to these recipients</p><blockquote type="cite">x</blockquote>'],
-  ])('is all of it for %s', (_, html) => {
+  ])('is all of %s', (_, html) => {
     expect(extractHtml(html)).toBe(html)
   })
 
-  test('is absent where nothing is left', () => {
+  test('is absent if no content is left', () => {
     expect(extractHtml('<blockquote type="cite">x</blockquote><br>')).toBeUndefined()
     expect(extractHtml('')).toBeUndefined()
   })
 
-  test('is absent for nesting that no mailer writes, and the text is still there', () => {
+  test('is absent for nesting that no mail program writes, but the text is still returned', () => {
     const html = '<div>'.repeat(200_000) + '</span>'.repeat(200_000)
     expect(extractReply({ text: 'Fine.', html })).toEqual({ extractedText: 'Fine.' })
   })
 })
 
-test('a body over the limit is left out', () => {
+test('a body over the limit is ignored', () => {
   expect(extractReply({ text: 'x'.repeat(101), html: 'short' }, 100)).toEqual({ extractedHtml: 'short' })
 })
 
@@ -293,7 +293,7 @@ describe('a preview', () => {
     expect(preview(text)).toBe(expected)
   })
 
-  test('is cut between characters', () => {
+  test('is not cut inside a character', () => {
     expect(preview('ab😀cd', 3)).toBe('ab')
     expect(preview('ab😀cd', 4)).toBe('ab😀')
     expect(preview('ab cd', 3)).toBe('ab')

@@ -1,6 +1,9 @@
-/** Mails as real mailers write them, one per habit that the parser must know. CRLF unless a test is about that. */
+/**
+ * Messages as real mail programs write them, one per feature that the parser must handle. Lines end with CRLF by
+ * default.
+ */
 
-/** Joins lines with CRLF; a string of several lines is given as one argument each. */
+/** Joins lines with CRLF; pass each line as one argument. */
 export function mail(...lines: string[]): Buffer {
   return Buffer.from(lines.join('\r\n'))
 }
@@ -64,7 +67,7 @@ export const nested = mail(
   '',
 )
 
-/** A bounce (RFC 3464): every part is kept, the first is its text. */
+/** A bounce (RFC 3464): every part is kept, and the first one is its text. */
 export const report = mail(
   'From: MAILER-DAEMON@mx.example.net',
   'To: <ann@example.com>',
@@ -94,7 +97,7 @@ export const report = mail(
   '--r--',
 )
 
-/** Only HTML: newsletters. */
+/** Only HTML, as in newsletters. */
 export const htmlOnly = mail(
   'From: News <news@example.com>',
   'To: ann@example.net',
@@ -105,7 +108,7 @@ export const htmlOnly = mail(
   '<p>hello</p>',
 )
 
-/** No MIME at all, and LF line ends: cron. */
+/** No MIME at all, and LF line endings, as from cron. */
 export const plain = Buffer.from('From: root@localhost\nTo: root@localhost\nSubject: Cron\n\nok\nline 2\n')
 
 /** Signed (RFC 1847): the signature is an attachment. */

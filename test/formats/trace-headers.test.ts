@@ -15,7 +15,7 @@ const input: TraceInput = {
   tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
 }
 
-test('the lines above a received mail', () => {
+test('a received message gets its Return-Path and Received fields', () => {
   expect(traceHeaders(input).toString().split('\r\n')).toEqual([
     'Return-Path: <ann@example.com>',
     'Received: from mail.example.com (mail.example.com [192.0.2.1])',
@@ -27,21 +27,21 @@ test('the lines above a received mail', () => {
   ])
 })
 
-test('a bounce, IPv6, and a client that said nothing useful', () => {
+test('a bounce, an IPv6 address, and a client without a usable name', () => {
   const { for: _, tls: __, ...rest } = input
   expect(traceHeaders({ ...rest, returnPath: '', from: { helo: ' ()', ip: '2001:db8::1' } }).toString()).toBe(
     'Return-Path: <>\r\nReceived: from unknown ([IPv6:2001:db8::1])\r\n by mx.example.net with ESMTPS id 0190;\r\n Mon, 01 Jan 2024 10:00:00 +0000\r\n',
   )
 })
 
-test('what our own queue hands over came from nobody', () => {
+test('a message from our own queue has no client in its Received field', () => {
   const { for: _, tls: __, from: ___, ...rest } = input
   expect(traceHeaders({ ...rest, with: 'local' }).toString()).toBe(
     'Return-Path: <ann@example.com>\r\nReceived: by mx.example.net with local id 0190;\r\n Mon, 01 Jan 2024 10:00:00 +0000\r\n',
   )
 })
 
-test('a mail handed over by our own queue names no client', () => {
+test('a message from our own queue over LMTP names no client either', () => {
   const { from: _, for: __, tls: ___, ...rest } = input
   expect(traceHeaders({ ...rest, with: 'LMTP' }).toString()).toBe(
     'Return-Path: <ann@example.com>\r\nReceived: by mx.example.net with LMTP id 0190;\r\n Mon, 01 Jan 2024 10:00:00 +0000\r\n',

@@ -10,16 +10,16 @@ describe('quoted-printable', () => {
     ['escapes', 'a=3Db=C3=BC', 'a=b\xc3\xbc'],
     ['lower-case escapes', '=c3=bc', '\xc3\xbc'],
     ['soft line breaks', 'a=\r\nb=\nc', 'abc'],
-    ['a soft break that was padded', 'a=  \t\r\nb', 'ab'],
+    ['a padded soft break', 'a=  \t\r\nb', 'ab'],
     ['white space at the end of a line', 'a \t\r\nb  \n', 'a\r\nb\n'],
     ['white space before a soft break', 'a =\r\nb', 'a b'],
     ['an escaped space at the end', 'a=20\r\n', 'a \r\n'],
-    ['a "=" that begins nothing', 'a=zz=4', 'a=zz=4'],
+    ['a "=" without an escape', 'a=zz=4', 'a=zz=4'],
     ['a soft break at the end', 'a=', 'a'],
-    ['an escape cut off', 'a=4', 'a=4'],
+    ['a truncated escape', 'a=4', 'a=4'],
     ['white space only', '   ', ''],
     ['a lone CR', 'a\rb', 'a\rb'],
-  ])('with %s', (_, encoded, decoded) => {
+  ])('decodes %s', (_, encoded, decoded) => {
     expect(decode('quoted-printable', encoded)).toBe(decoded)
   })
 })
@@ -29,27 +29,27 @@ describe('base64', () => {
     ['line breaks', 'QUJD\r\nREVG\r\n', 'ABCDEF'],
     ['padding', 'QQ==', 'A'],
     ['no padding', 'QQ', 'A'],
-    ['joined pieces', 'QQ==QkM=\r\nREVG', 'ABCDEF'],
-    ['foreign characters', 'QU*J!D', 'ABC'],
+    ['concatenated pieces', 'QQ==QkM=\r\nREVG', 'ABCDEF'],
+    ['invalid characters', 'QU*J!D', 'ABC'],
     ['bytes above 127', 'QU\xe9JD', 'ABC'],
     ['a NUL', 'QU\0JD', 'ABC'],
-    ['nothing', '', ''],
+    ['empty input', '', ''],
     ['only padding', '====', ''],
-  ])('with %s', (_, encoded, decoded) => {
+  ])('decodes %s', (_, encoded, decoded) => {
     expect(decode('base64', encoded)).toBe(decoded)
   })
 })
 
-test.each(['7bit', '8bit', 'binary', 'x-unknown', ''])('%s passes unchanged', (encoding) => {
+test.each(['7bit', '8bit', 'binary', 'x-unknown', ''])('the encoding %j leaves bytes unchanged', (encoding) => {
   expect(decode(encoding, 'a=3D\0\xff')).toBe('a=3D\0\xff')
 })
 
-test('a part outside of the message gives what lies inside', () => {
+test('a part that exceeds the message is cut at its end', () => {
   expect(decodePart(Buffer.from('QUJD'), { offset: 2, length: 100, encoding: '7bit' }).toString()).toBe('JD')
   expect(decodePart(Buffer.from('QUJD'), { offset: 99, length: 100, encoding: 'base64' })).toHaveLength(0)
 })
 
-test('a stream gives the same bytes as memory, wherever it is cut', async () => {
+test('a stream gives the same bytes as a buffer, wherever it is split', async () => {
   const random = seededRandom(4)
   const pieces = ['QUJD', '==', '\r\n', ' ', '=3D', '=\r\n', '=', 'Zg', '\t', '=\n', 'x', '\xff']
   for (let i = 0; i < 2000; i++) {
@@ -62,7 +62,7 @@ test('a stream gives the same bytes as memory, wherever it is cut', async () => 
   }
 })
 
-test('a stream without line breaks is passed on, not collected', async () => {
+test('a stream without line breaks is passed on without buffering', async () => {
   const line = Buffer.alloc(1024 * 1024, 'a')
   let largest = 0
   for await (const chunk of decodePartStream(cutEvenly(line, 4096), 'quoted-printable'))

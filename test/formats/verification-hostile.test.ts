@@ -1,6 +1,6 @@
 /**
- * Codes and links are looked for in every mail that a stranger sends: whatever stands in it, the search must end soon, throw
- * nothing, and give what can be stored and sent.
+ * Every message from a stranger is searched for codes and links. Whatever it contains, the search must end soon, throw
+ * nothing, and give results that can be stored and sent.
  */
 import { describe, expect, test } from 'vitest'
 import { extractVerification as extract } from '../../src/formats/verification.ts'
@@ -54,7 +54,7 @@ const PIECES = [
   ...['😀', '\ud83d', '\ude00', '\u0000', '\ue000', '\u202e', 'ﷺ', '４８', '\u00ad', '\u2028', ' ', '\t', '"', '\\'],
 ]
 
-test(`${MAILS.toLocaleString('en')} mails of random pieces`, { timeout: LONG_MS }, () => {
+test(`${MAILS.toLocaleString('en')} messages of random pieces are searched`, { timeout: LONG_MS }, () => {
   for (let seed = 0; seed < MAILS; seed++) {
     const random = seededRandom(seed)
     const pieces = (count: number) =>
@@ -78,12 +78,12 @@ test(`${MAILS.toLocaleString('en')} mails of random pieces`, { timeout: LONG_MS 
   }
 })
 
-test('no body, empty bodies, no subject', () => {
+test('a message without bodies or with empty ones has no results', () => {
   for (const content of [{}, { text: '' }, { html: '' }, { subject: '', text: '', html: '' }])
     expect(extractVerification(content)).toEqual({ codes: [], links: [] })
 })
 
-test('what stands further below than such mails are long is not looked at', () => {
+test('text below the usual length of such messages is not searched', () => {
   const { verificationCharsMax } = limits
   const filler = (chars: number) => 'Lorem ipsum dolor sit amet.\n'.repeat(chars / 28)
   const code = 'Your login code: 482913\n'
@@ -99,7 +99,7 @@ test('what stands further below than such mails are long is not looked at', () =
   expect(found.map((content) => extractVerification(content).codes.length)).toEqual([1, 1, 0, 0, 0])
 })
 
-test('of many codes and links only the best are told', () => {
+test('of many codes and links only the best are returned', () => {
   const token = (at: number) => `9f0c1ab27e${at}`
   const content = {
     subject: 'Confirm your addresses',
@@ -116,7 +116,7 @@ test('of many codes and links only the best are told', () => {
   ])
 })
 
-test('a context never has half a character', () => {
+test('a context never contains a split character', () => {
   const { codes } = extractVerification({
     subject: '',
     text: `${'😀'.repeat(200)} your login code: 482913 ${'😀'.repeat(200)}`,
@@ -125,7 +125,7 @@ test('a context never has half a character', () => {
   expect(Buffer.from(codes[0]!.context).toString()).toBe(codes[0]!.context)
 })
 
-describe('hostile input is read in time that its size explains', () => {
+describe('hostile input is searched in bounded time:', () => {
   const megabyte = (unit: string) => unit.repeat(Math.ceil(1_000_000 / unit.length))
   test.each([
     ['digits', '4'],
@@ -133,11 +133,11 @@ describe('hostile input is read in time that its size explains', () => {
     ['groups', '482 913 '],
     ['dashes', '4-'],
     ['codes', 'your code is 482913. '],
-    ['codes a line', 'verification code:\n482913\n'],
-    ['cue words', 'verification code '],
-    ['one long sentence of cues and numbers', 'code 4829 order '],
+    ['one code per line', 'verification code:\n482913\n'],
+    ['keywords', 'verification code '],
+    ['one long sentence of keywords and numbers', 'code 4829 order '],
     ['blanks', ' '],
-    ['line ends', '\n'],
+    ['line endings', '\n'],
     ['tabs', '4\t'],
     ['at signs', 'a@'],
     ['schemes', 'https://'],

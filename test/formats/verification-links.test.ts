@@ -39,7 +39,7 @@ describe('in every language', () => {
     ['ja', 'メールアドレスの確認', 'メールアドレスを確認する', '配信停止', '荷物を追跡'],
     ['ko', '이메일 인증', '이메일 인증하기', '수신거부', '배송 조회'],
     ['zh', '验证邮箱', '验证邮箱地址', '退订', '查看物流订单'],
-  ])('the button and not the others, all behind a click tracker: %s', (_, subject, verify, leave, track) => {
+  ])('only the button is returned, with all links behind a tracker: %s', (_, subject, verify, leave, track) => {
     const tracker = (n: number) => `https://click.acme.example/ls/u0${n}8gQ2bT441Zk${n}`
     const html = `<p>Acme</p><a href="${tracker(1)}"><img src="logo.png" alt="Acme"></a>
       <table><tr><td><a href="${tracker(2)}">${verify}</a></td></tr></table>
@@ -78,7 +78,7 @@ describe('in every language', () => {
     ['ja', 'パスワード再設定', '新しいパスワードを設定', 'ログイン', '招待を承諾する'],
     ['ko', '비밀번호 재설정', '새 비밀번호 설정', '로그인', '초대 수락'],
     ['zh', '重置密码', '设置新密码', '立即登录', '接受邀请'],
-  ])('to reset, to sign in, to accept: %s', (_, ...labels) => {
+  ])('links to reset, to sign in or to accept are returned: %s', (_, ...labels) => {
     for (const label of labels) {
       const url = `https://acme.example/a/9x71-4420?k=mZ8`
       expect(linksOfHtml(`<p>Acme</p><p><a href="${url}">${label}</a></p>`)).toEqual([url])
@@ -87,12 +87,12 @@ describe('in every language', () => {
   })
 })
 
-test('a way to say no that names what it refuses', () => {
+test('a link that refuses something by name is not returned', () => {
   const html = '<a href="https://l.acme.example/c/u0018gQ2bT">No, I did not sign in, do not approve</a>'
   expect(linksOfHtml(html, 'Approve your sign-in')).toEqual([])
 })
 
-describe('how an address is written', () => {
+describe('a URL is recognised', () => {
   const url = `https://acme.example/users/confirmation?${T}`
   test.each([
     ['alone', `Confirm your address:\n\n${url}\n`],
@@ -109,7 +109,7 @@ describe('how an address is written', () => {
     expect(linksOf(text)).toEqual([url])
   })
 
-  test('entities are decoded, and one address in both alternatives is one', () => {
+  test('with decoded entities, and once if it is in both alternatives', () => {
     const both = extractVerification({
       subject: 'Confirm',
       text: 'Confirm: https://acme.example/confirm?a=1&token=9x71z',
@@ -119,40 +119,40 @@ describe('how an address is written', () => {
     expect(both.links[0]!.context).toContain('Confirm')
   })
 
-  test('an app has addresses too', () => {
+  test('with the scheme of an app', () => {
     expect(linksOfHtml('<a href="acme-app://login?token=9x71zQ">Log in</a>')).toEqual(['acme-app://login?token=9x71zQ'])
     expect(linksOfHtml('<a href="mailto:verify9x71@acme.example?token=9x71zQ">Verify</a>')).toEqual([])
     expect(linksOfHtml('<a href="javascript:verify(9x71)">Verify</a>')).toEqual([])
   })
 })
 
-describe('links that prove nothing', () => {
+describe('links that verify nothing', () => {
   test.each([
     ['denying', '<a href="https://acme.example/devices/deny?t=a61f08c2">No, block it</a>'],
-    ['not me', '<a href="https://acme.example/report?event=30118842&k=af01">This wasn’t me</a>'],
+    ['"not me"', '<a href="https://acme.example/report?event=30118842&k=af01">This wasn’t me</a>'],
     ['an order', '<a href="https://acme.example/orders/918824?key=wc_5Hq201">View your order</a>'],
     ['an invoice', '<a href="https://acme.example/f/60418827">Pay invoice</a>'],
     ['an appointment', '<a href="https://acme.example/appointment/330917">Confirm or reschedule your appointment</a>'],
     ['a meeting', '<a href="https://acme.example/j/88214409371?pwd=Q2xPbjN4">Join meeting</a>'],
     ['a help page', '<a href="https://acme.example/help/verify-email?article=204981">How to verify your email</a>'],
     ['an article', '<a href="https://acme.example/314/otp-scams?utm_id=314">Read the whole article</a>'],
-    ['a page for everybody', '<a href="https://acme.example/verify">Enter your code to verify</a>'],
+    ['a page without a token', '<a href="https://acme.example/verify">Enter your code to verify</a>'],
     [
-      'the address of the reader as the only parameter',
+      'only the address of the recipient as a parameter',
       '<a href="https://acme.example/verify?email=ann%40example.org&utm_source=mail88">Verify</a>',
     ],
-  ])('%s', (_, html) => {
+  ])('are not returned: %s', (_, html) => {
     expect(linksOfHtml(`<p>Acme</p>${html}`)).toEqual([])
   })
 })
 
-test('approve, and not deny beside it', () => {
+test('a link that approves is returned, and the link that denies is not', () => {
   const link = (name: string) => `https://acme.example/devices/${name}?t=a61f08c2d3b94e17`
   const text = `A new device wants in.\n\nApprove this device:\n${link('approve')}\n\nNo, block it:\n${link('deny')}\n`
   expect(linksOf(text, 'Approve new device?')).toEqual([link('approve')])
 })
 
-test('words around a link that says nothing itself', () => {
+test('a link without own words is judged by the words around it', () => {
   const html = `<p>We were asked to reset your password. Click <a href="https://acme.example/r/6T0x-ZqP81">here</a> to choose another one.</p>`
   expect(linksOfHtml(html, 'Reset your password')).toEqual(['https://acme.example/r/6T0x-ZqP81'])
 })
@@ -193,7 +193,7 @@ test.each<[subject: string, html: string]>([
     'Authorise the payment app',
     '<p>Allow Budget Buddy to read your account?</p><a href="https://bank.example/consent/approve?c=9x71zQ04">Allow</a> <a href="https://bank.example/consent/reject?c=9x71zQ04">Reject</a>',
   ],
-])('the first link proves: %s', (subject, html) => {
+])('the first link is returned: %s', (subject, html) => {
   const source = html.replaceAll('$TRACKER', TRACKER)
   expect(linksOfHtml(source, subject)).toEqual([/https:[^"<]*/.exec(source)![0]])
 })
@@ -227,6 +227,6 @@ test.each<[subject: string, html: string]>([
   ['Your code', '<p>Your code: 482913</p><a href="https://acme.example/help/982713">Trouble signing in?</a>'],
   ['Vaša rezervácia', '<a href="https://h.example/rez/8812ab">Potvrdiť rezerváciu</a>'],
   ['Ваш заказ', '<a href="https://s.example/o/8812ab">Подтвердить получение заказа</a>'],
-])('no link proves: %s', (subject, html) => {
+])('no link is returned: %s', (subject, html) => {
   expect(linksOfHtml(html.replaceAll('$TRACKER', TRACKER), subject)).toEqual([])
 })

@@ -1,6 +1,6 @@
 /**
- * How many of the codes and links in test/formats/verification-mails are found, and how many are made up. Read its README
- * before changing anything because of a failure here: what failed in `held-out` is not printed, on purpose.
+ * Measures how many codes and links of test/formats/verification-mails are found, and how many results are wrong. Read
+ * its README before you change anything because of a failure here: failures in `held-out` are not printed, on purpose.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,13 +29,13 @@ const WRONG_MAX = 0.01
 
 const folder = join(import.meta.dirname, 'verification-mails')
 
-describe.each(['tuning', 'held-out'])('%s', (half) => {
+describe.each(['tuning', 'held-out'])('in the set %s', (half) => {
   const mails = readdirSync(join(folder, half)).flatMap(
     (name) => JSON.parse(readFileSync(join(folder, half, name), 'utf8')) as MailRecord[],
   )
   const readings = mails.map((mail) => ({ mail, ...extractVerification(contentOf(mail)) }))
 
-  test.each(['codes', 'links'] as const)('%s', (kind) => {
+  test.each(['codes', 'links'] as const)('enough %s are found, and few results are wrong', (kind) => {
     const total: Score = { expected: 0, found: 0, reported: 0, wrong: 0 }
     const byLanguage = new Map<string, Score>()
     const failures: string[] = []
@@ -58,7 +58,7 @@ describe.each(['tuning', 'held-out'])('%s', (half) => {
     }
     console.info(`${half}, ${kind}: ${show(total)}\n${[...byLanguage].sort().map(showLanguage).join(' · ')}`)
     const details = half === 'held-out' ? 'the held-out half' : failures.join('\n')
-    expect(total.expected, 'mails were read').toBeGreaterThan(25)
+    expect(total.expected, 'number of expected results').toBeGreaterThan(25)
     expect(total.found / total.expected, details).toBeGreaterThanOrEqual(FOUND_MIN)
     expect(total.wrong / total.reported, details).toBeLessThanOrEqual(WRONG_MAX)
   })

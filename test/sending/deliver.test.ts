@@ -1,4 +1,4 @@
-/** The queue's worker on a real store, with a target that fails as the test says. */
+/** The delivery worker on a real store, with a target that fails as the test says. */
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -14,7 +14,7 @@ import { openTestStore, type TestStore } from '../store/test-store.ts'
 
 const limits = { ...defaultLimits(), deliveryLeaseMs: 60, queuePollMs: 10, deliveryRetryFirstMs: 5 }
 
-test('a recipient that failed for now is tried again until it is delivered, and its history tells each attempt', async () => {
+test('a temporary failure is retried until the message is delivered, and the history has every attempt', async () => {
   await using store = await openTestStore()
   const outcomes: Outcome[] = [
     { kind: 'failed_for_now', code: 451, reply: 'later' },
@@ -37,15 +37,15 @@ test('a recipient that failed for now is tried again until it is delivered, and 
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 3, lease_owner: null }])
 })
 
-test('a recipient that failed for good is not tried again', async () => {
+test('a permanent failure is not retried', async () => {
   await using store = await openTestStore()
   const record = createRecordOutcome(recording(store))
   await work(store, () => ({ kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: 'no' }), record, 1)
   expect(await states(store)).toEqual([{ state: 'bounced', attempts: 1, lease_owner: null }])
 })
 
-// The look at the queue passed over leases that had run out: only another mail or a restart brought such a recipient back.
-test('a recipient whose outcome could not be written comes back when its lease has run out', async () => {
+// The poll used to skip expired leases: only another message or a restart found such a recipient again.
+test('a recipient whose outcome could not be written is claimed again when its lease expires', async () => {
   await using store = await openTestStore()
   const record = createRecordOutcome(recording(store))
   let failures = 1
@@ -57,7 +57,7 @@ test('a recipient whose outcome could not be written comes back when its lease h
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
 })
 
-test('what waits for room, and domains that one look does not reach, need no poll and no other mail', async () => {
+test('recipients over the limit, or on later pages of domains, are delivered without waiting for a poll', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'a.test', 'a.test', 'b.test', 'c.test']) {
     await store.transaction((tx) => insertRecipients(tx, [1], domain))
@@ -76,8 +76,8 @@ test('what waits for room, and domains that one look does not reach, need no pol
   await expect.poll(async () => (await states(store)).filter(({ state }) => state === 'delivered').length).toBe(5)
 })
 
-// Both attempts had the name of the process: the first wrote over what the second was about to find out.
-test('an attempt whose lease was lost writes no outcome, and is told to stop', async () => {
+// Both attempts used the process name as lease owner, so the first one overwrote the outcome of the second.
+test('an attempt that lost its lease writes no outcome and is aborted', async () => {
   await using store = await openTestStore()
   const record = createRecordOutcome(recording(store))
   await store.transaction((tx) => insertRecipients(tx, [1]))
@@ -101,7 +101,7 @@ test('an attempt whose lease was lost writes no outcome, and is told to stop', a
   worker.start()
   onTestFinished(() => worker.stop(0))
   await expect.poll(() => endings.length).toBe(1)
-  // As if this process had hung for so long that its lease ran out and another server had had it, and died.
+  // As if this process had hung until its lease expired, and another node had claimed the recipient and died.
   const lost = { lease_owner: 'another', lease_until: 1 }
   await store.transaction(async (tx) => void (await tx.updateTable('recipients').set(lost).execute()))
   await expect.poll(() => endings.length).toBe(2)
@@ -115,7 +115,7 @@ test('an attempt whose lease was lost writes no outcome, and is told to stop', a
   expect(rows).toEqual([{ outcome: 'delivered', reply: 'ok' }])
 })
 
-test('a stop aborts what hangs, and gives its lease back', async () => {
+test('a stop aborts a delivery that hangs, and releases its lease', async () => {
   await using store = await openTestStore()
   await store.transaction((tx) => insertRecipients(tx, [1]))
   let begun = 0
@@ -147,7 +147,7 @@ function recording(store: TestStore) {
   return { store, removal: { dropBlobs: async () => undefined }, notices, limits, spread: () => 0.5 }
 }
 
-/** Runs a worker on one due recipient until so many outcomes were written. */
+/** Runs a worker on one due recipient until that many outcomes are written. */
 async function work(
   store: TestStore,
   outcome: () => Outcome,

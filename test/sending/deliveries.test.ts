@@ -1,4 +1,4 @@
-/** What a sender can see of each attempt: who answered, in which words, under which TLS. */
+/** What a sender sees of each attempt: which server replied, its reply, and the TLS version. */
 import { expect, test } from 'vitest'
 import { deliveryList } from '../../src/edges/http/agentmail/wire/delivery.ts'
 import { defaultLimits } from '../../src/limits.ts'
@@ -13,7 +13,7 @@ test.each<Outcome & { state: string }>([
   { state: 'delivered', kind: 'delivered', code: 250, reply: 'ok, queued as 7', ...remote },
   { state: 'queued', kind: 'failed_for_now', code: 451, enhancedCode: '4.7.1', reply: 'greylisted', ...remote },
   { state: 'bounced', kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: 'no such user', ...remote },
-])('a recipient that is $state shows the words of the remote', async ({ state, ...outcome }) => {
+])('a recipient in state $state shows the reply of the remote server', async ({ state, ...outcome }) => {
   await using mail = await sendMail(['bob@example.test'], { route: 'direct' })
   const { store } = mail
   const notices = { readHead: async () => Buffer.alloc(0), enqueue: async () => undefined }

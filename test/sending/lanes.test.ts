@@ -1,4 +1,4 @@
-/** Which recipients a look at the queue claims, when rooms are small and there are many lanes. */
+/** Which recipients one pass over the queue claims when the limits are low and there are many destinations. */
 import { expect, test } from 'vitest'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createLanes, type Lane } from '../../src/mail/sending/lanes.ts'
@@ -24,7 +24,7 @@ function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = (
   })
   return {
     ...lanes,
-    /** Claims and begins until the look is over; domains with the number of hand-overs. */
+    /** Claims and begins deliveries until the pass is over. Returns the domains with their numbers of deliveries. */
     async look() {
       const begun: string[] = []
       for (let isMore = true; isMore; ) {
@@ -40,14 +40,14 @@ function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = (
   }
 }
 
-/** Mails of one recipient each. */
+/** Queues messages with one recipient each. */
 async function queue(store: TestStore, domain: string, mails = 1): Promise<void> {
   for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain))
 }
 
 const outside = (name: string): Lane => ({ name, isLocal: false, concurrencyMax: 1 })
 
-test('a lane without room is left alone, and the others are not', async () => {
+test('a destination at its limit is skipped, and the others are claimed', async () => {
   await using store = await openTestStore()
   await queue(store, 'a.test', 3)
   await queue(store, 'b.test')
@@ -58,7 +58,7 @@ test('a lane without room is left alone, and the others are not', async () => {
   expect(await lanes.look()).toEqual(['a.test 1'])
 })
 
-test('what is claimed has room: no lease is held for what waits', async () => {
+test('only as many recipients are claimed as can start now: a waiting recipient has no lease', async () => {
   await using store = await openTestStore()
   await queue(store, 'a.test', 10)
   const lanes = lanesOf(store, { lane: 3 })
@@ -67,7 +67,7 @@ test('what is claimed has room: no lease is held for what waits', async () => {
   expect(leased).toHaveLength(3)
 })
 
-test('when there is room for one alone, each destination has its turn', async () => {
+test('when only one delivery can run, the destinations alternate', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'b.test', 'c.test']) await queue(store, domain, 3)
   const lanes = lanesOf(store, { all: 1 })
@@ -81,7 +81,7 @@ test('when there is room for one alone, each destination has its turn', async ()
   expect(turns).toEqual(['a.test', 'b.test', 'c.test', 'a.test', 'b.test', 'c.test'])
 })
 
-test('domains that share a lane have their turns too', async () => {
+test('domains that share a destination alternate too', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'b.test']) await queue(store, domain, 2)
   const lanes = lanesOf(store, { laneOf: () => ({ name: 'relay' }) })
@@ -93,7 +93,7 @@ test('domains that share a lane have their turns too', async () => {
   expect(turns).toEqual([['a.test 1'], ['b.test 1'], ['a.test 1']])
 })
 
-test('inboxes here are served however much goes out, and wherever they stand in the circle', async () => {
+test('local inboxes are served however much mail goes out, wherever their domain is in the order', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'b.test', 'c.test', 'd.test', 'z.test']) await queue(store, domain, 3)
   await queue(store, 'm.test', 4)
@@ -104,17 +104,17 @@ test('inboxes here are served however much goes out, and wherever they stand in 
   expect(await lanes.look()).toEqual(['m.test 1'])
 })
 
-test('a circle that begins in the middle comes round to the beginning', async () => {
+test('a pass that starts in the middle of the order continues at its beginning', async () => {
   await using store = await openTestStore()
   const laneOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
   for (const domain of ['b.test', 'c.test']) await queue(store, domain)
   const lanes = lanesOf(store, { all: 1, laneOf })
-  expect(await lanes.look()).toEqual(['b.test 1']) // c.test is passed over: the next circle begins there
+  expect(await lanes.look()).toEqual(['b.test 1']) // c.test did not fit: the next pass starts there
   await queue(store, 'a.test')
   expect(await lanes.look()).toEqual(['a.test 1'])
 })
 
-test('what is on its way to inboxes here takes no room from what goes out', async () => {
+test('deliveries to local inboxes do not count towards the limit of outgoing ones', async () => {
   await using store = await openTestStore()
   const laneOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
   await queue(store, 'a.test')
@@ -124,7 +124,7 @@ test('what is on its way to inboxes here takes no room from what goes out', asyn
   expect(await lanes.look()).toEqual(['b.test 1'])
 })
 
-test('more domains than one look goes through are all seen', async () => {
+test('all domains are claimed even if one page cannot hold them', async () => {
   await using store = await openTestStore()
   const domains = Array.from({ length: 7 }, (_, index) => `${index}.test`)
   for (const domain of domains) await queue(store, domain)
@@ -132,7 +132,7 @@ test('more domains than one look goes through are all seen', async () => {
   expect((await lanes.look()).sort()).toEqual(domains.map((domain) => `${domain} 1`))
 })
 
-test('each claim has an owner of its own', async () => {
+test('each claim has its own lease owner', async () => {
   await using store = await openTestStore()
   await queue(store, 'a.test', 2)
   const lanes = lanesOf(store, {})

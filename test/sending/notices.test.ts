@@ -1,4 +1,7 @@
-/** When a sender is told by mail that its mail failed or is late, and when not. Time and remotes are the test's. */
+/**
+ * When a sender gets a notice that a message failed or is late, and when not. The test sets the time and the remote
+ * replies.
+ */
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -18,7 +21,7 @@ const later: Outcome = {
 }
 const never: Outcome = { kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: 'no such user' }
 
-/** What a worker does at the end of an attempt: every recipient that it has ends in the given way. */
+/** Ends an attempt as a worker does: every claimed recipient gets the given outcome. */
 async function attempt(mail: SentMail, ...outcomes: Outcome[]): Promise<void> {
   const rows = await mail.claimed()
   await recorder(mail)({
@@ -38,7 +41,7 @@ function recorder(mail: SentMail, read?: () => AsyncIterable<Buffer>) {
   return createRecordOutcome({ store: mail.store, removal, notices, limits, spread: () => 0.5 })
 }
 
-test('recipients that fail together are told in one notice, queued for the inbox that sent', async () => {
+test('recipients that fail together are in one notice, queued for the sending inbox', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.test', 'di@example.test'])
   await attempt(mail, never, { kind: 'delivered' }, { ...never, reply: 'blocked' })
 
@@ -47,7 +50,7 @@ test('recipients that fail together are told in one notice, queued for the inbox
   expect(notice).toMatch(/^Final-Recipient: rfc822; bob@example.test[\s\S]*^Final-Recipient: rfc822; di@example.test/m)
   expect(notice).not.toContain('cy@example.test')
   expect(notice).toContain('In-Reply-To: ')
-  expect(notice).toContain('Message-ID: <lunch@example.test>') // of the header that is sent back
+  expect(notice).toContain('Message-ID: <lunch@example.test>') // from the header that is returned with the notice
   const submission = await mail.store.db
     .selectFrom('submissions')
     .selectAll()
@@ -78,10 +81,10 @@ test('recipients that fail together are told in one notice, queued for the inbox
   ])
 })
 
-test('a mail that is late is told once, with an attempt that is made just then', async () => {
+test('a late message causes one notice, and an attempt is scheduled for exactly that time', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await attempt(mail, later)
-  expect(await mail.events()).toContain('message.delayed') // the fast news
+  expect(await mail.events()).toContain('message.delayed') // the event is sent at the first failure
   const lateAt = mail.submission.created_at + limits.deliveryDelayNoticeMs
   let [row] = await mail.recipients()
   while (row!.delay_told_at === null) {
@@ -106,7 +109,7 @@ test('a mail that is late is told once, with an attempt that is made just then',
   expect((await mail.events()).filter((type) => type === 'message.delayed')).toHaveLength(1)
 })
 
-test('each recipient that is late is told of once, whenever that is', async () => {
+test('each late recipient is in one delay notice only, even if recipients become late at different times', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.test'])
   await mail.store.transaction((tx) =>
     tx.updateTable('recipients').set({ delay_told_at: tx.now }).where('position', '=', 0).execute(),
@@ -118,13 +121,13 @@ test('each recipient that is late is told of once, whenever that is', async () =
   expect(notice).not.toContain('bob@example.test')
 })
 
-test('a mail that is given up bounces with the time it was tried and the last words', async () => {
+test('a message that is given up bounces with the time it was tried and the last reply', async () => {
   await using mail = await sendMail(['bob@example.test'], { attempts: 20, delay_told_at: 1 })
   mail.pass(limits.deliveryRetryForMs)
   await attempt(mail, later)
   const [notice] = await mail.notices()
   expect(notice).toContain('It was tried 21 times in 3 days and is given up.')
-  expect(notice).toMatch(/^Action: failed\r\nStatus: 4\.7\.1\r\n/m) // RFC 3463 §3.5: the problem itself, where it is known
+  expect(notice).toMatch(/^Action: failed\r\nStatus: 4\.7\.1\r\n/m) // RFC 3463 §3.5: the problem itself, if known
   expect(notice).toContain('Diagnostic-Code: smtp; 451 greylisted')
   expect(await mail.recipients()).toMatchObject([{ state: 'bounced', last_reply: 'greylisted' }])
   const bounced = await mail.store.db
@@ -138,7 +141,7 @@ test('a mail that is given up bounces with the time it was tried and the last wo
   })
 })
 
-test('a mail that never met a server is told as expired', async () => {
+test('a message that reached no server bounces with the status for expired messages', async () => {
   await using mail = await sendMail(['bob@example.test'])
   mail.pass(limits.deliveryRetryForMs)
   await attempt(mail, { kind: 'failed_for_now', reply: 'No route' })
@@ -151,7 +154,7 @@ test('a mail that never met a server is told as expired', async () => {
   expect(JSON.parse(event.payload).recipients).toEqual([{ address: 'bob@example.test', status: '4.4.7' }])
 })
 
-test('after a release the age begins anew, for giving up and for the notice', async () => {
+test('a release restarts the age that counts for giving up and for the delay notice', async () => {
   await using mail = await sendMail(['bob@example.test'])
   mail.pass(limits.deliveryRetryForMs)
   await mail.store.transaction((tx) => tx.updateTable('recipients').set({ released_at: tx.now }).execute())
@@ -164,7 +167,7 @@ test('after a release the age begins anew, for giving up and for the notice', as
   expect((await mail.notices())[0]).toContain('Will-Retry-Until: Fri, 27 Nov 2026 10:00:00 +0000')
 })
 
-test('nothing follows from a notice that cannot be delivered, and nothing of it stays', async () => {
+test('a notice that cannot be delivered causes nothing else and is removed', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await attempt(mail, never)
   const { store } = mail
@@ -193,7 +196,7 @@ test('nothing follows from a notice that cannot be delivered, and nothing of it 
   expect(contents).toEqual([])
 })
 
-test('who has no inbox any more is told nothing', async () => {
+test('no notice is sent to a deleted inbox', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await mail.store.transaction((tx) => tx.updateTable('inboxes').set({ deleting_at: tx.now }).execute())
   await attempt(mail, never)
@@ -201,7 +204,7 @@ test('who has no inbox any more is told nothing', async () => {
   expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
 })
 
-test('whoever deleted its sent mail is told all the same, and the queue forgets it', async () => {
+test('a sender who has deleted the sent message still gets the notice, and the queue removes the recipient', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await mail.store.transaction((tx) => tx.deleteFrom('messages').execute())
   await attempt(mail, never)
@@ -209,7 +212,7 @@ test('whoever deleted its sent mail is told all the same, and the queue forgets 
   expect(await mail.recipients()).toEqual([])
 })
 
-test('an attempt whose lease was lost tells nobody', async () => {
+test('an attempt that lost its lease sends no notice and no event', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const rows = await mail.claimed()
   await mail.store.transaction((tx) => tx.updateTable('recipients').set({ lease_owner: 'another' }).execute())
@@ -224,12 +227,12 @@ test('an attempt whose lease was lost tells nobody', async () => {
   expect(await mail.events()).toEqual([])
 })
 
-test('bytes that cannot be read cost the notice its header, and no outcome', async () => {
+test('if the message cannot be read, the notice lacks its header, but the outcome is recorded', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const rows = await mail.claimed()
   const failing = recorder(mail, async function* () {
     yield Buffer.from('Subj')
-    throw new Error('the disk is gone')
+    throw new Error('the disk failed')
   })
   await failing({
     submission: mail.submission,
@@ -240,6 +243,6 @@ test('bytes that cannot be read cost the notice its header, and no outcome', asy
   })
   const [notice] = await mail.notices()
   expect(notice).not.toContain('rfc822-headers')
-  expect(notice).toContain(`In-Reply-To: ${mail.messageId}`) // the message still knows its name
+  expect(notice).toContain(`In-Reply-To: ${mail.messageId}`) // its Message-ID is taken from the message row
   expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
 })

@@ -1,6 +1,6 @@
 /**
- * What a change by hand does to a recipient in each state, and above all what it does not do to one that is being
- * handed over. On a real store with leases that the test takes; test/flows/queue-control.test.ts shows the whole.
+ * What a manual change does to a recipient in each state, and that it never changes one in delivery. The tests use a
+ * real store with leases that the test takes; test/flows/queue-control.test.ts tests the whole server.
  */
 import { describe, expect, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
@@ -44,7 +44,7 @@ async function history(mail: SentMail) {
     .execute()
 }
 
-test('what is held is tried no more, and says who held it', async () => {
+test('a held recipient is no longer tried, and records who held it', async () => {
   await using mail = await sendMail(['bob@example.test'], { attempts: 2, last_code: 451, last_reply: 'later' })
   const { queue, actor } = await operator(mail)
   expect(await queue.change(actor, {}, 'hold', all)).toEqual({ changed: 1, busy: 0, isMore: false })
@@ -55,7 +55,7 @@ test('what is held is tried no more, and says who held it', async () => {
   expect(await mail.events()).toEqual(['message.held'])
 })
 
-test('what is released is due now, and is as new', async () => {
+test('a released recipient is due now, and starts from zero', async () => {
   const old = { state: 'held' as const, attempts: 7, delay_told_at: 1, next_attempt_at: 0, last_reply: 'Held' }
   await using mail = await sendMail(['bob@example.test'], old)
   const { queue, actor } = await operator(mail)
@@ -68,7 +68,7 @@ test('what is released is due now, and is as new', async () => {
   expect(await mail.events()).toEqual(['message.released'])
 })
 
-test('a release goes where it is told, else where the configuration says', async () => {
+test('a release uses the given route, or the configured one', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.com'], { state: 'held' })
   const { queue, actor } = await operator(mail, { route: 'relay' })
   await queue.change(actor, {}, 'release', { domain: 'example.test' }, 'direct')
@@ -77,7 +77,7 @@ test('a release goes where it is told, else where the configuration says', async
   await expect(queue.change(actor, {}, 'hold', all, 'direct')).rejects.toMatchObject({ code: 'validation_error' })
 })
 
-test.each(['queued', 'held'] as const)('what is %s can be cancelled, for good', async (state) => {
+test.each(['queued', 'held'] as const)('a recipient that is %s can be cancelled, for good', async (state) => {
   await using mail = await sendMail(['bob@example.test'], { state })
   const { queue, actor } = await operator(mail)
   expect(await queue.change(actor, {}, 'cancel', all)).toMatchObject({ changed: 1 })
@@ -88,7 +88,7 @@ test.each(['queued', 'held'] as const)('what is %s can be cancelled, for good', 
   }
 })
 
-test('a retry makes it due now and keeps the last words; what is due already is left alone', async () => {
+test('a retry makes a recipient due now and keeps the last reply; one that is already due is not changed', async () => {
   const waiting = { attempts: 3, next_attempt_at: Date.parse('2026-11-21T14:00:00Z'), last_reply: 'later' }
   await using mail = await sendMail(['bob@example.test'], waiting)
   const { queue, actor } = await operator(mail)
@@ -101,15 +101,15 @@ test('a retry makes it due now and keeps the last words; what is due already is 
   expect(await queue.change(actor, {}, 'retry', all)).toMatchObject({ changed: 0 })
 })
 
-test('what is held is not retried but released', async () => {
+test('a held recipient is not changed by a retry, only by a release', async () => {
   await using mail = await sendMail(['bob@example.test'], { state: 'held', next_attempt_at: Date.parse('2026-12-01') })
   const { queue, actor } = await operator(mail)
   expect(await queue.change(actor, {}, 'retry', all)).toMatchObject({ changed: 0 })
   expect(await history(mail)).toEqual([])
 })
 
-describe('a recipient that is being handed over', () => {
-  test.each(['hold', 'cancel', 'retry'] as const)('is not touched by a %s, and counted as busy', async (action) => {
+describe('a recipient in delivery', () => {
+  test.each(['hold', 'cancel', 'retry'] as const)('is not changed by %s, and is counted as busy', async (action) => {
     await using mail = await sendMail(['bob@example.test', 'cy@example.test'], {
       next_attempt_at: Date.parse('2026-11-21T14:00:00Z'),
     })
@@ -123,7 +123,7 @@ describe('a recipient that is being handed over', () => {
     expect(await history(mail)).toHaveLength(1)
   })
 
-  test('belongs to whoever asks once its lease has run out, and its old worker can say no more', async () => {
+  test('can be changed when its lease has expired, and its old worker can no longer record an outcome', async () => {
     await using mail = await sendMail(['bob@example.test'])
     const { queue, actor } = await operator(mail)
     await mail.claimed()
@@ -133,7 +133,7 @@ describe('a recipient that is being handed over', () => {
   })
 })
 
-test('a mail that is late is so no more once it is held or cancelled', async () => {
+test('a message loses the label "delayed" when its late recipients are held or cancelled', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.com'], { attempts: 1 })
   const { queue, actor } = await operator(mail)
   await mail.store.transaction((tx) =>
@@ -142,13 +142,13 @@ test('a mail that is late is so no more once it is held or cancelled', async () 
   const labels = async () =>
     (await mail.store.db.selectFrom('message_labels').select('label').execute()).map(({ label }) => label)
   await queue.change(actor, {}, 'hold', { domain: 'example.test' })
-  expect(await labels()).toEqual(['delayed']) // the other one still is
+  expect(await labels()).toEqual(['delayed']) // the other recipient is still late
   await queue.change(actor, {}, 'cancel', { domain: 'example.com' })
   expect(await labels()).toEqual([])
   expect(await mail.events()).toEqual(['message.held', 'label.removed', 'message.cancelled'])
 })
 
-test('one call changes so many, says that there are more, and the next one goes on', async () => {
+test('one call changes a limited number, reports that there are more, and the next call continues', async () => {
   const addresses = ['a', 'b', 'c', 'd', 'e', 'busy'].map((name) => `${name}@example.test`)
   await using mail = await sendMail(addresses)
   const { queue, actor } = await operator(mail, { limits: { queueChangeMax: 2 } })
@@ -161,14 +161,14 @@ test('one call changes so many, says that there are more, and the next one goes 
   expect(answers).toEqual([
     { changed: 2, busy: 0, isMore: true },
     { changed: 2, busy: 0, isMore: true },
-    { changed: 1, busy: 1, isMore: false }, // told once, at the end
+    { changed: 1, busy: 1, isMore: false }, // counted once, at the end
   ])
   for (const named of [{ ids: ['a', 'b', 'c'] }, { addresses: ['a', 'b', 'c'] }]) {
     await expect(queue.change(actor, {}, 'hold', named)).rejects.toMatchObject({ code: 'validation_error' })
   }
 })
 
-test('only what the selection names is changed', async () => {
+test('only selected recipients are changed', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.test', 'di@example.com'])
   const { queue, actor } = await operator(mail)
   const [bob] = await mail.recipients()
@@ -189,7 +189,7 @@ test('only what the selection names is changed', async () => {
   expect(await states()).toEqual(['cancelled', 'held', 'held'])
 })
 
-test('a selection must say something, and something that can be understood', async () => {
+test('a selection must not be empty, and must be valid', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const { queue, actor } = await operator(mail)
   for (const selection of [{}, { state: 'queued' as const }, { message: 'x' }, { domain: 'a b' }]) {
@@ -201,7 +201,7 @@ test('a selection must say something, and something that can be understood', asy
   expect(await mail.recipients()).toMatchObject([{ state: 'queued' }])
 })
 
-test('what no message shows is gone once it is cancelled', async () => {
+test('the recipient of a deleted message is removed when it is cancelled', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const { queue, actor } = await operator(mail)
   await mail.store.transaction((tx) => tx.deleteFrom('messages').execute())
@@ -211,7 +211,7 @@ test('what no message shows is gone once it is cancelled', async () => {
   expect(await mail.store.db.selectFrom('contents').select('id').where('id', '=', contentId).execute()).toEqual([])
 })
 
-test('between the look and the change a recipient may have been taken: then it is left', async () => {
+test('a recipient that was claimed between the query and the change is left alone', async () => {
   await using mail = await sendMail(['bob@example.test', 'cy@example.test', 'di@example.test'])
   const { store } = mail
   const ids = (await mail.recipients()).map(({ id }) => id)
@@ -230,7 +230,7 @@ test('between the look and the change a recipient may have been taken: then it i
   expect(changed.map(({ id }) => id)).toEqual([ids[2]])
 })
 
-test('what a key may not see of a message is not in the list', async () => {
+test('a recipient is not listed if the key may not see its message', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const { queue, actor } = await operator(mail)
   await mail.store.transaction((tx) => tx.updateTable('messages').set({ hidden: 8 }).execute()) // in the trash
@@ -239,7 +239,7 @@ test('what a key may not see of a message is not in the list', async () => {
   expect((await queue.list(actor, {}, {}, {})).items[0]).toMatchObject({ subject: 'lunch?' })
 })
 
-test('the history counts on through a release', async () => {
+test('attempt numbers continue after a release', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const { queue, actor } = await operator(mail)
   for (const action of ['hold', 'release', 'hold', 'cancel'] satisfies QueueAction[]) {
@@ -253,14 +253,14 @@ test('the history counts on through a release', async () => {
   ])
 })
 
-test('a key of another organization sees and changes nothing; one without the permission neither', async () => {
+test('a key of another organization sees and changes nothing, and neither does one without the permission', async () => {
   await using mail = await sendMail(['bob@example.test'])
   const { queue, actor } = await operator(mail)
   await mail.store.transaction((tx) => tx.updateTable('api_keys').set({ permissions: '["message_read"]' }).execute())
   const reader: KeyActor = { ...actor, permissions: new Set(['message_read']) }
   expect((await queue.list(reader, {}, {}, {})).items).toHaveLength(1)
   await expect(queue.change(reader, {}, 'cancel', all)).rejects.toMatchObject({ code: 'missing_permission' })
-  await expect(queue.change(actor, {}, 'cancel', all)).rejects.toMatchObject({ code: 'forbidden' }) // it was narrowed
+  await expect(queue.change(actor, {}, 'cancel', all)).rejects.toMatchObject({ code: 'forbidden' }) // it was restricted
 
   const stranger: KeyActor = { ...actor, organizationId: 'another', permissions: new Set(['message_read']) }
   expect((await queue.list(stranger, {}, {}, {})).items).toEqual([])

@@ -1,4 +1,4 @@
-/** The target for foreign mail servers with mails that our own composer would not make, and limits of time. */
+/** The target for remote mail servers, with messages that our own composer would not create, and with time limits. */
 import { expect, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createRemoteTarget } from '../../src/mail/sending/remote-target.ts'
@@ -38,7 +38,7 @@ function handover(mail: string, chunkBytes = 7): Handover {
   }
 }
 
-test.each(['8BITMIME', 'SMTPUTF8'])('8-bit text goes to a server that takes it (%s)', async (extension) => {
+test.each(['8BITMIME', 'SMTPUTF8'])('8-bit text is sent to a server that accepts it (%s)', async (extension) => {
   await using all = await target([{ extensions: [extension] }])
   const mail = 'Subject: x\r\n\r\ngrüße\r\n.\r\n..\r\nlast line without end'
   expect(await all.deliver(mail)).toMatchObject([{ kind: 'delivered' }])
@@ -47,7 +47,7 @@ test.each(['8BITMIME', 'SMTPUTF8'])('8-bit text goes to a server that takes it (
   expect(Buffer.from(caught.data, 'latin1').toString()).toBe(`${mail}\r\n`)
 })
 
-test('8-bit text is not sent to a server that does not take it', async () => {
+test('8-bit text is not sent to a server that does not accept it', async () => {
   await using all = await target([{ extensions: [] }])
   const [outcome] = await all.deliver('Subject: x\r\n\r\ngrüße\r\n')
   expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.3' })
@@ -55,7 +55,7 @@ test('8-bit text is not sent to a server that does not take it', async () => {
   expect(all.mxs[0]!.commands).not.toContain('DATA')
 })
 
-test('an 8-bit header needs SMTPUTF8, wherever its chunks are cut', async () => {
+test('an 8-bit header needs SMTPUTF8, at any split into chunks', async () => {
   await using all = await target([{ extensions: ['8BITMIME'] }])
   const mail = 'Subject: 12345\r\nTo: zoë@a.test\r\n\r\nplain\r\n'
   for (const chunkBytes of [1, 2, 3, 19, 1_000]) {
@@ -70,7 +70,7 @@ test('an international sender needs SMTPUTF8', async () => {
   expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.7' })
 })
 
-test('an 8-bit body alone needs no SMTPUTF8, wherever its chunks are cut', async () => {
+test('an 8-bit body alone needs no SMTPUTF8, at any split into chunks', async () => {
   await using all = await target([{ extensions: ['8BITMIME'] }])
   for (const chunkBytes of [1, 2, 3, 5, 1_000]) {
     const { read } = handover('A: b\r\n\r\nü\r\n', chunkBytes)
@@ -78,44 +78,44 @@ test('an 8-bit body alone needs no SMTPUTF8, wherever its chunks are cut', async
   }
 })
 
-test('a mail of just the size that a server takes is sent, and one byte more is not', async () => {
+test("a message of exactly the server's size limit is sent, and one byte more is not", async () => {
   await using all = await target([{ extensions: ['SIZE 1000'] }, { extensions: ['SIZE 1000'] }])
   expect(await all.deliver({ sizeBytes: 1_000 })).toMatchObject([{ kind: 'delivered' }])
   expect(await all.deliver({ sizeBytes: 1_001 })).toMatchObject([{ kind: 'failed_for_good', enhancedCode: '5.3.4' }])
 })
 
-test('a bounce goes out with the empty sender', async () => {
+test('a bounce is sent with the empty sender', async () => {
   await using all = await target([{}])
   await all.deliver({ sender: '' })
   expect((await all.mxs[0]!.mail()).from).toBe('<>')
 })
 
-test('line ends become CRLF on the wire', async () => {
+test('line endings become CRLF on the wire', async () => {
   await using all = await target([{}])
   await all.deliver('A: b\n\none\n.\ntwo\n')
   expect((await all.mxs[0]!.mail()).wire.toString()).toBe('A: b\r\n\r\none\r\n..\r\ntwo\r\n')
 })
 
-test('a mail that cannot be read to its end is not sent as if it ended there', async () => {
+test('a message that cannot be read completely is not sent as if it were complete', async () => {
   await using all = await target([{}])
   let readings = 0
   async function* read() {
     yield Buffer.from('A: b\r\n\r\nhalf of it\r\n')
-    if (++readings > 1) throw new Error('the disk went away')
+    if (++readings > 1) throw new Error('the disk failed')
   }
-  await expect(all.deliver({ read })).rejects.toThrow('the disk went away')
+  await expect(all.deliver({ read })).rejects.toThrow('the disk failed')
   await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
   expect(all.mxs[0]!.mails).toEqual([])
 })
 
-test('one hand-over has its time, however busy the server seems', async () => {
-  // It says a line of its greeting now and then, and never ends it.
+test('a delivery has a time limit, even if the server keeps sending', async () => {
+  // The server sends lines of its greeting and never ends it.
   await using all = await target([{ greeting: '220-hello' }], { deliveryMs: 100 })
   const [outcome] = await all.deliver({})
   expect(outcome).toMatchObject({ kind: 'failed_for_now', enhancedCode: '4.4.1' })
 })
 
-test('the signal closes the connection at any moment', async () => {
+test('an abort signal closes the connection at any moment', async () => {
   for (const moment of ['greeting', 'MAIL', 'DATA', '.']) {
     await using all = await target([
       moment === 'greeting' ? { greeting: 'hang' } : { on: (line) => (line.startsWith(moment) ? 'hang' : undefined) },
@@ -131,7 +131,7 @@ test('the signal closes the connection at any moment', async () => {
   }
 })
 
-test('servers of equal preference are taken in random order', async () => {
+test('servers of equal preference are tried in random order', async () => {
   const first = async (random: () => number) => {
     await using all = await target([{}, {}], {}, random)
     await all.deliver({})
@@ -141,7 +141,7 @@ test('servers of equal preference are taken in random order', async () => {
   expect(await first(() => 0.99)).toEqual([1, 0])
 })
 
-test('no more servers are talked to than the limit says, and DNS is asked once', async () => {
+test('no more servers are tried than the limit allows, and DNS is queried once', async () => {
   await using all = await target([{ greeting: '421 no' }, { greeting: '421 no' }, { greeting: '421 no' }], {
     deliveryHostsMax: 2,
   })
@@ -151,7 +151,7 @@ test('no more servers are talked to than the limit says, and DNS is asked once',
   expect(all.server.questions.filter((question) => question.startsWith('MX'))).toEqual(['MX a.test'])
 })
 
-test('a reply is kept on one line and not longer than the limit', async () => {
+test('a reply is stored in one line and cut at the limit', async () => {
   const greeting = `250-5 lines\r\n250-\u0007bell\r\n250 ${'x'.repeat(200)}`
   await using all = await target([{ on: (line) => (line === '.' ? greeting : undefined) }], {
     deliveryReplyCharsMax: 30,

@@ -1,6 +1,7 @@
 /**
- * A sent mail as the queue finds it, in a real store whose time the test sets: an inbox, its message, the submission
- * with its bytes, and recipients. For what takes hours or a failing remote, which a whole server cannot show.
+ * A sent message as the queue sees it, in a real store whose clock the test sets: an inbox, its message, the submission
+ * with its bytes, and recipients. For tests that need hours or a failing remote server, which a whole server cannot
+ * show.
  */
 
 import type { RecipientRow, SubmissionRow } from '../../src/store/schema.ts'
@@ -19,15 +20,15 @@ export interface SentMail extends AsyncDisposable {
   readonly address: string
   readonly messageId: string
   readonly submission: SubmissionRow
-  /** Moves time forward. */
+  /** Advances the clock. */
   pass(ms: number): void
-  /** Recipients of the mail as they are now, in order. */
+  /** Returns the current recipients of the message, in order. */
   recipients(): Promise<RecipientRow[]>
-  /** Recipients with a lease of OWNER's, as if it were handing them over. */
+  /** Claims the recipients with a lease of OWNER, as if it were delivering them, and returns them. */
   claimed(): Promise<RecipientRow[]>
-  /** Notices that were queued, as text, in order. */
+  /** Returns the queued notices as text, in order. */
   notices(): Promise<string[]>
-  /** Types of the events that were told, in order. */
+  /** Returns the types of the events in the log, in order. */
   events(): Promise<string[]>
 }
 

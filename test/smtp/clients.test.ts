@@ -1,4 +1,4 @@
-/** The receiver as a real client sees it: nodemailer, with everything it can be asked for. */
+/** The MX server as a real client sees it: nodemailer, with all its options. */
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { startListener } from './listener.ts'
@@ -11,7 +11,7 @@ function transport(options: Record<string, unknown>) {
 
 const mail = { from: 'ann@example.test', to: 'ada@mail.example.test', subject: 'hello', text: 'hello' }
 
-test('STARTTLS is taken when offered', async () => {
+test('a message is accepted after STARTTLS', async () => {
   const { port, receiving } = await startListener()
   const info = await transport({ port, requireTLS: true }).sendMail(mail)
   expect(info.response).toBe('250 2.0.0 Ok: filed as m1')
@@ -21,13 +21,13 @@ test('STARTTLS is taken when offered', async () => {
   })
 })
 
-test('without TLS, in clear text', async () => {
+test('a message is accepted in clear text, without TLS', async () => {
   const { port, receiving } = await startListener()
   await transport({ port, ignoreTLS: true }).sendMail(mail)
   expect(receiving.filed[0]?.arrival.protocol).toBe('ESMTP')
 })
 
-test('SMTPUTF8 addresses arrive', async () => {
+test('SMTPUTF8 addresses are accepted', async () => {
   const { port, receiving } = await startListener()
   await transport({ port }).sendMail({ ...mail, from: 'björn@example.test', to: 'grüße@mail.example.test' })
   expect(receiving.filed[0]).toMatchObject({
@@ -36,7 +36,7 @@ test('SMTPUTF8 addresses arrive', async () => {
   })
 })
 
-test('8BITMIME bodies arrive byte for byte', async () => {
+test('an 8BITMIME body arrives byte for byte', async () => {
   const { port, receiving } = await startListener()
   const raw = Buffer.from('Subject: 8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngrüße 验证码\r\n')
   const envelope = { from: 'ann@example.test', to: 'ada@mail.example.test', use8BitMime: true }
@@ -44,7 +44,7 @@ test('8BITMIME bodies arrive byte for byte', async () => {
   expect(receiving.filed[0]?.raw).toEqual(raw)
 })
 
-test('a mail of 30 MB arrives whole', async () => {
+test('a message of 30 MB arrives complete', async () => {
   const { port, receiving } = await startListener()
   const line = `${'.'.repeat(70)}\r\n`
   const raw = Buffer.from(`Subject: big\r\n\r\n${line.repeat(420_000)}`)
@@ -52,17 +52,17 @@ test('a mail of 30 MB arrives whole', async () => {
   expect(receiving.filed[0]?.raw.equals(raw)).toBe(true)
 })
 
-test('a mail over the limit is not even sent by a client that reads SIZE', async () => {
+test('a client that reads SIZE does not even send a message over the limit', async () => {
   const { port, receiving } = await startListener({}, { MARTLET_MESSAGE_BYTES_MAX: '65536' })
   const sending = transport({ port }).sendMail({
     envelope: { from: mail.from, to: mail.to, size: 70_000 },
     raw: 'x'.repeat(70_000),
   })
   await expect(sending).rejects.toThrow('Message size larger than allowed 65536')
-  expect(receiving.failures).toEqual([]) // it never came to DATA
+  expect(receiving.failures).toEqual([]) // no DATA was sent
 })
 
-test('of a hundred recipients, the unknown ones are named and the others get the mail', async () => {
+test('of a hundred recipients, unknown ones are refused by name, and the others get the message', async () => {
   const { port, receiving } = await startListener()
   const known = Array.from({ length: 90 }, (_, index) => `ada${index}@mail.example.test`)
   const unknown = Array.from({ length: 10 }, (_, index) => `nobody${index}@mail.example.test`)
@@ -72,7 +72,7 @@ test('of a hundred recipients, the unknown ones are named and the others get the
   expect(receiving.filed[0]?.envelope.recipients).toEqual(known)
 })
 
-test('pooled connections carry many mails each', async () => {
+test('pooled connections transfer many messages each', async () => {
   const { port, receiving } = await startListener()
   const pool = transport({ port, pool: true, maxConnections: 3, maxMessages: 100 })
   const subjects = Array.from({ length: 60 }, (_, index) => `mail ${index}`)
@@ -82,7 +82,7 @@ test('pooled connections carry many mails each', async () => {
   expect(arrived.sort()).toEqual(subjects.sort())
 })
 
-test('twenty connections at once all deliver', async () => {
+test('twenty simultaneous connections all deliver', async () => {
   const { port, receiving } = await startListener()
   await Promise.all(
     Array.from({ length: 20 }, (_, index) => transport({ port }).sendMail({ ...mail, subject: `mail ${index}` })),

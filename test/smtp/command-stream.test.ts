@@ -1,4 +1,4 @@
-/** What sockets can hardly be made to show: a connection that closes at the worst moment of a command. */
+/** A case that real sockets can hardly reproduce: a connection that closes at the worst moment of a command. */
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { CommandStream, type MailSink, PeerGone } from '../../src/edges/smtp/command-stream.ts'
@@ -7,8 +7,8 @@ function sink(): MailSink {
   return { stream: new PassThrough().on('error', () => undefined), finish: async () => undefined }
 }
 
-// The reader of that mail used to wait for ever, and with it what it held.
-test('a connection that closes while 354 is being written fails the mail that was about to come', async () => {
+// The consumer of that message used to wait forever, and to keep its resources.
+test('a connection that closes while 354 is being written fails the message that follows', async () => {
   const mail = sink()
   let answer: (mail: MailSink) => void = () => undefined
   const answering = new Promise<MailSink>((resolve) => {
@@ -21,7 +21,7 @@ test('a connection that closes while 354 is being written fails the mail that wa
   await expect(mail.stream.toArray()).rejects.toThrow(PeerGone)
 })
 
-test('a mail that is complete is not failed by the close', async () => {
+test('a message that is complete does not fail when the connection closes', async () => {
   let finished: () => void = () => undefined
   const complete = new Promise<void>((resolve) => {
     finished = resolve
@@ -30,7 +30,7 @@ test('a mail that is complete is not failed by the close', async () => {
     stream: new PassThrough(),
     finish() {
       finished()
-      return new Promise(() => undefined) // not answered yet
+      return new Promise(() => undefined) // no reply yet
     },
   }
   const stream = new CommandStream(512, { command: async () => mail, lineTooLong: async () => undefined })
@@ -40,7 +40,7 @@ test('a mail that is complete is not failed by the close', async () => {
   expect(Buffer.concat(await mail.stream.toArray()).toString()).toBe('hello\r\n')
 })
 
-test('a last line without its end is not a command', async () => {
+test('a last line without a line ending is not a command', async () => {
   const commands: string[] = []
   const stream = new CommandStream(512, {
     command: async (line) => void commands.push(line.toString()) as undefined,

@@ -1,16 +1,16 @@
-/** What each command answers, and in which order they may come. */
+/** The reply to each command, and the allowed order of commands. */
 import { describe, expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import { startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
 import { RawClient } from './raw-client.ts'
 
-test('the greeting names the server and carries no enhanced code', async () => {
+test('the greeting names the server and has no enhanced code', async () => {
   const { port } = await startListener()
   expect(await new RawClient(port).reply()).toBe('220 mail.example.test ESMTP Martlet')
 })
 
-test('EHLO lists the extensions that work here and no others', async () => {
+test('EHLO lists exactly the extensions that work here', async () => {
   const { port } = await startListener({}, { MARTLET_MESSAGE_BYTES_MAX: '1048576' })
   const client = await RawClient.open(port)
   expect((await client.command('EHLO peer.test')).split('\n')).toEqual([
@@ -24,13 +24,13 @@ test('EHLO lists the extensions that work here and no others', async () => {
   ])
 })
 
-test('HELO gets one line', async () => {
+test('HELO gets a one-line reply', async () => {
   const { port } = await startListener()
   const client = await RawClient.open(port)
   expect(await client.command('HELO peer.test')).toBe('250 mail.example.test')
 })
 
-describe('commands outside of a transaction', () => {
+describe('commands outside a transaction', () => {
   const cases: [string, string][] = [
     ['NOOP', '250 2.0.0 Ok'],
     ['NOOP whatever you say', '250 2.0.0 Ok'],
@@ -72,11 +72,11 @@ describe('commands outside of a transaction', () => {
     const { port } = await startListener()
     const client = await RawClient.open(port, 'peer.test')
     expect(await client.command(command)).toBe(expected)
-    expect(await client.command('NOOP')).toBe('250 2.0.0 Ok') // and the session goes on
+    expect(await client.command('NOOP')).toBe('250 2.0.0 Ok') // the session continues
   })
 })
 
-describe('senders that are accepted', () => {
+describe('accepted senders', () => {
   const cases: [string, string][] = [
     ['<>', ''],
     ['<ann@example.test>', 'ann@example.test'],
@@ -124,7 +124,7 @@ describe('recipients', () => {
     expect(await client.command(`RCPT TO:${path}`)).toBe(expected)
   })
 
-  test('are handed over normalised, once each, with plus-tags, postmaster with our domain', async () => {
+  test('are passed on normalised, without duplicates, with plus-tags, and postmaster with our domain', async () => {
     const { port, receiving } = await startListener()
     const client = await RawClient.inData(port, 'ADA@mail.example.test')
     await client.command('x\r\n.')
@@ -153,7 +153,7 @@ describe('the order of commands', () => {
     }
   })
 
-  test('a second MAIL is out of sequence until RSET or EHLO drops the first', async () => {
+  test('a second MAIL is out of sequence until RSET or EHLO resets the first', async () => {
     const { port } = await startListener()
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<>')
@@ -165,7 +165,7 @@ describe('the order of commands', () => {
     expect(await client.command('MAIL FROM:<>')).toMatch(/^250 /)
   })
 
-  test('DATA without an accepted recipient is refused and no mail is read', async () => {
+  test('DATA without an accepted recipient is refused and no message is read', async () => {
     const { port } = await startListener()
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<>')
@@ -174,14 +174,14 @@ describe('the order of commands', () => {
     expect(await client.command('NOOP')).toMatch(/^250 /)
   })
 
-  test('after a mail the transaction is over, and the next one starts with MAIL', async () => {
+  test('after a message the transaction is over, and the next one starts with MAIL', async () => {
     const { port } = await startListener()
     const client = await RawClient.inData(port)
     expect(await client.command('x\r\n.')).toMatch(/^250 2\.0\.0 /)
     expect(await client.command('DATA')).toBe('503 5.5.1 Send MAIL first')
   })
 
-  test('QUIT says goodbye and closes', async () => {
+  test('QUIT is answered with 221, and the connection is closed', async () => {
     const { port } = await startListener()
     const client = await RawClient.open(port)
     expect(await client.command('QUIT')).toBe('221 2.0.0 Bye')
@@ -190,7 +190,7 @@ describe('the order of commands', () => {
 })
 
 describe('failures of the core', () => {
-  test('no room is told at MAIL, before the bytes are sent', async () => {
+  test('a full disk is reported at MAIL, before the bytes are sent', async () => {
     const { port, receiving } = await startListener()
     receiving.room = () => {
       throw new MailError('disk_full', {})
@@ -199,7 +199,7 @@ describe('failures of the core', () => {
     expect(await client.command('MAIL FROM:<>')).toBe('452 4.3.1 The disk is nearly full; nothing was changed')
   })
 
-  test('a store that cannot be read makes RCPT temporary, not unknown', async () => {
+  test('if the store cannot be read, the failure of RCPT is temporary', async () => {
     const { port, receiving, logged } = await startListener()
     receiving.beforeAccept = () => {
       throw new MailError('unavailable', {}, { cause: new Error('disk I/O error') })
@@ -208,25 +208,25 @@ describe('failures of the core', () => {
     await client.command('MAIL FROM:<>')
     const reply = await client.command('RCPT TO:<ada@mail.example.test>')
     expect(reply).toMatch(/^451 4\.3\.0 /)
-    expect(reply).not.toContain('I/O') // that is for the operator
+    expect(reply).not.toContain('I/O') // that detail is for the operator
     expect(logged.some((line) => line.includes('disk I/O error'))).toBe(true)
   })
 
   const failures: [string, unknown, string][] = [
     [
-      'an inbox that went since RCPT',
+      'an inbox deleted since RCPT',
       new MailError('unknown_recipient', { address: 'a@b.test' }),
       '550 5.1.1 There is no mailbox a@b.test here',
     ],
     [
-      'too large',
+      'a message over the limit',
       new MailError('message_too_large', { limitBytes: 9 }),
       '552 5.3.4 The message is larger than 9 bytes',
     ],
-    ['no disk', new MailError('disk_full', {}), '452 4.3.1 The disk is nearly full; nothing was changed'],
+    ['a full disk', new MailError('disk_full', {}), '452 4.3.1 The disk is nearly full; nothing was changed'],
     ['a bug', new Error('SELECT secret FROM table'), '451 4.3.0 Internal error; try again later'],
   ]
-  test.each(failures)('%s: told after the mail, and the session goes on', async (_name, error, expected) => {
+  test.each(failures)('%s is reported after the message, and the session continues', async (_name, error, expected) => {
     const { port, receiving, logged } = await startListener()
     receiving.beforeCommit = () => {
       throw error
@@ -237,7 +237,7 @@ describe('failures of the core', () => {
     expect(await client.command('NOOP')).toMatch(/^250 /)
   })
 
-  test('a core that is shutting down ends the session', async () => {
+  test('an error "shutting_down" of the core ends the session', async () => {
     const { port, receiving } = await startListener()
     receiving.beforeCommit = () => {
       throw new MailError('shutting_down', {})
@@ -247,14 +247,15 @@ describe('failures of the core', () => {
     expect(await client.rest()).toBe('')
   })
 
-  test('250 is not said before the mail is committed', async () => {
+  test('250 is not sent before the message is committed', async () => {
     const { port, receiving } = await startListener()
     const { gate, reached, open } = createGate()
     receiving.beforeCommit = gate
     const client = await RawClient.inData(port)
     client.send('x\r\n.\r\n')
     await reached
-    const other = await RawClient.open(port, 'other.test') // several turns of the loop, in which a hasty 250 would get out
+    // This takes several turns of the event loop, in which a premature 250 would be sent.
+    const other = await RawClient.open(port, 'other.test')
     expect(client.unread).toBe('')
     open()
     expect(await client.reply()).toMatch(/^250 /)

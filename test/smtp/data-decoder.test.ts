@@ -1,6 +1,7 @@
 /**
- * The inside of DATA as a table, and against a reference that works on the whole at once: however the bytes are cut, the
- * result must be the same. The cuts come from a seeded generator, so that a failure can be repeated.
+ * Decoding of DATA: a table of cases, and a comparison with a reference that works on the whole input. However the
+ * bytes are split, the result must be the same. The splits come from a seeded generator, so that a failure can be
+ * repeated.
  */
 import { describe, expect, test } from 'vitest'
 import { DataDecoder } from '../../src/edges/smtp/data-decoder.ts'
@@ -21,7 +22,7 @@ function decode(chunks: readonly string[]): Result {
   return { content, rest: undefined }
 }
 
-/** RFC 5321 §4.1.1.4 and §4.5.2 literally, then bare LF to CRLF. Only for input that has an end. */
+/** Implements RFC 5321 §4.1.1.4 and §4.5.2 literally, then makes bare LF CRLF. Only for input with an end mark. */
 function reference(input: string): Result {
   const end = `\r\n${input}`.indexOf('\r\n.\r\n')
   const content = input.slice(0, end)
@@ -30,9 +31,9 @@ function reference(input: string): Result {
 }
 
 const table: [string, string, string, string | undefined][] = [
-  ['an empty mail', '.\r\n', '', ''],
+  ['an empty message', '.\r\n', '', ''],
   ['one line', 'a\r\n.\r\n', 'a\r\n', ''],
-  ['commands after the end are left over', 'a\r\n.\r\nQUIT\r\n', 'a\r\n', 'QUIT\r\n'],
+  ['commands after the end are returned', 'a\r\n.\r\nQUIT\r\n', 'a\r\n', 'QUIT\r\n'],
   ['a stuffed dot', '..\r\n.\r\n', '.\r\n', ''],
   ['a stuffed dot, only the first of the line', '...a..b\r\n.\r\n', '..a..b\r\n', ''],
   ['a dot that should have been stuffed', '.a\r\n.\r\n', 'a\r\n', ''],
@@ -40,25 +41,25 @@ const table: [string, string, string, string | undefined][] = [
   ['bare LF becomes CRLF', 'a\nb\n\nc\r\n.\r\n', 'a\r\nb\r\n\r\nc\r\n', ''],
   ['a dot after a bare LF stays', 'a\n.b\n..c\r\n.\r\n', 'a\r\n.b\r\n..c\r\n', ''],
   ['a bare CR stays', 'a\rb\r\r\nc\r\n.\r\n', 'a\rb\r\r\nc\r\n', ''],
-  ['LF . LF goes on', 'a\n.\nb', 'a\r\n.\r\nb', undefined],
-  ['LF . CRLF goes on', 'a\n.\r\nb', 'a\r\n.\r\nb', undefined],
-  ['CRLF . LF goes on', 'a\r\n.\nb', 'a\r\n\r\nb', undefined],
-  ['CRLF . CR goes on', 'a\r\n.\rb', 'a\r\n\rb', undefined],
-  ['CR . CR goes on', 'a\r.\rb', 'a\r.\rb', undefined],
-  ['CR . CRLF goes on', 'a\r.\r\nb', 'a\r.\r\nb', undefined],
-  ['CRLF NUL . CRLF goes on', 'a\r\n\0.\r\nb', 'a\r\n\0.\r\nb', undefined],
-  ['CRLF . CR CR LF goes on', 'a\r\n.\r\r\nb', 'a\r\n\r\r\nb', undefined],
+  ['LF . LF does not end', 'a\n.\nb', 'a\r\n.\r\nb', undefined],
+  ['LF . CRLF does not end', 'a\n.\r\nb', 'a\r\n.\r\nb', undefined],
+  ['CRLF . LF does not end', 'a\r\n.\nb', 'a\r\n\r\nb', undefined],
+  ['CRLF . CR does not end', 'a\r\n.\rb', 'a\r\n\rb', undefined],
+  ['CR . CR does not end', 'a\r.\rb', 'a\r.\rb', undefined],
+  ['CR . CRLF does not end', 'a\r.\r\nb', 'a\r.\r\nb', undefined],
+  ['CRLF NUL . CRLF does not end', 'a\r\n\0.\r\nb', 'a\r\n\0.\r\nb', undefined],
+  ['CRLF . CR CR LF does not end', 'a\r\n.\r\r\nb', 'a\r\n\r\r\nb', undefined],
   ['the end after CR CR LF', 'a\r\r\n.\r\n', 'a\r\r\n', ''],
 ]
 
-describe('whole, and byte by byte', () => {
+describe('decodes in one chunk and byte by byte', () => {
   test.each(table)('%s', (_name, input, content, rest) => {
     expect(decode([input])).toEqual({ content, rest })
     expect(decode([...input])).toEqual({ content, rest })
   })
 })
 
-test('any mail, cut anywhere, decodes as the reference does', () => {
+test('random input, split anywhere, is decoded like the reference', () => {
   const random = seeded(20231218)
   const alphabet = ['\r', '\n', '.', '\r\n', '\r\n.', 'a', '\0', 'é']
   for (let round = 0; round < 5_000; round++) {

@@ -1,10 +1,10 @@
-/** Peers that are broken, in a hurry, or no mail servers at all. None may hurt the others. */
+/** Peers that are broken, impatient, or not mail servers at all. None of them may affect other connections. */
 import { describe, expect, test } from 'vitest'
 import { type Listener, startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
 import { RawClient } from './raw-client.ts'
 
-/** The listener still takes a mail from an honest peer. */
+/** Expects that the listener still accepts a message from a correct peer. */
 async function expectAlive({ port, receiving }: Listener): Promise<void> {
   const before = receiving.filed.length
   const client = await RawClient.inData(port)
@@ -12,7 +12,7 @@ async function expectAlive({ port, receiving }: Listener): Promise<void> {
   expect(receiving.filed).toHaveLength(before + 1)
 }
 
-test('a peer that talks before the greeting hears 421 and no greeting', async () => {
+test('a peer that sends before the greeting gets 421 and no greeting', async () => {
   const listener = await startListener()
   const client = new RawClient(listener.port, 'EHLO spam.test\r\nMAIL FROM:<>\r\n')
   expect(await client.reply()).toBe('421 4.7.0 Wait for the greeting before you talk')
@@ -20,12 +20,12 @@ test('a peer that talks before the greeting hears 421 and no greeting', async ()
   await expectAlive(listener)
 })
 
-test('half a line before the greeting counts as well', async () => {
+test('a partial line before the greeting counts too', async () => {
   const { port } = await startListener()
   expect(await new RawClient(port, 'EHLO').reply()).toMatch(/^421 4\.7\.0 /)
 })
 
-describe('commands that are no text', () => {
+describe('commands that are not text', () => {
   const cases: [string, Buffer][] = [
     ['NUL', Buffer.from('NOOP \0\r\n')],
     ['a bare CR', Buffer.from('NOOP\rRSET\r\n')],
@@ -42,7 +42,7 @@ describe('commands that are no text', () => {
   })
 })
 
-test('binary garbage ends in 421, and other sessions go on', async () => {
+test('binary garbage ends with 421, and other sessions continue', async () => {
   const listener = await startListener()
   const client = await RawClient.open(listener.port)
   const garbage = Buffer.alloc(1 << 20)
@@ -52,7 +52,7 @@ test('binary garbage ends in 421, and other sessions go on', async () => {
   await expectAlive(listener)
 })
 
-test('a browser is turned away at its first line, before its body could be read as commands', async () => {
+test('an HTTP client is disconnected at its first line, so its body is never read as commands', async () => {
   const listener = await startListener()
   const client = await RawClient.open(listener.port)
   client.send('POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO x\r\nMAIL FROM:<>\r\n')
@@ -60,7 +60,7 @@ test('a browser is turned away at its first line, before its body could be read 
   expect(await client.rest()).toBe('')
 })
 
-test('a peer that vanishes in the middle of a mail files nothing', async () => {
+test('a message whose peer disconnects in the middle is not stored', async () => {
   const listener = await startListener()
   const { gate, reached, open } = createGate()
   listener.receiving.beforeRead = gate
@@ -71,12 +71,12 @@ test('a peer that vanishes in the middle of a mail files nothing', async () => {
   client.socket.destroy()
   await listener.receiving.firstFailure
   expect(listener.receiving.filed).toEqual([])
-  expect(listener.logged.some((line) => line.includes('receiving failed'))).toBe(false) // weather, not an error
+  expect(listener.logged.some((line) => line.includes('receiving failed'))).toBe(false) // a normal event, not an error
   listener.receiving.beforeRead = () => undefined
   await expectAlive(listener)
 })
 
-test('a peer that half-closes in the middle of a mail files nothing', async () => {
+test('a message whose peer half-closes in the middle is not stored', async () => {
   const listener = await startListener()
   const client = await RawClient.inData(listener.port)
   client.socket.end('Subject: half\r\n\r\nof it')
@@ -84,7 +84,7 @@ test('a peer that half-closes in the middle of a mail files nothing', async () =
   expect(listener.receiving.filed).toEqual([])
 })
 
-test('a peer that resets before the core has begun to read ends nobody else', async () => {
+test('a peer that resets before the core reads affects no other connection', async () => {
   const listener = await startListener()
   const { gate, reached, open } = createGate()
   listener.receiving.beforeRead = gate
@@ -100,7 +100,7 @@ test('a peer that resets before the core has begun to read ends nobody else', as
   await expectAlive(listener)
 })
 
-test('a peer that leaves after its last byte has its mail filed once', async () => {
+test('a message whose peer disconnects after its last byte is stored once', async () => {
   const listener = await startListener()
   const { gate, reached, open } = createGate()
   listener.receiving.beforeCommit = gate
@@ -110,21 +110,22 @@ test('a peer that leaves after its last byte has its mail filed once', async () 
   client.socket.destroy()
   await listener.untilLogged('SMTP connection closed')
   open()
-  await RawClient.open(listener.port) // some turns of the event loop
+  await RawClient.open(listener.port) // takes some turns of the event loop
   expect(listener.receiving.texts).toEqual(['whole\r\n'])
 })
 
-test('a peer that sends commands and never reads the answers is stopped, not buffered for', async () => {
+test('a peer that sends commands and never reads the replies is throttled and then disconnected', async () => {
   const listener = await startListener({ smtpIdleMs: 200, smtpCommandsMax: 1_000_000 })
   const client = await RawClient.open(listener.port, 'greedy.test')
   client.socket.pause()
-  client.send('HELP\r\n'.repeat(1_100_000)) // a reader that does not wait for the answers to leave meets the other limit
+  // Enough to exceed smtpCommandsMax if the server read on without waiting until its replies are sent.
+  client.send('HELP\r\n'.repeat(1_100_000))
   await listener.untilLogged('SMTP connection closed')
   const reasons = (await listener.metrics.smtpReplies.get()).values.map(({ labels }) => labels.error)
   expect(reasons).toEqual(['idle'])
 })
 
-test('bytes after the close of a refused session run nothing', async () => {
+test('input after the close of a refused session is ignored', async () => {
   const { port, receiving } = await startListener({ smtpErrorsMax: 1 })
   const client = await RawClient.open(port)
   client.send('XYZZY\r\nNOOP\r\nEHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ada@mail.example.test>\r\nDATA\r\nx\r\n.\r\n')

@@ -1,11 +1,11 @@
-/** Every bound of a connection, and what the peer hears when it meets one. */
+/** Every limit of a connection, and the reply when it is exceeded. */
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import { startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
 import { RawClient } from './raw-client.ts'
 
-test('a command line that is too long is refused, and the next one is heard', async () => {
+test('a command line that is too long is refused, and the next one is read', async () => {
   const { port } = await startListener({ smtpCommandBytesMax: 512 })
   const client = await RawClient.open(port)
   expect(await client.command(`NOOP ${'x'.repeat(512 - 'NOOP \r\n'.length)}`)).toBe('250 2.0.0 Ok')
@@ -15,7 +15,7 @@ test('a command line that is too long is refused, and the next one is heard', as
   expect(await client.command('NOOP')).toBe('250 2.0.0 Ok')
 })
 
-test('one recipient too many is temporary, and those before it get the mail', async () => {
+test('one recipient too many is refused temporarily, and those before it get the message', async () => {
   const { port, receiving } = await startListener({ smtpRecipientsMax: 2, smtpErrorsMax: 2 })
   const client = await RawClient.open(port, 'peer.test')
   await client.command('MAIL FROM:<>')
@@ -48,14 +48,14 @@ test('a connection with too many commands is closed with 421', async () => {
   expect(await client.rest()).toBe('')
 })
 
-test('an idle connection hears 421 4.4.2', async () => {
+test('an idle connection gets 421 4.4.2', async () => {
   const { port } = await startListener({ smtpIdleMs: 200 })
   const client = await RawClient.open(port)
   expect(await client.reply()).toBe('421 4.4.2 Nothing heard for too long; closing')
   expect(await client.rest()).toBe('')
 })
 
-test('a mail that stops halfway is given up, and nothing of it is filed', async () => {
+test('a message that stops in the middle is aborted and not stored', async () => {
   const { port, receiving } = await startListener({ smtpIdleMs: 200 })
   const client = await RawClient.inData(port)
   client.send('Subject: half')
@@ -64,19 +64,19 @@ test('a mail that stops halfway is given up, and nothing of it is filed', async 
   expect(receiving.filed).toEqual([])
 })
 
-test('the time that we take ourselves is not the idleness of the peer', async () => {
+test('time that the server itself needs does not count as idle time of the peer', async () => {
   const { port, receiving } = await startListener({ smtpIdleMs: 200 })
   const { gate, reached, open } = createGate()
   receiving.beforeCommit = gate
   const client = await RawClient.inData(port)
   client.send('x\r\n.\r\n')
   await reached
-  await new RawClient(port).closed // by then another connection has been idle for as long as is allowed
+  await new RawClient(port).closed // by now another connection has reached the idle limit
   open()
   expect(await client.reply()).toMatch(/^250 /)
 })
 
-test('one connection too many hears 421 4.7.0, and its place is free again when another closes', async () => {
+test('one connection too many gets 421 4.7.0, and the next is accepted when another closes', async () => {
   const { port, metrics, untilLogged, logged } = await startListener({ smtpConnectionsMax: 2 })
   const first = await RawClient.open(port)
   await RawClient.open(port)
@@ -85,19 +85,19 @@ test('one connection too many hears 421 4.7.0, and its place is free again when 
   expect(await refused.rest()).toBe('')
   expect((await metrics.smtpConnections.get()).values[0]?.value).toBe(2)
 
-  logged.length = 0 // the refused one has closed as well
+  logged.length = 0 // also ignores the close of the refused connection
   await first.command('QUIT')
   await untilLogged('SMTP connection closed')
   expect(await new RawClient(port).reply()).toMatch(/^220 /)
 })
 
-test('one address cannot take all the places', async () => {
+test('one address cannot use all connections', async () => {
   const { port } = await startListener({ smtpConnectionsPerAddressMax: 1 })
   await RawClient.open(port)
   expect(await new RawClient(port).reply()).toMatch(/^421 4\.7\.0 /)
 })
 
-test('a mail that is too large is heard out, refused with 552, and the connection lives on', async () => {
+test('a message that is too large is read to its end and refused with 552, and the connection continues', async () => {
   const { port, receiving } = await startListener()
   receiving.bytesMax = 100_000
   const client = await RawClient.inData(port)
@@ -113,7 +113,7 @@ test('a mail that is too large is heard out, refused with 552, and the connectio
   expect(receiving.texts).toEqual(['small\r\n'])
 })
 
-test('a core that fails before it reads still lets the peer say its mail and hear why not', async () => {
+test('if the core fails before it reads, the message is still read and then refused', async () => {
   const { port, receiving } = await startListener()
   receiving.beforeRead = () => {
     throw new MailError('disk_full', {})
@@ -125,7 +125,7 @@ test('a core that fails before it reads still lets the peer say its mail and hea
   expect(await client.command('NOOP')).toMatch(/^250 /)
 })
 
-test('a slow core slows the peer down and does not fill the memory', async () => {
+test('a slow core slows the peer down instead of filling memory', async () => {
   const { port, receiving } = await startListener()
   const { gate, reached, open } = createGate()
   receiving.beforeRead = gate
@@ -135,8 +135,10 @@ test('a slow core slows the peer down and does not fill the memory', async () =>
   client.send('\r\n.\r\n')
   await reached
   const other = await RawClient.open(port, 'other.test')
-  for (let turn = 0; turn < 500; turn++) await other.command('NOOP') // time in which an unbounded reader takes it all
-  expect(client.socket.writableLength).toBeGreaterThan(8 << 20) // the kernel's buffers are full, the rest waits there
+  // Long enough for an unlimited reader to read everything.
+  for (let turn = 0; turn < 500; turn++) await other.command('NOOP')
+  // The kernel's buffers are full, and the rest waits in the client.
+  expect(client.socket.writableLength).toBeGreaterThan(8 << 20)
   open()
   expect(await client.reply()).toMatch(/^250 /)
   expect(receiving.filed[0]?.raw).toHaveLength((32 << 20) + 2)

@@ -1,4 +1,4 @@
-/** A receiver on a free port with the in-memory core behind it, stopped when the test ends. */
+/** An MX server on a free port with the in-memory core, stopped when the test ends. */
 import { onTestFinished } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { createReceiver, type Receiver } from '../../src/edges/smtp/receiver.ts'
@@ -15,7 +15,7 @@ export interface Listener {
   receiver: Receiver
   metrics: Metrics
   tls: ChangingCertificate
-  /** Lines that were logged, as JSON. */
+  /** Log lines as JSON. */
   logged: string[]
   /** Resolves when a line with this text has been logged. */
   untilLogged(text: string): Promise<void>

@@ -1,5 +1,6 @@
 /**
- * The receiving port's test double: keeps what it is given, fails as it is told. Flows with the real core are in test/flows.
+ * An in-memory implementation of `Receiving`: it keeps what it gets, and fails when the test says so. Flows with the
+ * real core are in test/flows.
  */
 import { MailError } from '../../src/errors.ts'
 import type { Arrival, Envelope, Receipt } from '../../src/mail/receiving/arrival.ts'
@@ -14,13 +15,13 @@ export interface FiledMail {
 export class MemoryReceiving implements Receiving {
   readonly filed: FiledMail[] = []
   readonly failures: unknown[] = []
-  /** Resolves with the first error that a `receive` ended in. */
+  /** Resolves with the first error of a `receive`. */
   readonly firstFailure: Promise<unknown>
   #tellFailure: (error: unknown) => void = () => undefined
-  /** Every address of these domains is known, but those that begin with "nobody". */
+  /** Every address of these domains is known, except those that begin with "nobody". */
   domains = ['mail.example.test']
   bytesMax = Number.POSITIVE_INFINITY
-  /** Replace to make a step fail or wait. */
+  /** Replace one of these to make a step fail or wait. */
   beforeAccept: (address: string) => void | Promise<void> = () => undefined
   beforeRead: () => void | Promise<void> = () => undefined
   beforeCommit: () => void | Promise<void> = () => undefined
@@ -62,13 +63,13 @@ export class MemoryReceiving implements Receiving {
     return envelope.recipients.map((recipient) => ({ recipient, messageId, duplicate: false }))
   }
 
-  /** The mails' bytes as text, in order of arrival. */
+  /** The messages as text, in order of arrival. */
   get texts(): string[] {
     return this.filed.map((mail) => mail.raw.toString('latin1'))
   }
 }
 
-/** A step that waits: `reached` resolves when the code is there, and it goes on after `open()`. */
+/** Creates a step that waits: `reached` resolves when the code gets there; `open()` lets it continue. */
 export function createGate(): { gate: () => Promise<void>; reached: Promise<void>; open: () => void } {
   let open: () => void = () => undefined
   let reach: () => void = () => undefined

@@ -1,4 +1,4 @@
-/** RFC 2920: commands may come in one segment with others, and with the end of a mail. */
+/** RFC 2920: commands may arrive in one segment with others, and with the end of a message. */
 import { expect, test } from 'vitest'
 import { startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
@@ -27,7 +27,7 @@ test('a whole session in one segment is answered in order', async () => {
   expect(receiving.texts).toEqual(['one\r\n', 'two\r\n'])
 })
 
-test('a refused recipient in a batch does not stop the others', async () => {
+test('a refused recipient in a batch does not affect the others', async () => {
   const { port, receiving } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   client.send('MAIL FROM:<>\r\nRCPT TO:<nobody@mail.example.test>\r\nRCPT TO:<ada@mail.example.test>\r\nDATA\r\n')
@@ -36,7 +36,7 @@ test('a refused recipient in a batch does not stop the others', async () => {
   expect(receiving.filed[0]?.envelope.recipients).toEqual(['ada@mail.example.test'])
 })
 
-test('commands behind the end of a mail wait until that mail has its answer', async () => {
+test('commands after the end of a message wait until the message is answered', async () => {
   const { port, receiving } = await startListener()
   const { gate, reached, open } = createGate()
   receiving.beforeCommit = gate
@@ -48,7 +48,7 @@ test('commands behind the end of a mail wait until that mail has its answer', as
   expect(await client.replies(3)).toEqual(['250 2.0.0 Ok: filed as m1', '250 2.0.0 Ok', '250 2.0.0 Ok'])
 })
 
-test('commands in single bytes are commands', async () => {
+test('commands that arrive byte by byte are read', async () => {
   const { port, receiving } = await startListener()
   const client = await RawClient.open(port)
   for (const byte of `EHLO peer.test\r\n${envelope}x\r\n.\r\n`) client.send(byte)
@@ -56,7 +56,7 @@ test('commands in single bytes are commands', async () => {
   expect(receiving.texts).toEqual(['x\r\n'])
 })
 
-test('nothing runs after QUIT', async () => {
+test('no command runs after QUIT', async () => {
   const { port, receiving } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   client.send(`QUIT\r\n${envelope}x\r\n.\r\n`)
@@ -65,12 +65,12 @@ test('nothing runs after QUIT', async () => {
   expect(receiving.filed).toEqual([])
 })
 
-test('thousands of pipelined commands do not keep other connections waiting', async () => {
+test('thousands of pipelined commands do not delay other connections', async () => {
   const { port } = await startListener()
   const flooding = await RawClient.open(port, 'flood.test')
   flooding.send('NOOP\r\n'.repeat(9_000))
   const other = await RawClient.open(port, 'other.test')
   expect(await other.command('NOOP')).toMatch(/^250 /)
-  expect(flooding.unread.length).toBeLessThan(9_000 * '250 2.0.0 Ok\r\n'.length) // it is not done yet
+  expect(flooding.unread.length).toBeLessThan(9_000 * '250 2.0.0 Ok\r\n'.length) // not all are answered yet
   expect(await flooding.replies(9_000)).toHaveLength(9_000)
 })

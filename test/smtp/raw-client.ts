@@ -1,4 +1,4 @@
-/** A peer that sends exactly the bytes it is told and reads replies one by one; the opposite of a well-behaved client. */
+/** A peer that sends exactly the bytes that the test gives and reads replies one by one, unlike a correct client. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
@@ -12,7 +12,7 @@ export class RawClient {
   #wake: () => void = () => undefined
   #isClosed = false
 
-  /** @param early bytes that go out with the connection, before any greeting */
+  /** @param early bytes that are sent at once, before any greeting */
   constructor(port: number, early = '') {
     this.socket = connect(port, '127.0.0.1')
     if (early) this.socket.write(early)
@@ -20,7 +20,7 @@ export class RawClient {
     onTestFinished(() => void this.socket.destroy())
   }
 
-  /** Connects and reads the greeting; with a name also says EHLO. */
+  /** Connects and reads the greeting; with a name it also sends EHLO. */
   static async open(port: number, hello?: string): Promise<RawClient> {
     const client = new RawClient(port)
     await client.reply()
@@ -28,7 +28,7 @@ export class RawClient {
     return client
   }
 
-  /** One client up to the 354 of DATA. */
+  /** Opens a client and proceeds up to the 354 of DATA. */
   static async inData(port: number, recipient = 'ada@mail.example.test'): Promise<RawClient> {
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<ann@example.test>')
@@ -37,7 +37,7 @@ export class RawClient {
     return client
   }
 
-  /** What came and was not read yet. */
+  /** Input that was not read yet. */
   get unread(): string {
     return this.#received
   }
@@ -46,7 +46,7 @@ export class RawClient {
     this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   }
 
-  /** @returns the whole reply without its last line end, lines joined by "\n" */
+  /** @returns the whole reply without its last line ending, with lines joined by "\n" */
   async reply(): Promise<string> {
     for (;;) {
       const match = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3} [^\r\n]*\r\n/.exec(this.#received)
@@ -61,7 +61,7 @@ export class RawClient {
     }
   }
 
-  /** @param text in UTF-8, without its line end */
+  /** @param text in UTF-8, without a line ending */
   async command(text: string): Promise<string> {
     this.send(Buffer.from(`${text}\r\n`))
     return this.reply()
@@ -73,13 +73,13 @@ export class RawClient {
     return all
   }
 
-  /** Everything that comes until the server closes. */
+  /** Returns all unread input after the server has closed the connection. */
   async rest(): Promise<string> {
     await this.closed
     return this.#received
   }
 
-  /** Sends STARTTLS (with more in the same segment, if asked) and shakes hands. */
+  /** Sends STARTTLS (with more bytes in the same segment if given) and does the handshake. */
   async startTls(smuggled = ''): Promise<TLSSocket> {
     this.send(`STARTTLS\r\n${smuggled}`)
     const answer = await this.reply()
@@ -97,7 +97,7 @@ export class RawClient {
       this.#received += chunk.toString()
       this.#wake()
     })
-    socket.on('error', () => undefined) // a reset is a way to close; `closed` tells
+    socket.on('error', () => undefined) // a reset also closes; `closed` reports it
     await new Promise((resolve) => socket.once('close', resolve))
     this.#isClosed = true
     this.#wake()

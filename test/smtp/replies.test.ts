@@ -1,4 +1,4 @@
-/** The reply table and the translation of core errors. */
+/** The table of replies, and the mapping from core errors to replies. */
 import { describe, expect, test } from 'vitest'
 import { formatReply, type Reply, replies, replyForError } from '../../src/edges/smtp/replies.ts'
 import { type ErrorCode, errors, MailError } from '../../src/errors.ts'
@@ -10,34 +10,34 @@ const all: [string, Reply][] = [
 ]
 
 describe('every reply', () => {
-  test.each(all)('%s has an enhanced code of its class, once', (_name, reply) => {
+  test.each(all)('%s has one enhanced code, of the class of its reply code', (_name, reply) => {
     const [line] = formatReply(reply).split('\r\n')
     if (reply.code < 400 && reply.enhancedCode === undefined) return // 354
-    if (reply === replies.helloSyntax) return // RFC 2034 §4: not in answers to EHLO
+    if (reply === replies.helloSyntax) return // RFC 2034 §4: not in replies to EHLO
     expect(line).toMatch(new RegExp(`^${reply.code} ${String(reply.code)[0]}\\.\\d\\.\\d+ (?!\\d\\.\\d)`))
   })
 
-  test.each(all)('%s fits a reply line', (_name, reply) => {
+  test.each(all)('%s fits in a reply line', (_name, reply) => {
     for (const line of formatReply(reply).split('\r\n')) expect(line.length).toBeLessThanOrEqual(510)
   })
 })
 
-test('an entry of the catalogue that has no code of its own is temporary unless its kind says otherwise', () => {
+test('an error without its own reply code is temporary unless its kind says otherwise', () => {
   expect(replyForError(new MailError('idempotency_conflict', { detail: 'x' })).code).toBe(451)
   expect(replyForError(new MailError('forbidden', { detail: 'x' }))).toMatchObject({ code: 550, enhancedCode: '5.7.1' })
 })
 
-test('what is not a MailError says nothing of itself', () => {
+test('an error that is not a MailError is not revealed', () => {
   expect(formatReply(replyForError(new Error('secret')))).not.toContain('secret')
   expect(formatReply(replyForError('secret'))).not.toContain('secret')
 })
 
-test('a line break in a text cannot become a reply of its own', () => {
+test('a line break in a text cannot start another reply', () => {
   const reply = replyForError(new MailError('unknown_recipient', { address: 'a\r\n250 2.0.0 Ok\u0085@b.test' }))
   expect(formatReply(reply)).toBe('550 5.1.1 There is no mailbox a  250 2.0.0 Ok @b.test here\r\n')
 })
 
-test('each line of a multi-line reply carries the enhanced code', () => {
+test('each line of a multi-line reply has the enhanced code', () => {
   expect(formatReply({ code: 250, enhancedCode: '2.1.0', text: ['one', 'two'] })).toBe(
     '250-2.1.0 one\r\n250 2.1.0 two\r\n',
   )

@@ -1,7 +1,7 @@
 /**
- * SMTP smuggling (SEC Consult, December 2023): an end-of-data that the sending server does not see but the receiving one
- * does lets an attacker put a second mail, with any sender, inside the first. Each spelling goes through a real socket,
- * whole and byte by byte; the test knows by what was filed: one mail, with the would-be second inside it.
+ * SMTP smuggling (SEC Consult, December 2023): if the receiving server accepts an end of data that the sending server
+ * does not, an attacker can put a second message, with any sender, inside the first. Each variant is sent over a real
+ * socket, in one segment and byte by byte. One message must be stored, with the smuggled one inside it.
  */
 import { describe, expect, test } from 'vitest'
 import { startListener } from './listener.ts'
@@ -32,20 +32,20 @@ describe.each(sequences)('%j', (sequence) => {
   test.each([
     ['in one segment', [mail]],
     ['byte by byte', [...mail]],
-  ])('does not end a mail, %s', async (_name, writes) => {
+  ])('does not end a message, %s', async (_name, writes) => {
     const { port, receiving } = await startListener()
     const client = await RawClient.inData(port)
     for (const write of writes) client.send(write)
     expect(await client.reply()).toBe('250 2.0.0 Ok: filed as m1')
-    expect(await client.command('NOOP')).toBe('250 2.0.0 Ok') // no reply to a second mail came in between
+    expect(await client.command('NOOP')).toBe('250 2.0.0 Ok') // no reply to a second message was sent in between
     expect(receiving.filed).toHaveLength(1)
     expect(receiving.filed[0]?.envelope.sender).toBe('ann@example.test')
     expect(receiving.texts[0]).toContain('Subject: smuggled')
-    expect(receiving.texts[0]).not.toMatch(/(?<!\r)\n/) // nor can it be smuggled on from here: no bare LF is kept
+    expect(receiving.texts[0]).not.toMatch(/(?<!\r)\n/) // no bare LF is passed on to the next server either
   })
 })
 
-test('dots, and nothing else, come through a round trip as they were', async () => {
+test('lines of dots are unchanged after a round trip', async () => {
   const { port, receiving } = await startListener()
   const text = 'Subject: dots\r\n\r\n.\r\n..\r\n...\r\n.a\r\na.\r\n\r\n. \r\nend.\r\n'
   const client = await RawClient.inData(port)
@@ -54,7 +54,7 @@ test('dots, and nothing else, come through a round trip as they were', async () 
   expect(receiving.texts).toEqual([text])
 })
 
-test('every byte value survives', async () => {
+test('every byte value is unchanged', async () => {
   const { port, receiving } = await startListener()
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value).filter((value) => value !== 0x0a))
   const client = await RawClient.inData(port)
@@ -63,8 +63,8 @@ test('every byte value survives', async () => {
   expect(receiving.filed[0]?.raw).toEqual(Buffer.concat([bytes, Buffer.from('\r\n')]))
 })
 
-test('a mail of many short stuffed lines is taken at once', async () => {
-  // The library's parser spent a turn of the event loop on each stuffed dot.
+test('a message of many short stuffed lines is read quickly', async () => {
+  // The library's parser needed one turn of the event loop per stuffed dot.
   const { port, receiving } = await startListener()
   const client = await RawClient.inData(port)
   client.send(`${'..\r\n'.repeat(200_000)}.\r\n`)

@@ -1,4 +1,4 @@
-/** Starting and stopping: who is closed at once, who may finish, and who is cut. */
+/** Starting and stopping: which sessions are closed at once, which may finish, and which are aborted. */
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { createReceiver } from '../../src/edges/smtp/receiver.ts'
@@ -11,7 +11,7 @@ import { RawClient } from './raw-client.ts'
 
 const LONG_MS = 60_000 // longer than any test: a stop that waits for it fails
 
-test('idle sessions hear 421 4.3.2 and are closed at once, whatever they had begun', async () => {
+test('idle sessions get 421 4.3.2 and are closed at once, even within a transaction', async () => {
   const { port, receiver } = await startListener()
   const greeted = await RawClient.open(port)
   const inTransaction = await RawClient.open(port, 'peer.test')
@@ -23,7 +23,7 @@ test('idle sessions hear 421 4.3.2 and are closed at once, whatever they had beg
   }
 })
 
-test('a session that has said QUIT and does not close holds nothing up', async () => {
+test('a session that has sent QUIT and does not close does not delay the stop', async () => {
   const { port, receiver } = await startListener()
   const client = await RawClient.open(port)
   client.socket.allowHalfOpen = true
@@ -31,7 +31,7 @@ test('a session that has said QUIT and does not close holds nothing up', async (
   await receiver.stop(LONG_MS)
 })
 
-test('a mail under way is finished and answered, then its session is closed', async () => {
+test('a message in progress is finished and answered, then its session is closed', async () => {
   const { port, receiver, receiving } = await startListener()
   const client = await RawClient.inData(port)
   client.send('Subject: slow\r\n\r\nfirst half, ')
@@ -43,7 +43,7 @@ test('a mail under way is finished and answered, then its session is closed', as
   expect(receiving.texts).toEqual(['Subject: slow\r\n\r\nfirst half, second half\r\n'])
 })
 
-test('a command under way is answered before the goodbye', async () => {
+test('a command in progress is answered before the 421', async () => {
   const { port, receiver, receiving } = await startListener()
   const { gate, reached, open } = createGate()
   receiving.beforeAccept = gate
@@ -58,7 +58,7 @@ test('a command under way is answered before the goodbye', async () => {
   await stopped
 })
 
-test('what is not finished within the grace is cut, and nothing of it is filed', async () => {
+test('a message that is not finished within the grace period is aborted and not stored', async () => {
   const { port, receiver, receiving } = await startListener()
   const client = await RawClient.inData(port)
   client.send('never ends')
@@ -67,7 +67,7 @@ test('what is not finished within the grace is cut, and nothing of it is filed',
   expect(receiving.filed).toEqual([])
 })
 
-test('a handshake under way does not hold the stop up', async () => {
+test('a handshake in progress does not delay the stop', async () => {
   const { port, receiver } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   await client.command('STARTTLS')
@@ -75,19 +75,19 @@ test('a handshake under way does not hold the stop up', async () => {
   expect(await client.rest()).toBe('') // no 421 in clear text either: the peer expects TLS records now
 })
 
-test('after the stop nobody gets in', async () => {
+test('connections are refused after the stop', async () => {
   const { port, receiver } = await startListener()
   await receiver.stop(LONG_MS)
   await expect(new RawClient(port).reply()).rejects.toThrow('closed')
 })
 
-test('a receiver that never listened stops', async () => {
+test('an MX server that never listened can be stopped', async () => {
   const { receiver } = await startListener()
   await receiver.stop(0)
   await receiver.stop(0)
 })
 
-test('a port in use is named', async () => {
+test('an error about a port in use names the port', async () => {
   const { port, receiving, tls } = await startListener()
   const config = loadConfig({ MARTLET_SMTP_PORT: String(port) })
   const receiver = createReceiver({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })

@@ -1,4 +1,4 @@
-/** STARTTLS (RFC 3207): what is offered, what is forgotten, what cannot be injected, and handshakes that fail. */
+/** STARTTLS (RFC 3207): what is offered, what is discarded, what cannot be injected, and failed handshakes. */
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { connect as tlsConnect } from 'node:tls'
@@ -7,7 +7,7 @@ import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { startListener } from './listener.ts'
 import { RawClient } from './raw-client.ts'
 
-test('after STARTTLS the session starts again, secure', async () => {
+test('after STARTTLS the session starts again over TLS', async () => {
   const { port, receiving } = await startListener()
   const client = await RawClient.open(port, 'plain.test')
   await client.command('MAIL FROM:<>')
@@ -32,7 +32,7 @@ test.each([
   ['EHLO peer.test', 'MAIL FROM:<>', 'ESMTP'],
   ['HELO peer.test', 'MAIL FROM:<>', 'SMTP'],
   ['EHLO peer.test', 'MAIL FROM:<> SMTPUTF8', 'UTF8SMTP'],
-])('%s and %s arrive as %s', async (hello, mail, protocol) => {
+])('%s and %s are recorded as %s', async (hello, mail, protocol) => {
   const { port, receiving } = await startListener()
   const client = await RawClient.open(port)
   for (const command of [hello, mail, 'RCPT TO:<ada@mail.example.test>', 'DATA', 'x\r\n.'])
@@ -41,12 +41,12 @@ test.each([
   expect(receiving.filed[0]?.arrival).not.toHaveProperty('tls')
 })
 
-// CVE-2011-0411: commands behind STARTTLS in clear text used to run inside the TLS session.
+// CVE-2011-0411: commands that followed STARTTLS in clear text used to run inside the TLS session.
 test.each([
   ['one command', 'EHLO evil.test\r\nMAIL FROM:<evil@example.test>\r\n'],
-  ['half a command', 'EHLO evil'],
+  ['a partial command', 'EHLO evil'],
   ['so many that the parser yields', 'NOOP\r\n'.repeat(2_000)],
-])('%s injected behind STARTTLS is discarded', async (_name, injected) => {
+])('%s injected after STARTTLS is discarded', async (_name, injected) => {
   const { port } = await startListener()
   const client = await RawClient.open(port, 'victim.test')
   await client.startTls(injected)
@@ -54,7 +54,7 @@ test.each([
   expect(await client.command('MAIL FROM:<>')).toBe('503 5.5.1 Send EHLO first')
 })
 
-test('garbage in place of a handshake closes that connection and no other', async () => {
+test('garbage instead of a handshake closes only that connection', async () => {
   const { port } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   expect(await client.command('STARTTLS')).toMatch(/^220 /)
@@ -63,7 +63,7 @@ test('garbage in place of a handshake closes that connection and no other', asyn
   expect(await new RawClient(port).reply()).toMatch(/^220 /)
 })
 
-test('a peer that leaves in the middle of the handshake harms nobody', async () => {
+test('a peer that disconnects during the handshake affects no other connection', async () => {
   const { port } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   expect(await client.command('STARTTLS')).toMatch(/^220 /)
@@ -72,7 +72,7 @@ test('a peer that leaves in the middle of the handshake harms nobody', async () 
   expect(await new RawClient(port).reply()).toMatch(/^220 /)
 })
 
-test('a handshake that never goes on is given up', async () => {
+test('a handshake that stops is aborted after the idle time', async () => {
   const { port } = await startListener({ smtpIdleMs: 200 })
   const client = await RawClient.open(port, 'peer.test')
   expect(await client.command('STARTTLS')).toMatch(/^220 /)
@@ -96,7 +96,7 @@ test('TLS below 1.2 is refused', async () => {
   expect(error.code).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
 })
 
-test('a renewed certificate is shown to the next peer while open sessions stay', async () => {
+test('a renewed certificate is used for new sessions, and open sessions continue', async () => {
   const { port, tls } = await startListener()
   const old = await RawClient.open(port, 'old.test')
   const oldSocket = (await old.startTls()) as TLSSocket
@@ -108,7 +108,7 @@ test('a renewed certificate is shown to the next peer while open sessions stay',
   expect(await old.command('NOOP')).toMatch(/^250 /)
 })
 
-test('a renewed certificate that is broken leaves the old one in place', async () => {
+test('a broken renewed certificate leaves the old one in use', async () => {
   const { port, tls, untilLogged } = await startListener()
   tls.change({ cert: 'no PEM', key: 'no PEM' })
   await untilLogged('the old one stays')
@@ -117,7 +117,7 @@ test('a renewed certificate that is broken leaves the old one in place', async (
   expect((secure as TLSSocket).getPeerCertificate().subject.CN).toBe('mail.example.test')
 })
 
-test('the self-signed certificate names the host and this machine, for ten years', async () => {
+test('the self-signed certificate names the host and this machine, and is valid for ten years', async () => {
   const nowMs = Date.UTC(2026, 10, 21)
   const { X509Certificate, createPrivateKey } = await import('node:crypto')
   const { cert, key } = await createSelfSigned({ hostname: 'mx.example.test', nowMs })

@@ -1,4 +1,6 @@
-/** A port of the loopback interface for a program that cannot be told 0. Nothing keeps it until the program listens. */
+/**
+ * Returns a port of the loopback interface for a program that does not accept port 0. It is not reserved until then.
+ */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 

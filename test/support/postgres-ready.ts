@@ -1,4 +1,7 @@
-/** Before each file of the project "postgres": its start is not part of a test's time. */
+/**
+ * Runs before each file of the project "postgres": waits for PostgreSQL, so that its start is not part of a test's
+ * time.
+ */
 import { postgresServer } from '../database.ts'
 
 await postgresServer()

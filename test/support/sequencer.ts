@@ -1,7 +1,9 @@
-/** The order of test files within a project: those that take long come first, since a long one that comes last runs alone. */
+/**
+ * The order of test files within a project: the slowest files start first, since a slow one at the end would run alone.
+ */
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Each takes 5 seconds or more; a run prints its slowest files at the end. */
+/** Each of these takes 5 seconds or more; a run prints its slowest files at the end. */
 const LONG = [
   'flows/kill-nine-subscribers',
   'flows/kill-nine',

@@ -1,4 +1,4 @@
-/** A reporter that names, at the end of a run, the files whose tests took longest. */
+/** A reporter that lists the files with the slowest tests at the end of a run. */
 import type { Reporter, TestModule } from 'vitest/node'
 
 const SHOWN = 10

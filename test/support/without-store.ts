@@ -1,4 +1,6 @@
-/** Test files in folders whose other files use a database. These do not, so they run once; `tidy.test.ts` checks it. */
+/**
+ * Test files in folders whose other files use a database. These do not, so they run once; `tidy.test.ts` checks this.
+ */
 export const WITHOUT_STORE: readonly string[] = [
   'test/events/audience.test.ts',
   'test/events/event-types.test.ts',

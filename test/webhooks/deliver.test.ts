@@ -1,6 +1,6 @@
 /**
- * Deliveries are sent: each to its end, whatever its receiver does and whoever else waits. How the test knows: a real store
- * and the requests that the worker makes, answered by the test.
+ * Every delivery is sent until its end, whatever its receiver does and whatever other deliveries wait. The tests use a
+ * real store, and answer the requests of the worker.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
@@ -31,7 +31,7 @@ import { testProfile } from './hook-world.ts'
 const limits = { ...defaultLimits(), webhookPollMs: 10, webhookEndpointConcurrencyMax: 2, webhookConcurrencyMax: 4 }
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
 
-test('what is due is sent as it was written, and not again', async () => {
+test('a due delivery is sent as it was stored, once', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 3)
@@ -47,7 +47,7 @@ test('what is due is sent as it was written, and not again', async () => {
   )
 })
 
-test('a failure is repeated when it is due, with its history, until the schedule is over', async () => {
+test('a failed delivery is retried on schedule, with its history, until the schedule ends', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 1)
@@ -87,8 +87,8 @@ test('a failure is repeated when it is due, with its history, until the schedule
   ])
 })
 
-// That the rows of a lane are not read on the way to another is shown by their plans (test/store/plans.test.ts).
-test('a hanging receiver with ten thousand deliveries keeps another waiting for nothing', async () => {
+// The query plans (test/store/plans.test.ts) show that the rows of one webhook are not read on the way to another.
+test('a receiver that hangs, with ten thousand deliveries, does not delay another webhook', async () => {
   await using store = await openTestStore()
   const [dead, healthy] = await addWebhooks(store, 2)
   await addDeliveries(store, dead!, 10_000)
@@ -106,7 +106,7 @@ test('a hanging receiver with ten thousand deliveries keeps another waiting for 
   await worker.stop(0)
 })
 
-test.each([1, 5])('each of many lanes with %i deliveries is served without waiting for a poll', async (each) => {
+test.each([1, 5])('each of many webhooks with %i deliveries is served without waiting for a poll', async (each) => {
   await using store = await openTestStore()
   const webhooks = await addWebhooks(store, 6)
   for (const webhook of webhooks) await addDeliveries(store, webhook, each)
@@ -115,7 +115,7 @@ test.each([1, 5])('each of many lanes with %i deliveries is served without waiti
   await worker.stop(0)
 })
 
-test('one for whom there was no room is served when a request of another ends', async () => {
+test('a webhook without a free slot is served when a request of another one ends', async () => {
   await using store = await openTestStore()
   const [a, b, c] = await addWebhooks(store, 3)
   const answer = deferred<SafeResponse>()
@@ -138,7 +138,7 @@ test('one for whom there was no room is served when a request of another ends', 
   await worker.stop(0)
 })
 
-test('what is committed while the worker claims is not overlooked', async () => {
+test('a delivery that is committed while the worker claims is not missed', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 1)
@@ -160,7 +160,7 @@ test('what is committed while the worker claims is not overlooked', async () => 
   await worker.stop(0)
 })
 
-test('dead receivers take at most half of the room, however many they are', async () => {
+test('failing receivers use at most half of the slots, however many they are', async () => {
   await using store = await openTestStore()
   const webhooks = await addWebhooks(store, 8)
   for (const webhook of webhooks.slice(0, 7)) await addDeliveries(store, webhook, 3)
@@ -169,7 +169,7 @@ test('dead receivers take at most half of the room, however many they are', asyn
     if (request.url.includes('hook-7')) return Promise.resolve(fine)
     return new Promise((_resolve, reject) => hanging.push(() => reject(new FetchFailed('timeout', 'No answer'))))
   })
-  // All have failed once and are due again: from now on they are known to be dead.
+  // All have failed once and are due again: from now on they count as failing.
   for (let round = 0; round < 4; round += 1) {
     await expect.poll(() => hanging.length).toBeGreaterThan(1)
     for (const end of hanging.splice(0)) end()
@@ -184,7 +184,7 @@ test('dead receivers take at most half of the room, however many they are', asyn
   await worker.stop(0)
 })
 
-test('a delivery that another worker took over is the other’s to report', async () => {
+test('the outcome of a delivery is recorded by the worker that took it over', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   const [id] = await addDeliveries(store, webhook!, 1)
@@ -199,7 +199,7 @@ test('a delivery that another worker took over is the other’s to report', asyn
   expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
 })
 
-test('each claim has an owner of its own', async () => {
+test('each claim has its own lease owner', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 2)
@@ -216,7 +216,7 @@ test('each claim has an owner of its own', async () => {
   expect(owners.size).toBeGreaterThanOrEqual(2)
 })
 
-test('a stop cuts what runs after its grace and gives it back uncounted; a start finds it', async () => {
+test('a stop aborts requests after the grace period without counting them, and the next start sends them', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 3)
@@ -235,7 +235,7 @@ test('a stop cuts what runs after its grace and gives it back uncounted; a start
   await second.stop(0)
 })
 
-test('a stop waits for what runs, and begins nothing', async () => {
+test('a stop waits for running requests and starts no others', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 3)
@@ -253,7 +253,7 @@ test('a stop waits for what runs, and begins nothing', async () => {
   expect((await states(store)).toSorted()).toEqual(['delivered 1', 'delivered 1', 'pending 0'])
 })
 
-test('the leases of a node that was killed end at the next start', async () => {
+test('the leases of a killed node are cleared at the next start', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 1)
@@ -268,7 +268,7 @@ test('the leases of a node that was killed end at the next start', async () => {
   expect(await deliveryTable.listLanes(store.db, Date.now())).toHaveLength(1)
 })
 
-test('what the store could not write is logged, and comes back when its lease has run out', async () => {
+test('an outcome that could not be stored is logged, and the delivery is sent again when its lease expires', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 1)
@@ -278,7 +278,7 @@ test('what the store could not write is logged, and comes back when its lease ha
   const broken = {
     ...store,
     transaction: ((fn) =>
-      isBroken ? Promise.reject(new Error('the disk went away')) : store.transaction(fn)) as TestStore['transaction'],
+      isBroken ? Promise.reject(new Error('the disk failed')) : store.transaction(fn)) as TestStore['transaction'],
   }
   const worker = work(
     broken,
@@ -298,7 +298,7 @@ test('what the store could not write is logged, and comes back when its lease ha
   await worker.stop(0)
 })
 
-test('what dispatch hands over is sent under its reservation, and not where others wait before it', async () => {
+test('a delivery from dispatch is sent with its reserved slot, but not before others that wait', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   const answer = deferred<SafeResponse>()
@@ -319,7 +319,7 @@ test('what dispatch hands over is sent under its reservation, and not where othe
   await worker.stop(0)
 })
 
-test('a webhook that is off is not called, and what it missed is cancelled in pieces', async () => {
+test('a disabled webhook is not called, and its waiting deliveries are cancelled in chunks', async () => {
   await using store = await openTestStore()
   const [off, on] = await addWebhooks(store, 2)
   await addDeliveries(store, off!, 25)
@@ -337,7 +337,7 @@ test('a webhook that is off is not called, and what it missed is cancelled in pi
 
   await settle(store, off!.id)
   expect(await count(store, off!, 'cancelled')).toBe(25)
-  // On again: what came before stays unsent, what comes after is sent.
+  // Enabled again: older deliveries stay unsent, newer ones are sent.
   await addDeliveries(store, off!, 2, 50)
   await addDeliveries(store, off!, 1, 52, { term: 1 })
   await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 1 }))
@@ -345,7 +345,7 @@ test('a webhook that is off is not called, and what it missed is cancelled in pi
   expect([await count(store, off!, 'cancelled'), await count(store, off!, 'pending')]).toEqual([27, 1])
 })
 
-test('between being switched on again and that, older deliveries are not sent', async () => {
+test('a webhook that is enabled again does not send older deliveries, even before they are cancelled', async () => {
   await using store = await openTestStore()
   const [webhook] = await addWebhooks(store, 1)
   await addDeliveries(store, webhook!, 2)
@@ -362,7 +362,7 @@ test('between being switched on again and that, older deliveries are not sent', 
   expect(await deliveryTable.listLanes(store.db, Date.now())).toEqual([])
 })
 
-test('a deleted webhook goes with all that it had, in pieces', async () => {
+test('a deleted webhook is removed with all its rows, in chunks', async () => {
   await using store = await openTestStore()
   const [webhook, other] = await addWebhooks(store, 2)
   await addDeliveries(store, webhook!, 25)
@@ -372,7 +372,7 @@ test('a deleted webhook goes with all that it had, in pieces', async () => {
   await settle(store, webhook!.id)
   expect(await store.db.selectFrom('webhooks').select('id').execute()).toEqual([{ id: other!.id }])
   expect(await rows(store)).toHaveLength(1)
-  await settle(store, webhook!.id) // twice, after a crash
+  await settle(store, webhook!.id) // runs a second time, as after a crash
 })
 
 test('old deliveries are removed with their attempts', async () => {
@@ -391,7 +391,7 @@ test('old deliveries are removed with their attempts', async () => {
   expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
 })
 
-notSupported('sqlite', 'one process writes')('what another node ends meanwhile leaves none behind', async () => {
+notSupported('sqlite', 'one process writes')('a delivery that another node ends is not cancelled', async () => {
   await using store = await openTestStore()
   await using other = await openTestStore({ dataDir: store.dataDir })
   const [webhook] = await addWebhooks(store, 1)
@@ -420,7 +420,7 @@ notSupported('sqlite', 'one process writes')('what another node ends meanwhile l
   expect([await count(store, webhook!, 'cancelled'), await count(store, webhook!, 'delivered')]).toEqual([24, 1])
 })
 
-notSupported('sqlite', 'one process writes')('an old one that is sent anew as it is swept stays', async () => {
+notSupported('sqlite', 'one process writes')('an old delivery that is sent again is not swept', async () => {
   await using store = await openTestStore()
   await using other = await openTestStore({ dataDir: store.dataDir })
   const [webhook] = await addWebhooks(store, 1)
@@ -532,11 +532,11 @@ async function settle(store: TestStore, key: string): Promise<void> {
   await handler({ kind: '', key, payload: {}, attempt: 1, signal: new AbortController().signal })
 }
 
-/** Lets the worker look at the table some times. */
+/** Makes the worker poll the table several times. */
 async function looks(store: TestStore, worker: WebhookWorker, times: number): Promise<void> {
   for (let look = 0; look < times; look += 1) {
     worker.noticeWaiting(['any'])
-    await store.transaction(async () => undefined) // a claim would have been committed with it
+    await store.transaction(async () => undefined) // a claim would have been committed together with this
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Events become deliveries: the right ones, each once, whatever dies when. How the test knows: a real store, and what
- * stands in its tables.
+ * Events become deliveries: the right ones, each once, whatever crashes at whatever moment. The tests use a real store
+ * and check its tables.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { MailError } from '../../src/errors.ts'
@@ -25,7 +25,7 @@ function labelled(place: Place, labels: readonly string[]): NewEvent {
   return labelEvents({ actor: nobody, message: messageIn(place, labels), added: ['a'], removed: [] })[0]!
 }
 
-test('who names nothing is told of the standard types; what must be named, of those who name it; internals, nobody', async () => {
+test('a webhook gets standard types by default, optional types if named, and internal types never', async () => {
   await using world = await openHookWorld()
   const { inbox } = world
   await world.add()
@@ -45,7 +45,7 @@ test('who names nothing is told of the standard types; what must be named, of th
   ])
 })
 
-test('inboxes and pods that are named are a union, and another organization is never told', async () => {
+test('named inboxes and pods are combined, and events of another organization are never sent', async () => {
   await using world = await openHookWorld()
   const { feedWorld, inbox } = world
   const { organizationId, podId } = inbox
@@ -68,7 +68,7 @@ test('inboxes and pods that are named are a union, and another organization is n
   expect(told).toEqual({ inbox: [0, 1, 2, 4], neighbour: [1, 2, 3, 4], elsewhere: [0, 4], beyond: [4], stranger: [] })
 })
 
-test('hidden mail is told to those only whose key could see it, whatever type tells of it', async () => {
+test('events of hidden messages are sent only to a webhook whose key may see them, whatever the event type', async () => {
   await using world = await openHookWorld()
   const { feedWorld, inbox } = world
   const scope = { organizationId: inbox.organizationId }
@@ -90,7 +90,7 @@ test('hidden mail is told to those only whose key could see it, whatever type te
   ])
 })
 
-test('whoever changes a webhook is the one in whose name it is told from then on', async () => {
+test('after a change, a webhook has the permissions of the key that changed it', async () => {
   await using world = await openHookWorld()
   const { feedWorld, inbox } = world
   const flags = ['webhook_update', 'message_read'] as const
@@ -104,14 +104,14 @@ test('whoever changes a webhook is the one in whose name it is told from then on
   expect(await world.deliveries()).toEqual(['0 label.added'])
 })
 
-test('a key that may not read mail cannot have it sent', async () => {
+test('a key that may not read messages cannot create a webhook', async () => {
   await using world = await openHookWorld()
   const { organizationId } = world.inbox
   const writer = await world.feedWorld.addKey({ organizationId }, { permissions: ['webhook_create', 'message_send'] })
   await expect(world.add({}, writer)).rejects.toMatchObject({ code: 'missing_permission' })
 })
 
-test('a webhook is told of what comes after it was made, and goes on when its key is gone', async () => {
+test('a webhook gets events from its creation on, even after its key is deleted', async () => {
   await using world = await openHookWorld()
   const { feedWorld, inbox } = world
   await world.add()
@@ -127,7 +127,7 @@ test('a webhook is told of what comes after it was made, and goes on when its ke
   expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.received', '1 message.received'])
 })
 
-test('the body is made once an event, before anything is written, and stored', async () => {
+test('the body is rendered once per event, before anything is written, and stored', async () => {
   const render = vi.fn(async () => 'the body')
   await using world = await openHookWorld({ render })
   await world.add()
@@ -142,7 +142,7 @@ test('the body is made once an event, before anything is written, and stored', a
   expect(render).toHaveBeenCalledTimes(1)
 })
 
-test('an event without a form in the dialect is passed over', async () => {
+test('an event that the dialect cannot represent is skipped', async () => {
   await using world = await openHookWorld({
     render: async (event) => (event.type === 'message.sent' ? undefined : 'body'),
   })
@@ -152,7 +152,7 @@ test('an event without a form in the dialect is passed over', async () => {
   expect(await world.deliveries()).toEqual(['0 message.received'])
 })
 
-test('an event whose body cannot be made is tried some times and then passed over', async () => {
+test('an event whose rendering keeps failing is skipped after some attempts', async () => {
   const render = vi.fn(async (event: { type: string }) => {
     if (event.type === 'message.sent') throw new Error('broken')
     return 'body'
@@ -165,7 +165,7 @@ test('an event whose body cannot be made is tried some times and then passed ove
   expect(render.mock.calls.filter(([event]) => event.type === 'message.sent')).toHaveLength(5)
 })
 
-test('an event whose body cannot be made because something is away waits for it, however often that is tried', async () => {
+test('an event whose rendering fails temporarily is retried until it succeeds', async () => {
   let tries = 0
   const render = async ({ type }: { type: string }) => {
     if (type === 'message.sent' && ++tries <= 12)
@@ -179,8 +179,8 @@ test('an event whose body cannot be made because something is away waits for it,
   expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.received'])
 })
 
-notSupported('postgres', 'what is counted behind a commit may be of a later one')(
-  'bodies of a burst are written in pieces that are bounded by number and by size',
+notSupported('postgres', 'a count after one commit may include a later commit')(
+  'the deliveries of a burst are written in batches that are limited by number and by size',
   async () => {
     await using small = await openHookWorld({ render: async () => 'x'.repeat(40) }, { webhookBatchBytesMax: 100 })
     const sizes = watchTransactions(small.feedWorld.store)
@@ -198,7 +198,7 @@ notSupported('postgres', 'what is counted behind a commit may be of a later one'
   },
 )
 
-test('what dies before the commit is done again, what dies after it is not', async () => {
+test('after a crash before the commit the work is repeated, after the commit it is not', async () => {
   const crash = { before: false, after: false }
   const disturb = (store: Store): Store => ({
     ...store,
@@ -237,7 +237,7 @@ test('what dies before the commit is done again, what dies after it is not', asy
   expect(await world.deliveries()).toEqual(['0 message.sent', '0 message.sent'])
 })
 
-test('of several nodes each event is written by one', async () => {
+test('with several nodes each event is written by only one', async () => {
   await using world = await openHookWorld()
   const others = [world.node(), world.node()]
   for (const other of others) {
@@ -252,7 +252,7 @@ test('of several nodes each event is written by one', async () => {
   const end = await world.feedWorld.lastSeq()
   await expect.poll(() => [world.dispatch, ...others].map((node) => node.readThrough())).toEqual([end, end, end])
   expect(await world.deliveries()).toHaveLength(20)
-  // One that came second knows where the others are, and goes on when they are gone.
+  // A node that lost a race knows the position of the others, and continues when they are stopped.
   const [last, ...gone] = [others[0]!, others[1]!, world.dispatch]
   for (const node of gone) await node.stop()
   await world.feedWorld.append(sent(world.inbox))
@@ -260,7 +260,7 @@ test('of several nodes each event is written by one', async () => {
   expect(await world.deliveries()).toHaveLength(21)
 })
 
-test('one that was switched off while bodies were made is not told, nor when it is on again', async () => {
+test('a webhook that is disabled during rendering gets no event, even after it is enabled again', async () => {
   let meanwhile: () => Promise<void> = async () => undefined
   const render = async () => {
     await meanwhile()
@@ -284,7 +284,7 @@ test('one that was switched off while bodies were made is not told, nor when it 
   expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.sent', '0 message.sent', '1 message.sent'])
 })
 
-test('one that was changed while bodies were made is told what its new key may see', async () => {
+test('a webhook that is changed during rendering gets only what its new key may see', async () => {
   let meanwhile: () => Promise<void> = async () => undefined
   const render = async () => {
     await meanwhile()
@@ -302,7 +302,7 @@ test('one that was changed while bodies were made is told what its new key may s
   expect(seqs).toEqual([{ seq: 2 }])
 })
 
-notSupported('sqlite', 'one process writes')('nor one that another node switches off as it is written', async () => {
+notSupported('sqlite', 'one process writes')('a webhook that another node disables gets no event', async () => {
   await using world = await openHookWorld()
   await using other = await openTestStore({ dataDir: world.feedWorld.dataDir })
   const id = await world.add()
@@ -317,7 +317,7 @@ notSupported('sqlite', 'one process writes')('nor one that another node switches
   expect(await world.deliveries()).toEqual([])
 })
 
-test('without webhooks a commit costs no query, and the first one made here is told at once', async () => {
+test('without webhooks a commit causes no query, and the first webhook of this node gets events at once', async () => {
   const queries = { count: 0 }
   const disturb = (store: Store): Store => ({
     ...store,
@@ -336,7 +336,7 @@ test('without webhooks a commit costs no query, and the first one made here is t
   await expect.poll(() => world.deliveries()).toEqual(['0 message.sent'])
 })
 
-test('the log keeps what webhooks have not been told, and nothing longer without them', async () => {
+test('the log keeps events that webhooks still need, and without webhooks none beyond the retention time', async () => {
   const gate = deferred<string>()
   await using world = await openHookWorld({ render: () => gate.promise })
   const { feedWorld, inbox } = world
@@ -358,7 +358,7 @@ test('the log keeps what webhooks have not been told, and nothing longer without
   gate.resolve('body')
 })
 
-/** How many deliveries each transaction writes, from now on. */
+/** Records the number of deliveries that each transaction writes from now on. */
 function watchTransactions(store: Store): () => Promise<number[]> {
   const seen: Promise<number>[] = []
   const stop = store.onCommit(() => {

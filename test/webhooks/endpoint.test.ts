@@ -1,4 +1,4 @@
-/** URLs and custom header fields: what is taken, and what could hurt. */
+/** URLs and custom header fields: what is accepted, and what would be dangerous. */
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { applyHeaders, requireUrl } from '../../src/mail/webhooks/endpoint.ts'
@@ -11,7 +11,7 @@ test.each([
   'http://example.com:8080/?a=b',
   'https://8.8.8.8/',
   'http://[2606:4700::1111]/',
-])('%s is taken as it is written', (url) => {
+])('the URL %s is accepted and stored as written', (url) => {
   expect(requireUrl(url, strict)).toBe(url)
 })
 
@@ -23,7 +23,7 @@ test.each([
   'https://user:secret@example.com/',
   'https://user@example.com/',
   `https://example.com/${'x'.repeat(60)}`,
-])('%s is refused everywhere', (url) => {
+])('the URL %s is always refused', (url) => {
   expect(() => requireUrl(url, { ...strict, allowPrivateNetworks: true })).toThrow(
     expect.objectContaining({ code: 'validation_error', params: expect.objectContaining({ path: ['url'] }) }),
   )
@@ -41,16 +41,16 @@ test.each([
   'http://localhost/',
   'http://LOCALHOST./',
   'http://a.b.localhost/',
-])('%s is refused, but for a server that may call its neighbours', (url) => {
+])('the URL %s is refused unless private networks are allowed', (url) => {
   expect(() => requireUrl(url, strict)).toThrow(/private network/)
   expect(requireUrl(url, { ...strict, allowPrivateNetworks: true })).toBe(url)
 })
 
-test.each(['notlocalhost', 'localhost.example.com'])('%s only sounds like it', (host) => {
+test.each(['notlocalhost', 'localhost.example.com'])('the host %s is not taken for localhost', (host) => {
   expect(requireUrl(`http://${host}/`, strict)).toBe(`http://${host}/`)
 })
 
-test('header fields are set, replaced and removed without regard to case', () => {
+test('header fields are set, replaced and removed case-insensitively', () => {
   const first = applyHeaders({}, { set: { Authorization: 'Bearer x', 'X-A': '1' } }, limits)
   expect(first).toEqual({ Authorization: 'Bearer x', 'X-A': '1' })
   expect(applyHeaders(first, { set: { 'x-a': '2' } }, limits)).toEqual({ Authorization: 'Bearer x', 'x-a': '2' })
@@ -87,7 +87,7 @@ test.each([
 ])('the field %j with %j is refused', (name, value) => {
   const set = () => applyHeaders({}, { set: { [name]: value } }, limits)
   expect(set).toThrow(expect.objectContaining({ code: 'validation_error' }))
-  // The value of a field is a secret: no error may hold it.
+  // The value of a field is a secret, so no error may contain it.
   if (value.length > 2) expect(set).toThrow(expect.objectContaining({ message: expect.not.stringContaining(value) }))
 })
 
@@ -96,11 +96,11 @@ test.each([
   [{ set: { 'X-A': '1' }, remove: ['x-a'] }],
   [{ set: { a: '1', b: '2', c: '3', d: '4' } }],
   [{ set: { a: 'x'.repeat(40) } }],
-])('%j is refused as a whole', (change) => {
+])('the change %j is refused as a whole', (change) => {
   expect(() => applyHeaders({}, change, limits)).toThrow(expect.objectContaining({ code: 'validation_error' }))
 })
 
-test('a field may be called like a property of every object', () => {
+test('a field may have the name of a property that every object has', () => {
   expect(Object.entries(applyHeaders({}, { set: JSON.parse('{"__proto__x":"1","constructor":"2"}') }, limits))).toEqual(
     [
       ['__proto__x', '1'],

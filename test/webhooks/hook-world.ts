@@ -1,4 +1,4 @@
-/** A real store with tenants and webhooks, their dispatch with bodies that a test can read, and a worker of the test's choice. */
+/** A real store with tenants and webhooks, their dispatch with readable bodies, and a worker that the test chooses. */
 import type { Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
@@ -14,17 +14,17 @@ import { FeedWorld, type Place } from '../events/feed-world.ts'
 export interface HookWorld extends AsyncDisposable {
   readonly feedWorld: FeedWorld
   readonly inbox: Place
-  /** A key that may everything in the inbox's organization. */
+  /** A key with all permissions in the inbox's organization. */
   readonly owner: KeyActor
   readonly dispatch: Dispatch
-  /** Makes one in the name of a key, by default one that may everything. */
+  /** Creates a webhook with the given key, by default the owner's. */
   add(request?: Partial<NewWebhook>, actor?: KeyActor): Promise<string>
   update(id: string, change: WebhookChange, actor: KeyActor): Promise<void>
-  /** Another node on the same store. */
+  /** Creates another node on the same store. */
   node(options?: NodeOptions): Dispatch
-  /** What was written so far, as "webhook type" in order of events; the webhook by the order in which it was made. */
+  /** Returns the deliveries as "webhook type" in event order; a webhook is given by the order of its creation. */
   deliveries(): Promise<string[]>
-  /** Resolves when all events are dealt with. */
+  /** Resolves when all events have been dispatched. */
   settled(): Promise<void>
 }
 
@@ -34,7 +34,7 @@ export interface NodeOptions {
   readonly worker?: Partial<Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'>>
 }
 
-/** Takes nothing on: what is written waits. */
+/** A worker that accepts nothing, so that deliveries stay in the table. */
 export const absentWorker: Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'> = {
   reserve: () => undefined,
   release: () => undefined,
@@ -88,7 +88,7 @@ export async function openHookWorld(options: NodeOptions = {}, limits: Partial<L
       const end = await feedWorld.lastSeq()
       const isSettled = async () => {
         const through = dispatch.readThrough()
-        // It may be about to wake up for a webhook that was made a moment ago.
+        // Dispatch may be about to start for a webhook that was just created.
         return through === undefined ? (await earliestCursor(feedWorld.store.db)) === undefined : through >= end
       }
       while (!(await isSettled())) await new Promise((resolve) => setImmediate(resolve))

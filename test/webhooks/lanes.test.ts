@@ -1,4 +1,4 @@
-/** Room for requests: what one receiver can take from the others. */
+/** Concurrency limits for requests: how much one receiver can take away from the others. */
 import { expect, test } from 'vitest'
 import { Lanes } from '../../src/mail/webhooks/lanes.ts'
 
@@ -14,7 +14,7 @@ function succeed(lanes: Lanes, id: string, now = 0): void {
   lanes.leaveAfter(id, { hasSucceeded: true, startedAt: now, now })
 }
 
-test('each webhook has its own room, and all of them have one together', () => {
+test('each webhook has its own limit, and all share a common one', () => {
   const lanes = new Lanes(limits)
   enter(lanes, 'a', 2)
   expect([lanes.room('a', 0), lanes.room('b', 0)]).toEqual([1, 3])
@@ -27,7 +27,7 @@ test('each webhook has its own room, and all of them have one together', () => {
   expect([lanes.room('a', 0), lanes.room('b', 0), lanes.room('d', 0)]).toEqual([1, 1, 3])
 })
 
-test('one that fails gets a request at a time until it succeeds', () => {
+test('a failing webhook gets one request at a time until it succeeds', () => {
   const lanes = new Lanes(limits)
   enter(lanes, 'a', 3)
   fail(lanes, 'a', 1)
@@ -41,7 +41,7 @@ test('one that fails gets a request at a time until it succeeds', () => {
   expect(lanes.room('a', 2)).toBe(3)
 })
 
-test('those that fail have half of the room together, however many they are', () => {
+test('failing webhooks share half of the common limit, however many they are', () => {
   const lanes = new Lanes(limits)
   for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) {
     enter(lanes, id)
@@ -55,7 +55,7 @@ test('those that fail have half of the room together, however many they are', ()
   expect(lanes.room('e', 1)).toBe(1)
 })
 
-test('what runs already when a webhook turns bad counts to that half, and no more when it recovers', () => {
+test('requests that already run when a webhook starts to fail count towards that half, until it recovers', () => {
   const lanes = new Lanes({ ...limits, webhookEndpointConcurrencyMax: 5 })
   enter(lanes, 'a', 5)
   fail(lanes, 'a', 1)
@@ -66,7 +66,7 @@ test('what runs already when a webhook turns bad counts to that half, and no mor
   expect(lanes.room('b', 1)).toBe(1)
 })
 
-test('rest grows with each failed round; requests that ran side by side are one', () => {
+test('the pause grows with each failed round, and simultaneous requests count as one round', () => {
   const lanes = new Lanes(limits)
   const rests: number[] = []
   let now = 1_000_000
@@ -78,7 +78,7 @@ test('rest grows with each failed round; requests that ran side by side are one'
   }
   expect(rests).toEqual([0, 0, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000])
   enter(lanes, 'a')
-  fail(lanes, 'a', now, now - 30_000) // began before the last failure was known
+  fail(lanes, 'a', now, now - 30_000) // started before the last failure was known
   expect(lanes.restsUntil('a')).toBeLessThan(now)
 
   enter(lanes, 'a')
@@ -89,7 +89,7 @@ test('rest grows with each failed round; requests that ran side by side are one'
   expect(lanes.restsUntil('a')).toBe(0)
 })
 
-test('a webhook that has nothing to do any more is forgotten', () => {
+test('a webhook without work is forgotten', () => {
   const lanes = new Lanes(limits)
   for (const id of ['gone', 'waits', 'runs']) {
     enter(lanes, id)

@@ -1,6 +1,6 @@
 /**
- * An ordered webhook hears of one inbox in the order of the log, whatever fails, ends or is switched in between. How the test
- * knows: a real store and dispatch, and workers whose requests the test answers.
+ * An ordered webhook gets the events of one inbox in log order, whatever fails, ends or changes in between. The tests
+ * use a real store and dispatch, and workers whose requests the test answers.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
@@ -27,14 +27,14 @@ import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
 const broken: SafeResponse = { status: 500, headers: {}, body: '' }
 
-/** One request that waits for the test's answer. */
+/** A request that waits for the test's response. */
 interface Asked {
   readonly seq: number
   readonly url: string
   answer(response: SafeResponse): void
 }
 
-test('of each inbox one is on its way, in order; inboxes do not wait for each other, nor for what is of none', async () => {
+test('each inbox has one request at a time, in order, and does not wait for other inboxes', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const other = await feedWorld.addInbox({ organizationId: inbox.organizationId, podId: inbox.podId })
@@ -56,11 +56,11 @@ test('of each inbox one is on its way, in order; inboxes do not wait for each ot
   expect(hooks.asked.map(({ seq }) => seq)).toEqual([1, 3, 4, 2, 6, 7, 5])
 })
 
-test('one that fails keeps its place until it is given up, on whichever node it is tried', async () => {
+test('a failing delivery keeps its position until it is given up, whichever node tries it', async () => {
   await using hooks = await openHooks({ retryAfterMs: [1, 1] })
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
-  hooks.work() // a second node
+  hooks.work() // simulates a second node
   await feedWorld.append(sent(inbox), sent(inbox))
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     await expect.poll(() => hooks.asked.length).toBe(attempt)
@@ -75,24 +75,24 @@ test('one that fails keeps its place until it is given up, on whichever node it 
   await expect.poll(() => hooks.states()).toEqual(['failed', 'delivered'])
 })
 
-test('what a dead node had begun is sent again before anything that follows', async () => {
+test('a delivery that a dead node had started is sent again before any later one', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
   await feedWorld.append(sent(inbox), sent(inbox))
-  await expect.poll(() => hooks.asked.length).toBe(1) // and nobody ever answers
+  await expect.poll(() => hooks.asked.length).toBe(1) // and it is never answered
   hooks.work()
   await hooks.pass(feedWorld.limits.webhookLeaseMs)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 1])
   hooks.asked[1]!.answer(fine)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 1, 2])
-  // The one that was thought dead reports last: it changes nothing.
+  // The node that was thought dead reports last, which changes nothing.
   hooks.asked[0]!.answer(broken)
   hooks.asked[2]!.answer(fine)
   await expect.poll(() => hooks.states()).toEqual(['delivered', 'delivered'])
 })
 
-test('made ordered while some wait, the webhook is sent nothing before each has its place', async () => {
+test('a webhook that becomes ordered sends nothing until each waiting delivery has its position', async () => {
   await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 2 })
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add()
@@ -106,7 +106,7 @@ test('made ordered while some wait, the webhook is sent nothing before each has 
   expect(hooks.asked).toHaveLength(2)
   expect(await hooks.states()).toEqual(['pending', 'pending', ...Array(5).fill('behind')])
 
-  // Both that were under way end, one of them to be repeated: it comes first, then the others.
+  // Both running requests end, and one must be retried: it is sent first, then the others.
   hooks.asked[0]!.answer(broken)
   hooks.asked[1]!.answer(fine)
   await expect.poll(() => hooks.states()).toEqual(['pending', 'delivered', ...Array(5).fill('behind')])
@@ -117,7 +117,7 @@ test('made ordered while some wait, the webhook is sent nothing before each has 
   await hooks.answerEach(fine, [1, 3, 4, 5, 6, 7])
 })
 
-test('each of many lines has its first when a webhook has been made ordered', async () => {
+test('when a webhook becomes ordered, the first delivery of each of many ordering keys is released', async () => {
   await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 1 })
   const { inbox, feedWorld } = hooks.world
   const { store } = feedWorld
@@ -128,7 +128,7 @@ test('each of many lines has its first when a webhook has been made ordered', as
   await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([1])
   await hooks.world.settled()
   await hooks.world.update(id, { isOrdered: true }, hooks.world.owner)
-  expect(await listLanes(store.db, feedWorld.time.now)).toEqual([]) // nothing is due before all have their places
+  expect(await listLanes(store.db, feedWorld.time.now)).toEqual([]) // nothing is due before all have their positions
   hooks.open[0]!.answer(fine)
   await expect.poll(async () => (await hooks.states())[0]).toBe('delivered')
   await hooks.lineUp(id)
@@ -136,7 +136,7 @@ test('each of many lines has its first when a webhook has been made ordered', as
   expect(firsts.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual([2, 3, 5, 7, 9])
 })
 
-test('lines that are made while another node is in the way have their firsts too', async () => {
+test('the first delivery of each ordering key is released even if transactions are repeated', async () => {
   await using hooks = await openHooks({}, { webhookEndpointConcurrencyMax: 1 })
   const { inbox, feedWorld } = hooks.world
   const { store } = feedWorld
@@ -150,7 +150,7 @@ test('lines that are made while another node is in the way have their firsts too
       await insert(tx, [newDelivery(tx, { event, webhook: webhook!, body: '{}' })])
     }
   })
-  // Each transaction is rolled back once and run again, as where another node needs the same rows.
+  // Each transaction is rolled back once and repeated, as when another node needs the same rows.
   const disturbed = {
     ...store,
     transaction: (async (fn) => {
@@ -167,7 +167,7 @@ test('lines that are made while another node is in the way have their firsts too
   expect(firsts).toHaveLength(5)
 })
 
-test('the next of a line goes as soon as the one before is over, without waiting for a look', async () => {
+test('the next delivery of an ordering key starts when the previous one ends, without a poll', async () => {
   await using hooks = await openHooks({}, { webhookPollMs: 60_000 })
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
@@ -175,7 +175,7 @@ test('the next of a line goes as soon as the one before is over, without waiting
   await hooks.answerEach(fine, [1, 2, 3])
 })
 
-test('one that is claimed while lines are made stays under way', async () => {
+test('a delivery that is claimed while positions are assigned keeps running', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add()
@@ -183,13 +183,13 @@ test('one that is claimed while lines are made stays under way', async () => {
   await expect.poll(() => hooks.open.length).toBe(1)
   const { store } = feedWorld
   const rows = await store.db.selectFrom('webhook_deliveries').select(['id', 'seq']).execute()
-  await store.transaction((tx) => putInLine(tx, rows)) // as one who has read it just before
+  await store.transaction((tx) => putInLine(tx, rows)) // as if they had been read just before the claim
   expect(await hooks.states()).toEqual(['pending'])
   await hooks.answerAll(fine)
   await expect.poll(() => hooks.states()).toEqual(['delivered'])
 })
 
-test('made ordered no longer, the webhook is sent all that waits', async () => {
+test('a webhook that is no longer ordered sends all waiting deliveries', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add({ isOrdered: true })
@@ -198,7 +198,7 @@ test('made ordered no longer, the webhook is sent all that waits', async () => {
   await hooks.world.update(id, { isOrdered: false }, hooks.world.owner)
   await hooks.lineUp(id)
   await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
-  // And ordered again: those five are under way, what follows waits for all of them.
+  // Ordered again: those five are running, and later ones wait for all of them.
   await hooks.world.update(id, { isOrdered: true }, hooks.world.owner)
   await hooks.lineUp(id)
   await feedWorld.append(sent(inbox), sent(inbox))
@@ -209,7 +209,7 @@ test('made ordered no longer, the webhook is sent all that waits', async () => {
   await hooks.answerEach(fine, [6, 7])
 })
 
-test('switched off and on, it is sent what comes after; who was behind is cancelled with who was first', async () => {
+test('disabling and enabling a webhook cancels waiting and blocked deliveries, and later ones are sent', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add({ isOrdered: true })
@@ -230,7 +230,7 @@ test('switched off and on, it is sent what comes after; who was behind is cancel
   await expect.poll(() => hooks.states()).toEqual([...Array(3).fill('cancelled'), 'delivered', 'delivered'])
 })
 
-test('one that has waited until its retention is over gives its place to the next', async () => {
+test('a delivery that waits longer than its retention time is removed, and the next one is sent', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
@@ -251,7 +251,7 @@ test('one that has waited until its retention is over gives its place to the nex
   expect(await hooks.states()).toEqual(['pending'])
   await hooks.looks(1)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 2])
-  // One that was sent anew since is still tried, however old it is.
+  // A delivery that was sent again since then is still tried, however old it is.
   await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ created_at: 0 }).execute())
   await sweepWebhookDeliveries(
     { store, clock: () => limits.webhookRetentionMs + 1, limits },
@@ -266,7 +266,7 @@ test('one that has waited until its retention is over gives its place to the nex
   expect(await hooks.states()).toEqual([])
 })
 
-test('sent anew, one takes its place in the line: the earliest that waits is next, after the one that is under way', async () => {
+test('a redelivery keeps its position in the ordering key: the earliest waiting one is sent next', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld, owner } = hooks.world
   const { store, limits, time } = feedWorld
@@ -283,7 +283,7 @@ test('sent anew, one takes its place in the line: the earliest that waits is nex
   expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'behind' })
   expect(await deliveryLog.redeliver(owner, {}, id, items[3]!.id)).toMatchObject({ state: 'behind' })
   const replays = createReplays({ store, clock: () => time.now + 1, limits })
-  expect(await replays.replay(owner, {}, id, { start: 1 })).toMatchObject({ count: 2 }) // 1 and 2: the others wait anyway
+  expect(await replays.replay(owner, {}, id, { start: 1 })).toMatchObject({ count: 2 }) // the others wait anyway
   await createReplayWebhook({
     ...{ store, profiles: [testProfile], noticeWaiting: hooks.notice, log: createLog('silent'), limits },
   })({ kind: '', payload: {}, attempt: 1, signal: new AbortController().signal, key: id })
@@ -291,13 +291,13 @@ test('sent anew, one takes its place in the line: the earliest that waits is nex
   expect(hooks.open.map(({ seq }) => seq)).toEqual([4])
   await hooks.answerEach(fine, [4, 1, 2, 3, 5])
   await expect.poll(() => hooks.states()).toEqual(Array(5).fill('delivered'))
-  // Where nobody else is in the line, it goes at once.
+  // If no other delivery of the ordering key waits, it is sent at once.
   expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'pending' })
   await hooks.answerEach(fine, [3])
 })
 
-// Which node sends what, and what each answer is, is left to chance; the order must not be.
-test('two nodes, failures and takeovers at random: each inbox hears in order, one at a time', async () => {
+// Which node sends a delivery, and each response, is random; the order must not be.
+test('with two nodes and random failures and takeovers, each inbox gets its events in order, one at a time', async () => {
   const underWay = new Map<string, number>()
   const told = new Map<string, number[]>()
   const overlaps: string[] = []
@@ -343,12 +343,12 @@ test('two nodes, failures and takeovers at random: each inbox hears in order, on
 
 const TYPES = ['message.sent', 'domain.verified']
 
-/** Something that happened in no inbox. */
+/** An event that belongs to no inbox. */
 function ofNone({ organizationId }: Place): NewEvent {
   return { type: 'domain.verified', visibility: 'public', organizationId, actor: 'system:test', payload: {} }
 }
 
-/** Dispatch, and a worker whose requests wait for the test unless it gives their answers. */
+/** Opens dispatch, and a worker whose requests wait for the test unless `fetch` answers them. */
 async function openHooks(
   profile: Partial<typeof testProfile> = {},
   more: Partial<Limits> = {},
@@ -411,7 +411,7 @@ async function openHooks(
   async function looks(times: number): Promise<void> {
     for (let look = 0; look < times; look += 1) {
       for (const worker of workers) worker.noticeWaiting(['any'])
-      await store.transaction(async () => undefined) // a claim would have been committed with it
+      await store.transaction(async () => undefined) // a claim would have been committed together with this
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -429,7 +429,7 @@ async function openHooks(
         })
         .toBe(false)
     },
-    /** Answers one after the other, and expects that they come in this order. */
+    /** Answers one request after another, and expects them in this order. */
     async answerEach(response: SafeResponse, seqs: readonly number[]) {
       for (const seq of seqs) {
         await expect.poll(() => open.map((one) => one.seq)).toEqual([seq])
@@ -441,7 +441,7 @@ async function openHooks(
         tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).where('state', '=', 'pending').execute(),
       )
     },
-    /** The clock of all goes on, and they look. */
+    /** Advances the clock of all nodes and makes their workers poll. */
     async pass(ms: number) {
       world.feedWorld.time.now += ms
       await looks(1)

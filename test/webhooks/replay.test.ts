@@ -1,6 +1,6 @@
 /**
- * A replay puts each event into the queue once, whatever dies when and whoever else works on it. How the test knows: a real
- * store, and the job as the runner calls it; nothing is sent.
+ * A replay queues each event once, whatever crashes and whatever other nodes do. The tests use a real store and call
+ * the job as the job runner does; nothing is sent.
  */
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
@@ -14,7 +14,7 @@ import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 
 const start = 1
 
-test('a replay that is cut short goes on where it was', async () => {
+test('an interrupted replay continues at its position', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 130)
   const abort = new AbortController()
@@ -25,15 +25,15 @@ test('a replay that is cut short goes on where it was', async () => {
     return `body ${event.seq}`
   }
   await expect(work(world, id, { render, signal: abort.signal })).rejects.toThrow('the server stops')
-  expect(await seqs(world)).toHaveLength(100) // the stretch under way is finished
+  expect(await seqs(world)).toHaveLength(100) // the running batch is finished
   await work(world, id, { render })
   expect(await seqs(world)).toEqual(Array.from({ length: 130 }, (_, index) => index + 1))
   expect(bodies).toBe(130)
-  await work(world, id, { render }) // twice, after a crash
+  await work(world, id, { render }) // runs a second time, as after a crash
   expect(bodies).toBe(130)
 })
 
-test('a crash between the bodies and the commit costs nothing but the bodies', async () => {
+test('a crash between rendering and commit loses only the rendered bodies', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 3)
   const { store } = world.feedWorld
@@ -51,7 +51,7 @@ test('a crash between the bodies and the commit costs nothing but the bodies', a
   expect(await seqs(world)).toEqual([1, 2, 3])
 })
 
-test('two nodes that have the job at once do each stretch once', async () => {
+test('two nodes that run the same job do each batch once', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 120)
   const { store } = world.feedWorld
@@ -60,7 +60,7 @@ test('two nodes that have the job at once do each stretch once', async () => {
     tx.updateTable('webhook_deliveries').set({ state: 'delivered', attempts: 1 }).execute(),
   )
   await ask(world, id)
-  // The second one reads the position, and writes when the first is through with everything.
+  // The second one reads the position, and writes only when the first has finished everything.
   const isThrough = deferred()
   const slow = {
     ...store,
@@ -82,7 +82,7 @@ test('two nodes that have the job at once do each stretch once', async () => {
   expect(rows.map(({ state }) => state)).toEqual(Array(120).fill('delivered'))
 })
 
-test('it ends when the webhook is switched off, also when it is on again; another may be asked for then', async () => {
+test('disabling the webhook ends a replay, even if it is enabled again, and another can start', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 120)
   const replay = () => ask(world, id)
@@ -102,7 +102,7 @@ test('it ends when the webhook is switched off, also when it is on again; anothe
   expect(await world.feedWorld.store.db.selectFrom('webhook_replays').selectAll().execute()).toEqual([])
 })
 
-test('what has no body is passed over; what is broken for now is tried again', async () => {
+test('an event without a body is skipped, and a temporary failure is retried', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 4)
   const broken = async () => {
@@ -118,7 +118,7 @@ test('what has no body is passed over; what is broken for now is tried again', a
   expect(await seqs(world)).toEqual([1, 4])
 })
 
-test('what is about to be sent keeps its time', async () => {
+test('a delivery that is already due to be sent keeps its time', async () => {
   await using world = await openHookWorld()
   const id = await withPast(world, 1)
   await work(world, id)
@@ -132,7 +132,7 @@ test('what is about to be sent keeps its time', async () => {
   expect((await ask(world, id)).count).toBe(2)
   await work(world, id, {
     render: async () => {
-      await set({ state: 'pending', attempts_before: 2, next_attempt_at: 9_999_999_999_999 }) // somebody has sent it anew
+      await set({ state: 'pending', attempts_before: 2, next_attempt_at: 9_999_999_999_999 }) // a redelivery
       return 'x'
     },
   })
@@ -147,7 +147,7 @@ test('what is about to be sent keeps its time', async () => {
   ])
 })
 
-test('bodies of one stretch are bounded', async () => {
+test('the size of a batch of bodies is limited', async () => {
   await using world = await openHookWorld({}, { webhookBatchBytesMax: 10 })
   const id = await withPast(world, 7)
   let commits = 0
@@ -164,7 +164,7 @@ test('bodies of one stretch are bounded', async () => {
   expect(commits).toBe(5) // 2, 2, 2, 1 and the end
 })
 
-/** Events from before a webhook was made, and a replay of them that has not begun. */
+/** Appends events, then creates a webhook and a replay of them that has not started. Returns the webhook's id. */
 async function withPast(world: HookWorld, count: number): Promise<string> {
   await world.feedWorld.append(...Array.from({ length: count }, () => sent(world.inbox)))
   const id = await world.add()

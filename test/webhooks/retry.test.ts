@@ -1,4 +1,4 @@
-/** What each answer of a receiver means for its delivery. */
+/** What each response of a receiver means for its delivery. */
 import { expect, test } from 'vitest'
 import { agentMailWebhooks } from '../../src/edges/http/agentmail/webhook-profile.ts'
 import { judge } from '../../src/mail/webhooks/retry.ts'
@@ -21,7 +21,7 @@ test.each([200, 201, 202, 204, 299])('%i is success', (status) => {
 })
 
 test.each([undefined, 100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 429, 500, 503])(
-  '%s is tried again',
+  'status %s is retried',
   (status) => {
     expect(after(status)).toEqual({ kind: 'retry', afterMs: 5_000 })
     expect(after(status, {}, 2)).toEqual({ kind: 'retry', afterMs: 300_000 })
@@ -29,7 +29,7 @@ test.each([undefined, 100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 429
   },
 )
 
-test('410 says that nothing is wanted any more, whatever else it says', () => {
+test('410 ends all deliveries, whatever the headers say', () => {
   expect(after(410, { 'webhook-delivery': 'abort-message' })).toEqual({ kind: 'gone' })
 })
 
@@ -51,18 +51,18 @@ test.each([
   [503, '1e9', 5_000],
   [503, '-5', 5_000],
   [503, 'soon', 5_000],
-  [500, '60', 5_000], // only these two give it a meaning
+  [500, '60', 5_000], // only 429 and 503 use Retry-After
   [301, '60', 5_000],
 ])('%i with Retry-After %s waits %i ms', (status, value, afterMs) => {
   expect(after(status, { 'retry-after': value })).toEqual({ kind: 'retry', afterMs })
 })
 
-test('what failed together comes back apart, and never too early', () => {
+test('deliveries that fail together are retried at different times, and never too early', () => {
   expect(after(500, {}, 1, 1)).toEqual({ kind: 'retry', afterMs: 5_500 })
   expect(after(500, {}, 1, 0.5)).toEqual({ kind: 'retry', afterMs: 5_250 })
 })
 
-test('the schedule of AgentMail begins as its receivers know it, and lasts three days', () => {
+test('the schedule of AgentMail begins as documented, and lasts three days', () => {
   const minutes = retryAfterMs.map((ms) => ms / 60_000)
   expect(minutes.slice(0, 6)).toEqual([5 / 60, 5, 30, 120, 300, 600])
   expect(retryAfterMs.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThanOrEqual(72 * HOUR)

@@ -1,9 +1,9 @@
-/** API keys at the three levels: shapes that the SDK accepts, scopes, permissions, and their end. */
+/** API keys at the three levels: the response shapes that the SDK accepts, scopes, permissions, expiry and deletion. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
 
-test('a key is made, works, is renamed, listed, and stops working when it is deleted', async () => {
+test('a key is created, works, is renamed, is listed, and stops working when it is deleted', async () => {
   await using world = await startWorld()
   const { apiKeys } = world.agentmail
   const made = (await apiKeys.create({ name: 'agent' })) as AgentMail.CreateApiKeyResponse
@@ -24,7 +24,7 @@ test('a key is made, works, is renamed, listed, and stops working when it is del
   await expect(apiKeys.get(made.apiKeyId)).rejects.toMatchObject({ statusCode: 404 })
 })
 
-test('a permissions object is a whitelist, also when nothing in it is known', async () => {
+test('a permissions object is a whitelist, even when it has no known flag', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create()
   const make = async (permissions: object) => {
@@ -47,7 +47,7 @@ test('a permissions object is a whitelist, also when nothing in it is known', as
   expect(await world.request('GET', messages, { key: nothing.api_key })).toMatchObject({ status: 403 })
 })
 
-test('a key gives away no more than it has', async () => {
+test('a key cannot grant permissions that it does not have', async () => {
   await using world = await startWorld()
   const { body: parent } = await world.request('POST', '/v0/api-keys', {
     body: { permissions: { api_key_create: true, api_key_update: true, api_key_read: true, message_read: true } },
@@ -69,7 +69,7 @@ test('a key gives away no more than it has', async () => {
   expect(byRoot.body).not.toHaveProperty('permissions')
 })
 
-test('a key of a pod or an inbox sees its own and finds nothing else', async () => {
+test('a key of a pod or an inbox sees only what belongs to it', async () => {
   await using world = await startWorld()
   const root = world.agentmail
   const pod = await root.pods.create({ name: 'red' })
@@ -91,7 +91,7 @@ test('a key of a pod or an inbox sees its own and finds nothing else', async () 
   const onPodRoute = await world.request('GET', `/v0/pods/${pod.podId}/inboxes`, { key: inboxKey.apiKey })
   expect(onPodRoute).toMatchObject({ status: 403, body: { code: 'forbidden' } })
 
-  // Each level lists the keys that were made there, and can change only those.
+  // Each level lists the keys that were created there, and can change only those.
   expect((await root.pods.apiKeys.list(pod.podId)).apiKeys).toMatchObject([{ apiKeyId: podKey.apiKeyId }])
   expect((await root.inboxes.apiKeys.list(ada.inboxId)).apiKeys).toMatchObject([{ apiKeyId: inboxKey.apiKeyId }])
   expect(await root.inboxes.apiKeys.update(ada.inboxId, inboxKey.apiKeyId, { name: 'x' })).toMatchObject({ name: 'x' })
@@ -101,7 +101,7 @@ test('a key of a pod or an inbox sees its own and finds nothing else', async () 
   expect(await world.request('GET', '/v0/inboxes', { key: podKey.apiKey })).toMatchObject({ status: 401 })
 })
 
-test('a key that expires stops working then', async () => {
+test('a key stops working at the time when it expires', async () => {
   let now = Date.UTC(2026, 0, 1)
   await using world = await startWorld({ clock: () => now })
   const create = (expires_at: unknown) => world.request('POST', '/v0/api-keys', { body: { expires_at } })

@@ -1,10 +1,12 @@
-/** Signed links: who may follow them, for how long, and that a browser cannot be made to run what a stranger mailed. */
+/**
+ * Signed download links: who can use them, for how long, and that a browser never runs content that a stranger mailed.
+ */
 import { describe, expect, test } from 'vitest'
 import { contentDisposition, safeContentType } from '../../../src/edges/http/agentmail/downloads.ts'
 import { startWorld } from '../../world.ts'
 import { startEdge } from './edge.ts'
 
-test('a link works until it expires, and no other token does', async () => {
+test('a link works until it expires, and a forged token never works', async () => {
   let now = Date.UTC(2026, 0, 1)
   await using world = await startWorld({ clock: () => now, limits: { downloadUrlMs: 60_000 } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -28,7 +30,7 @@ test('a link works until it expires, and no other token does', async () => {
   expect((await fetch(downloadUrl)).status).toBe(404)
 })
 
-test('a link has the public address', async () => {
+test('a link uses the public URL', async () => {
   await using world = await startWorld({ env: { MARTLET_PUBLIC_URL: 'https://mail.example.test/m/' } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
@@ -36,7 +38,7 @@ test('a link has the public address', async () => {
   expect(downloadUrl).toMatch(/^https:\/\/mail\.example\.test\/m\/v0\/downloads\//)
 })
 
-test('a page of HTML is served as what it is, and may do nothing', async () => {
+test('an HTML attachment is served as HTML, but its scripts cannot run', async () => {
   const content = { contentType: 'text/html', disposition: 'inline', sizeBytes: 8, bytes: chunks('<script>') } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })
   const { headers, body } = await edge.request('GET', '/v0/downloads/t', { key: null })
@@ -45,7 +47,7 @@ test('a page of HTML is served as what it is, and may do nothing', async () => {
   expect(headers.get('x-content-type-options')).toBe('nosniff')
 })
 
-test('bytes that cannot be read any more cut the answer off, and the log says so', async () => {
+test('a blob that becomes unreadable aborts the response, and the log reports it', async () => {
   const content = { contentType: 'text/plain', disposition: 'attachment', sizeBytes: 100, bytes: broken() } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })
   await expect(edge.request('GET', '/v0/downloads/t')).rejects.toThrow()
@@ -61,7 +63,7 @@ test.each([
   ['text/pläin', 'application/octet-stream'],
   ['text', 'application/octet-stream'],
   ['', 'application/octet-stream'],
-])('the type %j is sent as %j', (given, sent) => {
+])('the content type %j is sent as %j', (given, sent) => {
   expect(safeContentType(given)).toBe(sent)
 })
 
@@ -74,7 +76,7 @@ describe('Content-Disposition', () => {
     ['ü(1).txt', `inline; filename="_(1).txt"; filename*=UTF-8''%C3%BC%281%29.txt`],
     ['a\r\nX: y', `inline; filename="a__X: y"; filename*=UTF-8''a%0D%0AX%3A%20y`],
     ['\ud800', `inline; filename="_"; filename*=UTF-8''%EF%BF%BD`],
-  ])('of %j', (filename, expected) => {
+  ])('the file name %j', (filename, expected) => {
     expect(contentDisposition({ disposition: 'inline', ...(filename !== undefined && { filename }) })).toBe(expected)
   })
 })
@@ -85,5 +87,5 @@ async function* chunks(text: string): AsyncGenerator<Uint8Array> {
 
 async function* broken(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('x')
-  throw new Error('the blob is gone')
+  throw new Error('the blob no longer exists')
 }

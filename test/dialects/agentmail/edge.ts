@@ -1,6 +1,6 @@
 /**
- * The HTTP edge alone, on a real port, over a core that the test supplies: for what the edge itself promises (encodings,
- * errors, back-pressure, stopping), where the whole program would only be in the way.
+ * The HTTP edge alone, on a real port, with a core that the test supplies. It is for the promises of the edge itself
+ * (encodings, errors, back-pressure, stopping), where the whole program would only add noise.
  */
 
 import { Writable } from 'node:stream'
@@ -18,14 +18,14 @@ export const KEY = 'am_us_test_key_of_the_edge'
 export const anyone: KeyActor = { kind: 'key', apiKeyId: 'key-1', organizationId: 'org-1' }
 
 type Services = Omit<AgentMailNeeds, 'config' | 'log' | 'metrics' | 'credentials'>
-/** What the test needs of the core: each service may have only some of its calls. */
+/** The part of the core that the test needs: each service may have only some of its functions. */
 export type CoreStub = { readonly [Name in keyof Services]?: Partial<Services[Name]> }
 
 export interface Edge extends AsyncDisposable {
   readonly url: string
   readonly server: HttpServer
   readonly metrics: Metrics
-  /** Lines of the log, parsed. */
+  /** Parsed log lines. */
   readonly log: Record<string, unknown>[]
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>
 }
@@ -33,13 +33,13 @@ export interface Edge extends AsyncDisposable {
 interface RequestOptions {
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
-  /** null: none. */
+  /** null: send no key. */
   readonly key?: string | null
 }
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any response
   readonly body: any
   readonly headers: Headers
 }
@@ -53,7 +53,7 @@ export async function startEdge({
   core?: CoreStub
   limits?: Partial<Limits>
   probes?: Record<string, () => void>
-  /** Who holds the key. */
+  /** The actor that the key belongs to. */
   actor?: KeyActor
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
@@ -103,7 +103,7 @@ export async function startEdge({
   }
 }
 
-/** A service that the test does not supply fails when it is called, not before: what precedes the call is tested. */
+/** Fills in the services that the test does not supply: they fail when called, so earlier steps can be tested. */
 function services(core: CoreStub): Services {
   const missing = new Proxy({}, { get: () => () => Promise.reject(new Error('not supplied by this test')) })
   const names =

@@ -1,6 +1,6 @@
 /**
- * Every way of asking badly gets this dialect's error and never a 5xx, with words that help and leak nothing. The core is a
- * stub here: what it refuses itself is tested with it.
+ * Every malformed request gets an error of this dialect and never a 5xx; its text helps the caller and reveals no
+ * internals. The core is a stub here: what the core itself refuses is tested with the core.
  */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
@@ -13,7 +13,7 @@ const inbox = '/v0/inboxes/a@b.test'
 test.each<[string, string, string, object, number, string]>([
   ['no key', 'GET', '/v0/inboxes', { key: null }, 401, 'missing_authorization'],
   [
-    'another scheme',
+    'another authorization scheme',
     'GET',
     '/v0/inboxes',
     { key: null, headers: { authorization: `Basic ${KEY}` } },
@@ -21,31 +21,31 @@ test.each<[string, string, string, object, number, string]>([
     'missing_authorization',
   ],
   [
-    'a scheme in lower case',
+    'an authorization scheme in lower case',
     'GET',
     '/v0/inboxes',
     { key: null, headers: { authorization: `bearer ${KEY}` } },
     401,
     'missing_authorization',
   ],
-  ['white space in the key', 'GET', '/v0/inboxes', { key: 'a b' }, 401, 'missing_authorization'],
+  ['a key with white space', 'GET', '/v0/inboxes', { key: 'a b' }, 401, 'missing_authorization'],
   ['an unknown key', 'GET', '/v0/inboxes', { key: 'am_us_x' }, 401, 'unknown_api_key'],
-  ['a key in the query of REST', 'GET', `/v0/inboxes?api_key=${KEY}`, { key: null }, 401, 'missing_authorization'],
+  ['a key in a REST query', 'GET', `/v0/inboxes?api_key=${KEY}`, { key: null }, 401, 'missing_authorization'],
   ['an unknown path', 'GET', '/v0/nothing', {}, 404, 'not_found'],
-  ['a path of no dialect', 'GET', '/elsewhere', {}, 404, 'not_found'],
-  ['a method that the path lacks', 'PUT', '/v0/pods', {}, 405, 'method_not_allowed'],
+  ['a path outside every dialect', 'GET', '/elsewhere', {}, 404, 'not_found'],
+  ['a method that the path does not support', 'PUT', '/v0/pods', {}, 405, 'method_not_allowed'],
   ['a broken escape', 'GET', `${inbox}/messages/%zz`, {}, 400, 'validation_error'],
   ['an escape that is not UTF-8', 'GET', `${inbox}/messages/%ff`, {}, 400, 'validation_error'],
   ['an id of three thousand characters', 'GET', `${inbox}/messages/${'x'.repeat(3_000)}`, {}, 404, 'not_found'],
-  ['a limit that is no number', 'GET', `${inbox}/messages?limit=five`, {}, 400, 'validation_error'],
-  ['a limit that is no integer', 'GET', `${inbox}/messages?limit=1.5`, {}, 400, 'validation_error'],
-  ['a limit of nothing', 'GET', `${inbox}/messages?limit=0`, {}, 400, 'validation_error'],
+  ['a limit that is not a number', 'GET', `${inbox}/messages?limit=five`, {}, 400, 'validation_error'],
+  ['a limit that is not an integer', 'GET', `${inbox}/messages?limit=1.5`, {}, 400, 'validation_error'],
+  ['a limit of zero', 'GET', `${inbox}/messages?limit=0`, {}, 400, 'validation_error'],
   ['a limit given twice', 'GET', `${inbox}/messages?limit=5&limit=6`, {}, 400, 'validation_error'],
-  ['a boolean that is none', 'GET', `${inbox}/messages?include_spam=perhaps`, {}, 400, 'validation_error'],
-  ['a time that is none', 'GET', `${inbox}/messages?after=yesterday`, {}, 400, 'validation_error'],
-  ['half a body', 'POST', '/v0/inboxes', { body: '{"username":' }, 400, 'validation_error'],
+  ['an invalid boolean', 'GET', `${inbox}/messages?include_spam=perhaps`, {}, 400, 'validation_error'],
+  ['an invalid time', 'GET', `${inbox}/messages?after=yesterday`, {}, 400, 'validation_error'],
+  ['a truncated body', 'POST', '/v0/inboxes', { body: '{"username":' }, 400, 'validation_error'],
   [
-    'a body nested without end',
+    'a body with endless nesting',
     'POST',
     '/v0/inboxes',
     { body: `{"a":${'['.repeat(100_000)}` },
@@ -54,11 +54,11 @@ test.each<[string, string, string, object, number, string]>([
   ],
   ['a body that is a list', 'POST', '/v0/inboxes', { body: '[]' }, 400, 'validation_error'],
   ['a body that is null', 'POST', '/v0/inboxes', { body: 'null' }, 400, 'validation_error'],
-  ['a number for a text', 'POST', '/v0/inboxes', { body: { username: 5 } }, 400, 'validation_error'],
-  ['null for a text', 'POST', '/v0/inboxes', { body: { username: null } }, 400, 'validation_error'],
+  ['a number instead of a string', 'POST', '/v0/inboxes', { body: { username: 5 } }, 400, 'validation_error'],
+  ['null instead of a string', 'POST', '/v0/inboxes', { body: { username: null } }, 400, 'validation_error'],
   ['an object in metadata', 'POST', '/v0/inboxes', { body: { metadata: { 'a\nb': {} } } }, 400, 'validation_error'],
   [
-    'a paused inbox, which nothing here can keep',
+    'a paused inbox, which is not supported',
     'POST',
     '/v0/inboxes',
     { body: { status: 'paused' } },
@@ -66,7 +66,7 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
-    'a form',
+    'a form body',
     'POST',
     '/v0/inboxes',
     { body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
@@ -74,7 +74,7 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
-    'an unreadable type',
+    'an unreadable content type',
     'POST',
     '/v0/inboxes',
     { body: '{}', headers: { 'content-type': ';;' } },
@@ -83,7 +83,7 @@ test.each<[string, string, string, object, number, string]>([
   ],
   ['a public key', 'POST', '/v0/api-keys', { body: { public_key: { kty: 'EC' } } }, 400, 'validation_error'],
   [
-    'a flag that is no boolean',
+    'a flag that is not a boolean',
     'POST',
     '/v0/api-keys',
     { body: { permissions: { message_read: 'yes' } } },
@@ -100,7 +100,7 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
-    'an attachment of nothing',
+    'an attachment without content',
     'POST',
     `${inbox}/messages/send`,
     { body: { attachments: [{}] } },
@@ -115,7 +115,7 @@ test.each<[string, string, string, object, number, string]>([
     400,
     'validation_error',
   ],
-  ['tracking of opens', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 400, 'validation_error'],
+  ['open tracking', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 400, 'validation_error'],
   ['labels that are numbers', 'PATCH', `${inbox}/messages/1`, { body: { add_labels: 5 } }, 400, 'validation_error'],
   ['a body over the limit', 'POST', '/v0/inboxes', { body: { username: 'x'.repeat(300_000) } }, 413, 'body_too_large'],
   [
@@ -127,14 +127,14 @@ test.each<[string, string, string, object, number, string]>([
     'body_too_large',
   ],
   [
-    'a list of more items than a body may have',
+    'a list with more items than a body may have',
     'POST',
     `${inbox}/messages/send`,
     { body: { to: Array.from({ length: 80_000 }, () => ({})) } },
     413,
     'body_too_complex',
   ],
-])('%s', async (_name, method, path, options, status, code) => {
+])('%s is answered with the documented status and code', async (_name, method, path, options, status, code) => {
   const limits = { httpBodyBytesMax: 200_000, httpSendBodyBytesMax: 400_000, httpBodyTokensMax: 150_000 }
   await using edge = await startEdge({ limits })
   const answer = await edge.request(method, path, options)
@@ -151,7 +151,7 @@ test.each<[string, string, string, object, number, string]>([
 
 const sent = { messageId: '<1@x.test>', threadId: 't' }
 
-test('only what sends a message may have a body of attachments, and the limit that it broke is named', async () => {
+test('only routes that send a message accept the larger body, and the error names the exceeded limit', async () => {
   const limits = { httpBodyBytesMax: 1_000, httpSendBodyBytesMax: 5_000 }
   await using edge = await startEdge({
     limits,
@@ -167,7 +167,7 @@ test('only what sends a message may have a body of attachments, and the limit th
   expect([status, body.message]).toEqual([413, 'The request body is larger than 1000 bytes'])
 })
 
-test('a key that is unknown, or may not send, is refused before its body is read', async () => {
+test('a key that is unknown or may not send is refused before its body is read', async () => {
   await using edge = await startEdge({ actor: { ...anyone, permissions: new Set(['message_read'] as const) } })
   for (const path of ['send', 'x/reply', 'x/reply-all', 'x/forward'].map((each) => `${inbox}/messages/${each}`)) {
     const head = (key: string) =>
@@ -178,23 +178,23 @@ test('a key that is unknown, or may not send, is refused before its body is read
   }
 })
 
-test('what Node itself cannot read is answered too', async () => {
+test('requests that Node itself cannot parse get an error response too', async () => {
   await using edge = await startEdge()
   expect(await raw(edge.url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"/)
   const huge = `GET /healthz HTTP/1.1\r\nHost: h\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`
   expect(await raw(edge.url, huge)).toMatch(/^HTTP\/1\.1 431 [\s\S]*"name":"ValidationError"/)
-  // Java's client offers HTTP/2 with its first request; Node gives such a connection away as an upgrade.
+  // Java's client offers HTTP/2 with its first request; Node treats such a connection as an upgrade.
   const h2c = 'GET /v0/inboxes HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n'
   expect(await raw(edge.url, h2c)).toMatch(/^HTTP\/1\.1 400 [\s\S]*leave out the Upgrade header/)
 })
 
-test('a request that does not arrive in time is given up', async () => {
+test('a request that does not arrive in time is refused with 408', async () => {
   await using edge = await startEdge({ limits: { httpRequestMs: 200 } })
   const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
   expect(await raw(edge.url, head)).toMatch(/^HTTP\/1\.1 408 [\s\S]*did not arrive in time/)
 })
 
-test('a validation error names the field, in every form that clients read', async () => {
+test('a validation error names the field in every format that clients read', async () => {
   await using edge = await startEdge()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { attachments: [{ content: 5 }] } })
   const message = 'attachments.0.content must be string'
@@ -207,13 +207,13 @@ test('a validation error names the field, in every form that clients read', asyn
   })
 })
 
-test('where two forms are possible, the error names both', async () => {
+test('when two forms are allowed, the error names both', async () => {
   await using edge = await startEdge()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { to: 5 } })
   expect(body.message).toBe('to must be string or must be array')
 })
 
-test('what nobody expected is a 500 without its words, and the log has them under the id that the client was given', async () => {
+test("an unexpected error is a 500 without details, which are logged with the client's request id", async () => {
   const pods = { list: () => Promise.reject(new TypeError('SELECT secret FROM here')) }
   await using edge = await startEdge({ core: { pods } })
   const answer = await edge.request('GET', '/v0/pods?page_token=t')
@@ -224,7 +224,7 @@ test('what nobody expected is a 500 without its words, and the log has them unde
   expect(JSON.stringify(line)).toContain('SELECT')
 })
 
-test('a temporary failure may be repeated, and says when', async () => {
+test('a temporary failure is a 503 with Retry-After', async () => {
   const pods = { list: () => Promise.reject(new MailError('unavailable', {})) }
   await using edge = await startEdge({ core: { pods } })
   const answer = await edge.request('GET', '/v0/pods')
@@ -232,20 +232,20 @@ test('a temporary failure may be repeated, and says when', async () => {
   expect(answer.headers.get('retry-after')).toBe('1')
 })
 
-test('a wrong method is told which ones there are', async () => {
+test('a wrong method gets an Allow header with the supported methods', async () => {
   await using edge = await startEdge()
   const answer = await edge.request('PUT', '/v0/pods/p')
   expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(['DELETE', 'GET', 'HEAD'])
 })
 
-test('the missing permission stands in fix, and message stays the word that clients compare', () => {
+test('fix names the missing permission, and message stays the text that clients compare', () => {
   const { status, body } = renderError(new MailError('missing_permission', { permission: 'message_send' }))
   expect(status).toBe(403)
   expect(body).toMatchObject({ name: 'ForbiddenError', code: 'missing_permission', message: 'Forbidden' })
   expect(body.fix).toContain('"message_send"')
 })
 
-test('every entry of the catalogue has a documented status', () => {
+test('every error code of the catalogue is rendered with a documented status', () => {
   const params = {
     detail: 'd',
     what: 'w',
@@ -270,18 +270,18 @@ test('every entry of the catalogue has a documented status', () => {
   }
 })
 
-/** Writes the head of a request, and reads what is answered although no body follows. */
+/** Writes the head of a request, and reads the response although the body never follows. */
 async function beginning(url: string, head: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(head))
   let text = ''
   for await (const chunk of socket) {
     text += chunk
-    if (text.includes('\r\n\r\n') && text.includes('}')) break // leaving the loop closes it
+    if (text.includes('\r\n\r\n') && text.includes('}')) break // leaving the loop closes the socket
   }
   return text
 }
 
-/** Writes bytes and reads the answer until the server closes. */
+/** Writes bytes and reads the response until the server closes the connection. */
 function raw(url: string, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(bytes))

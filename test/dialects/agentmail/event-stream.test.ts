@@ -1,7 +1,7 @@
 /**
- * One stream of server-sent events over a feed that the test drives: what is written, from where it goes on, back-pressure,
- * heartbeat, and how it ends. How the test knows: a client that reads by the standard, and a feed that counts what was
- * pulled from it.
+ * One server-sent event (SSE) stream over a feed that the test controls: what is written, where it resumes,
+ * back-pressure, the heartbeat, and how it ends. The test observes it with a client that parses according to the
+ * standard, and with a feed that counts the events that were read from it.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -29,7 +29,7 @@ async function streams(edge: Edge): Promise<number> {
   return (await edge.metrics.streams.get()).values[0]?.value ?? 0
 }
 
-test('the parser of these tests reads a stream by the standard', () => {
+test('the parser of these tests reads a stream according to the standard', () => {
   const parser = new StreamParser('')
   for (const text of [
     ': a comment\r\ndata: one\ndata:two\r',
@@ -47,7 +47,7 @@ test('the parser of these tests reads a stream by the standard', () => {
   expect(parser).toMatchObject({ lastEventId: '8', retryMs: 50, comments: 1 })
 })
 
-test('head, place and interest come at once, then each event under its cursor', async () => {
+test('the head, the cursor and the filter are sent at once, then each event with its cursor', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using source = await open(edge, {
@@ -73,10 +73,10 @@ test('head, place and interest come at once, then each event under its cursor', 
   const event = await source.next('message')
   expect(JSON.parse(event.data)).toMatchObject({ event_id: 'evt_7', cursor: 'cursor-7', message: { subject: 'hello' } })
   expect(event.lastEventId).toBe('cursor-7')
-  expect((await source.next('message')).lastEventId).toBe('cursor-9') // no words for what lies between
+  expect((await source.next('message')).lastEventId).toBe('cursor-9') // an event without a rendering is skipped
 })
 
-test('Last-Event-ID says where to go on, before the URL that an EventSource repeats', async () => {
+test('Last-Event-ID has priority over the cursor in the URL, which an EventSource repeats', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using _url = await open(edge, { query: '?after=from-url' })
@@ -86,7 +86,7 @@ test('Last-Event-ID says where to go on, before the URL that an EventSource repe
   expect(afters).toEqual(['from-url', 'from-header', 'from-url'])
 })
 
-test('the key comes in the header or the query, the header first, and never gets into the log', async () => {
+test('the key is accepted in the header or the query, the header first, and never gets into the log', async () => {
   const { edge } = await startWithFeed()
   await using _edge = edge
   const statusOf = async (query: string, headers: Record<string, string> = {}) => {
@@ -99,11 +99,11 @@ test('the key comes in the header or the query, the header first, and never gets
   expect(await statusOf('')).toEqual([401, 'missing_authorization'])
   await vi.waitUntil(() => edge.log.filter((line) => line.path === PATH).length === 4)
   expect(JSON.stringify(edge.log)).not.toContain(KEY)
-  // Nowhere else does a key in the URL count.
+  // No other route accepts a key in the URL.
   expect((await edge.request('GET', `/v0/inboxes?api_key=${KEY}`, { key: null })).status).toBe(401)
 })
 
-test('what the feed refuses is refused as anywhere; what passes brings an EventSource back', async () => {
+test('a permanent refusal by the feed is an error response; a temporary one makes an EventSource reconnect', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   feed.refusal = new MailError('cursor_expired', {})
@@ -120,7 +120,7 @@ test('what the feed refuses is refused as anywhere; what passes brings an EventS
   expect(head.status).toBe(405)
 })
 
-test('a client that is told nothing gets signs of life', async () => {
+test('an idle client receives heartbeat comments', async () => {
   const { edge } = await startWithFeed({ streamHeartbeatMs: 20 })
   await using _edge = edge
   await using source = await open(edge)
@@ -128,7 +128,7 @@ test('a client that is told nothing gets signs of life', async () => {
   expect(source.events.map(({ type }) => type)).toEqual(['subscribed'])
 })
 
-test('a revoked key is told, and its stream ends', async () => {
+test('a stream ends with an end event when its key is revoked', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using source = await open(edge)
@@ -137,12 +137,12 @@ test('a revoked key is told, and its stream ends', async () => {
   feed.subscriptions[0]!.end('revoked')
   const end = await source.next('end')
   expect(JSON.parse(end.data)).toEqual({ reason: 'revoked' })
-  expect(end.lastEventId).toBe('cursor-1') // the place stays
+  expect(end.lastEventId).toBe('cursor-1') // the cursor does not change
   expect(await source.ended).toBe('whole')
   await vi.waitUntil(async () => (await streams(edge)) === 0)
 })
 
-test.each(['too_slow', 'stopping'] as const)('a feed that ends as %s ends the stream, to come back', async (reason) => {
+test.each(['too_slow', 'stopping'] as const)('the stream ends without an end event after %s', async (reason) => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using source = await open(edge)
@@ -153,7 +153,7 @@ test.each(['too_slow', 'stopping'] as const)('a feed that ends as %s ends the st
   expect(source.lastEventId).toBe('cursor-1')
 })
 
-test('a reader of the past that retention overtakes is told so', async () => {
+test('a stream ends with cursor_expired when its history is purged', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using source = await open(edge)
@@ -163,7 +163,7 @@ test('a reader of the past that retention overtakes is told so', async () => {
   expect(await source.ended).toBe('whole')
 })
 
-test('a failure that nobody expected ends the stream without its words', async () => {
+test('an unexpected failure ends the stream without revealing its details', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using source = await open(edge)
@@ -173,13 +173,13 @@ test('a failure that nobody expected ends the stream without its words', async (
   expect(edge.log.some((line) => line.msg === 'event feed failed')).toBe(true)
 })
 
-test('a reader that stops reading stops us from reading the feed, and is cut off when nothing moves', async () => {
+test('a client that stops reading pauses the feed, and is disconnected when nothing is written any more', async () => {
   const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 50_000, socketStallMs: 300 })
   await using _edge = edge
   const socket = connect(Number(new URL(edge.url).port), '127.0.0.1')
   socket.on('error', () => undefined)
   socket.write(`GET ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\n\r\n`)
-  await once(socket, 'readable') // and nothing is read
+  await once(socket, 'readable') // and the client reads nothing
   const subscription = feed.subscriptions[0]!
   subscription.tell(...Array.from({ length: 20_000 }, (_, index) => receivedEvent(index + 1)))
   await vi.waitUntil(() => edge.log.some((line) => line.msg === 'event stream ended'), { timeout: 20_000 })
@@ -190,7 +190,7 @@ test('a reader that stops reading stops us from reading the feed, and is cut off
   socket.destroy()
 })
 
-test('a reader that reads slowly is told everything, in order', async () => {
+test('a client that reads slowly receives every event in order', async () => {
   const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 20_000, socketStallMs: 5_000 })
   await using _edge = edge
   await using source = await open(edge)
@@ -199,7 +199,7 @@ test('a reader that reads slowly is told everything, in order', async () => {
   for (let seq = 1; seq <= 3_000; seq++) expect((await source.next('message')).lastEventId).toBe(`cursor-${seq}`)
 })
 
-test('who hangs up leaves nothing subscribed', async () => {
+test('a client that disconnects leaves no subscription', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   const source = await open(edge)
@@ -210,7 +210,7 @@ test('who hangs up leaves nothing subscribed', async () => {
   await vi.waitUntil(async () => (await streams(edge)) === 0)
 })
 
-test('who hangs up before it is let in leaves nothing either', async () => {
+test('a client that disconnects during its subscribe leaves no subscription', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   let letIn = () => undefined as unknown
@@ -228,7 +228,7 @@ test('who hangs up before it is let in leaves nothing either', async () => {
   expect(await streams(edge)).toBe(0)
 })
 
-test('a stop does not wait for streams, but ends each when what the feed gave is written', async () => {
+test('a stop does not wait for streams; each ends when the events from the feed are written', async () => {
   const { feed, edge } = await startWithFeed()
   const source = await open(edge)
   const mute = await open(edge)
@@ -245,17 +245,17 @@ test('a stop does not wait for streams, but ends each when what the feed gave is
   expect(performance.now() - started).toBeLessThan(3_000)
 })
 
-test('a stream and a request that waits outlive the time in which requests must come in', async () => {
+test('a stream is not subject to the time limit for incoming requests', async () => {
   const { feed, edge } = await startWithFeed({ httpRequestMs: 50 })
   await using _edge = edge
   await using source = await open(edge)
   const before = performance.now()
-  await vi.waitUntil(() => performance.now() - before > 400) // Node looks at connections every 50 ms
+  await vi.waitUntil(() => performance.now() - before > 400) // Node checks connections every 50 ms
   feed.subscriptions[0]!.tell(receivedEvent(1))
   expect((await source.next('message')).lastEventId).toBe('cursor-1')
 })
 
-test('who comes while the server stops is sent away to come back', async () => {
+test('a stream that is opened during a stop ends at once, so that the client reconnects', async () => {
   const feed = new FakeFeed()
   let finish = () => undefined as unknown
   const running = new Promise<never>(

@@ -1,15 +1,15 @@
-/** A feed whose events the test makes, for what the edge does with them. */
+/** A feed whose events come from the test, for tests of how the HTTP edge handles them. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
 import { type Event, type Feed, FeedEnded, type Interest, type Listening } from '../../../src/mail/events/event.ts'
 
 export class FakeFeed implements Feed {
-  /** Subscriptions in the order in which they were made. */
+  /** Subscriptions in the order of their creation. */
   readonly subscriptions: FakeSubscription[] = []
-  /** How often it was asked, also in vain. */
+  /** The number of subscribe calls, including refused ones. */
   asked = 0
-  /** Thrown by the next subscribe. */
+  /** The error that the next subscribe throws. */
   refusal: Error | undefined
-  /** Waited for by each subscribe. */
+  /** Each subscribe waits for this promise. */
   gate: Promise<void> = Promise.resolve()
 
   async subscribe(_actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening> {
@@ -32,7 +32,7 @@ export class FakeSubscription implements Listening {
   readonly cursor = 'start'
   readonly interest: Interest
   readonly signal: AbortSignal
-  /** Events that were taken out. */
+  /** The number of events that were read. */
   pulled = 0
   #waiting: Event[] = []
   #end: Error | undefined

@@ -1,6 +1,6 @@
 /**
- * Every route that the API describes, with every kind of nonsense in its path, query and body: whatever the answer, it
- * is not our fault (5xx), it is JSON of this dialect, and the server goes on.
+ * Calls every route of the API description with many kinds of nonsense in its path, query and body. No response may be
+ * a 5xx, every error is JSON of this dialect, and the server keeps running.
  */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
@@ -78,7 +78,7 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
 
   let asked = 0
   const underWay = new Set<Promise<void>>()
-  /** Eight at a time: writes share their commits. */
+  /** Runs eight requests at a time, so that writes share their commits. */
   async function ask(method: string, path: string, options: { body?: unknown } = {}) {
     const one = askNow(method, path, options).finally(() => underWay.delete(one))
     underWay.add(one)
@@ -94,7 +94,7 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
     if (status >= 400) expect(body, what).toMatchObject({ name: expect.any(String), code: expect.any(String) })
   }
 
-  /** A stream has no end: its first bytes are its answer. */
+  /** Reads only the start of the response, because a stream never ends. */
   async function begin(path: string): Promise<{ status: number; body: unknown }> {
     const abort = new AbortController()
     const headers = { authorization: `Bearer ${world.rootKey}` }
@@ -107,7 +107,7 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
   for (const [template, methods] of Object.entries<Record<string, Operation>>(description.paths)) {
     for (const [method, operation] of Object.entries(methods)) {
       const verb = method.toUpperCase()
-      // Deleting what the other requests are about comes last, by an id that is not there.
+      // A DELETE gets an id that does not exist: a real one would delete what the other requests need.
       const fill = (id: string) => template.replace(/\{(\w+)\}/g, () => id)
       const aim = () =>
         template.replace(/\{(\w+)\}/g, (_match, name: string) => (verb === 'DELETE' ? 'x' : (real[name] ?? 'x')))

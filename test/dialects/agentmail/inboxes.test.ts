@@ -1,8 +1,8 @@
-/** Inboxes through the SDK and bare HTTP, against the whole program. */
+/** Inboxes through the SDK and plain HTTP, against the whole program. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
 
-test('an inbox is made without a body, listed, changed and deleted', async () => {
+test('an inbox is created without a body, listed, changed and deleted', async () => {
   await using world = await startWorld()
   const { inboxes } = world.agentmail
   const made = await inboxes.create()
@@ -30,14 +30,14 @@ test('an inbox is made without a body, listed, changed and deleted', async () =>
   await expect(inboxes.get(ada.inboxId)).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
 })
 
-test('the same client_id again gives the inbox that is there, whatever else is asked', async () => {
+test('a repeated client_id returns the existing inbox, even if the other fields differ', async () => {
   await using world = await startWorld()
   const first = await world.agentmail.inboxes.create({ username: 'ada', clientId: 'one' })
   const again = await world.agentmail.inboxes.create({ username: 'bob', clientId: 'one' })
   expect(again).toEqual(first)
 })
 
-test('what cannot be made is refused in the words of the contract', async () => {
+test('an invalid create is refused with the code of the contract', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const create = async (body: unknown) => {
@@ -58,7 +58,7 @@ test('what cannot be made is refused in the words of the contract', async () => 
   expect(await create({ metadata: { key: 'x'.repeat(257) } })).toEqual(invalid)
 })
 
-test('a PATCH must change something', async () => {
+test('a PATCH that changes nothing is refused', async () => {
   await using world = await startWorld()
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
   const path = `/v0/inboxes/${encodeURIComponent(inboxId)}`
@@ -70,7 +70,7 @@ test('a PATCH must change something', async () => {
   expect((await world.request('GET', path)).body).not.toHaveProperty('display_name')
 })
 
-test('pages lead from the newest to the oldest, and back', async () => {
+test('pages go from the newest inbox to the oldest, and in reverse', async () => {
   await using world = await startWorld()
   const { inboxes } = world.agentmail
   for (const username of ['one', 'two', 'three']) await inboxes.create({ username })
@@ -95,7 +95,7 @@ test('pages lead from the newest to the oldest, and back', async () => {
   expect(await world.request('GET', '/v0/inboxes?limit=100000')).toMatchObject({ status: 200, body: { limit: 500 } })
 })
 
-test('an inbox made in a pod is seen there and nowhere else', async () => {
+test('an inbox created in a pod is visible only there', async () => {
   await using world = await startWorld()
   const { pods } = world.agentmail
   const red = await pods.create({ name: 'red' })

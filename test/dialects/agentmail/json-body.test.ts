@@ -1,4 +1,6 @@
-/** Bodies before they are parsed: how many values one may hold, and that finding out costs little, whatever is sent. */
+/**
+ * Checks before a JSON body is parsed: how many values it may have, and that the count itself is cheap for any input.
+ */
 import { expect, test } from 'vitest'
 import { parseJsonBody } from '../../../src/edges/http/json-body.ts'
 import { MailError } from '../../../src/errors.ts'
@@ -28,7 +30,7 @@ test.each<[string, unknown]>([
   ['{"a":"\\\\","b":[1,2,3]}', { a: '\\', b: [1, 2, 3] }],
   ['{"a":"never closed', 'invalid_json'],
   ['{"a":"never closed\\', 'invalid_json'],
-])('%s', (text, result) => {
+])('a body is parsed or refused by its number of tokens: %s', (text, result) => {
   expect(parse(text)).toEqual(result)
 })
 
@@ -40,6 +42,6 @@ test.each<[string, string]>([
   ['escaped backslashes', `{"a":"${'\\\\'.repeat(LENGTH / 2)}"}`],
   ['half an escape', `"${'\\'.repeat(LENGTH)}`],
   ['spaces', `{${' '.repeat(LENGTH)}}`],
-])('eight megabytes of %s are read in bounded time', (_what, text) => {
+])('a body of eight megabytes of %s is read in bounded time', (_what, text) => {
   expectBounded(() => parse(text))
 })

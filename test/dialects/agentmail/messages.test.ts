@@ -1,4 +1,6 @@
-/** Messages of an inbox: lists and their filters, bodies, labels, bytes, deletion. Mail comes in over real SMTP. */
+/**
+ * Messages of an inbox: lists and their filters, bodies, labels, bytes, deletion. The messages arrive over real SMTP.
+ */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../../world.ts'
@@ -9,14 +11,14 @@ async function startWithInbox(options: Parameters<typeof startWorld>[0] = {}) {
   return { world, inbox: inbox.inboxId, messages: world.agentmail.inboxes.messages }
 }
 
-/** Subjects in the order of the list. */
+/** Returns the subjects in the order of the list. */
 async function subjects(world: World, query: string): Promise<string[]> {
   const { status, body } = await world.request('GET', `/v0/inboxes/ada@mail.localhost/messages${query}`)
   expect(status, JSON.stringify(body)).toBe(200)
   return body.messages.map((message: { subject: string }) => message.subject)
 }
 
-test('a received mail is listed without its bodies and got with them', async () => {
+test('a received message is listed without its bodies, and a single get returns them', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   await world.smtp.send({
@@ -58,7 +60,7 @@ test('a received mail is listed without its bodies and got with them', async () 
   expect(await messages.get(inbox, 'one@example.test')).toEqual(message)
 })
 
-test('ids with every character that a URL minds', async () => {
+test('a message id may contain any character that is special in a URL', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   for (const id of ['<a/b+c=d@example.test>', '<x?y#z@example.test>', '<50%25@example.test>', '<ü@example.test>']) {
@@ -67,12 +69,12 @@ test('ids with every character that a URL minds', async () => {
     expect((await messages.get(inbox, found.messageId)).subject).toBe(id)
     expect((await messages.getRaw(inbox, found.messageId)).messageId).toBe(found.messageId)
   }
-  // Python's clients escape the brackets and nothing else.
+  // Python clients escape the brackets and nothing else.
   const python = await world.request('GET', `/v0/inboxes/${inbox}/messages/%3Ca/b+c=d@example.test%3E`)
   expect(python).toMatchObject({ status: 200, body: { message_id: '<a/b+c=d@example.test>' } })
 })
 
-test('filters: labels, times, substrings, hidden classes, in the encodings of Node, Python and Go', async () => {
+test('a list is filtered by labels, times and substrings, in the encodings of Node, Python and Go', async () => {
   let now = Date.UTC(2026, 0, 1, 12)
   const { world, inbox, messages } = await startWithInbox({ clock: () => now })
   await using _world = world
@@ -126,7 +128,7 @@ test('filters: labels, times, substrings, hidden classes, in the encodings of No
   }
 })
 
-test('labels are added and removed as text or list, kept in lower case, and the system keeps its own', async () => {
+test('labels are changed with a string or a list and stored in lower case, but system labels are fixed', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
@@ -156,7 +158,7 @@ test('labels are added and removed as text or list, kept in lower case, and the 
   await expect(missing).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
 })
 
-test('a label with a character that no database stores alike is refused', async () => {
+test('a label with a character that the databases do not store in the same way is refused', async () => {
   const { world, inbox } = await startWithInbox()
   await using _world = world
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
@@ -168,7 +170,7 @@ test('a label with a character that no database stores alike is refused', async 
   expect((await world.request('GET', path)).body.labels).toEqual(['received', 'unread'])
 })
 
-test('raw mail and attachments are links to their bytes', async () => {
+test('raw messages and attachments are returned as links to their bytes', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251))
@@ -187,7 +189,7 @@ test('raw mail and attachments are links to their bytes', async () => {
   })
   expect(attachment.expiresAt.getTime()).toBeGreaterThan(Date.now())
 
-  const bytes = await fetch(attachment.downloadUrl) // no key
+  const bytes = await fetch(attachment.downloadUrl) // without a key
   expect(bytes.status).toBe(200)
   expect(Object.fromEntries(bytes.headers)).toMatchObject({
     'content-type': 'application/x-thing',
@@ -206,7 +208,7 @@ test('raw mail and attachments are links to their bytes', async () => {
   expect(other.status).toBe(404)
 })
 
-test('a deleted message is gone for good, with its links', async () => {
+test('a deleted message is gone for good, and so are its download links', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
@@ -218,7 +220,7 @@ test('a deleted message is gone for good, with its links', async () => {
   expect((await fetch(downloadUrl)).status).toBe(404)
 })
 
-test("another inbox's message is not found", async () => {
+test('a message of another inbox is not found', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   const { inboxId: bob } = await world.agentmail.inboxes.create({ username: 'bob' })

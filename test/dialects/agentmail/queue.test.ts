@@ -1,9 +1,9 @@
-/** Martlet's own routes about what waits. In capture mode every mail to the outside does. */
+/** Martlet's own queue routes. In capture mode every message to an external address is held in the queue. */
 import { expect, test } from 'vitest'
 import { CatchingMx } from '../../catching-mx.ts'
 import { startWorld, type World } from '../../world.ts'
 
-/** Two inboxes that have sent to the outside, with everything held. */
+/** Starts a world with two inboxes that have sent to external addresses, with all recipients held. */
 async function startHolding(env: Readonly<Record<string, string>> = {}) {
   const world = await startWorld({ env })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -11,7 +11,7 @@ async function startHolding(env: Readonly<Record<string, string>> = {}) {
   const socket = await world.subscribe({ eventTypes: ['message.held', 'message.released', 'message.cancelled'] })
   const send = (from: string, to: string[], subject: string) =>
     world.agentmail.inboxes.messages.send(from, { to, subject, text: 'x' })
-  // Counted, and not by events: two recipients of a message are held together or one after the other.
+  // Polls the list and does not count events: the recipients of a message can be held together or one after another.
   const held = (count: number) => expect.poll(() => listed(world, '/v0/queue?state=held')).toHaveLength(count)
   const first = await send(ada.inboxId, ['ann@example.test', 'zoe@example.com'], 'first')
   await held(2)
@@ -26,7 +26,7 @@ async function listed(world: World, path: string, key?: string) {
   return body.recipients.map((each: { recipient: string }) => each.recipient)
 }
 
-test('what waits is listed with whose it is, why it waits, and in which message', async () => {
+test('a queued recipient is listed with its inbox, its message and the reason why it waits', async () => {
   const { world, ada, first } = await startHolding()
   await using _world = world
   const { status, body } = await world.request('GET', '/v0/queue?ascending=true&domain=example.com')
@@ -53,7 +53,7 @@ test('what waits is listed with whose it is, why it waits, and in which message'
   })
 })
 
-test('the list has pages, filters and levels', async () => {
+test('the queue is listed with pages and filters, at every level', async () => {
   const { world, ada, bob, podId, first } = await startHolding()
   await using _world = world
   const seen: string[] = []
@@ -90,7 +90,7 @@ test('the list has pages, filters and levels', async () => {
   }
 })
 
-test('a key sees and changes what its scope holds', async () => {
+test('a key lists and changes only the recipients in its scope', async () => {
   const { world, ada, bob } = await startHolding()
   await using _world = world
   const { body } = await world.request('POST', `/v0/inboxes/${bob}/api-keys`, { body: { name: 'bob' } })
@@ -108,7 +108,7 @@ test('a key sees and changes what its scope holds', async () => {
   expect(refused).toMatchObject({ status: 403, body: { fix: expect.stringContaining('"message_send"') } })
 })
 
-test('a key that may not read trash neither sees nor changes what waits of it', async () => {
+test('a key that may not read trash neither lists nor changes recipients of a message in trash', async () => {
   const { world, ada, first } = await startHolding()
   await using _world = world
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(first.messageId)}`
@@ -124,7 +124,7 @@ test('a key that may not read trash neither sees nor changes what waits of it', 
   expect((await listed(world, '/v0/queue?state=held')).toSorted()).toEqual(['ann@example.test', 'zoe@example.com'])
 })
 
-test('one message can be released, cancelled and so on, all of it or some recipients', async () => {
+test('the recipients of one message are released or cancelled, all of them or some', async () => {
   await using relay = new CatchingMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
@@ -161,7 +161,7 @@ test('one message can be released, cancelled and so on, all of it or some recipi
   expect(await world.request('POST', `${deliveries.replace(ada, bob)}/hold`)).toMatchObject({ status: 404 })
 })
 
-test('what is not a selection, a route or a method is refused', async () => {
+test('an invalid selection, route or method is refused', async () => {
   const { world } = await startHolding()
   await using _world = world
   for (const [action, body] of [
@@ -181,7 +181,7 @@ test('what is not a selection, a route or a method is refused', async () => {
   expect(await listed(world, '/v0/queue')).toHaveLength(3)
 })
 
-test('the description of the API has them', async () => {
+test('the API description includes the queue routes', async () => {
   await using world = await startWorld()
   const { body } = await world.request('GET', '/v0/openapi.json')
   const paths = Object.keys(body.paths).filter((path) => /queue|deliveries/.test(path))

@@ -1,17 +1,17 @@
-/** A WebSocket client without any kindness: every frame and the close are there to be looked at, in order. */
+/** A minimal WebSocket client: the test reads every frame and the close, in order. */
 import { WebSocket } from 'ws'
 
 export interface RawSocket extends AsyncDisposable {
   readonly socket: WebSocket
-  /** The next frame, parsed. Rejects when the socket closes instead. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+  /** Returns the next frame, parsed. Rejects if the socket closes first. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any frame
   next(): Promise<any>
   send(frame: unknown): void
-  /** Resolves when it has closed. */
+  /** Resolves when the socket has closed. */
   readonly closed: Promise<{ code: number; reason: string }>
 }
 
-/** @throws Error with the answer's status when the handshake is refused */
+/** @throws Error with the status of the response when the handshake is refused */
 export async function openSocket(url: string, headers: Record<string, string> = {}): Promise<RawSocket> {
   const socket = new WebSocket(url, { headers })
   const frames: unknown[] = []

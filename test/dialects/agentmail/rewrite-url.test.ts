@@ -1,4 +1,7 @@
-/** What Python's clients put on the request line, as observed (docs/compatibility/agentmail.md), beside what Node's do. */
+/**
+ * Request lines as Python clients were observed to send them (docs/compatibility/agentmail.md), and those of Node
+ * clients.
+ */
 import { expect, test } from 'vitest'
 import { rewriteUrl } from '../../../src/edges/http/rewrite-url.ts'
 
@@ -9,7 +12,7 @@ test.each([
   ['Node, all escaped', `${messages}/%3Ca%2Fb%2Bc%40d%3E`, `${messages}/%3Ca%2Fb%2Bc%40d%3E`],
   ['Python, a slash', `${messages}/%3Ca/b+c=@d%3E`, `${messages}/%3Ca%2Fb+c=@d%3E`],
   [
-    'a slash and what follows',
+    'a slash, and a path after the id',
     `${messages}/%3Ca/b@d%3E/attachments/1?x=y`,
     `${messages}/%3Ca%2Fb@d%3E/attachments/1?x=y`,
   ],
@@ -20,11 +23,11 @@ test.each([
   ['a closing bracket inside', `${messages}/%3Ca%3Eb/c@d%3E`, `${messages}/%3Ca%3Eb%2Fc@d%3E`],
   ['brackets in a filter', `${messages}?from=/%3Ca/b@d%3E`, `${messages}?from=/%3Ca/b@d%3E`],
   ['never closed', `${messages}/%3Ca/b@d`, `${messages}/%3Ca/b@d`],
-])('%s', (_name, url, expected) => {
+])('a Message-ID in a path becomes one path segment: %s', (_name, url, expected) => {
   expect(rewriteUrl(url)).toBe(expected)
 })
 
-test('a request line full of brackets costs no more than its length', () => {
+test('a request line full of brackets is rewritten in linear time', () => {
   const started = performance.now()
   rewriteUrl('/%3C'.repeat(20_000))
   rewriteUrl(`/%3C${'%3Ex'.repeat(20_000)}`)

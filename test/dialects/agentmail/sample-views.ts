@@ -1,4 +1,4 @@
-/** A message, thread and events as the core would show them, with every optional member set. */
+/** A message, a thread and events as the core returns them, with every optional member set. */
 import type { Event } from '../../../src/mail/events/event.ts'
 import type { Message } from '../../../src/mail/messages/message.ts'
 import type { ThreadItem } from '../../../src/mail/messages/thread.ts'
@@ -78,7 +78,7 @@ export const reference = {
   apiMessageId: '<a/b+c@example.test>',
 }
 
-/** An event of the log, seq 1 unless said otherwise. */
+/** Builds an event of the log, with seq 1 by default. */
 export function event(type: string, payload: Record<string, unknown>, seq = 1): Event {
   return {
     seq,

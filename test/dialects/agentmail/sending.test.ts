@@ -1,6 +1,6 @@
 /**
- * Sending, replying, forwarding. Mail to our own inboxes really arrives; mail to foreign addresses is held in this
- * version, which the deliveries show.
+ * Sending, replying, forwarding. Messages to our own inboxes are really delivered; messages to external addresses are
+ * held in capture mode, which the deliveries show.
  */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
@@ -12,7 +12,7 @@ async function startWithTwo() {
   return { world, ada, bob, messages: world.agentmail.inboxes.messages }
 }
 
-test('a sent mail arrives with its text, html, headers and attachments', async () => {
+test('a sent message arrives with its text, HTML, headers and attachments', async () => {
   const { world, ada, bob, messages } = await startWithTwo()
   await using _world = world
   await using socket = disposable(await world.subscribe({ inboxIds: [bob] }))
@@ -49,7 +49,7 @@ test('a sent mail arrives with its text, html, headers and attachments', async (
   expect(message).toMatchObject({ message_id: sent.messageId, text: 'hello', labels: ['received', 'unread'] })
   expect(message).not.toHaveProperty('bcc')
   expect(message.headers['X-Ticket']).toBe('7')
-  const [inline, file] = message.attachments // related parts come before the others in a mail
+  const [inline, file] = message.attachments // related parts precede other parts in a message
   expect(file).toMatchObject({ filename: 'ü.txt', size: 7, content_type: 'text/plain' })
   expect(inline).toMatchObject({
     content_id: 'logo',
@@ -61,14 +61,14 @@ test('a sent mail arrives with its text, html, headers and attachments', async (
   expect(await (await fetch(downloadUrl)).text()).toBe('grüße')
 })
 
-test('the address of older material sends as well', async () => {
+test('the older path for sending works too', async () => {
   const { world, ada, bob } = await startWithTwo()
   await using _world = world
   const answer = await world.request('POST', `/v0/inboxes/${ada}/messages`, { body: { to: bob, text: 'x' } })
   expect(answer).toMatchObject({ status: 200, body: { message_id: expect.any(String), thread_id: expect.any(String) } })
 })
 
-test('a reply goes to the sender, a reply to all to everyone but oneself, in the same thread', async () => {
+test('a reply goes to the sender, a reply-all to everyone except the inbox itself, in the same thread', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   await world.smtp.send({
@@ -101,13 +101,13 @@ test('a reply goes to the sender, a reply to all to everyone but oneself, in the
   expect((await messages.get(ada, redirected.messageId)).to).toEqual(['eve@example.test'])
   const both = messages.reply(ada, '<1@x.test>', { to: 'eve@example.test', replyAll: true })
   await expect(both).rejects.toMatchObject({ statusCode: 400, body: { code: 'validation_error' } })
-  // The SDK cannot express it; older callers do, and a mail to the wrong people cannot be taken back.
+  // The SDK cannot express this, but older callers do, and a message to the wrong people cannot be recalled.
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply-all`
   expect(await world.request('POST', path, { body: { to: 'eve@example.test' } })).toMatchObject({ status: 400 })
   await expect(messages.reply(ada, '<none@x.test>', { text: 'x' })).rejects.toMatchObject({ statusCode: 404 })
 })
 
-test('a forward carries the original with its attachments', async () => {
+test('a forward includes the original with its attachments', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   await world.smtp.send({
@@ -129,7 +129,7 @@ test('a forward carries the original with its attachments', async () => {
   expect(copy.threadId).toBe((await messages.get(ada, '<1@x.test>')).threadId)
 })
 
-test('the same Idempotency-Key answers with the first result and sends nothing', async () => {
+test('a repeated Idempotency-Key returns the first result and sends nothing', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
@@ -153,7 +153,7 @@ test('the same Idempotency-Key answers with the first result and sends nothing',
   expect((await messages.list(ada)).count).toBe(2)
 })
 
-test('what cannot be sent is refused, and nothing is kept of it', async () => {
+test('an invalid message is refused and not stored', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   const send = async (body: object) => {
@@ -182,7 +182,7 @@ test('what cannot be sent is refused, and nothing is kept of it', async () => {
   expect((await messages.list(ada)).count).toBe(0)
 })
 
-test('a line break in a subject or a display name makes no header', async () => {
+test('a line break in a subject or a display name cannot inject a header', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   const injected = 'a\r\nX-Injected: yes\r\n\r\nbody'
@@ -193,7 +193,7 @@ test('a line break in a subject or a display name makes no header', async () => 
   expect(await (await fetch(downloadUrl)).text()).not.toMatch(/^X-Injected/m)
 })
 
-test('each recipient of a sent mail has its own state and history', async () => {
+test('each recipient of a sent message has its own state and history', async () => {
   const { world, ada, bob, messages } = await startWithTwo()
   await using _world = world
   await using socket = disposable(

@@ -1,4 +1,4 @@
-/** What the server does for every dialect: bodies, ids in paths, health, its log, and its port. */
+/** What the HTTP server does for every dialect: bodies, ids in paths, health, logging, and the port. */
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config.ts'
 import type { Dialect } from '../../../src/edges/http/dialect.ts'
@@ -9,8 +9,8 @@ import { createMetrics } from '../../../src/metrics.ts'
 import { KEY, startEdge } from './edge.ts'
 
 test.each<[string, RequestInit]>([
-  ['no body and no type', { method: 'POST' }],
-  ['an empty body that is said to be JSON', { method: 'POST', headers: { 'content-type': 'application/json' } }],
+  ['no body and no content type', { method: 'POST' }],
+  ['an empty body with a JSON content type', { method: 'POST', headers: { 'content-type': 'application/json' } }],
   ['an empty form', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
   ['an empty object', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }],
   [
@@ -21,8 +21,8 @@ test.each<[string, RequestInit]>([
     'JSON with a byte order mark',
     { method: 'POST', headers: { 'content-type': 'application/json' }, body: '\uFEFF{}' },
   ],
-  ['JSON without a type', { method: 'POST', body: Buffer.from('{}') }],
-])('%s is an empty object', async (_name, { headers, ...init }) => {
+  ['JSON without a content type', { method: 'POST', body: Buffer.from('{}') }],
+])('%s is read as an empty object', async (_name, { headers, ...init }) => {
   const given: unknown[] = []
   const inboxes = {
     create: async (_actor: unknown, _within: unknown, request: unknown) => {
@@ -39,7 +39,7 @@ test.each<[string, RequestInit]>([
   expect(given).toEqual([{}])
 })
 
-test('what a body may say but nothing can keep is cleaned out, however it is spelled', async () => {
+test('metadata that cannot be stored is cleaned, even if it is written with escapes', async () => {
   const given: object[] = []
   const inboxes = {
     create: async (_actor: unknown, _within: unknown, request: NewInbox) => {
@@ -50,7 +50,7 @@ test('what a body may say but nothing can keep is cleaned out, however it is spe
   await using edge = await startEdge({ core: { inboxes } })
   await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"__proto__":"x","a":"1"}}' })
   await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"\\u005f_proto__":"x","a":"\\u00fc"}}' })
-  // Half a surrogate pair cannot be kept by a database as it is, so it is made what it would become.
+  // No database stores a lone surrogate, so it is replaced as the database would replace it.
   await edge.request('POST', '/v0/inboxes', { body: '{"metadata":{"a":"x\\ud800","b":"\\ud83e\\udd89"}}' })
   const entries = given.map((metadata) => Object.entries(metadata))
   expect(entries).toEqual([
@@ -69,7 +69,7 @@ test.each([
   ['a question mark inside', '%3Ca%3Fb@d%3E', '<a?b@d>'],
   ['without brackets', 'a%2Fb%40d', 'a/b@d'],
   ['a thousand characters', `%3C${'x'.repeat(1_000)}@d%3E`, `<${'x'.repeat(1_000)}@d>`],
-])('a Message-ID in a path: %s', async (_name, written, expected) => {
+])('a Message-ID in a path is decoded: %s', async (_name, written, expected) => {
   const asked: string[] = []
   const messages = {
     raw: async (_actor: unknown, _inbox: string, ref: string) => {
@@ -83,7 +83,7 @@ test.each([
   expect(asked).toEqual([expected])
 })
 
-test('/readyz follows the probes, /healthz does not', async () => {
+test('/readyz depends on the probes, /healthz does not', async () => {
   let isBroken = false
   const probes = {
     store: () => {
@@ -100,7 +100,7 @@ test('/readyz follows the probes, /healthz does not', async () => {
   expect(await edge.request('GET', '/healthz', { key: null })).toMatchObject({ status: 200 })
 })
 
-test('/metrics is for this machine and for whoever has a key', async () => {
+test('/metrics is open to this machine, and to others only with a key', async () => {
   await using edge = await startEdge()
   await edge.request('GET', '/v0/nothing')
   const local = await edge.request('GET', '/metrics', { key: null })
@@ -110,7 +110,7 @@ test('/metrics is for this machine and for whoever has a key', async () => {
   expect((await edge.request('GET', '/metrics', { headers: proxied })).status).toBe(200)
 })
 
-test('a request leaves one line, without its query and without its key', async () => {
+test('a request is logged in one line, without its query and without its key', async () => {
   await using edge = await startEdge({ core: { pods: { list: async () => ({ items: [], limit: 50 }) } } })
   await edge.request('GET', `/v0/pods?api_key=${KEY}&page_token=secret-token`)
   await edge.request('GET', '/v0/downloads/secret-token')
@@ -122,7 +122,7 @@ test('a request leaves one line, without its query and without its key', async (
   expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|secret-token`))
 })
 
-test('dialects side by side: each path has the routes, hooks and error body of its own', async () => {
+test('with several dialects, each path gets the routes, hooks and error bodies of its own dialect', async () => {
   const toy = (name: string, prefix: string): Dialect => ({
     name,
     prefix,
@@ -158,7 +158,7 @@ test('dialects side by side: each path has the routes, hooks and error body of i
   await server.stop(100)
 })
 
-test('a port in use stops the start with a sentence', async () => {
+test('a port in use stops the start with one sentence', async () => {
   await using edge = await startEdge()
   const port = new URL(edge.url).port
   const config = loadConfig({ MARTLET_HTTP_PORT: port })
@@ -178,7 +178,7 @@ test('a port in use stops the start with a sentence', async () => {
   await server.stop(0)
 })
 
-test('the API describes itself', async () => {
+test('the API serves its OpenAPI description', async () => {
   await using edge = await startEdge()
   const { status, body } = await edge.request('GET', '/v0/openapi.json', { key: null })
   expect(status).toBe(200)

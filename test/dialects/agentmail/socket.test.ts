@@ -1,9 +1,9 @@
-/** The event stream of the whole program, with the SDK's client and with bare sockets. */
+/** The WebSocket event stream of the whole program, with the SDK's client and with bare sockets. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
 import { openSocket } from './raw-socket.ts'
 
-test("the SDK's client connects, subscribes and gets the mail with its bodies", async () => {
+test("the SDK's client connects, subscribes and receives a message with its bodies", async () => {
   await using world = await startWorld()
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.agentmail.websockets.connect()
@@ -34,7 +34,7 @@ test("the SDK's client connects, subscribes and gets the mail with its bodies", 
   }
 })
 
-test('the story of a sent mail: sent, received here, delivered', async () => {
+test('a message between two inboxes causes message.sent, message.received and message.delivered', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
@@ -46,7 +46,7 @@ test('the story of a sent mail: sent, received here, delivered', async () => {
   expect(await socket.next('message.delivered')).toMatchObject({ delivery: { ...about, recipients: [bob] } })
 })
 
-test('hidden classes and our own types are told only to those who name them', async () => {
+test('optional event types are sent only to subscribers that name them', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const named = await world.subscribe({ eventTypes: ['label.added', 'message.held', 'inbox.created'] })
@@ -63,7 +63,7 @@ test('hidden classes and our own types are told only to those who name them', as
   expect(await standard.next()).toMatchObject({ event_type: 'message.received' })
 })
 
-test('what a key may not hear is refused with a frame', async () => {
+test('a subscribe that the key does not permit is refused with an error frame', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
@@ -92,7 +92,7 @@ test('what a key may not hear is refused with a frame', async () => {
   expect(await socket.next()).toMatchObject({ message: { message_id: '<2@x.test>' } })
 })
 
-test('a deleted key closes its sockets with 1008, and cannot come back', async () => {
+test('a deleted key closes its sockets with 1008, and cannot reconnect', async () => {
   await using world = await startWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', { body: {} })
   const socket = await world.subscribe({ key: key.api_key })
@@ -101,7 +101,7 @@ test('a deleted key closes its sockets with 1008, and cannot come back', async (
   await expect(openSocket(`${world.url}/v0?api_key=${key.api_key}`)).rejects.toThrow(/^401 .*unknown_api_key/)
 })
 
-test('a client that was away hears what it missed, once and in order, also across a restart', async () => {
+test('a client that reconnects with a cursor gets every missed event once, in order, even after a restart', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const first = await world.subscribe({ inboxIds: [ada] })
@@ -118,7 +118,7 @@ test('a client that was away hears what it missed, once and in order, also acros
   for (const subject of ['1', '2', '3']) expect((await all.next()).message.subject).toBe(subject)
 })
 
-test('a stop closes sockets so that their clients come back', async () => {
+test('a stop closes sockets with a code that makes clients reconnect', async () => {
   await using world = await startWorld()
   const node = await world.subscribe()
   await using python = await openSocket(`${world.url}/v0`, {
@@ -130,7 +130,7 @@ test('a stop closes sockets so that their clients come back', async () => {
   expect(await python.closed).toMatchObject({ code: 1001 })
 })
 
-test('a mail too large for a Python client comes without its bodies, and they can be read', async () => {
+test('a message too large for a Python client is sent without its bodies, which the API returns', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const socket = await world.subscribe({ inboxIds: [ada] })
@@ -151,7 +151,7 @@ test('a mail too large for a Python client comes without its bodies, and they ca
   expect((await world.agentmail.inboxes.messages.get(ada, '<1@x.test>')).text?.trim()).toBe(text.trim())
 })
 
-test('a socket that has asked for nothing is closed with its key, too', async () => {
+test('a deleted key also closes a socket that has not subscribed', async () => {
   await using world = await startWorld()
   const { body } = await world.request('POST', '/v0/api-keys', { body: { name: 'short' } })
   const headers = { authorization: `Bearer ${body.api_key}` }
@@ -161,7 +161,7 @@ test('a socket that has asked for nothing is closed with its key, too', async ()
   subscribed.send({ type: 'subscribe' })
   expect(await subscribed.next()).toMatchObject({ type: 'subscribed' })
   const { body: metrics } = await world.request('GET', '/metrics')
-  expect(metrics).toContain('martlet_event_subscriptions 2') // who has subscribed is watched once
+  expect(metrics).toContain('martlet_event_subscriptions 2') // the socket that has subscribed is counted once
   await world.agentmail.apiKeys.delete(body.api_key_id)
   expect(await silent.closed).toEqual({ code: 1008, reason: 'revoked' })
   expect(await subscribed.closed).toEqual({ code: 1008, reason: 'revoked' })

@@ -1,11 +1,11 @@
-/** How the HTTP server ends: nothing that runs is cut off, nothing new is begun, and sockets go last. */
+/** How the HTTP server stops: running requests finish, new ones are refused, and sockets are closed last. */
 import { request as httpRequest } from 'node:http'
 import { expect, test, vi } from 'vitest'
 import { KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket } from './raw-socket.ts'
 
-/** A core call that lasts until the test lets it go. */
+/** Returns a core function that does not finish until the test releases it. */
 function held<Result>(result: Result) {
   let release = () => undefined as unknown
   let started = false
@@ -21,7 +21,7 @@ function held<Result>(result: Result) {
   }
 }
 
-test('a stop waits for what runs, refuses what comes, and closes sockets last', async () => {
+test('a stop waits for running requests, refuses new ones, and closes sockets last', async () => {
   const sending = held({ messageId: '<1@h>', threadId: 't' })
   const feed = new FakeFeed()
   const edge = await startEdge({ core: { sending: { send: sending.call }, feed } })
@@ -51,7 +51,7 @@ test('a stop waits for what runs, refuses what comes, and closes sockets last', 
   await expect(fetch(`${edge.url}/healthz`)).rejects.toThrow()
 })
 
-test('what takes longer than the grace is cut off', async () => {
+test('a request that takes longer than the grace period is aborted', async () => {
   const sending = held({ messageId: '<1@h>', threadId: 't' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const send = edge.request('POST', '/v0/inboxes/a@b.test/messages/send', { body: { to: 'c@d.test' } })
@@ -62,9 +62,9 @@ test('what takes longer than the grace is cut off', async () => {
   sending.release()
 })
 
-test('an idle keep-alive connection and a peer that never answers a close do not hold the stop up', async () => {
+test('a stop does not wait for an idle keep-alive connection or a peer that never answers a close', async () => {
   const edge = await startEdge()
-  await edge.request('GET', '/healthz') // fetch keeps its connection
+  await edge.request('GET', '/healthz') // fetch keeps its connection open
   const mute = await openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}` })
   mute.socket.pause()
   const started = performance.now()
@@ -72,12 +72,12 @@ test('an idle keep-alive connection and a peer that never answers a close do not
   expect(performance.now() - started).toBeLessThan(2_000)
 })
 
-test('a second stop joins the first', async () => {
+test('a second stop waits for the first', async () => {
   const edge = await startEdge()
   await Promise.all([edge.server.stop(1_000), edge.server.stop(1_000)])
 })
 
-test('a client that goes away before its answer does not count for ever', async () => {
+test('a request whose client has disconnected does not delay a stop', async () => {
   const sending = held({ messageId: '<1@h>', threadId: 't' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const request = httpRequest(`${edge.url}/v0/inboxes/a@b.test/messages/send`, {

@@ -1,6 +1,7 @@
 /**
- * One socket over a feed that the test drives: frames, replacement, back-pressure, heartbeat, and why a socket closes.
- * How the test knows: a fake feed counts what was pulled from it, so "no more is read" is a number, not a pause.
+ * One socket over a feed that the test controls: frames, replaced subscriptions, back-pressure, the heartbeat, and why
+ * a socket closes. The fake feed counts the events that were read from it, so "no more is read" is a number, not a
+ * pause.
  */
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
@@ -28,7 +29,7 @@ async function subscribed(edge: Edge, headers: Record<string, string> = {}) {
   return socket
 }
 
-test('"subscribed" echoes what was given, and comes before the first event', async () => {
+test('"subscribed" repeats the given members, and is sent before the first event', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -62,7 +63,7 @@ test('"subscribed" echoes what was given, and comes before the first event', asy
   })
 })
 
-test('a second subscribe replaces the first; a refused one leaves it', async () => {
+test('a second subscribe replaces the first, but a refused one does not', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await subscribed(edge)
@@ -85,7 +86,7 @@ test('a second subscribe replaces the first; a refused one leaves it', async () 
   expect(await socket.next()).toMatchObject({ event_id: 'evt_2' })
 })
 
-test('no event is told under two interests while one replaces the other', async () => {
+test('no event of the old subscription is sent after a new one has replaced it', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await subscribed(edge)
@@ -109,7 +110,7 @@ test.each([
   ['another type', '{"type":"ping"}'],
   ['a wrong member', '{"type":"subscribe","event_types":"message.received"}'],
   ['bytes', Buffer.from('{"type":"subscribe"}')],
-])('%s is answered with an error frame, and the socket stays', async (_name, frame) => {
+])('%s is answered with an error frame, and the socket stays open', async (_name, frame) => {
   const { edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -119,7 +120,7 @@ test.each([
   expect(await socket.next()).toMatchObject({ type: 'subscribed' })
 })
 
-test('an event type that needs a permission is refused in the words that clients know', async () => {
+test('an event type that needs a permission is refused with the message that clients know', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -132,7 +133,7 @@ test('an event type that needs a permission is refused in the words that clients
   })
 })
 
-test('a fault of ours is told as such, without its words', async () => {
+test('an internal error is reported as such, without its details', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -157,13 +158,13 @@ test.each([
   expect(await edge.metrics.socketsClosed.get()).toMatchObject({ values: [{ labels: { code }, value: 1 }] })
 })
 
-test('a reader that stops reading stops us from reading the feed, and is closed when nothing moves', async () => {
+test('a client that stops reading pauses the feed, and is disconnected when nothing is written any more', async () => {
   const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 50_000, socketStallMs: 300 })
   await using _edge = edge
   await using socket = await subscribed(edge)
   socket.socket.pause()
   const subscription = feed.subscriptions[0]!
-  // The kernel's buffers take some megabytes; a frame is about 1.5 kB.
+  // The kernel's buffers hold some megabytes; a frame is about 1.5 kB.
   subscription.tell(...Array.from({ length: 20_000 }, (_, index) => receivedEvent(index + 1)))
   await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
   expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
@@ -172,7 +173,7 @@ test('a reader that stops reading stops us from reading the feed, and is closed 
   expect(await socket.closed).toMatchObject({ code: 1013 })
 })
 
-test('a reader that reads slowly is told everything, in order', async () => {
+test('a client that reads slowly receives every event in order', async () => {
   const { feed, edge } = await startWithFeed({ socketBufferBytesMax: 20_000, socketStallMs: 5_000 })
   await using _edge = edge
   await using socket = await subscribed(edge)
@@ -186,7 +187,7 @@ test('a reader that reads slowly is told everything, in order', async () => {
   }
 })
 
-test('a peer that answers no ping is gone after two', async () => {
+test('a peer that does not answer two pings is disconnected', async () => {
   const { edge } = await startWithFeed({ socketPingMs: 40 })
   await using _edge = edge
   await using dead = await connect(edge)
@@ -200,7 +201,7 @@ test('a peer that answers no ping is gone after two', async () => {
   expect(alive.socket.readyState).toBe(alive.socket.OPEN)
 })
 
-test('a frame over the limit closes the socket and nothing else', async () => {
+test('a frame over the limit closes only its own socket', async () => {
   const { edge } = await startWithFeed({ socketMessageBytesMax: 1_000 })
   await using _edge = edge
   await using socket = await connect(edge)
@@ -210,7 +211,7 @@ test('a frame over the limit closes the socket and nothing else', async () => {
   expect(other.socket.readyState).toBe(other.socket.OPEN)
 })
 
-test('frames are answered in the order in which they came, however long one takes', async () => {
+test('frames are answered in the order of their arrival, even if one takes long', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -224,7 +225,7 @@ test('frames are answered in the order in which they came, however long one take
   expect(await socket.next()).toMatchObject({ type: 'error' })
 })
 
-test('thousands of frames at once are handled one after another', async () => {
+test('thousands of frames sent at once are handled one after another', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)
@@ -235,7 +236,7 @@ test('thousands of frames at once are handled one after another', async () => {
   expect(feed.subscriptions.filter(({ signal }) => !signal.aborted)).toHaveLength(1)
 })
 
-test('a socket that closes leaves nothing subscribed', async () => {
+test('a socket that closes leaves no subscription', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   const socket = await subscribed(edge)
@@ -247,7 +248,7 @@ test('a socket that closes leaves nothing subscribed', async () => {
   expect(await edge.metrics.sockets.get()).toMatchObject({ values: [{ value: 0 }] })
 })
 
-test('the handshake takes the key from the header or the query, the header first', async () => {
+test('the handshake accepts the key in the header or the query, the header first', async () => {
   const { edge } = await startWithFeed()
   await using _edge = edge
   await using _query = await openSocket(`${edge.url}/v0?api_key=${KEY}`)

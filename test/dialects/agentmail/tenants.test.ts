@@ -1,9 +1,9 @@
-/** Pods, the organization, and what a key is good for. */
+/** Pods, the organization, and the scope of a key. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
 import { startWorld } from '../../world.ts'
 
-test('a pod is made, found by id and client_id, listed, and deleted while it is empty', async () => {
+test('a pod is created, found by id and client_id, listed, and deleted only when it is empty', async () => {
   await using world = await startWorld()
   const { pods, inboxes } = world.agentmail
   const red = await pods.create({ name: 'red', clientId: 'red-1' })
@@ -16,7 +16,7 @@ test('a pod is made, found by id and client_id, listed, and deleted while it is 
   const inbox = await pods.inboxes.create(red.podId, { username: 'ada' })
   await expect(pods.delete(red.podId)).rejects.toMatchObject({ statusCode: 403, body: { code: 'cannot_delete' } })
   await inboxes.delete(inbox.inboxId)
-  // What the inbox held is removed in the background.
+  // The contents of the inbox are removed in the background.
   const deleted = () =>
     pods.delete(red.podId).then(
       () => 'deleted',
@@ -36,7 +36,7 @@ test('the default pod cannot be deleted', async () => {
   })
 })
 
-test('a key learns its scope from auth/me, whatever it may do', async () => {
+test('auth/me returns the scope of a key, whatever its permissions', async () => {
   await using world = await startWorld()
   const { organizationId } = await world.agentmail.organizations.get()
   const pod = await world.agentmail.pods.create({ name: 'red' })
@@ -69,7 +69,7 @@ test('a key learns its scope from auth/me, whatever it may do', async () => {
   })
 })
 
-test('the organization is told to organization-wide keys only', async () => {
+test('only an organization-wide key can read the organization', async () => {
   await using world = await startWorld()
   const before = await world.agentmail.organizations.get()
   expect(before).toMatchObject({ organizationId: expect.any(String), domainCount: expect.any(Number) })

@@ -32,7 +32,7 @@ async function startWithThread() {
   return { world, podId: pod.podId, inboxId }
 }
 
-test('a thread is the same at every level, with its messages from old to new', async () => {
+test('a thread is the same at every level, with its messages from the oldest to the newest', async () => {
   const { world, podId, inboxId } = await startWithThread()
   await using _world = world
   const { threads, pods, inboxes } = world.agentmail
@@ -88,7 +88,7 @@ test('threads are filtered like messages', async () => {
   expect(await subjects({ includeTrash: true, labels: ['trash'] })).toEqual(['Other'])
 })
 
-test('labels of a thread are those of all its messages', async () => {
+test('the labels of a thread are set on all its messages', async () => {
   const { world, podId, inboxId } = await startWithThread()
   await using _world = world
   const { threads, pods, inboxes } = world.agentmail
@@ -106,7 +106,7 @@ test('labels of a thread are those of all its messages', async () => {
   await expect(system).rejects.toMatchObject({ statusCode: 400, body: { code: 'validation_error' } })
 })
 
-test('too long a thread is not relabelled at once', async () => {
+test('a thread with too many messages cannot be relabelled in one request', async () => {
   await using world = await startWorld({ limits: { threadLabelMessagesMax: 2 } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
@@ -134,7 +134,7 @@ test('an attachment is found through its thread', async () => {
   }
 })
 
-test('a deleted thread takes its messages with it, whether older clients say "permanent" or not', async () => {
+test('deleting a thread deletes its messages, with or without the "permanent" of older clients', async () => {
   const { world, podId, inboxId } = await startWithThread()
   await using _world = world
   const { threads, pods, inboxes } = world.agentmail
@@ -149,7 +149,7 @@ test('a deleted thread takes its messages with it, whether older clients say "pe
   expect((await inboxes.messages.list(inboxId)).count).toBe(0)
 })
 
-test('a thread of another scope is not found', async () => {
+test('a thread outside the scope is not found', async () => {
   const { world } = await startWithThread()
   await using _world = world
   const { threadId } = (await world.agentmail.threads.list()).threads[0]!

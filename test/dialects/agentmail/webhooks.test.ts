@@ -1,10 +1,13 @@
-/** Webhooks as AgentMail's clients make and change them; what they are sent is in test/flows/inbound-to-webhook.test.ts. */
+/**
+ * Webhooks as AgentMail's clients create and change them; test/flows/inbound-to-webhook.test.ts tests the requests to
+ * them.
+ */
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../../world.ts'
 
 const url = 'https://hooks.example/agent'
 
-test('a webhook is made, shown, listed, changed and deleted', async () => {
+test('a webhook is created, read, listed, changed and deleted', async () => {
   await using world = await startWorld()
   const { webhooks } = world.agentmail
   const made = await webhooks.create({ url, eventTypes: ['message.received', 'message.sent'] })
@@ -37,7 +40,7 @@ test('a webhook is made, shown, listed, changed and deleted', async () => {
   expect((await webhooks.list()).count).toBe(1)
 })
 
-test('PATCH takes url and enabled, PUT what clients of 2024 send', async () => {
+test("PATCH accepts url and enabled, and PUT accepts the bodies of 2024's clients", async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
@@ -56,7 +59,7 @@ test('PATCH takes url and enabled, PUT what clients of 2024 send', async () => {
   expect((await world.request('POST', '/v0/webhooks', { body: { url } })).body).toMatchObject({ enabled: true })
 })
 
-test('order is asked for and shown at every level, and stays as it is where nothing is said of it', async () => {
+test('ordered is set and returned at every level, and a change without it keeps it', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   for (const level of ['/v0', `/v0/pods/${inbox.podId}`, `/v0/inboxes/${inbox.inboxId}`]) {
@@ -79,7 +82,7 @@ test('order is asked for and shown at every level, and stays as it is where noth
   expect(body.ordered).toBe(false)
 })
 
-test('the same client_id gives the webhook that is there, and serves in place of its id', async () => {
+test('a repeated client_id returns the existing webhook, and can replace its id in a path', async () => {
   await using world = await startWorld()
   const { webhooks } = world.agentmail
   const made = await webhooks.create({ url, eventTypes: ['message.received'], clientId: 'agent~1' })
@@ -93,7 +96,7 @@ test('the same client_id gives the webhook that is there, and serves in place of
   }
 })
 
-test('each level makes and sees its own, and the wider ones see what lies below', async () => {
+test('each level has its own webhooks, and a wider level also lists those below it', async () => {
   await using world = await startWorld()
   const { agentmail } = world
   const pod = await agentmail.pods.create({ name: 'one' })
@@ -122,7 +125,7 @@ test('each level makes and sees its own, and the wider ones see what lies below'
   await agentmail.pods.webhooks.update(pod.podId, ofPod.webhookId, { eventTypes: ['message.sent'] })
   await agentmail.inboxes.webhooks.update(inside.inboxId, ofInbox.webhookId, { eventTypes: ['message.sent'] })
 
-  // A pod's webhook names inboxes of that pod only, an inbox's none.
+  // A pod's webhook can name only inboxes of that pod, an inbox's webhook none.
   const strange = agentmail.pods.webhooks.create(pod.podId, { ...request, inboxIds: [outside.inboxId] })
   await expect(strange).rejects.toMatchObject({ statusCode: 404 })
   const refused: [method: string, path: string, body: object][] = [
@@ -136,7 +139,7 @@ test('each level makes and sees its own, and the wider ones see what lies below'
     expect(await world.request(method, path, { body }), path).toMatchObject({ status: 400 })
 })
 
-test('a key makes and sees webhooks of its own scope, at whatever path', async () => {
+test('a key creates and sees webhooks of its own scope on every path', async () => {
   await using world = await startWorld()
   const pod = await world.agentmail.pods.create({ name: 'one' })
   const inside = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
@@ -157,7 +160,7 @@ test('a key makes and sees webhooks of its own scope, at whatever path', async (
   await expect(taken).rejects.toMatchObject({ statusCode: 403, body: { code: 'resource_taken' } })
 })
 
-test('inboxes and pods are added and removed, and one of them always stays', async () => {
+test('inboxes and pods are added to and removed from a webhook, but the last one cannot be removed', async () => {
   await using world = await startWorld()
   const { agentmail } = world
   const pod = await agentmail.pods.create({ name: 'one' })
@@ -174,14 +177,14 @@ test('inboxes and pods are added and removed, and one of them always stays', asy
   await expect(update({ addInboxIds: ['nobody@mail.localhost'] })).rejects.toMatchObject({ statusCode: 404 })
   expect(await update({ removeInboxIds: ['nobody@mail.localhost'] })).toMatchObject({ inboxIds: [a] })
 
-  // One of everything covers what is added already.
+  // A webhook for everything already covers the added inbox and pod.
   const whole = await agentmail.webhooks.create({ url, eventTypes: [] })
   const unchanged = await agentmail.webhooks.update(whole.webhookId, { addInboxIds: [a], addPodIds: [pod.podId] })
   expect(unchanged).not.toHaveProperty('inboxIds')
   expect(unchanged).not.toHaveProperty('podIds')
 })
 
-test('ids and webhooks are bounded', async () => {
+test('the ids of a webhook, and the number of webhooks, are limited', async () => {
   await using world = await startWorld({ limits: { webhookIdsMax: 2, webhooksMax: 2 } })
   const inboxIds: string[] = []
   for (const username of ['a', 'b', 'c']) inboxIds.push((await world.agentmail.inboxes.create({ username })).inboxId)
@@ -208,7 +211,7 @@ test('ids and webhooks are bounded', async () => {
   await world.agentmail.webhooks.create({ url, eventTypes: [] })
 })
 
-test('every type of both generations of clients may be named, others not', async () => {
+test('every event type of old and new clients is accepted, others are refused', async () => {
   await using world = await startWorld()
   const eventTypes = [
     ...['message.received', 'message.received.spam', 'message.received.blocked', 'message.received.unauthenticated'],
@@ -225,7 +228,7 @@ test('every type of both generations of clients may be named, others not', async
   }
 })
 
-test('each call takes its permission, and each hidden class that of its label', async () => {
+test('each call needs its permission, and each hidden event type the permission of its label', async () => {
   await using world = await startWorld()
   const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received.spam'] })
   const at = `/v0/webhooks/${webhookId}`
@@ -258,7 +261,7 @@ test('each call takes its permission, and each hidden class that of its label', 
   const spam = { url, event_types: ['message.received.spam'] }
   expect(await world.request('POST', '/v0/webhooks', { key: blind, body: spam })).toMatchObject(denied)
   expect(await world.request('POST', '/v0/webhooks', { key: sees, body: spam })).toMatchObject({ status: 200 })
-  // Whoever cannot see it may neither have it sent elsewhere nor switch it on again, but may switch it off.
+  // A key that may not see a type can neither redirect the webhook nor enable it again, but it can disable it.
   for (const body of [{ url: `${url}/mine` }, { enabled: true }, { event_types: spam.event_types }]) {
     expect(await world.request('PATCH', at, { key: blind, body })).toMatchObject(denied)
   }
@@ -269,7 +272,7 @@ test('each call takes its permission, and each hidden class that of its label', 
   })
 })
 
-test('custom header fields are written, their names are shown, and nothing else of them', async () => {
+test('custom header fields can be written, but only their names can be read', async () => {
   await using world = await startWorld()
   const { webhooks } = world.agentmail
   const secret = 'Bearer very-secret'
@@ -277,7 +280,7 @@ test('custom header fields are written, their names are shown, and nothing else 
   expect(await webhooks.getHeaders(webhookId)).toEqual({ headerNames: ['Authorization', 'X-A'] })
   await webhooks.updateHeaders(webhookId, { headers: { 'x-b': '2' }, removeHeaders: ['x-a'] })
   expect(await webhooks.getHeaders(webhookId)).toEqual({ headerNames: ['Authorization', 'x-b'] })
-  // All or nothing.
+  // A change with an error changes nothing.
   for (const change of [
     { headers: { 'x-c': '3', 'svix-id': 'x' } },
     { headers: { 'x-c': '3' }, removeHeaders: ['X-C'] },
@@ -296,7 +299,7 @@ test('custom header fields are written, their names are shown, and nothing else 
   })
 })
 
-test('"polling" is no webhook at any level, whatever is asked of it', async () => {
+test('"polling" is never a webhook id, at any level, with any method', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const pods = await world.agentmail.pods.list()
@@ -326,7 +329,7 @@ test.each([
   [{ url, enabled: 'yes' }],
   [{ url: 'file:///etc/passwd' }],
   [{ url: 'https://user:pass@hooks.example/' }],
-])('%j is refused', async (body) => {
+])('the invalid webhook %j is refused', async (body) => {
   await using world = await startWorld()
   const answer = await world.request('POST', '/v0/webhooks', { body })
   expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error' } })
@@ -337,7 +340,7 @@ async function keyWith(world: World, flags: readonly string[]): Promise<string> 
   return (await world.request('POST', '/v0/api-keys', { body })).body.api_key
 }
 
-test('custom header fields do not follow a webhook to another origin', async () => {
+test('custom header fields are dropped when a webhook moves to another origin', async () => {
   await using world = await startWorld()
   const body = { url: 'http://127.0.0.1:9/a', headers: { authorization: 'secret' } }
   const { webhook_id: id } = (await world.request('POST', '/v0/webhooks', { body })).body

@@ -1,4 +1,6 @@
-/** Shapes, checked with the parsers of AgentMail's own SDK: whatever it misses would be undefined in its users' hands. */
+/**
+ * Response shapes, checked with the parsers of AgentMail's own SDK: a member that it misses is undefined for its users.
+ */
 import * as sdk from 'agentmail/serialization'
 import { describe, expect, test } from 'vitest'
 import { apiKey, createdApiKey } from '../../../src/edges/http/agentmail/wire/api-key.ts'
@@ -12,7 +14,7 @@ import { permissionFlags, readPermissions } from '../../../src/edges/http/agentm
 import { thread, threadItem } from '../../../src/edges/http/agentmail/wire/thread.ts'
 import * as view from './sample-views.ts'
 
-/** As the SDK parses an answer, but with its validation on: it skips that, and its users find `undefined` later. */
+/** Parses like the SDK but with validation, which the SDK skips: its users would find `undefined` later. */
 function parse<Parsed>(
   schema: { parse(raw: unknown, options: { unrecognizedObjectKeys: 'passthrough' }): Parsed },
   value: unknown,
@@ -20,7 +22,7 @@ function parse<Parsed>(
   return schema.parse(value, { unrecognizedObjectKeys: 'passthrough' })
 }
 
-/** As it travels. */
+/** Returns the value as the client receives it. */
 function json(value: unknown) {
   return JSON.parse(JSON.stringify(value))
 }
@@ -84,12 +86,12 @@ test('a message has every member of the contract, and unset ones are left out', 
   )
 })
 
-test('a header called "__proto__" is a header', () => {
+test('a header named "__proto__" is kept as a header', () => {
   const rendered = json(message({ ...view.message, headers: [['__proto__', 'x']] }))
   expect(Object.entries(rendered.headers)).toEqual([['__proto__', 'x']])
 })
 
-test('a thread carries its page of messages', () => {
+test('a thread includes its page of messages', () => {
   const page = { items: [view.message], limit: 100, nextPageToken: 'older' }
   const rendered = json(thread({ thread: view.thread, messages: page }))
   expect(parse(sdk.threads.Thread, rendered)).toMatchObject({ ok: true })
@@ -97,7 +99,7 @@ test('a thread carries its page of messages', () => {
   expect(parse(sdk.threads.ThreadItem, json(threadItem(view.thread)))).toMatchObject({ ok: true })
 })
 
-test('inboxes and links parse', () => {
+test("inboxes and links parse with the SDK's parsers", () => {
   const inboxView = {
     id: 'i',
     organizationId: 'o',
@@ -118,7 +120,7 @@ test('inboxes and links parse', () => {
 describe('API keys', () => {
   const key = { id: 'k', prefix: 'am_us_abc', name: 'agent', createdAt: 0, updatedAt: 0 }
 
-  test('match one variant of the union in full, or the SDK throws', () => {
+  test('match one variant of the union in full, since the SDK throws otherwise', () => {
     const restricted = {
       ...key,
       podId: 'p',
@@ -140,13 +142,13 @@ describe('API keys', () => {
     expect(json(apiKey(key))).not.toHaveProperty('permissions')
   })
 
-  test('a permissions object is a whitelist even if it holds nothing that is known', () => {
+  test('have a permissions object that is a whitelist even if no flag in it is known', () => {
     expect(readPermissions({ thread_read: true, calendar_of_the_future: true })).toEqual([])
     expect(readPermissions({ message_read: true, message_send: false })).toEqual(['message_read'])
     expect(permissionFlags([])).toEqual({})
   })
 
-  test('renamed flags are one grant under both names', () => {
+  test('treat renamed flags as one permission with two names', () => {
     expect(readPermissions({ provider_connect: true })).toEqual(['provider_connect', 'app_connect'])
     expect(readPermissions({ app_connect: true })).toEqual(['app_connect', 'provider_connect'])
   })
@@ -156,7 +158,7 @@ describe('events', () => {
   const subject = { message: view.message, thread: view.thread }
   const recipients = { ...view.reference, timestamp: view.AT, recipients: ['bo@example.test'] }
 
-  test('each standard event parses as its class', () => {
+  test('are parsed by the SDK if their type is a standard one', () => {
     const rendered = (event: Parameters<typeof renderEvent>[0]) => json(renderEvent(event, subject))
     expect(parse(sdk.MessageReceivedEvent, rendered(view.receivedEvent()))).toMatchObject({ ok: true })
     expect(parse(sdk.MessageSentEvent, rendered(view.event('message.sent', recipients)))).toMatchObject({ ok: true })
@@ -173,7 +175,7 @@ describe('events', () => {
     expect(rendered(bounced).bounce).toMatchObject({ type: 'Permanent', sub_type: 'NoEmail' })
   })
 
-  test('our own events name what they are about', () => {
+  test("say what they are about if their type is Martlet's own", () => {
     const delayed = view.event('message.delayed', { ...recipients, nextAttemptAt: view.AT, reply: '451 later' })
     expect(json(renderEvent(delayed, {}))).toMatchObject({
       type: 'event',
@@ -188,7 +190,7 @@ describe('events', () => {
     expect(renderEvent(view.event('calendar.event.created', {}), {})).toBeUndefined()
   })
 
-  test('a message that was deleted meanwhile is still told, in a form that parses', () => {
+  test('are still sent for a deleted message, in a form that the SDK parses', () => {
     const rendered = json(renderEvent(view.receivedEvent(), {}))
     expect(parse(sdk.MessageReceivedEvent, rendered)).toMatchObject({ ok: true })
     expect(rendered).toMatchObject({
@@ -202,7 +204,7 @@ describe('a frame over the limit', () => {
   const render = (change: object) =>
     renderEvent(view.receivedEvent(), { message: { ...view.message, ...change }, thread: view.thread })!
 
-  test('loses the bodies and says so', () => {
+  test('is sent without the bodies and with truncated: true', () => {
     const frame = eventFrame(render({ html: 'x'.repeat(20_000) }), 10_000)
     expect(frame.length).toBeLessThan(10_000)
     const parsed = JSON.parse(frame)
@@ -214,14 +216,14 @@ describe('a frame over the limit', () => {
     expect(parse(sdk.MessageReceivedEvent, parsed)).toMatchObject({ ok: true })
   })
 
-  test('is measured after JSON escaping, in bytes', () => {
-    const frame = eventFrame(render({ text: '\u0001'.repeat(2_000) }), 10_000) // six characters each
+  test('is detected by its bytes after JSON escaping', () => {
+    const frame = eventFrame(render({ text: '\u0001'.repeat(2_000) }), 10_000) // six characters each after escaping
     expect(JSON.parse(frame).truncated).toBe(true)
     expect(JSON.parse(eventFrame(render({ text: 'ü'.repeat(4_500) }), 10_000)).truncated).toBe(true)
     expect(JSON.parse(eventFrame(render({ text: 'u'.repeat(4_500) }), 10_000)).truncated).toBeUndefined()
   })
 
-  test('then loses its headers, and of long lists all but a hundred', () => {
+  test('then loses its headers, and all but 100 items of each long list', () => {
     expect(
       JSON.parse(eventFrame(render({ headers: [['X', 'x'.repeat(20_000)]] }), 10_000)).message.headers,
     ).toBeUndefined()
