@@ -27,7 +27,7 @@ test('a user who may not log in', async () => {
 test('a database that is not there', async () => {
   const { url } = await postgresServer()
   const { message } = await refusal(urlOf(url, 'nowhere'))
-  expect(message).toContain('/nowhere has no such database; make it with: create database')
+  expect(message).toContain('/nowhere has no such database; create it with: create database')
 })
 
 test.each([
@@ -38,7 +38,7 @@ test.each([
   const { url } = await postgresServer()
   await administrate(url, `create database ${name} ${options} template template0`)
   const { message } = await refusal(urlOf(url, name))
-  expect(message).toContain(`${name} cannot hold mail of every language: ${why}. Make another with: create database`)
+  expect(message).toContain(`${name} cannot store mail in every language: ${why}. Create another with: create database`)
   await dropDatabase(url, name)
 })
 
@@ -50,10 +50,10 @@ test('a user who may make no tables there; one who owns the database needs no mo
   await administrate(url, `create role ${role} login`)
   const asRole = new URL(urlOf(url, name))
   asRole.username = role
-  expect((await refusal(asRole.href)).message).toContain('pg_trgm cannot be made')
+  expect((await refusal(asRole.href)).message).toContain('pg_trgm cannot be created')
 
   await administrate(urlOf(url, name), 'create extension pg_trgm')
-  expect((await refusal(asRole.href)).message).toContain('No tables can be made')
+  expect((await refusal(asRole.href)).message).toContain('Tables cannot be created')
 
   await administrate(urlOf(url, name), 'drop extension pg_trgm')
   await administrate(url, `alter database ${name} owner to ${role}`)
