@@ -56,7 +56,7 @@ test('failures are told as they are, also of a webhook that is off, and change n
   const ask = async () => (await world.request('POST', `${at}/test`)).body
   expect(await ask()).toMatchObject({ success: false, status_code: 500, response: 'no' })
   receiver.answer = () => undefined
-  expect(await ask()).toMatchObject({ success: false, error: 'No answer within 200 ms' })
+  expect(await ask()).toMatchObject({ success: false, error: 'No response within 200 ms' })
   receiver.answer = (response) => void response.writeHead(410).end()
   const gone = await ask()
   expect(gone).toMatchObject({ success: false, status_code: 410, response: '' })
