@@ -2,8 +2,7 @@
  * The structured log: one JSON object per line on standard output.
  *
  * It never contains API keys or mail content. (The HTTP edge logs only paths, without headers and query strings; keys
- * that slip through are redacted here.) It does contain addresses: without them, "where is my mail?" cannot be
- * answered.
+ * that slip through are redacted here.) It does contain addresses: "where is my mail?" needs them.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'

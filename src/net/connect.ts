@@ -8,8 +8,7 @@ interface Destination {
 }
 
 /**
- * @param host an address or a name; the operating system resolves a name, and its addresses are tried in order (RFC
- * 8305)
+ * @param host an address or a name; the operating system resolves a name, its addresses are tried in order (RFC 8305)
  * @throws the socket's error (ECONNREFUSED, ENETUNREACH, …), ETIMEDOUT after `timeoutMs`, or the signal's reason
  */
 export function connectSocket({ host, port, timeoutMs }: Destination, signal: AbortSignal): Promise<Socket> {

@@ -1,8 +1,7 @@
 /**
  * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call services that
  * only this server can reach. Names are resolved here and private addresses dropped. The address of the open connection
- * is checked again before a byte is sent, so a name that resolves differently the second time (DNS rebinding) does not
- * help.
+ * is checked again before a byte is sent, against names that resolve differently the second time (DNS rebinding).
  *
  * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
  * Connections are kept for the next request to the same host and port, a few and not for long.
@@ -120,8 +119,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     try {
       return await once(url, request, signal)
     } catch (error) {
-      // The server closed a kept connection at the moment we used it, and has read nothing of this request: send it
-      // again.
+      // The server closed a kept connection at the moment we used it. It has read nothing of this request: send again.
       if (!(error instanceof StaleSocket) || signal.aborted) throw error
       return once(url, request, signal)
     }

@@ -1,6 +1,5 @@
 /**
- * Creates a self-signed certificate for a server without a certificate, so that it offers STARTTLS from the first
- * start.
+ * Creates the certificate of a server that was given none, so that it offers STARTTLS from the first start.
  *
  * Encryption between mail servers is opportunistic: senders do not verify the name unless a policy (MTA-STS, DANE) says
  * so. So a self-signed certificate protects mail from passive eavesdroppers (RFC 7435). Pure, except for the random
@@ -14,8 +13,7 @@ const VALID_MS = 3_650 * DAY_MS
 const COMMON_NAME_CHARS_MAX = 64
 
 /**
- * @param hostname the name of this server, for the common name and the alternative names (beside localhost and
- * 127.0.0.1)
+ * @param hostname this server's name: the common name and, beside localhost and 127.0.0.1, an alternative name
  * @param nowMs    epoch milliseconds; the certificate is valid from a day earlier, for peers whose clocks are behind
  * @returns the certificate and the private key (EC P-256), in PEM
  */

@@ -1,7 +1,6 @@
 /**
  * A pool of SMTP sessions with one server, kept for the next message: at most limits.relayConnectionsMax at once, each
- * for at most limits.relayMessagesMax messages, and idle at most limits.relayIdleMs. When all are in use, callers wait
- * in a queue.
+ * for at most limits.relayMessagesMax messages, idle at most limits.relayIdleMs. When all are in use, callers queue.
  *
  * Stop: `close` sends QUIT on idle sessions; callers close those in use.
  */

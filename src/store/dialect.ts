@@ -1,6 +1,5 @@
 /**
- * The SQL adapter: all differences between the databases, in one place. The rest of the program never asks which
- * database it uses.
+ * The SQL adapter: all differences between the databases. The rest of the program never asks which database it uses.
  *
  * `Dialect` is what queries and migrations need (no state). `Database` is an open database; only store.ts and
  * group-commit.ts use it. sqlite.ts and postgres.ts implement both.
@@ -47,8 +46,7 @@ export interface Dialect {
 
   /**
    * Whether a statement failed because of another node, so that its transaction may succeed if it is run again.
-   * `changed`: the other node has taken a name or removed a row. `waited`: a deadlock, or a lock wait that took too
-   * long.
+   * `changed`: the other node has taken a name or removed a row. `waited`: a deadlock, or a lock timeout.
    */
   conflict(error: unknown): 'changed' | 'waited' | undefined
 
@@ -99,8 +97,7 @@ export interface TextSearch {
   readonly inboxId: string
   /**
    * A message is found when at least one clause matches. The index cannot find a text of one or two characters: beside
-   * a longer text it is ignored; a clause that has only such texts searches subject, addresses and preview, not the
-   * body.
+   * a longer text it is ignored; a clause of only such texts searches subject, addresses and preview, not the body.
    */
   readonly anyOf: readonly TextClause[]
   /** The position where the last page ended: its `nextNumber`. */
@@ -156,9 +153,8 @@ export interface Writer {
   isInTransaction(): boolean
 
   /**
-   * Resolves when the transaction is on disk; rejects when nothing of it will ever be. If the outcome is unknown (a
-   * lost connection), it first looks the outcome up, however long that takes; after `giveUp` it rejects with
-   * outcome_unknown.
+   * Resolves when the transaction is on disk; rejects when nothing of it will ever be. If the outcome is unknown (lost
+   * connection), looks it up first, however long that takes; rejects with outcome_unknown after `giveUp`.
    */
   commit(): Promise<void>
   /** From now on, do not wait for unknown outcomes. */

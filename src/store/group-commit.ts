@@ -185,8 +185,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
     if ('error' in member.outcome) await writer.rollbackToSavepoint()
     else await release(member)
-    // SQLite would have ended the transaction, PostgreSQL goes on. Report it, so that the next message is refused
-    // early.
+    // SQLite would have ended the transaction, PostgreSQL goes on. Report it, to refuse the next message early.
     if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
       needs.onFailure(member.outcome.error)
     if (!('error' in member.outcome) || !dialect.conflict(member.outcome.error)) return isInTime

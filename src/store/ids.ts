@@ -1,7 +1,6 @@
 /**
  * Creates UUIDs that sort in the order of their creation. `formats/ids` gives two UUIDs of the same millisecond a
- * random order; but lists sort by (time, id), and messages of the same millisecond must stay in the order of their
- * arrival.
+ * random order; but lists sort by (time, id), and messages of the same millisecond must stay in order of arrival.
  */
 import { uuidv7 } from '../formats/ids.ts'
 
@@ -28,8 +27,7 @@ export function createIds(random: (sizeBytes: number) => Buffer): NewId {
     offset += 10
     counter = nowMs === lastMs ? counter + 1 : bytes.readUInt32BE(0) >>> 7
     lastMs = nowMs
-    // uuidv7 overwrites bits 0–3 (version) and 16–17 (variant), so 12 bits of the counter come before the variant and
-    // 14 after it.
+    // uuidv7 overwrites bits 0–3 (version) and 16–17 (variant): 12 counter bits fit before the variant, 14 after it.
     bytes.writeUInt16BE((counter >>> 14) & 0x0fff, 0)
     bytes.writeUInt16BE(counter & 0x3fff, 2)
     return uuidv7(nowMs, bytes)

@@ -22,9 +22,7 @@ export interface Claim {
 /**
  * Claims recipients of one domain that are due and under no lease, from the submissions that have been due longest.
  *
- * @param claim  submissions: maximum number of submissions, so that each can be delivered at once; limit: maximum
- * number
- *               of recipients
+ * @param claim  submissions: at most this many, so that each can be delivered at once; limit: at most this many recipients
  */
 export async function claimLane(
   tx: Tx,

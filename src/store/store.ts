@@ -2,8 +2,7 @@
  * The store keeps everything: rows, events and large blobs. This file is its interface for the rest of the program.
  *
  * Reads go through `db`, writes through `transaction`. The store does not know its listeners: each commit sends a
- * signal without data. Nothing above this folder knows which database is used; queries get the differences from
- * `dialect`.
+ * signal without data. Code above this folder does not know which database is used; `dialect` has the differences.
  */
 import { join } from 'node:path'
 import type { Config } from '../config.ts'

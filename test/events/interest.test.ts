@@ -15,8 +15,7 @@ import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 const actor = 'system:test'
 
 /**
- * Returns which of these events a subscription gets: live, from the past, and from the past into live. All three must
- * agree.
+ * Returns which of these events a subscription gets. Live, past, and from the past into live must give the same ones.
  *
  * @param end an event that it must get: the last one, which is not in the result
  */

@@ -114,8 +114,7 @@ function inDatabase<T>(dataDir: string, use: (database: BetterSqlite.Database) =
 
 function dumpSchema(database: BetterSqlite.Database): string {
   const statements = database
-    // Leave out what SQLite creates by itself: its own tables, indexes of keys, and the shadow tables of the text
-    // index.
+    // Leave out what SQLite creates by itself: its own tables, indexes of keys, shadow tables of the text index.
     .prepare(
       `select sql from sqlite_schema
        where sql is not null and name not like 'sqlite_%' and name not like 'messages_text_%'

@@ -1,7 +1,6 @@
 /**
  * The job that deletes an inbox: first its mail, in chunks, then the inbox itself. The inbox was hidden when the
- * deletion was committed. Its address stays taken until the job has finished, so that a new inbox never contains old
- * mail.
+ * deletion was committed. Its address stays taken until the job has finished: a new inbox must not contain old mail.
  *
  * Crash, stop: the job runs again and continues with the rows that are left. Queued mail is still delivered.
  */

@@ -16,8 +16,7 @@ interface BackfillNeeds extends StretchNeeds {
 
 /**
  * Sends the events between the subscription's start and the live feed, then cuts over: when this returns, the
- * subscription is live (or has ended), without a gap between the events sent here and those that the live feed will
- * offer.
+ * subscription is live (or has ended), without a gap between the events sent here and those of the live feed.
  *
  * @throws cursor_expired when retention has purged events that it had not read yet
  */
@@ -29,8 +28,7 @@ export async function* backfill(
   let { seq } = subscription.told
   let { last_seq: end } = await events.requireLog(store.db)
   while (!subscription.isEnded) {
-    // Read to the end of the log if the live feed lags behind it: otherwise the live feed would offer that lag all at
-    // once.
+    // Read to the end of the log if the live feed lags behind it: it would offer the whole lag at once.
     end = Math.max(end, position())
     if (seq >= end) {
       // Synchronously after the comparison: the live feed cannot send between the two. All events up to `seq` were sent

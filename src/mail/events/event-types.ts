@@ -21,8 +21,7 @@ const calendar: EventType = { visibility: 'optional', permission: 'calendar_even
 const internal: EventType = { visibility: 'internal' }
 
 const catalogue = {
-  // The eight standard types, for subscribers that name no type. No code creates some of them yet, but they can be
-  // named.
+  // The eight standard types, for subscribers that name no type. Some can be named but are not created by any code yet.
   'message.received': standard,
   'message.sent': standard,
   'message.delivered': standard,
@@ -105,8 +104,7 @@ export function receivedType(labels: readonly string[]): EventTypeName {
 
 /**
  * Returns the permissions needed to see an event's message, from the labels in its payload. The changed label itself
- * does not count: an actor that could see the message before or after the change may know that the label was added or
- * removed.
+ * does not count: an actor that could see the message before or after the change may know of the change.
  */
 export function permissionsToSee(payload: Readonly<Record<string, unknown>>): readonly Permission[] {
   const { labels, label } = payload

@@ -79,8 +79,7 @@ export interface Feed {
    * Watches the key of a connection that has not subscribed to anything.
    *
    * @returns resolves with true when the actor's key is revoked or expires; with false when the server stops or
-   * `signal`
-   *   aborts
+   *   `signal` aborts
    */
   untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
 }

@@ -118,8 +118,7 @@ async function resolvePod(actor: Actor, ref: string, { resolve }: InterestNeeds)
 
 /**
  * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
- * the actor's scope. The scope of the row is checked all the same, because one mistake would disclose mail to
- * strangers.
+ * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
 export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)

@@ -1,7 +1,6 @@
 /**
  * Events over HTTP: pages of the log, oldest first, for clients without a socket. A page contains the events that a
- * WebSocket with the same filter receives, with the same cursors; a request for an empty page can wait for its first
- * event.
+ * WebSocket with the same filter receives, with the same cursors. If there are none, a request can wait for the first.
  *
  *   start position (cursor, time) → read a range of the log → render each event → page and the cursor to continue from
  *

@@ -20,9 +20,8 @@ export function endOf(log: EventLogRow): Position {
  * @param after a cursor, `earliest` for all retained events, or `latest` for new events only
  * @param log the current row of the log
  * @returns the position after which to continue
- * @throws validation_error when it is not a cursor of ours; cursor_expired when events after it were purged, or it
- * belongs
- *   to another log
+ * @throws validation_error when it is not a cursor of ours; cursor_expired when events after it were purged, or the
+ *   cursor belongs to another log
  */
 export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
   if (after === 'earliest') return floorOf(log)

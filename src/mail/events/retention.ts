@@ -38,8 +38,7 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
   const throughSeq = needs.readThrough?.() ?? Number.POSITIVE_INFINITY
   const { floor_seq } = await events.requireLog(store.db)
   const removed = await sweep(floor_seq, now - limits.eventRetentionMs, (row) => !isLabelEvent(row))
-  // Below the floor only label events are left. They are never purged earlier than the rest, or the floor would be
-  // wrong.
+  // Below the floor only label events are left. Purged earlier than other events, they would make the floor wrong.
   const labelRetentionMs = Math.max(limits.labelEventRetentionMs, limits.eventRetentionMs)
   return removed + (await sweep(0, now - labelRetentionMs, isLabelEvent))
 

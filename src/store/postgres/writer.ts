@@ -2,8 +2,7 @@
  * The only connection of this node that writes. `Writer` (../dialect.ts) is its contract with the group commit.
  *
  * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
- * a transaction returns its id and writes a mark; lost-commit.ts uses both to find out the outcome of a commit whose
- * answer was lost.
+ * a transaction returns its id and writes a mark; lost-commit.ts uses both if the answer to the commit is lost.
  * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again, at
  * growing intervals. Transactions between two attempts are refused at once.
  */

@@ -1,7 +1,7 @@
 /**
  * A worker thread that copies the write-ahead log back into the database file, on a separate connection: the copying
- * and its fsync take tens of milliseconds, which must not block the event loop. checkpointer.ts sends requests, one at
- * a time.
+ * and its fsync take tens of milliseconds, which must not block the event loop. checkpointer.ts sends one request at a
+ * time.
  *
  * A crash or stop at any moment is harmless: a checkpoint can be repeated.
  */

@@ -6,9 +6,8 @@
  *   the small rest and truncates the log (passive checkpoints alone never catch up with a writer that does not pause)
  *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
- * thread that died is started again; the next attempt is made after the log has grown by another
- * limits.checkpointPages. Stop: `close` waits for the running checkpoint; SQLite copies the rest when the last
- * connection closes.
+ * thread that died is started again; the next attempt follows after the log has grown by limits.checkpointPages more.
+ * Stop: `close` waits for the running checkpoint; SQLite copies the rest when the last connection closes.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Log } from '../../log.ts'

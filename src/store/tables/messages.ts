@@ -76,8 +76,7 @@ export interface ScannedRow {
 
 /**
  * Reads the next `keyset.limit` messages in order of time, each with a flag that says whether it meets the criteria.
- * The caller counts the rows it has read, so that a filter without matches ends in a short page, not in a scan of the
- * whole inbox.
+ * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
  */
 export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   return db

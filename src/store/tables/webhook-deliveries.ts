@@ -96,8 +96,7 @@ export async function listBefore(db: Db, webhookId: string, term: number, limit:
       .where('webhook_id', '=', webhookId)
       .where('state', '=', sql.lit(state))
       .where('term', '<', term)
-  // In the order of their indexes. Blocked deliveries first: otherwise the end of a pending one would unblock one of
-  // them.
+  // In the order of their indexes. Blocked deliveries first: cancelling a pending one would unblock one in vain.
   const behind = await waiting('behind').orderBy('line').orderBy('seq').limit(limit).execute()
   const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
   const rows = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]

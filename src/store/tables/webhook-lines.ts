@@ -118,7 +118,11 @@ export async function joinLine(tx: Tx, line: string, ids: readonly string[]): Pr
     .execute()
 }
 
-/** Removes the ordering key of blocked deliveries: from now on each is sent when it is due. @returns how many */
+/**
+ * Removes the ordering key of blocked deliveries: from now on each is sent when it is due.
+ *
+ * @returns how many, at most `limit`
+ */
 export async function leaveLines(tx: Tx, webhookId: string, limit: number): Promise<number> {
   const behind = tx
     .selectFrom('webhook_deliveries')

@@ -25,8 +25,7 @@ const LOGGED = [
 
 /**
  * Reads the next `keyset.limit` deliveries in the order of their events, each with a flag that says whether it meets
- * the criteria: the caller counts the rows it has read. The sort key is the event's number, which is unique per
- * webhook.
+ * the criteria: the caller counts rows. The sort key is the event's number, which is unique per webhook.
  */
 export async function scan(db: Db, criteria: LogCriteria, { after, ...keyset }: Keyset): Promise<ScannedRow[]> {
   return db

@@ -77,8 +77,7 @@ test('a server that stops before the outcome is known rejects with outcome_unkno
   await world.store.close()
 })
 
-// After a crash that lost the end of its WAL, PostgreSQL reuses ids of lost transactions: "committed" is not about
-// ours.
+// After a crash that lost the end of its WAL, PostgreSQL reuses ids of lost transactions: "committed" is another one's.
 test('another transaction with the same id does not count as ours', async () => {
   await using world = await startWorld()
   await world.add('a')
