@@ -1,8 +1,8 @@
 /**
  * Connects to the mail servers of a domain, one after the other (RFC 5321 §5.1). mx-connect finds and orders the
  * servers and opens the connection; this file answers its DNS queries. In these answers, hosts of equal preference are
- * shuffled, hosts that are not preferred to ourselves are left out, and, unless private networks are allowed, private
- * addresses are removed: addresses of names, address literals, and addresses in the place of a name.
+ * shuffled, and hosts that are not preferred to ourselves are left out. Unless private networks are allowed, no private
+ * address is ever called: not the address of a name, nor an address literal, nor an address in the place of a name.
  */
 import { isIP, type Socket } from 'node:net'
 import type { Limits } from '../limits.ts'

@@ -22,7 +22,7 @@ export interface Claim {
 /**
  * Claims recipients of one domain that are due and under no lease, from the submissions that have been due longest.
  *
- * @param claim  submissions: at most this many, so that each can be delivered at once; limit: at most this many recipients
+ * @param claim  submissions: at most this many, so that each can be delivered at once; limit: maximum of recipients
  */
 export async function claimLane(
   tx: Tx,
