@@ -89,7 +89,7 @@ test('while the server is down, the store reconnects at growing intervals, not p
   await store.close()
 })
 
-test('after a deadlock behind the last member, the whole group runs again', async () => {
+test('a deadlock after the last member makes the whole group run again', async () => {
   await using store = await openTestStore()
   let runs = 0
   await administrateOnce(store, 'raise_at_events', '40P01')
