@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * The command line: what an operator does without HTTP. Each command is one function below; `serve` is the server.
+ * The command line for operators. Each command is one function below; `serve` runs the server.
  *
- * A command loads its modules when it runs, with require() where Node can: ES modules that are required load in two thirds of
- * the time of import(), which makes promises for each of the 1,300 modules of a server.
+ * A command loads its modules when it runs, with require() if this Node version can require ES modules: that takes two
+ * thirds of the time of import(), which creates promises for each of the 1,300 modules of a server.
  */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -33,26 +33,26 @@ async function loadModule<Module>(file: string): Promise<Module> {
 const USAGE = `Usage: martlet <command>
 
   serve                 run the server (the default)
-  migrate               bring the database up to date and stop
-  check                 look at configuration, ports, disk and database; exit 1 when something is wrong
+  migrate               migrate the database schema and exit
+  check                 check configuration, ports, disk and database; exit 1 if something is wrong
   key create [--name NAME] [--url URL]
-                        make an API key on the running server
+                        create an API key on the running server
   queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json]
-                        what waits to be handed over
+                        list recipients that wait for delivery
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
                         [--via relay|direct] [--json]
-                        stop it, let it go after all (by the relay or straight to its server), take it out for good,
-                        or try it now; --all for everything that waits
+                        hold: stop delivery; release: deliver after all (through the relay or directly to the
+                        domain's mail server); cancel: remove for good; retry: try now; --all: all that wait
 
-key and queue speak with the running server, at --url or where the settings say, with the key in the data folder or
-MARTLET_ROOT_KEY.
+key and queue connect to the running server, at --url or at the configured address. They use MARTLET_ROOT_KEY, or the
+key in the data folder.
 
 Settings are environment variables, listed in docs/configuration.md.
 `
 
 const COMMANDS = ['serve', 'migrate', 'check', 'key', 'queue']
 
-/** Time within which a second signal is taken for the echo of the first. */
+/** A second signal within this time counts as an echo of the first. */
 const NPM_ECHO_MS = 500
 
 async function main(args: readonly string[]): Promise<number> {
@@ -70,23 +70,23 @@ async function main(args: readonly string[]): Promise<number> {
     if (code === 0) return code
   }
   const isHelp = command === 'help' || command === '--help' || command === '-h'
-  if (!isHelp && !COMMANDS.includes(command)) process.stderr.write(`martlet: there is no command "${command}"\n\n`)
+  if (!isHelp && !COMMANDS.includes(command)) process.stderr.write(`martlet: unknown command "${command}"\n\n`)
   ;(isHelp ? process.stdout : process.stderr).write(USAGE)
   return isHelp ? 0 : 2
 }
 
-/** Runs until SIGTERM or SIGINT, then stops in order; a second signal stops at once. */
+/** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
 async function serve(config: Config): Promise<number> {
   const { startMartlet } = await load.main()
   const { createMetrics } = await load.metrics()
   const { createLog } = await load.log()
   const isForPerson = process.stdout.isTTY === true
-  // A person gets the banner and only what is wrong; a machine gets every line.
+  // On a terminal, print the banner and only warnings and errors; otherwise print every line.
   const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
   const metrics = createMetrics({ collectProcess: true })
   ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
   const martlet = await startMartlet({ config, log, metrics })
-  const stopSignal = hearStopSignal() // before anybody is told that it is ready
+  const stopSignal = hearStopSignal() // before we report that the server is ready
   if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
   log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
 
@@ -97,8 +97,8 @@ async function serve(config: Config): Promise<number> {
 }
 
 /**
- * The first SIGTERM or SIGINT. The listeners stay for good: were they changed in between, a signal that comes just then
- * would kill the process. Under `npm start` Ctrl-C does come twice: from the terminal, and passed on by npm.
+ * Resolves with the first SIGTERM or SIGINT. The handlers are never removed: a signal that arrives between two handlers
+ * would kill the process. Under `npm start`, Ctrl-C arrives twice: from the terminal, and forwarded by npm.
  */
 function hearStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -140,5 +140,5 @@ try {
   process.stderr.write(isExpected ? `martlet: ${(error as Error).message}\n` : `${(error as Error).stack}\n`)
   process.exitCode = 1
 }
-// What is left over (a keep-alive socket of fetch, say) must not keep a finished command from ending.
+// Open handles (such as a keep-alive socket of fetch) must not prevent a finished command from exiting.
 process.exit()

@@ -1,20 +1,20 @@
 /**
- * The structured log: one JSON object a line on standard output.
+ * The structured log: one JSON object per line on standard output.
  *
- * Two things never get in: API keys (headers and query strings are reduced to their path by the HTTP edge, and what
- * slips through is redacted here) and mail content. Addresses do: without them nobody can answer "where is my mail?".
+ * It never contains API keys or mail content. (The HTTP edge logs only paths, without headers and query strings; keys
+ * that slip through are redacted here.) It does contain addresses: "where is my mail?" needs them.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 
 export type Log = Logger
 
-/** Fields that hold a credential wherever they appear; a log is read by more people than a key is given to. */
+/** Fields that contain a credential wherever they occur; more people read a log than may have a key. */
 const REDACTED = ['apiKey', 'api_key', 'authorization', 'key', 'secret', 'password']
 
 /**
- * @param level       least severe line that is written
- * @param destination where lines go; standard output when left out, and nowhere once nobody reads it any more
+ * @param level       the lowest level that is written
+ * @param destination receives the lines; defaults to standard output, until its reader closes the pipe
  */
 export function createLog(level: Config['logLevel'], destination?: DestinationStream): Log {
   const options = {
@@ -28,8 +28,8 @@ export function createLog(level: Config['logLevel'], destination?: DestinationSt
 }
 
 /**
- * Not pino's own stream: that one waits for ever at exit when the reader of a pipe is gone, and a log collector that
- * crashed must not keep a mail server from stopping.
+ * Not pino's own stream: at exit, it waits forever if the reader of the pipe is gone, and a crashed log collector must
+ * not prevent a mail server from stopping.
  */
 const standardOutput: DestinationStream = {
   write(line) {

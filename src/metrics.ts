@@ -1,13 +1,13 @@
 /**
- * Counters and histograms, in Prometheus' names and units; any layer may count. Served at /metrics.
+ * Counters and histograms, with Prometheus' names and units; any layer may count. Served at /metrics.
  *
- * One set a process, but made, not global: two servers in one test process must not count into each other.
+ * There is one set per process, but it is created, not global: two servers in one test process must not share counters.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** @param collectProcess also CPU, memory and event-loop delay of the process; off where many servers share one */
+/** @param collectProcess also collects CPU, memory and event-loop delay; off when several servers share a process */
 export function createMetrics({ collectProcess = false } = {}) {
   const registry = new Registry()
   const registers = [registry]
@@ -24,7 +24,7 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     messagesReceived: new Counter({
       name: 'martlet_messages_received_total',
-      help: 'Messages filed, by way in',
+      help: 'Messages stored, by source',
       labelNames: ['via'],
       registers,
     }),
@@ -41,13 +41,13 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     deliveries: new Counter({
       name: 'martlet_deliveries_total',
-      help: 'Attempts to hand a recipient over, by outcome',
+      help: 'Delivery attempts per recipient, by outcome',
       labelNames: ['outcome'],
       registers,
     }),
     webhookAttempts: new Counter({
       name: 'martlet_webhook_attempts_total',
-      help: 'Requests to webhooks, by what follows from them',
+      help: 'Requests to webhooks, by outcome',
       labelNames: ['outcome'],
       registers,
     }),
@@ -67,13 +67,13 @@ export function createMetrics({ collectProcess = false } = {}) {
     streams: new Gauge({ name: 'martlet_event_streams', help: 'Open streams of server-sent events', registers }),
     eventSubscriptions: new Gauge({
       name: 'martlet_event_subscriptions',
-      help: 'Who listens for events now: WebSockets, streams and requests that wait',
+      help: 'Open event subscriptions: WebSockets, event streams and long polls',
       registers,
     }),
     eventsTold: new Counter({ name: 'martlet_events_told_total', help: 'Events written to subscribers', registers }),
     commitSeconds: new Histogram({
       name: 'martlet_commit_seconds',
-      help: 'One group commit, from begin to the disk',
+      help: 'Duration of a group commit, from begin to disk',
       buckets: SECONDS,
       registers,
     }),
@@ -97,7 +97,7 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     loopErrors: new Counter({
       name: 'martlet_background_errors_total',
-      help: 'Failures of background work that went on',
+      help: 'Failures of background work; the loop continued',
       labelNames: ['loop'],
       registers,
     }),

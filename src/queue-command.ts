@@ -1,13 +1,13 @@
 /**
- * `martlet queue`: what waits to be handed over, as a table for people or as JSON for scripts, and holding, releasing,
- * cancelling or retrying it on the running server.
+ * `martlet queue`: lists recipients that wait for delivery, as a table for people or as JSON for scripts; and holds,
+ * releases, cancels or retries them on the running server.
  */
 import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { StartupError } from './errors.ts'
 import type { ServerClient } from './server-client.ts'
 
-/** One item of the server's list, as far as it is shown. */
+/** One item of the server's list: the fields that are shown. */
 interface Recipient {
   readonly recipient_id: string
   readonly state: string
@@ -20,7 +20,7 @@ interface Recipient {
 
 const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Will now retry' } as const
 
-/** Wide enough for most; what is longer is cut, since a table that wraps cannot be read. `--json` cuts nothing. */
+/** Fits most texts. Longer ones are cut, because a table with wrapped lines is unreadable; `--json` never cuts. */
 const COLUMN_CHARS_MAX = 40
 const PAGE_ITEMS = 500
 
@@ -35,8 +35,8 @@ const options = {
 } as const
 
 /**
- * @param open  makes the client, for a URL or the configured one
- * @returns exit code: 2 for an action that there is not
+ * @param open  creates the client, for a URL or the configured one
+ * @returns exit code: 2 for an unknown action
  * @throws StartupError with a sentence for the operator
  */
 export async function runQueue(
@@ -48,7 +48,7 @@ export async function runQueue(
   const { values, positionals } = parseArgs({ args: [...rest], options, allowPositionals: true })
   if (name === 'list') {
     if (positionals.length > 0 || values.all || values.via !== undefined) {
-      throw new StartupError('queue list takes --state, --domain, --inbox and --json')
+      throw new StartupError('queue list accepts --state, --domain, --inbox and --json')
     }
     await list(await open(values.url), values, out)
     return 0
@@ -85,12 +85,12 @@ async function list(
     if (page.next_page_token === undefined) break
     query.set('page_token', page.next_page_token)
   }
-  if (count === 0 && !json) out.write('Nothing waits.\n')
+  if (count === 0 && !json) out.write('The queue is empty.\n')
 }
 
 function table(recipients: readonly Recipient[]): string {
   const rows = [
-    ['ID', 'STATE', 'TO', 'FROM', 'SUBJECT', 'NEXT TRY', 'LAST WORDS'],
+    ['ID', 'STATE', 'TO', 'FROM', 'SUBJECT', 'NEXT TRY', 'LAST REPLY'],
     ...recipients.map((each) => [
       each.recipient_id,
       each.state,
@@ -113,13 +113,13 @@ function table(recipients: readonly Recipient[]): string {
     .join('')
 }
 
-/** Others' words on a terminal: nothing in them may move its cursor. */
+/** Makes a text from outside safe for a terminal: control characters could move the cursor. */
 function cell(text: string): string {
   const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
   return plain.length > COLUMN_CHARS_MAX ? `${plain.slice(0, COLUMN_CHARS_MAX - 1)}…` : plain
 }
 
-/** Asks again while there is more: one call changes a bounded number. */
+/** Repeats the request until nothing is left: one call changes a limited number of recipients. */
 async function change(
   client: ServerClient,
   action: keyof typeof actions,
@@ -142,7 +142,7 @@ async function change(
   if (isJson) out.write(`${JSON.stringify({ changed, busy })}\n`)
   else {
     out.write(`${actions[action]}: ${changed}\n`)
-    if (busy > 0) out.write(`Being handed over right now, and left alone: ${busy}. Ask again in a minute.\n`)
+    if (busy > 0) out.write(`Not changed, because delivery is in progress: ${busy}. Try again in a minute.\n`)
   }
 }
 

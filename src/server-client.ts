@@ -1,6 +1,6 @@
 /**
- * How the command line speaks with the running server: over HTTP with the operator's key, since one process owns the
- * database. Every failure becomes a sentence for the operator.
+ * The HTTP client through which the command line uses the running server, with the operator's key: on SQLite, the
+ * server process owns the database. Every failure becomes a sentence for the operator.
  */
 import type { Config } from './config.ts'
 import { StartupError } from './errors.ts'
@@ -9,15 +9,15 @@ import { readRootKey } from './root-key.ts'
 export interface ServerClient {
   readonly url: string
   /**
-   * @param path below the server's URL, with its query
-   * @returns the answer's JSON
-   * @throws StartupError when no server answers, or it refuses
+   * @param path the path below the server's URL, with the query
+   * @returns the JSON of the response
+   * @throws StartupError when no server answers, or it refuses the request
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>
 }
 
 /**
- * @param url  of the server; from the configuration when left out
+ * @param url  the server's URL; defaults to the configured one
  * @throws StartupError when there is no key
  */
 export async function openServerClient(config: Config, url?: string): Promise<ServerClient> {
@@ -36,7 +36,7 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }).catch((cause: unknown) => {
-        throw new StartupError(`No server answers at ${base}; start it, or give --url`, { cause })
+        throw new StartupError(`No server answers at ${base}; start it, or use --url`, { cause })
       })
       const answer: unknown = await response.json().catch(() => undefined)
       if (response.ok && answer !== undefined) return answer

@@ -193,7 +193,7 @@ test('key create says what is missing: a key, a server, or a valid option', asyn
   expect((await run(['key', 'create'], port)).stderr).toContain('start the server once, or set MARTLET_ROOT_KEY')
   const keyed = { ...port, MARTLET_ROOT_KEY: KEY }
   expect((await run(['key', 'create'], keyed)).stderr).toBe(
-    'martlet: No server answers at http://127.0.0.1:1; start it, or give --url\n',
+    'martlet: No server answers at http://127.0.0.1:1; start it, or use --url\n',
   )
   expect(await run(['key', 'create', '--colour', 'red'], keyed)).toMatchObject({
     code: 1,
@@ -206,7 +206,7 @@ test('queue calls the running server', async () => {
   const server = await start(env)
   expect(await run(['queue', 'list', '--url', server.url], env)).toEqual({
     code: 0,
-    stdout: 'Nothing waits.\n',
+    stdout: 'The queue is empty.\n',
     stderr: '',
   })
   expect(await run(['queue', 'eat', '--all'], env)).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage') })

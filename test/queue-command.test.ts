@@ -50,13 +50,13 @@ test('list prints a table for people, and no text in it can move the cursor', as
   await using _world = world
   const lines = (await queue('list', '--state', 'held', '--inbox', 'ada@mail.localhost')).split('\n')
   expect(lines).toHaveLength(4)
-  expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT TRY +LAST WORDS$/)
+  expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT TRY +LAST REPLY$/)
   expect(lines[1]).toMatch(
     /^[0-9a-f-]{36} {2}held +ann@example\.test +ada@mail\.localhost +one two +Held here: MARTLET_OUTBOUND is capture$/,
   )
   expect(lines[2]).toContain(` ${'x'.repeat(39)}…  `)
   expect(await queue('list', '--domain', 'example.com')).not.toContain('ann@')
-  expect(await queue('list', '--state', 'queued')).toBe('Nothing waits.\n')
+  expect(await queue('list', '--state', 'queued')).toBe('The queue is empty.\n')
   expect(await queue('list', '--state', 'queued', '--json')).toBe('')
 })
 
@@ -123,7 +123,7 @@ test('recipients in delivery are counted as busy, and a server without progress 
     },
   })
   await runQueue(['hold', '--all'], async () => ({ url: 'x', request: async () => answers.shift() }), out)
-  expect(shown).toBe('Held: 2\nBeing handed over right now, and left alone: 3. Ask again in a minute.\n')
+  expect(shown).toBe('Held: 2\nNot changed, because delivery is in progress: 3. Try again in a minute.\n')
 })
 
 test('a command without a selection changes nothing and says what is missing', async () => {
@@ -133,7 +133,7 @@ test('a command without a selection changes nothing and says what is missing', a
     await expect(untouched(action)).rejects.toThrow(said)
     await expect(untouched(action, '--state', 'held')).rejects.toThrow(said)
   }
-  await expect(untouched('list', '--all')).rejects.toThrow('queue list takes')
+  await expect(untouched('list', '--all')).rejects.toThrow('queue list accepts')
   await expect(untouched('list', '--colour')).rejects.toThrow("Unknown option '--colour'")
   await expect(untouched('list')).rejects.toThrow('No server answers at http://127.0.0.1:1')
 })

@@ -1,4 +1,4 @@
-/** Opens a TCP connection within a time, and gives up when it is told to. */
+/** Opens a TCP connection, with a timeout and an abort signal. */
 import { connect, type Socket } from 'node:net'
 
 interface Destination {
@@ -8,8 +8,8 @@ interface Destination {
 }
 
 /**
- * @param host a name is looked up by the operating system, its addresses tried in turn (RFC 8305)
- * @throws the socket's error (ECONNREFUSED, ENETUNREACH, …), ETIMEDOUT when the time is over, the signal's reason
+ * @param host an address or a name; the operating system resolves a name, its addresses are tried in order (RFC 8305)
+ * @throws the socket's error (ECONNREFUSED, ENETUNREACH, …), ETIMEDOUT after `timeoutMs`, or the signal's reason
  */
 export function connectSocket({ host, port, timeoutMs }: Destination, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ export function connectSocket({ host, port, timeoutMs }: Destination, signal: Ab
     }
     const giveUp = () => fail(signal.reason)
     const timer = setTimeout(() => {
-      fail(Object.assign(new Error('the connection did not open in time'), { code: 'ETIMEDOUT' }))
+      fail(Object.assign(new Error('the connection timed out'), { code: 'ETIMEDOUT' }))
     }, timeoutMs)
     signal.addEventListener('abort', giveUp)
     socket.once('error', fail)
@@ -35,11 +35,11 @@ export function connectSocket({ host, port, timeoutMs }: Destination, signal: Ab
   })
 }
 
-/** Why a connection did not open, in words. */
+/** Returns a short text that says why a connection could not be opened. */
 export function connectFailure(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') return 'connection refused'
-  if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') return 'not reachable from here'
-  if (code === undefined || code === 'ETIMEDOUT') return 'no connection in time'
+  if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') return 'host or network unreachable'
+  if (code === undefined || code === 'ETIMEDOUT') return 'connection timed out'
   return `connection failed (${code})`
 }

@@ -1,8 +1,8 @@
 /**
- * Asks DNS, by the operator's resolvers or the system's. Time is bounded by limits.dnsTryMs and dnsTriesMax for each
- * resolver; nothing is cached here, since the resolvers do that by the records' own lifetimes.
+ * Queries DNS, through the operator's resolvers or those of the system. limits.dnsTryMs and dnsTriesMax bound the time
+ * for each resolver. Nothing is cached here: the resolvers cache, by the TTL of the records.
  *
- * Must not: decide what an answer means for a mail, or which addresses may be called (private-networks.ts).
+ * Must not: decide what an answer means for a message, or which addresses we may connect to (private-networks.ts).
  */
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
@@ -11,24 +11,24 @@ import type { Limits } from '../limits.ts'
 export interface MxRecord {
   /** Host name; "" or "." in a null MX (RFC 7505 §3). */
   readonly exchange: string
-  /** The lowest is tried first. */
+  /** The preference: the lowest number is tried first. */
   readonly priority: number
 }
 
 /**
- * Each rejects with node's error when there is no answer: `code` is ENOTFOUND (no such name), ENODATA (the name has no
- * such record) or another one, after which asking again may help (`isNoRecord` tells).
+ * Each method rejects with Node's error when there is no record. `code` is ENOTFOUND (the name does not exist), ENODATA
+ * (the name has no such record), or another code, after which a later query may succeed (see `isNoRecord`).
  */
 export interface Dns {
   mx(domain: string): Promise<MxRecord[]>
   a(host: string): Promise<string[]>
   aaaa(host: string): Promise<string[]>
-  /** Addresses of both families, IPv4 first; an address is its own. What fails for one family only does not count. */
+  /** Returns addresses of both families, IPv4 first; for an IP address, itself. Rejects only if both families fail. */
   addresses(host: string): Promise<string[]>
 }
 
 interface DnsNeeds {
-  /** "127.0.0.1:5353" or "[::1]:53"; undefined: the system's. */
+  /** "127.0.0.1:5353" or "[::1]:53"; undefined: the resolvers of the system. */
   readonly servers: readonly string[] | undefined
   readonly limits: Pick<Limits, 'dnsTryMs' | 'dnsTriesMax'>
 }
@@ -48,12 +48,12 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
 
     async addresses(host) {
       if (isIP(host) !== 0) return [host]
-      // RFC 6761 §6.3: such a name is this machine, and need not be asked for.
+      // RFC 6761 §6.3: such a name always means this machine; do not query DNS.
       if (/(^|\.)localhost\.?$/i.test(host)) return ['127.0.0.1', '::1']
       const [four, six] = await Promise.allSettled([a(host), aaaa(host)])
       const found = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
       if (found.length > 0) return found
-      // The failure that may pass is told rather than the one that will not.
+      // If one failure is temporary and the other is permanent, throw the temporary one.
       const failures = [four, six].flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
       throw failures.find((error) => !isNoRecord(error)) ?? failures[0]
     },
@@ -61,8 +61,8 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
 }
 
 /**
- * Node resolves with an empty list when the answer holds a CNAME and nothing else: its target has no such record, or no longer
- * exists. To callers that is a name without the record.
+ * Rejects with ENODATA for an empty list. Node resolves with one when the answer contains only a CNAME: its target has
+ * no such record, or no longer exists. For callers, such a name has no record.
  */
 async function requireRecords<T>(query: string, name: string, answer: Promise<T[]>): Promise<T[]> {
   const records = await answer
@@ -70,7 +70,7 @@ async function requireRecords<T>(query: string, name: string, answer: Promise<T[
   throw Object.assign(new Error(`${query} ENODATA ${name}`), { code: 'ENODATA', hostname: name })
 }
 
-/** Whether DNS has answered that there is no such name or record, as against not having answered. */
+/** Whether DNS answered that the name or record does not exist; false if it did not answer. */
 export function isNoRecord(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOTFOUND' || code === 'ENODATA'

@@ -1,32 +1,32 @@
-/** What we use of mx-connect, which comes without types. Checked against its version 2.0.0, which is pinned. */
+/** Types for the parts of mx-connect that we use; the package has none. Checked against the pinned version 2.0.0. */
 declare module 'mx-connect' {
   import type { Socket } from 'node:net'
 
   type RecordType = 'MX' | 'A' | 'AAAA'
 
   interface Options {
-    /** Domain, or address literal in brackets. */
+    /** A domain, or an address literal in brackets. */
     target: string
     port: number
-    /** For each host. */
+    /** Milliseconds per host. */
     maxConnectTime: number
     dnsOptions: {
-      /** Rejects with `code` ENOTFOUND or ENODATA where there is nothing; other errors are temporary. */
+      /** Must reject with `code` ENOTFOUND or ENODATA if there is no record; other errors count as temporary. */
       resolveRecords(name: string, type: RecordType): Promise<readonly unknown[]>
     }
-    /** Addresses that are passed over. */
+    /** Addresses to skip. */
     ignoreMXHosts: readonly string[]
-    /** Before each connection; an error ends the whole attempt with that error. */
+    /** Called before each connection; an error ends the whole attempt with that error. */
     connectHook(delivery: unknown, options: { host: string }, callback: (error?: Error) => void): void
-    /** Told of each host that did not answer. */
+    /** Called for each host that did not answer. */
     connectError(error: Error, delivery: unknown, options: { host: string }): void
   }
 
   interface Connection {
     socket: Socket
-    /** Name of the mail server. */
+    /** The name of the mail server. */
     hostname: string
-    /** Its address. */
+    /** The address of the mail server. */
     host: string
     port: number
   }

@@ -1,8 +1,8 @@
 /**
- * The mail servers of a domain, one connection after the other (RFC 5321 §5.1): mx-connect finds and orders them and
- * opens the connection; what it is told of DNS comes from here. By that, hosts of equal preference are shuffled, those
- * that are not before ourselves are left out, and addresses in private networks are never called where that is not
- * allowed – neither those of names, nor an address literal, nor an address where a name should be.
+ * Connects to the mail servers of a domain, one after the other (RFC 5321 §5.1). mx-connect finds and orders the
+ * servers and opens the connection; this file answers its DNS queries. In these answers, hosts of equal preference are
+ * shuffled, and hosts that are not preferred to ourselves are left out. Unless private networks are allowed, no private
+ * address is ever called: not the address of a name, nor an address literal, nor an address in the place of a name.
  */
 import { isIP, type Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
@@ -12,18 +12,18 @@ import { isPrivateAddress } from './private-networks.ts'
 
 export type MxFailureKind =
   | 'no_such_domain' // DNS says that the name does not exist
-  | 'no_mail_server' // it exists, but has neither a mail server nor an address
-  | 'null_mx' // it says that it takes no mail (RFC 7505)
-  | 'loop' // its mail server is this one
-  | 'private_network' // all its mail servers lie where we may not call
+  | 'no_mail_server' // the domain exists, but has neither a mail server nor an address
+  | 'null_mx' // the domain declares that it accepts no mail (RFC 7505)
+  | 'loop' // its mail server is this server
+  | 'private_network' // all its mail servers are in networks that we must not connect to
   | 'dns_failed' // DNS did not answer
-  | 'unreachable' // no mail server took the connection
+  | 'unreachable' // no mail server accepted the connection
 
-/** No connection to any (further) mail server. */
+/** Thrown when there is no connection to any (further) mail server. */
 export class MxFailure extends Error {
   override readonly name = 'MxFailure'
   readonly kind: MxFailureKind
-  /** What happened, as the rest of a sentence about the domain. (The message is rewritten by mx-connect on its way.) */
+  /** The reason, as the second half of a sentence about the domain. (mx-connect changes `message` before we get it.) */
   readonly detail: string
 
   constructor(kind: MxFailureKind, detail: string, options?: ErrorOptions) {
@@ -35,22 +35,22 @@ export class MxFailure extends Error {
 
 export interface MxConnection {
   readonly socket: Socket
-  /** Name of the mail server; its address where it has none. */
+  /** The name of the mail server; its address if it has no name. */
   readonly hostname: string
   readonly address: string
   readonly port: number
 }
 
 export interface MailServers {
-  /** The next one that takes a connection. @throws MxFailure when none is left; the signal's reason */
+  /** Connects to the next server that accepts. @throws MxFailure when none is left; the signal's reason */
   next(signal: AbortSignal): Promise<MxConnection>
-  /** Another connection to the same one. @throws the socket's error, the signal's reason */
+  /** Opens another connection to the same server. @throws the socket's error, the signal's reason */
   again(connection: MxConnection, signal: AbortSignal): Promise<MxConnection>
 }
 
 interface MxNeeds {
   readonly dns: Dns
-  /** Our own name, as greetings say it. */
+  /** Our own host name, as in greetings. */
   readonly hostname: string
   readonly port: number
   readonly allowPrivateNetworks: boolean
@@ -69,7 +69,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     async next(signal) {
       signal.throwIfAborted()
       const failures: { address: string; error: Error }[] = []
-      // Loaded with the first mail that needs it: it brings what reads policies, which no start should wait for.
+      // Loaded for the first message that needs it: it depends on a policy parser, which must not slow down the start.
       const { default: mxConnect } = await import('mx-connect')
       const connecting = mxConnect({
         target: domain,
@@ -100,7 +100,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
   }
 
   function refusal(address: string): MxFailure {
-    return new MxFailure('private_network', `its mail server [${address}] lies in a private network`)
+    return new MxFailure('private_network', `its mail server [${address}] is in a private network`)
   }
 
   function createRecords({ hostname, random }: MxNeeds, isCallable: (address: string) => boolean): Records {
@@ -109,7 +109,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     const found: Records = { resolve, refused, isNameMissing: false }
     return found
 
-    /** Each question once: the servers that are left are asked for again after one has failed. */
+    /** Queries each record only once: mx-connect queries all servers again after one of them has failed. */
     function resolve(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]> {
       const key = `${type} ${name}`
       const answer = asked.get(key) ?? ask(name, type)
@@ -129,16 +129,16 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     }
 
     function usable(all: readonly MxRecord[]): MxRecord[] {
-      // A name is what RFC 5321 §5.1 allows here. Some write an address; it is taken where it may be called.
+      // RFC 5321 §5.1 allows only a name here. Some domains use an address; we accept it if we may connect to it.
       const callable = all.filter(({ exchange }) => isIP(exchange) === 0 || keep(exchange, exchange))
       const ourselves = callable.find(({ exchange }) => bare(exchange) === hostname)
       const before = ourselves ? callable.filter(({ priority }) => priority < ourselves.priority) : callable
       if (ourselves && before.length === 0) {
-        // RFC 5321 §5.1: our own record and those that are not preferred to it are left out, for fear of loops.
-        throw new MxFailure('loop', `its mail server is this one (${hostname}), which has no such domain`)
+        // RFC 5321 §5.1: leave out our own record and those that are not preferred to it, to avoid mail loops.
+        throw new MxFailure('loop', `its mail server is this server (${hostname}), which does not serve the domain`)
       }
       if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
-      // By preference: mx-connect sorts them so too, but would ask for the addresses of all of them before it begins.
+      // By preference, then limited: mx-connect sorts too, but would first query the addresses of all of them.
       const sorted = shuffled(before, random).sort((a, b) => a.priority - b.priority)
       return sorted.slice(0, limits.deliveryHostsMax)
     }
@@ -153,7 +153,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
 
 interface Records {
   resolve(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]>
-  /** Servers that may not be called. */
+  /** Servers that we must not connect to. */
   readonly refused: string[]
   isNameMissing: boolean
 }
@@ -167,23 +167,23 @@ function toFailure(
   if (error instanceof MxFailure) return error
   const { code, category } = error as NodeJS.ErrnoException & { category?: string }
   const cause = { cause: error }
-  if (code === 'ENULLMX') return new MxFailure('null_mx', 'it says in DNS that it takes no mail (null MX)', cause)
+  if (code === 'ENULLMX') return new MxFailure('null_mx', 'its DNS says that it accepts no mail (null MX)', cause)
   if (failures.length > 0 || category === 'network') {
     const each = failures.map((failure) => `[${failure.address}]:${port}: ${connectFailure(failure.error)}`)
-    return new MxFailure('unreachable', each.join('; ') || 'no mail server is left to be tried', cause)
+    return new MxFailure('unreachable', each.join('; ') || 'no mail server is left to try', cause)
   }
   if (!isNoRecord(error) && code !== 'InvalidIpAddress') {
-    return new MxFailure('dns_failed', `DNS gives no answer (${code ?? 'unknown error'})`, cause)
+    return new MxFailure('dns_failed', `the DNS query failed (${code ?? 'unknown error'})`, cause)
   }
   if (records.refused.length > 0) {
     const where = records.refused.join(', ')
-    return new MxFailure('private_network', `its mail server ${where} lies in a private network`, cause)
+    return new MxFailure('private_network', `its mail server ${where} is in a private network`, cause)
   }
-  if (records.isNameMissing) return new MxFailure('no_such_domain', 'there is no such domain', cause)
-  return new MxFailure('no_mail_server', 'it has no mail server, and no address that can be used as one', cause)
+  if (records.isNameMissing) return new MxFailure('no_such_domain', 'the domain does not exist', cause)
+  return new MxFailure('no_mail_server', 'it has neither a mail server nor an address that can be used as one', cause)
 }
 
-/** RFC 5321 §5.1: equal preferences in random order, to spread load. The caller sorts by preference, stably. */
+/** Shuffles: RFC 5321 §5.1 wants equal preferences in random order, to spread load. The caller's sort is stable. */
 function shuffled<T>(list: readonly T[], random: () => number): T[] {
   const result = [...list]
   for (let last = result.length - 1; last > 0; last--) {
@@ -197,7 +197,7 @@ function bare(name: string): string {
   return name.toLowerCase().replace(/\.$/, '')
 }
 
-/** A connection that opens after nobody waits for it any more is closed again. */
+/** Waits for a connection until the signal aborts; a connection that opens after that is closed. */
 async function unlessAborted<T extends { socket: Socket }>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
   let giveUp: (() => void) | undefined
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -209,7 +209,7 @@ async function unlessAborted<T extends { socket: Socket }>(opening: Promise<T>, 
   } catch (error) {
     opening.then(
       ({ socket }) => socket.destroy(),
-      () => undefined, // it failed by itself, which the race has told already or nobody asks any more
+      () => undefined, // it failed: the race has reported that already, or the caller no longer waits
     )
     throw error
   } finally {

@@ -1,16 +1,17 @@
 /**
- * Which addresses lie in no public network: what a stranger could have us call, to reach what only this machine or its
- * neighbours can. Refused after a name was resolved, and again for the address that was connected to. Pure.
+ * Recognises addresses that are not in a public network. Otherwise strangers could make us connect to services that
+ * only this machine or its network can reach. The check is made after a name was resolved, and again on the address of
+ * the open connection. Pure.
  */
 import { BlockList, isIP } from 'node:net'
 
-/** IANA's special-purpose registries (RFC 6890): ranges that are not globally reachable, and multicast. */
+/** Ranges of IANA's special-purpose registries (RFC 6890) that are not globally reachable, and multicast. */
 const RANGES_4 = [
   '0.0.0.0/8', // this network (RFC 791 §3.2)
   '10.0.0.0/8', // private (RFC 1918)
   '100.64.0.0/10', // shared by carriers (RFC 6598)
   '127.0.0.0/8', // loopback
-  '169.254.0.0/16', // link-local; clouds answer for their machines' keys there
+  '169.254.0.0/16', // link-local; cloud providers serve credentials of their machines there
   '172.16.0.0/12',
   '192.0.0.0/24', // protocol assignments
   '192.0.2.0/24', // documentation (RFC 5737)
@@ -23,17 +24,17 @@ const RANGES_4 = [
   '240.0.0.0/4', // reserved, and broadcast
 ]
 const RANGES_6 = [
-  '2001::/23', // protocol assignments, Teredo among them
+  '2001::/23', // protocol assignments, including Teredo
   '2001:db8::/32', // documentation (RFC 3849)
-  '2002::/16', // 6to4: holds an IPv4 address
+  '2002::/16', // 6to4: contains an IPv4 address
   '3fff::/20', // documentation (RFC 9637)
 ]
 /**
- * All that is handed out for use between networks (RFC 4291 §2.4, IANA's IPv6 address space). What lies outside is
- * loopback, link-local, unique local, multicast, or an IPv4 address in one of its many disguises.
+ * The only range that is assigned for use between networks (RFC 4291 §2.4, IANA's IPv6 address space). Addresses
+ * outside are loopback, link-local, unique local, multicast, or one of the many forms that contain an IPv4 address.
  */
 const GLOBAL_UNICAST_6 = '2000::/3'
-/** An IPv4 address as sockets for both families show it (RFC 4291 §2.5.5.2): what it holds counts. */
+/** An IPv4 address as dual-stack sockets show it (RFC 4291 §2.5.5.2): the IPv4 address inside decides. */
 const MAPPED_4 = '::ffff:0:0/96'
 
 const blocked = new BlockList()
@@ -44,13 +45,13 @@ addRange(global, GLOBAL_UNICAST_6, 'ipv6')
 const mapped = new BlockList()
 addRange(mapped, MAPPED_4, 'ipv6')
 
-/** @param address as sockets and resolvers give it; what is no address at all counts as private */
+/** @param address as sockets and resolvers return it; a text that is no address counts as private */
 export function isPrivateAddress(address: string): boolean {
   const [bare = ''] = address.split('%') // a zone, "fe80::1%eth0"
   const family = isIP(bare)
   if (family === 0) return true
   if (family === 4) return blocked.check(bare, 'ipv4')
-  // Ranges of IPv4 are compared with the IPv4 address inside a mapped one, in every spelling of it.
+  // BlockList compares IPv4 ranges with the IPv4 address inside a mapped one, in every notation.
   if (mapped.check(bare, 'ipv6')) return blocked.check(bare, 'ipv6')
   return !global.check(bare, 'ipv6') || blocked.check(bare, 'ipv6')
 }

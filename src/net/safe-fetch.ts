@@ -1,10 +1,10 @@
 /**
- * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call what only it can
- * reach. Names are resolved here and private answers dropped; the address that was connected to is checked again before
- * a byte is sent, so that a name which answers differently the second time gains nothing.
+ * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call services that
+ * only this server can reach. Names are resolved here and private addresses dropped. The address of the open connection
+ * is checked again before a byte is sent, against names that resolve differently the second time (DNS rebinding).
  *
- * One request a call: redirects are answers like any other. Time and size are bounded; certificates are verified.
- * Connections are kept for the next request to the same place, a few and not for long.
+ * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
+ * Connections are kept for the next request to the same host and port, a few and not for long.
  */
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
@@ -12,7 +12,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPrivateAddress } from './private-networks.ts'
 
-/** Addresses of a name. Rejects with an Error when there are none. */
+/** Resolves a name to addresses. Rejects with an Error when there are none. */
 export type Lookup = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
 
 export interface SafeRequest {
@@ -21,27 +21,27 @@ export interface SafeRequest {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-  /** For the whole: name, connection, request and response. */
+  /** The time for everything: DNS, connection, request and response. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
 
 export interface SafeResponse {
   readonly status: number
-  /** Names in lower case; of a repeated field the first. */
+  /** Names in lower case; the first value of a repeated field. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** Its beginning, up to the limit. */
+  /** The beginning of the body, up to limits.webhookResponseBytesMax. */
   readonly body: string
 }
 
 export interface SafeFetch {
-  /** @throws FetchFailed; whatever it is, words for the one who chose the URL */
+  /** @throws FetchFailed for every failure; its message is written for the person who chose the URL */
   fetch(request: SafeRequest): Promise<SafeResponse>
   /** Closes unused connections. */
   close(): void
 }
 
-/** No answer came. */
+/** Thrown when there is no response. */
 export class FetchFailed extends Error {
   override readonly name = 'FetchFailed'
   readonly reason: 'private_address' | 'timeout' | 'aborted' | 'unreachable'
@@ -60,11 +60,11 @@ interface SafeFetchNeeds {
     readonly webhookConcurrencyMax: number
     readonly webhookIdleSocketMs: number
   }
-  /** Which addresses are refused; another rule only in tests. */
+  /** Which addresses are refused; only tests replace it. */
   readonly isRefused?: (address: string) => boolean
 }
 
-/** Unused connections to one place. */
+/** Unused connections kept per host and port. */
 const FREE_SOCKETS_MAX = 2
 
 export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
@@ -72,7 +72,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
   const isRefused = needs.allowPrivateNetworks ? () => false : (needs.isRefused ?? isPrivateAddress)
   const options = {
     keepAlive: true,
-    // To one place as many as to all: were there fewer, a path of it that hangs would keep its other paths waiting.
+    // As many per host as in total: with fewer, a URL that hangs would block the other URLs of the same host.
     maxSockets: limits.webhookConcurrencyMax,
     maxFreeSockets: FREE_SOCKETS_MAX,
     timeout: limits.webhookIdleSocketMs,
@@ -86,9 +86,9 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     async fetch(request) {
       const url = new URL(request.url)
       if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-        throw new FetchFailed('unreachable', `There is no way to call ${url.protocol}`)
+        throw new FetchFailed('unreachable', `The protocol ${url.protocol} is not supported`)
       }
-      // A literal is connected to without a look-up. WHATWG's parser has made 0x7f.1 and the like a plain one.
+      // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
       const host = url.hostname.replace(/^\[|\]$/g, '')
       if (isIP(host) && isRefused(host)) throw privateAddress(host)
       const cut = new AbortController()
@@ -101,8 +101,8 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
       } catch (error) {
         if (error instanceof FetchFailed) throw error
         if (cut.signal.reason === 'timeout')
-          throw new FetchFailed('timeout', `No answer within ${request.timeoutMs} ms`)
-        if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was cut short')
+          throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
+        if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
         throw new FetchFailed('unreachable', wordsOf(error), { cause: error })
       } finally {
         clearTimeout(timer)
@@ -119,7 +119,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     try {
       return await once(url, request, signal)
     } catch (error) {
-      // The other side closed a connection that we had kept just as we used it: it read nothing of this request.
+      // The server closed a kept connection at the moment we used it. It has read nothing of this request: send again.
       if (!(error instanceof StaleSocket) || signal.aborted) throw error
       return once(url, request, signal)
     }
@@ -139,14 +139,14 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
           readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject)
         },
       )
-      // 101 to somebody who has not asked for it: neither a response nor an error would come.
+      // A 101 that we did not ask for: Node would emit neither a response nor an error.
       sent.on('upgrade', ({ statusCode }, socket) => {
         socket.destroy()
-        reject(new Error(`The answer was ${statusCode}, to another protocol`))
+        reject(new Error(`The response was ${statusCode}, a switch to another protocol`))
       })
-      // Whatever else ends it without a word: by then a response or an error has settled the promise, or nothing will.
+      // The request ended in some other way: unless a response or an error has settled the promise, nothing else would.
       sent.on('close', () => {
-        if (!hasResponse) reject(new Error('The connection was closed without an answer'))
+        if (!hasResponse) reject(new Error('The connection was closed without a response'))
       })
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const isStale = sent.reusedSocket && error.code === 'ECONNRESET'
@@ -156,7 +156,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     })
   }
 
-  /** Node's form of a look-up: `all` when it may try several addresses. */
+  /** Has the signature of Node's `lookup`: `options.all` means that Node may try several addresses. */
   function resolver(...[hostname, options, done]: Parameters<LookupFunction>): void {
     lookup(hostname).then(
       (answers) => {
@@ -168,7 +168,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
         else if (options.all) done(null, [...open])
         else done(null, first.address, first.family)
       },
-      // Without an error Node would take the empty address for the answer, and throw where nobody catches it.
+      // Without an error Node would use the empty address as the answer, and throw where no code can catch it.
       (error: unknown) => done(error instanceof Error ? error : new Error(`${hostname} was not found`), '', 0),
     )
   }
@@ -179,7 +179,7 @@ function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefused: (a
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (...given: Parameters<HttpAgent['createConnection']>) => {
     const socket = connect(...given) as Duplex & Pick<Socket, 'remoteAddress'>
-    // First of all listeners: the one that sends the request waits for the same event.
+    // Before all other listeners: the one that sends the request waits for the same event.
     socket.prependOnceListener('connect', () => {
       const { remoteAddress } = socket
       if (remoteAddress === undefined || isRefused(remoteAddress)) socket.destroy(privateAddress(remoteAddress ?? ''))
@@ -189,7 +189,7 @@ function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefused: (a
   return agent
 }
 
-/** Reads to the end, so that the connection can be used again, but not past the limit. */
+/** Reads the response to its end, so that the connection can be reused, but not past the limit. */
 async function readResponse(response: IncomingMessage, bytesMax: number): Promise<SafeResponse> {
   const chunks: Buffer[] = []
   let sizeBytes = 0
@@ -210,7 +210,7 @@ function privateAddress(address: string): FetchFailed {
   return new FetchFailed('private_address', `${address} is in a private network, which this server does not call`)
 }
 
-/** Node tries several addresses at once and then throws all their failures, without a message of its own. */
+/** Returns the text of an error. When Node tries several addresses, its AggregateError has no message of its own. */
 function wordsOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(wordsOf).join('; ')
   return error instanceof Error ? error.message || error.name : String(error)

@@ -1,20 +1,20 @@
 /**
- * SMTP sessions with one server, kept for the next mail: as many as limits.relayConnectionsMax at once, each for so
- * many mails, and idle only for a while. Who wants one when all are taken waits for its turn.
+ * A pool of SMTP sessions with one server, kept for the next message: at most limits.relayConnectionsMax at once, each
+ * for at most limits.relayMessagesMax messages, idle at most limits.relayIdleMs. When all are in use, callers queue.
  *
- * Stop: `close` says goodbye on those that are idle; those in use are closed by whoever uses them.
+ * Stop: `close` sends QUIT on idle sessions; callers close those in use.
  */
 import type { Limits } from '../limits.ts'
 import type { SmtpSession } from './smtp-session.ts'
 
 export interface PooledSession {
   readonly session: SmtpSession
-  /** To be called once, when the mail is done; a session that is closed is not kept. */
+  /** Call it once, after the message; a closed session is not kept. */
   release(): void
 }
 
 export interface SmtpPool {
-  /** @throws what opening one throws, the signal's reason */
+  /** Returns an idle session or opens one. @throws the error of opening it, or the signal's reason */
   acquire(signal: AbortSignal): Promise<PooledSession>
   close(): void
 }
@@ -79,7 +79,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     })
   }
 
-  /** The turn goes to who waits longest. */
+  /** Frees a place in the pool for the caller that has waited longest. */
   function free(): void {
     const next = waiting.shift()
     if (next) next()
@@ -110,8 +110,8 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
   }
 
   /**
-   * The one used last, since the others may end. It is asked whether it is still there: a server may have closed it
-   * without our having heard of it, which would look like a failure of the next mail.
+   * Takes the session that was used last, because the server may soon close the others. Checks first that the server
+   * still answers: it may have closed the session without our noticing, and the next message would seem to fail.
    */
   async function takeIdle(signal: AbortSignal): Promise<Idle | undefined> {
     for (let kept = idle.pop(); kept; kept = idle.pop()) {
@@ -121,7 +121,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     return undefined
   }
 
-  /** Idle ones count as open connections too. */
+  /** Closes idle sessions over the limit: they count as open connections too. */
   function dropSurplus(): void {
     while (idle.length > 0 && idle.length + taken > limits.relayConnectionsMax) {
       const oldest = idle.shift()!

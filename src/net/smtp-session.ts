@@ -1,10 +1,10 @@
 /**
- * One SMTP session as a client, over a connection that is open already: greeting, EHLO, TLS, login, and then mails, each
- * with an answer for every recipient. The protocol is nodemailer's; the time that each step may take, what is known
- * when a session breaks, and when a session may be used again are ours.
+ * One SMTP client session, over an open connection: greeting, EHLO, TLS, login, and then messages, each with a result
+ * for every recipient. nodemailer implements the protocol; this file adds the timeout of each step, what is known when
+ * a session breaks, and when a session may be reused.
  *
- * Every wait is bounded: greeting and TLS handshake, each reply, the reply to the whole mail, and the whole.
- * Must not: choose a server, decide what a failure means for a mail, or put a password into an error.
+ * Every wait is bounded: greeting and TLS handshake, each reply, the reply after the message, and the total.
+ * Must not: choose a server, decide what a failure means for a message, or put a password into an error.
  */
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
@@ -12,30 +12,30 @@ import { TLSSocket } from 'node:tls'
 import SMTPConnection, { type SMTPEnvelope } from 'nodemailer/lib/smtp-connection'
 import type { Limits } from '../limits.ts'
 
-/** Where a session was when it broke. */
+/** The step of a session in which it broke. */
 export type SmtpStage =
-  | 'greeting' // up to the answer to EHLO
+  | 'greeting' // up to the reply to EHLO
   | 'tls'
   | 'login'
-  | 'envelope' // up to the permission to send the mail
+  | 'envelope' // up to the 354 reply to DATA
   | 'mail'
-  | 'sent' // the whole mail is on its way: whether it was taken is not known
+  | 'sent' // all bytes are sent: it is unknown whether the server accepted the message
 
 export interface SmtpReply {
   readonly code: number
-  /** RFC 3463, where the server says one. */
+  /** The enhanced status code (RFC 3463), if the server sent one. */
   readonly enhancedCode?: string
-  /** As the server wrote it, on one line, with the codes. */
+  /** The server's text, on one line, with the codes. */
   readonly text: string
 }
 
-/** A session that ended, or did not begin. */
+/** Thrown when a session ended or could not be opened. */
 export class SmtpFailure extends Error {
   override readonly name = 'SmtpFailure'
   readonly stage: SmtpStage
-  /** The server's last words, if it had any. */
+  /** The server's last reply, if there was one. */
   readonly reply: SmtpReply | undefined
-  /** That it refused; undefined where the connection broke or ran out of time. */
+  /** The command that the server refused; undefined if the connection broke or timed out. */
   readonly command: string | undefined
   readonly isTimeout: boolean
 
@@ -53,31 +53,31 @@ export class SmtpFailure extends Error {
 }
 
 export interface SmtpMail {
-  /** "" for a bounce. */
+  /** The envelope sender; "" for a bounce. */
   readonly sender: string
   readonly recipients: readonly string[]
   readonly sizeBytes: number
-  /** BODY=8BITMIME (RFC 6152) and SMTPUTF8 (RFC 6531) are asked for; the caller has looked whether they are offered. */
+  /** Send BODY=8BITMIME (RFC 6152) and SMTPUTF8 (RFC 6531); the caller has checked that the server offers them. */
   readonly isEightBit: boolean
   readonly isSmtpUtf8: boolean
   read(): AsyncIterable<Buffer>
 }
 
-/** What became of one recipient: the server's word, with the command that it answered; or a session that broke before. */
+/** The result for one recipient: the server's reply, with the command it answered; or the failure of the session. */
 export type SmtpResult =
   | { readonly reply: SmtpReply; readonly command: 'MAIL' | 'RCPT' | 'DATA' }
   | { readonly failure: SmtpFailure }
 
 export interface SessionOptions {
-  /** Connected. The session owns it from now on. */
+  /** An open connection. From now on the session owns it. */
   readonly socket: Socket
-  /** The server's name, which its certificate should have. */
+  /** The server's name, which its certificate should contain. */
   readonly hostname: string
-  /** Our own, for EHLO. */
+  /** Our own name, for EHLO. */
   readonly clientName: string
   /**
-   * "opportunistic": STARTTLS where offered, whatever the certificate (RFC 7435); "required": STARTTLS, verified;
-   * "implicit": from the first byte, verified; "none": for a server whose STARTTLS is broken.
+   * "opportunistic": STARTTLS if offered, with any certificate (RFC 7435); "required": STARTTLS with a verified
+   * certificate; "implicit": TLS from the first byte, verified; "none": no TLS, for a server whose STARTTLS is broken.
    */
   readonly tls: 'opportunistic' | 'required' | 'implicit' | 'none'
   readonly auth?: { readonly user: string; readonly password: string } | undefined
@@ -92,12 +92,12 @@ export interface SessionOptions {
   >
 }
 
-/** A server that has said more than this without an end of line or of reply says nothing that we want to know. */
+/** The maximum size of a reply or line; a server that sends more without an end is cut off. */
 const REPLY_BYTES_MAX = 64 * 1024
-/** For the server to close its side after we have. */
+/** The time for the server to close its side after we have closed ours. */
 const CLOSE_MS = 1_000
 
-/** What nodemailer's connection knows and its declarations leave out. Its version is pinned; tests would notice. */
+/** Private members of nodemailer's connection that its types omit. The version is pinned; tests notice a change. */
 interface Inside {
   readonly _supportedExtensions: readonly string[]
   readonly _maxAllowedSize: number
@@ -108,7 +108,7 @@ interface Inside {
 class Connection extends SMTPConnection {
   isSmtpUtf8 = false
 
-  /** nodemailer asks for SMTPUTF8 by the envelope alone; header fields may need it too (RFC 6531 §3.4). */
+  /** nodemailer sends SMTPUTF8 only if the envelope needs it; header fields may need it too (RFC 6531 §3.4). */
   _sendCommand(command: string, logged?: string): void {
     const isLacking = this.isSmtpUtf8 && /^MAIL FROM:/.test(command) && !/> (?:.* )?SMTPUTF8\b/.test(command)
     const inside = SMTPConnection.prototype as unknown as Inside
@@ -138,20 +138,20 @@ export class SmtpSession {
       opportunisticTLS: tls === 'opportunistic',
       tls: { rejectUnauthorized: tls === 'required' || tls === 'implicit' },
       greetingTimeout: limits.deliveryGreetingMs,
-      connectionTimeout: 2 * limits.deliveryGreetingMs, // it counts greeting and handshake together
+      connectionTimeout: 2 * limits.deliveryGreetingMs, // nodemailer counts greeting and handshake together
       socketTimeout: limits.deliveryCommandMs,
       socketCloseTimeout: CLOSE_MS,
       maxResponseSize: REPLY_BYTES_MAX,
     })
     this.#inside = this.#connection as unknown as Inside
     this.#connection.on('error', (error) => this.#fail?.(error))
-    // Deferred: where a reply ends the session, the one who waits is told of the reply first.
+    // Deferred: if a reply ends the session, the waiting call must get the reply first.
     this.#connection.on('end', () => setImmediate(() => this.#fail?.(new Error('the connection was closed'))))
   }
 
   /**
-   * @returns a session that takes mail
-   * @throws SmtpFailure, the signal's reason; the session has ended then
+   * @returns a session that is ready for a message
+   * @throws SmtpFailure, the signal's reason; then the session has ended
    */
   static async open(options: SessionOptions, signal: AbortSignal): Promise<SmtpSession> {
     const session = new SmtpSession(options)
@@ -166,12 +166,12 @@ export class SmtpSession {
     return this.#inside._supportedExtensions.includes(extension)
   }
 
-  /** RFC 1870 §4: what the server says it takes at most; 0 when it does not say. */
+  /** The maximum message size that the server announced (RFC 1870 §4); 0 when it announced none. */
   get sizeBytesMax(): number {
     return this.#inside._maxAllowedSize
   }
 
-  /** The name by which the server answered EHLO (RFC 5321 §4.1.1.1), lower-case. */
+  /** The name in the server's reply to EHLO (RFC 5321 §4.1.1.1), in lower case. */
   get serverName(): string {
     return this.#serverName
   }
@@ -183,22 +183,22 @@ export class SmtpSession {
     return `${socket.getProtocol()}${socket.authorized ? '' : ' (unverified)'}`
   }
 
-  /** Whether another mail can be sent. */
+  /** Whether another message can be sent. */
   get isOpen(): boolean {
     return !this.#isEnding && !this.#connection.destroyed
   }
 
   /**
-   * Sends one mail. No recipient's failure is another's: each has an answer of its own.
+   * Sends one message. Each recipient has its own result: the failure of one does not affect the others.
    *
-   * @returns one result a recipient, in their order. Unless some recipient got the mail, the session has ended.
-   * @throws what reading the mail threw, the signal's reason; the session has ended then
+   * @returns one result per recipient, in their order. Unless a recipient got the message, the session has ended.
+   * @throws the error of reading the message, or the signal's reason; then the session has ended
    */
   async send(mail: SmtpMail, signal: AbortSignal): Promise<SmtpResult[]> {
     const { deliveryCommandMs, deliveryDataMs } = this.#options.limits
     this.#stage = 'envelope'
     this.#connection.isSmtpUtf8 = mail.isSmtpUtf8
-    // nodemailer keeps the answers to RCPT in the envelope that it is given: they are known however the session ends.
+    // nodemailer stores the replies to RCPT in this envelope object, so we know them however the session ends.
     const envelope: SMTPEnvelope & { rejectedErrors?: RejectedError[] } = {
       from: mail.sender === '' ? false : mail.sender,
       to: [...mail.recipients],
@@ -219,7 +219,7 @@ export class SmtpSession {
       if (!(error instanceof SmtpFailure)) throw error
       last = answered(error)
     }
-    // Where the sender was refused, answers to RCPT that was sent along with it mean nothing (RFC 2920 §3.1).
+    // If the sender was refused, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
     const isSenderRefused = 'command' in last && last.command === 'MAIL'
     const refused = new Map(
       isSenderRefused ? [] : envelope.rejectedErrors?.map((each) => [each.recipient, each.response]),
@@ -230,7 +230,7 @@ export class SmtpSession {
     })
   }
 
-  /** Asks the server whether it is still there (RSET, RFC 5321 §4.1.1.5). A session that gives no answer is closed. */
+  /** Checks with RSET whether the server still answers (RFC 5321 §4.1.1.5). Closes the session if it does not. */
   async isAnswering(signal: AbortSignal): Promise<boolean> {
     this.#limitSilence(this.#options.limits.deliveryConnectMs)
     try {
@@ -238,11 +238,11 @@ export class SmtpSession {
       return true
     } catch {
       signal.throwIfAborted()
-      return false // whatever it said instead: there are other sessions
+      return false // whatever the failure: the caller uses another session
     }
   }
 
-  /** Says goodbye, without waiting for the answer longer than a moment. */
+  /** Sends QUIT, and closes the connection after CLOSE_MS at the latest. */
   quit(): void {
     if (!this.isOpen) return
     this.#isEnding = true
@@ -259,12 +259,12 @@ export class SmtpSession {
     const known = ['PLAIN', 'LOGIN', 'CRAM-MD5'].find((method) => this.#inside._supportedAuth.includes(method))
     if (known === undefined) {
       this.close()
-      throw new SmtpFailure('login', 'it offers no way to log in that is known here (PLAIN, LOGIN, CRAM-MD5)')
+      throw new SmtpFailure('login', 'it offers no supported authentication method (PLAIN, LOGIN, CRAM-MD5)')
     }
     await this.#during(signal, (done) => this.#connection.login({ user, pass: password, method: known }, done))
   }
 
-  /** The mail as it is read; when its last byte was read, the server has the longer time to answer (RFC 5321 §4.5.3.2). */
+  /** Passes the message on; after its last byte the longer timeout for the reply applies (RFC 5321 §4.5.3.2). */
   async *#watched(mail: AsyncIterable<Buffer>, deliveryDataMs: number): AsyncGenerator<Buffer> {
     this.#stage = 'mail'
     yield* mail
@@ -277,7 +277,7 @@ export class SmtpSession {
     if (socket) socket.setTimeout(timeoutMs)
   }
 
-  /** One step, with a callback as nodemailer has them; ends with it, or with the session, the signal or the time. */
+  /** Runs one step with a nodemailer callback; the end of the session, the signal and the time limit end it too. */
   async #during<T>(signal: AbortSignal, act: (done: (error?: unknown, result?: unknown) => void) => void): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     let giveUp: (() => void) | undefined
@@ -288,7 +288,7 @@ export class SmtpSession {
         signal.addEventListener('abort', giveUp)
         const { deliveryMs } = this.#options.limits
         timer = setTimeout(
-          () => reject(Object.assign(new Error('the whole took too long'), { code: 'ETIMEDOUT' })),
+          () => reject(Object.assign(new Error('the session took too long'), { code: 'ETIMEDOUT' })),
           deliveryMs,
         )
         this.#fail = reject
@@ -296,7 +296,7 @@ export class SmtpSession {
       })
     } catch (error) {
       const failure = signal.aborted ? error : this.#failure(error)
-      // A refusal is answered with QUIT (RFC 5321 §4.1.1.10): some would need RSET, others cannot be relied upon.
+      // After a refusal send QUIT (RFC 5321 §4.1.1.10): some servers would need RSET, others are not reliable after it.
       if (failure instanceof SmtpFailure && failure.command !== undefined) this.quit()
       else this.close()
       throw failure
@@ -309,7 +309,7 @@ export class SmtpSession {
 
   #failure(error: unknown): unknown {
     const { code, response, message, command } = error as NodemailerError
-    if (code === 'ESTREAM') return error // ours: the mail could not be read
+    if (code === 'ESTREAM') return error // our own failure: the message could not be read
     const stage = this.#connection.upgrading || code === 'ETLS' ? 'tls' : this.#stage
     return new SmtpFailure(stage, message, {
       ...(response && { reply: this.#parse(response) }),
@@ -335,15 +335,14 @@ interface RejectedError {
   readonly response: string
 }
 
-/** A refusal of the whole mail is an answer; a session that broke is none. */
+/** Turns a failure into a result: a refusal of the whole message is a reply, a broken session is not. */
 function answered(failure: SmtpFailure): SmtpResult {
   const { reply, command } = failure
   if (!reply || command === undefined) return { failure }
   return { command: command === 'MAIL FROM' ? 'MAIL' : command === 'RCPT TO' ? 'RCPT' : 'DATA', reply }
 }
 
-/** RFC 5321 §4.2 and RFC 3463 §2; several lines become one. */
-/** Some servers repeat the command that they refuse, and AUTH holds the password. */
+/** Removes the password from a reply: some servers repeat the refused command, and AUTH contains the password. */
 function withoutSecrets(response: string, auth: SessionOptions['auth']): string {
   if (!auth) return response
   const { user, password } = auth
@@ -354,13 +353,14 @@ function withoutSecrets(response: string, auth: SessionOptions['auth']): string 
   )
 }
 
+/** Parses a reply (RFC 5321 §4.2) and its enhanced status code (RFC 3463 §2); several lines become one. */
 export function parseReply(response: string, charsMax: number): SmtpReply {
   const lines = response.split(/\r?\n/)
   const code = Number(/^\d{3}/.exec(lines[0] ?? '')?.[0] ?? 0)
   const enhancedCode = /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(lines[0] ?? '')?.[1]
   const prefix =
     enhancedCode === undefined ? /^\d{3}[ -]?/ : new RegExp(`^\\d{3}[ -]?(?:${enhancedCode.replaceAll('.', '\\.')} ?)?`)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these control characters are removed
   const words = lines.map((line) => line.replace(prefix, '').replace(/[\x00-\x1f\x7f-\x9f]+/g, ' '))
   const said = words.join(' ').replace(/ {2,}/g, ' ').trim()
   const text = [code || '', enhancedCode ?? '', said]

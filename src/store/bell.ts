@@ -1,18 +1,18 @@
 /**
- * Tells whoever wants to know that something was committed, without saying what: listeners look at the tables. So a
- * ring that comes twice costs a look, and one that is lost costs a poll interval.
+ * The commit notifier: calls its listeners after each commit, without data. Listeners read the tables. So a duplicate
+ * signal costs one extra poll, and a lost signal costs one poll interval.
  */
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
 export interface Bell {
   ring(): void
-  /** @returns what stops it */
+  /** @returns a function that removes the listener */
   listen(listener: () => void): () => void
 }
 
 export function createBell(log: Log, metrics: Metrics): Bell {
-  const listeners = new Set<{ readonly hear: () => void }>() // wrapped: one function may listen twice
+  const listeners = new Set<{ readonly hear: () => void }>() // wrapped, so that one function can be added twice
 
   return {
     ring() {
@@ -20,9 +20,9 @@ export function createBell(log: Log, metrics: Metrics): Bell {
         try {
           listener.hear()
         } catch (error) {
-          // Its fault alone: the commit stands, and the others must hear of it.
+          // A bug of this listener: the commit is valid, and the other listeners must still be called.
           metrics.loopErrors.inc({ loop: 'bell' })
-          log.error({ err: error }, 'a listener of commits threw')
+          log.error({ err: error }, 'a commit listener threw')
         }
       }
     },

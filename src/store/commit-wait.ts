@@ -1,19 +1,19 @@
 /**
- * Waiting for the store's bell: a loop that works off what is in a table looks at it, waits here, looks again.
+ * The commit signal, as a loop waits for it: the loop works through a table, waits here, and polls the table again.
  *
- * A ring is only a hint. One that comes while nobody waits is kept for the next wait; one that is lost altogether costs
- * `timeoutMs`. Must not carry data: who hears it looks at the table.
+ * A signal is only a hint. A signal that arrives while the loop is not waiting ends the next wait at once; a lost
+ * signal costs `timeoutMs`. It must not carry data: the loop reads the table.
  */
 import type { Store } from './store.ts'
 
 export interface CommitWait {
-  /** Resolves at once when something was committed since the last wait ended, else at the next commit or after `timeoutMs`. */
+  /** Resolves at once if there was a commit since the last wait ended, else at the next commit or after `timeoutMs`. */
   next(timeoutMs: number): Promise<void>
-  /** Waits although commits ring, for a loop that failed. `close` ends it. */
+  /** Waits for `timeoutMs` and ignores commits, for a loop that failed. `close` ends it. */
   pause(timeoutMs: number): Promise<void>
-  /** Ends the wait under way as a commit would. */
+  /** Ends the current `next`, as a commit does. */
   ring(): void
-  /** Ends every wait, now and later. */
+  /** Ends the current wait and makes all later ones resolve at once. */
   close(): void
 }
 

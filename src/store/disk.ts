@@ -1,18 +1,19 @@
 /**
- * Watches the free space of the folders that are written to, so that a mail is refused before it is taken and not when its commit fails.
+ * Watches the free space of the folders that we write to, so that a message is refused before its bytes are read, and
+ * not when its commit fails.
  *
- * It looks by a timer and answers from memory: each SMTP command and request asks. A look that fails is logged, and
- * counts as no room until one succeeds.
+ * A timer checks the file system, and `requireRoom` answers from memory, because each SMTP command and HTTP request
+ * calls it. A check that fails is logged, and writes are refused until a check succeeds.
  */
 import { statfs } from 'node:fs/promises'
 import { MailError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
-/** Free bytes of the file system that holds a folder. */
+/** Returns the free bytes of the file system that contains a folder. */
 export type FreeBytes = (folder: string) => Promise<number>
 
 export interface DiskWatch {
-  /** @throws disk_full, or unavailable when the folder could not be looked at */
+  /** @throws disk_full, or unavailable when the last check failed */
   requireRoom(): void
   stop(): void
 }
@@ -22,12 +23,12 @@ interface DiskWatchNeeds {
   freeBytesMin: number
   intervalMs: number
   log: Log
-  /** After each look. */
+  /** Called after each check. */
   onLook(): void
   freeBytes?: FreeBytes | undefined
 }
 
-/** Resolves after the first look. */
+/** Resolves after the first check. */
 export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
   const { folders, freeBytesMin, intervalMs, log, onLook, freeBytes = freeBytesOf } = needs
   let problem: MailError | undefined
@@ -45,17 +46,17 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
   }
 
   async function look(): Promise<void> {
-    if (isLooking) return // a file system that hangs must not gather questions
+    if (isLooking) return // if the file system hangs, checks must not pile up
     isLooking = true
     const before = problem
     try {
       const free = Math.min(...(await Promise.all(folders.map(freeBytes))))
       problem = free < freeBytesMin ? new MailError('disk_full', {}) : undefined
       if (problem && !before) log.error({ folders, freeBytes: free, freeBytesMin }, 'the disk is nearly full')
-      if (!problem && before) log.info({ folders, freeBytes: free }, 'the disk has room again')
+      if (!problem && before) log.info({ folders, freeBytes: free }, 'the disk has enough free space again')
     } catch (error) {
       problem = new MailError('unavailable', {}, { cause: error })
-      if (!before) log.error({ err: error, folders }, 'the free space is unknown')
+      if (!before) log.error({ err: error, folders }, 'the free disk space could not be read')
     } finally {
       isLooking = false
     }

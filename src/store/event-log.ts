@@ -1,20 +1,20 @@
 /**
- * The event log's numbers: drawn just before the commit, so that seq order is commit order and nothing is skipped.
+ * Numbers the events (`seq`) just before the commit, so that seq order is commit order and a reader skips no event.
  *
- * The log's lock is its row in `event_log`: whoever has drawn numbers from it keeps it until its commit, and the next
- * node waits there.
+ * The log's row in `event_log` is its lock: a transaction that has taken numbers keeps the row locked until its commit,
+ * and the next node waits for the row.
  */
 import type { Kysely } from 'kysely'
 import type { Schema, Tx } from './schema.ts'
 import type { UnnumberedEvent } from './transaction.ts'
 
-/** Rows of one insert: below every database's bound of parameters, and few distinct statements. */
+/** Rows per insert: below each database's limit on parameters, and few distinct statements. */
 const INSERT_ROWS_MAX = 100
 
 /**
- * Numbers and inserts what a group has buffered, in order, and moves the MODSEQ of the messages that were touched.
+ * Numbers and inserts the events that a group has buffered, in order, and sets the MODSEQ of the messages they concern.
  *
- * @param handle of the group's transaction, after its last member
+ * @param handle the group's transaction, after its last member
  */
 export async function appendEvents(handle: Kysely<Schema>, events: readonly UnnumberedEvent[]): Promise<void> {
   if (events.length === 0) return
@@ -40,7 +40,7 @@ export async function appendEvents(handle: Kysely<Schema>, events: readonly Unnu
   }
 }
 
-/** Makes the log's row where there is none. @returns its epoch */
+/** Creates the log's row unless it exists. @returns the log's epoch */
 export async function openEventLog(tx: Tx, newEpoch: string): Promise<string> {
   await tx
     .insertInto('event_log')

@@ -1,22 +1,25 @@
 /**
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
- *   queue → begin → each waiting function in a savepoint of its own → late writes → events numbered → commit →
- *   callers answered in order → bell
+ *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
+ *   events → commit → answer the callers in order → commit signal
  *
- * Nobody is answered before the commit, not even a function that threw: it may have thrown over what another member of
- * its group had written ("taken"), which a failing commit takes back.
+ * No caller gets an answer before the commit, not even one whose function threw: the cause of the error may be a row of
+ * another member of the same group ("taken"), and a failed commit would remove that row.
  *
  * A member that throws or runs out of time is rolled back alone. A full disk or an I/O error ends the whole transaction
- * behind our back, and the next savepoint would then open one of its own *and commit it*, so after each member we look
- * whether the transaction is still there; if not, the group fails as a whole and nothing of it is kept.
- * Another node can be in a member's way: it has taken the same name, has the row that this one needs, or waits for one
- * of ours. Such a member is rolled back and run again. One that runs behind others of its group does not wait for such a
- * row, since their rows keep the other node waiting meanwhile: the group is committed, and the member goes first in the
- * next one, where it may wait (docs/adr/0011).
- * Crash: what was not committed was promised to nobody. A commit whose answer was lost is settled before anybody is
- * answered, whoever queues meanwhile is refused. Stop: `close` refuses new work and waits for what is queued.
- * Must not: start anything on its own. The next transaction after a failure tries afresh.
+ * without our doing, and the next savepoint would then start its own transaction *and commit it*. So after each member
+ * we check that the transaction is still open; if it is not, the whole group fails and nothing of it is kept.
+ *
+ * A member can conflict with another node: the node has taken the same name, has locked a row that the member needs, or
+ * waits for a row that we have locked. Such a member is rolled back and run again. A member that is not the first of
+ * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
+ * group is committed, and the member runs first in the next group, where it may wait (docs/adr/0011).
+ *
+ * Crash: what was not committed was not confirmed to any caller. If the answer to a commit is lost, the outcome is
+ * looked up before any caller is answered; if that takes long, new transactions are refused.
+ * Stop: `close` refuses new work and waits for what is queued.
+ * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
 import type { Config } from '../config.ts'
 import { isMailError, MailError } from '../errors.ts'
@@ -30,12 +33,12 @@ import type { Tx } from './schema.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
- * How long the members of a group may hold the event loop before it gets a turn; who arrives in it joins the group.
- * (One that runs never waits for I/O with SQLite, so nobody could arrive otherwise.)
+ * How long the members of a group may occupy the event loop before we yield to it; transactions that arrive then join
+ * the group. (With SQLite a member never waits for I/O, so none could arrive otherwise.)
  */
 const TURN_MS = 10
 
-/** Before a transaction that met another node's runs again: time for the other to go on, or they would meet as before. */
+/** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
 
 interface GroupCommitNeeds {
@@ -49,15 +52,15 @@ interface GroupCommitNeeds {
   newId: NewId
   log: Log
   metrics: Metrics
-  /** After each commit, when its callers have been answered. Must not throw. */
+  /** Called after each commit, once its callers have been answered. Must not throw. */
   onCommit(): void
-  /** A group could not be committed, for want of room or a disk that works. */
+  /** Called when a group cannot be committed because the disk is full or the database fails. */
   onFailure(error: MailError): void
 }
 
 export interface GroupCommit {
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
-  /** The server stops: a commit whose outcome is not known after limits.shutdownGraceMs is outcome_unknown. */
+  /** The server stops: a commit with an unknown outcome rejects with outcome_unknown after limits.shutdownGraceMs. */
   expectClose(): void
   close(): Promise<void>
 }
@@ -67,7 +70,7 @@ interface Member {
   readonly fn: (tx: Tx) => Promise<unknown>
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
-  /** How often another node was in its way although it could wait. */
+  /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
   outcome?: Kept | Refused
 }
@@ -84,7 +87,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const queue: Member[] = []
   let running: Promise<void> | undefined
   let isClosing = false
-  /** A commit does not end: its members wait for the truth, but whoever comes can be told to come back. */
+  /** The current commit takes too long: its members wait for the outcome, but new callers are refused and may retry. */
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
   let turnStartedAt = performance.now()
@@ -117,8 +120,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   async function runGroups(): Promise<void> {
-    // A turn of the event loop before each group: what arrives with the same poll of the sockets goes in together, and
-    // a queue that never empties does not keep sockets and timers waiting for more than one group.
+    // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
+    // group, and a queue that never empties does not delay sockets and timers by more than one group.
     await eventLoopTurn()
     for (; queue.length > 0; await eventLoopTurn()) await runGroup()
     running = undefined
@@ -151,7 +154,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       if (!member) return
       group.push(member)
       const mayGoOn = await runMember(member, group)
-      if (!mayGoOn) return // the others have waited long enough for their commit
+      if (!mayGoOn) return // the earlier members have waited long enough for their commit
 
       await giveTurn()
     }
@@ -160,8 +163,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /**
    * Runs one function in its savepoint.
    *
-   * @returns whether more may join the group
-   * @throws what ended the whole transaction
+   * @returns whether more members may join the group
+   * @throws the error that ended the whole transaction
    */
   async function runMember(member: Member, group: Member[]): Promise<boolean> {
     const tx = new StoreTransaction(writer, dialect, clock(), newId)
@@ -183,13 +186,13 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
     if ('error' in member.outcome) await writer.rollbackToSavepoint()
     else await release(member)
-    // SQLite would have ended the transaction; where it goes on, whoever comes next should be told before its bytes are taken.
+    // SQLite would have ended the transaction, PostgreSQL goes on. Report it, to refuse the next message early.
     if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
       needs.onFailure(member.outcome.error)
     if (!('error' in member.outcome) || !dialect.conflict(member.outcome.error)) return isInTime
 
     group.pop()
-    // In front of the queue, so that it is first next time; or behind the others, which may not need what it waits for.
+    // To the front of the queue, so that it is first next time; or to the end: the others may not need the locked row.
     if (!isFirst) queue.unshift(member)
     else if (countConflict(member)) queue.push(member)
     else {
@@ -214,21 +217,21 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     return member.conflicts <= limits.transactionRerunsMax
   }
 
-  /** A name that is taken stays that; having waited in vain is nothing that a caller could help. */
+  /** A duplicate name is reported as such; a caller can do nothing about a lock that we did not get, except retry. */
   function inTheWay(error: unknown): unknown {
     if (dialect.conflict(error) === 'changed') return error
-    return new MailError('unavailable', { detail: 'other servers were in the way' }, { cause: error })
+    return new MailError('unavailable', { detail: 'too many conflicts with other servers' }, { cause: error })
   }
 
-  /** The group as a whole met another node, behind its last member. */
+  /** The group as a whole conflicted with another node, after its last member. */
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
     queue.unshift(...again)
     for (const member of group) if (!again.includes(member)) member.reject(inTheWay(error))
-    log.info({ err: error, members: group.length }, 'a group of transactions is run again')
+    log.info({ err: error, members: group.length }, 'a group of transactions conflicted with another server; retrying')
   }
 
-  /** Writes what belongs behind the last member, and commits. A group of which nothing is left commits nothing. */
+  /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */
   async function commit(group: readonly Member[]): Promise<void> {
     const kept = group.flatMap(({ outcome }) => (outcome && 'tx' in outcome ? [outcome.tx] : []))
     if (kept.length === 0) return writer.rollback()
@@ -248,7 +251,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     metrics.commitMembers.observe(kept.length)
   }
 
-  /** A commit that does not end keeps its members waiting for the truth; those behind it are told that it takes long. */
+  /** While a commit takes too long, its members wait for the outcome; transactions queued behind it are refused. */
   async function withQueueTold(commit: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       isStuck = true
@@ -264,7 +267,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
   }
 
-  /** Lets the event loop have its turn when this one has lasted long enough. */
+  /** Yields to the event loop if the group has occupied it for TURN_MS. */
   async function giveTurn(): Promise<void> {
     if (performance.now() - turnStartedAt < TURN_MS) return
     await eventLoopTurn()
@@ -279,7 +282,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
         resolve(outcome.value)
       } else reject(outcome?.error)
     }
-    // Rung last: whoever listens must be able to read what it is told of.
+    // Signal after the commit: listeners must find the new rows.
     if (isCommitted) needs.onCommit()
   }
 
@@ -287,7 +290,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     const isTold = isSurroundings(error) || isMailError(error, 'outcome_unknown')
     const failure = isTold ? error : new MailError('unavailable', {}, { cause: error })
     log.error({ err: error, members: group.length }, 'a group of transactions was not committed')
-    if (isSurroundings(error)) needs.onFailure(error) // any other is a bug, and no reason to refuse everybody's mail
+    if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to refuse all mail
     for (const { reject } of group) reject(failure)
   }
 }
@@ -297,10 +300,10 @@ function isSurroundings(error: unknown): error is MailError {
 }
 
 function stuckBehindCommit(): MailError<'unavailable'> {
-  return new MailError('unavailable', { detail: 'the commit before does not end' })
+  return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
 }
 
-/** A promise that never settles would stop all writes of the server. */
+/** Limits the time of a member: a promise that never settles would stop all writes of the server. */
 async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {

@@ -1,17 +1,17 @@
 /**
- * UUIDs in the order in which they are made. `formats/ids` puts two of one millisecond in random order; lists sort by
- * (time, id), and mails of one millisecond should stay as they came.
+ * Creates UUIDs that sort in the order of their creation. `formats/ids` gives two UUIDs of the same millisecond a
+ * random order; but lists sort by (time, id), and messages of the same millisecond must stay in order of arrival.
  */
 import { uuidv7 } from '../formats/ids.ts'
 
 export type NewId = (nowMs: number) => string
 
-/** Bytes drawn at once: a call for ten costs more than everything else about an id. */
+/** Random bytes fetched at once: one call per id, for ten bytes, would cost more than the rest of the id. */
 const POOL_BYTES = 10 * 256
 
 /**
- * Counts up inside a millisecond in the 26 bits behind the time, from a random start whose first bit is 0 (RFC 9562
- * §6.2, method 1); 48 random bits stay.
+ * Within a millisecond, counts up in the 26 bits after the time, from a random start whose first bit is 0 (RFC 9562
+ * §6.2, method 1); 48 bits are random.
  */
 export function createIds(random: (sizeBytes: number) => Buffer): NewId {
   let pool = random(POOL_BYTES)
@@ -27,7 +27,7 @@ export function createIds(random: (sizeBytes: number) => Buffer): NewId {
     offset += 10
     counter = nowMs === lastMs ? counter + 1 : bytes.readUInt32BE(0) >>> 7
     lastMs = nowMs
-    // uuidv7 puts version and variant over bits 0–3 and 16–17, hence 12 bits before and 14 behind the variant.
+    // uuidv7 overwrites bits 0–3 (version) and 16–17 (variant): 12 counter bits fit before the variant, 14 after it.
     bytes.writeUInt16BE((counter >>> 14) & 0x0fff, 0)
     bytes.writeUInt16BE(counter & 0x3fff, 2)
     return uuidv7(nowMs, bytes)

@@ -1,6 +1,6 @@
 /**
- * What a Kysely is made of that drives connections of ours: no driver of its own, no mutex, no transactions, which are
- * the group commit's.
+ * Builds the parts of a Kysely that runs statements on our own connections. It has no driver, no mutex and no
+ * transactions: the group commit handles transactions.
  */
 import {
   type DatabaseConnection,
@@ -13,7 +13,7 @@ import {
   type QueryCompiler,
 } from 'kysely'
 
-/** Kysely's words for a database. */
+/** The parts of Kysely that depend on the database. */
 export interface KyselyWords {
   readonly adapter: DialectAdapter
   readonly compiler: QueryCompiler
@@ -23,9 +23,9 @@ export interface KyselyWords {
 /** Lends a connection for one statement. */
 export type ProvideConnection = <T>(use: (connection: DatabaseConnection) => Promise<T>) => Promise<T>
 
-const driver = new DummyDriver() // Kysely's own transactions must not start one
+const driver = new DummyDriver() // Kysely itself must never start a transaction
 
-/** @param guard called before each statement; what it throws the statement rejects with */
+/** @param guard called before each statement; if it throws, the statement rejects with that error */
 export function kyselyProps(words: KyselyWords, provide: ProvideConnection, guard: () => void): KyselyProps {
   const { adapter, compiler, introspector } = words
   const dialect = {

@@ -1,8 +1,9 @@
 /**
- * Claims on work: a row belongs to its owner until a time, so that the work of a node that died comes back by itself.
+ * Leases on work: a claimed row belongs to its owner until a given time, so that the work of a node that died becomes
+ * free again without help.
  *
- * An owner renews while it works and gives back when it stops. Whoever writes an outcome must still hold the row: put
- * `lease_owner = owner` into the update's condition, or ask `renewLeases` in the same transaction.
+ * An owner renews its leases while it works and gives them back when it stops. It may write an outcome only while it
+ * has the lease: put `lease_owner = owner` into the update's condition, or call `renewLeases` in the same transaction.
  *
  * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set it
  * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
@@ -30,9 +31,9 @@ export interface InterruptedClaim {
 }
 
 /**
- * Due and free recipients of one domain, of those submissions that are due longest; they are the owner's from now on.
+ * Claims recipients of one domain that are due and under no lease, from the submissions that have been due longest.
  *
- * @param claim  submissions: as many at most, so that each can be handed over at once; limit: as many recipients
+ * @param claim  submissions: at most this many, so that each can be delivered at once; limit: maximum of recipients
  */
 export async function claimLane(
   tx: Tx,
@@ -42,14 +43,14 @@ export async function claimLane(
   const due = () =>
     tx
       .selectFrom('recipients')
-      .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
+      .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
       .where('domain', '=', claim.domain)
       .where('next_attempt_at', '<=', tx.now)
       .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
       .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
       .orderBy('next_attempt_at')
       .orderBy('id')
-  // Rows rather than distinct submissions: what is read stays as small as what is claimed, however long the lane.
+  // Rows, not distinct submissions: so we read no more than we claim, however many recipients of the domain wait.
   const first = await dialect.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]
@@ -57,14 +58,14 @@ export async function claimLane(
     .select(['id', 'submission_id as unit', interruptionsNow.as('interruptions')])
     .where('submission_id', 'in', submissions)
     .limit(claim.limit)
-  // A statement of its own: PostgreSQL may run a subquery more than once, and then claims more than was asked for.
+  // A separate statement: PostgreSQL may run a subquery more than once, and would then claim more than the limit.
   const ids = idsToClaim(await dialect.skipLocked(rows).execute(), claim)
   if (ids.length === 0) return []
   const claimed = await tx.updateTable('recipients').set(takenBy(claim)).where('id', 'in', ids).returningAll().execute()
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
 }
 
-/** Jobs that are due and free, of the kinds that this worker knows, the longest due first; they are the owner's from now on. */
+/** Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first. */
 export async function claimJobs(
   tx: Tx,
   dialect: Pick<Dialect, 'skipLocked'>,
@@ -87,7 +88,7 @@ export async function claimJobs(
   return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
 }
 
-/** The same for deliveries to one webhook, of the term that it is in. */
+/** Claims deliveries of one webhook that are due and under no lease, and that belong to its current term. */
 export async function claimWebhookDeliveries(
   tx: Tx,
   dialect: Pick<Dialect, 'skipLocked'>,
@@ -116,7 +117,11 @@ export async function claimWebhookDeliveries(
   return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
 }
 
-/** Moves the end of the leases that the owner still has. @returns their ids; the others were lost: stop working on them */
+/**
+ * Extends the leases that the owner still has.
+ *
+ * @returns the ids of these; the other leases are lost: stop working on their rows
+ */
 export async function renewLeases(
   tx: Tx,
   table: LeasedTable,
@@ -133,7 +138,7 @@ export async function renewLeases(
   return renewed.map(({ id }) => id)
 }
 
-/** Frees rows of the owner at once; those it has lost meanwhile stay as they are. */
+/** Ends the owner's leases at once; rows whose lease it has lost meanwhile stay as they are. */
 export async function giveBackLeases(
   tx: Tx,
   table: LeasedTable,
@@ -148,22 +153,25 @@ export async function giveBackLeases(
     .execute()
 }
 
-/** Frees everything, and counts it as interrupted. Only for a node that is alone, when it starts: the owners are dead. */
+/**
+ * Ends all leases, and counts their work as interrupted. Only for the start of a node that is the only one: the owners of
+ * these leases no longer run.
+ */
 export async function clearLeases(tx: Tx): Promise<void> {
   await tx
     .updateTable('recipients')
-    .set(freedFromTheDead)
+    .set(freedFromDeadOwner)
     .where('state', '=', sql.lit('queued'))
     .where('lease_owner', 'is not', null)
     .execute()
-  await tx.updateTable('jobs').set(freedFromTheDead).where('lease_owner', 'is not', null).execute()
+  await tx.updateTable('jobs').set(freedFromDeadOwner).where('lease_owner', 'is not', null).execute()
   await tx
     .updateTable('webhook_deliveries')
-    .set(freedFromTheDead)
+    .set(freedFromDeadOwner)
     .where('state', '=', sql.lit('pending'))
     .where('lease_owner', 'is not', null)
     .execute()
-  // A send that was cut off has left nothing but its key, which its client is about to use again.
+  // A send that was cut off has left nothing but its idempotency key, and its client may soon retry with that key.
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }
 
@@ -188,9 +196,9 @@ function idsToClaim(
   return rows.filter((row) => !isInterrupted(row) || row.unit === first?.unit).map(({ id }) => id)
 }
 
-const freedFromTheDead = { lease_owner: null, lease_until: null, interruptions: sql<number>`interruptions + 1` }
+const freedFromDeadOwner = { lease_owner: null, lease_until: null, interruptions: sql<number>`interruptions + 1` }
 
-/** The columns that all of them have; Kysely cannot type a choice of tables. */
+/** The columns that all leased tables have; Kysely cannot type a choice of tables. */
 interface Leased {
   id: string
   lease_owner: string | null

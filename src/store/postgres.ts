@@ -1,8 +1,8 @@
 /**
- * PostgreSQL 15 to 18: one database for as many equal nodes as there are.
+ * The SQL adapter for PostgreSQL 15 to 18: one database for any number of identical nodes.
  *
- * Some connections read, one writes, one listens for the commits of other nodes. Implements `Dialect` (dialect.ts); what
- * is long is in postgres/. What two nodes at once must not do to each other is in docs/adr/0011.
+ * Some connections read, one writes, one listens for the commits of other nodes. Implements `Dialect` (dialect.ts); the
+ * longer parts are in postgres/. docs/adr/0011 describes the conflicts between two nodes and how we prevent them.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
@@ -36,7 +36,7 @@ export const postgres: Dialect = {
     await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(handle)
   },
   skipLocked: (query) => query.forUpdate().skipLocked(),
-  // Not FOR UPDATE: rows that refer to this one may still come.
+  // Not FOR UPDATE: other nodes may still insert rows that refer to the locked row.
   forUpdate: (query) => query.forNoKeyUpdate(),
   forShare: (query) => query.forShare(),
   conflict,
@@ -83,7 +83,7 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   }
 }
 
-/** What stays local: large messages unless they are kept elsewhere. Several processes may use the folder. */
+/** Creates the data folder. It holds the blobs, unless they are stored elsewhere. Several processes may share it. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -93,7 +93,7 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** After a failover the old primary may be back as a standby. */
+/** Connects and checks that the server is not a standby: after a failover the old primary may return as one. */
 async function connectToPrimary(needs: Parameters<typeof PostgresConnection.open>[0]): Promise<PostgresConnection> {
   const connection = await PostgresConnection.open(needs)
   const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])

@@ -1,52 +1,52 @@
 /**
- * Every table as Kysely sees it, and the two handles through which the rest of the program touches them:
- * `Db` reads, `Tx` writes. Rows only; what they mean is decided in mail/.
+ * The type of every table for Kysely, and the two handles through which the rest of the program uses them:
+ * `Db` reads, `Tx` writes. Rows only; mail/ decides what they mean.
  *
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
  * the SHA-256 (hex) of a text that may be too long for an index key.
  */
 import type { Generated, Kysely, SelectQueryBuilder } from 'kysely'
 
-/** Reads. Takes the root handle and a transaction; refuses a write at compile time. */
+/** Reads only: the root handle and a transaction both fit this type, and a write does not compile. */
 export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
 
 /**
- * Writes, inside `store.transaction` only: the database transaction plus the buffer of this transaction's events. An
- * event cannot outlive the change it reports, nor the change its event. A Tx that has ended throws when it is used.
+ * Writes, inside `store.transaction` only: the database transaction and the buffer of its events. A change and the
+ * event that reports it are committed together or not at all. A Tx that has ended throws when it is used.
  */
 export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable' | 'deleteFrom'> {
   /** The one clock reading of this transaction, epoch ms. */
   readonly now: number
-  /** A new UUIDv7 of this transaction's time. */
+  /** Returns a new UUIDv7 with this transaction's time. */
   newId(): string
   /**
-   * Makes a query keep the rows that it finds until the commit: another node that wants to keep or change them waits.
-   * A row that another node has is waited for, and read as it is then. What is written because of what was read must
-   * be read after this; whoever keeps several rows takes them in the order of their ids (docs/adr/0011).
+   * Makes a query lock the rows that it finds until the commit: another node that wants to lock or change them waits.
+   * If another node has locked a row, the query waits and reads the row as it is afterwards. If a write depends on a
+   * row, lock the row first and read it then. Lock several rows in the order of their ids (docs/adr/0011).
    */
   forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
-  /** As `forUpdate`, against changes only: others may keep the rows in the same way. */
+  /** Makes a query take a shared lock: as `forUpdate`, but other nodes may take a shared lock on the same rows. */
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /** Buffers an event; the store numbers and inserts it just before the commit. Discarded if this transaction fails. */
   append(event: NewEvent): void
 }
 
 /**
- * Who is told of an event without asking for it: `public` events go to subscribers that name no type (but for hidden
- * classes), `optional` ones only to those who name the type, `internal` ones to this program's nodes alone.
+ * Who receives an event: subscribers that name no type receive `public` events (except those of hidden classes);
+ * `optional` events go only to subscribers that name the type; `internal` events only to the nodes of this program.
  */
 export type Visibility = 'public' | 'optional' | 'internal'
 
-/** What happened, before the store gives it its number. Ids and small values only; bodies are read from the message. */
+/** An event before the store numbers it. Ids and small values only; bodies are read from the message. */
 export interface NewEvent {
   readonly type: string
   readonly visibility: Visibility
   readonly organizationId: string
   readonly podId?: string | undefined
   readonly inboxId?: string | undefined
-  /** Whose MODSEQ moves to this event's number (RFC 7162 §3.1). */
+  /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
   readonly messageId?: string | undefined
-  /** Who did it, as in `access.actorName`. */
+  /** The name of the actor, as in `access.actorName`. */
   readonly actor: string
   readonly payload: Readonly<Record<string, unknown>>
 }
@@ -78,10 +78,10 @@ export interface PodRow {
   organization_id: string
   name: string
   client_id: string | null
-  /** 1 for the one that takes what is made without naming a pod. */
+  /** 1 for the pod of resources that are created without naming a pod. */
   is_default: number
   inbox_count: number
-  /** When its removal was ordered; hidden from then on (`resource_deleting`). */
+  /** When its deletion was requested; hidden from then on (`resource_deleting`). */
   deleting_at: number | null
   created_at: number
   updated_at: number
@@ -101,7 +101,7 @@ export interface DomainRow {
   updated_at: number
 }
 
-/** What every node must know and nobody else may: DKIM keys, URL signing, certificates. */
+/** A secret that all nodes share: DKIM keys, the key that signs URLs, certificates. */
 export interface SecretRow {
   kind: string
   name: string
@@ -120,13 +120,13 @@ export interface ApiKeyRow {
   name: string
   /** Visible first characters of the key. */
   prefix: string
-  /** SHA-256 (hex) of the whole key; the key itself is kept nowhere. */
+  /** SHA-256 (hex) of the whole key; the key itself is not stored. */
   key_hash: string
-  /** JSON array of granted permissions; null: everything in scope. */
+  /** JSON array of granted permissions; null: all permissions in its scope. */
   permissions: string | null
   /** 1 for the key of MARTLET_ROOT_KEY or the root-key file. */
   is_root: number
-  /** Actor that made it. */
+  /** The actor that created it. */
   created_by: string
   expires_at: number | null
   used_at: number | null
@@ -165,10 +165,10 @@ export interface ThreadRow {
   /** api_message_id of the newest message. */
   last_message_id: string
   message_count: number
-  /** Messages in no hidden class. */
+  /** Number of messages in no hidden class. */
   visible_count: number
   size_bytes: number
-  /** Bitmask of hidden classes while no message is visible, else 0. */
+  /** Bitmask of the hidden classes of its messages if none is visible, else 0. */
   hidden: number
   /** Of the newest message. */
   timestamp: number
@@ -194,7 +194,7 @@ export interface ThreadParticipantRow {
   message_count: number
 }
 
-/** Which thread of an inbox a Message-ID belongs to: those of its messages and those that they refer to. */
+/** Maps a Message-ID to a thread of an inbox: the Message-IDs of its messages and those that they refer to. */
 export interface ThreadReferenceRow {
   inbox_id: string
   message_id_hash: string
@@ -202,7 +202,7 @@ export interface ThreadReferenceRow {
 }
 
 export interface MessageRow {
-  /** Local number, for the text index only; never leaves the store. */
+  /** Local number, used by the text index only; never leaves the store. */
   number: Generated<number>
   id: string
   organization_id: string
@@ -210,13 +210,13 @@ export interface MessageRow {
   inbox_id: string
   thread_id: string
   content_id: string
-  /** The id that AgentMail's clients see; unique in the inbox (by its hash). */
+  /** The id that AgentMail's clients see; unique in the inbox (through its hash). */
   api_message_id: string
   api_message_id_hash: string
-  /** The Message-ID field as sent; not unique; null when there was none. Threading uses it. */
+  /** The Message-ID header field as sent; not unique; null when there was none. Threading uses it. */
   header_message_id: string | null
   header_message_id_hash: string | null
-  /** Same body, From, To, Cc, Subject and Date give the same value; with the Message-ID it tells a repeated mail. */
+  /** Equal for equal body, From, To, Cc, Subject and Date; with the Message-ID it identifies a repeated message. */
   fingerprint: string
   subject: string | null
   preview: string | null
@@ -224,19 +224,19 @@ export interface MessageRow {
   in_reply_to: string | null
   /** JSON array of Message-IDs. */
   references_list: string | null
-  /** Envelope sender and recipient as handed over; null on sent mail. */
+  /** Envelope sender and recipient as received; null on sent mail. */
   envelope_sender: string | null
   envelope_recipient: string | null
   size_bytes: number
   /** Bitmask: spam 1, blocked 2, unauthenticated 4, trash 8. */
   hidden: number
-  /** JSON: what the checks of the sender found. */
+  /** JSON: results of the sender authentication. */
   authentication: string
-  /** Domain that the sender was shown to speak for; null: none. */
+  /** The sender's domain if authentication confirmed it; null: none. */
   verified_domain: string | null
   /** seq of the event that last touched it (RFC 7162). */
   modseq: number
-  /** When Martlet took it. */
+  /** When Martlet accepted it. */
   timestamp: number
   created_at: number
   updated_at: number
@@ -253,12 +253,12 @@ export interface MessageAddressRow {
   message_id: string
   kind: AddressKind
   position: number
-  /** As the header has it. */
+  /** As in the header field. */
   address: string
   name: string | null
 }
 
-/** A mail's bytes and what was read from them, shared by every message and submission made of it; never changed. */
+/** A mail's bytes and their parsed form, shared by every message and submission made from it; never changed. */
 export interface ContentRow {
   id: string
   size_bytes: number
@@ -269,12 +269,12 @@ export interface ContentRow {
   /** Compressed JSON of the parsed bodies and headers (mail/messages/bodies.ts), or null and parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null
-  /** JSON of the codes and links found (mail/messages/bodies.ts); null where nothing has looked for them. */
+  /** JSON of the codes and links found (mail/messages/bodies.ts); null when the content was never searched for them. */
   verification: string | null
   created_at: number
 }
 
-/** Where an attachment lies in its content; it is decoded from there, not kept twice. */
+/** The position of an attachment in its content; it is decoded from there, not stored twice. */
 export interface AttachmentRow {
   id: string
   content_id: string
@@ -287,22 +287,22 @@ export interface AttachmentRow {
   transfer_encoding: string
   offset_bytes: number
   length_bytes: number
-  /** Decoded. */
+  /** Size after decoding. */
   size_bytes: number
 }
 
-/** Bytes and envelope that we accepted to hand over. */
+/** Bytes and envelope that we accepted for delivery. */
 export interface SubmissionRow {
   id: string
   organization_id: string
   inbox_id: string | null
-  /** null for mail that Martlet itself writes. */
+  /** null for mail that Martlet itself composes. */
   message_id: string | null
   content_id: string
   /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/notices.ts). */
   kind: 'message' | 'bounce' | 'delay' | 'code' | 'report'
   envelope_sender: string
-  /** Tells a bounce which submission it is about. */
+  /** Identifies the submission that a bounce is about. */
   verp_token: string
   dkim_selector: string | null
   smtputf8: number
@@ -318,20 +318,20 @@ export interface RecipientRow {
   message_id: string | null
   position: number
   address: string
-  /** Its domain: the lane. */
+  /** The domain of the address: the destination by which due recipients are claimed. */
   domain: string
   organization_id: string | null
   inbox_id: string | null
   state: RecipientState
-  /** Where a released recipient goes whatever MARTLET_OUTBOUND says; null: where that says. */
+  /** The route of a released recipient, regardless of MARTLET_OUTBOUND; null: the route of MARTLET_OUTBOUND. */
   route: 'relay' | 'direct' | null
-  /** When its sender was told that it is late. */
+  /** When the sender got a delay notice; null: not yet. */
   delay_told_at: number | null
-  /** When it was released by hand: its age counts from then; null: from created_at. */
+  /** When it was released by hand: its age counts from that time; null: from created_at. */
   released_at: number | null
-  /** Since it was queued or last released. */
+  /** Attempts since it was queued or last released. */
   attempts: number
-  /** When it is due; meaningless unless queued. */
+  /** When it is due; has no meaning unless the state is `queued`. */
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
@@ -344,20 +344,20 @@ export interface RecipientRow {
   updated_at: number
 }
 
-/** One attempt to hand a recipient over, or (target "queue") what was done to it by hand. */
+/** One attempt to deliver to a recipient, or (target "queue") one change by hand. */
 export interface DeliveryRow {
   id: string
   recipient_id: string
-  /** Place in the recipient's history, from 1. */
+  /** Position in the recipient's history, from 1. */
   attempt: number
   target: string
   outcome: string
   code: number | null
   enhanced_code: string | null
   reply: string | null
-  /** Who answered: "mx1.example.com [192.0.2.1]:25". */
+  /** The server that answered: "mx1.example.com [192.0.2.1]:25". */
   remote: string | null
-  /** Protocol version of the connection's TLS, with " (unverified)" where its certificate was not checked; null: none. */
+  /** TLS version of the connection, with " (unverified)" if the certificate was not checked; null: no TLS. */
   tls: string | null
   started_at: number
   ended_at: number
@@ -370,17 +370,17 @@ export interface IdempotencyKeyRow {
   fingerprint: string
   state: 'running' | 'done'
   lease_until: number | null
-  /** JSON of the answer. */
+  /** JSON of the response. */
   result: string | null
   created_at: number
   completed_at: number | null
 }
 
-/** Background work that outlives a process: removals, sweeps. */
+/** Background work that survives a restart: removals, sweeps. */
 export interface JobRow {
   id: string
   kind: string
-  /** Two jobs of one kind and key are one. */
+  /** Unique per kind: a second job of the same kind and key joins the first. */
   key: string
   /** JSON. */
   payload: string
@@ -415,7 +415,7 @@ export interface MailboxEntryRow {
   modseq: number
 }
 
-/** What left a mailbox, for QRESYNC (RFC 7162 §3.2). */
+/** An entry that was removed from a mailbox, for QRESYNC (RFC 7162 §3.2). */
 export interface MailboxTombstoneRow {
   mailbox_id: string
   uid: number
@@ -429,50 +429,53 @@ export interface WebhookRow {
   inbox_id: string | null
   client_id: string | null
   url: string
-  /** Renderer, signature, schedule and timeout: which service's webhooks these are. */
+  /** The service that these webhooks imitate: selects renderer, signature, schedule and timeout. */
   profile: string
-  /** JSON lists; null: the standard types, and everywhere in its scope. Ids are ours, not addresses. */
+  /** JSON lists; null: the standard types, and all pods or inboxes in its scope. Ids are ours, not addresses. */
   event_types: string | null
   pod_ids: string | null
   inbox_ids: string | null
-  /** JSON object of custom header fields; their values are shown to nobody. */
+  /** JSON object of custom header fields; the API never returns their values. */
   headers: string | null
   secret: string
-  /** JSON list of those before, each with the end of its time; null: none. */
+  /** JSON list of earlier secrets, each with the time when it expires; null: none. */
   old_secrets: string | null
   is_enabled: number
-  /** How often it was switched off: deliveries of an earlier term are not sent any more. */
+  /** How often it was disabled: deliveries of an earlier term are no longer sent. */
   term: number
   order_state: WebhookOrderState
-  /** It is told of events after this one: the log's end when it was made or enabled. */
+  /** It receives events after this one: the end of the log when it was created or enabled. */
   cursor_seq: number
-  /** Since when no delivery has succeeded; null: the last one did, or there was none. */
+  /** Since when no delivery has succeeded; null: the last one succeeded, or there was none. */
   failing_since: number | null
-  /** About when an attempt failed last; null while none does. */
+  /** Approximate time of the last failed attempt; null while none fails. */
   failed_at: number | null
-  /** Why the server switched it off; null when a person did, or while it is on. */
+  /** Why the server disabled it; null when a person did, or while it is enabled. */
   disabled_reason: string | null
-  /** JSON of the flags of the key that made or last changed it; null: an unrestricted one. */
+  /** JSON of the permissions of the key that created or last changed it; null: an unrestricted key. */
   permissions: string | null
-  /** When its removal was ordered; hidden and silent from then on. */
+  /** When its deletion was requested; hidden and without deliveries from then on. */
   deleting_at: number | null
   created_at: number
   updated_at: number
 }
 
-/** A durable reader of the log. */
+/** A durable consumer of the event log and its cursor. */
 export interface EventConsumerRow {
   name: string
   cursor_seq: number
 }
 
-/** Whether deliveries keep the order of their inbox; `lining_up`: from when what waits has its place, nothing is sent before. */
+/**
+ * Whether deliveries are sent in the order of their inbox's events. `lining_up` (enabling): waiting deliveries still
+ * get their ordering keys, and nothing is sent until all have one.
+ */
 export type WebhookOrderState = 'none' | 'lining_up' | 'ordered'
 
-/** `behind`: an earlier event of its line is not over yet. */
+/** `behind` (blocked): the delivery of an earlier event with the same ordering key has not ended yet. */
 export type WebhookDeliveryState = 'pending' | 'behind' | 'delivered' | 'failed' | 'cancelled'
 
-/** One event on its way to one webhook. */
+/** The delivery of one event to one webhook. */
 export interface WebhookDeliveryRow {
   id: string
   webhook_id: string
@@ -480,20 +483,20 @@ export interface WebhookDeliveryRow {
   event_id: string
   event_type: string
   state: WebhookDeliveryState
-  /** Those with the same one are sent one after the other: the inbox's id, '' for events of none; null: it waits for no other. */
+  /** The ordering key: one delivery per key at a time. The inbox's id; '': event without inbox; null: not ordered. */
   line: string | null
-  /** The webhook's when it was asked for. */
+  /** The webhook's term when the delivery was created or last sent again. */
   term: number
   attempts: number
-  /** Of them those before it was sent anew by hand: the schedule began again after them. */
+  /** How many of them were made before it was last sent again by hand; then the retry schedule started again. */
   attempts_before: number
-  /** When it is due; meaningless once it is over. */
+  /** When it is due; has no meaning after it has ended. */
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
   /** Claims in a row that ended without an outcome (docs/adr/0022). */
   interruptions: number
-  /** What is posted, fixed before the first attempt so that each retry sends the same bytes. */
+  /** The request body, fixed before the first attempt so that each retry sends the same bytes. */
   body: string | null
   last_code: number | null
   last_error: string | null
@@ -501,19 +504,19 @@ export interface WebhookDeliveryRow {
   updated_at: number
 }
 
-/** Events of a time that a webhook is told of again; removed when all of them are in the queue. */
+/** A replay: the events of a time range that a webhook receives again. Removed when all of them are in the queue. */
 export interface WebhookReplayRow {
   id: string
   webhook_id: string
-  /** The webhook's: it ends when the webhook is switched off. */
+  /** The webhook's term: the replay ends when the webhook is disabled. */
   term: number
-  /** Events in (position_seq, through_seq] are still to be looked at; those before are in the queue. */
+  /** Events in (position_seq, through_seq] are still to be read; earlier ones are in the queue. */
   position_seq: number
   through_seq: number
-  /** Time of the events, epoch ms, inclusive and exclusive. */
+  /** Time range of the events, epoch ms, [start_at, end_at). */
   start_at: number
   end_at: number
-  /** JSON list; null: all that the webhook is told of. */
+  /** JSON list; null: all types that the webhook receives. */
   event_types: string | null
   is_only_failed: number
   created_at: number
@@ -526,14 +529,14 @@ export interface WebhookAttemptRow {
   attempt: number
   outcome: string
   code: number | null
-  /** The beginning of what it answered. */
+  /** The beginning of the response. */
   response: string | null
   error: string | null
   started_at: number
   ended_at: number
 }
 
-/** Hourly counts: one row an inbox, hour and metric, written with the change it counts. */
+/** Hourly counts: one row per inbox, hour and metric, written in the transaction of the change that it counts. */
 export interface RollupRow {
   organization_id: string
   pod_id: string
@@ -544,17 +547,17 @@ export interface RollupRow {
   count: number
 }
 
-/** One row: the log's identity and its last number. */
+/** The only row of this table: the identity of the log and its last number. */
 export interface EventLogRow {
   id: number
-  /** Drawn when the log is made: cursors of another log are recognised by it. */
+  /** A random text, made with the log: it shows that a cursor belongs to another log. */
   epoch: string
   last_seq: number
-  /** Of the event with that number; null in a log without events. */
+  /** The id of the event with that number; null in a log without events. */
   last_event_id: string | null
-  /** The highest number that retention has removed, 0 at first: a cursor before it would skip in silence. */
+  /** The highest number that retention has removed, 0 at first: a reader from an earlier cursor would miss events. */
   floor_seq: number
-  /** Of the event that had that number; null where none was removed. */
+  /** The id of the event that had that number; null when none was removed. */
   floor_event_id: string | null
 }
 

@@ -1,8 +1,8 @@
 /**
- * SQLite: one file in the data folder, used by this process alone.
+ * The SQL adapter for SQLite: one file in the data folder, used by this process alone.
  *
- * One connection writes, another reads what is committed, a thread copies the write-ahead log back. Implements
- * `Dialect` (dialect.ts); what is long is in sqlite/.
+ * One connection writes, another reads committed data, and a thread copies the write-ahead log back into the file
+ * (checkpoint). Implements `Dialect` (dialect.ts); the longer parts are in sqlite/.
  */
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
@@ -17,8 +17,8 @@ import { createTextIndex, indexText, searchText, unindexText } from './sqlite/te
 import { SqliteWriter } from './sqlite/writer.ts'
 
 /**
- * Nobody else writes while we run, so a wait is for an operator's sqlite3 at most; and it holds the event loop, where
- * the library's default would for 5 s.
+ * No other process writes while we run, except perhaps an operator with sqlite3. A wait blocks the event loop, with the
+ * library's default for up to 5 s.
  */
 const BUSY_TIMEOUT_MS = 50
 
@@ -74,12 +74,12 @@ function openConnections(folder: DataFolder, { config, log, metrics }: Omit<Data
     ),
     writer,
     isOnlyNode: true,
-    onForeignCommit: () => undefined, // there are no others
+    onForeignCommit: () => undefined, // there are no other nodes
     tellOtherNodes: () => undefined,
     async close() {
       await checkpointer.close()
       reading.close()
-      writer.close() // last: it copies the log back, which a connection that only reads cannot
+      writer.close() // last: it copies the write-ahead log back, which a read-only connection cannot do
       folder.release()
     },
   }
@@ -88,11 +88,11 @@ function openConnections(folder: DataFolder, { config, log, metrics }: Omit<Data
 function openWriting(file: string): SqliteConnection {
   const database = new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
   try {
-    // These two count only before the first page is written, and WAL writes it.
+    // The first two have an effect only before the first page is written, and switching to WAL writes it.
     database.pragma(`page_size = ${PAGE_BYTES}`)
     database.pragma('auto_vacuum = incremental')
     database.pragma('journal_mode = wal')
-    database.pragma('synchronous = full') // a commit is on disk before anybody is told
+    database.pragma('synchronous = full') // a commit is on disk before we confirm it
     database.pragma('wal_autocheckpoint = 0') // the checkpointer's work
     database.pragma('foreign_keys = on')
     database.pragma('trusted_schema = off')

@@ -1,8 +1,8 @@
 /**
- * Where everything is kept: rows, events and large bytes. What the rest of the program sees of the store.
+ * The store keeps everything: rows, events and large blobs. This file is its interface for the rest of the program.
  *
- * Reads go through `db`, writes through `transaction`. The store knows no listener: a commit rings a bell without data.
- * Nothing above this folder knows which database it is; what queries need of it is in `dialect`.
+ * Reads go through `db`, writes through `transaction`. The store does not know its listeners: each commit sends a
+ * signal without data. Code above this folder does not know which database is used; `dialect` has the differences.
  */
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
@@ -25,41 +25,44 @@ import { sqlite } from './sqlite.ts'
 export type { Blobs } from './blobs/blobs.ts'
 
 export interface Store {
-  /** Reads of what is committed, on connections of their own. */
+  /** Reads committed data, on separate connections. */
   readonly db: Db
   readonly blobs: Blobs
-  /** Of the event log, drawn when it was made. */
+  /** The event log's epoch: a random text, made together with the log. */
   readonly epoch: string
-  /** What queries need that differs between databases: text search, claims, unique violations. */
+  /** The SQL adapter: what queries need that differs between databases (text search, claims, unique violations). */
   readonly dialect: Pick<
     Dialect,
     'name' | 'skipLocked' | 'isUniqueViolation' | 'indexText' | 'unindexText' | 'searchText'
   >
 
   /**
-   * Runs `fn` in a transaction that is committed together with others' (docs/adr/0003, 0011): resolves with its result only
-   * once the commit is on disk; rejects with what `fn` threw, rolled back alone; with disk_full, unavailable or
-   * shutting_down, when nothing of it is kept; or with outcome_unknown, when the server stops before it is known.
+   * Runs `fn` in a transaction that is committed together with other callers' transactions (docs/adr/0003, 0011).
+   * Resolves with the result of `fn`, and only after the commit is on disk.
    *
-   * `fn` may run more than once: where another node was in its way it is rolled back and run again, some time later. So
-   * it changes nothing but the database, and what it hands out it returns. Inside it only `tx`: no network, no blob, no
-   * clock.
+   * `fn` may run more than once: after a conflict with another node it is rolled back and run again later. So it must
+   * change nothing but the database, and must pass results out only by returning them. Inside it, use only `tx`: no
+   * network, no blob, no clock.
+   *
+   * @throws what `fn` threw: only this transaction is rolled back
+   * @throws disk_full, unavailable, shutting_down: nothing was written
+   * @throws outcome_unknown when the server stops before it knows whether the commit succeeded
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
 
-  /** Rings after each commit, without data: whoever hears it looks at the tables. Returns what stops it. */
+  /** Calls `listener` after each commit, without data: it reads the tables. Returns a function that removes it. */
   onCommit(listener: () => void): () => void
 
-  /** @throws disk_full below limits.diskFreeBytesMin; shutting_down after close() began; unavailable when it cannot write */
+  /** @throws disk_full below limits.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail */
   requireRoom(): void
 
-  /** The server begins to stop: a commit whose outcome cannot be learnt is waited for limits.shutdownGraceMs at most. */
+  /** The server begins to stop: limits.shutdownGraceMs now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
 
-  /** Reads and writes, for readiness and `martlet check`. @throws what a transaction would meet */
+  /** Reads and writes once, for readiness and `martlet check`. @throws the error that a transaction would get */
   probe(): Promise<void>
 
-  /** Waits for what is queued, then closes. Later transactions are refused with shutting_down. */
+  /** Waits for queued transactions, then closes. Later transactions are refused with shutting_down. */
   close(): Promise<void>
 }
 
@@ -71,23 +74,23 @@ export interface StoreNeeds {
   readonly clock: () => number
   /** Unpredictable bytes: `crypto.randomBytes`. */
   readonly random: (sizeBytes: number) => Buffer
-  /** Free space; the file system's when left out. */
+  /** Returns the free space; defaults to that of the file system. */
   readonly freeBytes?: FreeBytes
 }
 
-/** Of the event log's epoch: unlike that of any other log. */
+/** Random bytes of the event log's epoch: enough that no two logs have the same one. */
 const EPOCH_BYTES = 8
 
 async function dialectOf({ databaseUrl }: DatabaseConfig): Promise<Dialect> {
   if (databaseUrl === undefined) return sqlite
-  const { postgres } = await import('./postgres.ts') // with its driver, which a start on SQLite does without
+  const { postgres } = await import('./postgres.ts') // loads the driver too, which SQLite does not need
   return postgres
 }
 
 /**
- * Opens the store, making its tables or bringing them up to date.
+ * Opens the store and creates or migrates its tables.
  *
- * @throws StartupError when data folder or database are in use or cannot be used, or belong to a newer version
+ * @throws StartupError when the data folder or database is in use, cannot be used, or belongs to a newer version
  */
 export async function openStore(needs: StoreNeeds): Promise<Store> {
   const dialect = await dialectOf(needs.config)
@@ -101,9 +104,9 @@ export async function openStore(needs: StoreNeeds): Promise<Store> {
 }
 
 /**
- * Brings the schema up to date and closes the database again: `martlet migrate`.
+ * Migrates the schema and closes the database again, for `martlet migrate`.
  *
- * @returns numbers of the migrations that were run
+ * @returns the numbers of the migrations that ran
  * @throws StartupError as `openStore` does
  */
 export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBytes'>): Promise<number[]> {
@@ -151,8 +154,8 @@ async function startStore(dialect: Dialect, database: Database, needs: StoreNeed
     intervalMs: config.limits.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
-    // Whoever asks requireRoom first would never write again: so we try for them.
-    onLook: () => void (commitFailure && probe().catch(() => undefined)), // its failure is logged with its group
+    // After a failed commit, callers that check requireRoom first would never write again. So the probe tries to write.
+    onLook: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
   let closing: Promise<void> | undefined
 

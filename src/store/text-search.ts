@@ -1,22 +1,22 @@
 /**
- * What searching for texts has in common on both databases: which texts are looked for, page and budget, and the look at
- * rows themselves for texts that are too short for a trigram.
+ * The parts of text search that both databases share: which texts are searched, pages and the row budget, and the scan
+ * of the rows themselves for texts that are too short for a trigram.
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from './dialect.ts'
 import type { Db } from './schema.ts'
 
 /**
- * Of one column. Indexing costs 0.1 to 0.8 ms for 1,000 characters and takes twice to six times their size on disk, so
- * a report of some megabytes must not hold up everybody's mail; people search for what stands at the top.
+ * Indexed characters per column. Indexing takes 0.1 to 0.8 ms per 1,000 characters, and two to six times their size on
+ * disk. So a report of some megabytes must not delay all other mail; people mostly search for text near the top.
  */
 const INDEXED_CHARS_MAX = 32_768
 
-/** Texts looked for at once, and characters of one: a query must stay small beside its answer. */
+/** Texts per clause, and characters per text: a query must stay small compared with its answer. */
 const TEXTS_MAX = 32
 const TEXT_CHARS_MAX = 256
 
-/** Candidates read by one statement: the event loop gets its turn between two. */
+/** Candidates per statement: between two statements we yield to the event loop. */
 const BATCH_ROWS = 200
 
 /** Shorter texts have no trigram. */
@@ -26,16 +26,16 @@ export interface Candidate {
   number: number
   id: string | null
   inbox_id: string | null
-  /** Whether the row fits; candidates of the index do. */
+  /** 1 when the row matches; candidates from the index always do. */
   fits: number
 }
-/** Newest first. */
+/** Reads candidates, newest first. */
 export type ReadCandidates = (beforeNumber: number, rowsMax: number) => Promise<Candidate[]>
 
 export interface SearchWords {
-  /** Candidates from the index, for clauses that each have a text long enough. */
+  /** Reads candidates from the index; each clause must have a text that is long enough. */
   readonly match: (db: Db, search: TextSearch, clauses: readonly TextClause[]) => ReadCandidates
-  /** The function that gives the position of a text in another, 0 for nowhere. */
+  /** The SQL function that returns the position of one text in another, 0 when it does not occur. */
   readonly position: 'instr' | 'strpos'
 }
 
@@ -55,18 +55,18 @@ export async function search(db: Db, what: TextSearch, { match, position }: Sear
   return gather(what, isShort ? scan(db, what.inboxId, clauses, position) : match(db, what, clauses))
 }
 
-/** What of a message is put into the index. */
+/** Returns the part of a message's text that is indexed. */
 export function indexable({ subject, addresses, body }: IndexedText): IndexedText {
   const cut = (text: string) => text.slice(0, INDEXED_CHARS_MAX)
   return { subject: cut(subject), addresses: cut(addresses), body: cut(body) }
 }
 
-/** Characters as databases count them: code points. */
+/** Whether a text is long enough for a trigram. Databases count characters as code points. */
 export function hasTrigram(text: string): boolean {
   return [...text].length >= TRIGRAM_CHARS
 }
 
-/** Reads candidates, newest first, until the page is full, the budget spent, or nothing is left. */
+/** Reads candidates, newest first, until the page is full, the budget is spent, or no candidate is left. */
 async function gather(what: TextSearch, read: ReadCandidates): Promise<TextFound> {
   const messages: { id: string; number: number }[] = []
   let before = what.beforeNumber ?? Number.MAX_SAFE_INTEGER
@@ -85,7 +85,7 @@ async function gather(what: TextSearch, read: ReadCandidates): Promise<TextFound
   return { messages, nextNumber: before }
 }
 
-/** Looks at rows themselves, without an index; the body is not in them, its beginning (preview) is. */
+/** Scans the message rows, without an index. A row does not contain the body, only its beginning (preview). */
 function scan(
   db: Db,
   inboxId: string,
@@ -115,7 +115,7 @@ function scanClause({ columns, allOf }: TextClause, position: SearchWords['posit
   return sql`(${sql.join(all, sql` and `)})`
 }
 
-/** lower() knows ASCII only, on both databases; so a short "Ü" finds no "ü", which a trigram would. */
+/** lower() folds only ASCII, on both databases; so a short "Ü" does not find "ü", while a trigram would. */
 function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>): RawBuilder<unknown> {
   switch (column) {
     case 'subject':
@@ -128,7 +128,7 @@ function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>
   }
 }
 
-/** NUL would end SQLite's string in the middle of a quoted one. */
+/** Removes NUL, which would end SQLite's query inside a quoted string; cuts long texts. */
 function clean(text: string): string {
   return text.replaceAll('\0', '').slice(0, TEXT_CHARS_MAX)
 }

@@ -1,8 +1,9 @@
 /**
- * A transaction as its function sees it: a Kysely that writes, the buffer of events, and an end after which it throws.
+ * The `tx` that a transaction function gets: a Kysely handle that writes, and the buffer of events. After the end of
+ * the transaction it throws.
  *
- * The end is checked before each statement, not when a query is built: a query made in time and run late must not land
- * in somebody else's transaction.
+ * It checks this before each statement runs, not when a query is built: a query that was built in time but runs late
+ * must not become part of another transaction.
  */
 import assert from 'node:assert/strict'
 import { Kysely, type SelectQueryBuilder } from 'kysely'
@@ -10,10 +11,10 @@ import type { Dialect, Writer } from './dialect.ts'
 import type { NewId } from './ids.ts'
 import type { EventRow, NewEvent, Schema, Tx } from './schema.ts'
 
-/** An event that waits for its number. */
+/** An event that has no `seq` yet. */
 export type UnnumberedEvent = Omit<EventRow, 'seq'>
 
-/** Work put off until all members of the group have run. */
+/** A write that runs after all members of the group have run. */
 export type LateWrite = (tx: Tx) => Promise<void>
 
 export class StoreTransaction extends Kysely<Schema> implements Tx {
@@ -62,11 +63,11 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
       visibility: event.visibility,
       actor: event.actor,
       message_id: event.messageId ?? null,
-      payload: JSON.stringify(event.payload), // now: the caller may go on using the object
+      payload: JSON.stringify(event.payload), // at once: the caller may change the object later
     })
   }
 
-  /** From now on every use throws. */
+  /** Ends the transaction: from now on every use throws. */
   end(): void {
     this.#end.isOver = true
   }
@@ -77,8 +78,8 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
 }
 
 /**
- * Has `write` run after the last member of the group, just before the commit. Its failure is the failure of the whole
- * group: only for what cannot fail by itself.
+ * Runs `write` after the last member of the group, just before the commit. If it fails, the whole group fails: use it
+ * only for writes that cannot fail because of their data.
  */
 export function writeLate(tx: Tx, write: LateWrite): void {
   assert(tx instanceof StoreTransaction)

@@ -1,4 +1,4 @@
-/** What an event costs follows from who listens there, not from how many sockets are open. */
+/** The cost of an event depends on its matching subscriptions, not on the number of open sockets. */
 import { expect, test } from 'vitest'
 import { Audience } from '../../src/mail/events/audience.ts'
 import { standardTypes } from '../../src/mail/events/event-types.ts'
@@ -16,7 +16,7 @@ function subscription(within: { inboxIds?: string[]; podIds?: string[]; organiza
   return new Subscription({ actor, types: standardTypes, organizationId, inboxIds, podIds }, 10, String)
 }
 
-test('of ten thousand who listen to inboxes of one organization, only those of the inbox are looked at', () => {
+test('of ten thousand subscriptions in one organization, only those to the event’s inbox are checked', () => {
   const audience = new Audience()
   for (let inbox = 0; inbox < 10_000; inbox++) audience.join(subscription({ inboxIds: [`inbox ${inbox}`] }))
   audience.join(subscription({ podIds: ['pod 0'] }))
@@ -26,11 +26,11 @@ test('of ten thousand who listen to inboxes of one organization, only those of t
   expect([...audience.near(row)]).toHaveLength(3)
 })
 
-test('nothing is left of those who leave', () => {
+test('a subscription that leaves is removed from every index', () => {
   const audience = new Audience()
   const all = [subscription({}), subscription({ inboxIds: ['inbox 0'], podIds: ['pod 0'] })]
   for (const one of all) audience.join(one)
-  expect([...audience.near(row)]).toHaveLength(3) // one by inbox and by pod
+  expect([...audience.near(row)]).toHaveLength(3) // one of them twice, by inbox and by pod
   for (const one of all) audience.leave(one)
   expect([...audience.near(row), ...audience.everyone()]).toEqual([])
 })

@@ -7,14 +7,14 @@ import { FeedWorld, sent } from './feed-world.ts'
 
 const EPOCH = /^[\da-f-]+$/
 
-test('a cursor leads back to its event: the last that was removed, one between, the newest', async () => {
+test('a cursor leads back to its event: the last purged one, one in the middle, the newest', async () => {
   await using world = await openLog()
   for (const row of [world.rows[1]!, world.rows[3]!, world.rows[5]!]) {
     expect(await world.read(world.cursor(row))).toEqual({ seq: row.seq, eventId: row.event_id })
   }
 })
 
-test('the ends of the log are places, in an empty one as well', async () => {
+test('both ends of the log are valid positions, also in an empty log', async () => {
   await using world = await FeedWorld.open()
   const { store } = world
   for (const _ of ['empty', 'with an event']) {
@@ -29,21 +29,21 @@ test('the ends of the log are places, in an empty one as well', async () => {
 
 test.each<[string, (world: Log) => string]>([
   ['of another log', ({ rows }) => formatCursor('another', { seq: 4, eventId: rows[3]!.event_id })],
-  ['before what is kept', ({ cursor, rows }) => cursor(rows[0]!)],
-  ['beyond the end', ({ cursor, rows }) => cursor({ seq: 7, event_id: rows[5]!.event_id })],
+  ['before the retained events', ({ cursor, rows }) => cursor(rows[0]!)],
+  ['after the end', ({ cursor, rows }) => cursor({ seq: 7, event_id: rows[5]!.event_id })],
   ['of another event with that number', ({ cursor, rows }) => cursor({ seq: 4, event_id: rows[4]!.event_id })],
   ['of another event at the end', ({ cursor, rows }) => cursor({ seq: 6, event_id: rows[4]!.event_id })],
   ['of another event at the floor', ({ cursor, rows }) => cursor({ seq: 2, event_id: rows[4]!.event_id })],
   ['without an event', ({ store }) => formatCursor(store.epoch, { seq: 4, eventId: null })],
   ['of the first version', ({ store }) => encode(`1.${store.epoch}.4`)],
   ['of a later version', ({ store }) => encode(`3.${store.epoch}.4.000000000000`)],
-])('one %s has expired', async (_name, cursorOf) => {
+])('a cursor %s has expired', async (_name, cursorOf) => {
   await using world = await openLog()
   expect(world.store.epoch).toMatch(EPOCH)
   await expect(world.read(cursorOf(world))).rejects.toMatchObject({ code: 'cursor_expired' })
 })
 
-test('one that is damaged is not ours', async () => {
+test('a damaged cursor is a validation error', async () => {
   await using world = await openLog()
   const whole = '2.epoch.15.0123456789ab'
   const damaged = [
@@ -69,7 +69,7 @@ test('one that is damaged is not ours', async () => {
 
 type Log = Awaited<ReturnType<typeof openLog>>
 
-/** Six events, the first two of which were removed. */
+/** Opens a log of six events, of which the first two were purged. */
 async function openLog() {
   const world = await FeedWorld.open()
   const { store } = world

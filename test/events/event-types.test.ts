@@ -1,4 +1,4 @@
-/** What rooms append and edges read. */
+/** The events that modules append and edges read. */
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/mail/events/event.ts'
 import { standardTypes, subscribableTypes } from '../../src/mail/events/event-types.ts'
@@ -23,7 +23,7 @@ const thread = {
   ...{ messageCount: 1, sizeBytes: 1, createdAt: 1, updatedAt: 1 },
 }
 
-test('eight types are standard, and no internal one can be subscribed to', () => {
+test('eight types are standard, and clients cannot subscribe to internal ones', () => {
   expect([...standardTypes].sort()).toEqual([
     'domain.verified',
     'message.bounced',
@@ -45,7 +45,7 @@ describe('a received message', () => {
     [['unauthenticated', 'spam'], 'message.received.spam'],
     [['spam', 'blocked'], 'message.received.blocked'],
     [['unauthenticated'], 'message.received.unauthenticated'],
-  ])('with labels %j is told as %s', (labels, type) => {
+  ])('with labels %j is a %s event', (labels, type) => {
     const event = messages.messageReceived({ actor, message: messageIn(place, labels), thread })
     expect(event).toMatchObject({ type, visibility: 'public', payload: { labels, thread } })
   })
@@ -58,7 +58,7 @@ test.each([
   [messages.messageReleased(happened), 'message.released', 'optional'],
   [messages.messageCancelled(happened), 'message.cancelled', 'optional'],
   [messages.messageDelayed({ ...happened, nextAttemptAt: 2 }), 'message.delayed', 'optional'],
-] as const)('an event of a message says where it happened: $1', (event, type, visibility) => {
+] as const)('a message event contains its organization, pod and inbox: $1', (event, type, visibility) => {
   expect(event).toMatchObject({
     ...{
       type,
@@ -76,14 +76,14 @@ test.each([
   })
 })
 
-test('a bounce names the status of each recipient', () => {
+test('a bounce contains the status of each recipient', () => {
   const recipients = [{ address: 'b@test', status: '5.1.1' }]
   const bounce = { ...about, timestamp: 1, bounceType: 'permanent', bounceSubType: 'NoEmail', recipients } as const
   const { payload } = messages.messageBounced(bounce)
   expect(payload).toMatchObject({ bounceType: 'permanent', bounceSubType: 'NoEmail', recipients })
 })
 
-test('a change of labels is one event a label', () => {
+test('a change of labels is one event per label', () => {
   const events = messages.labelEvents({ ...about, added: ['x', 'y'], removed: ['z'] })
   expect(events.map(({ type, payload }) => [type, payload.label])).toEqual([
     ['label.added', 'x'],
@@ -92,7 +92,7 @@ test('a change of labels is one event a label', () => {
   ])
 })
 
-test('an inbox is told with its address, a key and a pod with their ids, the last two to nodes only', () => {
+test('an inbox event contains the address; events of keys and pods contain only ids and are internal', () => {
   const inbox = { id: 'inbox', organizationId: 'organization', podId: 'pod', address: 'a@test' }
   const { payload, ...created } = resources.inboxCreated({ actor, inbox })
   expect(created).toMatchObject({ type: 'inbox.created', visibility: 'optional', inboxId: 'inbox' })

@@ -1,4 +1,4 @@
-/** A real store with tenants and a running feed, a clock to turn by hand, and readers that keep what they were told. */
+/** A real store with tenants and a running feed, a clock that the test sets, and readers that record their events. */
 import { randomBytes } from 'node:crypto'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -35,7 +35,7 @@ export class FeedWorld implements AsyncDisposable {
   readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
   store!: Store
   feed!: RunningFeed
-  /** Changes what the feed is given; the world itself keeps the store as it is. */
+  /** Wraps the store that the feed gets; the world itself uses the real store. */
   readonly disturb: (store: Store) => Store
 
   private constructor(
@@ -44,7 +44,7 @@ export class FeedWorld implements AsyncDisposable {
     disturb: (store: Store) => Store,
   ) {
     this.#folder = folder
-    // Polls are long: what a test waits for must come by the bell.
+    // The poll interval is long: events that a test waits for must arrive by the commit signal.
     this.limits = { ...defaultLimits(), eventPollMs: 60_000, ...limits }
     this.disturb = disturb
   }
@@ -64,7 +64,7 @@ export class FeedWorld implements AsyncDisposable {
     const log = createLog('silent')
     const { dataDir } = this
     const config = { dataDir, databaseUrl: databaseUrlOf(dataDir), limits }
-    // At its start it compares its clock with the database's, which cannot be turned.
+    // At its start the store compares its clock with the database's, which a test cannot set.
     let isOpen = false
     const clock = () => (isOpen ? time.now : Date.now())
     this.store = await openStore({ config, log, metrics, clock, random: randomBytes })
@@ -85,7 +85,7 @@ export class FeedWorld implements AsyncDisposable {
     await this.store.close()
   }
 
-  /** As after a deploy: same folder, new process. */
+  /** Simulates a restart: same folder, new store and feed. */
   async restart(): Promise<void> {
     await this.stop()
     await this.start()
@@ -96,7 +96,7 @@ export class FeedWorld implements AsyncDisposable {
     await this.#folder[Symbol.asyncDispose]()
   }
 
-  /** Appends in one transaction. */
+  /** Appends the events in one transaction. */
   async append(...events: readonly NewEvent[]): Promise<void> {
     await this.store.transaction(async (tx) => {
       for (const event of events) tx.append(event)
@@ -125,7 +125,7 @@ export class FeedWorld implements AsyncDisposable {
     })
   }
 
-  /** In an organization and pod of its own unless they are given. */
+  /** Creates an inbox, in a new organization and pod unless they are given. */
   async addInbox(within: { organizationId?: string; podId?: string } = {}): Promise<Place> {
     const organizationId = within.organizationId ?? (await this.addOrganization())
     const podId = within.podId ?? (await this.addPod(organizationId))
@@ -186,11 +186,11 @@ export class FeedWorld implements AsyncDisposable {
   }
 }
 
-/** Reads as fast as it can, and remembers. */
+/** Reads events as fast as it can and records them. */
 export class Listener {
   readonly told: Event[] = []
   readonly abort: AbortController
-  /** What the iteration threw; undefined when it ended quietly. */
+  /** The error that the iteration threw; undefined when it ended without one. */
   readonly ended: Promise<unknown>
   #check: (() => void) | undefined
 
@@ -207,12 +207,12 @@ export class Listener {
     return this.told.map((event) => event.type)
   }
 
-  /** Resolves when that many were told, at the latest when it ends. */
+  /** Resolves when `count` events were received, or the iteration has ended. */
   async count(count: number): Promise<void> {
     await this.#met(() => this.told.length >= count)
   }
 
-  /** Resolves when the last one told is such, at the latest when it ends. */
+  /** Resolves when the last received event matches, or the iteration has ended. */
   async until(isLast: (event: Event) => boolean): Promise<void> {
     await this.#met(() => this.told.length > 0 && isLast(this.told.at(-1)!))
   }
@@ -225,7 +225,7 @@ export class Listener {
     await Promise.race([met, this.ended])
   }
 
-  /** The reason for which the feed ended it. */
+  /** The reason why the feed ended the subscription. */
   async reason(): Promise<FeedEnded['reason'] | undefined> {
     const error = await this.ended
     if (error !== undefined && !(error instanceof FeedEnded)) throw error
@@ -245,7 +245,7 @@ export class Listener {
   }
 }
 
-/** A `message.sent` of this inbox. */
+/** Returns a `message.sent` event of this inbox. */
 export function sent(place: Place, labels: readonly string[] = ['sent']): NewEvent {
   return messageSent({ actor: 'system:test', message: messageIn(place, labels), timestamp: 0, recipients: [] })
 }

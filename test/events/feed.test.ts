@@ -1,7 +1,7 @@
 /**
- * The feed over a real store: order, completeness, the ways it ends.
+ * The feed over a real store: order, completeness, and the reasons why it ends.
  *
- * What a subscriber was told is compared with the table itself, which the store's own tests vouch for.
+ * The events that a subscriber received are compared with the table itself, which the store's own tests verify.
  */
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
-test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subscribes (seed %i)', async (seed) => {
+test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {
   const random = seeded(seed)
   await using world = await FeedWorld.open({ eventBatchMax: 5, listScanRowsMax: 7 })
   const inbox = await world.addInbox()
@@ -31,7 +31,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
       const cursor = cursors[Math.floor(random() * cursors.length)]!
       const before = await world.lastSeq()
       const listener = await world.listen(actor, isLive ? {} : { after: cursor })
-      // Whatever is committed from here on must be told; what was committed before the call must not be.
+      // Events that are committed from now on must be sent; those committed before the call must not.
       const after = isLive ? before : cursor === 'earliest' ? 0 : seqOf(cursor)
       listeners.push({ listener, after, through: await world.lastSeq(), isLive })
       await listener.count(1 + Math.floor(random() * 3))
@@ -57,7 +57,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
   for (const { listener, after, through, isLive } of listeners) {
     expect(await listener.reason()).toBe('stopping')
     const first = listener.seqs[0] ?? Number.POSITIVE_INFINITY
-    // Who still reads the past when the server stops comes back for the rest.
+    // A subscriber that still reads past events when the server stops resumes later for the rest.
     const last = listener.told.at(-1)!
     expect(last.seq).toBeGreaterThanOrEqual(end)
     expect(await listener.ended).toMatchObject({ cursor: last.cursor })
@@ -71,7 +71,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event once and in order, whenever one subsc
   }
 })
 
-test('what is committed once "subscribed" was answered is told, however busy the writers are', async () => {
+test('events committed after "subscribed" was answered are sent, however busy the writers are', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -85,7 +85,7 @@ test('what is committed once "subscribed" was answered is told, however busy the
   }
 })
 
-test('a subscriber comes back after a restart with its cursor and misses nothing', async () => {
+test('a subscriber resumes with its cursor after a restart and misses nothing', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -93,7 +93,7 @@ test('a subscriber comes back after a restart with its cursor and misses nothing
   await world.append(sent(inbox), sent(inbox))
   await before.count(2)
   await world.restart()
-  await world.append(sent(inbox)) // while it is away
+  await world.append(sent(inbox)) // while the subscriber is disconnected
   await world.restart()
 
   const after = await world.listen(actor, { after: before.told[0]!.cursor })
@@ -103,7 +103,7 @@ test('a subscriber comes back after a restart with its cursor and misses nothing
   expect(before.seqs).toEqual([1, 2])
 })
 
-test('one who reads the past slowly is not too slow: what waits for it is in the table', async () => {
+test('a subscriber that reads past events slowly is not too slow: its events wait in the table', async () => {
   await using world = await FeedWorld.open({ socketBufferEventsMax: 2, eventBatchMax: 3, listScanRowsMax: 3 })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -120,7 +120,7 @@ test('one who reads the past slowly is not too slow: what waits for it is in the
   expect(seqs).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
 })
 
-test('one who falls behind live ends as too slow, with the cursor of the last event it was given', async () => {
+test('a live subscriber that falls behind is ended as too slow, with the cursor of the last event it got', async () => {
   await using world = await FeedWorld.open({ socketBufferEventsMax: 3 })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -138,7 +138,7 @@ test('one who falls behind live ends as too slow, with the cursor of the last ev
   const back = await world.listen(actor, { after: witness.told[0]!.cursor })
   await back.count(5)
   expect(back.seqs).toEqual([2, 3, 4, 5, 6])
-  expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // nobody else suffers
+  expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // no other subscriber is affected
 })
 
 test('a burst longer than the buffer does not make a quick reader too slow', async () => {
@@ -150,7 +150,7 @@ test('a burst longer than the buffer does not make a quick reader too slow', asy
   expect(listener.seqs).toHaveLength(100)
 })
 
-test('stop tells what was committed before it, then ends everyone', async () => {
+test('stop sends what was committed before, then ends every subscription', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const listener = await world.listen(await world.addKey(inbox))
@@ -162,7 +162,7 @@ test('stop tells what was committed before it, then ends everyone', async () => 
   await expect(late).rejects.toMatchObject({ code: 'shutting_down' })
 })
 
-test('aborting ends the iteration quietly', async () => {
+test('aborting ends the iteration without an error', async () => {
   await using world = await FeedWorld.open()
   const actor = await world.addKey(await world.addInbox())
   const listener = await world.listen(actor)
@@ -170,19 +170,19 @@ test('aborting ends the iteration quietly', async () => {
   expect(await listener.ended).toBeUndefined()
   const early = new AbortController()
   early.abort()
-  for await (const _ of await world.feed.subscribe(actor, {}, early.signal)) throw new Error('told after the abort')
+  for await (const _ of await world.feed.subscribe(actor, {}, early.signal)) throw new Error('an event after the abort')
 })
 
-test('one who aborts while the server stops is not told of the stop', async () => {
+test('a reader that aborts while the server stops gets no error', async () => {
   await using world = await FeedWorld.open()
   const abort = new AbortController()
   const events = await world.feed.subscribe(await world.addKey(await world.addInbox()), {}, abort.signal)
   await world.feed.stop()
   abort.abort()
-  for await (const _ of events) throw new Error('told after the abort')
+  for await (const _ of events) throw new Error('an event after the abort')
 })
 
-test('nothing is read for those who aborted or left their loop', async () => {
+test('the log is not read for readers that aborted or left their loop', async () => {
   let reads = 0
   const countReads = (table: string) => {
     if (table === 'events') reads++
@@ -199,20 +199,20 @@ test('nothing is read for those who aborted or left their loop', async () => {
 
   aborted.abort.abort()
   await left.leave()
-  await setImmediate() // the read under way
+  await setImmediate() // let the current read end
   reads = 0
   await world.append(sent(inbox))
   await world.feed.stop()
   expect(reads).toBe(0)
 })
 
-test('revoking a key ends its subscriptions at once and nobody else’s', async () => {
+test('revoking a key ends its own subscriptions at once, and no others', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const [actor, other] = [await world.addKey(inbox), await world.addKey(inbox)]
   await world.append(sent(inbox))
   const live = await world.listen(actor)
-  const past = await pullReader(world, actor, { after: 'earliest' }) // has not begun to read
+  const past = await pullReader(world, actor, { after: 'earliest' }) // has not started to read
   const witness = await world.listen(other)
   await world.store.transaction(async (tx) => {
     await apiKeys.remove(tx, actor.apiKeyId)
@@ -224,8 +224,8 @@ test('revoking a key ends its subscriptions at once and nobody else’s', async 
   expect(await live.reason()).toBe('revoked')
   expect(live.seqs).toEqual([])
   await expect(past.next()).rejects.toMatchObject({ reason: 'revoked' })
-  expect(witness.seqs).toEqual([3]) // and the internal event was told to nobody
-  expect(await (await world.listen(actor)).reason()).toBe('revoked') // one that was authenticated before
+  expect(witness.seqs).toEqual([3]) // and the internal event was not sent
+  expect(await (await world.listen(actor)).reason()).toBe('revoked') // it was authenticated before the key was revoked
 })
 
 test('a key whose permissions changed must be authenticated again', async () => {
@@ -236,8 +236,8 @@ test('a key whose permissions changed must be authenticated again', async () => 
   expect(await (await world.listen(actor)).reason()).toBe('revoked')
 })
 
-// The news that ends the sockets of before used to reach those of after as well.
-test('a key can be used anew as soon as its permissions were changed', async () => {
+// The event that ends the subscriptions from before the change also ended those from after it.
+test('a key can be used again as soon as its permissions were changed', async () => {
   let isGone = false
   const fail = (table: string) => {
     if (isGone && table === 'events') throw new Error('the disk is gone')
@@ -273,7 +273,7 @@ test('an expired key ends its subscriptions', async () => {
   expect(await (await world.listen(actor)).reason()).toBe('revoked')
 })
 
-test('what was opened in the scope of an inbox or pod that is gone is ended', async () => {
+test('deleting an inbox or pod ends the subscriptions of its keys', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const ofInbox = await world.listen(await world.addKey(inbox))
@@ -285,7 +285,7 @@ test('what was opened in the scope of an inbox or pod that is gone is ended', as
   expect(await ofPod.reason()).toBe('revoked')
 })
 
-test('a read that fails is counted and repeated, and nothing is missed', async () => {
+test('a read that fails is counted and retried, and no event is missed', async () => {
   let isGone = false
   const fail = () => {
     if (isGone) throw new Error('the disk is gone')
@@ -303,8 +303,8 @@ test('a read that fails is counted and repeated, and nothing is missed', async (
   expect(listener.seqs).toEqual([1, 2, 3])
 })
 
-// It waited twice as long after each failure, up to half a minute: a database was back, and for that long nobody heard of it.
-test('after many failures the log is still read every other poll interval', async () => {
+// The pause doubled after each failure, up to half a minute: for that long after an outage no subscriber got any event.
+test('after many failures the log is still read every second poll interval', async () => {
   const failedAt: number[] = []
   let isGone = false
   const fail = () => {
@@ -322,7 +322,7 @@ test('after many failures the log is still read every other poll interval', asyn
   expect(listener.seqs).toEqual([])
 })
 
-test('whoever was told nothing yet has a place to come back with', async () => {
+test('a subscriber that has received no event yet has a cursor to resume from', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -330,7 +330,7 @@ test('whoever was told nothing yet has a place to come back with', async () => {
   const places = [await subscribe(), await subscribe('earliest')]
   const listener = await world.listen(actor)
   await world.append(sent(inbox))
-  await listener.count(1) // the live feed's place from here on
+  await listener.count(1) // from now on a new subscription starts at the live feed's position
   places.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.told[0]!.cursor))
   await world.append(sent(inbox))
   const seqs = []
@@ -342,7 +342,7 @@ test('whoever was told nothing yet has a place to come back with', async () => {
   expect(seqs).toEqual([[1, 2], [1, 2], [2], [1, 2], [2]])
 })
 
-test('a row that cannot be read is passed over, and what follows is told', async () => {
+test('a row that cannot be parsed is skipped, and later events are sent', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const listener = await world.listen(await world.addKey(inbox))
@@ -361,7 +361,7 @@ test('a row that cannot be read is passed over, and what follows is told', async
   expect(await failuresOf(world)).toBe(1)
 })
 
-/** One that reads only when told to. */
+/** Subscribes with a reader that reads one event per call of `next`. */
 async function pullReader(world: FeedWorld, ...[actor, interest]: Parameters<FeedWorld['listen']>) {
   const events = await world.feed.subscribe(actor, interest ?? {}, new AbortController().signal)
   const iterator = events[Symbol.asyncIterator]()
@@ -375,7 +375,7 @@ function seqOf(cursor: string): number {
   return Number(Buffer.from(cursor, 'base64url').toString().split('.')[2])
 }
 
-/** The same store; `look` is called before each query and may throw. */
+/** Wraps a store: `look` is called before each query and may throw. */
 function observed(store: Store, look: (table: string) => void): Store {
   const db: Store['db'] = Object.assign(Object.create(store.db), {
     selectFrom(table: 'events') {

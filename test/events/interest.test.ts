@@ -1,4 +1,6 @@
-/** Who is told of what: types, hidden classes, permissions, inboxes, pods and scope; alike in the past and live. */
+/**
+ * Which events a subscription gets: types, hidden classes, permissions, inboxes, pods and scope; past and live alike.
+ */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { formatCursor } from '../../src/mail/events/cursor.ts'
@@ -13,9 +15,9 @@ import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 const actor = 'system:test'
 
 /**
- * What one is told of these events: live, from the past, and from the past into live. All three must agree.
+ * Returns which of these events a subscription gets. Live, past, and from the past into live must give the same ones.
  *
- * @param end an event that it must be told of: the last one, which is not in the answer
+ * @param end an event that it must get: the last one, which is not in the result
  */
 async function told(world: FeedWorld, key: KeyActor, interest: Interest, events: readonly NewEvent[], end: NewEvent) {
   const after = formatCursor(world.store.epoch, endOf(await requireLog(world.store.db)))
@@ -39,7 +41,7 @@ function received(place: Place, labels: readonly string[]): NewEvent {
 }
 
 describe('types', () => {
-  test('who names none is told the standard ones, and neither hidden classes nor optional types', async () => {
+  test('a subscription without types gets the standard ones, but no hidden classes and no optional types', async () => {
     await using world = await FeedWorld.open()
     const inbox = await world.addInbox()
     const about = { actor, message: messageIn(inbox, ['sent']) }
@@ -58,7 +60,7 @@ describe('types', () => {
     expect(types).toEqual(['message.received', 'message.sent'])
   })
 
-  test('hidden classes and optional types are told to who names them, and only what was named', async () => {
+  test('a subscription that names hidden classes and optional types gets exactly those', async () => {
     await using world = await FeedWorld.open()
     const inbox = await world.addInbox()
     const about = { actor, message: messageIn(inbox, ['sent']) }
@@ -70,15 +72,15 @@ describe('types', () => {
     expect(types).toEqual(['message.received.spam', 'message.received.blocked', 'label.added', 'label.added'])
   })
 
-  test('a label of a hidden message is told only to who may see the message, before or after', async () => {
+  test('a label event goes only to keys that may see the message before or after the change', async () => {
     await using world = await FeedWorld.open()
     const inbox = await world.addInbox()
     const change = (labels: string[], added: string[], removed: string[]) =>
       labelEvents({ actor, message: messageIn(inbox, labels), added, removed })
     const events = [
-      ...change(['spam', 'x'], ['x'], []), // 1: on a message that it never could see
-      ...change(['spam', 'x'], ['spam'], []), // 2: goes out of its sight
-      ...change(['x'], [], ['spam']), // 3: comes into its sight
+      ...change(['spam', 'x'], ['x'], []), // 1: on a message that the limited key can never see
+      ...change(['spam', 'x'], ['spam'], []), // 2: the message becomes hidden for it
+      ...change(['x'], [], ['spam']), // 3: the message becomes visible for it
     ]
     const limited = await world.addKey(inbox, { permissions: ['message_read'] })
     const eventTypes = ['label.added', 'label.removed']
@@ -88,7 +90,7 @@ describe('types', () => {
   })
 })
 
-describe('places', () => {
+describe('inboxes and pods', () => {
   let world: FeedWorld
   let home: Place
   let sibling: Place
@@ -106,7 +108,7 @@ describe('places', () => {
     return () => world[Symbol.asyncDispose]()
   })
 
-  /** Which of the four a key of this scope is told of. */
+  /** Returns which of the four inboxes' events a key of this scope gets. */
   async function placesTold(scope: keyof typeof scopes, interest: Interest, end: Place): Promise<Place[]> {
     const places = [home, sibling, cousin, stranger]
     const events = places.map((place) => sent(place))
@@ -121,7 +123,7 @@ describe('places', () => {
     expect(await placesTold('inbox', { inboxIds: [], podIds: [], eventTypes: [] }, home)).toEqual([home])
   })
 
-  test('inboxes by address or id and pods by id or client id are a union, and nothing is told twice', async () => {
+  test('inboxes by address or id and pods by id or client id are a union, and no event is sent twice', async () => {
     const union = { inboxIds: [home.address, cousin.inboxId], podIds: [home.podId, `client-${home.podId}`] }
     expect(await placesTold('organization', union, home)).toEqual([home, sibling, cousin])
     const inboxIds = [sibling.address.toUpperCase()]
@@ -136,7 +138,7 @@ describe('places', () => {
     ['another inbox', 'inbox', () => ({ inboxIds: [home.address, sibling.address] })],
     ['a pod of another organization', 'organization', () => ({ podIds: [stranger.podId] })],
     ['another pod', 'pod', () => ({ podIds: [cousin.podId] })],
-    ['the pod around its inbox', 'inbox', () => ({ podIds: [home.podId] })],
+    ['the pod of its own inbox', 'inbox', () => ({ podIds: [home.podId] })],
   ])('%s is not found', async (_name, scope, interest) => {
     const refused = world.listen(await world.addKey(scopes[scope]), interest())
     await expect(refused).rejects.toMatchObject({ code: 'not_found' })
@@ -170,13 +172,13 @@ describe('refusals', () => {
     await expect(refused).rejects.toMatchObject({ code: 'missing_permission', params: { permission } })
   })
 
-  test('a key without message_read hears nothing', async () => {
+  test('a key without message_read cannot subscribe', async () => {
     const key = await world.addKey(inbox, { permissions: ['inbox_read'] })
     const params = { permission: 'message_read' }
     await expect(world.listen(key)).rejects.toMatchObject({ code: 'missing_permission', params })
   })
 
-  test('too many ids', async () => {
+  test('too many ids are a validation error', async () => {
     const inboxIds = [inbox.inboxId, inbox.inboxId, inbox.inboxId]
     const refused = world.listen(await world.addKey(inbox), { inboxIds })
     await expect(refused).rejects.toMatchObject({ code: 'validation_error', params: { path: ['inbox_ids'] } })

@@ -1,4 +1,4 @@
-/** Jobs over a real store; a second runner on it stands for another node. */
+/** Jobs over a real store; a second runner on the same store simulates another node. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
@@ -23,7 +23,7 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]()
 })
 
-/** What a test lets a handler do: jobs come in one by one and wait for their fate. */
+/** A job handler for tests: jobs queue up, and the test resolves or rejects each one. */
 class Desk {
   readonly #jobs: (Job & { resolve: () => void; reject: (error: unknown) => void })[] = []
   #arrived: (() => void) | undefined
@@ -84,7 +84,7 @@ async function until(condition: (rows: JobRow[]) => boolean): Promise<JobRow[]> 
 const none = (rows: JobRow[]) => rows.length === 0
 const allFree = (rows: JobRow[]) => rows.every((row) => row.lease_owner === null)
 
-test('a job is done once, with its payload, and its row goes', async () => {
+test('a job runs once, with its payload, and its row is deleted', async () => {
   const desk = new Desk()
   startRunner('a', desk)
   await ask({ payload: { inboxId: 'one' } })
@@ -95,7 +95,7 @@ test('a job is done once, with its payload, and its row goes', async () => {
   expect(desk.isEmpty).toBe(true)
 })
 
-test('a job asked for in a transaction that fails was never asked for', async () => {
+test('a job that is enqueued in a failed transaction does not exist', async () => {
   const failed = world.store.transaction(async (tx) => {
     await enqueue(tx, { kind: 'removal', key: 'inbox' })
     throw new Error('no')
@@ -104,7 +104,7 @@ test('a job asked for in a transaction that fails was never asked for', async ()
   expect(await jobRows()).toEqual([])
 })
 
-test('same kind and key is one job, at the earlier time', async () => {
+test('two jobs of the same kind and key become one, at the earlier time', async () => {
   const { now } = world.time
   await ask({ runAt: now + 2 * MINUTE })
   await ask({ runAt: now + MINUTE })
@@ -112,15 +112,15 @@ test('same kind and key is one job, at the earlier time', async () => {
   expect(await jobRows()).toMatchObject([{ run_at: now + MINUTE }])
   const desk = new Desk()
   startRunner('a', desk)
-  await world.append() // a commit: it looks
+  await world.append() // a commit makes the runner poll
   expect(desk.isEmpty).toBe(true)
   world.time.now += MINUTE
   ;(await desk.next()).resolve()
   await until(none)
 })
 
-// The second request used to vanish with the row of the first, which had already passed what it was about.
-test('a job asked for while it runs is run once more', async () => {
+// The second request was deleted with the row of the first, which could already have passed the new work.
+test('a job that is enqueued while it runs, runs once more', async () => {
   const desk = new Desk()
   startRunner('a', desk)
   await ask()
@@ -133,7 +133,7 @@ test('a job asked for while it runs is run once more', async () => {
   await until(none)
 })
 
-test('a job that fails is tried again after 1, 4, 16 minutes, and tells why', async () => {
+test('a job that fails is retried after 1, 4, 16 minutes, and its row has the error', async () => {
   const desk = new Desk()
   startRunner('a', desk)
   await ask()
@@ -149,18 +149,18 @@ test('a job that fails is tried again after 1, 4, 16 minutes, and tells why', as
   await until(none)
 })
 
-test('no more jobs run at once than allowed, and the next starts when one ends', async () => {
+test('no more jobs run at once than the limit allows, and the next starts when one ends', async () => {
   const desk = new Desk()
   startRunner('a', desk, { jobs: 2 })
   for (const key of ['1', '2', '3']) await ask({ key })
   const [first] = [await desk.next(), await desk.next()]
-  for (let look = 0; look < 20; look++) await world.append() // each commit makes it look
+  for (let look = 0; look < 20; look++) await world.append() // each commit makes it poll
   expect((await jobRows()).filter((row) => row.lease_owner === 'a')).toHaveLength(2)
   first.resolve()
   expect((await desk.next()).key).toBe('3')
 })
 
-test('the job of a node that died is done by another when its lease runs out, and not before', async () => {
+test('another node runs the job of a dead node when its lease expires, and not before', async () => {
   const [dead, alive] = [new Desk(), new Desk()]
   const hanging: Store = Object.create(world.store)
   startRunner('dead', dead, { store: hanging })
@@ -168,17 +168,17 @@ test('the job of a node that died is done by another when its lease runs out, an
   const lost = await dead.next()
   let comeBack: (() => void) | undefined
   const isBack = new Promise<void>((resolve) => (comeBack = resolve))
-  // It neither renews nor writes an outcome.
+  // The dead node neither renews its lease nor writes an outcome.
   hanging.transaction = (fn) => isBack.then(() => world.store.transaction(fn))
   startRunner('alive', alive)
   world.time.now += 2 * MINUTE - 1
   await world.append()
   expect(alive.isEmpty).toBe(true)
   world.time.now += 1
-  expect((await alive.next()).attempt).toBe(2) // the one that was cut off counts
+  expect((await alive.next()).attempt).toBe(2) // the interrupted attempt counts
   expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
   lost.resolve()
-  comeBack!() // what it says no longer counts
+  comeBack!() // its outcome is not recorded any more
   await runners[0]!.stop()
   expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
 })
@@ -212,7 +212,7 @@ test('a job whose lease another node has taken is aborted', async () => {
   expect(await until((rows) => rows.length === 1)).toMatchObject([{ lease_owner: 'b' }])
 })
 
-test('stopping gives jobs back at once, without counting the attempt', async () => {
+test('stopping gives leases back at once, without counting the attempt', async () => {
   const desk = new Desk()
   const runner = startRunner('a', desk)
   await ask()
@@ -254,7 +254,7 @@ test('a claim over a lease that ran out counts as an interruption', async () => 
   expect(await jobRows()).toMatchObject([{ interruptions: 1 }])
 })
 
-test('a job that ends while the server stops is done', async () => {
+test('a job that completes while the server stops is deleted', async () => {
   const runner = new JobRunner({
     ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
     handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
@@ -278,7 +278,7 @@ test('a job of a kind that this node does not know is left alone', async () => {
   expect(rows).toMatchObject([{ kind: 'of a later version', lease_owner: null, attempts: 0 }])
 })
 
-test('claims that fail are counted and tried again', async () => {
+test('claims that fail are counted and retried', async () => {
   const desk = new Desk()
   let failures = 2
   const store = Object.assign(Object.create(world.store), {
@@ -292,7 +292,7 @@ test('claims that fail are counted and tried again', async () => {
   expect(values).toMatchObject([{ labels: { loop: 'jobs' }, value: 2 }])
 })
 
-test('sweeps come around, survive their failures, and stop', async () => {
+test('sweeps repeat, continue after failures, and stop', async () => {
   const sweeps = createSweeps({ log: createLog('silent'), metrics: world.metrics })
   let runs = 0
   await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Pages of the log and requests that wait for one, over a real store and feed: what is read, how far the place moves, and
- * that nothing is missed between looking and waiting.
+ * Pages of the log and long polls, over a real store and feed: which events a page contains, how far the cursor
+ * advances, and that no event is missed between the query and the wait.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
@@ -17,7 +17,7 @@ import { FeedWorld, messageIn, type Place, seeded, sent } from './feed-world.ts'
 
 const MINUTE = 60_000
 
-/** What a request says of its patience, besides the time. */
+/** How long a request waits, and the signals that end the wait. */
 interface Patience {
   readonly waitMs?: number
   readonly gone?: AbortSignal
@@ -38,7 +38,7 @@ async function open(limits: Partial<Limits> = {}) {
   const actor = await world.addKey({ organizationId: inbox.organizationId })
   const never = new AbortController().signal
 
-  /** Events are worded as their numbers. */
+  /** Reads a page; each event is rendered as its number. */
   const read = (
     query: EventQuery = {},
     { waitMs = 0, gone = never, hurry = never }: Patience = {},
@@ -60,7 +60,7 @@ function labelled(inbox: Place): NewEvent {
   return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
 }
 
-test('pages go from the oldest event to the end, and an unchanged cursor says that nothing more is there', async () => {
+test('pages go from the oldest event to the end, and an unchanged cursor means that there are no more', async () => {
   const { world, inbox, read } = await open({ eventPageDefault: 2, eventPageMax: 3 })
   await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
   const first = await read()
@@ -73,7 +73,7 @@ test('pages go from the oldest event to the end, and an unchanged cursor says th
   expect(numbers(await read({ after: 'earliest', limit: 1 }))).toEqual([1])
 })
 
-test('the place moves over what is not wanted, a bounded stretch at a time', async () => {
+test('the cursor advances over events that do not match, a bounded range at a time', async () => {
   const { world, inbox, read } = await open({ listScanRowsMax: 3 })
   await world.append(...Array.from({ length: 7 }, () => labelled(inbox)), sent(inbox))
   const cursors = new Set<string>()
@@ -90,7 +90,7 @@ test('the place moves over what is not wanted, a bounded stretch at a time', asy
   expect(listener.told[0]!.cursor).toBe(after)
 })
 
-test('an event that nobody has words for is passed over, and the cursor with it', async () => {
+test('an event that the caller does not render is skipped, and the cursor advances over it', async () => {
   const { world, inbox, read } = await open()
   await world.append(sent(inbox), sent(inbox), sent(inbox))
   const odd = async (event: Event) => (event.seq % 2 === 1 ? String(event.seq) : undefined)
@@ -100,7 +100,7 @@ test('an event that nobody has words for is passed over, and the cursor with it'
   expect(await read({ after: none.cursor })).toEqual({ texts: [], cursor: none.cursor })
 })
 
-test('a page is as large as its bytes allow, and the next one begins where it ended', async () => {
+test('a page ends at its size limit, and the next one starts there', async () => {
   const { world, inbox, read } = await open({ eventPageBytesMax: 10 })
   await world.append(...Array.from({ length: 5 }, () => sent(inbox)))
   const heavy = async ({ seq }: Event) => (seq === 1 ? undefined : String(seq).repeat(seq === 2 ? 50 : 4))
@@ -114,7 +114,7 @@ test('a page is as large as its bytes allow, and the next one begins where it en
   expect(pages).toEqual([['2'.repeat(50)], ['3333', '4444'], ['5555']])
 })
 
-test('what may not be seen is not told: other tenants, hidden mail, types without their permission', async () => {
+test('events that the key may not see are left out: other tenants, hidden mail, types without permission', async () => {
   const { world, inbox, read } = await open()
   const stranger = await world.addInbox()
   const hidden = messageIn(inbox, ['spam', 'a'])
@@ -143,7 +143,7 @@ test('inboxes and pods are a union', async () => {
   expect(numbers(await read({ inboxIds: [inbox.address], podIds: [other.podId] }))).toEqual([1, 2])
 })
 
-test('a range of time is found without reading what lies before it, and compared exactly', async () => {
+test('a time range is found without reading earlier events, and compared exactly', async () => {
   const { world, inbox, read } = await open({ listScanRowsMax: 10, eventPageDefault: 100 })
   const start = world.time.now
   for (let number = 0; number < 60; number++) {
@@ -163,7 +163,7 @@ test('a range of time is found without reading what lies before it, and compared
   expect(numbers(await read({ after: later.cursor, start: at(0), limit: 1 }))).toEqual([102]) // the later of the two
 })
 
-test('times that are a little out of order are found all the same', async () => {
+test('events whose times are slightly out of order are still found', async () => {
   const { world, inbox, read } = await open()
   const random = seeded(5)
   const start = world.time.now
@@ -180,7 +180,7 @@ test('times that are a little out of order are found all the same', async () => 
   }
 })
 
-test('a request that waits is answered by the first event that it wants', async () => {
+test('a waiting request is answered when the first matching event arrives', async () => {
   const { world, inbox, read } = await open()
   await world.append(labelled(inbox))
   const waiting = read({}, { waitMs: 60_000 })
@@ -190,10 +190,10 @@ test('a request that waits is answered by the first event that it wants', async 
   const page = await waiting
   expect(numbers(page)).toEqual([3, 4])
   await listening(world, 0)
-  expect(numbers(await read({}, { waitMs: 60_000 }))).toEqual([3, 4]) // there already: no wait
+  expect(numbers(await read({}, { waitMs: 60_000 }))).toEqual([3, 4]) // they exist already: no wait
 })
 
-test('it looks on through what it does not want, and waits on at the end', async () => {
+test('a waiting request reads past events that do not match, and waits at the end', async () => {
   const { world, inbox, read } = await open({ listScanRowsMax: 2 })
   await world.append(...Array.from({ length: 9 }, () => labelled(inbox)), sent(inbox))
   const page = await read({}, { waitMs: 60_000 })
@@ -201,7 +201,7 @@ test('it looks on through what it does not want, and waits on at the end', async
   await expect(read({ after: page.cursor }, { waitMs: 30 })).resolves.toEqual({ texts: [], cursor: page.cursor })
 })
 
-test('when its time is over, or it must hurry, the page is empty and its cursor is at the end of what was looked at', async () => {
+test('on timeout or `hurry`, the page is empty and its cursor is at the end of the events that were read', async () => {
   const { world, inbox, read } = await open()
   const hurry = new AbortController()
   const waiting = read({}, { waitMs: 60_000, hurry: hurry.signal })
@@ -217,7 +217,7 @@ test('when its time is over, or it must hurry, the page is empty and its cursor 
   expect(numbers(await read({ after: over.cursor }, { waitMs: 60_000, hurry: hurry.signal }))).toEqual([3])
 })
 
-test('nothing is waited for in a time that is over', async () => {
+test('a request for a time range in the past does not wait', async () => {
   const { world, inbox, read } = await open()
   await world.append(labelled(inbox))
   const end = world.time.now + 1
@@ -229,7 +229,7 @@ test('nothing is waited for in a time that is over', async () => {
   expect(numbers(await waiting)).toEqual([2])
 })
 
-test('who has gone is not waited for', async () => {
+test('the wait ends when the client disconnects', async () => {
   const { world, read } = await open()
   const gone = new AbortController()
   const waiting = read({}, { waitMs: 3_600_000, gone: gone.signal })
@@ -239,7 +239,7 @@ test('who has gone is not waited for', async () => {
   await listening(world, 0)
 })
 
-test('no event is missed and none is told twice, whenever requests begin and end', async () => {
+test('no event is missed and none is sent twice, whenever requests start and end', async () => {
   const { world, inbox, read } = await open({ listScanRowsMax: 5, eventPageDefault: 3 })
   const told: number[] = []
   let after: string | undefined
@@ -255,7 +255,7 @@ test('no event is missed and none is told twice, whenever requests begin and end
   expect(told).toEqual(Array.from({ length: 180 }, (_, index) => index + 1).filter((seq) => seq % 3 !== 2))
 })
 
-test('an event that comes just before it listens is found by the look that follows', async () => {
+test('an event that is committed just before the subscription is found by the query after it', async () => {
   const { world, inbox, read } = await open()
   const { subscribe } = world.feed
   world.feed.subscribe = async (...given) => {
@@ -265,7 +265,7 @@ test('an event that comes just before it listens is found by the look that follo
   expect(numbers(await read({}, { waitMs: 3_600_000 }))).toEqual([1])
 })
 
-test('more events than a subscription keeps, while it looks, are no reason to give up', async () => {
+test('a request continues when more events arrive during its query than a subscription buffers', async () => {
   const { world, inbox, read } = await open({ socketBufferEventsMax: 2, eventPageDefault: 5 })
   let flood: Promise<void> | undefined
   const odd = async (event: Event) => {
@@ -277,7 +277,7 @@ test('more events than a subscription keeps, while it looks, are no reason to gi
   expect(numbers(await read({}, { waitMs: 60_000 }, odd))).toEqual([22, 23, 24, 25, 26])
 })
 
-test('a key that is revoked or changed meanwhile ends the wait with the words of the next request', async () => {
+test('a key that is revoked meanwhile ends the wait with the error that the next request gets', async () => {
   const { world, actor, read } = await open()
   const revoked = read({}, { waitMs: 60_000 })
   await listening(world, 1)
@@ -291,7 +291,7 @@ test('a key that is revoked or changed meanwhile ends the wait with the words of
   await listening(world, 0)
 })
 
-test('a cursor from before what is kept has expired, one of nobody is refused', async () => {
+test('a cursor before the retained events has expired; a text that is no cursor is refused', async () => {
   const { world, inbox, read } = await open()
   const start = (await read()).cursor
   await world.append(sent(inbox))

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { lastSeqBefore } from '../../src/mail/events/range.ts'
 import { FeedWorld, sent } from './feed-world.ts'
 
-test('where in the log a time lies is found, also where numbers have gaps', async () => {
+test('the position of a time in the log is found, also if numbers have gaps', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   for (let at = 0; at < 9; at += 1) {

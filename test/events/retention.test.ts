@@ -1,4 +1,4 @@
-/** Old events leave the log, and no cursor ever skips what left. */
+/** Old events are purged from the log, and no cursor ever skips purged events silently. */
 import { expect, test } from 'vitest'
 import { labelEvents } from '../../src/mail/events/message-events.ts'
 import { sweepEvents } from '../../src/mail/events/retention.ts'
@@ -20,7 +20,7 @@ async function kept(world: FeedWorld): Promise<number[]> {
   return (await world.store.db.selectFrom('events').select('seq').orderBy('seq').execute()).map((row) => row.seq)
 }
 
-test('events go after their time, label changes after theirs, in as many chunks as it takes', async () => {
+test('events and label events are purged after their own retention times, in several chunks', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   for (let pair = 0; pair < 5; pair++) await world.append(sent(inbox), labelled(inbox)) // 1–10
@@ -72,7 +72,7 @@ test('a log that was swept empty still knows its end', async () => {
   expect(listener.seqs).toEqual([3])
 })
 
-test('one who reads the past so slowly that the sweep overtakes it is told so, not given a gap', async () => {
+test('a subscriber whose unread events are purged gets cursor_expired, not a gap', async () => {
   await using world = await FeedWorld.open({ eventBatchMax: 2 })
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
@@ -82,11 +82,11 @@ test('one who reads the past so slowly that the sweep overtakes it is told so, n
   await iterator.next()
   world.time.now += 31 * DAY
   await sweep(world)
-  await iterator.next() // of the page that it had
+  await iterator.next() // from the page that it had already read
   await expect(iterator.next()).rejects.toMatchObject({ code: 'cursor_expired' })
 })
 
-test('whoever writes gets a turn between the chunks of a sweep', async () => {
+test('other writers run between the chunks of a sweep', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 90 }, () => sent(inbox)))
@@ -104,7 +104,7 @@ test('whoever writes gets a turn between the chunks of a sweep', async () => {
   expect(written).toBeGreaterThan(10)
 })
 
-test('a sweep that is stopped goes on where it was', async () => {
+test('the sweep after a stopped one continues where that one ended', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 7 }, () => sent(inbox)))

@@ -119,21 +119,27 @@ test('a message to an address literal is delivered', async () => {
 })
 
 test.each<[string, Zones, string, string, RegExp]>([
-  ['no such domain', {}, 'gone.test', '5.1.2', /cannot go to gone\.test: there is no such domain; check the address/],
-  ['neither MX nor address', { 'empty.test': { TXT: ['x'] } }, 'empty.test', '5.4.4', /it has no mail server/],
+  ['no such domain', {}, 'gone.test', '5.1.2', /cannot go to gone\.test: the domain does not exist; check the address/],
+  [
+    'neither MX nor address',
+    { 'empty.test': { TXT: ['x'] } },
+    'empty.test',
+    '5.4.4',
+    /it has neither a mail server nor an address/,
+  ],
   [
     'a mail server without address',
     { 'lost.test': { MX: [{ preference: 1, exchange: 'nowhere.test' }] } },
     'lost.test',
     '5.4.4',
-    /it has no mail server/,
+    /it has neither a mail server nor an address/,
   ],
   [
     'a null MX',
     { 'null.test': { MX: [{ preference: 0, exchange: '.' }], A: ['127.0.0.2'] } },
     'null.test',
     '5.1.10',
-    /it says in DNS that it takes no mail \(null MX\)/,
+    /its DNS says that it accepts no mail \(null MX\)/,
   ],
   [
     'this server as the mail server',
@@ -147,7 +153,7 @@ test.each<[string, Zones, string, string, RegExp]>([
     },
     'loop.test',
     '5.4.6',
-    /its mail server is this one \(mail\.localhost\)/,
+    /its mail server is this server \(mail\.localhost\)/,
   ],
 ])('%s: the message bounces at once with the reason', async (_name, zones, domain, enhancedCode, words) => {
   await using all = await withMxs([{}], { zones })
@@ -199,7 +205,7 @@ test.each([
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', last_enhanced_code: '5.4.4' })
   expect(delivery.last_reply).toContain(`${place}`)
-  expect(delivery.last_reply).toContain('lies in a private network, which this server may not call')
+  expect(delivery.last_reply).toContain('is in a private network, which this server may not call')
   expect(all.mxs[0]!.connections).toBe(0)
 })
 
@@ -360,7 +366,7 @@ test('a DNS failure or timeout delays the message', async () => {
     await all.socket.next('message.delayed')
     const [delivery] = await all.deliveries(sent.messageId)
     expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.3' })
-    expect(delivery.last_reply).toMatch(/DNS gives no answer \(.+\); it is tried again/)
+    expect(delivery.last_reply).toMatch(/the DNS query failed \(.+\); it is tried again/)
   }
 })
 

@@ -58,7 +58,7 @@ test('failures are reported as they are, even for a disabled webhook, and do not
   const ask = async () => (await world.request('POST', `${at}/test`)).body
   expect(await ask()).toMatchObject({ success: false, status_code: 500, response: 'no' })
   receiver.answer = () => undefined
-  expect(await ask()).toMatchObject({ success: false, error: 'No answer within 200 ms' })
+  expect(await ask()).toMatchObject({ success: false, error: 'No response within 200 ms' })
   receiver.answer = (response) => void response.writeHead(410).end()
   const gone = await ask()
   expect(gone).toMatchObject({ success: false, status_code: 410, response: '' })

@@ -20,7 +20,7 @@ async function ask() {
   return { server, dns, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
-test('the resolvers of the settings are asked, over TCP where an answer is long', async () => {
+test('the configured resolvers are queried, over TCP if an answer is long', async () => {
   await using all = await ask()
   const records = await all.dns.mx('many.test')
   expect(records).toHaveLength(60)
@@ -28,14 +28,14 @@ test('the resolvers of the settings are asked, over TCP where an answer is long'
   expect(all.server.questions.filter((question) => question === 'MX many.test').length).toBeGreaterThan(1)
 })
 
-test('addresses of both families, IPv4 first', async () => {
+test('addresses returns both families, IPv4 first', async () => {
   await using all = await ask()
   expect((await all.dns.addresses('both.test')).sort()).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
   expect((await all.dns.addresses('both.test'))[2]).toBe('2001:db8::1')
   expect(await all.dns.addresses('six.test')).toEqual(['2001:db8::2'])
 })
 
-test('an address is its own, and localhost is this machine, unasked', async () => {
+test('an IP address resolves to itself and localhost to this machine, without a query', async () => {
   await using all = await ask()
   expect(await all.dns.addresses('192.0.2.9')).toEqual(['192.0.2.9'])
   expect(await all.dns.addresses('::1')).toEqual(['::1'])
@@ -51,7 +51,7 @@ test.each([
   ['dangling.test', 'ENODATA', true],
   ['fails.test', 'ESERVFAIL', false],
   ['silent.test', 'ETIMEOUT', false],
-])('%s: %s, and whether that is for good', async (name, code, isForGood) => {
+])('%s: the error is %s, and permanent is %s', async (name, code, isForGood) => {
   await using all = await ask()
   for (const question of ['mx', 'a', 'aaaa', 'addresses'] as const) {
     const error = await all.dns[question](name).catch((reason) => reason)
@@ -60,7 +60,7 @@ test.each([
   }
 })
 
-test('a resolver that is silent is asked as often as the limit says, and no longer waited for', async () => {
+test('a resolver that does not answer is queried as often as the limit allows, then the query fails', async () => {
   await using all = await ask()
   await expect(all.dns.a('silent.test')).rejects.toThrow()
   expect(all.server.questions).toEqual(['A silent.test', 'A silent.test'])

@@ -1,9 +1,9 @@
-/** Which addresses a stranger may not have us call, in every spelling that resolvers, sockets and URLs have for them. */
+/** Private addresses, in every notation that resolvers, sockets and URLs use for them. */
 import { expect, test } from 'vitest'
 import { isPrivateAddress } from '../../src/net/private-networks.ts'
 
 test.each([
-  // IPv4: the edges of each range
+  // IPv4: the first and last addresses of each range
   ...['0.0.0.0', '0.255.255.255', '10.0.0.0', '10.255.255.255', '100.64.0.0', '100.127.255.255', '127.0.0.1'],
   ...['127.255.255.255', '169.254.0.0', '169.254.169.254', '172.16.0.0', '172.31.255.255', '192.0.0.0', '192.0.0.255'],
   ...['192.0.2.1', '192.88.99.1', '192.168.0.0', '192.168.255.255', '198.18.0.0', '198.19.255.255', '198.51.100.1'],
@@ -12,12 +12,12 @@ test.each([
   ...['::', '::1', '0:0:0:0:0:0:0:1', '0000:0000:0000:0000:0000:0000:0000:0001', '::2', '1::1', '100::1'],
   ...['2001::1', '2001:1ff:ffff::1', '2001:db8::1', '2002:7f00:1::', '3fff::1', '3fff:fff::1', '4000::1', '5f00::1'],
   ...['fc00::1', 'fdff::1', 'fe80::1', 'fe80::1%eth0', 'febf::1', 'fec0::1', 'ff02::1', '1fff::1'],
-  // An IPv4 address inside
+  // IPv6 addresses that contain an IPv4 address
   ...['::ffff:127.0.0.1', '::FFFF:127.0.0.1', '::ffff:7f00:1', '0:0:0:0:0:ffff:127.0.0.1', '0:0:0:0:0:ffff:7f00:0001'],
   ...['::ffff:10.1.2.3', '::ffff:a9fe:a9fe', '::ffff:192.168.0.1', '::ffff:0.0.0.0', '::ffff:127.0.0.1%lo'],
   ...['::127.0.0.1', '::7f00:1', '::8.8.8.8', '::ffff:0:127.0.0.1', '::ffff:0:8.8.8.8', '64:ff9b::7f00:1'],
   ...['64:ff9b::10.0.0.1', '64:ff9b:1::1'],
-  // No address
+  // Texts that are no address
   ...['', 'localhost', '127.1', '0x7f000001', '2130706433', '127.0.0.1 ', '[::1]', '::1::', '1.2.3.4.5', '256.1.1.1'],
 ])('%s is refused', (address) => {
   expect(isPrivateAddress(address)).toBe(true)
@@ -38,6 +38,6 @@ test.each([
   ...['192.169.0.0', '198.17.255.255', '198.20.0.0', '223.255.255.255'],
   ...['2000::1', '2001:200::1', '2001:4860:4860::8888', '2001:db7::1', '2001:db9::1', '2003::1', '2606:4700::1111'],
   ...['3ffe:ffff::1', '3fff:1000::1', '::ffff:8.8.8.8', '::ffff:808:808', '0:0:0:0:0:ffff:8.8.8.8'],
-])('%s is called', (address) => {
+])('%s is allowed', (address) => {
   expect(isPrivateAddress(address)).toBe(false)
 })

@@ -1,6 +1,6 @@
 /**
- * Requests to URLs of strangers. How the test knows: the receiver counts connections and requests, so what was not to be
- * reached was not. Two addresses of this machine play the private and the public one where it matters.
+ * Requests to URLs that strangers chose. How the tests detect a failure: the receiver counts connections and requests,
+ * so they see that a forbidden address was not reached. Two addresses of this machine stand for private and public.
  */
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
@@ -34,7 +34,7 @@ function open(options: {
   return { ...safe, send }
 }
 
-test('a request reaches its receiver with its headers and body, and the answer comes back', async () => {
+test('a request reaches its receiver with headers and body, and the response is returned', async () => {
   await using receiver = await startReceiver(
     (response) => void response.writeHead(202, { 'x-answer': ['1', '2'], 'set-cookie': ['a', 'b'] }).end('taken'),
     { host: PUBLIC },
@@ -51,7 +51,7 @@ test('a request reaches its receiver with its headers and body, and the answer c
   expect(receiver.calls[0]!.headers.host).toBe(`name.test:${receiver.port}`)
 })
 
-test('a connection is used again, and a new one made when the receiver has closed it', async () => {
+test('a connection is reused, and a new one is opened when the receiver has closed it', async () => {
   await using receiver = await startReceiver(ok, { host: PUBLIC })
   const { send } = open({})
   for (let count = 0; count < 3; count += 1) await send(receiver.url)
@@ -62,10 +62,10 @@ test('a connection is used again, and a new one made when the receiver has close
   expect(receiver.connections).toBe(2)
 })
 
-test('a kept connection that dies under a request is replaced once', async () => {
+test('a kept connection that breaks during a request is replaced once', async () => {
   let requests = 0
   const server = createServer((socket) => {
-    socket.on('error', () => undefined) // it is torn down on purpose
+    socket.on('error', () => undefined) // the test resets it on purpose
     socket.on('data', () => {
       requests += 1
       if (requests === 2) return socket.resetAndDestroy()
@@ -79,10 +79,10 @@ test('a kept connection that dies under a request is replaced once', async () =>
   expect(requests).toBe(3)
 })
 
-test('a new connection that dies is a failure: the receiver may have read the request', async () => {
+test('a new connection that breaks is a failure: the receiver may have read the request', async () => {
   let requests = 0
   const server = createServer((socket) => {
-    socket.on('error', () => undefined) // it is torn down on purpose
+    socket.on('error', () => undefined) // the test resets it on purpose
     socket.on('data', () => {
       requests += 1
       socket.resetAndDestroy()
@@ -95,7 +95,7 @@ test('a new connection that dies is a failure: the receiver may have read the re
 
 test.each([
   ['an address', (port: number) => `http://${PRIVATE}:${port}/`],
-  ['an address in disguise', (port: number) => `http://0x7f.1:${port}/`],
+  ['an address in another notation', (port: number) => `http://0x7f.1:${port}/`],
   ['a name', (port: number) => `http://inside.test:${port}/`],
 ])('%s in a private network is not called', async (_what, url) => {
   await using receiver = await startReceiver()
@@ -104,7 +104,7 @@ test.each([
   expect(receiver.connections).toBe(0)
 })
 
-test('by default the rule is that of private networks, and it can be lifted', async () => {
+test('by default private networks are refused, and a setting allows them', async () => {
   await using receiver = await startReceiver()
   const lookup: Lookup = async () => [{ address: PRIVATE, family: 4 }]
   const strict = createSafeFetch({ lookup, allowPrivateNetworks: false, limits: defaultLimits() })
@@ -120,7 +120,7 @@ test('by default the rule is that of private networks, and it can be lifted', as
   expect(await send(request.url)).toMatchObject({ status: 204 })
 })
 
-test('of several answers only those in public networks are tried', async () => {
+test('of several addresses only those in public networks are tried', async () => {
   await using receiver = await startReceiver(ok, { host: PUBLIC })
   const lookup: Lookup = async () => [
     { address: PRIVATE, family: 4 },
@@ -131,7 +131,7 @@ test('of several answers only those in public networks are tried', async () => {
   expect(receiver.connections).toBe(1)
 })
 
-test('a name that answers differently the second time (DNS rebinding) gains nothing', async () => {
+test('a name that resolves to a private address the second time (DNS rebinding) is not called', async () => {
   await using outside = await startReceiver((response) => void response.writeHead(200, { connection: 'close' }).end(), {
     host: PUBLIC,
   })
@@ -143,7 +143,7 @@ test('a name that answers differently the second time (DNS rebinding) gains noth
   expect(inside.connections).toBe(0)
 })
 
-// What was resolved and what is connected to could differ by a fault of ours: the socket itself is asked, before it sends.
+// A bug of ours could connect to another address than the resolved one: so the socket's own address is checked.
 test('the address of the connection is checked before a byte is sent', async () => {
   let bytes = 0
   const listener = createServer((socket) => socket.on('data', (chunk) => (bytes += chunk.length)))
@@ -156,7 +156,7 @@ test('the address of the connection is checked before a byte is sent', async () 
   expect({ asked, bytes }).toEqual({ asked: 2, bytes: 0 })
 })
 
-test('a redirect is an answer', async () => {
+test('a redirect is returned as a response and not followed', async () => {
   await using elsewhere = await startReceiver(ok, { host: PUBLIC })
   const redirect: Answering = (response) => void response.writeHead(302, { location: elsewhere.url }).end()
   await using receiver = await startReceiver(redirect, { host: PUBLIC })
@@ -165,15 +165,15 @@ test('a redirect is an answer', async () => {
 })
 
 test.each<[string, Answering]>([
-  ['says nothing', () => undefined],
+  ['sends nothing', () => undefined],
   ['never ends', (response) => void response.writeHead(200).write('…')],
-  ['drips', (response) => void drip(response)],
-])('a receiver that %s is left after its time', async (_what, answer) => {
+  ['sends a byte at a time', (response) => void drip(response)],
+])('a request to a receiver that %s times out', async (_what, answer) => {
   await using receiver = await startReceiver(answer, { host: PUBLIC })
   await expect(open({}).send(receiver.url, { timeoutMs: 60 })).rejects.toMatchObject({ reason: 'timeout' })
 })
 
-test('a look-up counts into the time, and a request can be cut short', async () => {
+test('the timeout includes DNS, and a request can be aborted', async () => {
   const never = new Promise<never>(() => undefined)
   await expect(open({ lookup: () => never }).send('http://slow.test/', { timeoutMs: 30 })).rejects.toMatchObject({
     reason: 'timeout',
@@ -187,7 +187,7 @@ test('a look-up counts into the time, and a request can be cut short', async () 
   await expect(open({}).send(receiver.url, { signal: abort.signal })).rejects.toMatchObject({ reason: 'aborted' })
 })
 
-test('of a large answer the beginning is read, and the connection closed', async () => {
+test('only the beginning of a large response is read, then the connection is closed', async () => {
   let closed: Promise<unknown> | undefined
   await using receiver = await startReceiver(
     (response) => {
@@ -207,11 +207,11 @@ test('of a large answer the beginning is read, and the connection closed', async
 })
 
 test.each([
-  ['refuses', async () => [{ address: PUBLIC, family: 4 }], /ECONNREFUSED/],
-  ['is not known', () => Promise.reject(new Error('getaddrinfo ENOTFOUND nowhere.test')), /ENOTFOUND/],
-  ['is not known, without an error', () => Promise.reject(undefined), /nowhere\.test was not found/],
+  ['refuses the connection', async () => [{ address: PUBLIC, family: 4 }], /ECONNREFUSED/],
+  ['has an unknown name', () => Promise.reject(new Error('getaddrinfo ENOTFOUND nowhere.test')), /ENOTFOUND/],
+  ['has an unknown name, without an error', () => Promise.reject(undefined), /nowhere\.test was not found/],
   ['has a name without addresses', async () => [], /nowhere\.test has no address/],
-])('a receiver that %s is told in its own words', async (_what, lookup, words) => {
+])('a receiver that %s gives an error that says so', async (_what, lookup, words) => {
   const server = createServer()
   const { port } = await listen(server)
   server.close()
@@ -220,7 +220,7 @@ test.each([
   await expect(sent).rejects.toMatchObject({ reason: 'unreachable', message: expect.stringMatching(words) })
 })
 
-test('a certificate that nobody vouches for is refused, and nothing is sent', async () => {
+test('a certificate that cannot be verified is refused, and nothing is sent', async () => {
   const { cert, key } = await createSelfSigned({ hostname: 'name.test', nowMs: Date.now() })
   let requests = 0
   const server = createTlsServer({ cert, key }, (_request, response) => {
@@ -236,13 +236,13 @@ test('a certificate that nobody vouches for is refused, and nothing is sent', as
 })
 
 test.each([
-  ['stays', (socket: Socket, answer: string) => socket.write(answer)],
-  ['leaves', (socket: Socket, answer: string) => socket.end(answer)],
+  ['keeps the connection open', (socket: Socket, answer: string) => socket.write(answer)],
+  ['closes the connection', (socket: Socket, answer: string) => socket.end(answer)],
 ])(
-  'a receiver that changes to another protocol, unasked, and %s has not answered, and is hung up on',
+  'a receiver that switches protocols without being asked and %s is a failure, and the connection is closed',
   async (_what, say) => {
     const server = createServer((socket) => {
-      socket.on('error', () => undefined) // it is torn down on purpose
+      socket.on('error', () => undefined) // the test resets it on purpose
       socket.once('data', () =>
         say(socket, 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
       )
@@ -254,7 +254,7 @@ test.each([
   },
 )
 
-test('other schemes are not called', async () => {
+test('other URL schemes are refused', async () => {
   await expect(open({}).send('ftp://name.test/')).rejects.toMatchObject({ reason: 'unreachable' })
 })
 
@@ -265,7 +265,7 @@ async function listen(server: ReturnType<typeof createServer>, host = PUBLIC): P
   return server.address() as AddressInfo
 }
 
-/** A byte each few milliseconds, for ever: no silence that could be noticed. */
+/** Sends a byte every few milliseconds without an end, so that an idle timeout would never fire. */
 function drip(response: Parameters<Answering>[0]): void {
   response.writeHead(200)
   const timer = setInterval(() => response.write('.'), 10)

@@ -1,4 +1,4 @@
-/** Blobs as files: whole or not there, found by random keys, swept by age. */
+/** Blobs as files: complete or absent, found by random keys, swept by age. */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { isMailError } from '../../src/errors.ts'
 import { openTestStore, rejection, type TestStore } from './test-store.ts'
 
-test('what was put is read back, with its size and hash', async () => {
+test('a stored object is read back, with its size and hash', async () => {
   await using store = await openTestStore()
   const bytes = Buffer.from('grüße '.repeat(50_000))
   const put = await store.blobs.put(inChunks(bytes, 10_000))
@@ -22,20 +22,20 @@ test.each([
   [5, 5, ''],
   [8, 100, '89'],
   [10, 20, ''],
-])('bytes %i to %i are read alone', async (start, end, expected) => {
+])('a range from %i to %i returns only those bytes', async (start, end, expected) => {
   await using store = await openTestStore()
   const { key } = await store.blobs.put(inChunks(Buffer.from('0123456789'), 3))
   expect(String(await read(store, key, { start, end }))).toBe(expected)
 })
 
-test('an empty object is an object', async () => {
+test('an empty object can be stored and read', async () => {
   await using store = await openTestStore()
   const { key, sizeBytes } = await store.blobs.put(inChunks(Buffer.alloc(0), 1))
   expect(sizeBytes).toBe(0)
   expect(await read(store, key)).toEqual(Buffer.alloc(0))
 })
 
-test('a source that fails leaves nothing and its error is passed on', async () => {
+test('a source that fails leaves nothing behind, and its error is passed on', async () => {
   await using store = await openTestStore()
   async function* broken() {
     yield Buffer.from('half of it')
@@ -46,7 +46,7 @@ test('a source that fails leaves nothing and its error is passed on', async () =
   expect(await listOlder(store, Date.now() + 60_000)).toEqual([])
 })
 
-test('what was removed is not found, and removing it again is fine', async () => {
+test('a deleted object is not found, and deleting it again is no error', async () => {
   await using store = await openTestStore()
   const { key } = await store.blobs.put(inChunks(Buffer.from('x'), 1))
   await store.blobs.delete(key)
@@ -63,7 +63,7 @@ test.each(['../martlet.db', 'incoming/x', '', '/etc/passwd', 'A'.repeat(32), `${
   },
 )
 
-test('only objects of the age are listed, and old temp files of a crash go', async () => {
+test('only old objects are listed, and old temp files of a crash are deleted', async () => {
   await using store = await openTestStore()
   const old = await store.blobs.put(inChunks(Buffer.from('old'), 1))
   await store.blobs.put(inChunks(Buffer.from('young'), 1))

@@ -1,4 +1,4 @@
-/** The write-ahead log stays short while the writer never pauses, and a failing checkpoint stops nobody. */
+/** The write-ahead log stays short although the writer never pauses, and a failing checkpoint blocks no writer. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
 import { insertOrganization, openTestStore, organizationIds, temporaryFolder } from './test-store.ts'
 
-test('a writer that never pauses does not make the log grow for ever', async () => {
+test('a writer that never pauses does not make the log grow without limit', async () => {
   await using store = await openTestStore({ limits: { checkpointPages: 100, transactionGroupMax: 1 } })
   const name = 'x'.repeat(50_000)
   const ids = Array.from({ length: 400 }, (_, index) => String(index).padStart(4, '0'))
@@ -19,7 +19,7 @@ test('a writer that never pauses does not make the log grow for ever', async () 
   expect(await organizationIds(store)).toEqual(ids)
 })
 
-test('a checkpoint that fails is counted, tried again when the log has grown, and holds no writer up', async () => {
+test('a checkpoint that fails is counted, retried when the log has grown, and blocks no writer', async () => {
   await using folder = await temporaryFolder()
   const metrics = createMetrics()
   const file = join(folder.path, 'is-not-there.db')

@@ -1,10 +1,10 @@
-/** Free space: who asks is refused in time, and let in again. */
+/** Free space: callers are refused before the disk is full, and accepted again later. */
 import { expect, test } from 'vitest'
 import { deferred, openTestStore, rejection } from './test-store.ts'
 
 const MIB = 1024 * 1024
 
-test('below the least free space nothing is taken, until there is room again', async () => {
+test('below the minimum free space callers are refused, until there is enough space again', async () => {
   let free = 63 * MIB
   let looked = deferred()
   await using store = await openTestStore({
@@ -15,7 +15,7 @@ test('below the least free space nothing is taken, until there is room again', a
     },
   })
   expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
-  await store.transaction(async () => 'removals must go on') // what frees room may still run
+  await store.transaction(async () => 'removals must go on') // transactions that free space may still run
 
   free = 65 * MIB
   await untilLookedTwice()
@@ -29,12 +29,12 @@ test('below the least free space nothing is taken, until there is room again', a
   }
 })
 
-test('a folder that cannot be looked at counts as one that cannot be written to', async () => {
+test('a folder whose free space cannot be read counts as unavailable', async () => {
   await using store = await openTestStore({ freeBytes: () => Promise.reject(new Error('stale file handle')) })
   expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'unavailable' }))
 })
 
-test('the probe reads and writes, and tells of a closed store', async () => {
+test('the probe reads and writes, and rejects on a closed store', async () => {
   const store = await openTestStore()
   await store.probe()
   await store[Symbol.asyncDispose]()

@@ -1,10 +1,10 @@
-/** What the store writes for an event beside the numbers that group-commit.test.ts looks at. */
+/** What the store writes for an event, except the numbers, which group-commit.test.ts tests. */
 import { expect, test } from 'vitest'
 import * as events from '../../src/store/tables/events.ts'
 import { insertInbox, insertMessage } from './rows.ts'
 import { event, openTestStore } from './test-store.ts'
 
-test('an event is kept as it was when it was appended, at the time of its transaction', async () => {
+test('an event is stored as it was when it was appended, with the time of its transaction', async () => {
   await using store = await openTestStore()
   const payload: Record<string, unknown> = { label: 'urgent' }
   const now = await store.transaction(async (tx) => {
@@ -30,7 +30,7 @@ test('an event is kept as it was when it was appended, at the time of its transa
   ])
 })
 
-test("a message's modseq is the number of the last event that names it", async () => {
+test("a message's modseq is the number of its last event", async () => {
   await using store = await openTestStore()
   const [first, second, untouched] = await store.transaction(async (tx) => {
     const inbox = await insertInbox(tx)
@@ -66,7 +66,7 @@ test('hundreds of events of one transaction are numbered in order', async () => 
   expect(rows).toEqual(types.map((type, index) => ({ seq: index + 1, type })))
 })
 
-test('the floor of the log never goes back', async () => {
+test('the floor of the log never moves back', async () => {
   await using store = await openTestStore()
   const floor = async () => (await events.requireLog(store.db)).floor_seq
   await store.transaction((tx) => events.raiseFloor(tx, { seq: 7, event_id: 'seven' }))

@@ -1,4 +1,4 @@
-/** One process uses a data folder: locks, modes, and what a killed process leaves behind. */
+/** Only one process uses a data folder: locks, file modes, and what a killed process leaves behind. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
@@ -17,14 +17,14 @@ import {
   temporaryFolder,
 } from './test-store.ts'
 
-test('a folder in use stops a second start with a sentence that names it', async () => {
+test('a second start on a folder in use fails with an error that names the folder', async () => {
   await using store = await openTestStore()
   const error = await rejection(openStore(storeNeeds({ dataDir: store.dataDir })))
   expect(error).toBeInstanceOf(StartupError)
   expect((error as Error).message).toContain(store.dataDir)
 
-  await store.transaction((tx) => insertOrganization(tx, 'a')) // the first one is none the worse for it
-  await rejection(openStore(storeNeeds({ dataDir: store.dataDir }))) // and its lock still holds
+  await store.transaction((tx) => insertOrganization(tx, 'a')) // the first process is not affected
+  await rejection(openStore(storeNeeds({ dataDir: store.dataDir }))) // and it still has the lock
 })
 
 test('a folder that was closed can be opened again', async () => {
@@ -38,7 +38,7 @@ test('a folder that was closed can be opened again', async () => {
   expect(await organizationIds(store)).toEqual(['a', 'b'])
 })
 
-test('kill -9 frees the folder and loses nothing that was acknowledged', async () => {
+test('kill -9 frees the folder and loses no acknowledged commit', async () => {
   await using folder = await temporaryFolder()
   const child = startHolder(folder.path)
   const lines = linesOf(child)
@@ -51,13 +51,13 @@ test('kill -9 frees the folder and loses nothing that was acknowledged', async (
   await using store = await openTestStore({ dataDir: folder.path })
   const ids = await organizationIds(store)
   expect(ids).toEqual(expect.arrayContaining(acknowledged))
-  // One event each, numbered without a gap: log and rows agree wherever the kill fell.
+  // One event per row, numbered without a gap: log and rows agree, whenever the kill happened.
   expect(await loggedEvents(store)).toEqual(ids.map((id, index) => [index + 1, id]))
   await store.transaction(async (tx) => tx.append(event('next')))
   expect((await loggedEvents(store)).at(-1)).toEqual([ids.length + 1, 'next'])
 })
 
-test('nobody else on the machine can read the folder or its files', async () => {
+test('no other user of the machine can read the folder or its files', async () => {
   await using parent = await temporaryFolder()
   const dataDir = join(parent.path, 'new', 'data')
   await using store = await openTestStore({ dataDir })
@@ -71,7 +71,7 @@ test('nobody else on the machine can read the folder or its files', async () => 
   }
 })
 
-test('a folder that cannot be made or is no database stops the start with a sentence', async () => {
+test('a folder that cannot be created, or a file that is no database, stops the start with an error', async () => {
   await using parent = await temporaryFolder()
   await writeFile(join(parent.path, 'file'), 'not a folder')
   const inFile = await rejection(openStore(storeNeeds({ dataDir: join(parent.path, 'file', 'data') })))
@@ -87,7 +87,9 @@ async function* chunks(...texts: string[]): AsyncIterable<Uint8Array> {
   for (const text of texts) yield Buffer.from(text)
 }
 
-/** A process of compiled code that holds the folder and prints each organization once its commit is acknowledged. */
+/**
+ * Starts a process of compiled code that locks the folder and prints each organization once its commit is acknowledged.
+ */
 function startHolder(dataDir: string): ChildProcess {
   const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href)
   const script = `
@@ -113,7 +115,7 @@ function startHolder(dataDir: string): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-/** What the process prints, line by line; `all` once it has ended. */
+/** Reads the lines that the process prints; `all` waits until it has ended. */
 function linesOf(child: ChildProcess): { atLeast(count: number): Promise<void>; all(): Promise<string[]> } {
   let text = ''
   const lines = () => text.split('\n').slice(0, -1)

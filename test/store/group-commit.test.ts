@@ -1,6 +1,6 @@
 /**
- * Transactions that are committed together. Those of one synchronous stretch form one group: the bell, which rings once
- * a commit, shows it. What is on disk is read through the connection that sees committed rows only.
+ * Transactions that are committed together. Transactions that are started in the same synchronous code form one group:
+ * the commit signal, sent once per commit, shows it. Tests read through the connection that sees only committed rows.
  */
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
@@ -31,7 +31,7 @@ test('a transaction that throws is rolled back alone, and the log has neither it
         await insertOrganization(tx, id)
         tx.append(event(`${id}.first`))
         tx.append(event(`${id}.second`))
-        if (id === 'b') throw new Error('b has changed its mind')
+        if (id === 'b') throw new Error('b has failed')
         return id
       }),
     ),
@@ -39,7 +39,7 @@ test('a transaction that throws is rolled back alone, and the log has neither it
 
   expect(results).toEqual([
     { status: 'fulfilled', value: 'a' },
-    { status: 'rejected', reason: new Error('b has changed its mind') },
+    { status: 'rejected', reason: new Error('b has failed') },
     { status: 'fulfilled', value: 'c' },
   ])
   expect(commits.count).toBe(1)
@@ -52,12 +52,12 @@ test('a transaction that throws is rolled back alone, and the log has neither it
   ])
 })
 
-test('callers are answered in order, after the commit, and the bell rings last', async () => {
+test('callers are answered in order, after the commit; the commit signal is sent last', async () => {
   await using store = await openTestStore()
   const order: string[] = []
   const heard = new Promise<void>((resolve) =>
     store.onCommit(() => {
-      order.push('bell')
+      order.push('signal')
       resolve()
     }),
   )
@@ -70,17 +70,17 @@ test('callers are answered in order, after the commit, and the bell rings last',
         if (id === 'b') throw new Error('no')
       })
       .then(
-        () => order.push(`told ${id}`),
+        () => order.push(`answered ${id}`),
         () => order.push(`refused ${id}`),
       ),
   )
   await Promise.all([...told, heard])
 
-  // Whoever listens runs before the callers go on, but only once all of them are settled and the rows can be read.
-  expect(order).toEqual(['ran a', 'ran b', 'ran c', 'bell', 'told a', 'refused b', 'told c'])
+  // Listeners run before the callers continue, but only once all promises are settled and the rows can be read.
+  expect(order).toEqual(['ran a', 'ran b', 'ran c', 'signal', 'answered a', 'refused b', 'answered c'])
 })
 
-test('rows of a group are not seen before its commit', async () => {
+test('rows of a group are not visible before its commit', async () => {
   await using store = await openTestStore()
   let seen: unknown
   await Promise.all([
@@ -94,7 +94,7 @@ test('rows of a group are not seen before its commit', async () => {
   expect(await organizationIds(store)).toEqual(['a', 'b'])
 })
 
-test('more transactions than fit into a group make several commits, and numbers go on', async () => {
+test('more transactions than fit into a group make several commits, and numbers continue', async () => {
   await using store = await openTestStore({ limits: { transactionGroupMax: 10 } })
   const commits = countCommits(store)
   const ids = Array.from({ length: 25 }, (_, index) => `organization-${String(index).padStart(2, '0')}`)
@@ -112,10 +112,10 @@ test('more transactions than fit into a group make several commits, and numbers 
 
 const onSqlite = notSupported('postgres', 'its full disk and failing commit are in store/postgres/failures.test.ts')
 
-// SQLite ends the transaction by itself when the disk is full. The next savepoint then opened one of its own and
-// committed it: a row was on disk whose caller had been told "failed".
+// SQLite ends the transaction by itself when the disk is full. The next savepoint then started its own transaction and
+// committed it: a row was on disk although its caller had got an error.
 onSqlite(
-  'a disk that fills up in the middle of a group keeps nothing of it, tells everybody, and is got over',
+  'if the disk fills up in the middle of a group, all its members fail, and later commits work again',
   async () => {
     await using store = await openTestStore()
     await addOrganization(store, 'before')
@@ -130,7 +130,7 @@ onSqlite(
       addOrganization(store, 'c', fillDisk),
     ])
 
-    // Even the one that threw: what it had seen of its group is gone, so its reason may be.
+    // Even the member that threw: rows of its group are gone, and one of them may have been the cause of its error.
     expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full', 'disk_full'])
     expect(commits.count).toBe(0)
     expect(await organizationIds(store)).toEqual(['before'])
@@ -148,7 +148,7 @@ onSqlite(
 )
 
 onSqlite(
-  'who is told "kept" is on disk and who is told otherwise is not, also behind a member that hides a full disk',
+  'resolved transactions are on disk and rejected ones are not, also after a member that ignores a full disk',
   async () => {
     await using store = await openTestStore()
     await store.transaction(limitPages)
@@ -169,7 +169,7 @@ onSqlite(
   },
 )
 
-onSqlite('a disk that is full only when the events are written fails the whole group', async () => {
+onSqlite('a disk that fills up only when the events are written fails the whole group', async () => {
   await using store = await openTestStore()
   await store.transaction(limitPages)
   const results = await Promise.allSettled([
@@ -182,11 +182,11 @@ onSqlite('a disk that is full only when the events are written fails the whole g
   expect(await loggedEvents(store)).toEqual([])
 })
 
-onSqlite('a commit that fails keeps nothing and answers everybody', async () => {
+onSqlite('a commit that fails keeps nothing and rejects all members', async () => {
   await using store = await openTestStore()
   const results = await Promise.allSettled([
     addOrganization(store, 'a'),
-    // Deferred to the commit by hand: no foreign key of ours is.
+    // Deferred by hand, so that it fails at the commit: none of our foreign keys is deferred.
     addOrganization(store, 'b', async (tx) => {
       await sql`pragma defer_foreign_keys = on`.execute(asKysely(tx))
       await tx.insertInto('thread_labels').values({ thread_id: 'none', label: 'x', message_count: 1 }).execute()
@@ -201,7 +201,7 @@ onSqlite('a commit that fails keeps nothing and answers everybody', async () => 
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
-test('a transaction that hangs is refused after its time, rolled back and shut out; the others are committed', async () => {
+test('a transaction that hangs is rejected after its time limit; the others are committed', async () => {
   await using store = await openTestStore({ limits: { transactionMs: 20 } })
   const commits = countCommits(store)
   const wakeUp = deferred()
@@ -218,9 +218,9 @@ test('a transaction that hangs is refused after its time, rolled back and shut o
   ])
   expect(results.map(codeOf)).toEqual(['kept', 'unavailable', 'kept'])
   expect(await organizationIds(store)).toEqual(['a', 'b'])
-  expect(commits.count).toBe(2) // the first has waited long enough: its group ends with the one that hung
+  expect(commits.count).toBe(2) // `a` has waited long enough: its group ends with the member that hung
 
-  // It goes on while somebody else's transaction is open.
+  // It continues while another transaction is open.
   const error = await store.transaction(async () => {
     wakeUp.resolve()
     return lateResult.promise
@@ -243,13 +243,13 @@ test('a transaction that has ended throws on every use', async () => {
   await expect(insertOrganization(kept, 'b')).rejects.toThrow(isOver)
 })
 
-test('more transactions than may wait are refused at once as unavailable', async () => {
+test('transactions beyond the queue limit are refused at once as unavailable', async () => {
   await using store = await openTestStore({ limits: { transactionQueueMax: 2 } })
   const results = await Promise.allSettled(['a', 'b', 'c'].map((id) => addOrganization(store, id)))
   expect(results.map(codeOf)).toEqual(['kept', 'kept', 'unavailable'])
 })
 
-test('close finishes what is queued and refuses what comes later', async () => {
+test('close finishes queued transactions and refuses later ones', async () => {
   await using folder = await temporaryFolder()
   const store = await openTestStore({ dataDir: folder.path })
   const queued = addOrganization(store, 'queued')
@@ -262,7 +262,7 @@ test('close finishes what is queued and refuses what comes later', async () => {
   expect(await organizationIds(again)).toEqual(['queued'])
 })
 
-test('numbers go on after a restart, and the log keeps its epoch', async () => {
+test('numbers continue after a restart, and the log keeps its epoch', async () => {
   await using folder = await temporaryFolder()
   const first = await openTestStore({ dataDir: folder.path })
   await first.transaction(async (tx) => tx.append(event('one')))
@@ -275,14 +275,14 @@ test('numbers go on after a restart, and the log keeps its epoch', async () => {
   expect(second.epoch).toBe(first.epoch)
 })
 
-test('ids of one transaction sort in the order in which they were made', async () => {
+test('ids of one transaction sort in the order of their creation', async () => {
   await using store = await openTestStore()
   const ids = await store.transaction(async (tx) => Array.from({ length: 5_000 }, () => tx.newId()))
   expect(new Set(ids).size).toBe(5_000)
   expect(ids.toSorted()).toEqual(ids)
 })
 
-test('a listener that throws keeps neither the others nor the writer from going on', async () => {
+test('a listener that throws stops neither the other listeners nor the writer', async () => {
   await using store = await openTestStore()
   const heard: string[] = []
   store.onCommit(() => {
@@ -314,7 +314,7 @@ function countCommits(store: TestStore): { count: number } {
   return commits
 }
 
-/** The database may not grow any more: what a full disk is to SQLite. */
+/** Stops the growth of the database file, which for SQLite is the same as a full disk. */
 async function limitPages(tx: Tx): Promise<void> {
   const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(asKysely(tx))
   await sql.raw(`pragma max_page_count = ${rows[0]!.page_count}`).execute(asKysely(tx))

@@ -1,4 +1,4 @@
-/** Claims: due order, nobody else's rows, and what comes back by itself. */
+/** Leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
 import { claimJobs, claimLane, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
 import { listLanes } from '../../src/store/tables/submissions.ts'
@@ -8,7 +8,7 @@ import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
 const FAR_MS = 4_000_000_000_000
 
-test('due recipients are claimed once, the longest due first', async () => {
+test('due recipients are claimed once, those due longest first', async () => {
   await using store = await openTestStore()
   const [late, early, future] = await addRecipients(store, [2_000, 1_000, FAR_MS])
 
@@ -24,7 +24,7 @@ test('a claim by another member of the same group takes other rows', async () =>
   expect([...one, ...two]).toEqual(ids)
 })
 
-test('a claim takes one domain, and all that is due of so many submissions', async () => {
+test('a claim takes due recipients of one domain, from a limited number of submissions', async () => {
   await using store = await openTestStore()
   const other = await store.transaction((tx) => insertRecipients(tx, [1], 'other.test'))
   const second = await addRecipients(store, [20, 21])
@@ -52,7 +52,7 @@ test('a claim takes one domain, and all that is due of so many submissions', asy
   expect(other).toHaveLength(1)
 })
 
-test('lanes are found in order, page by page; what is leased or not due yet is not due', async () => {
+test('domains with queued recipients are listed in order; leased or later recipients are not due', async () => {
   await using store = await openTestStore()
   for (const domain of ['c.test', 'a.test', 'd.test', 'b.test', 'a.test']) {
     await store.transaction((tx) => insertRecipients(tx, [1, 2], domain))
@@ -91,7 +91,7 @@ test('only queued recipients are claimed', async () => {
   expect(await claim(store, 'one', FAR_MS, 10)).toEqual([])
 })
 
-test('a lease that ran out is anybody’s, and its old owner is told at the next renewal', async () => {
+test('an expired lease can be claimed by others, and its old owner notices at the next renewal', async () => {
   await using store = await openTestStore()
   const [id] = await addRecipients(store, [1])
   const longPast = 1_000
@@ -104,7 +104,7 @@ test('a lease that ran out is anybody’s, and its old owner is told at the next
   expect(await renew('heir')).toEqual([id])
 })
 
-test('what is given back can be claimed at once; what was lost stays with its new owner', async () => {
+test('a row that is given back can be claimed at once; a lost row stays with its new owner', async () => {
   await using store = await openTestStore()
   const [id] = await addRecipients(store, [1])
   const giveBack = (owner: string) => store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: [id!] }))
@@ -144,8 +144,8 @@ test('jobs are claimed by kind', async () => {
   ])
 })
 
-notSupported('postgres', 'other nodes work under theirs')(
-  'a start frees the leases of the process before it',
+notSupported('postgres', 'other nodes may still hold theirs')(
+  'a start ends the leases of the previous process',
   async () => {
     await using folder = await temporaryFolder()
     const first = await openTestStore({ dataDir: folder.path })

@@ -1,7 +1,7 @@
 /**
- * The schema and how a database gets it. schema.sql and schema.postgres.sql are what all migrations make of an empty
- * database, checked in so that a migration's effect is seen in the diff;
- * `UPDATE_SCHEMA=1 npx vitest run test/store/migrations` writes them anew.
+ * The schema and its migrations. schema.sql and schema.postgres.sql are the result of all migrations on an empty
+ * database. They are checked in so that a migration's effect is visible in the diff;
+ * `UPDATE_SCHEMA=1 npx vitest run test/store/migrations` writes them again.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ import { databaseUrlOf, openTestStore, rejection, storeNeeds, temporaryFolder } 
 
 const dumpFile = new URL(databaseName() === 'sqlite' ? 'schema.sql' : 'schema.postgres.sql', import.meta.url)
 
-test('the migrated schema is the one that is checked in', async () => {
+test('the migrated schema equals the checked-in one', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   await migrateDatabase(storeNeeds({ dataDir: folder.path }))
   const url = databaseUrlOf(folder.path)
@@ -29,7 +29,7 @@ test('the migrated schema is the one that is checked in', async () => {
   expect(dump).toBe(await readFile(dumpFile, 'utf8'))
 })
 
-test('an empty database gets all migrations, an up-to-date one none', async () => {
+test('all migrations run on an empty database, none on an up-to-date one', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
   expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4, 5, 6])
@@ -38,7 +38,7 @@ test('an empty database gets all migrations, an up-to-date one none', async () =
   await store.probe()
 })
 
-test('a database of a newer program stops the start and is left as it is', async () => {
+test('a database of a newer program stops the start', async () => {
   await using folder = await temporaryFolder()
   const needs = storeNeeds({ dataDir: folder.path })
   await migrateDatabase(needs)
@@ -54,8 +54,8 @@ test('a database of a newer program stops the start and is left as it is', async
   }
 })
 
-notSupported('postgres', 'it has none of these')(
-  'page size and auto_vacuum are set before the first table, and the log is a write-ahead one',
+notSupported('postgres', 'it has no such settings')(
+  'page size, auto_vacuum and WAL are set before the first table',
   async () => {
     await using folder = await temporaryFolder({ isMigrated: false })
     await migrateDatabase(storeNeeds({ dataDir: folder.path }))
@@ -66,8 +66,8 @@ notSupported('postgres', 'it has none of these')(
   },
 )
 
-notSupported('postgres', 'the statements are the same, and SQLite takes them by hand')(
-  'what webhooks that are or were off still had waiting is cancelled, when it is no longer known by its number',
+notSupported('postgres', 'the statements are the same, and on SQLite they can run without a server')(
+  'migration 4 cancels pending deliveries of webhooks that are or were disabled',
   async () => {
     const database = new BetterSqlite(':memory:')
     const run = ({ statements }: Migration) => database.exec(statements(sqlite.ddl).join(';'))
@@ -102,7 +102,7 @@ notSupported('postgres', 'the statements are the same, and SQLite takes them by 
   },
 )
 
-/** After the store has closed it. */
+/** Opens the database file after the store has closed it. */
 function inDatabase<T>(dataDir: string, use: (database: BetterSqlite.Database) => T): T {
   const database = new BetterSqlite(join(dataDir, 'martlet.db'))
   try {
@@ -114,7 +114,7 @@ function inDatabase<T>(dataDir: string, use: (database: BetterSqlite.Database) =
 
 function dumpSchema(database: BetterSqlite.Database): string {
   const statements = database
-    // Without what SQLite makes by itself: its own tables, indexes of keys, the text index's insides.
+    // Leave out what SQLite creates by itself: its own tables, indexes of keys, shadow tables of the text index.
     .prepare(
       `select sql from sqlite_schema
        where sql is not null and name not like 'sqlite_%' and name not like 'messages_text_%'

@@ -1,6 +1,6 @@
 /**
- * What each mail, list and look at the queue costs must not grow with the inbox. How the test knows: it asks SQLite how
- * it would run the very statements that the tables make.
+ * The cost of a message, a list or a queue query must not grow with the inbox. How the test detects a failure: it runs
+ * `explain query plan` on the statements that the table functions produce.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,14 +33,14 @@ const stretch = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizat
 
 const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { mayClaim: false, setAsideFrom: 3 } }
 
-/** For statements that write; nothing is there to be written to. */
+/** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
 function asTx(db: Db): Tx {
   return Object.assign(db, { now: 1 }) as unknown as Tx
 }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
-  ['recognise a repeated mail by its header', (db) => messages.getTwin(db, 'i', 'h', 'f'), 'messages_by_header_id'],
-  ['see whether a name is free', (db) => messages.isApiIdTaken(db, 'i', 'h'), 'messages_api_id'],
+  ['recognise a repeated message by its header', (db) => messages.getTwin(db, 'i', 'h', 'f'), 'messages_by_header_id'],
+  ['check whether a message id is free', (db) => messages.isApiIdTaken(db, 'i', 'h'), 'messages_api_id'],
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
   ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
@@ -65,7 +65,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o', inboxId: 'i' } }, next),
     'threads_by_inbox',
   ],
-  ['look at the queue', (db) => submissions.nextDue(db, 1), 'recipients_due'],
+  ['find the next due recipient', (db) => submissions.nextDue(db, 1), 'recipients_due'],
   ['list the queue', (db) => queue.listWaiting(db, waiting, next), 'recipients_waiting '],
   [
     'list the queue, held',
@@ -77,11 +77,15 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => queue.listWaiting(db, { ...waiting, inboxId: 'i' }, next),
     'recipients_waiting_by_inbox ',
   ],
-  ['find lanes', (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1 }), 'recipients_by_lane (domain>?)'],
+  [
+    'find domains with queued recipients',
+    (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1 }),
+    'recipients_by_lane (domain>?)',
+  ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
-  ['look at the lanes of webhooks', (db) => webhookDeliveries.listLanes(db, 1), 'webhook_deliveries_by_lane'],
+  ['find webhooks with waiting deliveries', (db) => webhookDeliveries.listLanes(db, 1), 'webhook_deliveries_by_lane'],
   [
     'find the first due delivery of a webhook',
     (db) => webhookDeliveries.listLanes(db, 1),
@@ -93,12 +97,12 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'USING INDEX webhook_deliveries_by_lane (webhook_id=? AND next_attempt_at<?)',
   ],
   [
-    'cancel what waits for a webhook',
+    'cancel pending deliveries of a webhook',
     (db) => webhookDeliveries.listBefore(db, 'w', 1, 10),
     'INDEX webhook_deliveries_by_lane (webhook_id=?)',
   ],
   [
-    'cancel who is behind',
+    'cancel blocked deliveries of a webhook',
     (db) => webhookDeliveries.listBefore(db, 'w', 1, 10),
     'INDEX webhook_deliveries_behind (webhook_id=?)',
   ],
@@ -108,44 +112,44 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'webhook_deliveries_by_age (created_at<?)',
   ],
   [
-    'list the history of an inbox',
+    'list the events of an inbox',
     (db) => events.listOfInbox(db, 'i', { after: 9, ascending: false, limit: 10 }),
     'events_by_inbox (inbox_id=? AND seq<?)',
   ],
   [
-    'find what became of a message',
+    'find the events of a message',
     (db) => events.listOfMessage(db, { inboxId: 'i', messageId: 'm', afterSeq: 9 }, ['label.added'], 10),
     'events_by_inbox (inbox_id=? AND seq>?)',
   ],
   ['find a time in the log', (db) => events.listAges(db, 9, 1), 'PRIMARY KEY (rowid>?)'],
   [
-    'list a stretch of the log',
+    'list a range of the log',
     (db) => events.listSelected(db, { ...stretch, from: 1, before: 2 }, 10),
     'PRIMARY KEY (rowid>? AND rowid<?)',
   ],
-  ['see whether a message fits', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
+  ['check whether a message matches', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
   [
-    'see whether a line has a first',
+    'check whether an ordering key has a pending delivery',
     (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
     'SEARCH first USING INDEX webhook_deliveries_by_turn (webhook_id=? AND line=?)',
   ],
   [
-    'find the next of a line',
+    'find the next delivery of an ordering key',
     (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
     'INDEX webhook_deliveries_behind (webhook_id=? AND line=?)',
   ],
   [
-    'list lines',
+    'list ordering keys',
     (db) => lines.listLines(db, 'w', 'l', 10),
     'COVERING INDEX webhook_deliveries_behind (webhook_id=? AND line>?)',
   ],
   [
-    'let go who is behind',
+    'unblock deliveries of a webhook',
     (db) => lines.leaveLines(asTx(db), 'w', 10),
     'INDEX webhook_deliveries_behind (webhook_id=?)',
   ],
   [
-    'list who is in no line',
+    'list deliveries without an ordering key',
     (db) => lines.listOutOfLine(db, 'w', 1, 10),
     'INDEX webhook_deliveries_by_lane (webhook_id=?)',
   ],
@@ -158,7 +162,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['deliveries of a message', (db) => submissions.listRecipients(db, 'm'), 'recipients_by_message'],
 ]
 
-test.each(statements)('%s: by an index, without sorting the whole', async (name, run, index) => {
+test.each(statements)('%s: uses an index and sorts no whole table', async (name, run, index) => {
   const plan = await planOf(run)
   expect(plan.join('\n')).toContain(index)
   if (name.startsWith('list')) expect(plan).not.toContain('USE TEMP B-TREE FOR ORDER BY')

@@ -1,4 +1,4 @@
-/** Rows for store tests, with just what the columns demand. */
+/** Rows for store tests, with only the required columns. */
 import { randomUUID } from 'node:crypto'
 import type { Tx } from '../../src/store/schema.ts'
 import { insertOrganization } from './test-store.ts'
@@ -9,7 +9,7 @@ export interface InboxIds {
   readonly inbox_id: string
 }
 
-/** An inbox with an organization, pod and domain of its own. */
+/** Inserts an inbox with its own organization, pod and domain. */
 export async function insertInbox(tx: Tx): Promise<InboxIds> {
   const ids = { organization_id: tx.newId(), pod_id: tx.newId(), inbox_id: tx.newId() }
   const domainId = tx.newId()
@@ -42,7 +42,7 @@ export async function insertContent(tx: Tx): Promise<string> {
   return id
 }
 
-/** A message in a thread of its own. */
+/** Inserts a message in its own thread. */
 export async function insertMessage(
   tx: Tx,
   ids: InboxIds,
@@ -72,7 +72,7 @@ export async function insertMessage(
   return { id, number }
 }
 
-/** A submission with recipients that are due at the given times. */
+/** Inserts a submission with recipients that are due at the given times. */
 export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain = 'example.test'): Promise<string[]> {
   const organizationId = tx.newId()
   const submissionId = tx.newId()

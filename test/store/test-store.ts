@@ -1,6 +1,6 @@
 /**
- * A real store in a folder of its own under the system's temporary one, gone after the test; on PostgreSQL with a database
- * that belongs to the folder.
+ * A real store in its own temporary folder, which is removed after the test; on PostgreSQL with a database that belongs
+ * to the folder.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -24,7 +24,7 @@ export interface TestStoreOptions {
 
 export type TestStore = Store & AsyncDisposable & { readonly dataDir: string; readonly needs: StoreNeeds }
 
-/** Closes the store, and removes the folder if it made it. */
+/** Opens a store. Disposing it closes the store, and removes the folder if this function created it. */
 export async function openTestStore(options: TestStoreOptions = {}): Promise<TestStore> {
   const folder = options.dataDir === undefined ? await temporaryFolder() : undefined
   const dataDir = options.dataDir ?? folder!.path
@@ -44,7 +44,7 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
   return {
     config: {
       ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
-      // A clock of the test's own need not be PostgreSQL's.
+      // The clock of a test need not agree with PostgreSQL's.
       limits: { ...defaultLimits(), clockSkewMaxMs: Number.MAX_SAFE_INTEGER, ...limits },
     },
     log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
@@ -55,10 +55,10 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
   }
 }
 
-/** By data folder. */
+/** Database URLs by data folder. */
 const databaseUrls = new Map<string, string>()
 
-/** undefined: SQLite in the folder. */
+/** Returns the folder's database URL; undefined: SQLite in the folder. */
 export function databaseUrlOf(dataDir: string): string | undefined {
   return databaseUrls.get(dataDir)
 }
@@ -80,7 +80,7 @@ export async function temporaryFolder({
   }
 }
 
-/** The Kysely that a Tx is: for statements that the program must not make. */
+/** Returns the Kysely behind a Tx, for statements that the program itself must not run. */
 export function asKysely(tx: Tx): Kysely<Schema> {
   return tx as unknown as Kysely<Schema>
 }
@@ -98,7 +98,7 @@ export function event(type: string, more: Partial<NewEvent> = {}): NewEvent {
   return { type, visibility: 'public', organizationId: 'organization', actor: 'system:test', payload: {}, ...more }
 }
 
-/** The log as [seq, type], in order. */
+/** Returns the log as [seq, type], in order. */
 export async function loggedEvents(store: Store): Promise<[number, string][]> {
   const rows = await store.db.selectFrom('events').select(['seq', 'type']).orderBy('seq').execute()
   return rows.map(({ seq, type }) => [seq, type])
@@ -125,7 +125,7 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
   return { promise, resolve }
 }
 
-/** A transaction of another node that has done its work and commits when it is told to. */
+/** Runs a transaction of another node up to the end of `act`; it stays open until `commit` is called. */
 export async function holdOpen(store: Store, act: (tx: Tx) => Promise<unknown>): Promise<{ commit(): Promise<void> }> {
   const [isDone, mayEnd] = [deferred(), deferred()]
   const ended = store.transaction(async (tx) => {
@@ -142,7 +142,7 @@ export async function holdOpen(store: Store, act: (tx: Tx) => Promise<unknown>):
   }
 }
 
-/** Resolves when a statement waits for another node's. */
+/** Resolves when a statement waits for a lock of another node. */
 export async function isWaiting({ dataDir }: { readonly dataDir: string }): Promise<void> {
   const query = `select count(*)::int as count from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`

@@ -12,9 +12,9 @@ interface Mail {
 
 test.each<[string, Mail, string]>([
   ['inside a word', { body: 'an unbelievable offer' }, 'believ'],
-  ['whatever its case', { body: 'GRÜSSE aus Köln' }, 'köln'],
+  ['upper and lower case alike', { body: 'GRÜSSE aus Köln' }, 'köln'],
   ['Chinese inside a sentence', { body: '您的验证码是123456请勿告诉他人' }, '验证码'],
-  ['over a space', { body: 'invoice number 42' }, 'ce num'],
+  ['across a space', { body: 'invoice number 42' }, 'ce num'],
   ['with punctuation', { body: 'see https://example.test/a?b=c%20d' }, 'test/a?b=c%20'],
   ['in the subject', { subject: 'Quarterly report' }, 'report'],
   ['in addresses', { addresses: 'Ann <ann@example.test>' }, 'ann@example'],
@@ -48,19 +48,19 @@ test.each([
   '\ud800\ud800\ud800',
   '\\"\\"\\"',
   'x'.repeat(100_000),
-])('takes %j for text', async (query) => {
+])('treats %j as plain text', async (query) => {
   await using world = await startWorld()
   await world.add({ subject: 'foo', addresses: 'foo', body: 'foo bar foo bar' })
   expect(await world.find(query)).toEqual([])
 })
 
-test('a text with a NUL is indexed behind it as well', async () => {
+test('a text with a NUL is also indexed after the NUL', async () => {
   await using world = await startWorld()
   const id = await world.add({ body: 'before\0behind' })
   expect(await world.find('behind')).toEqual([id])
 })
 
-test('a clause needs all its texts in its columns; one clause that fits is enough', async () => {
+test('a clause needs all its texts in its columns; one matching clause is enough', async () => {
   await using world = await startWorld()
   const both = await world.add({ body: 'red apples and green pears' })
   await world.add({ body: 'red apples' })
@@ -73,7 +73,7 @@ test('a clause needs all its texts in its columns; one clause that fits is enoug
   expect(await world.search({ anyOf })).toEqual([inSubject, both])
 })
 
-test('one or two characters are looked for in subject, addresses and preview', async () => {
+test('a text of one or two characters is searched in subject, addresses and preview', async () => {
   await using world = await startWorld()
   const subject = await world.add({ subject: '您的验证码' })
   const preview = await world.add({ body: '这是验证码' })
@@ -83,7 +83,7 @@ test('one or two characters are looked for in subject, addresses and preview', a
   expect(await world.find('%')).toEqual([])
 })
 
-test.each(['needle', 'ne'])('pages of %j go on where the last one ended, within the budget of rows', async (query) => {
+test.each(['needle', 'ne'])('pages of %j continue where the last one ended, within the row budget', async (query) => {
   await using world = await startWorld()
   const found: string[] = []
   for (let n = 0; n < 30; n++) {
@@ -108,7 +108,7 @@ test.each(['needle', 'ne'])('pages of %j go on where the last one ended, within 
   expect(pages).toBeGreaterThan(7)
 })
 
-test('a message of which the text was taken out is not found, and a transaction that failed indexed nothing', async () => {
+test('a message that was removed from the index is not found, and a failed transaction indexes nothing', async () => {
   await using world = await startWorld()
   const id = await world.add({ body: 'findable' })
   const { store } = world
@@ -137,7 +137,7 @@ test('an empty query finds nothing', async () => {
   expect(await world.search({ anyOf: [{ columns: ['body'], allOf: ['', '\0'] }] })).toEqual([])
 })
 
-/** A store with two inboxes; searches look into the first. */
+/** Opens a store with two inboxes; searches cover the first one. */
 async function startWorld() {
   const store = await openTestStore()
   const [inbox, other] = await store.transaction(async (tx) => [await insertInbox(tx), await insertInbox(tx)] as const)

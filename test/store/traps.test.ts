@@ -1,4 +1,4 @@
-/** What one of the databases takes otherwise than the other: each would make one mail fail for ever. */
+/** Values that the two databases treat differently: each of them would make one message fail forever. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { participants } from '../../src/mail/messages/filing.ts'
@@ -10,7 +10,7 @@ import { openTestStore } from './test-store.ts'
 
 test.each([
   ['NUL', 'before\0behind'],
-  ['half of a pair', 'before\ud800behind'],
+  ['half of a surrogate pair', 'before\ud800behind'],
   ['every kind of quote and escape', `'"\\ \\' $1 ? :name %s \\u0000 e'\\n'`],
   ['the end of Unicode', '\u{10ffff}\ufffe\uffff'],
 ])('text with %s is stored, and found again by the same text', async (_what, text) => {
@@ -30,7 +30,7 @@ test.each([
   expect(found).toEqual([{ id: ids.inbox_id }])
 })
 
-test('bytes come back as they were', async () => {
+test('bytes are read back unchanged', async () => {
   await using store = await openTestStore()
   const bytes = Buffer.concat([Buffer.from([0, 255, 0, 92, 120]), randomBytes(100_000)])
   const id = await store.transaction(async (tx) => {
@@ -48,7 +48,7 @@ test('bytes come back as they were', async () => {
   expect(Buffer.from((await contents.getBytes(store.db, id))!)).toEqual(bytes)
 })
 
-test('times, sizes, numbers and counts are numbers', async () => {
+test('times, sizes and counts are read as JavaScript numbers', async () => {
   await using store = await openTestStore()
   const far = Number.MAX_SAFE_INTEGER
   await store.transaction(async (tx) => {
@@ -64,7 +64,7 @@ test('times, sizes, numbers and counts are numbers', async () => {
   expect(row).toEqual({ size_bytes: far, count: 1, sum: 1 })
 })
 
-test('text is ordered by code point', async () => {
+test('text sorts by code point', async () => {
   await using store = await openTestStore()
   const labels = ['a', 'B', 'ä', 'Z', '_', '-', 'b', '験', '1'].toSorted()
   const found = await store.transaction(async (tx) => {
@@ -79,7 +79,7 @@ test('text is ordered by code point', async () => {
 })
 
 // An index key has at most 2,704 bytes on PostgreSQL.
-test('a participant whose address is longer than an index key is kept, and leaves with the message', async () => {
+test('a participant whose address is longer than an index key is stored, and removed with its message', async () => {
   await using store = await openTestStore()
   const address = `${randomBytes(5_000).toString('base64')}@example.test`
   const everyone = participants([{ message_id: 'm', kind: 'from', position: 0, address, name: null }])
@@ -98,7 +98,7 @@ test('a participant whose address is longer than an index key is kept, and leave
   expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toEqual([])
 })
 
-test('a text of megabytes is indexed by its beginning', async () => {
+test('only the beginning of a text of megabytes is indexed', async () => {
   await using store = await openTestStore()
   const body = `needle ${randomBytes(2_000_000).toString('base64')}`
   const inbox = await store.transaction(async (tx) => {

@@ -1,6 +1,6 @@
 /**
- * What must be there before anybody can do anything: an organization with its default pod, the shared domain with its
- * DKIM key, the postmaster's inbox, and the root key. Run at each start; what is there stays as it is.
+ * Creates what the server needs before any request: an organization with its default pod, the shared domain with its
+ * DKIM key, the postmaster's inbox, and the root key. Runs at each start; existing rows stay as they are.
  */
 
 import type { ApiKeyRow, Tx } from '../../store/schema.ts'
@@ -18,15 +18,15 @@ interface FirstStartNeeds {
   readonly store: Store
   readonly domains: Domains
   readonly sharedDomain: string
-  /** MARTLET_ROOT_KEY: becomes the root key, in place of the one that was. */
+  /** MARTLET_ROOT_KEY: replaces the current root key. */
   readonly rootKey: string | undefined
-  /** Called when there is no root key yet and none was given: makes one and keeps it where the operator finds it. */
+  /** Called when there is no root key and none is configured: creates one and stores it where the operator finds it. */
   readonly makeRootKey: () => Promise<string>
 }
 
 const ACTOR = 'system:start'
 
-/** @returns the root key if it was made just now, to be shown once */
+/** @returns the root key if it was created just now, to be shown once */
 export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string | undefined> {
   const { store, domains, sharedDomain } = needs
   const domain = await domains.ensureShared(sharedDomain)
@@ -35,7 +35,7 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
   const madeKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
 
   await store.transaction(async (tx) => {
-    await domainTable.holdById(tx, domain.id) // of nodes that start at the same time, one after the other
+    await domainTable.holdById(tx, domain.id) // nodes that start at the same time run this one after the other
     const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await makeOrganization(tx))
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
@@ -62,7 +62,7 @@ async function makeOrganization(tx: Tx): Promise<string> {
   return id
 }
 
-/** RFC 5321 §4.5.1: mail for the postmaster of every domain of ours ends here. */
+/** RFC 5321 §4.5.1: mail for the postmaster of each of our domains arrives in this inbox. */
 async function ensurePostmaster(
   tx: Tx,
   organizationId: string,
@@ -89,7 +89,7 @@ async function setRootKey(tx: Tx, organizationId: string, key: string): Promise<
   if (existing?.key_hash === hashKey(key)) return
   if (existing) {
     await apiKeys.update(tx, existing.id, { ...keyColumns(key), updated_at: tx.now })
-    tx.append(keyRevoked({ actor: ACTOR, key: { id: existing.id, organizationId } })) // sockets opened with the old one
+    tx.append(keyRevoked({ actor: ACTOR, key: { id: existing.id, organizationId } })) // closes sockets of the old key
     return
   }
   const row: ApiKeyRow = {

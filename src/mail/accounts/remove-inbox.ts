@@ -1,8 +1,8 @@
 /**
- * The job behind the deletion of an inbox: its mail goes in chunks, then the inbox itself. It was hidden from everybody
- * when the deletion was committed; until the end its address stays taken, so that no successor meets its remains.
+ * The job that deletes an inbox: first its mail, in chunks, then the inbox itself. The inbox was hidden when the
+ * deletion was committed. Its address stays taken until the job has finished: a new inbox must not contain old mail.
  *
- * Crash, stop: the job runs again and goes by what it finds. What was queued is delivered all the same.
+ * Crash, stop: the job runs again and continues with the rows that are left. Queued mail is still delivered.
  */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'

@@ -1,7 +1,7 @@
 /**
- * The certificate that listeners show until an operator gives a better one: self-signed, made at first start and kept
- * with the other secrets, so that every node shows the same. It hides mail from listeners-in on the way; it proves
- * nothing, and senders over SMTP do not ask for more (RFC 3207 §4.1).
+ * The certificate that the listeners use until an operator configures a better one: self-signed, created at first start
+ * and stored with the other secrets, so that every node uses the same one. It protects mail from passive eavesdroppers
+ * but proves no identity, and SMTP senders do not require more (RFC 3207 §4.1).
  */
 import { X509Certificate } from 'node:crypto'
 import { createSelfSigned } from '../../net/self-signed.ts'
@@ -14,10 +14,10 @@ export interface StoredCertificate {
   readonly key: string
 }
 
-/** Renewed at a start this long before its end. */
+/** A start within this time before the expiry renews the certificate. */
 const RENEW_BEFORE_MS = 30 * 24 * 3_600_000
 
-/** @returns the kept one, or a new one when there is none, its time is nearly over, or the host has another name */
+/** @returns the stored certificate, or a new one if there is none for this hostname or it expires soon */
 export async function ensureCertificate(store: Store, hostname: string, nowMs: number): Promise<StoredCertificate> {
   const kept = await secrets.get(store.db, 'tls', hostname)
   const known = kept === undefined ? undefined : (JSON.parse(kept) as StoredCertificate)
@@ -25,5 +25,5 @@ export async function ensureCertificate(store: Store, hostname: string, nowMs: n
   const made = await createSelfSigned({ hostname, nowMs })
   const value = JSON.stringify(made)
   const stored = await store.transaction((tx) => secrets.replace(tx, 'tls', hostname, { known: kept, value }))
-  return JSON.parse(stored) as StoredCertificate // another node's, if that one started at the same time
+  return JSON.parse(stored) as StoredCertificate // from another node, if it started at the same time
 }

@@ -1,8 +1,8 @@
 /**
- * Domains: which ones an inbox can be made in, and the key that signs for each.
+ * Domains: those in which inboxes can be created, and the DKIM key of each.
  *
- * A domain gets its 2048-bit DKIM key when it is made (RFC 8301 §3.2: at least 1024, 2048 advised). Making one takes
- * about 0.1 s of another thread, so it happens before the transaction, never inside.
+ * A domain gets its 2048-bit DKIM key when it is created (RFC 8301 §3.2: at least 1024, 2048 advised). Generating a key
+ * takes about 0.1 s of another thread, so it happens before the transaction, never inside it.
  */
 import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -15,7 +15,7 @@ import type { Scope } from '../access/access.ts'
 
 const SELECTOR = 'martlet'
 
-/** What signs mail of a domain. */
+/** The key that signs mail of a domain. */
 export interface SigningKey {
   readonly domain: string
   readonly selector: string
@@ -24,11 +24,11 @@ export interface SigningKey {
 }
 
 export interface Domains {
-  /** Makes the shared domain with its key unless it is there. */
+  /** Creates the shared domain with its key unless it exists. */
   ensureShared(domain: string): Promise<DomainRow>
   /** Whether mail for this domain is delivered here. */
   isOurs(domain: string): Promise<boolean>
-  /** The key for mail from this domain; undefined when the domain is not ours (any more). Kept in memory once read. */
+  /** Returns the key for mail from this domain, undefined if it is not (or no longer) ours. Cached in memory. */
   signingKey(domain: string): Promise<SigningKey | undefined>
 }
 
@@ -76,7 +76,7 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
 }
 
 /**
- * The domain to make an inbox in, when the scope may use it.
+ * Returns the domain for a new inbox, if the scope may use it.
  *
  * @throws domain_not_available
  */

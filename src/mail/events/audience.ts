@@ -1,19 +1,20 @@
 /**
- * Who may want to hear of an event, without asking everyone: ten thousand sockets in one organization, each on its own
- * inbox, must not be looked at one by one for each mail. Subscriptions are kept under the places that they listen to.
+ * The subscription index: finds the subscriptions that may match an event without checking all of them. Ten thousand
+ * sockets in one organization, each for its own inbox, must not be checked one by one for each message. Subscriptions
+ * are indexed by the inbox, pod or organization that they listen to.
  */
 import type { EventRow } from '../../store/schema.ts'
 import type { KeyRevokedPayload } from './resource-events.ts'
 import type { Subscription } from './subscription.ts'
 
-/** Listens to every organization. */
+/** The index entry of subscriptions to every organization. */
 const EVERYWHERE = '*'
 
 export class Audience {
   readonly #all = new Set<Subscription>()
   /** By the inboxes and pods that a subscription names, or its organization. */
   readonly #byPlace = new Index()
-  /** By the key, inbox and pod in whose name it was opened. */
+  /** By the API key that opened a subscription, and the inbox and pod of that key. */
   readonly #byOwner = new Index()
 
   get size(): number {
@@ -36,7 +37,7 @@ export class Audience {
     return [...this.#all]
   }
 
-  /** Those who listen where it happened; one may come twice. */
+  /** Yields the subscriptions to the event's inbox, pod or organization; one may occur twice. */
   *near(row: EventRow): Iterable<Subscription> {
     yield* this.#byPlace.at(EVERYWHERE)
     yield* this.#byPlace.at(row.organization_id)
@@ -44,7 +45,7 @@ export class Audience {
     if (row.inbox_id !== null) yield* this.#byPlace.at(row.inbox_id)
   }
 
-  /** Those who were opened in the name of what an internal event says is gone. */
+  /** Returns the subscriptions whose key, inbox or pod an internal event reports as deleted or changed. */
   concernedBy(row: EventRow): Iterable<Subscription> {
     if (row.type === 'inbox.gone' && row.inbox_id !== null) return this.#byOwner.at(row.inbox_id)
     if (row.type === 'pod.gone' && row.pod_id !== null) return this.#byOwner.at(row.pod_id)
@@ -65,7 +66,7 @@ function ownersOf({ filter: { actor } }: Subscription): readonly string[] {
   return [actor.apiKeyId, actor.podId, actor.inboxId].filter((id) => id !== undefined)
 }
 
-/** Ids are unique across kinds, so one map serves them all. */
+/** Maps ids to subscriptions. Ids are unique across kinds, so one map is enough. */
 class Index {
   readonly #entries = new Map<string, Set<Subscription>>()
 

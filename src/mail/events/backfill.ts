@@ -1,6 +1,6 @@
 /**
- * Events of the past for one subscriber, from the table, a page at a time and only as fast as it reads them: however far
- * back it starts, it costs one page of memory and never holds up anybody else.
+ * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads: however
+ * far back it starts, this needs one page of memory and never delays other subscribers.
  */
 import { setImmediate } from 'node:timers/promises'
 import * as events from '../../store/tables/events.ts'
@@ -9,16 +9,16 @@ import { readStretch, type StretchNeeds } from './stretch.ts'
 import type { Subscription } from './subscription.ts'
 
 interface BackfillNeeds extends StretchNeeds {
-  /** Up to where the live feed has told; what comes after it is the live feed's. */
+  /** Returns the seq up to which the live feed has sent; it sends all later events. */
   readonly position: () => number
   readonly limits: StretchNeeds['limits'] & { readonly eventBatchMax: number }
 }
 
 /**
- * Tells what lies between the subscription's start and the live feed, then cuts over: when this returns, it is live (or
- * has ended) and nothing lies between what was told and what it will be offered.
+ * Sends the events between the subscription's start and the live feed, then cuts over: when this returns, the
+ * subscription is live (or has ended), without a gap between the events sent here and those of the live feed.
  *
- * @throws cursor_expired when retention overtook it
+ * @throws cursor_expired when retention has purged events that it had not read yet
  */
 export async function* backfill(
   subscription: Subscription,
@@ -28,11 +28,11 @@ export async function* backfill(
   let { seq } = subscription.told
   let { last_seq: end } = await events.requireLog(store.db)
   while (!subscription.isEnded) {
-    // The log's own end counts too: where the live feed lags behind it, its lag would be offered all at once.
+    // Read to the end of the log if the live feed lags behind it: it would offer the whole lag at once.
     end = Math.max(end, position())
     if (seq >= end) {
-      // In one go with the comparison: nothing can be told live between the two. All up to `seq` was told here, and
-      // all after `position`, which is not beyond it, is still to be offered.
+      // Synchronously after the comparison: the live feed cannot send between the two. All events up to `seq` were sent
+      // here, and all events after `position`, which is at most `seq`, will still be offered.
       subscription.goLive(seq)
       return
     }
@@ -44,6 +44,6 @@ export async function* backfill(
     }
     seq = stretch.throughSeq
     end = stretch.lastSeq
-    await setImmediate() // others' turn
+    await setImmediate() // yield to the event loop
   }
 }

@@ -1,17 +1,17 @@
 /**
- * The catalogue of event types: who is told of each, and with which permission.
+ * The catalogue of event types: who receives each, and which permission it needs.
  *
- * The names are AgentMail's where it has one, since subscribers of several dialects store and send them. A type is never
- * renamed and never changes its visibility: rows of the log outlive the version that wrote them.
+ * Types have AgentMail's name where AgentMail has one, since subscribers of several dialects store and send these
+ * names. A type is never renamed and never changes its visibility: rows of the log outlive the version that wrote them.
  */
 import type { Visibility } from '../../store/schema.ts'
 import { type HiddenLabel, hiddenClasses, type Permission } from '../access/permissions.ts'
 
 interface EventType {
   readonly visibility: Visibility
-  /** Told only to a key that has it. `message_read` is not said here: without it there is no subscription at all. */
+  /** Sent only to keys with this permission. `message_read` is not listed: without it a key cannot subscribe at all. */
   readonly permission?: Permission
-  /** The class of hidden mail that it is about: a standard type's variant, told only to those who name it. */
+  /** The class of hidden mail: a variant of a standard type, sent only to subscribers that name it. */
   readonly hidden?: HiddenLabel
 }
 
@@ -21,7 +21,7 @@ const calendar: EventType = { visibility: 'optional', permission: 'calendar_even
 const internal: EventType = { visibility: 'internal' }
 
 const catalogue = {
-  // The eight that whoever names none is told of. Some are made by no code yet, but may be subscribed to.
+  // The eight standard types, for subscribers that name no type. Some can be named but are not created by any code yet.
   'message.received': standard,
   'message.sent': standard,
   'message.delivered': standard,
@@ -31,7 +31,7 @@ const catalogue = {
   'message.opened': standard,
   'domain.verified': { visibility: 'public', permission: 'domain_read' },
 
-  // Instead of message.received, never beside it.
+  // Sent instead of message.received, never together with it.
   'message.received.spam': { visibility: 'public', permission: 'label_spam_read', hidden: 'spam' },
   'message.received.blocked': { visibility: 'public', permission: 'label_blocked_read', hidden: 'blocked' },
   'message.received.unauthenticated': {
@@ -40,7 +40,7 @@ const catalogue = {
     hidden: 'unauthenticated',
   },
 
-  // Only when named: AgentMail's clients take a type that they do not know for message.received and fail on it.
+  // Only when named: AgentMail's clients treat an unknown type as message.received and fail on it.
   'message.delayed': optional,
   'message.held': optional,
   'message.released': optional,
@@ -51,7 +51,7 @@ const catalogue = {
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
   'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },
 
-  // AgentMail's newer types (docs/compatibility/agentmail.md): nothing makes them yet.
+  // AgentMail's newer types (docs/compatibility/agentmail.md): no code creates them yet.
   'message.security.completed': optional,
   'message.security.review': optional,
   'message.security.override': optional,
@@ -62,7 +62,7 @@ const catalogue = {
   'calendar.event.starting': calendar,
   'calendar.event.ending': calendar,
 
-  // For Martlet's own nodes: what was opened in the name of a thing that is gone must be closed everywhere.
+  // For Martlet's own nodes: when a key, inbox or pod is deleted, every node must close what was opened with it.
   'key.revoked': internal,
   'inbox.gone': internal,
   'pod.gone': internal,
@@ -72,28 +72,28 @@ export type EventTypeName = keyof typeof catalogue
 
 const types: ReadonlyMap<string, EventType> = new Map(Object.entries(catalogue))
 
-/** What is known of a type; undefined for one that this version does not know. */
+/** Returns the properties of a type; undefined for a type that this version does not know. */
 export function getEventType(name: string): EventType | undefined {
   return types.get(name)
 }
 
-/** Whether a client may name it in a subscription. */
+/** Whether a client may name the type in a subscription. */
 export function isSubscribable(name: string): boolean {
   const type = types.get(name)
   return type !== undefined && type.visibility !== 'internal'
 }
 
-/** What a subscriber that names no type is told of. */
+/** The types that a subscriber receives if it names none. */
 export const standardTypes: ReadonlySet<string> = new Set(
   [...types].filter(([, type]) => type.visibility === 'public' && !type.hidden).map(([name]) => name),
 )
 
-/** Every name that a subscription may hold, for documentation and schemas. */
+/** All names that a subscription may contain, for documentation and schemas. */
 export const subscribableTypes: readonly string[] = [...types.keys()].filter(isSubscribable)
 
 /**
- * The type that tells of a received message with these labels. Where several classes hide it, the owner's own list
- * (`blocked`) counts before our guess (`spam`), and that before a missing proof (`unauthenticated`).
+ * Returns the event type for a received message with these labels. If several classes hide it, the owner's own list
+ * (`blocked`) has priority over our guess (`spam`), and that over a missing proof (`unauthenticated`).
  */
 export function receivedType(labels: readonly string[]): EventTypeName {
   if (labels.includes('blocked')) return 'message.received.blocked'
@@ -103,8 +103,8 @@ export function receivedType(labels: readonly string[]): EventTypeName {
 }
 
 /**
- * Permissions without which an event's message could not be seen, from the labels in its payload. A changed label
- * itself does not count: whoever could see the message before or after the change may know that it came or went.
+ * Returns the permissions needed to see an event's message, from the labels in its payload. The changed label itself
+ * does not count: an actor that could see the message before or after the change may know of the change.
  */
 export function permissionsToSee(payload: Readonly<Record<string, unknown>>): readonly Permission[] {
   const { labels, label } = payload

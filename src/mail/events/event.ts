@@ -1,11 +1,11 @@
-/** Events as subscribers are told of them, and the feed's calls. */
+/** Events as subscribers receive them, and the interface of the feed. */
 import type { EventRow } from '../../store/schema.ts'
 import type { Actor } from '../access/actor.ts'
 import { formatCursor } from './cursor.ts'
 
 export interface Event {
   readonly seq: number
-  /** Opaque place in the log: what follows it is what a subscriber has not heard. */
+  /** Opaque position in the log: a subscriber has not received the events after it. */
   readonly cursor: string
   readonly eventId: string
   /** Epoch ms. */
@@ -15,11 +15,11 @@ export interface Event {
   readonly podId?: string
   readonly inboxId?: string
   readonly messageId?: string
-  /** Told apart by `type`: message-events.ts and resource-events.ts narrow it. */
+  /** Its shape depends on `type`: message-events.ts and resource-events.ts narrow it. */
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-/** @param epoch of the log that the row is from */
+/** @param epoch the epoch of the log that contains the row */
 export function toEvent(row: EventRow, epoch: string): Event {
   return {
     seq: row.seq,
@@ -35,21 +35,21 @@ export function toEvent(row: EventRow, epoch: string): Event {
   }
 }
 
-/** What a subscriber asks for. An empty list says as little as none. */
+/** What a subscriber asks for. An empty list means the same as a missing one. */
 export interface Interest {
-  /** undefined: the standard types that the key may see. */
+  /** undefined: the standard types that the key may receive. */
   readonly eventTypes?: readonly string[] | undefined
-  /** Addresses or ids; together with podIds a union; both undefined: everything in the actor's scope. */
+  /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly podIds?: readonly string[] | undefined
-  /** Tell what came after this cursor first; "earliest": everything that is kept. "latest", or undefined: what comes from now on. */
+  /** Start after this cursor. "earliest": all retained events first. "latest" or undefined: only new events. */
   readonly after?: string | undefined
 }
 
-/** Why a feed ended although nobody asked it to. */
+/** Thrown when a feed ends although its reader did not end it. */
 export class FeedEnded extends Error {
   readonly reason: 'too_slow' | 'revoked' | 'stopping'
-  /** The place to come back with: of the last event that was told, or where it started when none was. */
+  /** The cursor to resume from: that of the last event sent, or of the start if none was sent. */
   readonly cursor: string | undefined
 
   constructor(reason: FeedEnded['reason'], cursor: string | undefined) {
@@ -62,27 +62,29 @@ export class FeedEnded extends Error {
 
 export interface Feed {
   /**
-   * Events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the interest was
-   * checked and from where it will be told is fixed, so that "subscribed" can be answered.
+   * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
+   * request is checked and the start position is fixed, so that the caller can answer "subscribed".
    *
-   * The iteration throws FeedEnded when the reader is too slow, its key was revoked or has expired, or the server
-   * stops (then after what waits was told); cursor_expired when it reads the past so slowly that retention overtakes
-   * it. It ends quietly when `signal` aborts. Iterate once, and abort the signal when you never will.
+   * The iteration throws FeedEnded when the reader is too slow, its key was revoked or has expired, or the server stops
+   * (after the buffered events were sent); it throws cursor_expired when the reader is so slow in the past that
+   * retention purges events before it has read them. It ends without an error when `signal` aborts. Iterate once; if
+   * you do not iterate, abort the signal.
    *
    * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
-   *   that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
+   *   or that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
   subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening>
 
   /**
-   * For a connection that has not subscribed to anything.
+   * Watches the key of a connection that has not subscribed to anything.
    *
-   * @returns resolves with true when the actor's key is revoked or expires, with false when the server stops or `signal` aborts
+   * @returns resolves with true when the actor's key is revoked or expires; with false when the server stops or
+   *   `signal` aborts
    */
   untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
 }
 
 export interface Listening extends AsyncIterable<Event> {
-  /** Of the place after which it is told: for a reader that has to come back before its first event. */
+  /** The cursor of the start position, for a reader that must resume before it has received an event. */
   readonly cursor: string
 }

@@ -1,15 +1,16 @@
 /**
- * The one source of news: whoever wants to know what happened (WebSockets of every dialect, long polls, IMAP sessions)
- * subscribes here. Webhooks have cursors of their own in the database.
+ * The live feed: everything that follows events live (WebSockets and event streams of every dialect, long polls, IMAP
+ * sessions) subscribes here. Webhooks have their own cursors in the database.
  *
- *   commit → bell → tailer reads the log, once a process → the few who listen there → their buffers → their readers
+ *   commit → commit signal → the tailer reads the log, once per process → the matching subscriptions → their buffers →
+ *   their readers
  *
- * A subscriber goes through three phases. Backfill: it reads the table from its cursor up to where the tailer is, at its
- * own pace. Cutover: having met the tailer it joins those who are told live, in the same instant. Live: it is given
- * what the tailer reads. One without a cursor starts live, at the log's end of then.
+ * A subscription has three phases. Backfill: it reads the table from its cursor up to the tailer's position, at its own
+ * pace. Cutover: when it has reached the tailer, it becomes live in the same synchronous step. Live: it is offered the
+ * events that the tailer reads. A subscription without a cursor starts live, at the current end of the log.
  *
- * Crash: nothing is kept here; a subscriber comes back with the cursor of the last event it was told.
- * Stop: what was committed is told to those who listen, then every subscription ends as `stopping`.
+ * Crash: this module keeps no state; a subscriber resumes with the cursor of the last event it received.
+ * Stop: committed events are sent to the subscribers, then every subscription ends with `stopping`.
  * Must not: know dialects, read messages, or wait for a reader.
  */
 import { isMailError, MailError } from '../../errors.ts'
@@ -32,11 +33,11 @@ import { Subscription } from './subscription.ts'
 import { Tailer } from './tailer.ts'
 
 export interface RunningFeed extends Feed {
-  /** Before the first subscriber. Events from before are told to those who bring a cursor. */
+  /** Call it before the first subscription. Earlier events are sent only to subscribers with a cursor. */
   start(): Promise<void>
-  /** Resolves when all that was committed is on its way to readers and all subscriptions have ended. */
+  /** Resolves when all committed events are on their way to readers and all subscriptions have ended. */
   stop(): Promise<void>
-  /** How old the newest event was when it was last read. */
+  /** The age of the newest event at the time it was read. */
   readonly lagMs: number
 }
 
@@ -59,7 +60,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
   const audience = new Audience()
   const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
   const cursorOf = (position: Position) => formatCursor(store.epoch, position)
-  /** Of all subscriptions' keys; most have none. */
+  /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
   let soonestExpiry = Number.POSITIVE_INFINITY
   let isStopped = false
 
@@ -95,7 +96,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
 
   async function listen(filter: Filter, after: string | undefined, signal: AbortSignal): Promise<Listening> {
     const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
-    // First of all, so that a key that is revoked from here on is noticed, by the key's row or by the event.
+    // Join first: a key that is revoked from now on is noticed, either in the key's row or by the event.
     audience.join(subscription)
     metrics.eventSubscriptions.set(audience.size)
     try {
@@ -116,7 +117,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     return { cursor, [Symbol.asyncIterator]: () => told }
   }
 
-  /** Ends it when its key is gone, has expired, or may no longer do what the actor may. */
+  /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
   async function requireLiveKey(subscription: Subscription): Promise<void> {
     const { actor } = subscription.filter
     if (actor.kind === 'system') return
@@ -127,14 +128,14 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     soonestExpiry = Math.min(soonestExpiry, row.expires_at)
   }
 
-  /** Fixes from where it is told. @throws cursor_expired, validation_error */
+  /** Fixes the start position. @throws cursor_expired, validation_error */
   async function place(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
       subscription.startAfter(await requirePosition(store, after, log))
       return
     }
-    // The tailer may have told more while we read; its position is committed too, so neither lies in the future.
-    // Live at once: what is committed while the key is being looked at waits in the buffer.
+    // The tailer may have sent more while we read; its position is committed too, so neither is in the future.
+    // Live at once: events that are committed while the key is checked wait in the buffer.
     const start = log.last_seq > tailer.position.seq ? endOf(log) : tailer.position
     subscription.startAfter(start)
     subscription.goLive(start.seq)
@@ -145,7 +146,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       if (!subscription.isLive) yield* backfill(subscription, { store, limits, position: () => tailer.position.seq })
       yield* subscription.live()
     } finally {
-      end(subscription, 'aborted') // also when the reader left the loop
+      end(subscription, 'aborted') // also when the reader leaves its loop
       forget()
     }
   }
@@ -160,7 +161,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     metrics.eventSubscriptions.set(audience.size)
   }
 
-  /** What the tailer has read. Must not wait: `tailer.position` moves with it. */
+  /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
   function tell(rows: readonly EventRow[]): void {
     if (clock() >= soonestExpiry) endExpired()
     for (const row of rows) {
@@ -168,7 +169,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
         if (row.visibility === 'internal') heed(row)
         else fanOut(row)
       } catch (error) {
-        // A row that cannot be read must not silence all that follow it.
+        // A row that cannot be parsed must not block all later ones.
         metrics.loopErrors.inc({ loop: 'event feed' })
         log.error({ err: error, seq: row.seq, type: row.type }, 'an event could not be told and was passed over')
       }
@@ -181,7 +182,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     for (const subscription of audience.near(row)) {
       if (!isWanted(subscription.filter, row)) continue
       if (!event) {
-        event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+        event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no subscription matches
         needed = permissionsToSee(event.payload)
       }
       if (!maySee(subscription.filter.actor, needed)) continue
@@ -189,10 +190,10 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     }
   }
 
-  /** Internal events are told to nobody: they end what was opened in the name of what is gone. */
+  /** Applies an internal event (these are never sent): ends the subscriptions of the key, inbox or pod it reports. */
   function heed(row: EventRow): void {
     for (const subscription of audience.concernedBy(row)) {
-      // One that was made from the key as it is now, after the change, has nothing to fear from the news of it.
+      // A subscription that was opened after the change was checked against the new key: the event does not affect it.
       if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
     }
   }
@@ -207,7 +208,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     }
   }
 
-  /** The key may have changed since the socket was opened: it can subscribe again at any time. */
+  /** Whether the key is unchanged since its socket was opened: a socket can subscribe at any time. */
   function isCurrent(actor: KeyActor, row: ApiKeyRow): boolean {
     if (row.expires_at !== null && row.expires_at <= clock()) return false
     if (row.permissions === null || actor.permissions === undefined) {

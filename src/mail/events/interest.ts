@@ -1,6 +1,6 @@
 /**
- * From what a subscriber asks for to a filter that was checked: known types, permissions, inboxes and pods in scope.
- * The one place that decides who may be told what; backfill and live use the same filter.
+ * Turns what a subscriber asks for into a checked subscription filter: known types, permissions, inboxes and pods in
+ * scope. Only this file decides who may receive which event; backfill and live use the same filter.
  */
 import { MailError } from '../../errors.ts'
 import type { EventRow } from '../../store/schema.ts'
@@ -10,18 +10,18 @@ import type { Permission } from '../access/permissions.ts'
 import type { Interest } from './event.ts'
 import { getEventType, isSubscribable, standardTypes } from './event-types.ts'
 
-/** What one subscription is told of. */
+/** The events that one subscription receives. */
 export interface Filter {
   readonly actor: Actor
   readonly types: ReadonlySet<string>
   /** undefined: every organization, for system actors. */
   readonly organizationId: string | undefined
-  /** Events in one of these inboxes or pods; everything in the organization when both are empty. */
+  /** Events of these inboxes or pods; all events of the organization when both are empty. */
   readonly inboxIds: readonly string[]
   readonly podIds: readonly string[]
 }
 
-/** Finds what a client names, in the actor's scope and with `message_read`. Throws not_found, missing_permission. */
+/** Resolves a client's references in the actor's scope, with `message_read`. Throws not_found, missing_permission. */
 export interface Resolve {
   /** @param ref address or id */
   inboxId(actor: Actor, ref: string): Promise<string>
@@ -48,9 +48,9 @@ export async function checkInterest(actor: Actor, interest: Interest, needs: Int
 }
 
 /**
- * The filter of an interest whose names were checked when it was told (a webhook keeps its own for years).
+ * Builds the filter from names that were checked earlier (a webhook keeps its names for years).
  *
- * @param named ids as they were found; empty lists say as little as in an interest
+ * @param named resolved ids; an empty list means the same as a missing one
  */
 export function filterOf(
   actor: Actor,
@@ -69,12 +69,12 @@ export function filterOf(
   return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
 }
 
-/** Of one who is told of nothing. */
+/** Returns the filter of a subscription that receives no events. */
 export function nothingFor(actor: Actor): Filter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
-/** An internal type is refused like one that does not exist. */
+/** Checks a named type. An internal type is refused like one that does not exist. */
 function requireType(actor: Actor, name: string): void {
   if (!isSubscribable(name)) {
     const detail = `There is no event type "${name}"`
@@ -86,7 +86,7 @@ function requireType(actor: Actor, name: string): void {
   }
 }
 
-/** Who names none is told of what it may see, and not refused for the rest. */
+/** A subscriber that names no type gets the standard types it may receive; the others are left out without an error. */
 function standardTypesFor(actor: Actor): ReadonlySet<string> {
   const allowed = [...standardTypes].filter((name) => {
     const { permission } = getEventType(name)!
@@ -111,20 +111,20 @@ async function resolveAll(
 }
 
 async function resolvePod(actor: Actor, ref: string, { resolve }: InterestNeeds): Promise<string> {
-  // Its scope holds no pod, not even the one that its inbox is in.
+  // The scope of an inbox key contains no pod, not even the pod of its inbox.
   if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
   return resolve.podId(actor, ref)
 }
 
 /**
- * Whether a row that happened in one of the filter's places is what it asks for. Places in scope were all that it could
- * be given; that the row is in scope is checked all the same, since one mistake there would tell strangers' mail.
+ * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
+ * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
 export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)
 }
 
-/** Whether it happened in one of the filter's places. Sockets are found by their places and need not ask. */
+/** Whether the row is from one of the filter's inboxes or pods. The subscription index has checked that for sockets. */
 export function isAtPlace({ inboxIds, podIds }: Filter, row: EventRow): boolean {
   if (inboxIds.length + podIds.length === 0) return true
   return (
@@ -132,7 +132,7 @@ export function isAtPlace({ inboxIds, podIds }: Filter, row: EventRow): boolean 
   )
 }
 
-/** Whether the actor has what `permissionsToSee` asks for. */
+/** Whether the actor has the permissions from `permissionsToSee`. */
 export function maySee(actor: Actor, needed: readonly Permission[]): boolean {
   return needed.every((permission) => hasPermission(actor, permission))
 }

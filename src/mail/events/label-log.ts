@@ -1,4 +1,4 @@
-/** What became of the labels of an inbox, as far back as the log remembers: pages of its label events. */
+/** Lists the label changes of an inbox, as far back as the log reaches: pages of its label events. */
 import type { Limits } from '../../limits.ts'
 import type { EventRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -13,7 +13,7 @@ import { isMessageEvent, type LabelEvent } from './message-events.ts'
 
 export interface LabelLog {
   /**
-   * Newest first. Changes of messages that the actor may not see are left out.
+   * Lists label events, newest first. Changes of messages that the actor may not see are left out.
    *
    * @param inbox address or id
    * @throws not_found, missing_permission, invalid_page_token
@@ -37,7 +37,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
     },
   }
 
-  /** Rows are looked at in growing chunks until the page is full or the budget is spent: most events are of other types. */
+  /** Reads rows in growing chunks until the page is full or the budget is spent: most events have other types. */
   async function fill(actor: Actor, inboxId: string, window: PageWindow) {
     const items: LabelEvent[] = []
     let last: Position | undefined = window.after
@@ -58,7 +58,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
     return { items, last }
   }
 
-  /** undefined for another event, or one that the actor may not be told of. */
+  /** Returns undefined for an event of another type, or one that the actor may not receive. */
   function labelEventOf(actor: Actor, row: EventRow): LabelEvent | undefined {
     if (!row.type.startsWith('label.')) return undefined // its payload is not read
     const event = toEvent(row, store.epoch)

@@ -1,15 +1,15 @@
 /**
- * What happened to a message, as the rooms that make it happen append it and as edges render it.
+ * Events of messages: the modules that change a message append them, and edges render them.
  *
- * A payload holds ids and the small fields that a list shows, as of then, so that an event can be told after its message
- * is gone; bodies are read from the message while it lives. Payloads are kept in the log for weeks: add optional
- * fields, never change the meaning of one.
+ * A payload contains ids and the small fields that a list shows, as of that time, so that an event can be sent after
+ * its message was deleted; bodies are read from the message while it exists. Payloads stay in the log for weeks: add
+ * optional fields, never change the meaning of a field.
  */
 import type { NewEvent } from '../../store/schema.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType, receivedType } from './event-types.ts'
 
-/** The message that an event is about. A stored message, as `messages` shows it, has this shape. */
+/** The message that an event is about. A stored message, as `messages` returns it, has this shape. */
 export interface EventMessage {
   readonly id: string
   readonly organizationId: string
@@ -19,7 +19,7 @@ export interface EventMessage {
   readonly threadId: string
   /** The id that clients see, unique in the inbox. */
   readonly messageId: string
-  /** After what happened. */
+  /** The labels after the change. */
   readonly labels: readonly string[]
 }
 
@@ -35,7 +35,7 @@ export interface AttachmentSnapshot {
   readonly sizeBytes: number
 }
 
-/** What a list shows of a thread, but for where it is. */
+/** What a list shows of a thread, without its organization, pod and inbox. */
 export interface ThreadSnapshot {
   readonly id: string
   /** Union over its messages. */
@@ -72,7 +72,7 @@ export interface ReceivedPayload extends MessageReference {
   readonly thread: ThreadSnapshot
 }
 
-/** `message.sent`, `.delivered`, `.held`, `.released`, `.cancelled`: recipients it is true for. */
+/** `message.sent`, `.delivered`, `.held`, `.released`, `.cancelled`: the recipients that are affected. */
 export interface RecipientsPayload extends MessageReference {
   /** When it happened, epoch ms. */
   readonly timestamp: number
@@ -83,11 +83,11 @@ export interface BouncedPayload extends MessageReference {
   readonly timestamp: number
   /** `permanent`: the address will not work later either. */
   readonly bounceType: 'permanent' | 'transient'
-  /** In words of Amazon SES, which AgentMail's clients know: General, NoEmail, MailboxFull, MessageTooLarge … */
+  /** A value of Amazon SES, which AgentMail's clients know: General, NoEmail, MailboxFull, MessageTooLarge … */
   readonly bounceSubType: string
   readonly recipients: readonly {
     readonly address: string
-    /** Enhanced status code or the remote's words. */
+    /** The enhanced status code, or the text of the remote server. */
     readonly status: string
   }[]
 }
@@ -97,7 +97,7 @@ export interface DelayedPayload extends MessageReference {
   readonly recipients: readonly string[]
   /** Epoch ms. */
   readonly nextAttemptAt?: number | undefined
-  /** The remote's last words, or ours. */
+  /** The last reply of the remote server, or our own text. */
   readonly reply?: string | undefined
 }
 
@@ -133,54 +133,54 @@ export function isMessageEvent<Type extends keyof MessagePayloads>(
   return (names as readonly string[]).includes(event.type)
 }
 
-/** Who did it (`access.actorName`), and to which message. */
+/** The actor's name (`access.actorName`) and the message. */
 interface About {
   readonly actor: string
   readonly message: EventMessage
 }
 
-/** `message.received`, or the variant that the message's labels ask for. */
+/** `message.received`, or its variant for a hidden class in the message's labels. */
 export function messageReceived({ thread, ...about }: About & { readonly thread: ThreadSnapshot }): NewEvent {
   const { labels } = about.message
   return messageEvent(receivedType(labels), about, { labels, thread } satisfies Own<ReceivedPayload>)
 }
 
-/** Accepted by us, for these envelope recipients. */
+/** We accepted the message for these envelope recipients. */
 export function messageSent({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.sent', { actor, message }, own)
 }
 
-/** The remote took it over for these recipients. */
+/** The remote server accepted the message for these recipients. */
 export function messageDelivered({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.delivered', { actor, message }, own)
 }
 
-/** Given up for these recipients. */
+/** Delivery to these recipients failed permanently. */
 export function messageBounced({ actor, message, ...own }: About & Own<BouncedPayload>): NewEvent {
   return messageEvent('message.bounced', { actor, message }, own)
 }
 
-/** Not delivered yet, and tried again later. */
+/** Delivery failed temporarily and will be retried. */
 export function messageDelayed({ actor, message, ...own }: About & Own<DelayedPayload>): NewEvent {
   return messageEvent('message.delayed', { actor, message }, own)
 }
 
-/** Kept here by the operator's choice or by hand: nothing is tried until it is released. */
+/** Held, by the operator's configuration or by hand: no delivery is tried until it is released. */
 export function messageHeld({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.held', { actor, message }, own)
 }
 
-/** Held no longer: it is on its way. */
+/** Released: it is no longer held, and queued for delivery. */
 export function messageReleased({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.released', { actor, message }, own)
 }
 
-/** Taken out of the queue by hand: nothing is tried any more. */
+/** Removed from the queue by hand: no delivery is tried any more. */
 export function messageCancelled({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.cancelled', { actor, message }, own)
 }
 
-/** One event for each label that came or went; `message.labels` are those after the whole change. */
+/** One event per added or removed label; `message.labels` are the labels after the whole change. */
 export function labelEvents(
   about: About & { readonly added: readonly string[]; readonly removed: readonly string[] },
 ): NewEvent[] {
@@ -190,7 +190,7 @@ export function labelEvents(
   return [...about.added.map(one('label.added')), ...about.removed.map(one('label.removed'))]
 }
 
-/** A payload without what every message event has. */
+/** A payload without the fields that all message events have. */
 type Own<Payload extends MessageReference> = Omit<Payload, keyof MessageReference>
 
 function messageEvent(type: EventTypeName, { actor, message }: About, own: object): NewEvent {

@@ -1,11 +1,12 @@
 /**
- * Events by request: pages of the log, oldest first, for whoever has no socket. What a WebSocket with the same filters is
- * told, under the same cursors; a page that would be empty can wait for its first event.
+ * Events over HTTP: pages of the log, oldest first, for clients without a socket. A page contains the events that a
+ * WebSocket with the same filter receives, with the same cursors. If there are none, a request can wait for the first.
  *
- *   where to begin (cursor, time) → a stretch of the log → words for each event → page and the place to go on from
+ *   start position (cursor, time) → read a range of the log → render each event → page and the cursor to continue from
  *
- * The place moves over what was looked at and not wanted, so that nobody reads the same stretch twice. A cursor that comes
- * back unchanged is at the end of what is there. Must not: know how an event looks (whoever asks words it).
+ * The cursor also advances over events that were read but did not match, so that a client never reads the same range
+ * twice. If the cursor in the response is unchanged, the client has reached the end. Must not: know the JSON of an
+ * event (the caller renders it).
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Store } from '../../store/store.ts'
@@ -18,9 +19,9 @@ import { lastSeqBefore } from './range.ts'
 import { readStretch } from './stretch.ts'
 import { lookOrWait, type Patience } from './waiting.ts'
 
-/** An interest, of which `after` left out means the oldest event that is kept. */
+/** An interest; `after` defaults to "earliest", the oldest retained event. */
 export interface EventQuery extends Interest {
-  /** Cut to limits.eventPageMax. */
+  /** At most limits.eventPageMax; a larger value is reduced to it. */
   readonly limit?: number | undefined
   /** Epoch ms, inclusive. */
   readonly start?: number | undefined
@@ -29,15 +30,15 @@ export interface EventQuery extends Interest {
 }
 
 export interface EventPage {
-  /** One text an event, as `word` gave it. */
+  /** One text per event, as `word` rendered it. */
   readonly texts: readonly string[]
-  /** Where to go on from. */
+  /** The cursor to continue from. */
   readonly cursor: string
 }
 
 export interface EventPages {
   /**
-   * @param word an event in the asker's words; undefined when it has none, then the event is passed over
+   * @param word renders an event for the caller; if it returns undefined, the event is skipped
    * @throws as Feed.subscribe, and what `word` throws
    */
   read(
@@ -63,13 +64,13 @@ interface EventPagesNeeds {
   }
 }
 
-/** What a request reads: from the last event that its reader knows to the end of the log, or of its time. */
+/** The range that a request reads: from the last event that the client has to the end of the log or time range. */
 interface Reach {
   readonly filter: Filter
   readonly limit: number
   readonly times: { readonly from: number | undefined; readonly before: number | undefined }
   readonly afterSeq: number
-  /** Of that place. */
+  /** The cursor of `afterSeq`. */
   readonly cursor: string
   /** undefined: the end of the log. */
   readonly endSeq: number | undefined
@@ -82,14 +83,14 @@ export function createEventPages({ store, feed, resolve, clock, limits }: EventP
       const waitMs = isPast(query.end) ? 0 : patience.waitMs
       let place = { seq: reach.afterSeq, cursor: reach.cursor }
 
-      /** Everything up to the end where somebody waits for it, else one stretch. undefined: nothing up to the end. */
+      /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
       const look = async (): Promise<EventPage | undefined> => {
         for (;;) {
           const { texts, isEnd, ...reached } = await readPage(reach, place.seq, word)
           if (reached.seq > place.seq) place = reached
           if (texts.length > 0) return { texts, cursor: place.cursor }
           if (isEnd || waitMs === 0 || patience.gone.aborted || patience.hurry.aborted) return undefined
-          await setImmediate() // others' turn
+          await setImmediate() // yield to the event loop
         }
       }
       const page = await lookOrWait(actor, query, { ...patience, waitMs }, look, { feed, store })
@@ -112,7 +113,7 @@ export function createEventPages({ store, feed, resolve, clock, limits }: EventP
       times: { from: start, before: end },
       afterSeq: fromSeq,
       cursor: await cursorAt(store, fromSeq, log),
-      endSeq: endSeq < log.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the log's end more may come
+      endSeq: endSeq < log.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
     }
   }
 
@@ -135,7 +136,7 @@ export function createEventPages({ store, feed, resolve, clock, limits }: EventP
     return { texts, seq: stretch.throughSeq, cursor: stretch.cursor, isEnd: stretch.throughSeq >= endSeq }
   }
 
-  /** Whether nothing of that time can come any more. */
+  /** Whether no more events before `end` can be committed. */
   function isPast(end: number | undefined): boolean {
     return end !== undefined && clock() >= end + limits.eventDisorderMs
   }

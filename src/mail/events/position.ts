@@ -1,4 +1,4 @@
-/** Places of the event log that are there: from what clients send, and for what they are given. */
+/** Positions in the event log: checks those that clients send, and creates the cursors that clients get. */
 import { MailError } from '../../errors.ts'
 import type { EventLogRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -7,7 +7,7 @@ import { formatCursor, markOf, type Position, parseCursor } from './cursor.ts'
 
 type LogStore = Pick<Store, 'db' | 'epoch'>
 
-/** What is kept lies behind it. */
+/** The position before the first retained event. */
 export function floorOf(log: EventLogRow): Position {
   return { seq: log.floor_seq, eventId: log.floor_event_id }
 }
@@ -17,10 +17,11 @@ export function endOf(log: EventLogRow): Position {
 }
 
 /**
- * @param after a cursor, `earliest` for everything that is kept, or `latest` for what comes from now on
- * @param log as of now
- * @returns the place after which to go on
- * @throws validation_error when it is no cursor of ours; cursor_expired when events after it are gone, or the log is another
+ * @param after a cursor, `earliest` for all retained events, or `latest` for new events only
+ * @param log the current row of the log
+ * @returns the position after which to continue
+ * @throws validation_error when it is not a cursor of ours; cursor_expired when events after it were purged, or the
+ *   cursor belongs to another log
  */
 export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
   if (after === 'earliest') return floorOf(log)
@@ -31,12 +32,12 @@ export async function requirePosition(store: LogStore, after: string, log: Event
   return { seq, eventId }
 }
 
-/** Of a place that need not be an event of whoever is given it. */
+/** Returns the cursor of a position; the event at this position need not be visible to the client. */
 export async function cursorAt(store: LogStore, seq: number, log: EventLogRow): Promise<string> {
   return formatCursor(store.epoch, { seq, eventId: (await eventIdAt(store, seq, log)) ?? null })
 }
 
-/** @returns undefined where nothing of the kind is kept: before the floor, or beyond the end of a log that was set back */
+/** @returns undefined for a position that the log lacks: before the floor, or after the end of a restored log */
 async function eventIdAt(store: LogStore, seq: number, log: EventLogRow): Promise<string | null | undefined> {
   if (seq === log.floor_seq) return log.floor_event_id
   return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)

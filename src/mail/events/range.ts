@@ -1,12 +1,12 @@
 /**
- * Where in the log a time lies. Events are in the order of their commits, and their times nearly so: a transaction has its
- * time from its begin, and nodes have clocks of their own. So a search by halves finds the place in a few small queries,
- * `limits.eventDisorderMs` further out than asked, and the rows of a page are compared exactly.
+ * Finds the position of a time in the log. Events are in commit order, and their times are nearly in order: the time of
+ * a transaction is taken at its begin, and each node has its own clock. So a binary search finds the position in a few
+ * small queries, the caller widens the range by `limits.eventDisorderMs`, and the rows of a page are compared exactly.
  */
 import type { Db, EventLogRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 
-/** @returns number of the last event before a time, as far as they are in order; the floor when there is none */
+/** @returns the number of the last event before a time, as far as times are in order; the floor when there is none */
 export async function lastSeqBefore(
   db: Db,
   time: number,

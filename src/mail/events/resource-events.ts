@@ -1,9 +1,9 @@
-/** What happened to inboxes, pods, keys and webhooks: appended by the rooms that own them, rendered by edges or heard by nodes. */
+/** Events of inboxes, pods, keys and webhooks: their modules append them; edges render them, or nodes react to them. */
 import type { NewEvent, WebhookRow } from '../../store/schema.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType } from './event-types.ts'
 
-/** The inbox that an event is about. An inbox, as `inboxes` shows it, has this shape. */
+/** The inbox that an event is about. An inbox, as `inboxes` returns it, has this shape. */
 export interface EventInbox {
   readonly id: string
   readonly organizationId: string
@@ -21,7 +21,7 @@ export interface InboxPayload {
 
 export interface WebhookDisabledPayload {
   readonly webhookId: string
-  /** gone: its receiver has said so; failing: for days no request to it has succeeded. */
+  /** gone: its server answered 410; failing: for days no request to it has succeeded. */
   readonly reason: 'gone' | 'failing'
   /** Epoch ms. */
   readonly failingSince?: number
@@ -31,7 +31,7 @@ export interface KeyRevokedPayload {
   readonly apiKeyId: string
 }
 
-/** Whether it is one of the two that tell of an inbox's life. */
+/** Whether the event reports the creation or deletion of an inbox. */
 export function isInboxEvent(event: Event): event is Event & { readonly payload: InboxPayload } {
   return event.type === 'inbox.created' || event.type === 'inbox.deleted'
 }
@@ -40,17 +40,17 @@ export function isWebhookDisabled(event: Event): event is Event & { readonly pay
   return event.type === 'webhook.disabled'
 }
 
-/** @param about actor: as in `access.actorName` */
+/** @param about `actor` is the name from `access.actorName` */
 export function inboxCreated(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.created', about)
 }
 
-/** Its removal was ordered: it is hidden from now on, its mail goes later. */
+/** Deletion was requested: the inbox is hidden from now on, its mail is removed later. */
 export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.deleted', about)
 }
 
-/** The server has switched it off. It happened where the webhook belongs. */
+/** The server has disabled the webhook. The event belongs to the webhook's pod and inbox. */
 export function webhookDisabled(about: {
   readonly actor: string
   readonly webhook: Pick<WebhookRow, 'id' | 'organization_id' | 'pod_id' | 'inbox_id' | 'failing_since'>
@@ -70,12 +70,12 @@ export function webhookDisabled(about: {
   }
 }
 
-/** For nodes: ends what is open in the scope of this inbox. Append beside inboxDeleted. */
+/** For nodes: closes everything opened with a key of this inbox. Append it together with inboxDeleted. */
 export function inboxGone(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.gone', about)
 }
 
-/** For nodes: ends what is open in the scope of this pod. */
+/** For nodes: closes everything opened with a key of this pod. */
 export function podGone(about: {
   readonly actor: string
   readonly pod: { readonly id: string; readonly organizationId: string }
@@ -84,7 +84,7 @@ export function podGone(about: {
   return { ...header('pod.gone', about.actor), organizationId, podId: id, payload: {} }
 }
 
-/** For nodes: the key was deleted, or may do other things than when what is open was opened. */
+/** For nodes: the key was deleted or its permissions changed; closes everything opened with it before. */
 export function keyRevoked(about: {
   readonly actor: string
   readonly key: { readonly id: string; readonly organizationId: string }

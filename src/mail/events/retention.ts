@@ -1,12 +1,12 @@
 /**
- * Removes old events: most after limits.eventRetentionMs, label changes later (limits.labelEventRetentionMs), since an
- * inbox's history of labels is asked for by itself.
+ * Purges old events: most after limits.eventRetentionMs, label events later (limits.labelEventRetentionMs), because an
+ * inbox's label history has its own API.
  *
- *   from the floor up, a chunk at a time: remove what is too old, raise the floor with it → then old label events
+ *   from the floor upwards, in chunks: delete old events and raise the floor → then old label events
  *
- * A cursor below the floor is answered `cursor_expired`, never with a gap; the floor is raised in the transaction that
- * removes, so the two cannot disagree. Crash or stop between two chunks: the next sweep goes on. Two nodes at once remove
- * the same rows once.
+ * A cursor below the floor gets `cursor_expired`, never a gap; the floor is raised in the same transaction as the
+ * deletion, so they always agree. Crash or stop between two chunks: the next sweep continues. Two nodes at the same
+ * time are safe: each row is deleted once.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Store } from '../../store/store.ts'
@@ -15,7 +15,7 @@ import * as events from '../../store/tables/events.ts'
 interface RetentionNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly clock: () => number
-  /** Up to where durable readers have read; what they have not stays. undefined: nobody waits for any. */
+  /** Returns the seq up to which durable consumers have read; later events stay. undefined: there is no consumer. */
   readonly readThrough?: () => number | undefined
   readonly limits: {
     readonly eventRetentionMs: number
@@ -26,11 +26,11 @@ interface RetentionNeeds {
 }
 
 /**
- * One sweep. Rows are looked at in order of `seq` and the sweep ends at the first that is young enough: times may be
- * a little out of order, and what that leaves goes next time.
+ * Runs one sweep. Rows are read in order of `seq`, and the sweep ends at the first one that is young enough. Times may
+ * be slightly out of order; old rows that are left because of that are deleted by the next sweep.
  *
- * @param signal ends it after the chunk under way
- * @returns how many events were removed
+ * @param signal ends the sweep after the current chunk
+ * @returns how many events were deleted
  */
 export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): Promise<number> {
   const { store, clock, limits } = needs
@@ -38,7 +38,7 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
   const throughSeq = needs.readThrough?.() ?? Number.POSITIVE_INFINITY
   const { floor_seq } = await events.requireLog(store.db)
   const removed = await sweep(floor_seq, now - limits.eventRetentionMs, (row) => !isLabelEvent(row))
-  // What is left below the floor are label events. They never go earlier than the rest, or the floor would lie.
+  // Below the floor only label events are left. Purged earlier than other events, they would make the floor wrong.
   const labelRetentionMs = Math.max(limits.labelEventRetentionMs, limits.eventRetentionMs)
   return removed + (await sweep(0, now - labelRetentionMs, isLabelEvent))
 

@@ -1,7 +1,7 @@
 /**
- * The one way in which events of the past are read for somebody: a bounded stretch of the log, in order, through the
- * filter of whoever asks. Subscribers that come back (backfill.ts), lists and long polls (pages.ts) and those who wait for
- * a message all read here, so that they are told the same events under the same cursors.
+ * Reads past events for a client: a bounded range of the log, in order, through the client's filter. Subscribers that
+ * resume (backfill.ts), lists and long polls (pages.ts) and requests that wait for a message all use this function, so
+ * that they get the same events with the same cursors.
  */
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
@@ -19,9 +19,9 @@ export interface StretchNeeds {
 export interface StretchRequest {
   readonly filter: Filter
   readonly afterSeq: number
-  /** Where the log ends for this reader, inclusive. */
+  /** The end of the range, inclusive. */
   readonly endSeq: number
-  /** Events at most. */
+  /** The maximum number of events. */
   readonly limit: number
   /** Epoch ms; from inclusive, before exclusive. */
   readonly times?: { readonly from?: number | undefined; readonly before?: number | undefined }
@@ -29,24 +29,24 @@ export interface StretchRequest {
 
 export interface Stretch {
   readonly events: readonly Event[]
-  /** All up to here were looked at. */
+  /** All events up to here were read. */
   readonly throughSeq: number
-  /** Of that place. */
+  /** The cursor of `throughSeq`. */
   readonly cursor: string
-  /** Where the log ended when it was read. */
+  /** The end of the log at the time of the read. */
   readonly lastSeq: number
 }
 
-/** @throws cursor_expired when retention has overtaken the reader */
+/** @throws cursor_expired when retention has purged events that the reader has not read yet */
 export async function readStretch(
   { filter, afterSeq, endSeq, limit, times }: StretchRequest,
   { store, limits }: StretchNeeds,
 ): Promise<Stretch> {
-  // However few events of it are wanted: a query holds up the whole process.
+  // Bounded by rows read, however few of them match: on SQLite a query blocks the whole process.
   const throughSeq = Math.min(afterSeq + limits.listScanRowsMax, endSeq)
   const selection = { ...filter, types: [...filter.types], afterSeq, throughSeq, ...times }
   const rows = throughSeq > afterSeq ? await events.listSelected(store.db, selection, limit) : []
-  // Read after the page: what retention removes later than this was still in it.
+  // Read the log's row after the page: events that retention purges later than this were still in the page.
   const log = await events.requireLog(store.db)
   if (log.floor_seq > afterSeq) throw new MailError('cursor_expired', {})
 

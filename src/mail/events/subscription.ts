@@ -1,9 +1,9 @@
 /**
- * One subscriber's side of the feed: what waits for it, how far it was told, and why it ended.
+ * The state of one subscription in the feed: its buffered events, its position, and the reason why it ended.
  *
- * The feed offers events as the log is read; the reader takes them at its own pace. Between the two is a buffer with a
- * bound: a reader that falls behind further ends as too slow, keeps its place, and can come back with it. Events are
- * shared by all subscribers, so a waiting one costs a reference.
+ * The feed offers events as it reads the log; the reader takes them at its own pace. Between them is a bounded buffer:
+ * a reader that falls further behind is ended as too slow, and can resume with its cursor. All subscriptions share the
+ * event objects, so a buffered event costs one reference.
  */
 import type { Position } from './cursor.ts'
 import { type Event, FeedEnded } from './event.ts'
@@ -13,13 +13,13 @@ export class Subscription {
   readonly filter: Filter
   /** When its key expires, epoch ms. */
   expiresAt: number | undefined
-  /** Its key is looked at after this event: only later ones can have changed it since. */
+  /** The key was checked after this event: only later events can report a change since then. */
   checkedAt = Number.POSITIVE_INFINITY
   readonly #bufferMax: number
   readonly #cursorOf: (position: Position) => string
-  /** The last event that the reader was given, or where it starts; undefined until that is fixed. */
+  /** The last event that the reader got, or the start position; undefined until the start is fixed. */
   #told: Position | undefined
-  /** Of the last event offered. While undefined it reads the table and is offered nothing. */
+  /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: Event[] = []
   #end: FeedEnded['reason'] | 'aborted' | undefined
@@ -44,28 +44,28 @@ export class Subscription {
     return this.#end !== undefined
   }
 
-  /** Fixes from where it is told. */
+  /** Fixes the start position. */
   startAfter(position: Position): void {
     this.#told = position
   }
 
-  /** Of the place that it has reached. */
+  /** The cursor of the last event that the reader got, or of the start. */
   get cursor(): string {
     return this.#cursorOf(this.told)
   }
 
-  /** From now on it is offered events, and takes those after `seq`. */
+  /** Makes the subscription live: from now on it accepts offered events after `seq`. */
   goLive(seq: number): void {
     this.#offered = seq
   }
 
-  /** The reader is about to be given this event. */
+  /** Advances the position to this event, which the reader gets next. */
   tell(event: Event): Event {
     this.#told = event
     return event
   }
 
-  /** Keeps an event for the reader; one that it has had is passed over. Returns false when there is no room for it. */
+  /** Buffers an event for the reader; skips an event that it already has. Returns false when the buffer is full. */
   offer(event: Event): boolean {
     if (this.#offered === undefined || event.seq <= this.#offered || this.isEnded) return true
     if (this.#waiting.length >= this.#bufferMax) return false
@@ -76,8 +76,9 @@ export class Subscription {
   }
 
   /**
-   * The first reason counts, but who aborted is told none. What waits is still told when the server stops; a key that was
-   * revoked is told no more, and who is too slow or gone is not waited for.
+   * Ends the subscription. The first reason counts, except that an abort always wins: its reader gets no reason. When
+   * the server stops, buffered events are still sent; when the key was revoked, or the reader is too slow or has
+   * aborted, they are dropped.
    */
   end(reason: FeedEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason
@@ -86,7 +87,7 @@ export class Subscription {
     this.#wakeReader()
   }
 
-  /** What is offered from `goLive` on. Returns when the reader itself aborted. @throws FeedEnded */
+  /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws FeedEnded */
   async *live(): AsyncGenerator<Event, void> {
     for (;;) {
       const event = this.#waiting.shift()

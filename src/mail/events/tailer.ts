@@ -1,12 +1,12 @@
 /**
- * Reads the event log to its end, as it grows: one reader a process, whatever the number of subscribers.
+ * Follows the event log to its end as it grows: one reader per process, whatever the number of subscribers.
  *
- *   bell (a commit) or poll interval → events after the last one read, a batch at a time → tell → again
+ *   commit signal or poll interval → read the events after the last one, in batches → distribute (`tell`) → repeat
  *
- * The store makes an event visible only with all that precede it (docs/adr/0004), so `seq > position` misses none.
- * Crash: nothing is lost, since subscribers hold their own cursors; the next start begins at the log's end.
- * A read that fails is logged, counted and tried again from the same place, after a pause that grows.
- * Stop: what was committed before is read and told, if that works at the first try.
+ * The store makes an event visible only after all earlier ones (docs/adr/0004), so `seq > position` misses none.
+ * Crash: nothing is lost, since subscribers have their own cursors; the next start begins at the end of the log.
+ * Error: a read that fails is logged, counted and retried from the same position, after a pause.
+ * Stop: events that were committed before are read and distributed, if the first attempt succeeds.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
@@ -18,7 +18,7 @@ import * as events from '../../store/tables/events.ts'
 import type { Position } from './cursor.ts'
 import { endOf } from './position.ts'
 
-/** Short: what failed was most likely the database, and much has gathered when it is back. */
+/** Small: the database most likely failed, and many events wait when it is back. */
 const PAUSE_FACTOR_MAX = 2
 
 interface TailerNeeds {
@@ -27,9 +27,9 @@ interface TailerNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: { readonly eventPollMs: number; readonly eventBatchMax: number }
-  /** Whether anybody listens; nothing is read for nobody. */
+  /** Whether there are subscriptions; without them no events are read. */
   readonly isHeard: () => boolean
-  /** Called with each batch in order, an empty one at the end of the log; `position` moves behind it when it returns. */
+  /** Called with each batch in order, an empty one at the end of the log; when it returns, `position` advances. */
   readonly tell: (rows: readonly EventRow[]) => void
 }
 
@@ -45,13 +45,13 @@ export class Tailer {
     this.#needs = needs
   }
 
-  /** The last event that was told. Changes only together with a call of `tell`, or while nobody listens. */
+  /** The last event passed to `tell`. Changes only together with such a call, or while there are no subscriptions. */
   get position(): Position {
     if (this.#position === undefined) throw new Error('the tailer was not started')
     return this.#position
   }
 
-  /** How old the newest event was when it was last read. */
+  /** The age of the newest event at the time it was read. */
   get lagMs(): number {
     return this.#lagMs
   }
@@ -74,7 +74,7 @@ export class Tailer {
       try {
         const isMore = await this.#step()
         failures = 0
-        // Readers get their turn before the next batch: a burst must not make them look slow.
+        // Let readers run before the next batch: a burst must not make them appear slow.
         if (isMore) await setImmediate()
         else await wait.next(this.#needs.limits.eventPollMs)
       } catch (error) {
@@ -94,12 +94,12 @@ export class Tailer {
     }
   }
 
-  /** One batch. Returns whether there may be more. */
+  /** Reads and distributes one batch. Returns whether there may be more. */
   async #step(): Promise<boolean> {
     const { store, limits, isHeard, tell } = this.#needs
     if (!isHeard()) {
       const log = await events.requireLog(store.db)
-      // Whoever came while we read may need what lies between: its key may have been revoked there.
+      // A subscription that joined while we read needs the events in between: one may report that its key was revoked.
       if (isHeard()) return true
       this.#position = endOf(log)
       tell([])

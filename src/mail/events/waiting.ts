@@ -1,10 +1,10 @@
 /**
- * Waiting for something that an event may bring, with no gap between looking and waiting.
+ * Long polls: waits for a result that an event may bring, without a gap between the query and the wait.
  *
- *   subscribe → look → nothing there → an event → look → … → time over → look once more
+ *   subscribe → query → no result → an event → query → … → timeout → query once more
  *
- * The feed is only the bell: what is found is found by looking, so that it is the same whenever somebody looks. Stop: who
- * waits is told to hurry and looks once more, so that it can be answered with its place in the log.
+ * An event of the feed is only a signal: the result always comes from the query (`look`), so that it does not depend on
+ * when the client asks. Stop: `hurry` aborts and the query runs once more, so that the response contains a cursor.
  */
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
@@ -12,13 +12,13 @@ import { confirm } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { type Feed, FeedEnded, type Interest } from './event.ts'
 
-/** How long somebody waits. */
+/** How long a request waits. */
 export interface Patience {
-  /** 0: not at all. */
+  /** 0: it does not wait. */
   readonly waitMs: number
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when the client has disconnected. */
   readonly gone: AbortSignal
-  /** Aborts when the answer must be given now. */
+  /** Aborts when the request must be answered now. */
   readonly hurry: AbortSignal
 }
 
@@ -28,9 +28,9 @@ interface WaitingNeeds {
 }
 
 /**
- * @param interest in what rings; where its cursor is, if it has one, is the business of `look`
- * @param look what is there now; undefined for nothing. It is called again and again, so it remembers how far it has looked
- * @returns what the last look found
+ * @param interest the events that trigger a new query; `look` itself handles a cursor
+ * @param look queries once; undefined: no result. It is called repeatedly, so it should remember how far it has read
+ * @returns the result of the last query
  * @throws as Feed.subscribe and `look`; unknown_api_key or forbidden when the key was revoked or changed meanwhile
  */
 export async function lookOrWait<Found>(
@@ -62,7 +62,7 @@ export async function lookOrWait<Found>(
         if (!(error instanceof FeedEnded)) throw error
         if (error.reason === 'revoked') await refuse()
         if (error.reason === 'stopping') return await look()
-        // Too slow: it rang more often than is kept while we looked. Listen again, and look.
+        // Too slow: during the query, more events arrived than the buffer holds. Subscribe and query again.
       }
     }
   } finally {
@@ -71,7 +71,7 @@ export async function lookOrWait<Found>(
     stopWaiting() // ends the subscription
   }
 
-  /** In the words that the next request with this key would hear. */
+  /** Throws the same error that the next request with this key would get. */
   async function refuse(): Promise<never> {
     await store.transaction((tx) => confirm(tx, actor))
     throw new MailError('unknown_api_key', {})

@@ -1,4 +1,4 @@
-/** An inbox as it may be shown, and the calls on it. */
+/** An inbox as the API shows it, and the interface of its module. */
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 
@@ -18,9 +18,9 @@ export interface Inbox {
 }
 
 export interface NewInbox {
-  /** Local part; a random one when left out. */
+  /** Local part; defaults to a random one. */
   readonly username?: string | undefined
-  /** The shared domain when left out. */
+  /** Defaults to the shared domain. */
   readonly domain?: string | undefined
   readonly displayName?: string | undefined
   readonly clientId?: string | undefined
@@ -35,17 +35,21 @@ export interface InboxChange {
 
 export interface Inboxes {
   /**
-   * @param within the pod to make it in; the default pod (or the key's own) when left out
-   * @returns the inbox that is there when clientId was used before
+   * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
+   * @returns the new inbox, or the existing one if the clientId was used before
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
-  /** Newest first. */
+  /** Lists inboxes, newest first. */
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
   /** @param ref address or id @throws not_found */
   get(actor: Actor, within: Within, ref: string): Promise<Inbox>
   /** @throws validation_error when it changes nothing, not_found, missing_permission */
   update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
-  /** Hidden at once; its mail is removed by a job (mail/accounts/remove-inbox.ts). @throws not_found, missing_permission */
+  /**
+   * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
+   *
+   * @throws not_found, missing_permission
+   */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
 }

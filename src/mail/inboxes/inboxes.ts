@@ -1,6 +1,6 @@
 /**
- * Inboxes: one address with its mail; what an agent has. Made in one call, found by address or id, gone for everybody
- * at the moment its deletion is committed.
+ * Inboxes: one address with its mail, for an agent. An inbox is created in one call and found by address or id; it
+ * disappears from all APIs at the moment its deletion is committed.
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address.ts'
@@ -23,7 +23,7 @@ import type { Inbox, Inboxes, Metadata } from './inbox.ts'
 import { applyMetadata, type MetadataLimits } from './metadata.ts'
 import { randomUsername } from './username.ts'
 
-/** The job that removes what a deleted inbox held (mail/accounts/remove-inbox.ts). */
+/** The job that deletes the mail of a deleted inbox (mail/accounts/remove-inbox.ts). */
 export const REMOVE_INBOX = 'remove-inbox'
 
 interface InboxesNeeds {
@@ -49,7 +49,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
-          throw new MailError('forbidden', { detail: 'A key of one inbox cannot make others' })
+          throw new MailError('forbidden', { detail: 'A key of one inbox cannot create others' })
         const existing =
           clientId === undefined ? undefined : await table.getByClientId(tx, scope.organizationId, clientId)
         if (existing && (scope.podId === undefined || existing.pod_id === scope.podId)) return view(existing)
@@ -96,7 +96,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
     async update(actor, within, ref, change) {
       if (change.displayName === undefined && change.metadata === undefined) {
-        throw new MailError('validation_error', { detail: 'Give display_name or metadata' })
+        throw new MailError('validation_error', { detail: 'Send display_name or metadata' })
       }
       if (change.metadata && Object.keys(change.metadata).length === 0) {
         throw new MailError('validation_error', {
@@ -126,10 +126,10 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await confirm(tx, actor)
         const row = await holdWithin(tx, actor, 'inbox_delete', within, ref)
         if (row.address === `postmaster@${sharedDomain}`) {
-          // RFC 5321 §4.5.1: every domain that takes mail must have one.
+          // RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster.
           throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
         }
-        // client_id is freed at once: the agent may make its successor while the mail is still being removed.
+        // client_id is free at once: the agent may create its successor while the mail is still being deleted.
         await table.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
         await tenants.addInboxCount(tx, row.pod_id, -1)
         for (const id of await apiKeys.removeByInbox(tx, row.id)) {
@@ -147,8 +147,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
   }
 
   function requireDisplayName(name: string | undefined): void {
-    // It goes into From: a line break there would be another header field.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    // The name becomes part of From: a line break would start another header field.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
     if (name === undefined || (name.length <= limits.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name))) return
     const detail = `display_name can have at most ${limits.displayNameCharsMax} characters, none of them a line break`
     throw new MailError('validation_error', { detail, path: ['display_name'] })
@@ -161,7 +161,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
   }
 }
 
-/** The inbox, when it is in the actor's scope and in the pod that the route names. */
+/** Returns the inbox if it is in the actor's scope and in the pod that the route names. */
 async function requireWithin(
   db: Db,
   actor: Actor,
@@ -175,7 +175,7 @@ async function requireWithin(
   return row
 }
 
-/** The same, kept for this transaction. */
+/** The same, and locks the inbox for this transaction. */
 async function holdWithin(
   tx: Tx,
   actor: Actor,
@@ -189,14 +189,14 @@ async function holdWithin(
 
 async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
   const pod = await tenants.getDefaultPod(db, scope.organizationId)
-  if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // it is made with the organization
+  if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // created together
   return pod.id
 }
 
 function requireAddress(username: string, domain: string): string {
   const address = normaliseAddress(`${username}@${domain}`)
-  // A "+" would make an address that mail never reaches: what follows it is cut off as a tag (RFC 5233). The others
-  // have a meaning in paths, where Python's client leaves them as they are (docs/compatibility/agentmail.md).
+  // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
+  // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).
   if (address !== undefined && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
   const detail = 'username must be 1 to 64 characters of a local part: no spaces, no @ + / % ? # ", no dots at its ends'
   throw new MailError('validation_error', { detail, path: ['username'] })

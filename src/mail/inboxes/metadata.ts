@@ -1,4 +1,4 @@
-/** An inbox's metadata: a small map of the caller's own, merged key by key (docs/compatibility/agentmail.md). */
+/** An inbox's metadata: a small map with the client's own keys, merged key by key (docs/compatibility/agentmail.md). */
 import { MailError } from '../../errors.ts'
 import type { Metadata } from './inbox.ts'
 
@@ -8,8 +8,8 @@ export interface MetadataLimits {
 }
 
 /**
- * @param change keys to set; null removes its key
- * @throws validation_error when the result is over a limit
+ * @param change keys to set; a null value removes its key
+ * @throws validation_error when the result exceeds a limit
  */
 export function applyMetadata(
   current: Metadata,

@@ -1,4 +1,4 @@
-/** A local part for an inbox whose maker names none: readable aloud, and too many to guess one that is taken. */
+/** Generates the local part of an inbox if the request has none: easy to read aloud, and rarely already taken. */
 
 const ADJECTIVES = [
   'amber',

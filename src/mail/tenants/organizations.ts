@@ -1,4 +1,4 @@
-/** The actor's own organization, as it may be shown. */
+/** Reads the actor's own organization. */
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains.ts'
@@ -10,7 +10,7 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
   return {
     async get(actor) {
       const key = requireKey(actor)
-      // docs/compatibility/agentmail.md: reading the organization needs a key of the organization, whatever its flags.
+      // docs/compatibility/agentmail.md: reading the organization needs an organization-wide key, with any permissions.
       if (key.podId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
       const row = await tenants.getOrganization(store.db, key.organizationId)
       if (!row) throw new MailError('not_found', { what: 'Organization' })

@@ -1,4 +1,4 @@
-/** Organizations and pods as they may be shown, and the calls on them. */
+/** Organizations and pods as the API shows them, and the interfaces of their modules. */
 import type { Actor } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 
@@ -20,12 +20,16 @@ export interface Pod {
 }
 
 export interface Organizations {
-  /** The actor's own. Needs an organization-wide key. @throws forbidden */
+  /** Returns the actor's own organization. Needs an organization-wide key. @throws forbidden */
   get(actor: Actor): Promise<Organization>
 }
 
 export interface Pods {
-  /** The same clientId again gives the pod that is there. @throws missing_permission, validation_error */
+  /**
+   * Creates a pod; returns the existing one if the clientId was used before.
+   *
+   * @throws missing_permission, validation_error
+   */
   create(actor: Actor, request: { name?: string | undefined; clientId?: string | undefined }): Promise<Pod>
   list(actor: Actor, page: PageRequest): Promise<Page<Pod>>
   /** @param ref id or client_id @throws not_found */

@@ -1,4 +1,4 @@
-/** Pods: groups of inboxes inside an organization. One of them, the default, takes what names none. */
+/** Pods: groups of inboxes inside an organization. The default pod is used when a request names none. */
 import { MailError } from '../../errors.ts'
 import type { PodRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -37,7 +37,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         const key = requireKey(actor)
         requirePermission(key, 'pod_create')
         if (key.podId !== undefined)
-          throw new MailError('forbidden', { detail: 'Only a key of the organization can make pods' })
+          throw new MailError('forbidden', { detail: 'Only a key of the organization can create pods' })
         const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
         if (existing) return view(existing)
 

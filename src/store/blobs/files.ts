@@ -1,9 +1,10 @@
 /**
  * Blobs as files: `<root>/ab/abcdef…` under random names, written to `<root>/incoming` first.
  *
- * A file appears under its key only when it is whole and on disk: temp file, fsync, rename, fsync of the folder. Crash:
- * leaves a temp file, or a blob that no row refers to; the sweep (`listOlderThan`) removes the one and names the other.
- * Several nodes may share the root: nothing is remembered here, names never clash, and only what is old is swept.
+ * A file appears under its key only when it is complete and on disk: temp file, fsync, rename, fsync of the folder.
+ * Crash: leaves a temp file, or a blob that no row refers to; the sweep (`listOlderThan`) removes the temp file and
+ * returns the key of the blob.
+ * Several nodes may share the root: this module keeps no state, names never collide, and only old files are swept.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -12,11 +13,11 @@ import { join } from 'node:path'
 import { MailError } from '../../errors.ts'
 import type { Blobs } from './blobs.ts'
 
-/** 128 random bits: no key is guessed, and none is used twice. */
+/** 128 random bits: a key cannot be guessed and is never used twice. */
 const KEY_BYTES = 16
-/** What a key looks like; anything else could be a path. */
+/** The format of a key; any other text could be a path. */
 const KEY = /^[0-9a-f]{32}$/
-/** First characters of the keys in it. */
+/** The name of a folder: the first two characters of the keys in it. */
 const FOLDER = /^[0-9a-f]{2}$/
 const INCOMING = 'incoming'
 
@@ -25,7 +26,7 @@ interface FileBlobsNeeds {
   random: (sizeBytes: number) => Buffer
 }
 
-/** Makes the folder if need be. */
+/** Creates the folder if it does not exist. */
 export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<Blobs> {
   await mkdir(join(root, INCOMING), { recursive: true, mode: 0o700 })
   return { put, get, delete: remove, listOlderThan }
@@ -38,23 +39,23 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
       await publish(temporary, key).catch(throwWriteError)
       return { key, ...written }
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined) // what is left here the sweep removes
+      await rm(temporary, { force: true }).catch(() => undefined) // the sweep removes what is left
       throw error
     }
   }
 
-  /** A rename is on disk when its folder is, and a new folder when its parent is. */
+  /** Renames the file. A rename is durable after fsync of its folder, a new folder after fsync of its parent. */
   async function publish(temporary: string, key: string): Promise<void> {
     const folder = join(root, key.slice(0, 2))
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(temporary, pathOf(key))
     await syncFolder(folder)
-    await syncFolder(root) // even if another `put` made the folder: that one may not have come this far
+    await syncFolder(root) // even if another `put` made the folder: that one may not have synced it yet
   }
 
   async function* get(key: string, range?: { start: number; end: number }): AsyncIterable<Uint8Array> {
     if (range && range.end <= range.start) return
-    const bounds = range ? { start: range.start, end: range.end - 1 } : {} // node counts the last byte in
+    const bounds = range ? { start: range.start, end: range.end - 1 } : {} // Node's `end` is inclusive
     try {
       yield* createReadStream(pathOf(key), bounds)
     } catch (error) {
@@ -76,7 +77,7 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
     }
   }
 
-  /** Temp files of puts that a crash ended; those of running ones are young. */
+  /** Removes temp files of puts that a crash ended; temp files of running puts are younger. */
   async function sweepIncoming(timeMs: number): Promise<void> {
     for await (const { name } of await opendir(join(root, INCOMING))) {
       const temporary = join(root, INCOMING, name)
@@ -85,12 +86,12 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
   }
 
   function pathOf(key: string): string {
-    if (!KEY.test(key)) throw new Error('not a blob key') // not repeated: it may come from far outside
+    if (!KEY.test(key)) throw new Error('not a blob key') // without the key: it may come from an untrusted client
     return join(root, key.slice(0, 2), key)
   }
 }
 
-/** Rejects with what the source rejects with, or with disk_full or unavailable. */
+/** Writes the source to a new file. Rejects with the source's error, or with disk_full or unavailable. */
 async function writeFile(
   path: string,
   source: AsyncIterable<Uint8Array>,
@@ -111,7 +112,7 @@ async function writeFile(
   }
 }
 
-/** A nearly full disk takes a part of a chunk. */
+/** Writes the whole chunk: on a nearly full disk, one write may store only a part of it. */
 async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let written = 0; written < chunk.byteLength; ) {
     const { bytesWritten } = await file.write(chunk, written)
@@ -128,7 +129,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** False for what has gone meanwhile. */
+/** Returns false for a file that was removed meanwhile. */
 async function isOlder(path: string, timeMs: number): Promise<boolean> {
   try {
     return (await stat(path)).mtimeMs < timeMs
@@ -146,7 +147,7 @@ function throwWriteError(error: unknown): never {
 }
 
 function throwReadError(error: unknown): never {
-  // A download may meet the removal of its message.
+  // A message may be removed while it is downloaded.
   if (codeOf(error) === 'ENOENT') throw new MailError('not_found', { what: 'Content' }, { cause: error })
   if (codeOf(error) === undefined) throw error
   throw new MailError('unavailable', { detail: 'a file could not be read' }, { cause: error })

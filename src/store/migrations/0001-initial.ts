@@ -1,9 +1,10 @@
 /**
  * The first schema: every table of ../schema.ts.
  *
- * Indexes serve keyset lists (scope, sort key, id) and carry `hidden`, so that a page passes over spam and trash without
- * reading rows. Foreign keys bind what would be wrong without its owner; links and lists go with theirs (cascade).
- * They are checked at once, never deferred: a violation must fail its own statement and not the commit of a whole group.
+ * Indexes serve keyset lists (scope, sort key, id) and contain `hidden`, so that a page skips spam and trash without
+ * reading their rows. Foreign keys exist where a row would be wrong without its owner; link tables and lists are
+ * deleted with the owner (cascade). They are checked at once, never deferred: a violation must fail its own statement,
+ * not the commit of a whole group.
  */
 import type { Migration } from './migration.ts'
 
@@ -18,7 +19,7 @@ export const initial: Migration = {
       last_seq ${bigint} not null,
       floor_seq ${bigint} not null
     ) ${table}`,
-    // seq comes from event_log: a number is drawn with the commit, and never twice.
+    // event_log provides seq: each number is taken at the commit and never used twice.
     `create table events (
       seq ${bigint} primary key,
       event_id ${text} not null,
@@ -161,7 +162,7 @@ export const initial: Migration = {
       primary key (inbox_id, message_id_hash)
     ) ${linkTable}`,
     `create index thread_references_by_thread on thread_references (thread_id)`,
-    // The bytes last: to read a column behind them SQLite follows all their pages, and most readers want `parsed`.
+    // `bytes` is last: to read a column after it, SQLite would follow all its pages, and most queries read `parsed`.
     `create table contents (
       id ${text} primary key,
       size_bytes ${bigint} not null,
@@ -172,7 +173,7 @@ export const initial: Migration = {
       parsed ${bytes},
       bytes ${bytes}
     ) ${table}`,
-    // For the sweep of blobs: which of these keys does anything refer to?
+    // For the sweep of blobs, which looks up whether a row refers to a key.
     `create index contents_by_blob on contents (blob_key) where blob_key is not null`,
     `create index contents_by_parsed_blob on contents (parsed_blob_key) where parsed_blob_key is not null`,
     `create table attachments (
@@ -239,7 +240,7 @@ export const initial: Migration = {
     ) ${linkTable}`,
     ...textIndex,
 
-    // Sending. A submission outlives its message: removing a sent mail does not take it out of the queue.
+    // Sending. A submission may outlive its message: deleting a sent message does not remove it from the queue.
     `create table submissions (
       id ${text} primary key,
       organization_id ${text} not null references organizations,
@@ -318,7 +319,7 @@ export const initial: Migration = {
     `create unique index jobs_key on jobs (kind, key)`,
     `create index jobs_due on jobs (run_at, id)`,
 
-    // IMAP. No foreign key to the item: an entry goes with a tombstone, in the code that knows its MODSEQ.
+    // IMAP. No foreign key to the item: code that knows the MODSEQ deletes the entry and writes a tombstone.
     `create table mailboxes (
       id ${text} primary key,
       inbox_id ${text} not null references inboxes,

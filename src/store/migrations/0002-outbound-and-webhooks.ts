@@ -1,9 +1,9 @@
 /**
- * What leaving the machine needs: where a held recipient goes when it is released, who answered an attempt, and
- * webhooks with their deliveries.
+ * Columns and tables for outbound mail and webhooks: the route of a released recipient, the server that answered an
+ * attempt, and webhooks with their deliveries.
  *
- * Due rows are found lane by lane (a recipient's domain, a webhook), so that the backlog of one that is dead is not
- * read again and again on the way to the others: hence the indexes that begin with the lane.
+ * Due rows are found per destination (a recipient's domain, a webhook), so that the backlog of a dead destination is
+ * not read again and again before the others are found. So these indexes begin with the destination.
  */
 import type { Migration } from './migration.ts'
 
@@ -11,7 +11,7 @@ export const outboundAndWebhooks: Migration = {
   number: 2,
   name: 'outbound and webhooks',
   statements: ({ text, integer, bigint, table }) => [
-    // Recipients: whose they are, so that the queue can be listed in an actor's scope without a join.
+    // Recipients: the owner is copied, so that the queue can be listed in an actor's scope without a join.
     `alter table recipients add column organization_id ${text}`,
     `alter table recipients add column inbox_id ${text}`,
     `alter table recipients add column route ${text}`,
@@ -34,7 +34,7 @@ export const outboundAndWebhooks: Migration = {
     `alter table webhooks add column deleting_at ${bigint}`,
     `create index webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null`,
     `create index webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null`,
-    // How far a durable reader of the log has come.
+    // The cursor of each durable consumer of the event log.
     `create table event_consumers (
       name ${text} primary key,
       cursor_seq ${bigint} not null

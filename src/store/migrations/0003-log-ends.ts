@@ -1,6 +1,6 @@
 /**
- * Which event stands at the log's end and at its floor: what tells a log that was set back to an older copy, and then went
- * on, from the one that it was (docs/adr/0020).
+ * Records the id of the event at the log's end and at its floor. They show whether a log was restored from a backup and
+ * then continued (docs/adr/0020).
  */
 import type { Migration } from './migration.ts'
 

@@ -1,9 +1,10 @@
 /**
- * What webhooks need to keep the order of an inbox, to change their secret, to be switched off when they only fail, and to
- * be told again of what was.
+ * Columns and tables for webhooks: delivery in the order of an inbox, rotation of the secret, disabling after permanent
+ * failure, and replay of past events.
  *
- * Of an ordered webhook only the first of each line is `pending`; the others are `behind`, where no claim looks: a line of a
- * hundred thousand costs as much as one of two. Both indexes are partial, so that deliveries without a line pay for neither.
+ * In an ordered webhook only the first delivery of each ordering key (`line`) is `pending`. The others are `behind`
+ * (blocked), which claims do not read: a hundred thousand blocked deliveries cost as much as two. Both indexes are
+ * partial, so that deliveries without an ordering key add nothing to them.
  */
 import type { Migration } from './migration.ts'
 
@@ -18,14 +19,14 @@ export const webhookOrderAndReplay: Migration = {
     `alter table webhook_deliveries add column line ${text}`,
     `alter table webhook_deliveries add column term ${integer} not null default 0`,
     `alter table webhook_deliveries add column attempts_before ${integer} not null default 0`,
-    // What a webhook that is or was off has not been told was known by its number until now.
+    // Until now, `is_enabled` and `cursor_seq` showed which pending deliveries of a disabled webhook must not be sent.
     `update webhook_deliveries set state = 'cancelled', lease_owner = null, lease_until = null
       where state = 'pending' and exists (
         select 1 from webhooks
         where webhooks.id = webhook_deliveries.webhook_id
           and (webhooks.is_enabled = 0 or webhook_deliveries.seq <= webhooks.cursor_seq)
       )`,
-    // One of a line is on its way at a time, whatever goes wrong.
+    // The database itself ensures that at most one delivery per ordering key is pending.
     `create unique index webhook_deliveries_by_turn on webhook_deliveries (webhook_id, line)
       where state = 'pending' and line is not null`,
     `create index webhook_deliveries_behind on webhook_deliveries (webhook_id, line, seq) where state = 'behind'`,

@@ -1,9 +1,9 @@
-/** What a mail asks its reader to prove (formats/verification.ts) is kept beside what else was read from it. */
+/** Adds a column for the verification codes and links of a mail (formats/verification.ts), beside its parsed form. */
 import type { Migration } from './migration.ts'
 
 export const verification: Migration = {
   number: 5,
   name: 'verification',
-  // Null in contents that are older: reading all of their bodies here would keep a large server down for hours.
+  // Null in older contents: reading all their bodies here would keep a large server down for hours.
   statements: ({ text }) => [`alter table contents add column verification ${text}`],
 }

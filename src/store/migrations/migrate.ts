@@ -1,6 +1,6 @@
 /**
- * Brings a database to this program's schema. Migrations are numbered from 1 without gaps, go forward only, and are
- * recorded in `schema_migrations`; all that are missing run in one transaction, so a crash leaves the old schema.
+ * Migrates a database to this program's schema. Migrations are numbered from 1 without gaps, run forward only, and are
+ * recorded in `schema_migrations`. All missing ones run in one transaction, so a crash leaves the old schema.
  *
  * A migration is never changed after its release. test/store/schema.sql shows the result of all of them.
  */
@@ -30,7 +30,7 @@ interface MigrationTable {
 }
 
 /**
- * @returns numbers of the migrations that were run; none on an up-to-date database
+ * @returns the numbers of the migrations that ran; empty if the database is up to date
  * @throws StartupError when the database belongs to a newer program
  */
 export async function migrate(writer: Writer, dialect: Dialect, nowMs: number): Promise<number[]> {

@@ -1,4 +1,4 @@
-/** One step of the schema: its statements, in the words of whichever database it is. */
+/** One step of the schema: its statements, in the types and clauses of the database in use. */
 import type { DefinitionLanguage } from '../dialect.ts'
 
 export interface Migration {

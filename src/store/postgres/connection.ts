@@ -1,9 +1,9 @@
 /**
- * One connection to PostgreSQL, as Kysely and the writer drive it: statements prepared and kept, values in our types,
- * errors told apart, silence bounded.
+ * One connection to PostgreSQL, used by Kysely and the writer. It keeps prepared statements, converts values to our
+ * types, classifies errors, and limits the time without an answer.
  *
- * Statements are sent at once and answered in order, so that what needs no answer (begin, savepoint) costs no round trip.
- * Once lost, a connection stays lost; its users open another.
+ * Statements are sent at once and answered in order (pipelined), so that a statement whose answer we need not await
+ * (begin, savepoint) costs no round trip. A lost connection stays lost; its users open another.
  */
 import {
   type CompiledQuery,
@@ -17,21 +17,24 @@ import pg from 'pg'
 import type { Limits } from '../../limits.ts'
 import { classify, isFatal, isOutdatedPlan } from './errors.ts'
 
-/** Parsing and planning cost more than most statements; queries that differ only in the length of a list must not fill the server's memory. */
+/**
+ * Prepared statements kept per connection: parsing and planning cost more than most statements, but queries that differ
+ * only in the length of a list must not fill the server's memory.
+ */
 const STATEMENTS_MAX = 200
 
 const INT8 = 20
 const NUMERIC = 1700
 
-/** What differs from the driver's ways: times, sizes, seq and counts stay far below 2^53. */
+/** Unlike the driver, we read bigint and numeric as numbers: times, sizes, seq and counts stay far below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format),
 } as pg.CustomTypesConfig
 
 /**
- * Set on each connection. A commit that is not on disk must not be told, whatever the server's default; waiting for a
- * replica as well is the operator's choice. JIT costs more than any of our statements.
+ * Settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default; waiting
+ * for a replica as well is the operator's choice. JIT costs more than any of our statements.
  */
 const SESSION = `
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
@@ -56,7 +59,7 @@ export class PostgresConnection implements DatabaseConnection {
   readonly #limits: ConnectionNeeds['limits']
   /** SQL → name, least recently used first. */
   readonly #statements = new Map<string, string>()
-  /** Names that the server may forget. */
+  /** Names of statements to deallocate. */
   #outdated: string[] = []
   #prepared = 0
   #isLost = false
@@ -94,7 +97,7 @@ export class PostgresConnection implements DatabaseConnection {
     const lose = () => {
       this.#isLost = true
     }
-    client.on('error', lose) // what was under way rejects with it
+    client.on('error', lose) // running statements reject with it
     client.on('end', lose)
   }
 
@@ -102,14 +105,14 @@ export class PostgresConnection implements DatabaseConnection {
     return this.#isLost
   }
 
-  /** Whether a statement has failed since this was last asked: then PostgreSQL runs no more in the open transaction. */
+  /** Whether a statement failed since the last call; if so, PostgreSQL runs no more in the open transaction. */
   takeFailure(): boolean {
     const hasFailed = this.#hasFailed
     this.#hasFailed = false
     return hasFailed
   }
 
-  /** When the connection is lost, or closed by us. */
+  /** Calls the listener when the connection is lost, or closed by us. */
   onEnd(listener: () => void): void {
     this.#client.once('end', listener)
   }
@@ -118,12 +121,12 @@ export class PostgresConnection implements DatabaseConnection {
     this.#client.on('notification', ({ payload }) => listener(payload ?? ''))
   }
 
-  /** From now on statements may take as long as they take; the caller lifts the server's own limits. */
+  /** `true` removes our time limit for statements; the caller removes the server's own limits. */
   setUnhurried(isUnhurried: boolean): void {
     this.#isUnhurried = isUnhurried
   }
 
-  /** One statement or several, without parameters. @returns the last one's result */
+  /** Runs one or several statements without parameters. @returns the result of the last one */
   async run(text: string): Promise<pg.QueryResult> {
     const results: pg.QueryResult | pg.QueryResult[] = await this.#ask({ text })
     return Array.isArray(results) ? results.at(-1)! : results
@@ -146,27 +149,27 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   streamQuery(): never {
-    throw new Error('an open cursor would keep the connection from everybody else: read pages instead')
+    throw new Error('streaming would block the connection for all other queries: read pages instead')
   }
 
-  /** Outside a transaction: an error here would end it. */
+  /** Deallocates outdated statements. Call it outside a transaction: an error here would end the transaction. */
   forgetOutdated(): void {
     for (const name of this.#outdated.splice(0)) {
-      // Not there when its first use failed; and what was not forgotten goes with the connection.
+      // It does not exist if its first use failed; and if this fails, it ends with the connection.
       this.#client.query(`deallocate "${name}"`).catch(() => undefined)
       delete (this.#client as unknown as Internals).connection.parsedStatements[name]
     }
   }
 
-  /** Says goodbye. */
+  /** Closes the connection in order. */
   async close(): Promise<void> {
     this.#isLost = true
-    const timer = setTimeout(() => this.destroy(), this.#limits.databaseConnectMs) // nobody there to say it to
-    await this.#client.end().catch(() => undefined) // it is gone either way
+    const timer = setTimeout(() => this.destroy(), this.#limits.databaseConnectMs) // the server may not answer
+    await this.#client.end().catch(() => undefined) // it is closed either way
     clearTimeout(timer)
   }
 
-  /** Ends it without a word; what is under way rejects. */
+  /** Cuts the connection; running statements reject. */
   destroy(): void {
     this.#isLost = true
     ;(this.#client as unknown as Internals).connection.stream.destroy()
@@ -207,7 +210,7 @@ export class PostgresConnection implements DatabaseConnection {
   }
 }
 
-/** What the driver does not show: it has no other way to forget a statement, or to end a connection that is stuck. */
+/** Private parts of the driver: there is no other way to drop a prepared statement or to cut a stuck connection. */
 interface Internals {
   readonly connection: {
     readonly stream: { destroy(): void }
@@ -215,7 +218,7 @@ interface Internals {
   }
 }
 
-/** PostgreSQL takes no NUL in text (JSON has it escaped). The replacement character keeps two words apart. */
+/** PostgreSQL does not accept NUL in text (JSON escapes it). The replacement character still separates two words. */
 function storable(parameter: unknown): unknown {
   return typeof parameter === 'string' && parameter.includes('\0') ? parameter.replaceAll('\0', '\ufffd') : parameter
 }

@@ -1,21 +1,22 @@
 /**
- * What PostgreSQL's failures mean to us: no room, surroundings that fail, another node in the way, or a bug.
+ * Classifies PostgreSQL's errors: a full disk, a failure of the environment (server, connection or rights), a conflict
+ * with another node, or a bug.
  *
- * By SQLSTATE (PostgreSQL manual, appendix A); a connection that broke has none.
+ * By SQLSTATE (PostgreSQL manual, appendix A); a broken connection has none.
  */
 import pg from 'pg'
 import { MailError } from '../../errors.ts'
 
 const DISK_FULL = '53100'
 
-/** Beginnings of SQLSTATEs. Failures of server, connection or rights, which a later try may not meet. */
+/** Prefixes of SQLSTATEs: failures of server, connection or rights, so that a later attempt may succeed. */
 const SURROUNDINGS = [
   '08', // connection exceptions
   '25006', // read_only_sql_transaction: a standby, or a primary that has become one
   '25P03', // idle_in_transaction_session_timeout
   '25P04', // transaction_timeout
   '28', // invalid authorization: the password was changed under us
-  '3D000', // the database is not there (any more)
+  '3D000', // invalid_catalog_name: the database does not exist, or was dropped
   '42501', // insufficient_privilege
   '53', // insufficient resources: memory, too many connections
   '57', // operator intervention: shutdown, crash, statement_timeout
@@ -29,7 +30,7 @@ const WAITED = ['40P01', '40001', '55P03']
 /** unique_violation, foreign_key_violation. */
 const CHANGED = ['23505', '23503']
 
-/** disk_full or unavailable with the driver's error as cause; anything else as it is. */
+/** Returns disk_full or unavailable with the driver's error as cause; returns any other error unchanged. */
 export function classify(error: unknown, isConnectionLost: boolean): unknown {
   if (error instanceof MailError) return error
   const code = sqlState(error)
@@ -52,14 +53,14 @@ export function isUniqueViolation(error: unknown): boolean {
 }
 
 /**
- * A newer node has changed a table since the statement was prepared: prepared anew, it runs. ("cached plan must not change
- * result type"; it shares its SQLSTATE, feature_not_supported, with what is wrong for good.)
+ * Whether a newer node has changed a table since the statement was prepared; prepared again, the statement runs.
+ * ("cached plan must not change result type"; permanent errors share its SQLSTATE, feature_not_supported.)
  */
 export function isOutdatedPlan(error: unknown): boolean {
   return sqlState(error) === '0A000' && (error as pg.DatabaseError).routine === 'RevalidateCachedQuery'
 }
 
-/** Whether the server ends the connection with it. */
+/** Whether the server closes the connection after this error. */
 export function isFatal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.severity === 'FATAL' || error.severity === 'PANIC')
 }

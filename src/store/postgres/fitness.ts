@@ -1,6 +1,6 @@
 /**
- * Whether a PostgreSQL server and database are such that Martlet can work with them; and what it needs there before its
- * own tables: trigrams, and the marks of commits. Each refusal says what to do.
+ * The preflight check: verifies that Martlet can work with a PostgreSQL server and database, and creates what is needed
+ * before the migrations: the trigram extension and the table of commit marks. Each error says what to do.
  */
 import { StartupError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -8,12 +8,12 @@ import { type ConnectionNeeds, PostgresConnection } from './connection.ts'
 import { sqlState } from './errors.ts'
 import { MARKS_TABLE, REMOVE_OLD_MARKS } from './lost-commit.ts'
 
-/** Its locks: any number that no other program uses in this database. */
+/** The key of the advisory lock: any number that no other program uses in this database. */
 export const MIGRATION_LOCK = 0x6d_61_72_74
 
 const OLDEST_VERSION = 150_000
 
-/** host:port/database: what may be shown of a URL. */
+/** Returns host:port/database, the part of the URL that may be shown. */
 export function placeOf(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl)
   return `${host}${pathname}`
@@ -25,8 +25,10 @@ interface FitnessNeeds extends ConnectionNeeds {
 }
 
 /**
- * @returns the connection it has looked through
- * @throws StartupError
+ * Connects to the database, checks it, and prepares it for the migrations.
+ *
+ * @returns the connection that was used
+ * @throws StartupError when the database cannot be used
  */
 export async function openFitDatabase({ clock, ...needs }: FitnessNeeds): Promise<PostgresConnection> {
   const place = placeOf(needs.url)
@@ -50,7 +52,7 @@ function whyUnreachable(error: unknown): string {
     case '28000':
       return 'refused user or password; correct MARTLET_DATABASE_URL'
     case '3D000':
-      return "has no such database; make it with: create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
+      return "has no such database; create it with: create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
   }
   const { code, message } = error as NodeJS.ErrnoException
   return `cannot be reached (${code ?? message}); start it, or correct MARTLET_DATABASE_URL`
@@ -76,14 +78,14 @@ async function requireFitServer(connection: PostgresConnection, place: string): 
     throw new StartupError(`PostgreSQL at ${place} is version ${found.version_name}; Martlet needs 15 or newer`)
   }
   if (found.is_standby) {
-    throw new StartupError(`PostgreSQL at ${place} is a standby, which takes no writes; name its primary`)
+    throw new StartupError(`PostgreSQL at ${place} is a standby, which accepts no writes; use its primary`)
   }
   if (found.encoding !== 'UTF8') throw new StartupError(unfit(place, `its encoding is ${found.encoding}`))
-  // Trigrams are made of letters, and these know none beyond a to z.
+  // Trigrams consist of letters, and these locales know no letters beyond a to z.
   if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(place, `its LC_CTYPE is ${found.ctype}`))
 }
 
-/** A node that is ahead would take what others have under a lease, and mail would go out twice. */
+/** Checks the clock: a node that is ahead would claim rows that others have leased, and would send mail twice. */
 async function requireSameTime(
   connection: PostgresConnection,
   { place, clock, skewMaxMs }: { place: string; clock: () => number; skewMaxMs: number },
@@ -102,7 +104,7 @@ async function requireSameTime(
 
 function unfit(place: string, why: string): string {
   return (
-    `The database ${place} cannot hold mail of every language: ${why}. Make another with: ` +
+    `The database ${place} cannot store mail in every language: ${why}. Create another with: ` +
     "create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
   )
 }
@@ -114,7 +116,7 @@ async function prepare(connection: PostgresConnection, place: string): Promise<v
   await connection.run('create extension if not exists pg_trgm').catch((error: unknown) => {
     const why = (error as Error).message
     throw new StartupError(
-      `The extension pg_trgm cannot be made in ${place} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
+      `The extension pg_trgm cannot be created in ${place} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
       { cause: error },
     )
   })
@@ -122,12 +124,15 @@ async function prepare(connection: PostgresConnection, place: string): Promise<v
     `select show_trgm('验证码') <> '{}' and show_trgm('ÜBER') = show_trgm('über') as has_letters`,
     [],
   )
-  if (!rows[0]!.has_letters) throw new StartupError(unfit(place, 'its trigrams know no letters beyond a to z'))
+  if (!rows[0]!.has_letters) throw new StartupError(unfit(place, 'its trigrams support no letters beyond a to z'))
   await connection.run(MARKS_TABLE).catch((error: unknown) => {
     const why = (error as Error).message
-    throw new StartupError(`No tables can be made in ${place} (${why}); let the user of MARTLET_DATABASE_URL own it`, {
-      cause: error,
-    })
+    throw new StartupError(
+      `Tables cannot be created in ${place} (${why}); make the user of MARTLET_DATABASE_URL its owner`,
+      {
+        cause: error,
+      },
+    )
   })
   await connection.run(REMOVE_OLD_MARKS)
   await connection.run('commit')

@@ -1,13 +1,13 @@
 /**
- * Finds out how a commit ended whose answer never came, before anybody is told anything: a mail that was stored must not
- * be answered 451, nor one that was not 250.
+ * Commit recovery: looks up the outcome of a commit whose answer was lost, before any caller gets an answer. A message
+ * that was stored must not be answered with 451, and one that was not stored must not be answered with 250.
  *
- *   fresh connection → transaction still running? end it → over: is its mark there? → committed, or not
+ *   new connection → still running? terminate it → ended: does its mark exist? → committed, or not committed
  *
- * `pg_xact_status` tells when it is over. Whether it was committed is told by the mark that each transaction leaves in its
- * own first statement: after a crash that lost the end of its log, PostgreSQL gives the ids of the lost transactions to
- * others, and their "committed" would be taken for ours.
- * The server is away: tried again, for as long as the caller waits; its signal ends it with outcome_unknown.
+ * `pg_xact_status` shows that the transaction has ended. The mark that each transaction writes in its first statement
+ * shows whether it was committed. The status alone is not enough: after a crash that lost the end of the write-ahead
+ * log, PostgreSQL gives the ids of the lost transactions to others, and we would take their "committed" for ours.
+ * Server unreachable: retries for as long as the caller waits; the caller's signal ends it with outcome_unknown.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -18,8 +18,8 @@ import { sqlState } from './errors.ts'
 const RETRY_FIRST_MS = 20
 
 /**
- * Where transactions leave their marks, one row a connection: one that PostgreSQL does not know to be lost still keeps its
- * row from others. Made beside the migrations: the first of them needs it.
+ * The table of commit marks. One row per connection: a session that the server still believes alive keeps its row
+ * locked, so others must not use it. Created outside the migrations, because the first migration needs it.
  */
 export const MARKS_TABLE = `create table if not exists commit_marks (
   writer text primary key,
@@ -27,28 +27,28 @@ export const MARKS_TABLE = `create table if not exists commit_marks (
   marked_at timestamptz not null
 )`
 
-/** Of connections that are long gone. */
+/** Deletes the marks of connections that ended long ago. */
 export const REMOVE_OLD_MARKS = `delete from commit_marks where marked_at < now() - interval '7 days'`
 
-/** First statement of a transaction. Parameters: writer, number. */
+/** The first statement of each transaction. Parameters: writer, number. */
 export const MARK = `insert into commit_marks (writer, number, marked_at) values ($1, $2, now())
   on conflict (writer) do update set number = excluded.number, marked_at = excluded.marked_at
   returning pg_current_xact_id()::text as xid`
 
 interface LostTransaction {
   readonly xid: string
-  /** Names its connection. */
+  /** The name of its connection. */
   readonly writer: string
-  /** Its mark. */
+  /** The number in its mark. */
   readonly number: number
 }
 
 interface LostCommitNeeds {
-  /** To a server that takes writes: what a standby knows may be old. */
+  /** Connects to a primary: the data of a standby may be old. */
   readonly connect: () => Promise<PostgresConnection>
   readonly log: Log
   readonly retryMaxMs: number
-  /** Aborts when nobody will wait any longer. */
+  /** Aborts when the caller stops waiting. */
   readonly signal: AbortSignal
 }
 
@@ -61,8 +61,8 @@ export class LostCommit {
   }
 
   /**
-   * @returns how it ended, and the connection that found it out
-   * @throws outcome_unknown
+   * @returns whether it was committed, and the connection that was used
+   * @throws outcome_unknown when the signal aborts
    */
   async settle(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
     const { connect, log, retryMaxMs, signal } = this.#needs
@@ -73,7 +73,7 @@ export class LostCommit {
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
         await end(connection, lost.xid)
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'the outcome of a commit could not be looked up yet')
+        log.warn({ err: error, xid: lost.xid }, 'the outcome of a commit could not be looked up; retrying')
         this.#connection?.destroy()
         this.#connection = undefined
       }
@@ -92,13 +92,13 @@ async function isOver(connection: PostgresConnection, xid: string): Promise<bool
     )
     return rows[0]!.status !== 'in progress'
   } catch (error) {
-    // invalid_parameter_value, "in the future": a crash lost it, or this server never had it.
+    // invalid_parameter_value, "in the future": a crash lost the transaction, or this server never had it.
     if (sqlState(error) === '22023') return true
     throw error
   }
 }
 
-/** In a statement of its own: a snapshot from before the commit would not show it. */
+/** Reads the mark in a separate statement: a snapshot from before the commit would not show it. */
 async function isMarked(connection: PostgresConnection, { writer, number }: LostTransaction): Promise<boolean> {
   const { rows } = await connection.query<{ number: number }>('select number from commit_marks where writer = $1', [
     writer,
@@ -107,8 +107,8 @@ async function isMarked(connection: PostgresConnection, { writer, number }: Lost
 }
 
 /**
- * The server may not know yet that we are gone, and wait for us with all our locks. A session that is just committing
- * ends after that.
+ * Terminates the session of the lost transaction: the server may not know yet that the connection is lost, and would
+ * keep all its locks. A session that is committing at this moment ends after the commit.
  */
 async function end(connection: PostgresConnection, xid: string): Promise<void> {
   await connection.query(

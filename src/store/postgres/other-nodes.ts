@@ -1,10 +1,10 @@
 /**
- * The bell between nodes: LISTEN and NOTIFY, on a connection of its own.
+ * The commit notifier between nodes: LISTEN and NOTIFY, on a separate connection.
  *
- * Rung after the commit, never inside it, where PostgreSQL would let one transaction commit at a time. While a ring is
- * under way, further ones become one more. A ring carries no news but whose it is; one that is lost costs its hearers a
- * poll interval.
- * Connection lost: opened again at growing intervals, and rung once, since something may have been missed.
+ * A node sends NOTIFY after the commit, never inside the transaction: PostgreSQL would then commit only one transaction
+ * at a time. While a NOTIFY is running, further ones are merged into one. The payload is only the sender's node id; a
+ * lost notification costs the other nodes one poll interval.
+ * Connection lost: reconnects at growing intervals, then signals once, because notifications may have been missed.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
@@ -16,7 +16,7 @@ const RETRY_FIRST_MS = 50
 
 interface OtherNodesNeeds {
   readonly connect: () => Promise<PostgresConnection>
-  /** Names this process among the nodes. */
+  /** The unique id of this process. */
   readonly node: string
   readonly retryMaxMs: number
   readonly log: Log
@@ -59,7 +59,7 @@ export class OtherNodes {
     this.#isTelling = true
     do {
       this.#isToldAgain = false
-      // Lost with its connection: they look by themselves after their poll interval.
+      // If it is lost with the connection, the other nodes poll after their interval.
       await this.#connection?.query(`select pg_notify('${CHANNEL}', $1)`, [this.#needs.node]).catch(() => undefined)
     } while (this.#isToldAgain)
     this.#isTelling = false
@@ -93,7 +93,7 @@ export class OtherNodes {
         return
       } catch (error) {
         metrics.loopErrors.inc({ loop: 'bell' })
-        log.warn({ err: error }, 'commits of other servers cannot be heard')
+        log.warn({ err: error }, 'cannot listen for commits of other servers; retrying')
       }
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }

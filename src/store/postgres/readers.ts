@@ -1,8 +1,8 @@
 /**
- * The connections that read, opened as they are needed and lent for one statement each.
+ * The pool of read connections. It opens them on demand and lends each one for a single statement.
  *
- * One that is lost is forgotten, and the next statement opens another; what was under way on it fails as unavailable.
- * Whoever finds all of them lent waits its turn, limits.databaseConnectMs at most.
+ * A lost connection is dropped, and the next statement opens another; statements that ran on it fail with unavailable.
+ * When all are in use, a caller waits in a queue, at most limits.databaseConnectMs.
  */
 import { MailError } from '../../errors.ts'
 import { type ConnectionNeeds, PostgresConnection } from './connection.ts'
@@ -13,7 +13,7 @@ interface ReadersNeeds extends ConnectionNeeds {
 }
 
 interface Waiting {
-  /** undefined: there is room to open one. */
+  /** undefined: the caller may open a new one. */
   readonly take: (connection: PostgresConnection | undefined) => void
 }
 
@@ -21,7 +21,7 @@ export class Readers {
   readonly #needs: ReadersNeeds
   readonly #idle: PostgresConnection[] = []
   readonly #waiting: Waiting[] = []
-  /** Idle, lent, and being opened. */
+  /** Connections that are idle, lent, or being opened. */
   #count = 0
   #isClosed = false
 
@@ -30,8 +30,8 @@ export class Readers {
   }
 
   /**
-   * @param use one statement; it may be run twice
-   * @throws unavailable when there is no connection to be had
+   * @param use runs one statement; it may be called twice
+   * @throws unavailable when no connection becomes free or can be opened
    */
   async lend<T>(use: (connection: PostgresConnection) => Promise<T>): Promise<T> {
     const connection = await this.#take()
@@ -82,7 +82,7 @@ export class Readers {
     else this.#idle.push(connection)
   }
 
-  /** There is room for another connection. */
+  /** Lowers the count; the next waiting caller may open a connection. */
   #free(): void {
     this.#count -= 1
     this.#waiting.shift()?.take(undefined)
@@ -98,7 +98,7 @@ export class Readers {
       }
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-        reject(new MailError('unavailable', { detail: 'every reading connection is busy' }))
+        reject(new MailError('unavailable', { detail: 'all read connections are busy' }))
       }, this.#needs.limits.databaseConnectMs)
       this.#waiting.push(waiting)
     })

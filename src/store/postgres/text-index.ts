@@ -1,7 +1,7 @@
 /**
- * Substring search with pg_trgm, which finds 验证码 inside a sentence where word indexes do not.
+ * Substring search with pg_trgm, which finds 验证码 inside a sentence; word indexes do not.
  *
- * The table keeps the texts in lower case, since the index only says where to look: LIKE decides. Its key is
+ * The table stores the texts in lower case, because the index only finds candidates: LIKE decides. Its key is
  * messages.number, which grows with time.
  */
 import { type Kysely, type SqlBool, sql } from 'kysely'
@@ -17,7 +17,7 @@ export const createTextIndex = [
     addresses text collate "C" not null,
     body text collate "C" not null
   )`,
-  // For what is in every other mail: then newest first finds a page sooner than any index of words.
+  // For texts that many messages contain: then reading newest first finds a page sooner than the trigram index.
   `create index messages_text_by_inbox on messages_text (inbox_id, number)`,
   `create index messages_text_trigrams on messages_text
     using gin (subject gin_trgm_ops, addresses gin_trgm_ops, body gin_trgm_ops)`,

@@ -1,11 +1,10 @@
 /**
- * The one connection of this node that writes. What the group commit relies on is in `Writer` (../dialect.ts).
+ * The only connection of this node that writes. `Writer` (../dialect.ts) is its contract with the group commit.
  *
- * Begin and savepoints are sent ahead of the statement that follows them and cost no round trip. With its first words a
- * transaction learns its id and leaves a mark: both are what a commit whose answer was lost is settled by
- * (lost-commit.ts).
- * Crash of the server, or of the way to it: the transaction is gone, and the next `begin` connects again, at growing
- * intervals. Whoever comes in between is refused at once.
+ * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
+ * a transaction returns its id and writes a mark; lost-commit.ts uses both if the answer to the commit is lost.
+ * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again, at
+ * growing intervals. Transactions between two attempts are refused at once.
  */
 import { randomUUID } from 'node:crypto'
 import type { KyselyProps } from 'kysely'
@@ -21,9 +20,9 @@ import { LostCommit, MARK } from './lost-commit.ts'
 const RETRY_FIRST_MS = 50
 
 interface PostgresWriterNeeds {
-  /** The first one; others are opened when it is lost. */
+  /** The first connection; others are opened when it is lost. */
   readonly connection: PostgresConnection
-  /** To a server that takes writes. */
+  /** Opens a connection to a server that accepts writes. */
   readonly connect: () => Promise<PostgresConnection>
   readonly log: Log
   readonly limits: Pick<Limits, 'lockWaitMs' | 'groupLockWaitMs' | 'databaseRetryMaxMs'>
@@ -32,14 +31,14 @@ interface PostgresWriterNeeds {
 export class PostgresWriter implements Writer {
   readonly #needs: PostgresWriterNeeds
   #connection: PostgresConnection
-  /** Names the connection, where transactions leave their marks. */
+  /** The connection's name in the table of commit marks. */
   #name: string = randomUUID()
   #isOpen = false
-  /** May it wait for other nodes, as the server was told? */
+  /** Whether lock_timeout currently lets statements wait for other nodes. */
   #isPatient = true
-  /** Of its transactions. */
+  /** The number of the transaction; counts up. */
   #number = 0
-  /** Id of the open transaction. */
+  /** The id of the open transaction. */
   #xid: Promise<string> = Promise.reject(new Error('no transaction was begun'))
   #failures = 0
   #refusedUntil = 0
@@ -74,7 +73,7 @@ export class PostgresWriter implements Writer {
   async releaseSavepoint(): Promise<void> {
     if (this.#connection.takeFailure()) {
       await this.rollbackToSavepoint()
-      throw new Error('a statement of this transaction failed, and its function went on')
+      throw new Error('a statement of this transaction failed, but its function ignored the error')
     }
     ignore(this.#connection.run('release savepoint member'))
   }
@@ -94,18 +93,18 @@ export class PostgresWriter implements Writer {
 
   async commit(): Promise<void> {
     const connection = this.#connection
-    const xid = await this.#xid // had it failed, nothing would be there to commit
+    const xid = await this.#xid // if this failed, there is nothing to commit
     if (connection.isLost) throw new MailError('unavailable', { detail: 'the connection was lost before the commit' })
     this.#isOpen = false
     let command: string
     try {
       command = (await connection.run('commit')).command
     } catch (error) {
-      if (!connection.isLost) throw error // the server's own word
+      if (!connection.isLost) throw error // the server itself reported the failure
       return this.#settle(xid, error)
     }
     connection.setUnhurried(false)
-    // What PostgreSQL says when it is asked to commit a transaction in which a statement has failed.
+    // PostgreSQL answers ROLLBACK when a statement of the transaction had failed.
     if (command !== 'COMMIT') throw new Error(`the commit ended as ${command}`)
   }
 
@@ -118,7 +117,7 @@ export class PostgresWriter implements Writer {
       await connection.run('rollback')
       connection.setUnhurried(false)
     } catch (error) {
-      this.#needs.log.error({ err: error }, 'rollback failed; the writing connection is opened anew')
+      this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
       connection.destroy()
     }
   }
@@ -141,7 +140,7 @@ export class PostgresWriter implements Writer {
     this.#name = randomUUID()
   }
 
-  /** Only told when it changes; what is set before a savepoint outlives its rollback. */
+  /** Sends the setting only when it changes. A setting that was made before a savepoint survives the rollback to it. */
   #setPatient(isPatient: boolean): void {
     if (this.#isPatient === isPatient) return
     this.#isPatient = isPatient
@@ -149,15 +148,16 @@ export class PostgresWriter implements Writer {
     ignore(this.#connection.run(`set local lock_timeout = ${isPatient ? lockWaitMs : groupLockWaitMs}`))
   }
 
-  /** @throws unavailable when it did not end as a commit; outcome_unknown */
+  /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */
   async #settle(xid: string, cause: unknown): Promise<void> {
     const { connect, log, limits } = this.#needs
-    log.warn({ err: cause, xid }, 'the connection was lost in a commit; its outcome is being looked up')
+    log.warn({ err: cause, xid }, 'the connection was lost during a commit; looking up the outcome')
     const lost = new LostCommit({ connect, log, retryMaxMs: limits.databaseRetryMaxMs, signal: this.#giveUp.signal })
     const { isCommitted, connection } = await lost.settle({ xid, writer: this.#name, number: this.#number })
     this.#use(connection)
     log.warn({ xid, isCommitted }, 'the outcome of the commit is known')
-    if (!isCommitted) throw new MailError('unavailable', { detail: 'the connection was lost in the commit' }, { cause })
+    if (!isCommitted)
+      throw new MailError('unavailable', { detail: 'the connection was lost during the commit' }, { cause })
   }
 
   async #reconnect(): Promise<PostgresConnection> {
@@ -180,8 +180,8 @@ const BEGIN_UNHURRIED = `begin;
   set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
 /**
- * Sent ahead, not waited for. Should it fail, so does every statement behind it: the connection is lost, or PostgreSQL
- * refuses to go on in the transaction.
+ * Ignores the answer to a statement that is sent ahead of another. If it fails, every later statement of the
+ * transaction fails too: the connection is lost, or PostgreSQL refuses more statements.
  */
 function ignore(answer: Promise<unknown>): void {
   answer.catch(() => undefined)

@@ -1,14 +1,15 @@
 /**
- * Thread that copies the write-ahead log back into the database file, on a connection of its own: the copying and its
- * fsync take tens of milliseconds, which the event loop must not wait for. Asked by checkpointer.ts, one at a time.
+ * A worker thread that copies the write-ahead log back into the database file, on a separate connection: the copying
+ * and its fsync take tens of milliseconds, which must not block the event loop. checkpointer.ts sends one request at a
+ * time.
  *
- * Crash or stop at any instant is harmless: a checkpoint can be repeated.
+ * A crash or stop at any moment is harmless: a checkpoint can be repeated.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import BetterSqlite from 'better-sqlite3'
 import type { CheckpointRequest, WalState } from './checkpointer.ts'
 
-/** For readers to leave the log; only this thread waits. */
+/** The time to wait for readers of the log; only this thread waits. */
 const BUSY_TIMEOUT_MS = 1_000
 
 const database = new BetterSqlite(workerData.file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })

@@ -1,13 +1,13 @@
 /**
- * Keeps the write-ahead log short, without the event loop waiting for it.
+ * Keeps the write-ahead log short without blocking the event loop.
  *
- *   after each commit: look at its length → from limits.checkpointPages on, a passive checkpoint in a thread, beside
- *   the writer → if the writer wrote on meanwhile, the log is still long: it waits while the thread copies the little
- *   that is left and cuts the log (a passive one alone never catches up with a writer that does not pause)
+ *   after each commit: check the length of the log → from limits.checkpointPages on: a passive checkpoint in a thread,
+ *   while the writer goes on → if the log is still long because of new writes: the writer waits while the thread copies
+ *   the small rest and truncates the log (passive checkpoints alone never catch up with a writer that does not pause)
  *
- * Crash: the log is read back when the database is opened. A checkpoint that fails is logged and counted, a thread that
- * died is started anew; both are tried again once the log has grown by as much again. Stop: `close` waits for the
- * checkpoint under way; what is left SQLite copies when the last connection closes.
+ * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
+ * thread that died is started again; the next attempt follows after the log has grown by limits.checkpointPages more.
+ * Stop: `close` waits for the running checkpoint; SQLite copies the rest when the last connection closes.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Log } from '../../log.ts'
@@ -16,13 +16,13 @@ import { startThread } from '../../threads.ts'
 
 export type CheckpointRequest = 'passive' | 'truncate' | 'close'
 
-/** What `pragma wal_checkpoint` tells. */
+/** The result of `pragma wal_checkpoint`. */
 export interface WalState {
-  /** 1 when somebody kept it from finishing. */
+  /** 1 when a reader or writer prevented it from finishing. */
   readonly busy: number
   /** Pages in the log. */
   readonly log: number
-  /** Of these, copied back. */
+  /** Pages of the log that are copied back. */
   readonly checkpointed: number
 }
 
@@ -40,9 +40,9 @@ export class Checkpointer {
   #running: Promise<void> | undefined
   /** While set, the writer must not begin. */
   #truncating: Promise<void> | undefined
-  /** A passive one has copied the bulk. */
+  /** A passive checkpoint has copied most of the log. */
   #bulkIsCopied = false
-  /** Length from which a checkpoint is tried; higher after a failure. */
+  /** The log length, in pages, from which a checkpoint is tried; higher after a failure. */
   #fromPages: number
 
   constructor(needs: CheckpointerNeeds) {
@@ -50,11 +50,11 @@ export class Checkpointer {
     this.#fromPages = needs.checkpointPages
   }
 
-  /** To be told after each commit, outside a transaction. */
+  /** Checks the length of the log. Call it after each commit, outside a transaction. */
   look({ log, checkpointed }: WalState): void {
     if (log < this.#fromPages) this.#bulkIsCopied = false
     else if (this.#running || checkpointed === log)
-      return // all is copied: the next write begins at the log's start
+      return // everything is copied: the next write starts at the beginning of the log
     else if (this.#bulkIsCopied) this.#truncating = this.#start('truncate', log)
     else this.#start('passive', log)
   }
@@ -64,7 +64,7 @@ export class Checkpointer {
     if (this.#truncating) await this.#truncating
   }
 
-  /** Resolves when no checkpoint is under way. */
+  /** Resolves when no checkpoint is running. */
   async idle(): Promise<void> {
     await this.#running
   }
@@ -92,17 +92,17 @@ export class Checkpointer {
     try {
       const { busy } = await this.#ask(request)
       this.#bulkIsCopied = request === 'passive'
-      // Another program reads this database: try again later, and do not hold the writer up after each commit.
+      // If another program reads this database: try again later, and do not block the writer after each commit.
       this.#fromPages = busy ? logPages + checkpointPages : checkpointPages
     } catch (error) {
       metrics.loopErrors.inc({ loop: 'checkpoint' })
-      log.error({ err: error, logPages }, 'the write-ahead log could not be copied back; it grows')
+      log.error({ err: error, logPages }, 'the checkpoint failed; the write-ahead log grows')
       this.#fromPages = logPages + checkpointPages
     }
   }
 
   async #ask(request: CheckpointRequest): Promise<WalState> {
-    this.#thread ??= this.#startThread() // at the first need: most tests and command line calls end before it
+    this.#thread ??= this.#startThread() // on first use: most tests and commands end before they need it
     const thread = this.#thread
     thread.ref() // the process must not end while a writer waits for this
     try {

@@ -1,7 +1,7 @@
 /**
- * One connection to the database file, as Kysely drives it: prepared statements kept, errors told apart.
+ * One connection to the database file, used by Kysely. It keeps prepared statements and classifies errors.
  *
- * Every statement runs at once, on the event loop: an answer must fit a page, so nothing streams.
+ * Every statement runs synchronously, on the event loop. So a result must fit a page, and nothing is streamed.
  */
 import type BetterSqlite from 'better-sqlite3'
 import {
@@ -17,7 +17,7 @@ import {
 import { kyselyProps as propsOf } from '../kysely-props.ts'
 import { classify } from './errors.ts'
 
-/** Each is some KiB; queries that differ only in the length of a list must not fill the memory. */
+/** Prepared statements kept. Each takes some KiB; queries that differ only in a list's length must not fill memory. */
 const STATEMENTS_MAX = 500
 
 export class SqliteConnection implements DatabaseConnection {
@@ -33,7 +33,7 @@ export class SqliteConnection implements DatabaseConnection {
     return this.#database.open && this.#database.inTransaction
   }
 
-  /** For what is not a query: begin, savepoint, pragma. */
+  /** Runs a statement that is not a query: begin, savepoint, pragma. */
   run(sql: string): BetterSqlite.RunResult {
     try {
       return this.#prepare(sql).run()
@@ -62,7 +62,7 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   streamQuery(): never {
-    throw new Error('an open cursor would keep the connection from everybody else: read pages instead')
+    throw new Error('streaming would block the connection for all other queries: read pages instead')
   }
 
   close(): void {
@@ -91,7 +91,7 @@ const words = {
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
-/** @param guard called before each statement; what it throws the statement rejects with */
+/** @param guard called before each statement; if it throws, the statement rejects with that error */
 export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
   return propsOf(words, (use) => use(connection()), guard)
 }

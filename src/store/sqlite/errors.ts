@@ -1,12 +1,12 @@
 /**
- * What SQLite's failures mean to us: no room, surroundings that fail, or a bug.
+ * Classifies SQLite's errors: a full disk, a failure of the environment (disk, file or lock), or a bug.
  *
- * Codes are matched by their beginning: extended ones (SQLITE_IOERR_FSYNC) carry the base code in front.
+ * Codes are matched by prefix: an extended code (SQLITE_IOERR_FSYNC) begins with its base code.
  */
 import BetterSqlite from 'better-sqlite3'
 import { MailError } from '../../errors.ts'
 
-/** Failures of disk, file or lock, which a later try may not meet; not those of a statement that is wrong. */
+/** Failures of disk, file or lock, so that a later attempt may succeed; not errors of the statement itself. */
 const SURROUNDINGS = [
   'SQLITE_IOERR',
   'SQLITE_BUSY',
@@ -23,7 +23,7 @@ const SURROUNDINGS = [
   'SQLITE_ABORT',
 ]
 
-/** disk_full or unavailable with the driver's error as cause; anything else as it is. */
+/** Returns disk_full or unavailable with the driver's error as cause; returns any other error unchanged. */
 export function classify(error: unknown): unknown {
   const code = sqliteCode(error)
   if (code === undefined) return error
@@ -39,7 +39,7 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
 }
 
-/** Extended result code of a better-sqlite3 error, such as SQLITE_IOERR_FSYNC. */
+/** Returns the extended result code of a better-sqlite3 error, such as SQLITE_IOERR_FSYNC. */
 export function sqliteCode(error: unknown): string | undefined {
   return error instanceof BetterSqlite.SqliteError ? error.code : undefined
 }

@@ -1,8 +1,8 @@
 /**
- * Substring search with FTS5's trigram tokenizer, which finds 验证码 inside a sentence where word indexes do not.
+ * Substring search with FTS5's trigram tokenizer, which finds 验证码 inside a sentence; word indexes do not.
  *
- * The index keeps no text (contentless); its rowid is messages.number, which grows with time, so that "newest first"
- * needs no sorting. What is looked for is always a quoted string in MATCH, where no operator has a meaning.
+ * The index stores no text (contentless). Its rowid is messages.number, which grows with time, so that "newest first"
+ * needs no sorting. Search texts are always quoted strings in MATCH, where no character is an operator.
  */
 import { type Kysely, sql } from 'kysely'
 import type { IndexedText, TextClause, TextFound, TextSearch } from '../dialect.ts'
@@ -10,7 +10,7 @@ import type { Db, Schema, Tx } from '../schema.ts'
 import { hasTrigram, indexable, type ReadCandidates, search } from '../text-search.ts'
 import { writeLate } from '../transaction.ts'
 
-/** Merging later than by default (4 and 16) saves a quarter of indexing's time and writes; a search is as fast. */
+/** Merging later than by default (4 and 16) saves a quarter of the time and writes of indexing; search is as fast. */
 export const createTextIndex = [
   `create virtual table messages_text using fts5(
     subject, addresses, body, content = '', contentless_delete = 1, tokenize = 'trigram'
@@ -25,8 +25,8 @@ interface TextSchema {
 type TextTx = Pick<Kysely<TextSchema>, 'insertInto' | 'deleteFrom'>
 
 /**
- * Late, after the last member of the group: FTS5 writes out what it has gathered at each savepoint, and a third more
- * messages a second go in when there are none between them.
+ * Indexes late, after the last member of the group: FTS5 flushes its buffer at each savepoint, and without savepoints
+ * between messages it indexes a third more messages per second.
  */
 export async function indexText(tx: Tx, messageNumber: number, text: IndexedText): Promise<void> {
   const row = { rowid: messageNumber, ...indexable(text) }
@@ -35,7 +35,7 @@ export async function indexText(tx: Tx, messageNumber: number, text: IndexedText
   })
 }
 
-/** Late as well, so that it stays behind an `indexText` of the same transaction. */
+/** Late as well, so that it runs after an `indexText` of the same transaction. */
 export async function unindexText(tx: Tx, messageNumber: number): Promise<void> {
   writeLate(tx, async (lateTx) => {
     await (lateTx as unknown as TextTx).deleteFrom('messages_text').where('rowid', '=', messageNumber).execute()
@@ -66,7 +66,7 @@ function match(db: Db, _search: TextSearch, clauses: readonly TextClause[]): Rea
       .execute()
 }
 
-/** `({subject addresses} : ("a b" AND "c"))`: quoted, a quote doubled, hence nothing but strings. */
+/** Returns `({subject addresses} : ("a b" AND "c"))`: texts are quoted and quotes doubled, so they are only strings. */
 function matchClause({ columns, allOf }: TextClause): string {
   const quoted = allOf.filter(hasTrigram).map((text) => `"${text.replaceAll('"', '""')}"`)
   return `({${columns.join(' ')}} : (${quoted.join(' AND ')}))`

@@ -1,5 +1,5 @@
 /**
- * The one connection that writes. What the group commit relies on is in `Writer` (../dialect.ts).
+ * The only connection that writes. `Writer` (../dialect.ts) is its contract with the group commit.
  */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'
@@ -29,7 +29,7 @@ export class SqliteWriter implements Writer {
       this.#connection = this.#needs.open()
       this.#isLost = false
     }
-    // Immediate: a transaction that reads first and writes later could find itself too late.
+    // Immediate: a transaction that reads first and locks only when it writes could fail with SQLITE_BUSY.
     this.#connection.run('begin immediate')
   }
 
@@ -50,7 +50,7 @@ export class SqliteWriter implements Writer {
     return !this.#isLost && this.#connection.isInTransaction
   }
 
-  async endSavepoints(): Promise<void> {} // there is nobody to wait for
+  async endSavepoints(): Promise<void> {} // there are no other nodes to wait for
 
   async commit(): Promise<void> {
     this.#connection.run('commit')
@@ -61,12 +61,12 @@ export class SqliteWriter implements Writer {
     try {
       if (this.#connection.isInTransaction) this.#connection.run('rollback')
     } catch (error) {
-      this.#needs.log.error({ err: error }, 'rollback failed; the writing connection is opened anew')
+      this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
       this.close()
     }
   }
 
-  giveUp(): void {} // its outcomes are always known
+  giveUp(): void {} // the outcome of a commit is always known
 
   kyselyProps(guard: () => void): KyselyProps {
     return kyselyProps(() => this.#connection, guard)
@@ -77,16 +77,16 @@ export class SqliteWriter implements Writer {
     try {
       this.#connection.close()
     } catch (error) {
-      this.#needs.log.error({ err: error }, 'closing the writing connection failed')
+      this.#needs.log.error({ err: error }, 'closing the write connection failed')
     }
   }
 
   #lookAtWal(): void {
     try {
-      // NOOP only tells the log's length, in 2 µs: the file's size would not, since the log is used again from its start.
+      // NOOP only reports the log's length, in 2 µs. The file size does not: SQLite reuses the log from its start.
       this.#needs.checkpointer.look(this.#connection.get<WalState>('pragma wal_checkpoint(noop)'))
     } catch (error) {
-      this.#needs.log.warn({ err: error }, 'the length of the write-ahead log is unknown') // the commit stands
+      this.#needs.log.warn({ err: error }, 'the length of the write-ahead log is unknown') // the commit is valid
     }
   }
 }

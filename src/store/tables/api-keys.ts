@@ -1,4 +1,4 @@
-/** API keys. Rows only: what a key may do is decided in mail/access. */
+/** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { ApiKeyRow, Db, Tx } from '../schema.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
 
@@ -10,12 +10,12 @@ export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined
   return db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** As it is now, and until the commit: neither deleted nor changed by others. */
+/** Reads the key and locks it shared: until the commit, no other transaction can delete or change it. */
 export async function keepById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
   return tx.forShare(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Kept until the commit, to be changed. */
+/** Reads the key and locks it until the commit, before a change. */
 export async function holdById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
   return tx.forUpdate(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
 }
@@ -29,7 +29,7 @@ export async function getRoot(db: Db, organizationId: string): Promise<ApiKeyRow
     .executeTakeFirst()
 }
 
-/** The level at which keys were made: null pod is the organization, null inbox the pod. */
+/** The scope of the listed keys. podId null: keys of the organization; inboxId null: keys of the pod. */
 export interface KeyLevel {
   readonly organizationId: string
   readonly podId: string | null
@@ -66,19 +66,19 @@ export async function remove(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('api_keys').where('id', '=', id).execute()
 }
 
-/** Keys scoped to an inbox that goes away; returns their ids. */
+/** Deletes the keys of an inbox that is being deleted; returns their ids. */
 export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> {
   const rows = await tx.deleteFrom('api_keys').where('inbox_id', '=', inboxId).returning('id').execute()
   return rows.map((row) => row.id)
 }
 
-/** Keys scoped to a pod that goes away; returns their ids. */
+/** Deletes the keys of a pod that is being deleted; returns their ids. */
 export async function removeByPod(tx: Tx, podId: string): Promise<string[]> {
   const rows = await tx.deleteFrom('api_keys').where('pod_id', '=', podId).returning('id').execute()
   return rows.map((row) => row.id)
 }
 
-/** Later uses only: two nodes may flush in any order. */
+/** Records the last use. Never moves it back, because two nodes may write in any order. */
 export async function recordUse(tx: Tx, id: string, usedAt: number): Promise<void> {
   await tx
     .updateTable('api_keys')

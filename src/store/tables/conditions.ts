@@ -1,14 +1,14 @@
-/** Conditions that several tables share, worded so that both databases take them. */
+/** Conditions that several tables share, in SQL that both databases accept. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 
-/** Case-insensitive substring, with the pattern's own wildcards disarmed. */
+/** Case-insensitive substring match; wildcards in the text are escaped. */
 export function containing(column: Expression<unknown>, text: string): Expression<SqlBool> {
   const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
-  // SQLite folds ASCII letters only: ü is found as ü, not as Ü.
+  // lower() of SQLite folds only ASCII letters: ü in a column is found by ü, but Ü is not.
   return sql<SqlBool>`(${column} is not null and lower(${column}) like ${pattern} escape '\\')`
 }
 
-/** All of them; true when there are none. */
+/** Joins conditions with AND; true when there are none. */
 export function conjunction(all: readonly Expression<SqlBool>[]): Expression<SqlBool> {
   return all.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`(${sql.join(all, sql` and `)})`
 }

@@ -1,10 +1,10 @@
 /**
- * Contents (a mail's bytes and what was read from them) and the attachments that lie in them. Rows only. A content is
- * shared by every message and submission made of the same bytes, and goes when nothing refers to it any more.
+ * Queries for contents (a mail's bytes and their parsed form) and the attachments inside them. Rows only. Every message
+ * and submission made from the same bytes shares one content, which is deleted when nothing refers to it any more.
  */
 import type { AttachmentRow, ContentRow, Db, Tx } from '../schema.ts'
 
-/** What a reader of bytes needs; without the bytes themselves. */
+/** What is needed to read the bytes: size and blob key, without the bytes themselves. */
 export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
 
 export async function insert(tx: Tx, row: ContentRow, attachments: readonly AttachmentRow[]): Promise<void> {
@@ -58,14 +58,14 @@ export async function getAttachment(db: Db, contentId: string, id: string): Prom
 }
 
 /**
- * Removes those of the given contents that nothing refers to any more.
+ * Deletes the given contents that nothing refers to any more.
  *
- * @returns their blobs, to be deleted after the commit; one that is forgotten is swept by age
+ * @returns the keys of their blobs, to delete after the commit; if that fails, the sweep removes old blobs
  */
 export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
-  // Two nodes that each remove one of the last two messages must not both see the other's: one after the other, each
-  // looking (with the next statement) at what the one before has left.
+  // If two nodes each delete one of the last two messages, both must not see the other's message and keep the content.
+  // So the lock makes them run one after the other, and the next statement sees what the earlier one has left.
   await tx.forUpdate(tx.selectFrom('contents')).select('id').where('id', 'in', ids).orderBy('id').execute()
   const unused = await tx
     .selectFrom('contents')
@@ -88,7 +88,7 @@ export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<stri
   return unused.flatMap((row) => [row.blob_key, row.parsed_blob_key]).filter((key) => key !== null)
 }
 
-/** Whether a row refers to the blob: the sweep keeps those. */
+/** Whether a row refers to the blob: the sweep keeps such blobs. */
 export async function isBlobUsed(db: Db, key: string): Promise<boolean> {
   const row = await db
     .selectFrom('contents')

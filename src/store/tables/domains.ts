@@ -1,4 +1,4 @@
-/** Domains. Rows only. */
+/** Queries for domains. Rows only. */
 import type { Db, DomainRow, Tx } from '../schema.ts'
 
 export async function getByName(db: Db, domain: string): Promise<DomainRow | undefined> {
@@ -10,7 +10,7 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
-/** Kept until the commit. */
+/** Reads the domain and locks it until the commit. */
 export async function holdById(tx: Tx, id: string): Promise<DomainRow | undefined> {
   return tx.forUpdate(tx.selectFrom('domains')).selectAll().where('id', '=', id).executeTakeFirst()
 }

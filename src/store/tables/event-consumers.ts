@@ -1,7 +1,7 @@
-/** Durable readers of the event log, and how far each has come. Rows only. */
+/** Queries for durable consumers of the event log and their cursors. Rows only. */
 import type { Db, Tx } from '../schema.ts'
 
-/** Its place; a reader that is new begins at the log's end. */
+/** Returns the consumer's cursor; a new consumer starts at the end of the log. */
 export async function openCursor(tx: Tx, name: string): Promise<number> {
   const { last_seq } = await tx.selectFrom('event_log').select('last_seq').executeTakeFirstOrThrow()
   await tx
@@ -21,7 +21,7 @@ export async function requireCursor(db: Db, name: string): Promise<number> {
   return cursor_seq
 }
 
-/** @returns false when another node has moved it meanwhile: nothing that was read from `fromSeq` on may be kept */
+/** @returns false when another node has advanced it meanwhile: discard everything that was read from `fromSeq` on */
 export async function moveCursor(tx: Tx, name: string, fromSeq: number, toSeq: number): Promise<boolean> {
   const moved = await tx
     .updateTable('event_consumers')

@@ -1,30 +1,30 @@
-/** The event log. Rows only; the store numbers and inserts them (at commit), mail/events reads and sweeps them. */
+/** Queries for the event log. Rows only; the store numbers and inserts them at commit, mail/events reads and purges. */
 import type { Db, EventLogRow, EventRow, Tx } from '../schema.ts'
 
-/** The log's identity and its bounds: what is kept lies in (floor_seq, last_seq]. */
+/** Returns the log's identity and bounds: retained events have a seq in (floor_seq, last_seq]. */
 export async function requireLog(db: Db): Promise<EventLogRow> {
   return db.selectFrom('event_log').selectAll().executeTakeFirstOrThrow()
 }
 
-/** Which event has a number; undefined when there is none, or none any more. */
+/** Returns the id of the event with a number; undefined when there is none, or it was purged. */
 export async function getEventId(db: Db, seq: number): Promise<string | undefined> {
   const row = await db.selectFrom('events').select('event_id').where('seq', '=', seq).executeTakeFirst()
   return row?.event_id
 }
 
-/** Every event after a number, in order. */
+/** Lists all events after a number, in order. */
 export async function listAfter(db: Db, afterSeq: number, limit: number): Promise<EventRow[]> {
   return db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit).execute()
 }
 
 export interface EventSelection {
-  /** Exclusive and inclusive: a bound on the rows looked at, however few of them fit. */
+  /** Exclusive and inclusive: bounds the rows that are read, however few of them match. */
   readonly afterSeq: number
   readonly throughSeq: number
   readonly types: readonly string[]
   /** undefined: every organization. */
   readonly organizationId: string | undefined
-  /** Events in one of these; no restriction when both are empty. */
+  /** Only events in one of these; no restriction when both are empty. */
   readonly inboxIds: readonly string[]
   readonly podIds: readonly string[]
   /** Epoch ms; from inclusive, before exclusive. */
@@ -32,7 +32,7 @@ export interface EventSelection {
   readonly before?: number | undefined
 }
 
-/** Events of a selection, in order. */
+/** Lists the events of a selection, in order. */
 export async function listSelected(db: Db, selection: EventSelection, limit: number): Promise<EventRow[]> {
   const { organizationId, inboxIds, podIds } = selection
   return db
@@ -57,7 +57,7 @@ export async function listSelected(db: Db, selection: EventSelection, limit: num
     .execute()
 }
 
-/** Events of one inbox, newest first unless ascending; `after` is a number, exclusive. */
+/** Lists events of one inbox, newest first unless ascending; `after` is a seq, exclusive. */
 export async function listOfInbox(
   db: Db,
   inboxId: string,
@@ -73,7 +73,7 @@ export async function listOfInbox(
     .execute()
 }
 
-/** Events of one message after a number, in order. */
+/** Lists events of one message after a number, in order. */
 export async function listOfMessage(
   db: Db,
   { inboxId, messageId, afterSeq }: { inboxId: string; messageId: string; afterSeq: number },
@@ -92,20 +92,20 @@ export async function listOfMessage(
     .execute()
 }
 
-/** Events by their numbers, those that are kept. */
+/** Lists events by number; purged ones are left out. */
 export async function listByNumbers(db: Db, seqs: readonly number[]): Promise<EventRow[]> {
   if (seqs.length === 0) return []
   return db.selectFrom('events').selectAll().where('seq', 'in', seqs).execute()
 }
 
-/** The inboxes that events happened in, by number; null for none. An event that is gone is not there. */
+/** Maps event numbers to the inbox of the event, null for none. Purged events are left out. */
 export async function inboxesOf(db: Db, seqs: readonly number[]): Promise<Map<number, string | null>> {
   if (seqs.length === 0) return new Map()
   const rows = await db.selectFrom('events').select(['seq', 'inbox_id']).where('seq', 'in', seqs).execute()
   return new Map(rows.map(({ seq, inbox_id }) => [seq, inbox_id]))
 }
 
-/** What retention decides on. */
+/** The fields by which retention decides. */
 export type EventAge = Pick<EventRow, 'seq' | 'event_id' | 'at' | 'type'>
 
 export async function listAges(db: Db, afterSeq: number, limit: number): Promise<EventAge[]> {
@@ -123,7 +123,7 @@ export async function remove(tx: Tx, seqs: readonly number[]): Promise<void> {
   await tx.deleteFrom('events').where('seq', 'in', seqs).execute()
 }
 
-/** Cursors before this event have expired from now on. The floor never goes back. */
+/** Raises the floor to this event: cursors before it are now expired. The floor never moves back. */
 export async function raiseFloor(tx: Tx, { seq, event_id }: Pick<EventRow, 'seq' | 'event_id'>): Promise<void> {
   await tx
     .updateTable('event_log')

@@ -1,7 +1,7 @@
-/** Idempotency keys of sends. Rows only: mail/sending/idempotency.ts decides. */
+/** Queries for the idempotency keys of sends. Rows only: mail/sending/idempotency.ts decides. */
 import type { IdempotencyKeyRow, Tx } from '../schema.ts'
 
-/** Kept until the commit. */
+/** Reads the key and locks it until the commit. */
 export async function hold(tx: Tx, organizationId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('idempotency_keys'))
@@ -11,12 +11,12 @@ export async function hold(tx: Tx, organizationId: string, key: string): Promise
     .executeTakeFirst()
 }
 
-/** Where there was none: two nodes at once must not both have it, so it does not give way. */
+/** Inserts a key that did not exist. A conflict is an error: two nodes must not both take the same key. */
 export async function insert(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
   await tx.insertInto('idempotency_keys').values(row).execute()
 }
 
-/** In place of the one that was there, which is held. */
+/** Replaces an existing key, which the caller has locked. */
 export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
   const { organization_id, key, ...change } = row
   await tx
@@ -30,7 +30,7 @@ export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
 export interface Hold {
   readonly organizationId: string
   readonly key: string
-  /** The lease tells one attempt from the next. */
+  /** The end of the lease identifies the attempt. */
   readonly leaseUntil: number
 }
 
@@ -59,7 +59,7 @@ export async function release(tx: Tx, hold: Hold): Promise<void> {
     .execute()
 }
 
-/** Removes what was made before the time and is over. @returns how many; at most `limit` */
+/** Deletes keys created before a time. @returns how many, at most `limit` */
 export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Promise<number> {
   const old = await tx
     .selectFrom('idempotency_keys')
@@ -74,7 +74,7 @@ export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Pr
       .deleteFrom('idempotency_keys')
       .where('organization_id', '=', row.organization_id)
       .where('key', '=', row.key)
-      .where('created_at', '<', timeMs) // it may have been taken anew since
+      .where('created_at', '<', timeMs) // it may have been reused since
       .execute()
   }
   return old.length

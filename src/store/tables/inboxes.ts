@@ -1,4 +1,4 @@
-/** Inboxes and their counters. Rows only. An inbox that is being deleted is not there. */
+/** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import type { Db, InboxRow, Tx } from '../schema.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
 
@@ -11,7 +11,7 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
     .executeTakeFirst()
 }
 
-/** The same, kept until the commit: for whoever writes because of what it reads in it. */
+/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
 export async function holdByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('inboxes'))
@@ -30,7 +30,7 @@ export async function holdById(tx: Tx, id: string): Promise<InboxRow | undefined
     .executeTakeFirst()
 }
 
-/** Keeps the inbox whether it is being deleted or not. @returns undefined when it is gone altogether */
+/** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
 export async function holdAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
 }
@@ -49,13 +49,13 @@ export async function getByClientId(db: Db, organizationId: string, clientId: st
     .executeTakeFirst()
 }
 
-/** Whether the address is used, by an inbox that is still being deleted too. */
+/** Whether the address is in use, also by an inbox that is still being deleted. */
 export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
   const row = await db.selectFrom('inboxes').select('id').where('address', '=', address).executeTakeFirst()
   return row !== undefined
 }
 
-/** Whether an inbox of this address was deleted and its mail is still going. */
+/** Whether the inbox of this address was deleted but its mail is still being removed. */
 export async function isBeingRemoved(db: Db, address: string): Promise<boolean> {
   const row = await db
     .selectFrom('inboxes')
@@ -66,7 +66,7 @@ export async function isBeingRemoved(db: Db, address: string): Promise<boolean> 
   return row !== undefined
 }
 
-/** Whether the pod still has an inbox, also one whose removal is under way. */
+/** Whether the pod still has an inbox, also one that is being deleted. */
 export async function podHasInbox(db: Db, podId: string): Promise<boolean> {
   const row = await db.selectFrom('inboxes').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()
   return row !== undefined
@@ -93,7 +93,7 @@ export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<I
     .execute()
 }
 
-/** What its maker decides; the rest of a new inbox is the same for all. */
+/** The fields that the caller sets; the other fields of a new inbox are always the same. */
 export type NewInboxRow = Pick<
   InboxRow,
   'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata'
@@ -128,7 +128,7 @@ export async function remove(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('inboxes').where('id', '=', id).execute()
 }
 
-/** Addresses of inboxes, for rows that name only the id. */
+/** Maps inbox ids to addresses, for rows that contain only the id. */
 export async function addresses(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).execute()
@@ -142,7 +142,7 @@ export interface InboxCounts {
   readonly bytes: number
 }
 
-/** Counters move in the transaction that moves what they count. */
+/** Adds to the counters, in the transaction that changes what they count. */
 export async function addCounts(tx: Tx, id: string, difference: InboxCounts): Promise<void> {
   await tx
     .updateTable('inboxes')

@@ -1,13 +1,13 @@
-/** Background jobs. Rows only; claims are in ../leases.ts, what a job does is in mail/jobs and the rooms that enqueue. */
+/** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
 import type { Db, JobRow, Tx } from '../schema.ts'
 
 /**
- * Adds a job, or joins the one of the same kind and key: one that waits runs at the earlier of both times, one that is
- * running at the moment runs once more.
+ * Adds a job, or joins the existing one of the same kind and key: a waiting job runs at the earlier of both times, a
+ * running job runs once more.
  */
 export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
-  // An attempt counts from its start: a running job with none was asked for since (see `complete`).
+  // An attempt is counted at its start, so a running job with zero attempts was joined since then (see `complete`).
   const isJustJoined = sql<boolean>`jobs.lease_until > ${tx.now} and jobs.attempts > 0`
   await tx
     .insertInto('jobs')
@@ -23,7 +23,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
     .execute()
 }
 
-/** Whether a claim would find something, without writing. */
+/** Whether a claim would find a job, without writing. */
 export async function isAnyDue(db: Db, kinds: readonly string[], now: number): Promise<boolean> {
   if (kinds.length === 0) return false
   const row = await db
@@ -37,7 +37,7 @@ export async function isAnyDue(db: Db, kinds: readonly string[], now: number): P
   return row !== undefined
 }
 
-/** Counted when an attempt begins, so that one which takes the process down with it counts too. */
+/** Counts an attempt. Called when it begins, so that an attempt that crashes the process is counted too. */
 export async function countAttempts(tx: Tx, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx
@@ -47,19 +47,19 @@ export async function countAttempts(tx: Tx, ids: readonly string[]): Promise<voi
     .execute()
 }
 
-/** Which job, claimed by whom: a worker that lost its lease changes nothing. */
+/** A job and the owner of its lease: a worker that has lost its lease changes nothing. */
 export interface ClaimedJob {
   readonly id: string
   readonly owner: string
 }
 
-/** Done: removes it, unless it was asked for again since it was claimed (`insertOrJoin`); then it is free to run anew. */
+/** Success: deletes the job, unless it was enqueued again since the claim (`insertOrJoin`); then it can run again. */
 export async function complete(tx: Tx, { id, owner }: ClaimedJob): Promise<void> {
   await tx.deleteFrom('jobs').where('id', '=', id).where('lease_owner', '=', owner).where('attempts', '>', 0).execute()
   await free(tx, { id, owner }, { last_error: null, interruptions: 0 })
 }
 
-/** Failed: free again, to be tried at the given time. */
+/** Failure: ends the lease; the job is retried at the given time. */
 export async function recordFailure(
   tx: Tx,
   job: ClaimedJob,
@@ -68,7 +68,7 @@ export async function recordFailure(
   await free(tx, job, { run_at: failure.runAt, last_error: failure.error, interruptions: 0 })
 }
 
-/** Cut short by us: free again at once, and the attempt does not count. */
+/** We interrupted the job: ends the lease at once, and the attempt does not count. */
 export async function giveBack(tx: Tx, job: ClaimedJob, attemptsBefore: number): Promise<void> {
   await free(tx, job, { attempts: attemptsBefore })
 }

@@ -1,7 +1,7 @@
-/** Keyset paging in SQL: rows strictly after a position, in the order of (sort column, id). */
+/** Keyset pagination in SQL: rows strictly after a position, in the order of (sort column, id). */
 import { type Expression, type SqlBool, sql } from 'kysely'
 
-/** Where a page starts and how far it reaches. */
+/** The start, direction and size of a page. */
 export interface Keyset {
   readonly limit: number
   readonly ascending: boolean
@@ -9,8 +9,8 @@ export interface Keyset {
 }
 
 /**
- * Row-value comparison, so that rows of one millisecond do not hide each other between pages, and an index on
- * (column, id) serves it on both databases.
+ * Compares row values, so that rows of the same millisecond are not skipped between pages. An index on (column, id)
+ * serves this on both databases.
  */
 export function beyond(column: string, keyset: Keyset): Expression<SqlBool> {
   if (!keyset.after) return sql<SqlBool>`1 = 1`

@@ -1,4 +1,4 @@
-/** Messages with their labels and addresses. Rows only: what they mean is decided in mail/messages. */
+/** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { AddressKind, Db, MessageAddressRow, MessageRow, Tx } from '../schema.ts'
 import { conjunction, containing } from './conditions.ts'
@@ -21,7 +21,7 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
     .executeTakeFirst()
 }
 
-/** The mail of this inbox with the same Message-ID field and the same content, if it is there already. */
+/** Returns the message of this inbox with the same Message-ID field and the same content, if there is one. */
 export async function getTwin(
   db: Db,
   inboxId: string,
@@ -38,7 +38,7 @@ export async function getTwin(
     .executeTakeFirst()
 }
 
-/** Whether our clients know a message of this inbox under the id. */
+/** Whether a message of this inbox already has this api_message_id. */
 export async function isApiIdTaken(db: Db, inboxId: string, hash: string): Promise<boolean> {
   const row = await db
     .selectFrom('messages')
@@ -56,7 +56,7 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
 
 export interface MessageCriteria {
   readonly inboxId: string
-  /** Bits of hidden classes that are not to be shown. */
+  /** Bits of the hidden classes to leave out. */
   readonly hiddenMask: number
   readonly labels: readonly string[]
   /** Epoch ms, exclusive. */
@@ -70,13 +70,13 @@ export interface MessageCriteria {
 export interface ScannedRow {
   readonly id: string
   readonly timestamp: number
-  /** Whether it is to be shown. SQL's boolean: 0, 1, true or false. */
+  /** Whether the row meets the criteria. A SQL boolean: 0, 1, true or false. */
   readonly matches: unknown
 }
 
 /**
- * The next `keyset.limit` messages in order of time, each with whether it meets the criteria: the caller counts what it
- * has looked at, so that a filter that meets nothing ends in a short page and not in a scan of the whole inbox.
+ * Reads the next `keyset.limit` messages in order of time, each with a flag that says whether it meets the criteria.
+ * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
  */
 export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   return db
@@ -92,7 +92,7 @@ export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): P
     .execute()
 }
 
-/** The message, if it meets the criteria. */
+/** Returns the message if it meets the criteria. */
 export async function getMatching(
   db: Db,
   criteria: MessageCriteria,
@@ -129,7 +129,7 @@ function hasAddress(kinds: readonly AddressKind[], text: string): Expression<Sql
     and (${containing(sql.ref('message_addresses.address'), text)} or ${containing(sql.ref('message_addresses.name'), text)}))`
 }
 
-/** Messages of a thread, newest first unless ascending. */
+/** Lists the messages of a thread, newest first unless ascending. */
 export async function listByThread(db: Db, threadId: string, keyset: Keyset): Promise<StoredMessageRow[]> {
   return db
     .selectFrom('messages')
@@ -142,7 +142,7 @@ export async function listByThread(db: Db, threadId: string, keyset: Keyset): Pr
     .execute()
 }
 
-/** The message of a thread in which an attachment lies. */
+/** Returns the message of a thread that contains an attachment. */
 export async function getAttachmentInThread(
   db: Db,
   threadId: string,
@@ -158,12 +158,12 @@ export async function getAttachmentInThread(
     .executeTakeFirst()
 }
 
-/** Some messages of an inbox that is being removed. */
+/** Lists some messages of an inbox that is being deleted. */
 export async function listSome(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
   return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
 }
 
-/** @returns the number under which the text index keeps it */
+/** @returns the message's number in the text index */
 export async function insert(
   tx: Tx,
   row: NewMessageRow,
@@ -187,7 +187,7 @@ async function insertLabels(tx: Tx, messageId: string, labels: readonly string[]
     .execute()
 }
 
-/** Adds and removes labels, and writes the hidden mask that follows from them. */
+/** Adds and removes labels, and stores the resulting hidden mask. */
 export async function changeLabels(
   tx: Tx,
   messageId: string,
@@ -237,7 +237,7 @@ export async function addressesOf(db: Db, messageIds: readonly string[]): Promis
   return byMessage
 }
 
-/** Labels and addresses go with them. */
+/** Deletes messages with their labels and addresses. */
 export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx.deleteFrom('messages').where('id', 'in', ids).execute()

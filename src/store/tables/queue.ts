@@ -1,24 +1,24 @@
 /**
- * The queue as people look at it and change it: recipients that wait, in a scope. Rows only: mail/sending decides. How
- * the worker finds what is due is in `submissions.ts` and `leases.ts`.
+ * Queries for the queue as users list and change it: waiting recipients in a scope. Rows only: mail/sending decides.
+ * The queries by which the worker finds due recipients are in `submissions.ts` and `leases.ts`.
  */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
 import { conjunction } from './conditions.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
 
-/** All that is given must be true. */
+/** All given conditions must be true. */
 export interface WaitingCriteria {
   readonly organizationId: string
   readonly podId?: string | undefined
   readonly inboxId?: string | undefined
-  /** Our id of the row. */
+  /** The row's id, not the api_message_id. */
   readonly messageId?: string | undefined
   readonly states: readonly ('queued' | 'held')[]
   readonly domain?: string | undefined
   readonly ids?: readonly string[] | undefined
   readonly addresses?: readonly string[] | undefined
-  /** Hidden classes of mail that the actor may not see, as bits. */
+  /** Bits of the hidden classes that the actor may not see. */
   readonly hiddenMask: number
 }
 
@@ -44,7 +44,7 @@ export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Key
   })
 }
 
-/** The oldest of them that nobody has a lease on. @param dueAfter only those not due by then */
+/** Lists the oldest recipients that no worker has leased. @param dueAfter only those that are due after this time */
 export async function listFree(
   tx: Tx,
   criteria: WaitingCriteria,
@@ -63,7 +63,7 @@ export async function listFree(
   return rows.map(({ id }) => id)
 }
 
-/** How many of them are under a lease that still runs. */
+/** Counts the recipients under a lease that has not expired. */
 export async function countBusy(tx: Tx, criteria: WaitingCriteria): Promise<number> {
   const { count } = await tx
     .selectFrom('recipients')
@@ -74,7 +74,7 @@ export async function countBusy(tx: Tx, criteria: WaitingCriteria): Promise<numb
   return Number(count)
 }
 
-/** Inboxes that these recipients' mail is from, each once. */
+/** Lists the inboxes that sent to these recipients, without duplicates. */
 export async function inboxIdsOf(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
   const rows = await tx.selectFrom('recipients').select('inbox_id').distinct().where('id', 'in', ids).execute()
@@ -97,10 +97,10 @@ export type WaitingChange = Partial<
 >
 
 /**
- * Changes those of the ids that are still in one of the states and under no lease that runs. A lease that has run out
- * is taken away, so that its owner's late outcome does not count.
+ * Changes the given recipients that are still in one of the states and not under a running lease. An expired lease is
+ * removed, so that a late outcome of its owner is not recorded.
  *
- * @returns them as they are now
+ * @returns the changed rows
  */
 export async function change(
   tx: Tx,
@@ -125,10 +125,10 @@ function isFree(nowMs: number): Expression<SqlBool> {
 
 function conditions(criteria: WaitingCriteria): Expression<SqlBool>[] {
   const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses, hiddenMask } = criteria
-  // Literals: a parameter, or one state alone, would not show that the partial indexes serve.
+  // Literals: with a parameter, or with one state alone, the planner cannot use the partial indexes.
   const all: Expression<SqlBool>[] = [sql<SqlBool>`state in ('queued', 'held')`]
   if (states.length === 1) all.push(sql<SqlBool>`state = ${states[0]}`)
-  // An inbox is in one organization only; named beside it, that one's index would look as good as the inbox's.
+  // An inbox belongs to one organization; if both were given, the planner might choose the index of the organization.
   if (inboxId !== undefined) all.push(sql<SqlBool>`inbox_id = ${inboxId}`)
   else all.push(sql<SqlBool>`organization_id = ${organizationId}`)
   if (podId !== undefined && inboxId === undefined) {

@@ -1,9 +1,9 @@
-/** Hourly counts, written with the change that they count; reports read them instead of scanning. Rows only. */
+/** Queries for hourly counts, written with the change that they count; reports read them, not all rows. Rows only. */
 import type { InboxRow, Tx } from '../schema.ts'
 
 const HOUR_MS = 3_600_000
 
-/** Adds to the count of the hour that this transaction falls in. */
+/** Adds to the count of the hour of this transaction's time. */
 export async function add(
   tx: Tx,
   inbox: Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>,
@@ -28,7 +28,7 @@ export async function add(
     .execute()
 }
 
-/** @returns how many went; at most `limit`, so that a sweep never holds the writer for long */
+/** @returns how many were deleted; at most `limit`, so that a sweep does not occupy the writer for long */
 export async function removeOlderThan(tx: Tx, hour: number, limit: number): Promise<number> {
   const old = tx
     .selectFrom('rollups')

@@ -1,4 +1,4 @@
-/** Secrets that every node must know: signing keys, certificates. Rows only; values are never logged. */
+/** Queries for secrets that all nodes share: signing keys, certificates. Rows only; values are never logged. */
 import type { Db, Tx } from '../schema.ts'
 
 export async function get(db: Db, kind: string, name: string): Promise<string | undefined> {
@@ -11,7 +11,7 @@ export async function get(db: Db, kind: string, name: string): Promise<string | 
   return row?.value
 }
 
-/** Keeps the first value when two nodes make one at the same time; read it back afterwards. */
+/** Inserts a value unless one exists: of two nodes at the same time, the first wins. Read the value back afterwards. */
 export async function insertOnce(tx: Tx, kind: string, name: string, value: string): Promise<void> {
   await tx
     .insertInto('secrets')
@@ -21,10 +21,10 @@ export async function insertOnce(tx: Tx, kind: string, name: string, value: stri
 }
 
 /**
- * Puts a value in the place of a known one, or where there is none: of two nodes that do so at the same time, one does.
+ * Replaces the known value, or inserts one if there was none. If two nodes do this at the same time, one of them wins.
  *
- * @param known undefined: there was none
- * @returns the value that is there now
+ * @param known the value to replace; undefined: there was none
+ * @returns the value that is stored now
  */
 export async function replace(
   tx: Tx,

@@ -1,4 +1,4 @@
-/** Submissions, their recipients, and each attempt to hand one over. Rows only: mail/sending decides. */
+/** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
 import type { Db, DeliveryRow, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
 
@@ -25,12 +25,12 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
     .execute()
 }
 
-/** When the next recipient is due, those under a lease that still runs not counted; undefined: none is waiting. */
+/** Returns when the next recipient is due that is not under a running lease; undefined: there is none. */
 export async function nextDue(db: Db, nowMs: number): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
-    .where('state', '=', sql.lit('queued')) // a literal: a parameter would not show that the partial index serves
+    .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', nowMs)]))
     .orderBy('next_attempt_at')
     .limit(1)
@@ -39,8 +39,8 @@ export async function nextDue(db: Db, nowMs: number): Promise<number | undefined
 }
 
 /**
- * Domains that have queued recipients, in order, and whether one of theirs is due and free. It jumps from domain to
- * domain in the index instead of reading what waits there, so that a backlog costs no more than a single mail.
+ * Lists the domains that have queued recipients, in order, and whether one of these is due and under no lease. It seeks
+ * from domain to domain in the index instead of reading all rows, so that a backlog costs no more than one recipient.
  */
 export async function listLanes(
   db: Db,
@@ -68,9 +68,9 @@ export async function listLanes(
 }
 
 /**
- * Writes a recipient's outcome and frees it, if the lease is still the owner's.
+ * Writes a recipient's outcome and ends its lease, if the owner still has the lease.
  *
- * @returns false when it is not: somebody else works on it now
+ * @returns false when the owner has lost it: another worker may have claimed the recipient
  */
 export async function recordOutcome(
   tx: Tx,
@@ -92,7 +92,7 @@ export async function recordOutcome(
   return changed !== undefined
 }
 
-/** Adds to the end of each recipient's history. */
+/** Appends to the history of each recipient. */
 export async function insertDeliveries(tx: Tx, rows: readonly Omit<DeliveryRow, 'attempt'>[]): Promise<void> {
   if (rows.length === 0) return
   await tx
@@ -121,12 +121,12 @@ export async function listDeliveries(db: Db, recipientIds: readonly string[]): P
 }
 
 /**
- * Removes those submissions that no message shows (it was deleted, or there never was one) and none of whose recipients
- * is queued any more; recipients and their history go with them. Deleting a message does not take out of the queue what
- * is on its way; what is held goes with it.
+ * Deletes the given submissions that have no queued recipient, with their recipients and history. The caller passes
+ * only submissions without a message: it was deleted, or never existed. Deleting a message does not remove queued
+ * recipients from the queue, but held ones are deleted with it.
  *
- * @param by  what the ids are: of submissions, or of their messages
- * @returns contents that may be unused now
+ * @param by  whether the ids belong to submissions or to their messages
+ * @returns ids of contents that may be unused now
  */
 export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
@@ -148,7 +148,7 @@ export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: reado
   return rows.map((row) => row.content_id)
 }
 
-/** Whether a recipient of the message has failed for now and will be tried again. */
+/** Whether delivery to a recipient of the message has failed temporarily and will be retried. */
 export async function isAnyDelayed(db: Db, messageId: string): Promise<boolean> {
   const row = await db
     .selectFrom('recipients')

@@ -1,4 +1,4 @@
-/** Organizations and pods. Rows only. */
+/** Queries for organizations and pods. Rows only. */
 import { sql } from 'kysely'
 import type { Db, OrganizationRow, PodRow, Tx } from '../schema.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
@@ -7,7 +7,7 @@ export async function getOrganization(db: Db, id: string): Promise<OrganizationR
   return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** The one made at first start. */
+/** Returns the organization that the first start created. */
 export async function getFirstOrganization(db: Db): Promise<OrganizationRow | undefined> {
   return db.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').limit(1).executeTakeFirst()
 }
@@ -16,7 +16,7 @@ export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<
   await tx.insertInto('organizations').values(row).execute()
 }
 
-/** From the pods' counters, never from a scan of inboxes. */
+/** Counts inboxes from the counters of the pods, without a scan of the inboxes. */
 export async function countInboxes(db: Db, organizationId: string): Promise<number> {
   const row = await db
     .selectFrom('pods')
@@ -36,7 +36,7 @@ export async function getPod(db: Db, organizationId: string, ref: string): Promi
     .executeTakeFirst()
 }
 
-/** Kept until the commit: for whoever counts its inboxes or deletes it. */
+/** Reads the pod and locks it until the commit: before a change of its inbox count, or its deletion. */
 export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('pods'))
@@ -46,7 +46,7 @@ export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
     .executeTakeFirst()
 }
 
-/** Keeps the pod from being deleted until the commit. @returns whether it is there */
+/** Locks the pod shared: it cannot be deleted until the commit. @returns whether it exists */
 export async function keepPod(tx: Tx, id: string): Promise<boolean> {
   const row = await tx
     .forShare(tx.selectFrom('pods'))

@@ -1,4 +1,4 @@
-/** Threads: their list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
+/** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
 import { conjunction, containing } from './conditions.ts'
@@ -24,7 +24,7 @@ export async function get(db: Db, scope: ThreadScope, id: string): Promise<Threa
     .executeTakeFirst()
 }
 
-/** An inbox that is being removed shows nothing any more, although its rows are still going. */
+/** The inbox is not being deleted: its threads are hidden from then on, although their rows are deleted later. */
 const ofLivingInbox = sql<SqlBool>`not exists (select 1 from inboxes
   where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
 
@@ -33,7 +33,7 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadR
   return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
 }
 
-/** The threads that known Message-IDs belong to, in the order of the hashes given; unknown ones are left out. */
+/** Finds the threads of known Message-IDs, in the order of the given hashes; unknown ones are left out. */
 export async function findByReferences(db: Db, inboxId: string, hashes: readonly string[]): Promise<string[]> {
   if (hashes.length === 0) return []
   const rows = await db
@@ -46,7 +46,7 @@ export async function findByReferences(db: Db, inboxId: string, hashes: readonly
   return hashes.map((hash) => byHash.get(hash)).filter((id) => id !== undefined)
 }
 
-/** The first thread that a Message-ID was seen in keeps it. */
+/** Maps Message-IDs to a thread. A Message-ID that already belongs to a thread stays there. */
 export async function addReferences(
   tx: Tx,
   inboxId: string,
@@ -73,7 +73,7 @@ export async function update(
   await tx.updateTable('threads').set(change).where('id', '=', id).execute()
 }
 
-/** @param differences label → how many messages more (or fewer) of the thread have it */
+/** @param differences label → change in the number of the thread's messages with that label */
 export async function addLabelCounts(
   tx: Tx,
   threadId: string,
@@ -95,7 +95,7 @@ export async function addLabelCounts(
   }
 }
 
-/** @param sign +1 for a message that came, -1 for one that left */
+/** @param sign +1 for a message that was added, -1 for one that was removed */
 export async function addParticipants(
   tx: Tx,
   threadId: string,
@@ -136,7 +136,7 @@ export async function labelsOf(db: Db, threadIds: readonly string[]): Promise<Ma
   return byThread
 }
 
-/** Of each thread the first `perThread` by kind and address. */
+/** Returns the first `perThread` participants of each thread, ordered by kind (senders first) and address. */
 export async function participantsOf(
   db: Db,
   threadIds: readonly string[],
@@ -160,7 +160,7 @@ export async function participantsOf(
   return byThread
 }
 
-/** Contents of each thread's newest `perThread` messages, newest first. */
+/** Returns the contents of each thread's newest `perThread` messages that have attachments, newest first. */
 export async function contentsOf(
   db: Db,
   threadIds: readonly string[],
@@ -173,7 +173,7 @@ export async function contentsOf(
     .select(['thread_id', 'content_id'])
     .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('place'))
     .where('thread_id', 'in', threadIds)
-    // Only those that have attachments: most do not, and a thread may be long.
+    // Only messages with attachments: most have none, and a thread may be long.
     .where(({ exists, selectFrom }) =>
       exists(
         selectFrom('attachments')
@@ -192,7 +192,7 @@ export async function contentsOf(
   return byThread
 }
 
-/** Time of a thread's newest message with a label; null when none has it. */
+/** Returns the time of a thread's newest message with a label; null when no message has it. */
 export async function latestWith(db: Db, threadId: string, label: string): Promise<number | null> {
   const row = await db
     .selectFrom('messages')
@@ -217,7 +217,7 @@ export interface ThreadCriteria {
   readonly subject: readonly string[]
 }
 
-/** As `messages.scan`. */
+/** Reads threads as `messages.scan` reads messages. */
 export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   const { scope } = criteria
   return db
@@ -256,7 +256,7 @@ function hasParticipant(kind: ThreadParticipantRow['kind'], text: string): Expre
     and thread_participants.kind = ${kind} and ${containing(sql.ref('thread_participants.display'), text)})`
 }
 
-/** Labels, participants and references go with them. */
+/** Deletes threads with their labels, participants and references. */
 export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx.deleteFrom('threads').where('id', 'in', ids).execute()

@@ -1,11 +1,11 @@
-/** Events on their way to webhooks, and each attempt. Rows only; claims are in ../leases.ts, mail/webhooks decides. */
+/** Queries for webhook deliveries and their attempts. Rows only; ../leases.ts claims them, mail/webhooks decides. */
 import { type ExpressionBuilder, sql } from 'kysely'
 import type { Db, Schema, Tx, WebhookAttemptRow, WebhookDeliveryRow } from '../schema.ts'
 
-/** Rows of one insert: below every database's bound of parameters. */
+/** Rows per insert: below each database's limit on parameters. */
 const INSERT_ROWS_MAX = 50
 
-/** @returns ids of those that were not there: each event reaches a webhook once */
+/** Inserts deliveries that do not exist yet: one per webhook and event. @returns the ids of the inserted ones */
 export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promise<Set<string>> {
   const inserted = new Set<string>()
   for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
@@ -20,18 +20,19 @@ export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promi
   return inserted
 }
 
-/** The first delivery of a lane that could be claimed. */
+/** A webhook, and when its first delivery that can be claimed is due. */
 export interface DueLane {
   readonly webhookId: string
   readonly dueAt: number
 }
 
 /**
- * Lanes with deliveries that wait, and when the first of each is due; those under a lease are not counted. A seek a lane,
- * however many rows wait in it: SQL has no word for that, so it is done step by step.
+ * Lists the webhooks with waiting deliveries, and when the first of each is due; deliveries under a lease are ignored.
+ * One index seek per webhook, however many of its deliveries wait: SQL has no construct for that, so a recursive query
+ * does it step by step.
  */
 export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
-  // A literal state: each step is to be served by the lanes' index.
+  // A literal state, so that each step uses the partial index of waiting deliveries.
   const lanes = sql<{ webhook_id: string; due_at: number | null }>`(
     with recursive lanes (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
@@ -53,16 +54,16 @@ export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
   return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
 }
 
-/** How an attempt ended. */
+/** The new state of a delivery after an attempt. */
 export type DeliveryOutcome = Pick<
   WebhookDeliveryRow,
   'state' | 'attempts' | 'next_attempt_at' | 'last_code' | 'last_error'
 >
 
 /**
- * Writes an attempt and what follows from it, if the lease is still the owner's.
+ * Writes an attempt and the delivery's new state, if the owner still has the lease.
  *
- * @returns false when it is not, or the delivery was cancelled meanwhile: nothing is written
+ * @returns false when the owner has lost it, or the delivery was cancelled meanwhile: nothing is written
  */
 export async function recordOutcome(
   tx: Tx,
@@ -86,7 +87,7 @@ export async function recordOutcome(
   return true
 }
 
-/** What waits for a webhook since before a term. @returns ids, at most `limit` */
+/** Lists waiting deliveries of a webhook that belong to a term before the given one. @returns ids, at most `limit` */
 export async function listBefore(db: Db, webhookId: string, term: number, limit: number): Promise<string[]> {
   const waiting = (state: 'pending' | 'behind') =>
     db
@@ -95,7 +96,7 @@ export async function listBefore(db: Db, webhookId: string, term: number, limit:
       .where('webhook_id', '=', webhookId)
       .where('state', '=', sql.lit(state))
       .where('term', '<', term)
-  // In the order of their indexes, one after the other: who is behind goes first, so that nobody is let forward in vain.
+  // In the order of their indexes. Blocked deliveries first: cancelling a pending one would unblock one in vain.
   const behind = await waiting('behind').orderBy('line').orderBy('seq').limit(limit).execute()
   const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
   const rows = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]
@@ -103,9 +104,9 @@ export async function listBefore(db: Db, webhookId: string, term: number, limit:
 }
 
 /**
- * Cancels deliveries that wait; one that has ended meanwhile stays what it is.
+ * Cancels waiting deliveries; a delivery that has ended meanwhile is not changed.
  *
- * @returns the lines that they were in; one that was first in its line has left it without a first
+ * @returns their ordering keys; a key whose first delivery was cancelled has no pending delivery now
  */
 export async function cancel(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
@@ -119,17 +120,17 @@ export async function cancel(tx: Tx, ids: readonly string[]): Promise<string[]> 
   return cancelled.flatMap(({ line }) => line ?? [])
 }
 
-/** Removes deliveries to a webhook, with their attempts. @returns how many, at most `limit` */
+/** Deletes deliveries of a webhook, with their attempts. @returns how many, at most `limit` */
 export async function removeOf(tx: Tx, webhookId: string, limit: number): Promise<number> {
   const some = tx.selectFrom('webhook_deliveries').select('id').where('webhook_id', '=', webhookId).limit(limit)
   const removed = await tx.deleteFrom('webhook_deliveries').where('id', 'in', some).returning('id').execute()
   return removed.length
 }
 
-/** One that is to be removed, and whether it stands first in a line. */
+/** A delivery to delete. Its state and ordering key show whether it is the first of its key. */
 export type OldDelivery = Pick<WebhookDeliveryRow, 'id' | 'webhook_id' | 'state' | 'line'>
 
-/** Old ones, but for those that were sent anew since and are still being tried. */
+/** Lists old deliveries, except those that were sent again since and are still being tried. */
 export async function listOlderThan(db: Db, createdBefore: number, limit: number): Promise<OldDelivery[]> {
   return db
     .selectFrom('webhook_deliveries')
@@ -140,7 +141,7 @@ export async function listOlderThan(db: Db, createdBefore: number, limit: number
     .execute()
 }
 
-/** Removes those of them that are still old, with their attempts; one may have been sent anew meanwhile. */
+/** Deletes the given deliveries that are still old, with their attempts; one may have been sent again meanwhile. */
 export async function removeOlderThan(tx: Tx, createdBefore: number, ids: readonly string[]): Promise<OldDelivery[]> {
   if (ids.length === 0) return []
   return tx

@@ -1,11 +1,14 @@
 /**
- * Lines of ordered webhooks: of each the first delivery is `pending` and the others are `behind` it. Rows only;
- * mail/webhooks/order.ts decides. Whoever moves a line holds its webhook's row, or two could each leave the next to the other.
+ * Queries for the order of webhook deliveries. In an ordered webhook, the first delivery of each ordering key (`line`)
+ * is `pending`, the others are `behind` (blocked). Rows only; mail/webhooks/order.ts decides.
+ *
+ * A caller that advances a key must lock the webhook's row first; otherwise each of two transactions could leave the
+ * next delivery to the other.
  */
 import { sql } from 'kysely'
 import type { Db, Tx, WebhookDeliveryRow } from '../schema.ts'
 
-/** A place to wait in. */
+/** An ordering key of one webhook. */
 export interface Line {
   readonly webhookId: string
   readonly line: string
@@ -15,7 +18,7 @@ export type Lease = Pick<WebhookDeliveryRow, 'lease_owner' | 'lease_until'>
 
 const NO_LEASE: Lease = { lease_owner: null, lease_until: null }
 
-/** Makes the earliest event that is behind the first, unless there is one. @returns it as it is now */
+/** Unblocks the earliest blocked delivery of a key, unless another one is pending. @returns the changed row */
 export async function takeTurn(
   tx: Tx,
   { webhookId, line }: Line,
@@ -26,7 +29,7 @@ export async function takeTurn(
     .select('id')
     .where('webhook_id', '=', webhookId)
     .where('line', '=', line)
-    .where('state', '=', sql.lit('behind')) // literal states: a parameter would not show that the partial indexes serve
+    .where('state', '=', sql.lit('behind')) // literals: with parameters, the planner cannot use the partial index
     .orderBy('seq')
     .limit(1)
   return tx
@@ -48,7 +51,7 @@ export async function takeTurn(
     .executeTakeFirst()
 }
 
-/** Lines in which somebody is behind, in order. */
+/** Lists the ordering keys that have blocked deliveries, in order. */
 export async function listLines(
   db: Db,
   webhookId: string,
@@ -57,7 +60,7 @@ export async function listLines(
 ): Promise<string[]> {
   const lines: string[] = []
   let last = after
-  // A seek a line: `distinct` would read them whole.
+  // One index seek per key: `distinct` would read all rows of each key.
   while (lines.length < limit) {
     const row = await db
       .selectFrom('webhook_deliveries')
@@ -75,7 +78,7 @@ export async function listLines(
   return lines
 }
 
-/** Deliveries that wait in no line and are under way nowhere. */
+/** Lists pending deliveries that have no ordering key and are under no lease. */
 export async function listOutOfLine(
   db: Db,
   webhookId: string,
@@ -91,7 +94,7 @@ export async function listOutOfLine(
     .execute()
 }
 
-/** Whether there is any, under way or not. */
+/** Whether a pending delivery has no ordering key, leased or not. */
 export async function isAnyOutOfLine(db: Db, webhookId: string): Promise<boolean> {
   return (await outOfLine(db, webhookId).select('id').limit(1).executeTakeFirst()) !== undefined
 }
@@ -104,7 +107,7 @@ function outOfLine(db: Db, webhookId: string) {
     .where('line', 'is', null)
 }
 
-/** Puts deliveries that wait behind all that is earlier in a line; one that is under way meanwhile stays what it is. */
+/** Gives waiting deliveries an ordering key and blocks them; one that was claimed meanwhile is not changed. */
 export async function joinLine(tx: Tx, line: string, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')
@@ -115,7 +118,11 @@ export async function joinLine(tx: Tx, line: string, ids: readonly string[]): Pr
     .execute()
 }
 
-/** Lets go who is behind: from now on each goes when it is due. @returns how many, at most `limit` */
+/**
+ * Removes the ordering key of blocked deliveries: from now on each is sent when it is due.
+ *
+ * @returns how many, at most `limit`
+ */
 export async function leaveLines(tx: Tx, webhookId: string, limit: number): Promise<number> {
   const behind = tx
     .selectFrom('webhook_deliveries')

@@ -1,4 +1,4 @@
-/** What became of deliveries to a webhook, with their attempts. Rows only; who may see what is decided in mail/webhooks. */
+/** Queries for the delivery log of a webhook, with attempts. Rows only; mail/webhooks decides who may see what. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx, WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema.ts'
 import { direction, type Keyset } from './keyset.ts'
@@ -6,10 +6,10 @@ import type { ScannedRow } from './messages.ts'
 
 export interface LogCriteria {
   readonly webhookId: string
-  /** Empty: all. */
+  /** Empty: all states. */
   readonly states: readonly WebhookDeliveryState[]
   readonly eventTypes: readonly string[]
-  /** When the delivery was made, epoch ms, exclusive. */
+  /** Bounds on the delivery's creation time, epoch ms, exclusive. */
   readonly before?: number | undefined
   readonly after?: number | undefined
 }
@@ -32,8 +32,8 @@ const LOGGED = [
 ]
 
 /**
- * The next `keyset.limit` deliveries in order of their events, each with whether it meets the criteria: the caller counts
- * what it has looked at. Keys are numbers of events, of which a webhook has each once.
+ * Reads the next `keyset.limit` deliveries in the order of their events, each with a flag that says whether it meets
+ * the criteria: the caller counts rows. The sort key is the event's number, which is unique per webhook.
  */
 export async function scan(db: Db, criteria: LogCriteria, { after, ...keyset }: Keyset): Promise<ScannedRow[]> {
   return db
@@ -60,7 +60,7 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<LoggedD
   return db.selectFrom('webhook_deliveries').select(LOGGED).where('id', 'in', ids).execute()
 }
 
-/** One of a webhook. */
+/** Returns one delivery of a webhook. */
 export async function getOf(db: Db, webhookId: string, id: string): Promise<WebhookDeliveryRow | undefined> {
   return db
     .selectFrom('webhook_deliveries')
@@ -70,7 +70,7 @@ export async function getOf(db: Db, webhookId: string, id: string): Promise<Webh
     .executeTakeFirst()
 }
 
-/** Attempts of some deliveries, each delivery's in order. */
+/** Lists the attempts of some deliveries, grouped by delivery and in order. */
 export async function listAttempts(db: Db, deliveryIds: readonly string[]): Promise<WebhookAttemptRow[]> {
   if (deliveryIds.length === 0) return []
   return db
@@ -82,7 +82,7 @@ export async function listAttempts(db: Db, deliveryIds: readonly string[]): Prom
     .execute()
 }
 
-/** What a webhook has of some events; kept until the commit. */
+/** Reads a webhook's deliveries of some events and locks them until the commit. */
 export async function holdOfEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LoggedDeliveryRow[]> {
   if (seqs.length === 0) return []
   return tx
@@ -93,10 +93,10 @@ export async function holdOfEvents(tx: Tx, webhookId: string, seqs: readonly num
     .execute()
 }
 
-/** Where a delivery stands: its attempts, and how many of them were made before it was last sent anew. */
+/** The state of a delivery: its attempts, and how many of them were made before it was last sent again. */
 export type DeliveryStanding = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
 
-/** What a webhook has of some events, by number. */
+/** Maps the numbers of some events to the state of the webhook's delivery of each. */
 export async function standingsOfEvents(
   db: Db,
   webhookId: string,
@@ -112,7 +112,7 @@ export async function standingsOfEvents(
   return new Map(rows.map((row) => [row.seq, row]))
 }
 
-/** Makes one due again, with the schedule from its start. It is under way nowhere. */
+/** Makes a delivery due again and restarts its schedule. The caller has checked that it is under no lease. */
 export async function sendAnew(
   tx: Tx,
   id: string,

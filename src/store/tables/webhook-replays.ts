@@ -1,4 +1,4 @@
-/** Replays that are not at their end. Rows only. */
+/** Queries for replays that have not ended. Rows only. */
 import type { Db, Tx, WebhookReplayRow } from '../schema.ts'
 
 export async function getOf(db: Db, webhookId: string): Promise<WebhookReplayRow | undefined> {
@@ -9,7 +9,7 @@ export async function insert(tx: Tx, row: WebhookReplayRow): Promise<void> {
   await tx.insertInto('webhook_replays').values(row).execute()
 }
 
-/** @returns false when somebody else has moved it: nothing of the same stretch may be written */
+/** @returns false when another worker has advanced it: write nothing for this range of events */
 export async function move(tx: Tx, id: string, fromSeq: number, toSeq: number): Promise<boolean> {
   const moved = await tx
     .updateTable('webhook_replays')

@@ -1,8 +1,8 @@
-/** Webhooks. Rows only: what one may see is decided in mail/webhooks. One that is being deleted is not there. */
+/** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
 import type { Db, Tx, WebhookRow } from '../schema.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
 
-/** What a webhook belongs to; a narrower place lies in the wider ones. */
+/** The scope of a webhook; a narrower scope is part of the wider ones. */
 export interface WebhookScope {
   readonly organizationId: string
   readonly podId?: string | undefined
@@ -13,7 +13,7 @@ export async function getById(db: Db, id: string): Promise<WebhookRow | undefine
   return db.selectFrom('webhooks').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }
 
-/** The same, kept until the commit: for whoever writes because of what it reads in it. */
+/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
 export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('webhooks'))
@@ -23,7 +23,7 @@ export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefin
     .executeTakeFirst()
 }
 
-/** Some of them, in one order, or two nodes could wait for each other. */
+/** Reads and locks some webhooks, always in the order of their ids, so that two nodes cannot deadlock. */
 export async function holdByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
   if (ids.length === 0) return []
   return tx
@@ -60,7 +60,7 @@ export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise
     .execute()
 }
 
-/** Whether the organization has as many as that. */
+/** Whether the organization has at least `count` webhooks. */
 export async function hasAsMany(db: Db, organizationId: string, count: number): Promise<boolean> {
   const rows = await db
     .selectFrom('webhooks')
@@ -72,7 +72,7 @@ export async function hasAsMany(db: Db, organizationId: string, count: number): 
   return rows.length >= count
 }
 
-/** The event after which the first of the enabled ones is told; undefined when none is enabled. */
+/** Returns the lowest cursor of all enabled webhooks; undefined when none is enabled. */
 export async function earliestCursor(db: Db): Promise<number | undefined> {
   const row = await enabled(db)
     .select((eb) => eb.fn.min('cursor_seq').as('cursor_seq'))
@@ -80,13 +80,13 @@ export async function earliestCursor(db: Db): Promise<number | undefined> {
   return (row.cursor_seq as number | null) ?? undefined
 }
 
-/** Those that may be told of events of these organizations. */
+/** Lists the enabled webhooks of these organizations, which may receive their events. */
 export async function listEnabled(db: Db, organizationIds: readonly string[]): Promise<WebhookRow[]> {
   if (organizationIds.length === 0) return []
   return enabled(db).selectAll().where('organization_id', 'in', organizationIds).execute()
 }
 
-/** Those of them that are still enabled, as they are now. */
+/** Lists the given webhooks that are still enabled, as they are now. */
 export async function listEnabledByIds(db: Db, ids: readonly string[]): Promise<WebhookRow[]> {
   if (ids.length === 0) return []
   return enabled(db).selectAll().where('id', 'in', ids).execute()
@@ -100,12 +100,12 @@ export async function update(tx: Tx, id: string, change: Partial<Omit<WebhookRow
   await tx.updateTable('webhooks').set(change).where('id', '=', id).execute()
 }
 
-/** Hides and silences one; its client_id is free at once. What it has in the queue goes later (`remove`). */
+/** Hides and disables a webhook; its client_id is free at once. Its deliveries are deleted later (`remove`). */
 export async function mark(tx: Tx, id: string): Promise<void> {
   await update(tx, id, { deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
 }
 
-/** The same for all that belong to an inbox, or to a pod, that goes away; returns their ids. */
+/** The same for all webhooks of an inbox or pod that is being deleted; returns their ids. */
 export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
   const rows = await tx
     .updateTable('webhooks')
@@ -117,7 +117,7 @@ export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id:
   return rows.map((row) => row.id)
 }
 
-/** Also one that is being deleted; kept until the commit. */
+/** Reads a webhook, also one that is being deleted, and locks it until the commit. */
 export async function holdAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx.forUpdate(tx.selectFrom('webhooks')).selectAll().where('id', '=', id).executeTakeFirst()
 }

@@ -1,4 +1,4 @@
-/** How PostgreSQL fails inside a group, and what each of its members is told. */
+/** Failures of PostgreSQL inside a group, and the answer that each member gets. */
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import type { Tx } from '../../../src/store/schema.ts'
@@ -23,14 +23,14 @@ import {
   temporaryFolder,
 } from '../test-store.ts'
 
-test('a disk that is full refuses who needed room, keeps the others, and is told to whoever comes next', async () => {
+test('a full disk fails only the transaction that needed space; the others are committed', async () => {
   await using store = await openTestStore()
   const results = await Promise.allSettled([add(store, 'a'), add(store, 'b', fail('53100')), add(store, 'c')])
   expect(results.map(codeOf)).toEqual(['kept', 'disk_full', 'kept'])
   expect(await organizationIds(store)).toEqual(['a', 'c'])
 })
 
-test('a disk that is full at the commit keeps nothing of the group and tells everybody', async () => {
+test('if the disk is full at the commit, nothing of the group is kept and all members fail', async () => {
   await using store = await openTestStore()
   await failAtCommit(store, '53100')
   const results = await Promise.allSettled([add(store, 'a'), add(store, 'bad'), add(store, 'c')])
@@ -43,7 +43,7 @@ test('a disk that is full at the commit keeps nothing of the group and tells eve
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
-test('a commit that fails keeps nothing and answers everybody', async () => {
+test('a commit that fails keeps nothing and rejects all members', async () => {
   await using store = await openTestStore()
   await failAtCommit(store, '23514')
   const results = await Promise.allSettled([add(store, 'a'), add(store, 'bad'), add(store, 'c')])
@@ -53,7 +53,7 @@ test('a commit that fails keeps nothing and answers everybody', async () => {
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
-test('a transaction that goes on after one of its statements failed is refused alone', async () => {
+test('a transaction that continues after a failed statement is rejected alone', async () => {
   await using store = await openTestStore()
   const results = await Promise.allSettled([
     add(store, 'a'),
@@ -64,8 +64,8 @@ test('a transaction that goes on after one of its statements failed is refused a
   expect(await organizationIds(store)).toEqual(['a', 'c'])
 })
 
-// PostgreSQL answers COMMIT with ROLLBACK then, which is no error.
-test('a group in which a statement failed behind the last member, unnoticed, is not told that it was kept', async () => {
+// PostgreSQL answers COMMIT with ROLLBACK in this case, which is no error.
+test('a group with an ignored failure after the last member is rejected', async () => {
   await using store = await openTestStore()
   const result = store.transaction(async (tx) => {
     await insertOrganization(tx, 'a')
@@ -75,7 +75,7 @@ test('a group in which a statement failed behind the last member, unnoticed, is 
   expect(await organizationIds(store)).toEqual([])
 })
 
-test('while the server is away it is tried at growing intervals, however many ask', async () => {
+test('while the server is down, the store reconnects at growing intervals, not per transaction', async () => {
   await using folder = await temporaryFolder()
   await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
   const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 60_000, databaseReadersMax: 1 } })
@@ -89,7 +89,7 @@ test('while the server is away it is tried at growing intervals, however many as
   await store.close()
 })
 
-test('a deadlock behind the last member runs the whole group again', async () => {
+test('a deadlock after the last member makes the whole group run again', async () => {
   await using store = await openTestStore()
   let runs = 0
   await administrateOnce(store, 'raise_at_events', '40P01')
@@ -108,7 +108,7 @@ test('a deadlock behind the last member runs the whole group again', async () =>
   ])
 })
 
-test('a server that breaks down in the middle of a group keeps nothing of it, and is met again when it is back', async () => {
+test('if the server crashes in the middle of a group, nothing is kept; later transactions reconnect', async () => {
   await using server = await startPostgresServer()
   await using folder = await temporaryFolder()
   const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 100 } })
@@ -128,7 +128,7 @@ test('a server that breaks down in the middle of a group keeps nothing of it, an
   expect(codeOf((await Promise.allSettled([organizationIds(store)]))[0]!)).toBe('unavailable')
 
   await server.start()
-  store.onCommit(() => heard.resolve()) // the listening connection is back as well
+  store.onCommit(() => heard.resolve()) // the LISTEN connection is open again too
   await expect.poll(() => store.probe().then(() => 'works', codeOfError)).toBe('works')
   await store.transaction((tx) => insertOrganization(tx, 'after'))
   await heard.promise
@@ -136,7 +136,7 @@ test('a server that breaks down in the middle of a group keeps nothing of it, an
   await store.close()
 })
 
-test('a statement that never ends is ended, and a connection that never answers given up', async () => {
+test('a statement that never ends is cancelled, and a connection that never answers is closed', async () => {
   await using store = await openTestStore({ limits: { statementMs: 50 } })
   const slow = rejection(store.transaction((tx) => sql`select pg_sleep(10)`.execute(asKysely(tx))))
   expect(await slow).toMatchObject({ code: 'unavailable', params: { detail: '57014' } })
@@ -157,12 +157,12 @@ async function add(store: TestStore, id: string, then?: (tx: Tx) => Promise<unkn
   })
 }
 
-/** A statement that fails as the server would. */
+/** Returns a statement that fails with the given SQLSTATE. */
 function fail(sqlState: string): (tx: Tx) => Promise<unknown> {
   return (tx) => sql.raw(`do $$ begin raise exception using errcode = '${sqlState}'; end $$`).execute(asKysely(tx))
 }
 
-/** The commit of a group with an organization "bad" fails. */
+/** Makes the commit of a group with an organization "bad" fail. */
 async function failAtCommit(store: TestStore, sqlState: string): Promise<void> {
   await administrate(
     databaseUrlOf(store.dataDir)!,
@@ -173,7 +173,7 @@ async function failAtCommit(store: TestStore, sqlState: string): Promise<void> {
   )
 }
 
-/** The first insertion of events fails. */
+/** Makes the first insert of events fail. */
 async function administrateOnce(store: TestStore, name: string, sqlState: string): Promise<void> {
   await administrate(
     databaseUrlOf(store.dataDir)!,

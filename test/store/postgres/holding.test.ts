@@ -1,6 +1,6 @@
 /**
- * What one server keeps while it works with it, the other waits for. How the test knows: the second server's statement is
- * seen waiting for a lock, and goes on when the first has committed.
+ * Row locks between two servers: one locks a row, the other waits. How the test detects a failure: the second server's
+ * statement must appear as waiting for a lock in pg_stat_activity, and continue when the first has committed.
  */
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
@@ -27,47 +27,47 @@ const system: Actor = { kind: 'system', name: 'test' }
 
 test.each<[what: string, holds: Act, waits: Act]>([
   [
-    'a key is not deleted while something is done in its name',
+    'a key cannot be deleted while a transaction acts with it',
     (tx, { key }) => confirm(tx, key),
     (tx, { key }) => apiKeys.remove(tx, key.apiKeyId),
   ],
   [
-    'a key is not narrowed while something is done in its name',
+    'the permissions of a key cannot change while a transaction acts with it',
     (tx, { key }) => confirm(tx, key),
     (tx, { key }) => apiKeys.update(tx, key.apiKeyId, { permissions: '[]' }),
   ],
   [
-    'an inbox that is filed into is not filed into by the other',
+    'only one server at a time stores mail in an inbox',
     (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
     (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
   ],
   [
-    'nor deleted',
+    'an inbox cannot be deleted while mail is stored in it',
     (tx, { inbox_id }) => holdInbox(tx, system, 'message_send', inbox_id),
     (tx, { inbox_id }) => inboxes.update(tx, inbox_id, { deleting_at: tx.now }),
   ],
   [
-    'an inbox whose remains are removed is not touched by an outcome',
+    'an outcome waits while the mail of a deleted inbox is removed',
     (tx, { inbox_id }) => inboxes.holdAny(tx, inbox_id),
     (tx, { inbox_id }) => inboxes.holdAny(tx, inbox_id),
   ],
   [
-    'a pod that gets a key is not deleted',
+    'a pod cannot be deleted while a key is created in it',
     (tx, { pod_id }) => tenants.keepPod(tx, pod_id),
     (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
   ],
   [
-    'a pod that gets an inbox is not deleted',
+    'a pod cannot be deleted while an inbox is created in it',
     (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
     (tx, { pod_id }) => tenants.holdPod(tx, pod_id),
   ],
   [
-    'of servers that start, one is first',
+    'servers that start at the same time prepare the database one after the other',
     (tx, { domain_id }) => domains.holdById(tx, domain_id),
     (tx, { domain_id }) => domains.holdById(tx, domain_id),
   ],
   [
-    'a key of idempotency that runs out is taken over by one',
+    'an idempotency key with an expired lease is taken over by one server only',
     (tx) => idempotency.hold(tx, 'organization', 'known'),
     (tx) => idempotency.hold(tx, 'organization', 'known'),
   ],
@@ -94,7 +94,7 @@ test.each<[what: string, holds: Act, waits: Act]>([
   await Promise.all([holding, waiting])
 })
 
-test('of two servers that make a secret at once, both use the same; one that replaces it replaces what it knew', async () => {
+test('two servers that create or replace a secret at the same time end with the same value', async () => {
   await using nodes = await startNodes()
   const name = randomUUID()
   const put = (store: typeof nodes.one, known: string | undefined, value: string) =>

@@ -1,6 +1,6 @@
 /**
- * A connection that dies around COMMIT. How the test knows: a wire of ours between node and server is cut at the instant
- * in question; what is stored is read past it, on another connection.
+ * A connection that breaks around COMMIT. How the test detects a failure: a proxy between node and server cuts the
+ * connection at the chosen moment; stored rows are read on another connection, not through the proxy.
  */
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
@@ -13,7 +13,7 @@ test.each<[Cut, boolean]>([
   ['before', false],
   ['after', true],
   ['silently', false],
-])('cut %s the commit: stored and told so is %s', async (cut, isKept) => {
+])('connection cut %s the commit: stored, and reported so, is %s', async (cut, isKept) => {
   await using world = await startWorld()
   const result = world.add('a', cut)
   if (isKept) await result
@@ -24,7 +24,7 @@ test.each<[Cut, boolean]>([
   expect(await world.events()).toEqual(await world.stored())
 })
 
-test('cut while the commit is on its way, many times: who is told "kept" is stored, and nobody else', async () => {
+test('connection cut during the commit, many times: exactly the resolved transactions are stored', async () => {
   await using world = await startWorld()
   const kept: string[] = []
   for (let round = 10; round < 30; round++) {
@@ -38,7 +38,7 @@ test('cut while the commit is on its way, many times: who is told "kept" is stor
   expect(await world.events()).toEqual(kept)
 })
 
-test('all members of the group are told the same truth', async () => {
+test('all members of the group get the same outcome', async () => {
   await using world = await startWorld()
   const cut = world.proxy.cutNextCommit('after')
   const results = await Promise.allSettled(['a', 'b', 'c'].map((id) => world.add(id)))
@@ -46,7 +46,7 @@ test('all members of the group are told the same truth', async () => {
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled'])
 })
 
-test('while the server is away nobody is answered, others are refused, and the truth is told when it is back', async () => {
+test('while the server is down, members wait for the outcome and other transactions are refused', async () => {
   await using world = await startWorld({ transactionMs: 100, databaseRetryMaxMs: 50 })
   let answer: string | undefined
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
@@ -67,7 +67,7 @@ test('while the server is away nobody is answered, others are refused, and the t
   expect(await world.stored()).toEqual(['a', 'd'])
 })
 
-test('a server that stops before it knows says that it does not know, and stops', async () => {
+test('a server that stops before the outcome is known rejects with outcome_unknown, and stops', async () => {
   await using world = await startWorld({ shutdownGraceMs: 50, databaseRetryMaxMs: 10 })
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = rejection(world.add('a'))
@@ -77,11 +77,11 @@ test('a server that stops before it knows says that it does not know, and stops'
   await world.store.close()
 })
 
-// After a crash that lost the end of its log, PostgreSQL gives ids of lost transactions to others: "committed" is theirs.
-test('a transaction of the same id that is not ours does not count', async () => {
+// After a crash that lost the end of its WAL, PostgreSQL reuses ids of lost transactions: "committed" is another one's.
+test('another transaction with the same id does not count as ours', async () => {
   await using world = await startWorld()
   await world.add('a')
-  // What such a crash would leave: the id says committed, the mark is an older one.
+  // The state after such a crash: the status of the id is "committed", but the mark is older.
   await administrate(
     world.url,
     `create function forget_mark() returns trigger language plpgsql as $$ begin new.number := 0; return new; end $$;

@@ -1,4 +1,4 @@
-/** Two stores on one database: they wait for one another, run again, and hear of each other's commits. */
+/** Two stores on one database: they wait for each other, retry, and notify each other of commits. */
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
 import type { Tx } from '../../../src/store/schema.ts'
@@ -22,15 +22,15 @@ import {
   temporaryFolder,
 } from '../test-store.ts'
 
-test('two servers that start on an empty database at once migrate it once', async () => {
+test('two servers that start on an empty database at the same time migrate it once', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
   const runs = await Promise.all([migrateDatabase(needs), migrateDatabase(needs)])
   expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1, 2, 3, 4, 5], []])
 })
 
-// "cached plan must not change result type": every statement that an older server had prepared failed until it reconnected.
-test('a server goes on while a newer one changes a table', async () => {
+// "cached plan must not change result type": statements that an older server had prepared failed until it reconnected.
+test('a server keeps working while a newer one changes a table', async () => {
   await using nodes = await startNodes()
   const read = () => nodes.one.db.selectFrom('organizations').selectAll().execute()
   const write = (id: string) =>
@@ -51,7 +51,7 @@ test('both have the same epoch', async () => {
   expect(nodes.one.epoch).toBe(nodes.two.epoch)
 })
 
-test('numbers of events are drawn in the order of commits, without a gap, whichever server commits', async () => {
+test('events are numbered in commit order, without a gap, whichever server commits', async () => {
   await using nodes = await startNodes()
   const seen: number[] = []
   let isOver = false
@@ -74,11 +74,11 @@ test('numbers of events are drawn in the order of commits, without a gap, whiche
   await reader
   const { length } = await loggedEvents(nodes.one)
   expect(length).toBe(400)
-  // A reader that had seen 6 before 5 was there would have passed it over.
+  // A reader that saw 6 before 5 was visible would have skipped 5.
   expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1))
 })
 
-test('two that hold the same inboxes in opposite order both get through', async () => {
+test('two servers that lock the same inboxes in opposite order both succeed', async () => {
   await using nodes = await startNodes()
   const [a, b] = await nodes.one.transaction(async (tx) => [await insertInbox(tx), await insertInbox(tx)] as const)
   let runs = 0
@@ -89,7 +89,7 @@ test('two that hold the same inboxes in opposite order both get through', async 
       await inboxes.holdById(tx, id)
       await inboxes.addCounts(tx, id, { messages: 1, unread: 0, threads: 0, bytes: 0 })
       has.resolve()
-      await Promise.all([oneHas.promise, twoHas.promise]) // each has its first, and wants the other's
+      await Promise.all([oneHas.promise, twoHas.promise]) // each has locked its first inbox, and wants the other's
     }
   }
   await Promise.all([
@@ -101,7 +101,7 @@ test('two that hold the same inboxes in opposite order both get through', async 
   expect(runs).toBeGreaterThan(2) // one of the two was run again
 })
 
-test('whoever waits for a row behind others of its group lets them commit first', async () => {
+test('a member that needs a locked row lets earlier members of its group commit first', async () => {
   await using nodes = await startNodes({ lockWaitMs: 5_000 })
   const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
   const [isHeld, mayEnd] = [deferred(), deferred()]
@@ -119,14 +119,14 @@ test('whoever waits for a row behind others of its group lets them commit first'
       isLate = true
     })
   const [first, second] = [nodes.two.transaction((tx) => insertOrganization(tx, 'a')), late()]
-  await first // while the inbox is still held
+  await first // while the inbox is still locked
   expect(isLate).toBe(false)
   mayEnd.resolve()
   await Promise.all([holding, second])
   expect(isLate).toBe(true)
 })
 
-test('a row that another server never lets go of is waited for a bounded time, and others go on', async () => {
+test('the wait for a row that another server never unlocks is bounded, and other transactions succeed', async () => {
   await using nodes = await startNodes({ lockWaitMs: 50, transactionRerunsMax: 2 })
   const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
   const [isHeld, mayEnd] = [deferred(), deferred()]
@@ -146,12 +146,12 @@ test('a row that another server never lets go of is waited for a bounded time, a
   )
   await nodes.two.transaction((tx) => insertOrganization(tx, 'other'))
   expect(isMailError(await stuck, 'unavailable')).toBe(true)
-  expect(runs).toBe(4) // once behind the other, where it does not wait and is not counted
+  expect(runs).toBe(4) // once behind the other member, where it does not wait and the run does not count
   mayEnd.resolve()
   await holding
 })
 
-test('of two that take the same name at once, the second is run again and sees the first', async () => {
+test('of two transactions that insert the same name, the second runs again and sees the first', async () => {
   await using nodes = await startNodes()
   const [oneHas, twoRan] = [deferred(), deferred()]
   const take = async (tx: Tx, id: string, then: () => Promise<void>) => {
@@ -174,14 +174,14 @@ test('of two that take the same name at once, the second is run again and sees t
   expect(await organizationIds(nodes.one)).toEqual(['name'])
 })
 
-test('a name that is taken for good is told as such', async () => {
+test('a name that is taken permanently is a unique violation', async () => {
   await using nodes = await startNodes()
   await nodes.one.transaction((tx) => insertOrganization(tx, 'name'))
   const error = await rejection(nodes.two.transaction((tx) => insertOrganization(tx, 'name')))
   expect(nodes.two.dialect.isUniqueViolation(error)).toBe(true)
 })
 
-test('a key of idempotency is held by one of two', async () => {
+test('of two servers, only one takes an idempotency key', async () => {
   await using nodes = await startNodes()
   const row = { organization_id: 'o', key: 'k', fingerprint: '', state: 'running' as const, result: null }
   const take = (store: TestStore, lease_until: number) =>
@@ -195,8 +195,8 @@ test('a key of idempotency is held by one of two', async () => {
   expect(one).toBe(two)
 })
 
-// Each saw the other's message, which was just being removed, and left the bytes to nobody.
-test('content that two inboxes share goes with the second of two messages that are removed at once', async () => {
+// Each server saw the other's message, which was just being deleted, and kept the content, so it was never deleted.
+test('a shared content is deleted when two servers delete its last two messages at the same time', async () => {
   await using nodes = await startNodes()
   const [contentId, ids] = await nodes.one.transaction(async (tx) => {
     const contentId = await insertContent(tx)
@@ -218,17 +218,17 @@ test('content that two inboxes share goes with the second of two messages that a
   expect(await contents.getPlace(nodes.one.db, contentId)).toBeUndefined()
 })
 
-test('a commit rings on the other server, and on its own without a detour', async () => {
+test('a commit notifies the other server, and its own listeners directly', async () => {
   await using nodes = await startNodes()
   const heard = { one: ring(nodes.one), two: ring(nodes.two) }
   const ids = Array.from({ length: 20 }, (_, index) => `organization-${index + 10}`)
   for (const id of ids) await nodes.one.transaction((tx) => insertOrganization(tx, id))
   await heard.two.promise
   await expect.poll(() => organizationIds(nodes.two)).toEqual(ids)
-  expect(heard.one.count - ids.length).toBeLessThanOrEqual(1) // the start of the other may be heard late
+  expect(heard.one.count - ids.length).toBeLessThanOrEqual(1) // the signal of the other server's start may arrive late
 })
 
-test('a listening connection that was lost is opened again, and rings once for what it may have missed', async () => {
+test('a lost LISTEN connection is reopened, and signals once because it may have missed commits', async () => {
   await using nodes = await startNodes()
   const again = [ring(nodes.one), ring(nodes.two)]
   await administrate(

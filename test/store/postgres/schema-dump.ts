@@ -1,4 +1,4 @@
-/** A PostgreSQL schema as text, from its catalog: the same on every server, without pg_dump. */
+/** Dumps a PostgreSQL schema as text, from the catalog: the same on every server, without pg_dump. */
 import { administrate } from '../../database.ts'
 
 export async function dumpPostgresSchema(url: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function dumpPostgresSchema(url: string): Promise<string> {
   )
   const constraints = await administrate(
     url,
-    // PostgreSQL 18 counts "not null" among them; the columns show it.
+    // PostgreSQL 18 lists "not null" as constraints too; the columns already show them.
     `select conrelid::regclass::text as table_name, pg_get_constraintdef(oid) as definition
      from pg_constraint where connamespace = 'public'::regnamespace and contype <> 'n' order by 1, contype desc, 2`,
   )
