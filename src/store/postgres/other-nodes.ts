@@ -4,7 +4,8 @@
  * A node sends NOTIFY after the commit, never inside the transaction: PostgreSQL would then commit only one transaction
  * at a time. While a NOTIFY is running, further ones are merged into one. The payload is only the sender's node id; a
  * lost notification costs the other nodes one poll interval.
- * Connection lost: reconnects at growing intervals, then signals once, because notifications may have been missed.
+ * Connection lost: reconnects at growing intervals, then signals once, here and to the other nodes: notifications of both
+ * directions may have been lost.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
@@ -90,6 +91,7 @@ export class OtherNodes {
       try {
         await this.#listen()
         this.#listener()
+        this.tell()
         return
       } catch (error) {
         metrics.loopErrors.inc({ loop: 'bell' })
