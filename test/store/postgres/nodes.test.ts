@@ -26,7 +26,7 @@ test('two servers that start on an empty database at the same time migrate it on
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
   const runs = await Promise.all([migrateDatabase(needs), migrateDatabase(needs)])
-  expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1, 2, 3, 4, 5], []])
+  expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1, 2, 3, 4, 5, 6], []])
 })
 
 // "cached plan must not change result type": statements that an older server had prepared failed until it reconnected.
