@@ -7,6 +7,8 @@ function sink(): MailSink {
   return { stream: new PassThrough().on('error', () => undefined), finish: async () => undefined }
 }
 
+const listener = { lineTooLong: async () => undefined, received: () => undefined }
+
 // The reader of that mail used to wait for ever, and with it what it held.
 test('a connection that closes while 354 is being written fails the mail that was about to come', async () => {
   const mail = sink()
@@ -14,7 +16,7 @@ test('a connection that closes while 354 is being written fails the mail that wa
   const answering = new Promise<MailSink>((resolve) => {
     answer = resolve
   })
-  const stream = new CommandStream(512, { command: () => answering, lineTooLong: async () => undefined })
+  const stream = new CommandStream(512, { ...listener, command: () => answering })
   stream.write('DATA\r\n')
   stream.abandon()
   answer(mail)
@@ -33,7 +35,7 @@ test('a mail that is complete is not failed by the close', async () => {
       return new Promise(() => undefined) // not answered yet
     },
   }
-  const stream = new CommandStream(512, { command: async () => mail, lineTooLong: async () => undefined })
+  const stream = new CommandStream(512, { ...listener, command: async () => mail })
   stream.write('DATA\r\nhello\r\n.\r\n')
   await complete
   stream.abandon()
@@ -43,8 +45,8 @@ test('a mail that is complete is not failed by the close', async () => {
 test('a last line without its end is not a command', async () => {
   const commands: string[] = []
   const stream = new CommandStream(512, {
+    ...listener,
     command: async (line) => void commands.push(line.toString()) as undefined,
-    lineTooLong: async () => undefined,
   })
   await new Promise<void>((resolve) => stream.end('NOOP\r\nQUIT', () => resolve()))
   expect(commands).toEqual(['NOOP'])

@@ -12,17 +12,20 @@ export class RawClient {
   #wake: () => void = () => undefined
   #isClosed = false
 
-  /** @param early bytes that go out with the connection, before any greeting */
-  constructor(port: number, early = '') {
-    this.socket = connect(port, '127.0.0.1')
+  /**
+   * @param early        bytes that go out with the connection, before any greeting
+   * @param localAddress the loopback address that it connects from
+   */
+  constructor(port: number, early = '', localAddress?: string) {
+    this.socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) })
     if (early) this.socket.write(early)
     this.closed = this.#follow(this.socket)
     onTestFinished(() => void this.socket.destroy())
   }
 
   /** Connects and reads the greeting; with a name also says EHLO. */
-  static async open(port: number, hello?: string): Promise<RawClient> {
-    const client = new RawClient(port)
+  static async open(port: number, hello?: string, localAddress?: string): Promise<RawClient> {
+    const client = new RawClient(port, '', localAddress)
     await client.reply()
     if (hello !== undefined) await client.command(`EHLO ${hello}`)
     return client
