@@ -1,4 +1,4 @@
-/** What a person sees when the server is ready: where it is, the first key once, and a line to try. */
+/** What a person sees when the server is ready: where it is, the first key once, a line to try, and what is not safe. */
 import type { Config } from './config.ts'
 import type { Martlet } from './main.ts'
 import { rootKeyFile } from './root-key.ts'
@@ -6,7 +6,7 @@ import { rootKeyFile } from './root-key.ts'
 export function printBanner(
   output: { write(text: string): unknown },
   config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
-  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey' | 'exposed'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
@@ -27,10 +27,20 @@ export function printBanner(
     ...(martlet.url === undefined
       ? []
       : ['Try:', `  curl -X POST ${martlet.url}/v0/inboxes -H "Authorization: Bearer ${key}"`, '']),
+    ...warning(martlet.exposed),
     'Ctrl-C stops it.',
     '',
   ]
   output.write(lines.join('\n'))
+}
+
+function warning(exposed: Martlet['exposed']): string[] {
+  if (exposed.length === 0) return []
+  return [
+    'Warning: other users of this machine can read or change what is kept here. Run:',
+    ...exposed.map(({ mend, mode }) => `  ${mend}   # its mode is ${mode}`),
+    '',
+  ]
 }
 
 function wayOut({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {

@@ -9,10 +9,12 @@ import type { Config } from './config.ts'
 import { createLog } from './log.ts'
 import { createDomains } from './mail/domains/domains.ts'
 import { createMetrics } from './metrics.ts'
+import { rootKeyFile } from './root-key.ts'
+import { findExposed } from './store/exposed-files.ts'
 import { placeOf } from './store/postgres/fitness.ts'
 import { openStore } from './store/store.ts'
 
-/** @returns the exit status: 0 when all is well */
+/** @returns the exit status: 0 when a start would succeed, also where something is to be mended */
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
   const checks: [name: string, check: () => Promise<string>][] = [
     ['configuration', async () => 'valid'],
@@ -31,6 +33,9 @@ export async function runCheck(config: Config, output: { write(text: string): un
       failures += 1
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
+  }
+  for (const { path, mode, mend } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
+    output.write(`warn  permissions: other users of this machine can reach ${path} (mode ${mode}); run ${mend}\n`)
   }
   return failures === 0 ? 0 : 1
 }

@@ -9,12 +9,37 @@ import { outboundLimits } from './limits-outbound.ts'
 /** Bounds of every body, queue, buffer, wait and retry. Tests and embedders may override them; the environment cannot. */
 export const limits = {
   // SMTP, inbound
-  smtpConnectionsMax: { default: 1_000, unit: 'count', sentence: 'Open SMTP connections; more are answered 421.' },
-  smtpConnectionsPerAddressMax: { default: 100, unit: 'count', sentence: 'Open SMTP connections of one address.' },
+  smtpConnectionsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence:
+      'Open SMTP connections. A new one takes the place of one that is not in use; where all are in use it is answered 421.',
+  },
+  smtpConnectionsPerAddressMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Open SMTP connections of one IPv4 address or one IPv6 /64; more are answered 421.',
+  },
   smtpIdleMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Silence after which an SMTP connection is closed (RFC 5321 §4.5.3.2.7).',
+    sentence: 'Silence after which an SMTP connection that has begun a mail is closed (RFC 5321 §4.5.3.2.7).',
+  },
+  smtpIdleBeforeMailMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Silence after which an SMTP connection that has not begun a mail yet is closed.',
+  },
+  smtpStalledMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence:
+      'Time without progress after which a connection in the middle of a mail counts as not in use, when a new one needs its place.',
+  },
+  smtpProgressBytes: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    sentence: 'Bytes from an SMTP peer that count as progress; a mail that was taken counts as well.',
   },
   smtpRecipientsMax: {
     default: 100,

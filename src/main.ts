@@ -71,8 +71,9 @@ import { createWebhooks } from './mail/webhooks/webhooks.ts'
 import type { Metrics } from './metrics.ts'
 import { createDns, type Dns } from './net/dns.ts'
 import { createSafeFetch, type Lookup } from './net/safe-fetch.ts'
-import { readRootKey, writeRootKey } from './root-key.ts'
+import { readRootKey, rootKeyFile, writeRootKey } from './root-key.ts'
 import type { FreeBytes } from './store/disk.ts'
+import { type Exposed, findExposed } from './store/exposed-files.ts'
 import { openStore } from './store/store.ts'
 import { openTls } from './tls-source.ts'
 
@@ -84,6 +85,8 @@ export interface Martlet {
   readonly smtpPort: number | undefined
   /** The root key if it was made at this start; to be shown once, and only to a person. */
   readonly madeKey: string | undefined
+  /** Files and folders that other users of this machine can reach; logged already. */
+  readonly exposed: readonly Exposed[]
   /** Finishes what runs, within limits.shutdownGraceMs, and closes everything. Later calls join the first. */
   stop(): Promise<void>
 }
@@ -141,6 +144,9 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
         return key
       },
     })
+    const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
+    for (const each of exposed)
+      log.warn(each, 'other users of this machine can reach this path; run the command in "mend"')
     const tls = await openTls({ config, store, clock })
 
     // What the product does
@@ -287,6 +293,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       url: listening?.url,
       smtpPort: smtp?.port,
       madeKey,
+      exposed,
       stop() {
         if (!stopping) store.expectClose()
         stopping ??= stopAll()

@@ -2,7 +2,7 @@
  * The file in the data folder that holds the first API key: where its operator finds it, and where the command line
  * finds what to speak with. Mode 0600; its text is in no log.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 export function rootKeyFile(dataDir: string): string {
@@ -24,7 +24,8 @@ export async function writeRootKey(dataDir: string, key: string): Promise<void> 
   const path = rootKeyFile(dataDir)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.new`
-  const file = await open(temporary, 'w', 0o600)
+  await rm(temporary, { force: true }) // left by a crash, or put there by another user of a folder that is open to all
+  const file = await open(temporary, 'wx', 0o600)
   try {
     await file.writeFile(`${key}\n`)
     await file.sync()

@@ -1,7 +1,8 @@
 /** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +79,47 @@ test('the first start in a terminal prints the new root key once, and writes it 
   expect(second.screen()).toContain(keyFile)
   second.press('\x03')
   expect(await second.exited).toBe(0)
+})
+
+// A folder that was there already, open to everybody, was used without a word.
+test('what other users can reach is named, with the commands that mend it', async () => {
+  const env = await settings()
+  const dataDir = env.MARTLET_DATA_DIR!
+  await mkdir(join(dataDir, 'blobs'), { recursive: true })
+  for (const file of ['martlet.db', 'root-key']) await writeFile(join(dataDir, file), '')
+  const modes = { '.': 0o777, blobs: 0o705, 'martlet.db': 0o640, 'root-key': 0o604 }
+  for (const [name, mode] of Object.entries(modes)) await chmod(join(dataDir, name), mode)
+  const mends = [
+    `chmod 700 '${dataDir}'`,
+    `chmod 700 '${dataDir}/blobs'`,
+    `chmod 600 '${dataDir}/martlet.db'`,
+    `chmod 600 '${dataDir}/root-key'`,
+  ]
+  const check = await run(['check'], env)
+  expect(check.stdout.match(/^warn {2}permissions: .*$/gm)).toEqual(
+    mends.map((mend) => expect.stringMatching(new RegExp(`can reach /\\S+ \\(mode \\d{3}\\); run ${mend}$`))),
+  )
+  expect(check.code).toBe(0)
+
+  const server = await start(env)
+  const warned = server.lines.filter(({ level }) => level === 'warn')
+  expect(warned[0]).toMatchObject({ path: dataDir, mode: '777', mend: mends[0] })
+  expect(warned.map(({ mend }) => mend)).toEqual(expect.arrayContaining(mends.slice(0, 3))) // the key's file was replaced
+  server.signal('SIGTERM')
+  await server.exited
+
+  await chmod(join(dataDir, 'root-key'), 0o604)
+  const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env: { ...env } })
+  onTestFinished(terminal.kill)
+  await terminal.until(/Warning: other users of this machine can read or change what is kept here\. Run:\n/)
+  const [banner] = await terminal.until(/[\s\S]*Ctrl-C stops it\.\n/)
+  const shown = [...banner.matchAll(/^ {2}(chmod .*?) +# its mode is \d{3}$/gm)].map((match) => match[1]!)
+  expect(shown).toEqual(expect.arrayContaining(mends)) // and those of SQLite's files beside the database
+  for (const mend of shown) execFileSync('sh', ['-c', mend])
+  terminal.press('\x03')
+  await terminal.exited
+
+  expect((await run(['check'], env)).stdout).not.toContain('permissions')
 })
 
 test('without a terminal the server prints JSON lines and no key, and SIGTERM ends it with exit code 0', async () => {

@@ -26,6 +26,9 @@ const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%
 /** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1); "_" because hosts with such names do send mail. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
+/** RFC 5321 §4.1.2 Quoted-string: what stands between the quotes, with its quoted pairs. */
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
+
 const NAME_CHARS_MAX = 500
 
 /**
@@ -61,14 +64,26 @@ export function withoutTag(address: string): string {
   return plus > 0 && !localPart.startsWith('"') ? `${localPart.slice(0, plus)}@${domain}` : address
 }
 
+/**
+ * Whether RCPT TO can name this mailbox and no other, whichever server reads the command (RFC 5321 §4.1.2, §4.5.3.1).
+ *
+ * False for "<" and ">" in a quoted local part, although the grammar allows them: some servers end the path at the first
+ * ">", and what precedes it can be another mailbox; nodemailer refuses the whole envelope. RFC 5321 §4.1.2 advises against
+ * mailboxes that need quotes, so refusing these loses no mail that is known of.
+ */
+export function isSmtpMailbox(address: string): boolean {
+  return !/[<>]/.test(address) && normaliseAddress(address) !== undefined
+}
+
 function normaliseLocalPart(text: string): string | undefined {
-  const quoted = /^"((?:[^"\\]|\\.)*)"$/u.exec(text)?.[1]?.replace(/\\(.)/gu, '$1')
+  const quoted = QUOTED.exec(text)?.[1]?.replace(/\\(.)/gu, '$1')
   const local = (quoted ?? text).normalize('NFC').toLowerCase().normalize('NFC') // lower case may decompose
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
   if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u.test(local)) return undefined
-  if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX) return undefined
-  if (DOT_ATOM.test(local) && !/\s/u.test(local)) return local // RFC 5321 §4.1.2: quotes are to be used only where needed
-  return quoted === undefined || local === '' ? undefined : quote(local)
+  const isAtom = DOT_ATOM.test(local) && !/\s/u.test(local)
+  if (!isAtom && (quoted === undefined || local === '')) return undefined
+  const written = isAtom ? local : quote(local) // RFC 5321 §4.1.2: quotes are to be used only where needed
+  return Buffer.byteLength(written) <= LOCAL_PART_BYTES_MAX ? written : undefined // quotes count: they are in the command
 }
 
 /** Lower-case A-labels, or an address literal (RFC 5321 §4.1.3). */
@@ -95,12 +110,27 @@ function normaliseLiteral(text: string): string | undefined {
  * encoded; the composer does that.
  */
 export function formatAddress({ name = '', address }: Address): string {
-  const spec = singleLine(address).replace(/[<>]/g, '')
+  const spec = writeAddrSpec(address)
   const label = singleLine(name)
   if (label === '') return spec
   // RFC 5322 §3.2.5: a phrase is atoms; everything else is a quoted string (§3.2.4)
   const phrase = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\uffff -]+$/i.test(label) ? label : quote(label)
   return spec === '' ? phrase : `${phrase} <${spec}>`
+}
+
+/**
+ * Returns an addr-spec that can be written between angle brackets: on one line, with "<" and ">" inside quotes only
+ * (RFC 5322 §3.4.1). It names the given mailbox or none. Removing the ">" of `"a>b"@host` would name another mailbox.
+ *
+ * @param address any text; without "<", ">" and control characters it is returned unchanged
+ */
+export function writeAddrSpec(address: string): string {
+  const spec = singleLine(address)
+  if (!/[<>]/.test(spec)) return spec
+  const { localPart, domain } = splitAddress(spec)
+  const local = !/[<>]/.test(localPart) || QUOTED.test(localPart) ? localPart : quote(localPart)
+  // Nothing can quote them in a domain: they become a character that no domain has.
+  return spec.includes('@') ? `${local}@${domain.replace(/[<>]/g, '?')}` : local
 }
 
 /**
@@ -117,7 +147,7 @@ export function parseRecipient(text: string): Address | undefined {
   if (address === undefined) return undefined
 
   const phrase = trimmed.slice(0, Math.max(open, 0)).trim()
-  const name = /^"((?:[^"\\]|\\.)*)"$/u.exec(phrase)?.[1]?.replace(/\\(.)/gu, '$1') ?? phrase
+  const name = QUOTED.exec(phrase)?.[1]?.replace(/\\(.)/gu, '$1') ?? phrase
   if (/[<>]/.test(phrase.replace(/"(?:[^"\\]|\\.)*"/gu, ''))) return undefined // two addresses in one
   return name.trim() === '' ? { address } : { name: name.trim(), address }
 }

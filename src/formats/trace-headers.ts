@@ -2,6 +2,7 @@
  * The lines that a receiving server puts above a mail (RFC 5321 §4.4). What the client said stands in them, so each
  * value is reduced to characters that cannot end a line or a clause.
  */
+import { writeAddrSpec } from './address.ts'
 
 export interface TraceInput {
   /** Envelope sender; '' for a bounce. */
@@ -64,6 +65,5 @@ function atom(text: string): string {
 
 /** An address between angle brackets; UTF-8 stays (RFC 6531 §3.7.3). */
 function path(address: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
-  return address.replace(/[\x00-\x1f\x7f<>\u2028\u2029]/g, '').slice(0, VALUE_CHARS_MAX)
+  return writeAddrSpec(address.slice(0, VALUE_CHARS_MAX))
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { RawClient } from '../smtp/raw-client.ts'
 import { startWorld } from '../world.ts'
 
 test("messages to postmaster and abuse reach the postmaster's inbox, which exists from the start", async () => {
@@ -50,6 +51,52 @@ test('an unknown recipient is refused at RCPT, and the other recipients still ge
   await expect(nobody).rejects.toMatchObject({ responseCode: 550, response: expect.stringContaining('550 5.1.1') })
   await world.smtp.send({ to: ['nobody@mail.localhost', ada.email], text: 'hello' })
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+})
+
+test('a quoted local part reaches the inbox that it names, or none', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const client = await RawClient.open(world.smtpPort, 'peer.test')
+  await client.command('MAIL FROM:<ann@example.test>')
+  const codes: Record<string, string> = {
+    '<"ada"@mail.localhost>': '250',
+    '<"a\\da"@mail.localhost>': '250', // RFC 5321 §4.1.2: a quoted pair is its second character
+    '<"ada+tag"@mail.localhost>': '250',
+    '<"ada>x"@mail.localhost>': '550',
+    '<"ada\\>"@mail.localhost>': '550',
+    '<"ada\\""@mail.localhost>': '550',
+    '<"ada "@mail.localhost>': '550',
+    '<"ada@mail.localhost>"@mail.localhost>': '550',
+    '<"ada@mail.localhost"@elsewhere.test>': '550',
+    '<ada>x@mail.localhost>': '501',
+    '<"ada"x@mail.localhost>': '501',
+    '<ada"x"@mail.localhost>': '501',
+    '<"ada@mail.localhost>': '501',
+    '<ada@mail.localhost\\>': '501',
+    '<ada@mail.localhost>x': '501',
+  }
+  const answers: Record<string, string> = {}
+  for (const path of Object.keys(codes)) answers[path] = (await client.command(`RCPT TO:${path}`)).slice(0, 3)
+  expect(answers).toEqual(codes)
+  await client.command('DATA')
+  expect(await client.command('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 /)
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+
+  const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
+    to: ['"ada x"@mail.localhost', '"ada\\""@mail.localhost', '"Ada"@mail.localhost'],
+    text: 'x',
+  })
+  const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(sent.messageId)}/deliveries`
+  const outcomes = async () =>
+    (await world.request('GET', path)).body.deliveries.map((each: { recipient: string; state: string }) => [
+      each.recipient,
+      each.state,
+    ])
+  await expect.poll(outcomes).toEqual([
+    ['"ada x"@mail.localhost', 'bounced'],
+    ['"ada\\""@mail.localhost', 'bounced'],
+    ['ada@mail.localhost', 'delivered'],
+  ])
 })
 
 test('senders are not checked yet, so a received message says so and has no verified domain', async () => {

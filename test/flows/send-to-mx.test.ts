@@ -2,9 +2,11 @@
 import { expect, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
+import { openStore } from '../../src/store/store.ts'
 import { type Behaviour, CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
 import { startDns, type Zones } from '../dns-server.ts'
 import { judgeSignature } from '../signature.ts'
+import { storeNeeds } from '../store/test-store.ts'
 import { startWorld, type World } from '../world.ts'
 
 /** Starts a world that sends mail for `a.test` (and `b.test`, `c.test`, …) to the described servers. */
@@ -490,6 +492,44 @@ test('a held message is delivered by the route that the release names', async ()
   expect((await all.mxs[0]!.mail()).to).toEqual(['direct@a.test'])
   expect((await relay.mail()).to).toEqual(['relay@a.test'])
 })
+
+// One such address made the hand-over fail for every recipient, again and again for three days.
+test.each(['direct', 'relay'])(
+  'a queued address that SMTP cannot name bounces, and the others get the mail (%s)',
+  async (route) => {
+    await using relay = new CatchingMx({})
+    await relay.listen('127.0.0.1', 0)
+    const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
+    await using all = await withMxs([{}], { env })
+    const { world, ada } = all
+    const { messageId } = await all.send(['zoe@a.test', 'odd@a.test', 'bob@a.test'])
+    const states = async () => (await all.deliveries(messageId)).map((each: { state: string }) => each.state)
+    await expect.poll(states).toEqual(['held', 'held', 'held'])
+    await world.stop()
+    await changeRecipient(world, 'odd@a.test', '"a>b"@a.test') // as an earlier version queued it
+    await world.restart()
+    const socket = await world.subscribe({ eventTypes: ['message.bounced', 'message.received'] })
+
+    const body = { inbox_id: ada.email, message_id: messageId, route }
+    expect((await world.request('POST', '/v0/queue/release', { body })).body).toEqual({ changed: 3 })
+
+    const mx = route === 'relay' ? relay : all.mxs[0]!
+    expect((await mx.mail()).to).toEqual(['zoe@a.test', 'bob@a.test'])
+    const { bounce } = await socket.next('message.bounced')
+    expect(bounce).toMatchObject({ type: 'Permanent', recipients: [{ address: '"a>b"@a.test', status: '5.1.3' }] })
+    expect((await socket.next('message.received')).message.text).toContain('To "a>b"@a.test:')
+    await expect.poll(states).toEqual(['delivered', 'bounced', 'delivered'])
+  },
+)
+
+async function changeRecipient({ dataDir, shared }: World, from: string, to: string): Promise<void> {
+  const needs = storeNeeds({ dataDir })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: shared.databaseUrl } })
+  await store.transaction(async (tx) => {
+    await tx.updateTable('recipients').set({ address: to }).where('address', '=', from).execute()
+  })
+  await store.close()
+}
 
 test('a stop closes connections that hang, and the message is sent after the next start', async () => {
   await using all = await withMxs([{ greeting: 'hang' }])

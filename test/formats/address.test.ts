@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { formatAddress, normaliseAddress, parseRecipient, splitAddress, withoutTag } from '../../src/formats/address.ts'
+import {
+  formatAddress,
+  isSmtpMailbox,
+  normaliseAddress,
+  parseRecipient,
+  splitAddress,
+  withoutTag,
+} from '../../src/formats/address.ts'
 import { parseAddressList } from '../../src/formats/address-list.ts'
 import { seededRandom } from './random.ts'
 
@@ -19,6 +26,8 @@ describe('the normal form of an address', () => {
     ['ann@[192.0.2.1]', 'ann@[192.0.2.1]'],
     ['ann@[IPv6:2001:DB8::1]', 'ann@[IPv6:2001:db8::1]'],
     [`${'a'.repeat(64)}@example.com`, `${'a'.repeat(64)}@example.com`],
+    [`"${'a'.repeat(64)}"@example.com`, `${'a'.repeat(64)}@example.com`],
+    [`"${' '.repeat(62)}"@example.com`, `"${' '.repeat(62)}"@example.com`],
   ])('%s is %s', (written, normal) => {
     expect(normaliseAddress(written)).toBe(normal)
     expect(normaliseAddress(normal)).toBe(normal)
@@ -46,6 +55,8 @@ describe('the normal form of an address', () => {
     ['hexadecimal that a URL parser reads as an IP address', 'ann@０x7f.1'],
     ['a literal that is not an address', 'ann@[300.0.2.1]'],
     ['a local part of 65 bytes', `${'a'.repeat(65)}@example.com`],
+    ['a local part of 65 bytes with its quotes', `"${' '.repeat(63)}"@example.com`],
+    ['a local part of 66 bytes with its quoted pairs', `"${'\\"'.repeat(32)}"@example.com`],
     ['a local part of 33 two-byte letters', `${'é'.repeat(33)}@example.com`],
     ['a label of 64', `ann@${'a'.repeat(64)}.com`],
     ['over 254 bytes', `ann@${'a.'.repeat(126)}com`],
@@ -64,6 +75,33 @@ describe('the normal form of an address', () => {
       const once = normaliseAddress(text)
       if (once !== undefined) expect(normaliseAddress(once), JSON.stringify(text)).toBe(once)
     }
+  })
+})
+
+describe('a mailbox for RCPT TO', () => {
+  test.each([
+    ['ann@example.com', true],
+    ['"ann smith"@example.com', true],
+    ['"a@b"@example.com', true],
+    ['"a\\"b"@example.com', true],
+    ['"a\\\\b"@example.com', true],
+    ['"a;b,c:d"@example.com', true],
+    ['zoë@example.com', true], // whether its server takes it, the session knows
+    ['ann@[IPv6:2001:db8::1]', true],
+    ['"a>b"@example.com', false],
+    ['"a<b"@example.com', false],
+    ['"a\\>b"@example.com', false],
+    ['ann@example.com>', false],
+    ['"a\nb"@example.com', false],
+    ['"a\0b"@example.com', false],
+    ['', false],
+    ['ann', false],
+    [`${'a'.repeat(64)}@example.com`, true],
+    [`${'a'.repeat(65)}@example.com`, false],
+    [`ann@${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(58)}`, true], // 254 octets
+    [`ann@${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(59)}`, false],
+  ])('%j: %j', (address, expected) => {
+    expect(isSmtpMailbox(address)).toBe(expected)
   })
 })
 
@@ -92,6 +130,11 @@ describe('formatAddress', () => {
     [{ name: 'back\\slash', address: 'j@example.com' }, '"back\\\\slash" <j@example.com>'],
     [{ name: 'eve@example.com', address: 'j@example.com' }, '"eve@example.com" <j@example.com>'],
     [{ name: '', address: 'j@example.com' }, 'j@example.com'],
+    [{ name: 'J', address: '"a>b"@example.com' }, 'J <"a>b"@example.com>'],
+    [{ address: 'a>b@example.com' }, '"a>b"@example.com'],
+    [{ address: '"a>b@example.com' }, '"\\"a>b"@example.com'],
+    [{ address: 'a>b' }, '"a>b"'],
+    [{ address: 'a@example>.com' }, 'a@example?.com'],
   ])('%j → %s', (address, text) => {
     expect(formatAddress(address)).toBe(text)
   })
@@ -100,6 +143,19 @@ describe('formatAddress', () => {
     const text = formatAddress({ name: 'Ann\r\nBcc: eve@example.com', address: 'a@b.c>\r\n<eve@example.com' })
     expect(text).not.toMatch(/[\r\n]/)
     expect(parseAddressList(text)).toHaveLength(1)
+  })
+
+  // Brackets were taken out, so that a reply to "a>b"@example.com went to ab@example.com.
+  test('what is written is read back as the same mailbox or as none, for addresses made at random', () => {
+    const random = seededRandom(4)
+    const alphabet = [...'ab<>"\\@. ,;']
+    for (let i = 0; i < 5000; i++) {
+      const local = Array.from({ length: 1 + random.below(8) }, () => random.pick(alphabet)).join('')
+      const address = `${random.pick([local, `"${local}"`])}@a.bc`.trim()
+      const quoted = `"${address.slice(0, -'@a.bc'.length).replace(/["\\]/g, '\\$&')}"@a.bc`
+      const read = parseRecipient(formatAddress({ name: 'Ann', address }))
+      if (read) expect(read.address, address).toBe(normaliseAddress(address) ?? quoted)
+    }
   })
 
   test('a formatted address is parsed to the same one, for random names', () => {

@@ -48,6 +48,12 @@ test('a message from our own queue over LMTP names no client either', () => {
   )
 })
 
+// Without its bracket it was another mailbox.
+test('a sender with brackets in its quotes is kept as it is', () => {
+  const header = traceHeaders({ ...input, returnPath: '"a>b"@example.com' }).toString()
+  expect(header).toMatch(/^Return-Path: <"a>b"@example\.com>\r\n/)
+})
+
 test('no value can add a field or end the header', () => {
   const random = seededRandom(6)
   const alphabet = [...'a<>();: \r\n\0\t"\\é[]@', '\r\nBcc: eve@example.org', '\r\n\r\n', 'x'.repeat(500)]

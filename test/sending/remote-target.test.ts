@@ -1,5 +1,6 @@
 /** The target for remote mail servers, with messages that our own composer would not create, and with time limits. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createRemoteTarget } from '../../src/mail/sending/remote-target.ts'
 import type { Handover } from '../../src/mail/sending/target.ts'
@@ -88,6 +89,38 @@ test('a bounce is sent with the empty sender', async () => {
   await using all = await target([{}])
   await all.deliver({ sender: '' })
   expect((await all.mxs[0]!.mail()).from).toBe('<>')
+})
+
+describe('recipients with a quoted local part', () => {
+  test.each(['"a b"@a.test', '"a@b"@a.test', '"a\\"b"@a.test', '"a\\\\b"@a.test', '"a;b"@a.test', '"a,b"@a.test'])(
+    '%s is named in quotes, and no other mailbox is',
+    async (recipient) => {
+      await using all = await target([{}])
+      expect(await all.deliver({ recipients: [recipient] })).toMatchObject([{ kind: 'delivered' }])
+      expect(all.mxs[0]!.commands.filter((line) => line.startsWith('RCPT'))).toEqual([`RCPT TO:<${recipient}>`])
+    },
+  )
+
+  // nodemailer refused the whole envelope for one of them, so that everybody waited for three days.
+  test.each(['"a>b"@a.test', '"a<b"@a.test', '"zoe@a.test>"@a.test', '"a\nb"@a.test', `"${' '.repeat(63)}"@a.test`])(
+    '%j, which SMTP cannot name, fails for good, and the others get the mail',
+    async (recipient) => {
+      await using all = await target([{}])
+      const outcomes = await all.deliver({ recipients: ['zoe@a.test', recipient, 'bob@a.test'] })
+      expect(outcomes).toMatchObject([
+        { kind: 'delivered' },
+        { kind: 'failed_for_good', enhancedCode: '5.1.3', reply: expect.stringContaining('check the address') },
+        { kind: 'delivered' },
+      ])
+      expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@a.test', 'bob@a.test'])
+    },
+  )
+
+  test('where no recipient can be named, no server is called', async () => {
+    await using all = await target([{}])
+    expect(await all.deliver({ recipients: ['"a>b"@a.test'] })).toMatchObject([{ kind: 'failed_for_good' }])
+    expect(all.server.questions).toEqual([])
+  })
 })
 
 test('line endings become CRLF on the wire', async () => {

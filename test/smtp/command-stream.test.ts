@@ -7,6 +7,8 @@ function sink(): MailSink {
   return { stream: new PassThrough().on('error', () => undefined), finish: async () => undefined }
 }
 
+const listener = { lineTooLong: async () => undefined, received: () => undefined }
+
 // The consumer of that message used to wait forever, and to keep its resources.
 test('a connection that closes while 354 is being written fails the message that follows', async () => {
   const mail = sink()
@@ -14,7 +16,7 @@ test('a connection that closes while 354 is being written fails the message that
   const answering = new Promise<MailSink>((resolve) => {
     answer = resolve
   })
-  const stream = new CommandStream(512, { command: () => answering, lineTooLong: async () => undefined })
+  const stream = new CommandStream(512, { ...listener, command: () => answering })
   stream.write('DATA\r\n')
   stream.abandon()
   answer(mail)
@@ -33,7 +35,7 @@ test('a message that is complete does not fail when the connection closes', asyn
       return new Promise(() => undefined) // no reply yet
     },
   }
-  const stream = new CommandStream(512, { command: async () => mail, lineTooLong: async () => undefined })
+  const stream = new CommandStream(512, { ...listener, command: async () => mail })
   stream.write('DATA\r\nhello\r\n.\r\n')
   await complete
   stream.abandon()
@@ -43,8 +45,8 @@ test('a message that is complete does not fail when the connection closes', asyn
 test('a last line without a line ending is not a command', async () => {
   const commands: string[] = []
   const stream = new CommandStream(512, {
+    ...listener,
     command: async (line) => void commands.push(line.toString()) as undefined,
-    lineTooLong: async () => undefined,
   })
   await new Promise<void>((resolve) => stream.end('NOOP\r\nQUIT', () => resolve()))
   expect(commands).toEqual(['NOOP'])

@@ -1,5 +1,6 @@
 /** Every limit of a connection, and the reply when it is exceeded. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+
 import { MailError } from '../../src/errors.ts'
 import { startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
@@ -76,14 +77,26 @@ test('time that the server itself needs does not count as idle time of the peer'
   expect(await client.reply()).toMatch(/^250 /)
 })
 
-test('one connection too many gets 421 4.7.0, and the next is accepted when another closes', async () => {
-  const { port, metrics, untilLogged, logged } = await startListener({ smtpConnectionsMax: 2 })
+test('a connection that has begun no mail is closed sooner', async () => {
+  const { port } = await startListener({ smtpIdleBeforeMailMs: 200 })
+  const sending = await RawClient.open(port, 'peer.test')
+  await sending.command('MAIL FROM:<>')
+  await sending.command('RSET')
+  const waiting = await RawClient.open(port, 'peer.test')
+  expect(await waiting.reply()).toBe('421 4.4.2 Nothing heard for too long; closing')
+  expect(await waiting.rest()).toBe('')
+  expect(await sending.command('NOOP')).toBe('250 2.0.0 Ok') // it was silent for longer
+})
+
+test('one address cannot take all the places, and its place is free again when it closes', async () => {
+  const { port, metrics, untilLogged, logged } = await startListener({ smtpConnectionsPerAddressMax: 2 })
   const first = await RawClient.open(port)
   await RawClient.open(port)
   const refused = new RawClient(port)
   expect(await refused.reply()).toBe('421 4.7.0 Too many connections; try again later')
   expect(await refused.rest()).toBe('')
   expect((await metrics.smtpConnections.get()).values[0]?.value).toBe(2)
+  expect(await new RawClient(port, '', '127.0.0.2').reply()).toMatch(/^220 /)
 
   logged.length = 0 // also ignores the close of the refused connection
   await first.command('QUIT')
@@ -91,10 +104,110 @@ test('one connection too many gets 421 4.7.0, and the next is accepted when anot
   expect(await new RawClient(port).reply()).toMatch(/^220 /)
 })
 
-test('one address cannot use all connections', async () => {
-  const { port } = await startListener({ smtpConnectionsPerAddressMax: 1 })
-  await RawClient.open(port)
-  expect(await new RawClient(port).reply()).toMatch(/^421 4\.7\.0 /)
+describe('when every place is taken', () => {
+  const evicted = '421 4.3.2 All connections are taken and this one was not in use; connect again'
+
+  // A thousand connections from ten addresses, none of which said anything, gave everybody else 421 for five minutes.
+  test('connections that only wait keep nobody out', async () => {
+    const { port, receiving, metrics } = await startListener({
+      smtpConnectionsMax: 60,
+      smtpConnectionsPerAddressMax: 6,
+    })
+    const opening = Array.from({ length: 60 }, (_, i) => RawClient.open(port, undefined, `127.0.0.${2 + (i % 10)}`))
+    const waiting = await Promise.all(opening)
+    const honest = await RawClient.inData(port)
+    expect(await honest.command('x\r\n.')).toMatch(/^250 /)
+    expect(receiving.filed).toHaveLength(1)
+    await expect.poll(() => waiting.filter(({ unread }) => unread === `${evicted}\r\n`).length).toBe(1)
+    await expect.poll(async () => (await metrics.smtpConnections.get()).values[0]?.value).toBe(60)
+  })
+
+  test('the one that was silent longest goes, of the network with the most connections', async () => {
+    const { port } = await startListener({ smtpConnectionsMax: 4 })
+    const alone = await RawClient.open(port, undefined, '127.0.0.3')
+    const [first, second, third] = [
+      await RawClient.open(port, undefined, '127.0.0.2'),
+      await RawClient.open(port, undefined, '127.0.0.2'),
+      await RawClient.open(port, undefined, '127.0.0.2'),
+    ]
+    await first.command('NOOP')
+
+    expect(await new RawClient(port, '', '127.0.0.4').reply()).toMatch(/^220 /)
+
+    expect(await second.rest()).toBe(`${evicted}\r\n`)
+    for (const client of [alone, first, third]) expect(await client.command('NOOP')).toBe('250 2.0.0 Ok')
+  })
+
+  test('a handshake that never comes, and a goodbye that the peer does not return, make room as well', async () => {
+    const { port } = await startListener({ smtpConnectionsMax: 2 })
+    const handshaking = await RawClient.open(port, 'peer.test')
+    await handshaking.command('STARTTLS')
+    const leaving = await RawClient.open(port)
+    leaving.socket.allowHalfOpen = true
+    await leaving.command('QUIT')
+    const first = await RawClient.open(port, undefined, '127.0.0.2')
+    await handshaking.closed
+    expect(await new RawClient(port, '', '127.0.0.3').reply()).toMatch(/^220 /)
+    expect(await first.command('NOOP')).toBe('250 2.0.0 Ok') // so it was the other one that went
+  })
+
+  test('a mail under way keeps its place, and where all are under way the new one is refused', async () => {
+    const { port } = await startListener({ smtpConnectionsMax: 2 })
+    const sending = await RawClient.inData(port)
+    const beginning = await RawClient.open(port, 'peer.test')
+    await beginning.command('MAIL FROM:<>')
+    const refused = new RawClient(port, '', '127.0.0.2')
+    expect(await refused.reply()).toBe('421 4.7.0 Too many connections; try again later')
+
+    expect(await sending.command('x\r\n.')).toMatch(/^250 /)
+    expect(await new RawClient(port, '', '127.0.0.2').reply()).toMatch(/^220 /)
+    expect(await sending.rest()).toBe(`${evicted}\r\n`)
+    expect(await beginning.command('NOOP')).toBe('250 2.0.0 Ok')
+  })
+
+  test('a mail that dribbles in loses its place, and one that makes progress does not', async () => {
+    const limits = { smtpConnectionsMax: 2, smtpStalledMs: 400, smtpProgressBytes: 1_000 }
+    const { port, receiving } = await startListener(limits)
+    const steady = await RawClient.inData(port)
+    const dribbling = await RawClient.inData(port)
+    const newcomer = async () => {
+      dribbling.send('x')
+      steady.send('x'.repeat(500))
+      return new RawClient(port, '', '127.0.0.2').reply()
+    }
+    expect(await newcomer()).toMatch(/^421 4\.7\.0 /)
+    await expect.poll(newcomer).toMatch(/^220 /)
+    expect(await dribbling.rest()).toBe(`${evicted}\r\n`)
+    expect(await receiving.firstFailure).toMatchObject({ name: 'PeerGone' })
+    expect(await steady.command('\r\n.')).toMatch(/^250 /)
+  })
+
+  test('a transaction that is begun again and again makes no progress', async () => {
+    const { port } = await startListener({ smtpConnectionsMax: 1, smtpStalledMs: 200 })
+    const client = await RawClient.open(port, 'peer.test')
+    await client.command('MAIL FROM:<>')
+    await expect
+      .poll(async () => {
+        client.send('RSET\r\nMAIL FROM:<>\r\n')
+        await client.replies(2).catch(() => []) // until it has been sent away
+        return new RawClient(port, '', '127.0.0.2').reply()
+      })
+      .toMatch(/^220 /)
+  })
+
+  test('a mail that waits for us does not lose its place', async () => {
+    const { port, receiving } = await startListener({ smtpConnectionsMax: 1, smtpStalledMs: 1 })
+    const { gate, reached, open } = createGate()
+    receiving.beforeCommit = gate
+    const client = await RawClient.inData(port)
+    client.send('x\r\n.\r\n')
+    await reached
+    for (let count = 0; count < 20; count++) {
+      expect(await new RawClient(port, '', '127.0.0.2').reply()).toMatch(/^421 4\.7\.0 /)
+    }
+    open()
+    expect(await client.reply()).toMatch(/^250 /)
+  })
 })
 
 test('a message that is too large is read to its end and refused with 552, and the connection continues', async () => {

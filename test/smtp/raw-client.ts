@@ -1,4 +1,4 @@
-/** A peer that sends exactly the bytes that the test gives and reads replies one by one, unlike a correct client. */
+/** A peer that sends exactly the bytes it is told and reads replies one by one; the opposite of a well-behaved client. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
@@ -12,23 +12,26 @@ export class RawClient {
   #wake: () => void = () => undefined
   #isClosed = false
 
-  /** @param early bytes that are sent at once, before any greeting */
-  constructor(port: number, early = '') {
-    this.socket = connect(port, '127.0.0.1')
+  /**
+   * @param early        bytes that go out with the connection, before any greeting
+   * @param localAddress the loopback address that it connects from
+   */
+  constructor(port: number, early = '', localAddress?: string) {
+    this.socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) })
     if (early) this.socket.write(early)
     this.closed = this.#follow(this.socket)
     onTestFinished(() => void this.socket.destroy())
   }
 
-  /** Connects and reads the greeting; with a name it also sends EHLO. */
-  static async open(port: number, hello?: string): Promise<RawClient> {
-    const client = new RawClient(port)
+  /** Connects and reads the greeting; with a name also says EHLO. */
+  static async open(port: number, hello?: string, localAddress?: string): Promise<RawClient> {
+    const client = new RawClient(port, '', localAddress)
     await client.reply()
     if (hello !== undefined) await client.command(`EHLO ${hello}`)
     return client
   }
 
-  /** Opens a client and proceeds up to the 354 of DATA. */
+  /** One client up to the 354 of DATA. */
   static async inData(port: number, recipient = 'ada@mail.example.test'): Promise<RawClient> {
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<ann@example.test>')
@@ -37,7 +40,7 @@ export class RawClient {
     return client
   }
 
-  /** Input that was not read yet. */
+  /** What came and was not read yet. */
   get unread(): string {
     return this.#received
   }
@@ -46,7 +49,7 @@ export class RawClient {
     this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   }
 
-  /** @returns the whole reply without its last line ending, with lines joined by "\n" */
+  /** @returns the whole reply without its last line end, lines joined by "\n" */
   async reply(): Promise<string> {
     for (;;) {
       const match = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3} [^\r\n]*\r\n/.exec(this.#received)
@@ -61,7 +64,7 @@ export class RawClient {
     }
   }
 
-  /** @param text in UTF-8, without a line ending */
+  /** @param text in UTF-8, without its line end */
   async command(text: string): Promise<string> {
     this.send(Buffer.from(`${text}\r\n`))
     return this.reply()
@@ -73,13 +76,13 @@ export class RawClient {
     return all
   }
 
-  /** Returns all unread input after the server has closed the connection. */
+  /** Everything that comes until the server closes. */
   async rest(): Promise<string> {
     await this.closed
     return this.#received
   }
 
-  /** Sends STARTTLS (with more bytes in the same segment if given) and does the handshake. */
+  /** Sends STARTTLS (with more in the same segment, if asked) and shakes hands. */
   async startTls(smuggled = ''): Promise<TLSSocket> {
     this.send(`STARTTLS\r\n${smuggled}`)
     const answer = await this.reply()
@@ -97,7 +100,7 @@ export class RawClient {
       this.#received += chunk.toString()
       this.#wake()
     })
-    socket.on('error', () => undefined) // a reset also closes; `closed` reports it
+    socket.on('error', () => undefined) // a reset is a way to close; `closed` tells
     await new Promise((resolve) => socket.once('close', resolve))
     this.#isClosed = true
     this.#wake()

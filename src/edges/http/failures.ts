@@ -103,6 +103,8 @@ export function toMailError(error: unknown, bodyBytesMax: number): MailError {
     case 'FST_ERR_MAX_PARAM_LENGTH': // no id is that long
       return new MailError('not_found', { what: 'Path' }, { cause: error })
   }
+  // The client left in the middle of its body. Nobody reads the answer, but it is no fault of ours either.
+  if (code === 'ECONNRESET' && statusCode === 400) return invalid('The connection closed before the body had arrived')
   // What Fastify blames on the request (a body shorter than its Content-Length, a malformed header).
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) return invalid(message ?? 'Bad request')
   return new MailError('internal_error', {}, { cause: error })

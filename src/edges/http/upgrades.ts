@@ -45,6 +45,10 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
     maxPayload: limits.socketMessageBytesMax,
     perMessageDeflate: false,
   })
+  // Without a listener ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
+  server.on('wsClientError', (error, socket, request) =>
+    refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
+  )
   const open = new Map<WebSocket, OpenSocket>()
 
   return {
@@ -88,12 +92,18 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
         open.set(webSocket, { code, finish: live.serve(webSocket, actor, code) })
       })
     } catch (error) {
-      const known = toMailError(error, limits.httpBodyBytesMax)
-      if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
-      const status = writeFailure(socket, dialect, known)
-      log.info({ ...line, status }, 'request')
-      metrics.httpRequests.inc({ dialect: dialect.name, status })
+      refuse(request, socket, error)
     }
+  }
+
+  function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
+    const dialect = dialectOf(url)
+    const line = { method, path: pathOf(url) }
+    const known = toMailError(error, limits.httpBodyBytesMax)
+    if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
+    const status = writeFailure(socket, dialect, known)
+    log.info({ ...line, status }, 'request')
+    metrics.httpRequests.inc({ dialect: dialect.name, status })
   }
 }
 

@@ -1,30 +1,102 @@
 /**
- * How many connections may be open, in all and from one address. Counts sockets, from accept to close, so that one which
- * has said QUIT and lingers is still counted.
+ * How many connections may be open, in all and per network, and which one is closed when a new one needs its place.
+ *
+ * Counts sockets, from accept to close, so that one that has said QUIT and lingers is still counted. One that is evicted
+ * is not counted any more: it is closed at once. When the maximum is open, a new connection evicts one that is not in use, so
+ * that connections which do nothing cannot keep others out. Candidates are
+ *
+ *   1. connections that are closing, or have no mail transaction under way;
+ *   2. if there are none, connections whose transaction has made no progress for `smtpStalledMs`.
+ *
+ * Among these, the network with the most connections loses the one that has been idle, or without progress, the longest. If
+ * there is no candidate, every connection is in use, and the new one is refused.
  */
+import { networkOf } from '../../formats/peer-network.ts'
+import type { Limits } from '../../limits.ts'
+
+export interface LimitedConnection {
+  readonly remoteAddress: string
+  /**
+   * - `idle`: it is closing, or no transaction is under way; `sinceMs` is the time of its last command
+   * - `busy`: a transaction is under way; `sinceMs` is the time of its last progress
+   */
+  usage(): { readonly state: 'idle' | 'busy'; readonly sinceMs: number }
+  /** Closes the connection at once. */
+  evict(): void
+}
 
 export interface Admission {
   /** @returns whether the connection may stay; if so, `leave` must follow */
-  enter(address: string): boolean
-  leave(address: string): void
+  enter(connection: LimitedConnection): boolean
+  leave(connection: LimitedConnection): void
 }
 
-export function createAdmission(connectionsMax: number, perAddressMax: number): Admission {
-  const byAddress = new Map<string, number>()
+interface AdmissionNeeds {
+  readonly limits: Pick<Limits, 'smtpConnectionsMax' | 'smtpConnectionsPerAddressMax' | 'smtpStalledMs'>
+  /** Milliseconds of a monotonic clock, the same as in `LimitedConnection.usage`. */
+  readonly clock: () => number
+}
+
+export function createAdmission({ limits, clock }: AdmissionNeeds): Admission {
+  const byNetwork = new Map<string, Set<LimitedConnection>>()
   let open = 0
+
   return {
-    enter(address) {
-      const ofAddress = byAddress.get(address) ?? 0
-      if (open >= connectionsMax || ofAddress >= perAddressMax) return false
+    enter(connection) {
+      const network = networkOf(connection.remoteAddress)
+      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtpConnectionsPerAddressMax) return false
+      if (open >= limits.smtpConnectionsMax && !evictOne()) return false
+      const neighbours = byNetwork.get(network) ?? new Set()
+      byNetwork.set(network, neighbours.add(connection))
       open += 1
-      byAddress.set(address, ofAddress + 1)
       return true
     },
-    leave(address) {
-      open -= 1
-      const left = (byAddress.get(address) ?? 1) - 1
-      if (left > 0) byAddress.set(address, left)
-      else byAddress.delete(address)
-    },
+
+    leave: remove,
   }
+
+  function evictOne(): boolean {
+    const connection = findLeastUsed()
+    if (!connection) return false
+    remove(connection)
+    connection.evict()
+    return true
+  }
+
+  function findLeastUsed(): LimitedConnection | undefined {
+    const stalledBeforeMs = clock() - limits.smtpStalledMs
+    let idle: Candidate | undefined
+    let stalled: Candidate | undefined
+    for (const neighbours of byNetwork.values()) {
+      for (const connection of neighbours) {
+        const { state, sinceMs } = connection.usage()
+        const candidate = { connection, sinceMs, neighbours: neighbours.size }
+        if (state === 'idle') idle = lessUsed(idle, candidate)
+        else if (sinceMs <= stalledBeforeMs) stalled = lessUsed(stalled, candidate)
+      }
+    }
+    return (idle ?? stalled)?.connection
+  }
+
+  /** Has no effect for a connection that was evicted. */
+  function remove(connection: LimitedConnection): void {
+    const network = networkOf(connection.remoteAddress)
+    const neighbours = byNetwork.get(network)
+    if (!neighbours?.delete(connection)) return
+    open -= 1
+    if (neighbours.size === 0) byNetwork.delete(network)
+  }
+}
+
+interface Candidate {
+  readonly connection: LimitedConnection
+  readonly sinceMs: number
+  /** Connections of its network, itself included. */
+  readonly neighbours: number
+}
+
+function lessUsed(one: Candidate | undefined, other: Candidate): Candidate {
+  if (!one) return other
+  if (one.neighbours !== other.neighbours) return one.neighbours > other.neighbours ? one : other
+  return one.sinceMs <= other.sinceMs ? one : other
 }

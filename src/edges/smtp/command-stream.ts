@@ -21,11 +21,13 @@ export interface MailSink {
   finish(): Promise<void>
 }
 
-/** Whom the stream tells. Neither may reject; the next line waits for both. */
+/** Whom the stream tells. The first two may not reject; the next line waits for them. */
 export interface CommandListener {
   /** @returns a sink when the line was DATA and a mail follows */
   command(line: Buffer): Promise<MailSink | undefined>
   lineTooLong(): Promise<void>
+  /** Called with the size of each chunk that arrives, before anything in it is answered. */
+  received(sizeBytes: number): void
 }
 
 /** The peer left between DATA and the end of the mail: what came so far must not be filed. */
@@ -76,6 +78,7 @@ export class CommandStream extends SMTPStream {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: (error?: Error | null) => void): void {
     this.#isWorking = true
+    this.#listener.received(chunk.length)
     this.#consume(chunk)
       .finally(() => {
         this.#isWorking = false

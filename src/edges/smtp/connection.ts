@@ -14,7 +14,7 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js'
 import { runIn, type Unit } from '../../fault-boundary.ts'
 import type { Metrics } from '../../metrics.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, LimitedConnection } from './admission.ts'
 import { CommandStream, type MailSink } from './command-stream.ts'
 import { Dialogue, type DialogueNeeds, type Step } from './dialogue.ts'
 import { formatReply, type Reply, replies } from './replies.ts'
@@ -26,11 +26,19 @@ export interface ConnectionNeeds extends DialogueNeeds {
   onClosed(connection: Connection): void
 }
 
-export class Connection extends SMTPConnection {
+export class Connection extends SMTPConnection implements LimitedConnection {
   readonly #needs: ConnectionNeeds
   readonly #dialogue: Dialogue
   #isAdmitted = false
   #isShuttingDown = false
+  #isEvicted = false
+  #hasBegunMail = false
+  /** Time of the last command. */
+  #heardAtMs = performance.now()
+  #progressedAtMs = performance.now()
+  #bytesSinceProgress = 0
+  /** Whether the next MAIL counts as progress: the first one does, and the first after each accepted mail. */
+  #mailIsProgress = true
   #isWaitingForDrain = false
   #commands = 0
   #refusals = 0
@@ -53,7 +61,7 @@ export class Connection extends SMTPConnection {
   /** Starts reading, and greets one turn of the event loop later: see `#greet`. */
   override init(): void {
     this._setListeners(() => {
-      this.#isAdmitted = this.#needs.admission.enter(this.remoteAddress)
+      this.#isAdmitted = this.#needs.admission.enter(this)
       if (!this.#isAdmitted) return this.#leave(replies.tooManyConnections)
       this.#needs.metrics.smtpConnections.inc()
       setImmediate(() => this.#greet())
@@ -72,6 +80,20 @@ export class Connection extends SMTPConnection {
     this.#topSocket.destroy()
   }
 
+  usage(): ReturnType<LimitedConnection['usage']> {
+    const isInMail = this._parser instanceof CommandStream && this._parser.isInMail
+    const isBusy = !this._closing && (isInMail || this.#dialogue.isInTransaction)
+    if (!isBusy) return { state: 'idle', sinceMs: this.#heardAtMs }
+    return { state: 'busy', sinceMs: this.#isOurTurn() ? performance.now() : this.#progressedAtMs }
+  }
+
+  /** Says 421 (RFC 5321 §3.8), unless the peer does not read: its place is needed now. */
+  evict(): void {
+    this.#isEvicted = true
+    if (this._upgrading || this._closing || this._socket.writableNeedDrain) this.cut()
+    else this.#leave(replies.evicted)
+  }
+
   /**
    * Whoever speaks before the greeting is no mail server (RFC 5321 §4.3.1). The library waits 100 ms for such a one; we
    * look at what came with the connection, which catches programs that send without reading and costs honest peers nothing.
@@ -85,7 +107,10 @@ export class Connection extends SMTPConnection {
 
   async #command(line: Buffer): Promise<MailSink | undefined> {
     this.#commands += 1
+    this.#heardAtMs = performance.now()
+    const wasInTransaction = this.#dialogue.isInTransaction
     const step = this.#refuseByLimit() ?? (await this.#dialogue.handle(line))
+    if (!wasInTransaction && this.#dialogue.isInTransaction) this.#mailBegan()
     await this.#answer(step.reply)
     if (step.next === 'close') this.close()
     if (step.next === 'startTls') this.upgrade(() => undefined)
@@ -93,7 +118,39 @@ export class Connection extends SMTPConnection {
   }
 
   #sink(mail: NonNullable<Step['mail']>): MailSink {
-    return { stream: mail.stream, finish: async () => this.#answer(await mail.reply) }
+    const finish = async () => {
+      const reply = await mail.reply
+      if (reply.code < 400) {
+        this.#progressed()
+        this.#mailIsProgress = true
+      }
+      await this.#answer(reply)
+    }
+    return { stream: mail.stream, finish }
+  }
+
+  #mailBegan(): void {
+    if (!this.#hasBegunMail) {
+      this.#hasBegunMail = true
+      this._socket.setTimeout(this.#idleMs())
+    }
+    if (this.#mailIsProgress) this.#progressed()
+    this.#mailIsProgress = false
+  }
+
+  #received(sizeBytes: number): void {
+    this.#bytesSinceProgress += sizeBytes
+    if (this.#bytesSinceProgress >= this.#needs.config.limits.smtpProgressBytes) this.#progressed()
+  }
+
+  #progressed(): void {
+    this.#bytesSinceProgress = 0
+    this.#progressedAtMs = performance.now()
+  }
+
+  #idleMs(): number {
+    const { smtpIdleMs, smtpIdleBeforeMailMs } = this.#needs.config.limits
+    return this.#hasBegunMail ? smtpIdleMs : Math.min(smtpIdleMs, smtpIdleBeforeMailMs)
   }
 
   #refuseByLimit(): Step | undefined {
@@ -123,7 +180,7 @@ export class Connection extends SMTPConnection {
     if (!this._closing && !this._closed) this.#write(reply)
     this.#abandonMail()
     this.close() // ours to write; for five seconds the peer may still talk into the void, so that it hears the reply
-    const hasNoTime = this.#isShuttingDown || !this.#isAdmitted
+    const hasNoTime = this.#isShuttingDown || !this.#isAdmitted || this.#isEvicted
     if (hasNoTime) this.#topSocket.destroySoon()
   }
 
@@ -149,6 +206,11 @@ export class Connection extends SMTPConnection {
     return this._parser instanceof CommandStream && (this._parser.isInMail || this._parser.isWorking)
   }
 
+  /** Whether the peer waits for us: its mail may be waiting for our disk. */
+  #isOurTurn(): boolean {
+    return this._parser instanceof CommandStream && this._parser.isWorking && !this.#isWaitingForDrain
+  }
+
   #tls(): string | undefined {
     if (!this.secure || !(this._socket instanceof TLSSocket)) return undefined
     return `${this._socket.getProtocol()} ${this._socket.getCipher().standardName}`
@@ -161,6 +223,7 @@ export class Connection extends SMTPConnection {
     const parser = new CommandStream(this._server.options.maxCommandLength!, {
       command: (line) => runIn(this.#unit, () => this.#command(line)),
       lineTooLong: () => this.#answer(this.#refuseByLimit()?.reply ?? replies.lineTooLong),
+      received: (sizeBytes) => this.#received(sizeBytes),
     })
     parser.on('error', (error) => {
       this.#needs.log.error({ err: error, session: this.id }, 'SMTP connection failed')
@@ -179,13 +242,13 @@ export class Connection extends SMTPConnection {
   override _armTimeout(socket: Socket = this._socket): void {
     this.#topSocket = socket
     super._armTimeout(socket)
+    socket.setTimeout(this.#idleMs()) // the library has one time for all states
   }
 
-  /** Silence counts only while it is the peer's turn: its mail may be waiting for our disk (RFC 5321 §4.5.3.2). */
+  /** Silence counts only while it is the peer's turn (RFC 5321 §4.5.3.2). */
   override _onTimeout(): void {
-    const isOurTurn = this._parser instanceof CommandStream && this._parser.isWorking && !this.#isWaitingForDrain
     if (this._closing || this._upgrading) this.cut()
-    else if (isOurTurn) this._armTimeout()
+    else if (this.#isOurTurn()) this._armTimeout()
     else this.#leave(replies.idle)
   }
 
@@ -201,7 +264,7 @@ export class Connection extends SMTPConnection {
     super._onClose()
     if (!isFirst) return
     if (this.#isAdmitted) {
-      this.#needs.admission.leave(this.remoteAddress)
+      this.#needs.admission.leave(this)
       this.#needs.metrics.smtpConnections.dec()
     }
     this.#needs.log.debug({ session: this.id, remoteAddress: this.remoteAddress }, 'SMTP connection closed')

@@ -59,6 +59,11 @@ export class Dialogue {
     this.#peer = peer
   }
 
+  /** Whether a MAIL was accepted and neither DATA, RSET nor EHLO followed (RFC 5321 §3.3). */
+  get isInTransaction(): boolean {
+    return this.#transaction !== undefined
+  }
+
   /** RFC 3207 §4.2: after the TLS handshake nothing that was said before it counts. */
   forget(): void {
     this.#hello = undefined

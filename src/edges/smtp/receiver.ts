@@ -69,7 +69,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
     log,
     metrics,
     receiving,
-    admission: createAdmission(limits.smtpConnectionsMax, limits.smtpConnectionsPerAddressMax),
+    admission: createAdmission({ limits, clock: () => performance.now() }),
     onClosed: (connection) => open.delete(connection),
   }
   server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))

@@ -61,6 +61,8 @@ export const replies = {
     refusal(552, '5.3.4', 'message_too_large', `The message is larger than ${bytesMax} bytes`),
   tooManyRecipients: refusal(452, '4.5.3', 'limit', 'Too many recipients; send the rest in another transaction'),
   tooManyConnections: refusal(421, '4.7.0', 'limit', 'Too many connections; try again later'),
+  // RFC 3463 §3.4 X.3.2: the system takes no mail on this connection, for a reason that will pass.
+  evicted: refusal(421, '4.3.2', 'evicted', 'All connections are taken and this one was not in use; connect again'),
   tooManyCommands: refusal(421, '4.7.0', 'limit', 'Too many commands in one connection'),
   tooManyErrors: refusal(421, '4.7.0', 'limit', 'Too many errors in one connection'),
   idle: refusal(421, '4.4.2', 'idle', 'Nothing heard for too long; closing'),

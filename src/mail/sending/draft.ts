@@ -4,7 +4,7 @@
  */
 
 import { MailError } from '../../errors.ts'
-import { type Address, parseRecipient } from '../../formats/address.ts'
+import { type Address, isSmtpMailbox, parseRecipient } from '../../formats/address.ts'
 import { isForbiddenHeader } from '../../formats/protected-headers.ts'
 import type { Limits } from '../../limits.ts'
 import { requireUserLabels } from '../messages/label-rules.ts'
@@ -75,6 +75,11 @@ function requireRecipients(field: string, texts: readonly string[] = []): Addres
         field,
         index,
       )
+    // Also in Reply-To: nobody could answer.
+    if (!isSmtpMailbox(recipient.address)) {
+      const detail = `${field}: "${text.slice(0, 100)}" has < or > in the local part of its address; no mail can be sent to it`
+      throw invalid(detail, field, index)
+    }
     return recipient
   })
 }

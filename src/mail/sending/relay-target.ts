@@ -12,9 +12,10 @@ import type { Log } from '../../log.ts'
 import { connectFailure, connectSocket } from '../../net/connect.ts'
 import { createSmtpPool } from '../../net/smtp-pool.ts'
 import { type SessionOptions, SmtpFailure, SmtpSession } from '../../net/smtp-session.ts'
+import { deliverNameable } from './nameable.ts'
 import { failureOutcome, type Remote } from './remote-outcome.ts'
 import { handOverSmtp } from './smtp-handover.ts'
-import type { DeliveryTarget, Outcome } from './target.ts'
+import type { DeliveryTarget, Handover, Outcome } from './target.ts'
 
 interface RelayTargetNeeds {
   readonly relay: Relay
@@ -36,22 +37,24 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
 
   return {
     name: 'relay',
-    async deliver(handover, signal) {
-      try {
-        const { session, release } = await pool.acquire(signal)
-        try {
-          return await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
-        } finally {
-          release()
-        }
-      } catch (error) {
-        if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
-        const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
-        log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay takes no mail')
-        return handover.recipients.map(() => outcome)
-      }
-    },
+    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
     close: () => pool.close(),
+  }
+
+  async function deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]> {
+    try {
+      const { session, release } = await pool.acquire(signal)
+      try {
+        return await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
+      } finally {
+        release()
+      }
+    } catch (error) {
+      if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
+      const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
+      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay takes no mail')
+      return handover.recipients.map(() => outcome)
+    }
   }
 
   async function open(signal: AbortSignal): Promise<SmtpSession> {

@@ -10,6 +10,7 @@ import type { Limits } from '../../limits.ts'
 import type { Dns } from '../../net/dns.ts'
 import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../net/mx.ts'
 import { type SessionOptions, SmtpFailure, SmtpSession } from '../../net/smtp-session.ts'
+import { deliverNameable } from './nameable.ts'
 import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
 import { handOverSmtp } from './smtp-handover.ts'
 import type { DeliveryTarget, Handover, Outcome } from './target.ts'
@@ -31,14 +32,16 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
 
   return {
     name: 'direct',
-    async deliver(handover, signal) {
-      const outcomes = new Map<string, Outcome>()
-      for (const [domain, recipients] of byDomain(handover.recipients)) {
-        const results = await deliverTo(domain, { ...handover, recipients }, signal)
-        for (const [index, recipient] of recipients.entries()) outcomes.set(recipient, results[index]!)
-      }
-      return handover.recipients.map((recipient) => outcomes.get(recipient)!)
-    },
+    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
+  }
+
+  async function deliver(handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
+    const outcomes = new Map<string, Outcome>()
+    for (const [domain, recipients] of byDomain(handover.recipients)) {
+      const results = await deliverTo(domain, { ...handover, recipients }, signal)
+      for (const [index, recipient] of recipients.entries()) outcomes.set(recipient, results[index]!)
+    }
+    return handover.recipients.map((recipient) => outcomes.get(recipient)!)
   }
 
   async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {

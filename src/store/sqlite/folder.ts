@@ -11,6 +11,13 @@ import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { sqliteCode } from './errors.ts'
 
+const DATABASE_FILE = 'martlet.db'
+
+/** The database and what SQLite keeps beside it; not all of them exist at all times. */
+export function databaseFiles(folder: string): string[] {
+  return ['', '-wal', '-shm'].map((suffix) => join(folder, `${DATABASE_FILE}${suffix}`))
+}
+
 export interface DataFolder {
   /** Absolute path of the database file, which exists. */
   readonly databaseFile: string
@@ -19,7 +26,7 @@ export interface DataFolder {
 
 /** @throws StartupError when the folder cannot be used, or another process uses it */
 export function takeFolder(folder: string): DataFolder {
-  const databaseFile = join(folder, 'martlet.db')
+  const databaseFile = join(folder, DATABASE_FILE)
   const lockFile = join(folder, 'lock')
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -188,6 +188,28 @@ test('requests that Node itself cannot parse get an error response too', async (
   expect(await raw(edge.url, h2c)).toMatch(/^HTTP\/1\.1 400 [\s\S]*leave out the Upgrade header/)
 })
 
+// These were the words of ws, in plain text.
+test.each([
+  ['no key', 'Sec-WebSocket-Version: 13'],
+  ['no version', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
+  ['another version', 'Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
+])('a WebSocket handshake with %s is refused in the words of the dialect', async (_name, fields) => {
+  await using edge = await startEdge()
+  const head = `GET /v0 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer ${KEY}`
+  const answer = await raw(edge.url, `${head}\r\n${fields}\r\n\r\n`)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"[\s\S]*Sec-WebSocket-/)
+  expect(edge.log.at(-1)).toMatchObject({ msg: 'request', path: '/v0', status: 400 })
+})
+
+// Each such client wrote an error into the log, as if the server had failed.
+test('a client that leaves in the middle of its body is no failure of ours', async () => {
+  await using edge = await startEdge()
+  const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
+  const socket = connect(Number(new URL(edge.url).port), '127.0.0.1', () => socket.write(head, () => socket.destroy()))
+  await expect.poll(() => edge.log.find(({ msg }) => msg === 'request')).toMatchObject({ aborted: true })
+  expect(edge.log.filter(({ level }) => level === 'error')).toEqual([])
+})
+
 test('a request that does not arrive in time is refused with 408', async () => {
   await using edge = await startEdge({ limits: { httpRequestMs: 200 } })
   const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`

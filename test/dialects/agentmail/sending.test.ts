@@ -107,6 +107,17 @@ test('a reply goes to the sender, a reply-all to everyone except the inbox itsel
   await expect(messages.reply(ada, '<none@x.test>', { text: 'x' })).rejects.toMatchObject({ statusCode: 404 })
 })
 
+// The brackets were taken out of the address, and what was left was somebody else's.
+test('a reply to an address that SMTP cannot name is refused, and reaches nobody else', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const raw = `From: <"a>b"@example.test>\r\nTo: ${ada}\r\nMessage-ID: <1@x.test>\r\n\r\nx\r\n`
+  await world.smtp.send({ envelope: { from: 'ann@example.test', to: ada }, raw })
+  expect((await messages.get(ada, '<1@x.test>')).from).toBe('"a>b"@example.test')
+  await expect(messages.reply(ada, '<1@x.test>', { text: 'yes' })).rejects.toMatchObject({ statusCode: 400 })
+  expect((await messages.list(ada)).count).toBe(1)
+})
+
 test('a forward includes the original with its attachments', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
@@ -167,6 +178,12 @@ test('an invalid message is refused and not stored', async () => {
   expect(await send({ to: many, text: 'x' })).toEqual(invalid)
   for (const to of ['nobody', 'a b@example.test', '', 'a@b.test\r\nBcc: x@example.test', 'a@b.test\u0000']) {
     expect(await send({ to, text: 'x' }), to).toEqual(invalid)
+  }
+  // SMTP has no way to name these that every server reads alike.
+  for (const field of ['to', 'cc', 'bcc', 'reply_to']) {
+    for (const address of ['"a>b"@example.test', 'A <"a<b"@example.test>', `"${' '.repeat(63)}"@example.test`]) {
+      expect(await send({ to: ada, text: 'x', [field]: [address] }), `${field}: ${address}`).toEqual(invalid)
+    }
   }
   const mail = { to: 'cy@example.test', text: 'x' }
   for (const headers of [
