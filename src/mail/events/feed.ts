@@ -26,7 +26,7 @@ import { backfill } from './backfill.ts'
 import { formatCursor, type Position } from './cursor.ts'
 import { type Event, type Feed, FeedEnded, type Listening, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
-import { checkInterest, type Filter, isWanted, maySee, nothingFor, type Resolve } from './interest.ts'
+import { checkInterest, type Filter, isWanted, maySee, nothingFor } from './interest.ts'
 import { endOf, requirePosition } from './position.ts'
 import { Subscription } from './subscription.ts'
 import { Tailer } from './tailer.ts'
@@ -42,7 +42,6 @@ export interface RunningFeed extends Feed {
 
 interface FeedNeeds {
   readonly store: Store
-  readonly resolve: Resolve
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
@@ -55,7 +54,7 @@ interface FeedNeeds {
   }
 }
 
-export function createFeed({ store, resolve, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
+export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
   const audience = new Audience()
   const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
   const cursorOf = (position: Position) => formatCursor(store.epoch, position)
@@ -77,7 +76,7 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     },
 
     async subscribe(actor, interest, signal) {
-      const filter = await checkInterest(actor, interest, { resolve, limits })
+      const filter = await checkInterest(actor, interest, { db: store.db, limits })
       return listen(filter, interest.after, signal)
     },
 
