@@ -18,6 +18,8 @@ import { Session, sampleMail } from './smtp-load.ts'
 
 const SOCKETS = Number(process.env.SOCKETS ?? 10_000)
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
+/** A key has no more than limits.socketsPerKeyMax. */
+const SOCKETS_PER_KEY = 1_000
 /** Handshakes at once. */
 const OPENING = 100
 /** For what was allocated on the way to be collected. */
@@ -51,8 +53,12 @@ async function measureMartlet(): Promise<Measured> {
       await session.deliver('ann@example.test', 'load@mail.localhost', sampleMail(crypto.randomUUID()))
     }
     await send() // what is loaded and compiled with the first one
+    const keys: string[] = []
+    while (keys.length * SOCKETS_PER_KEY < SOCKETS) {
+      keys.push(String((await server.request('POST', '/api-keys', { name: `${keys.length}` })).api_key))
+    }
     const measured = await measure({
-      ...{ url: server.url, pid: server.pid, send },
+      ...{ url: server.url, pid: server.pid, keys, send },
       greet: (socket) => socket.send('{"type":"subscribe"}'),
     })
     await session.quit()
@@ -70,7 +76,7 @@ async function measureBare(frameBytes: number): Promise<Measured> {
   const sockets: WebSocket[] = []
   const text = 'x'.repeat(frameBytes)
   const measured = await measure({
-    ...{ url, pid: child.pid! },
+    ...{ url, pid: child.pid!, keys: [KEY] },
     greet: (socket) => {
       sockets.push(socket)
       if (sockets.length === 1) socket.send('hello')
@@ -86,17 +92,21 @@ async function measureBare(frameBytes: number): Promise<Measured> {
 interface Subject {
   readonly url: string
   readonly pid: number
+  /** Used in turn. */
+  readonly keys: readonly string[]
   /** Called once a socket is open; its first frame says that it is ready. */
   readonly greet: (socket: WebSocket) => void
   readonly send: () => Promise<void>
 }
 
-async function measure({ url, pid, greet, send }: Subject): Promise<Measured> {
+async function measure({ url, pid, keys, greet, send }: Subject): Promise<Measured> {
   await delay(SETTLE_MS)
   const before = residentBytes(pid)
   const sockets: WebSocket[] = []
   while (sockets.length < SOCKETS) {
-    const opening = Array.from({ length: Math.min(OPENING, SOCKETS - sockets.length) }, () => open(url, greet))
+    const opening = Array.from({ length: Math.min(OPENING, SOCKETS - sockets.length) }, (_, index) =>
+      open(url, keys[(sockets.length + index) % keys.length]!, greet),
+    )
     sockets.push(...(await Promise.all(opening)))
   }
   await delay(SETTLE_MS)
@@ -127,9 +137,9 @@ async function measure({ url, pid, greet, send }: Subject): Promise<Measured> {
   }
 }
 
-async function open(url: string, greet: Subject['greet']): Promise<WebSocket> {
+async function open(url: string, key: string, greet: Subject['greet']): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v0`, {
-    headers: { authorization: `Bearer ${KEY}` },
+    headers: { authorization: `Bearer ${key}` },
     perMessageDeflate: false,
   })
   await once(socket, 'open')

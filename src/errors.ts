@@ -154,6 +154,11 @@ export const errors = {
     message: (p) => `There are ${p.max} ${p.what} under way`,
     fix: 'Ask again in a moment.',
   }),
+  too_many_connections: define<{ what: string; max: number }>({
+    kind: 'rate_limited',
+    message: (p) => `This API key has ${p.max} open ${p.what} and can have no more at a time`,
+    fix: 'Close one that is not needed any more, or use another key.',
+  }),
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,

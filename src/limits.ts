@@ -125,20 +125,42 @@ export const limits = {
   },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
   // Live
+  socketsPerKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open WebSockets of one API key on one server; more are answered 429.',
+  },
+  streamsPerKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open streams of server-sent events of one API key on one server; more are answered 429.',
+  },
+  backlogBytesMax: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Memory for what all WebSockets and event streams of a server have not sent yet; beyond it the slowest are closed.',
+  },
   socketBufferEventsMax: {
     default: 1_000,
     unit: 'count',
     sentence: 'Events waiting for one subscriber before it is closed as too slow (1013).',
   },
   socketBufferBytesMax: {
-    default: 4 * MIB,
+    default: MIB,
     unit: 'bytes',
-    sentence: 'Bytes waiting in one WebSocket before no more are written to it.',
+    sentence: 'Bytes waiting in one WebSocket or event stream before no more are written to it.',
+  },
+  socketBufferFramesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Frames waiting in one WebSocket or event stream before no more are written to it.',
   },
   socketStallMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time in which a WebSocket whose buffer is full must read something before it is closed (1013).',
+    sentence:
+      'Time in which a WebSocket or event stream whose buffer is full must read something before it is closed (1013).',
   },
   socketPingMs: {
     default: 30 * SECOND,
@@ -163,6 +185,11 @@ export const limits = {
     sentence: 'Interval at which the log is read when no commit rang.',
   },
   eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  backfillBatchMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Events read at once for a subscriber that reads the past.',
+  },
   eventPageDefault: { default: 50, unit: 'count', sentence: 'Events of a page when the client names no limit.' },
   eventPageMax: { default: 500, unit: 'count', sentence: 'Events of a page at most.' },
   eventPageBytesMax: {
@@ -195,6 +222,17 @@ export const limits = {
     unit: 'count',
     sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
   },
+  newsKeptBytesMax: {
+    default: 16 * MIB,
+    unit: 'bytes',
+    sentence: 'Bodies of those messages together; a larger one is kept for nobody.',
+  },
+  framesKeptMax: {
+    default: 256,
+    unit: 'count',
+    sentence: 'Rendered events kept in memory for the connections that send them next.',
+  },
+  framesKeptBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Those rendered events together.' },
   eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
   labelEventRetentionMs: {
     default: 90 * DAY,

@@ -73,7 +73,7 @@ test('a log that was swept empty still knows its end', async () => {
 })
 
 test('one who reads the past so slowly that the sweep overtakes it is told so, not given a gap', async () => {
-  await using world = await FeedWorld.open({ eventBatchMax: 2 })
+  await using world = await FeedWorld.open({ backfillBatchMax: 2 })
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
   const actor = await world.addKey(inbox)

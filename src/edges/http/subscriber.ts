@@ -4,7 +4,8 @@
  *
  *   follow → feed.subscribe → acknowledgement → events, as they come
  *
- * Slow reader: the socket closes with 1013.
+ * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off instead: the
+ *   close would wait behind what it does not read.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  */
@@ -15,7 +16,9 @@ import type { Log } from '../../log.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
 import type { Event, Feed, Interest } from '../../mail/events/event.ts'
 import type { Metrics } from '../../metrics.ts'
-import { createWriter, type Ending, type Outlet, type Render, tellAll } from './telling.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
+import { EncodedText } from './encoded-text.ts'
+import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
 
 /** RFC 6455 §7.4.1 and the IANA registry that it opens. */
 const TRY_AGAIN_LATER = 1013
@@ -27,6 +30,12 @@ const INTERNAL_ERROR = 1011
  * Python clients end their iteration quietly at 1001 (Going Away) and with an exception at 1012.
  */
 export type StopCode = 1001 | 1012
+
+/** What the server supplies with each socket. */
+export interface SocketSurroundings {
+  readonly stopCode: StopCode
+  readonly budget: BacklogBudget
+}
 
 export interface Subscriber {
   /**
@@ -41,10 +50,9 @@ export interface Subscriber {
   follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
-interface SubscriberNeeds {
+interface SubscriberNeeds extends SocketSurroundings {
   readonly socket: WebSocket
   readonly actor: KeyActor
-  readonly stopCode: StopCode
   readonly feed: Feed
   readonly limits: Limits
   readonly log: Log
@@ -60,9 +68,10 @@ interface SubscriberNeeds {
  * @returns resolves, once the feed has ended, when what it gave before is written
  */
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
-  const { socket, actor, feed, limits, metrics, renderError } = needs
+  const { socket, actor, feed, budget, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
-  const writer = createWriter(outletOf(socket), limits)
+  const backlog = budget.open(cutOff)
+  const writer = new Writer(outletOf(socket), limits, backlog)
   let current = new AbortController()
   let telling = Promise.resolve()
   /** Held while a new interest is being checked, so that no event is told under both. */
@@ -75,6 +84,8 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     metrics.sockets.dec()
     stopHeartbeat()
     current.abort()
+    writer.close()
+    backlog.close()
   })
   void watchKey(current.signal)
   readFrames(socket, async (frame) => {
@@ -99,7 +110,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
     const next = new AbortController()
-    const replaced = feed.subscribe(actor, interest, next.signal).then((events) => {
+    const replaced = feed.subscribe(actor, interest, next.signal, backlog).then((events) => {
       current.abort()
       current = next
       return events
@@ -113,7 +124,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
-    const { write } = writer
+    const write = (text: EncodedText) => writer.write(text)
     const ending = await tellAll({ events, render, write, hold: () => hold, signal, limits, log, metrics })
     if (!ending) return
     if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
@@ -121,7 +132,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 
   function send(frame: object): void {
-    writer.send(JSON.stringify(frame))
+    writer.send(new EncodedText(JSON.stringify(frame)))
   }
 
   function close(code: number, reason: string): void {
@@ -130,6 +141,17 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     metrics.socketsClosed.inc({ code })
     log.info({ code, reason }, 'websocket closed')
     socket.close(code, reason) // ws destroys it if the peer does not answer
+  }
+
+  /** The budget is spent, and no other reader is slower. */
+  function cutOff(): void {
+    if (socket.readyState === socket.OPEN) {
+      metrics.socketsClosed.inc({ code: TRY_AGAIN_LATER })
+      log.info({ code: TRY_AGAIN_LATER, reason: 'too_slow', backlogBytes: backlog.bytes }, 'websocket closed')
+    }
+    current.abort()
+    writer.close()
+    socket.terminate()
   }
 }
 
@@ -150,10 +172,9 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
 
 function outletOf(socket: WebSocket): Outlet {
   return {
-    send: (text, done) => socket.send(text, done),
+    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // bytes that are text: ws does not copy them
     isOpen: () => socket.readyState === socket.OPEN,
     waitingBytes: () => socket.bufferedAmount,
-    onClose: (done) => socket.on('close', done),
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * WebSocket handshakes: which dialect a path belongs to, who is asking, and then the socket is the dialect's. Keeps every
- * open socket, so that a stop can close them last and with the code that brings each client back.
+ * WebSocket handshakes: which dialect a path belongs to, who is asking and with how many sockets, and then the socket is the
+ * dialect's. Keeps every open socket, so that a stop can close them last and with the code that brings each client back.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -10,8 +10,10 @@ import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
 import type { Dialect } from './dialect.ts'
 import { toMailError, writeFailure } from './failures.ts'
+import { PerKeyLimit } from './per-key-limit.ts'
 import { pathOf } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
 
@@ -19,6 +21,7 @@ interface UpgradesNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
+  readonly budget: BacklogBudget
   /** Whose error body and WebSocket a path has. */
   readonly dialectOf: (url: string | undefined) => Dialect
   readonly isStopping: () => boolean
@@ -37,7 +40,7 @@ interface OpenSocket {
   readonly finish: () => Promise<void>
 }
 
-export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
+export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
   const server = new WebSocketServer({
     noServer: true,
@@ -45,6 +48,7 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
     maxPayload: limits.socketMessageBytesMax,
     perMessageDeflate: false,
   })
+  const perKey = new PerKeyLimit('WebSockets', limits.socketsPerKeyMax)
   const open = new Map<WebSocket, OpenSocket>()
 
   return {
@@ -80,12 +84,13 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
       const actor = await live.authenticate(request)
       if (isStopping()) throw new MailError('shutting_down', {})
       if (socket.destroyed) return
+      socket.once('close', perKey.add(actor.apiKeyId))
       server.handleUpgrade(request, socket, head, (webSocket) => {
         log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        open.set(webSocket, { code, finish: live.serve(webSocket, actor, code) })
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget }) })
       })
     } catch (error) {
       const known = toMailError(error, limits.httpBodyBytesMax)

@@ -19,6 +19,11 @@ export interface Event {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
+/** Memory that an event takes, nearly: a parsed payload takes about twice as much as its text. */
+export function memoryOf(row: EventRow): number {
+  return 2 * row.payload.length + 1_024
+}
+
 /** @param epoch of the log that the row is from */
 export function toEvent(row: EventRow, epoch: string): Event {
   return {
@@ -60,6 +65,23 @@ export class FeedEnded extends Error {
   }
 }
 
+/** Something in memory that readers wait for. It takes its place once, however many readers wait for it. */
+export interface BacklogItem {
+  readonly bytes: number
+  /** What each reader that waits for it adds. */
+  readonly bytesEach: number
+  /** How many hold it. Only a Backlog changes it. */
+  holders: number
+}
+
+/** Counts what one reader keeps in memory because it has not been sent yet. */
+export interface Backlog {
+  /** May end the reader, or others, before it returns. */
+  hold(item: BacklogItem): void
+  /** Each item that is held is released once. */
+  release(item: BacklogItem): void
+}
+
 export interface Feed {
   /**
    * Events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the interest was
@@ -69,10 +91,12 @@ export interface Feed {
    * stops (then after what waits was told); cursor_expired when it reads the past so slowly that retention overtakes
    * it. It ends quietly when `signal` aborts. Iterate once, and abort the signal when you never will.
    *
+   * @param backlog counts what waits here for the reader; all of it is released when the subscription ends, before an
+   *   abort of `signal` returns
    * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
    *   that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening>
+  subscribe(actor: Actor, interest: Interest, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
 
   /**
    * For a connection that has not subscribed to anything.

@@ -24,12 +24,15 @@ import { type Permission, parsePermissions } from '../access/permissions.ts'
 import { Audience } from './audience.ts'
 import { backfill } from './backfill.ts'
 import { formatCursor, type Position } from './cursor.ts'
-import { type Event, type Feed, FeedEnded, type Listening, toEvent } from './event.ts'
+import { type Backlog, type Event, type Feed, FeedEnded, type Listening, memoryOf, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
 import { checkInterest, type Filter, isWanted, maySee, nothingFor } from './interest.ts'
 import { endOf, requirePosition } from './position.ts'
-import { Subscription } from './subscription.ts'
+import { Subscription, type WaitingEvent } from './subscription.ts'
 import { Tailer } from './tailer.ts'
+
+/** A subscriber's place in the list of those who wait for an event. */
+const WAITING_BYTES = 8
 
 export interface RunningFeed extends Feed {
   /** Before the first subscriber. Events from before are told to those who bring a cursor. */
@@ -48,6 +51,7 @@ interface FeedNeeds {
   readonly limits: {
     readonly eventPollMs: number
     readonly eventBatchMax: number
+    readonly backfillBatchMax: number
     readonly socketBufferEventsMax: number
     readonly subscriptionIdsMax: number
     readonly listScanRowsMax: number
@@ -75,9 +79,9 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       return tailer.lagMs
     },
 
-    async subscribe(actor, interest, signal) {
+    async subscribe(actor, interest, signal, backlog) {
       const filter = await checkInterest(actor, interest, { db: store.db, limits })
-      return listen(filter, interest.after, signal)
+      return listen(filter, interest.after, signal, backlog)
     },
 
     async untilRevoked(actor, signal) {
@@ -92,11 +96,21 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     },
   }
 
-  async function listen(filter: Filter, after: string | undefined, signal: AbortSignal): Promise<Listening> {
-    const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
+  async function listen(
+    filter: Filter,
+    after: string | undefined,
+    signal: AbortSignal,
+    backlog?: Backlog,
+  ): Promise<Listening> {
+    const bufferMax = limits.socketBufferEventsMax
+    const subscription = new Subscription({ filter, bufferMax, cursorOf, backlog })
+    const abort = () => end(subscription, 'aborted')
+    const forget = () => signal.removeEventListener('abort', abort)
     // First of all, so that a key that is revoked from here on is noticed, by the key's row or by the event.
     audience.join(subscription)
     metrics.eventSubscriptions.set(audience.size)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
     try {
       const row = await events.requireLog(store.db)
       await place(subscription, after, row)
@@ -104,14 +118,12 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       await requireLiveKey(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {
-      leave(subscription)
+      abort()
+      forget()
       throw error
     }
-    const abort = () => end(subscription, 'aborted')
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
     const { cursor } = subscription
-    const told = iterate(subscription, () => signal.removeEventListener('abort', abort))
+    const told = iterate(subscription, forget)
     return { cursor, [Symbol.asyncIterator]: () => told }
   }
 
@@ -175,16 +187,17 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   function fanOut(row: EventRow): void {
-    let event: Event | undefined
+    let waiting: WaitingEvent | undefined
     let needed: readonly Permission[] = []
     for (const subscription of audience.near(row)) {
       if (!isWanted(subscription.filter, row)) continue
-      if (!event) {
-        event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+      if (!waiting) {
+        const event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+        waiting = { event, bytes: memoryOf(row), bytesEach: WAITING_BYTES, holders: 0 }
         needed = permissionsToSee(event.payload)
       }
       if (!maySee(subscription.filter.actor, needed)) continue
-      if (!subscription.offer(event)) end(subscription, 'too_slow')
+      if (!subscription.offer(waiting)) end(subscription, 'too_slow')
     }
   }
 

@@ -247,6 +247,21 @@ test('a socket that closes leaves nothing subscribed', async () => {
   expect(await edge.metrics.sockets.get()).toMatchObject({ values: [{ value: 0 }] })
 })
 
+test('a key has no more sockets than its limit, and one that closes makes room', async () => {
+  const { edge } = await startWithFeed({ socketsPerKeyMax: 2 })
+  await using _edge = edge
+  const first = await connect(edge)
+  await using _second = await connect(edge)
+  await expect(connect(edge)).rejects.toThrow(/^429 application\/json.*"code":"rate_limit_exceeded"/)
+  await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // counts for nobody
+  first.socket.terminate()
+  await first.closed
+  await vi.waitUntil(async () => (await edge.metrics.sockets.get()).values[0]?.value === 1)
+  await using third = await connect(edge)
+  third.send({ type: 'subscribe' })
+  expect(await third.next()).toMatchObject({ type: 'subscribed' })
+})
+
 test('the handshake takes the key from the header or the query, the header first', async () => {
   const { edge } = await startWithFeed()
   await using _edge = edge
