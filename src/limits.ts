@@ -178,6 +178,26 @@ export const limits = {
     sentence: 'One event frame; bodies are left out of a larger one (Python clients close at 1 MiB).',
   },
   socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'One frame from a client.' },
+  socketMessagePartsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Fragments of one frame from a client, and reads from the network in which it arrives.',
+  },
+  socketFramesPerSecondMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Frames per second from one WebSocket, pings and pongs included, that are handled; more are refused.',
+  },
+  socketFramesBurstMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Frames that one WebSocket may send at once after a pause.',
+  },
+  socketFramesRefusedMax: {
+    default: 20,
+    unit: 'count',
+    sentence: 'Frames of one WebSocket that are refused with an error frame before it is closed (1008).',
+  },
   subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
   eventPollMs: {
     default: SECOND,

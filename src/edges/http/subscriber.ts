@@ -6,10 +6,11 @@
  *
  * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off instead: the
  *   close would wait behind what it does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). A client that does not read the answers is asked nothing more.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  */
-import type { RawData, WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
@@ -18,6 +19,8 @@ import type { Event, Feed, Interest } from '../../mail/events/event.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
 import { EncodedText } from './encoded-text.ts'
+import type { FairTurns } from './fair-turns.ts'
+import { takeFrames } from './frame-intake.ts'
 import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
 
 /** RFC 6455 §7.4.1 and the IANA registry that it opens. */
@@ -35,6 +38,7 @@ export type StopCode = 1001 | 1012
 export interface SocketSurroundings {
   readonly stopCode: StopCode
   readonly budget: BacklogBudget
+  readonly turns: FairTurns
 }
 
 export interface Subscriber {
@@ -68,7 +72,7 @@ interface SubscriberNeeds extends SocketSurroundings {
  * @returns resolves, once the feed has ended, when what it gave before is written
  */
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
-  const { socket, actor, feed, budget, limits, metrics, renderError } = needs
+  const { socket, actor, feed, budget, turns, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new Writer(outletOf(socket), limits, backlog)
@@ -88,16 +92,35 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     backlog.close()
   })
   void watchKey(current.signal)
-  readFrames(socket, async (frame) => {
+  takeFrames({
+    socket,
+    limits,
+    onFrame,
+    turn: () => turns.next(actor.apiKeyId),
+    onPing(data) {
+      if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
+      writer.send(new EncodedText(data), (bytes, done) => socket.pong(bytes, false, done))
+    },
+    onRefused: () =>
+      send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
+    onFlood: () => {
+      close(POLICY_VIOLATION, 'too_many_frames')
+      // It is not read from any more, so its answer to the close would not be seen.
+      setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
+    },
+  })
+
+  return () => telling
+
+  async function onFrame(text: string | undefined): Promise<void> {
     try {
-      await needs.onFrame(requireObject(frame), { follow })
+      await needs.onFrame(parseFrame(text), { follow })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
       send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
     }
-  })
-
-  return () => telling
+    if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
+  }
 
   /** Until it subscribes: a key that is revoked closes its sockets, whatever they have asked for. */
   async function watchKey(signal: AbortSignal): Promise<void> {
@@ -192,31 +215,14 @@ function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
   return () => clearInterval(timer)
 }
 
-/** Hands frames over one after another, and reads no more from the socket while some wait. */
-function readFrames(socket: WebSocket, handle: (frame: unknown) => Promise<void>): void {
-  let waiting = 0
-  let queue = Promise.resolve()
-  socket.on('message', (data, isBinary) => {
-    waiting += 1
-    socket.pause()
-    queue = queue.then(async () => {
-      await handle(isBinary ? undefined : parseFrame(data))
-      waiting -= 1
-      if (waiting === 0) socket.resume()
-    })
-  })
-}
-
-/** undefined for what is not JSON: refused together with JSON that is no object. */
-function parseFrame(data: RawData): unknown {
+/** @throws validation_error for what is not one JSON object */
+function parseFrame(text: string | undefined): object {
+  let frame: unknown
   try {
-    return JSON.parse(data.toString())
+    frame = JSON.parse(text ?? '')
   } catch {
-    return undefined
+    frame = undefined
   }
-}
-
-function requireObject(frame: unknown): object {
   if (typeof frame === 'object' && frame !== null && !Array.isArray(frame)) return frame
   throw new MailError('validation_error', { detail: 'A frame must be text that holds one JSON object' })
 }

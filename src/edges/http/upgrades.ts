@@ -13,6 +13,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
 import type { Dialect } from './dialect.ts'
 import { toMailError, writeFailure } from './failures.ts'
+import { createFairTurns } from './fair-turns.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 import { pathOf } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
@@ -42,13 +43,20 @@ interface OpenSocket {
 
 export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
+  // No synchronous events: thousands of frames may come with one read, and each gets a turn of the event loop.
+  // No pongs of the library: pings are counted first (frame-intake.ts).
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     maxPayload: limits.socketMessageBytesMax,
+    maxFragments: limits.socketMessagePartsMax,
+    maxBufferedChunks: limits.socketMessagePartsMax,
+    allowSynchronousEvents: false,
+    autoPong: false,
     perMessageDeflate: false,
   })
   const perKey = new PerKeyLimit('WebSockets', limits.socketsPerKeyMax)
+  const turns = createFairTurns()
   const open = new Map<WebSocket, OpenSocket>()
 
   return {
@@ -90,7 +98,7 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget }) })
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, turns }) })
       })
     } catch (error) {
       const known = toMailError(error, limits.httpBodyBytesMax)

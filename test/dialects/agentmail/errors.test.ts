@@ -259,6 +259,7 @@ test('every entry of the catalogue has a documented status', () => {
     messagesMax: 1,
     recipientsMax: 1,
     max: 1,
+    perSecond: 1,
     method: 'PUT',
     allowed: 'GET',
     from: 'f',
