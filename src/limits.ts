@@ -240,12 +240,12 @@ export const limits = {
   newsKeptMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
+    sentence: 'Messages of events kept in memory for the subscribers that are sent them next.',
   },
   newsKeptBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    sentence: 'Bodies of those messages together; a larger one is kept for nobody.',
+    sentence: 'Bodies of those messages together; a larger one is not kept.',
   },
   framesKeptMax: {
     default: 256,

@@ -1,6 +1,6 @@
 /**
- * Subscribers of a whole server that read nothing until they are asked for everything, and mails large enough to fill what the
- * system keeps for a connection.
+ * Subscribers of a whole server that read nothing until they are asked for everything, and mails that are large enough
+ * to fill the operating system's buffers of a connection.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -12,7 +12,7 @@ import { openSocket, type TestSocket } from './socket-client.ts'
 
 /** A header field of 200 KB, which is part of the event and costs a mail less than as long a text would. */
 const FILL = `X-Fill: ${'x'.repeat(950)}${`\r\n ${'x'.repeat(970)}`.repeat(205)}`
-/** Events of these mails that no system keeps for a connection which nobody reads. */
+/** So many of them are more than an operating system buffers for a connection that is not read. */
 export const MANY = 45
 
 export interface Server {

@@ -1,6 +1,6 @@
 /**
- * Subscribers that do not read while mail arrives: whoever was cut off comes back with the cursor of the last event that it read and
- * gets each event once, and those who read notice nothing.
+ * Subscribers that do not read while mail arrives: those that are cut off come back with the cursor of the last event
+ * that they read and get each event once. A subscriber that reads is not affected.
  */
 import { expect, test } from 'vitest'
 import { cursorsOf, MANY, metric, muteSocket, muteStream, readAll, request, send, subscribe } from '../mute-readers.ts'

@@ -1,16 +1,16 @@
 /**
- * One budget for what all WebSockets and event streams of this process have in memory and have not sent: rendered events, events
- * that wait for their turn, pages of the past. Each connection has limits of its own, but a thousand that never read would
- * fill the heap within them.
+ * One memory budget for everything that the WebSockets and event streams of this process have not sent yet: rendered
+ * events, queued events, pages of the past. Each connection has its own limits, but a thousand connections that never
+ * read would fill the heap within them.
  *
- * What several connections wait for counts once. Beyond `limits.backlogBytesMax` connections are cut off, the slowest first,
- * until an eighth of the budget is free. A client that was cut off comes back with the cursor of the last event that it
- * read and misses nothing.
+ * An item that several connections wait for counts once. Beyond `limits.backlogBytesMax` connections are cut off, the
+ * slowest first, until an eighth of the budget is free. A client that was cut off resumes with the cursor of the last
+ * event that it read and misses nothing.
  */
 import type { Limits } from '../../limits.ts'
 import type { Backlog, BacklogItem } from '../../mail/events/event.ts'
 
-/** The part of the budget that is free afterwards, so that not every event has to look for the slowest again. */
+/** Part of the budget that is free afterwards, so that not every event sorts the connections again. */
 const FREED_PART = 1 / 8
 
 export class BacklogBudget {
@@ -23,7 +23,7 @@ export class BacklogBudget {
     this.#bytesMax = backlogBytesMax
   }
 
-  /** Held by all connections together. */
+  /** Memory that all connections hold together. */
   get bytes(): number {
     return this.#bytes
   }
@@ -66,11 +66,11 @@ export class BacklogBudget {
   }
 }
 
-/** What one connection holds. */
+/** The unsent items of one connection. */
 export class ConnectionBacklog implements Backlog {
   readonly cutOff: () => void
   readonly #budget: BacklogBudget
-  /** As if it were the only one. */
+  /** Shared items count in full here. */
   #bytes = 0
   #progressedAt = 0
 
@@ -102,8 +102,8 @@ export class ConnectionBacklog implements Backlog {
   }
 
   /**
-   * How much this connection waits for, times how long none of it has left: highest for one that has stopped to read, low
-   * for one that reads, however much it is sent.
+   * Unsent bytes times the time since some were last sent: high for a connection that has stopped reading, low for one
+   * that reads, however much it is sent.
    */
   slowness(now: number): number {
     return this.#bytes * (1 + now - this.#progressedAt)

@@ -8,8 +8,8 @@
  *
  * Slow reader: cut off. It reconnects with the last id that it read. Stop: what the feed gave is written, then the response
  *   ends, and clients come back after `limits.streamRetryMs`. Clients do not come back after an answer other than 200, so
- *   what is refused before the stream begins is refused for good, but for failures that pass (`answerComeBack`). One of them
- *   is 429 for a key that has too many streams open.
+ *   what is refused before the stream begins is refused for good, but for failures that pass (`answerComeBack`). A key that
+ *   has too many streams open is refused with 429.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../errors.ts'

@@ -1,16 +1,16 @@
 /**
- * Turns of the event loop for work that clients can ask for in bulk: one piece of it per turn, key after key. However many
- * frames one key sends on however many sockets, everything else goes on between two of them, and another key's frame waits for one
- * of them at most.
+ * Schedules work that clients can request in bulk: one piece per turn of the event loop, round robin over API keys.
+ * However many frames one key sends on however many sockets, other work runs between two of them, and a frame of
+ * another key waits for at most one frame of each other key.
  */
 
 export interface FairTurns {
-  /** Resolves in a turn of the event loop that is given to no one else. Calls of one key keep their order. */
+  /** Resolves in a turn of the event loop that no other call gets. Calls of one key keep their order. */
   next(apiKeyId: string): Promise<void>
 }
 
 export function createFairTurns(): FairTurns {
-  /** By key, in the order in which keys are served. */
+  /** Keys in the order in which they are served, each with its waiting calls. */
   const waiting = new Map<string, (() => void)[]>()
 
   return {

@@ -1,11 +1,12 @@
 /**
- * Frames from one client over a WebSocket: one at a time and in order, and no more of them than `limits` allow. Pings and pongs
- * count too, since each costs a turn of the event loop or an answer.
+ * Reads the frames of one WebSocket client: in order, one at a time, and no more of them than the limits allow. Pings
+ * and pongs count too, since each costs an answer or a turn of the event loop.
  *
  *   frame → within the rate? → queue, nothing more is read → a turn of the event loop → handled → read on
  *
- * Too many: a frame beyond the rate is refused, at once and unread. When more than `limits.socketFramesRefusedMax` were refused
- * without a pause, nothing more is read and the session ends.
+ * Too many: a frame beyond the rate is refused at once, without being parsed. When more than
+ *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, nothing more is read and the
+ *   session ends.
  * Must not: know what a frame means.
  */
 import type { RawData, WebSocket } from 'ws'

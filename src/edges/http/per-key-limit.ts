@@ -6,7 +6,7 @@ export class PerKeyLimit {
   readonly #max: number
   readonly #open = new Map<string, number>()
 
-  /** @param what connections of this kind, as the client is told: "WebSockets" */
+  /** @param what connections of this kind, in the words of the error: "WebSockets" */
   constructor(what: string, max: number) {
     this.#what = what
     this.#max = max

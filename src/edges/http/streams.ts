@@ -1,6 +1,6 @@
 /**
- * Keeps every open stream of events: bounded per key, and so that a stop does not wait for them as for requests, and ends them
- * last.
+ * Keeps every open event stream. Limits their number per API key; a stop does not wait for them as for requests, and
+ * ends them last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'

@@ -4,9 +4,10 @@
  *
  *   follow → feed.subscribe → acknowledgement → events, as they come
  *
- * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off instead: the
- *   close would wait behind what it does not read.
- * Too many frames: an error frame, then 1008 (frame-intake.ts). A client that does not read the answers is asked nothing more.
+ * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off
+ *   instead: a close frame would wait behind what its client does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of its
+ *   frames are handled.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  */

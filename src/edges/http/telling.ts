@@ -5,9 +5,9 @@
  *   feed → event → render → write → … → wait while the reader's buffer is full
  *
  * Slow reader: nothing more is pulled from the feed while more than `limits.socketBufferBytesMax` or
- *   `limits.socketBufferFramesMax` wait for it. If none of it leaves for `limits.socketStallMs`, or the feed's own buffer runs
- *   over meanwhile, or the server's budget is spent and this reader is the slowest (backlog-budget.ts), it is over. The
- *   reader comes back with the cursor of the last event it read and misses nothing.
+ *   `limits.socketBufferFramesMax` wait for it. It ends if none of that leaves for `limits.socketStallMs`, if the feed's
+ *   own buffer runs over meanwhile, or if the server's budget is spent and this reader is the slowest
+ *   (backlog-budget.ts). The reader comes back with the cursor of the last event it read and misses nothing.
  * Store away: the event waits until it can be rendered. Most clients know no cursor and would miss what happened between
  *   two connections.
  * Must not: decide what an actor may see (the feed does) or how an event looks (the dialect does).
@@ -101,12 +101,15 @@ interface Chunk {
   isDone: boolean
 }
 
-/** Writes, counts what waits to leave this process, and says when to write more. */
+/** Writes texts, counts those that have not left this process, and resolves when more may be written. */
 export class Writer {
   readonly #outlet: Outlet
   readonly #limits: Limits
   readonly #backlog: ConnectionBacklog
-  /** What is held in the backlog, oldest first. Empty where the reader keeps up: the system takes each text at once. */
+  /**
+   * Texts that are held in the backlog, oldest first. Empty while the reader keeps up: the system takes each text at
+   * once.
+   */
   readonly #unsent: Chunk[] = []
   readonly #wakes: (() => void)[] = []
   #isClosed = false

@@ -1,6 +1,7 @@
 /**
- * WebSocket handshakes: which dialect a path belongs to, who is asking and with how many sockets, and then the socket is the
- * dialect's. Keeps every open socket, so that a stop can close them last and with the code that brings each client back.
+ * WebSocket handshakes: which dialect a path belongs to, who is asking and with how many sockets, and then the socket
+ * is the dialect's. Keeps every open socket, so that a stop can close them last and with the code that brings each
+ * client back.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -38,7 +38,7 @@ export async function* backfill(
     }
     const request = { filter, afterSeq: seq, endSeq: end, limit: limits.backfillBatchMax }
     const stretch = await readStretch(request, { store, limits })
-    if (subscription.isEnded) return // while it was read; what it would hold now nobody would release
+    if (subscription.isEnded) return // while the page was read: it would never be released
     subscription.keepPage({ bytes: stretch.bytes, bytesEach: 0, holders: 0 })
     for (const event of stretch.events) {
       if (subscription.isEnded) return

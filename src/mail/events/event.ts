@@ -19,7 +19,7 @@ export interface Event {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-/** Memory that an event takes, nearly: a parsed payload takes about twice as much as its text. */
+/** Estimates the memory of an event: a parsed payload takes about twice as much as its text. */
 export function memoryOf(row: EventRow): number {
   return 2 * row.payload.length + 1_024
 }
@@ -65,16 +65,16 @@ export class FeedEnded extends Error {
   }
 }
 
-/** Something in memory that readers wait for. It takes its place once, however many readers wait for it. */
+/** Something in memory that readers wait for. It is in memory once, however many readers wait for it. */
 export interface BacklogItem {
   readonly bytes: number
-  /** What each reader that waits for it adds. */
+  /** Memory that each waiting reader adds. */
   readonly bytesEach: number
-  /** How many hold it. Only a Backlog changes it. */
+  /** Number of readers that hold it. Only a Backlog changes it. */
   holders: number
 }
 
-/** Counts what one reader keeps in memory because it has not been sent yet. */
+/** Counts the memory that one reader holds because something has not been sent to it yet. */
 export interface Backlog {
   /** May end the reader, or others, before it returns. */
   hold(item: BacklogItem): void

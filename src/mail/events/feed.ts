@@ -31,7 +31,7 @@ import { endOf, requirePosition } from './position.ts'
 import { Subscription, type WaitingEvent } from './subscription.ts'
 import { Tailer } from './tailer.ts'
 
-/** A subscriber's place in the list of those who wait for an event. */
+/** A reference in a subscription's list of waiting events. */
 const WAITING_BYTES = 8
 
 export interface RunningFeed extends Feed {

@@ -1,6 +1,6 @@
 /**
- * What was made lately, for those who need it next: bounded in number and in bytes, and the oldest goes first. Losing an entry
- * costs its making again, so whoever uses this must be able to make it again.
+ * A small cache of values that were made lately and will be needed again soon. It is bounded in number and in bytes,
+ * and drops the oldest entry first. Its user must be able to make a dropped value again.
  */
 
 interface RecentLimits {

@@ -37,7 +37,7 @@ export class Subscription {
   /** Of the last event offered. While undefined it reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: WaitingEvent[] = []
-  /** Events of the past that were read and not told yet. */
+  /** Events of the past that were read and not yet given to the reader. */
   #page: BacklogItem | undefined
   #end: FeedEnded['reason'] | 'aborted' | undefined
   #wake: (() => void) | undefined
@@ -95,7 +95,7 @@ export class Subscription {
     return true
   }
 
-  /** Counts a page of the past, in place of the one before; undefined when all of that was told. */
+  /** Counts a page of the past in place of the previous one; undefined when the reader was given all of it. */
   keepPage(page: BacklogItem | undefined): void {
     const before = this.#page
     this.#page = page

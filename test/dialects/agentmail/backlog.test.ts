@@ -1,6 +1,6 @@
 /**
- * Readers that do not read, over real sockets and a feed that the test drives: what they may keep in memory together, who is cut
- * off first, and that those who read notice nothing.
+ * Subscribers that do not read, over real sockets and a feed that the test drives: how much memory they may hold
+ * together, which one is cut off first, and that a subscriber that reads is not affected.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -15,9 +15,9 @@ import { openSocket } from './raw-socket.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
 
 const PATH = '/v0/events/stream'
-/** Of a frame, nearly: its text stands in it twice. */
+/** Nearly: a frame contains its text twice. */
 const FRAME_BYTES = 200_000
-/** Far more than the system keeps for a connection that is not read. */
+/** Far more than the system buffers for a connection that is not read. */
 const EVENTS = 60
 
 async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
@@ -50,7 +50,7 @@ function events(from: number): Event[] {
   return Array.from({ length: EVENTS }, (_, index) => receivedEvent(from + index))
 }
 
-/** Resolves when nothing more is taken for it, although the server had its turns. */
+/** Resolves when the server takes no more events for it, although it could. */
 async function stuck(subscription: FakeSubscription): Promise<void> {
   let pulled = 0
   let unchanged = 0
@@ -73,7 +73,7 @@ function cutOff(edge: Edge): number {
   return edge.log.filter((line) => line.reason === 'too_slow').length
 }
 
-test('what many readers wait for is in memory once, and no longer than they wait', async () => {
+test('a frame that many readers wait for is held once, and no longer than they wait', async () => {
   const { feed, edge } = await startWithFeed({ backlogBytesMax: 5_000_000 })
   await using _edge = edge
   const streams = [await openMuteStream(edge), await openMuteStream(edge), await openMuteStream(edge)]
@@ -93,7 +93,7 @@ test('what many readers wait for is in memory once, and no longer than they wait
   await expect.poll(() => backlogBytes(edge)).toBe(0)
 })
 
-test('when the budget is spent one who stopped to read is cut off, and those who read get everything', async () => {
+test('when the budget is spent a reader that stopped reading is cut off, and those that read get everything', async () => {
   const { feed, edge } = await startWithFeed({ backlogBytesMax: 4_500_000 })
   await using _edge = edge
   const mute = [await openMuteSocket(edge), await openMuteSocket(edge)]
@@ -127,7 +127,7 @@ test('when the budget is spent one who stopped to read is cut off, and those who
   expect(await Promise.race(mute.map(({ closed }) => closed))).toMatchObject({ code: 1006 })
 })
 
-test('small frames count too, by their number', async () => {
+test('the number of waiting frames is limited as well as their bytes', async () => {
   const feed = new FakeFeed()
   const news = { of: async () => ({}) }
   const edge = await startEdge({ core: { feed, news }, limits: { socketBufferFramesMax: 10 } })
@@ -140,7 +140,7 @@ test('small frames count too, by their number', async () => {
   expect(await backlogBytes(edge)).toBeLessThan(12 * 8_000)
 })
 
-test('of those who wait, who waits for most is cut off first, and only as many as must be', () => {
+test('the reader with the largest backlog is cut off first, and no more readers than necessary', () => {
   const order: string[] = []
   const budget = new BacklogBudget({ backlogBytesMax: 1_000 })
   const open = (name: string) => {

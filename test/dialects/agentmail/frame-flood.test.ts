@@ -1,7 +1,7 @@
 /**
- * Clients that send more frames over a WebSocket than anyone needs: how many are handled, what they are answered, and that
- * everything else goes on between two of them. How the test knows: a feed that counts what it was asked, and turns of the event loop,
- * which are counted and not timed.
+ * Clients that send more frames over a WebSocket than anyone needs: how many are handled, what they are answered, and
+ * that everything else goes on between two of them. How the test knows: a feed that counts what it was asked, and turns
+ * of the event loop, which are counted and not timed.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createFairTurns } from '../../../src/edges/http/fair-turns.ts'
@@ -84,7 +84,7 @@ test('pings and pongs count like any other frame', async () => {
   expect(pongs).toBe(6)
 })
 
-test('a ping is answered with its own words', async () => {
+test('a pong has the data of its ping', async () => {
   const { edge } = await startWithFeed()
   await using _edge = edge
   await using socket = await connect(edge)

@@ -1,4 +1,4 @@
-/** Events are rendered once for all who may see the same of them, and never shared further than that. */
+/** An event is rendered once for all readers who may see the same of it, and for no others. */
 import { expect, test } from 'vitest'
 import { createFrames } from '../../../src/edges/http/agentmail/frames.ts'
 import { MailError } from '../../../src/errors.ts'
@@ -22,7 +22,7 @@ function startFrames(limits: Partial<Limits> = {}) {
   return { subjects, render: (event: Event) => frames(event, anyone) }
 }
 
-test('all subscribers of an event share one text, and so do those who come later', async () => {
+test('all subscribers of an event share one text, and so does a later reader', async () => {
   const { render } = startFrames()
   const event = receivedEvent(7)
   const texts = await Promise.all([render(event), render(event), render(event)])
@@ -32,7 +32,7 @@ test('all subscribers of an event share one text, and so do those who come later
   expect(await render(receivedEvent(8))).not.toBe(texts[0])
 })
 
-test('one who comes later is not sent the text of a message that was deleted meanwhile', async () => {
+test('a later reader does not get the text of a message that was deleted meanwhile', async () => {
   const { render, subjects } = startFrames()
   await render(receivedEvent(7))
   subjects.set(7, { thread })
@@ -57,7 +57,7 @@ test('a text belongs to one event and to what may be seen of it, however often o
   expect(await of(7, nothing)).toBe(second)
 })
 
-test('a failure is for those who asked, and the next one tries again', async () => {
+test('after a failure the next reader reads the message again', async () => {
   const event = receivedEvent(7)
   const answers = [Promise.reject(new MailError('unavailable', {})), Promise.resolve({ message, thread })]
   const frames = createFrames({ news: { of: () => answers.shift()! }, limits: defaultLimits() })

@@ -253,7 +253,7 @@ test('a key has no more sockets than its limit, and one that closes makes room',
   const first = await connect(edge)
   await using _second = await connect(edge)
   await expect(connect(edge)).rejects.toThrow(/^429 application\/json.*"code":"rate_limit_exceeded"/)
-  await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // counts for nobody
+  await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // a failed handshake does not count
   first.socket.terminate()
   await first.closed
   await vi.waitUntil(async () => (await edge.metrics.sockets.get()).values[0]?.value === 1)

@@ -1,6 +1,6 @@
 /**
- * Events as this dialect's JSON, the same text everywhere: in a frame of a WebSocket, in a page, in an event stream. Each text is
- * rendered once for all readers who may see the same, and kept for a moment for those who come next.
+ * Events as this dialect's JSON, the same text everywhere: in a frame of a WebSocket, in a page, in an event stream.
+ * Each text is rendered once for all readers who may see the same, and kept for a while for the next readers.
  */
 import type { Limits } from '../../../limits.ts'
 import type { Actor } from '../../../mail/access/actor.ts'
@@ -24,15 +24,18 @@ interface FramesNeeds {
 }
 
 export function createFrames({ news, limits }: FramesNeeds): Frames {
-  /** By event and subject, since a text is made of nothing else: readers who may see different things have different subjects. */
+  /**
+   * By event and subject, since a text is made of nothing else: readers who may see different things have different
+   * subjects.
+   */
   const recent = new Recent<string, EncodedText>({
     countMax: limits.framesKeptMax,
     bytesMax: limits.framesKeptBytesMax,
   })
   const numbers = new WeakMap<EventSubject, number>()
   let lastNumber = 0
-  // The feed gives the same event to all its subscribers. For them its message is read once; it is not kept as long as one of
-  // them waits, but its text, as long as there is room.
+  // All subscribers get the same event object from the feed: for them its message is read once. Only its text is kept
+  // for those that are slower, as long as there is room: messages would fill the memory.
   const keys = new WeakMap<Event, string>()
   const underWay = new WeakMap<Event, Promise<EncodedText | undefined>>()
 
@@ -43,7 +46,7 @@ export function createFrames({ news, limits }: FramesNeeds): Frames {
   }
 
   function begin(event: Event): Promise<EncodedText | undefined> {
-    const text = make(event).finally(() => underWay.delete(event)) // also a failure: the next one tries again
+    const text = make(event).finally(() => underWay.delete(event)) // also after a failure: the next reader tries again
     underWay.set(event, text)
     return text
   }
