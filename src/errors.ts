@@ -154,6 +154,16 @@ export const errors = {
     message: (p) => `There are ${p.max} ${p.what} under way`,
     fix: 'Ask again in a moment.',
   }),
+  too_many_connections: define<{ what: string; max: number }>({
+    kind: 'rate_limited',
+    message: (p) => `This API key has ${p.max} open ${p.what} and can have no more at a time`,
+    fix: 'Close one that is not needed any more, or use another key.',
+  }),
+  too_many_frames: define<{ perSecond: number }>({
+    kind: 'rate_limited',
+    message: (p) => `This WebSocket sends more than ${p.perSecond} frames a second; the frame was not handled`,
+    fix: 'Name everything in one subscribe, and wait for its answer before the next. If this goes on, the socket is closed.',
+  }),
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,

@@ -150,20 +150,42 @@ export const limits = {
   },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
   // Live
+  socketsPerKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open WebSockets of one API key on one server; more are answered 429.',
+  },
+  streamsPerKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open streams of server-sent events of one API key on one server; more are answered 429.',
+  },
+  backlogBytesMax: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Memory for what all WebSockets and event streams of a server have not sent yet; beyond it the slowest are closed.',
+  },
   socketBufferEventsMax: {
     default: 1_000,
     unit: 'count',
     sentence: 'Events waiting for one subscriber before it is closed as too slow (1013).',
   },
   socketBufferBytesMax: {
-    default: 4 * MIB,
+    default: MIB,
     unit: 'bytes',
-    sentence: 'Bytes waiting in one WebSocket before no more are written to it.',
+    sentence: 'Bytes waiting in one WebSocket or event stream before no more are written to it.',
+  },
+  socketBufferFramesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Frames waiting in one WebSocket or event stream before no more are written to it.',
   },
   socketStallMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time in which a WebSocket whose buffer is full must read something before it is closed (1013).',
+    sentence:
+      'Time in which a WebSocket or event stream whose buffer is full must read something before it is closed (1013).',
   },
   socketPingMs: {
     default: 30 * SECOND,
@@ -181,6 +203,26 @@ export const limits = {
     sentence: 'One event frame; bodies are left out of a larger one (Python clients close at 1 MiB).',
   },
   socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'One frame from a client.' },
+  socketMessagePartsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Fragments of one frame from a client, and reads from the network in which it arrives.',
+  },
+  socketFramesPerSecondMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Frames per second from one WebSocket, pings and pongs included, that are handled; more are refused.',
+  },
+  socketFramesBurstMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Frames that one WebSocket may send at once after a pause.',
+  },
+  socketFramesRefusedMax: {
+    default: 20,
+    unit: 'count',
+    sentence: 'Frames of one WebSocket that are refused with an error frame before it is closed (1008).',
+  },
   subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
   eventPollMs: {
     default: SECOND,
@@ -188,6 +230,11 @@ export const limits = {
     sentence: 'Interval at which the log is read when no commit rang.',
   },
   eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  backfillBatchMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Events read at once for a subscriber that reads the past.',
+  },
   eventPageDefault: { default: 50, unit: 'count', sentence: 'Events of a page when the client names no limit.' },
   eventPageMax: { default: 500, unit: 'count', sentence: 'Events of a page at most.' },
   eventPageBytesMax: {
@@ -218,8 +265,19 @@ export const limits = {
   newsKeptMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Messages of events kept in memory for the subscribers that hear of them next.',
+    sentence: 'Messages of events kept in memory for the subscribers that are sent them next.',
   },
+  newsKeptBytesMax: {
+    default: 16 * MIB,
+    unit: 'bytes',
+    sentence: 'Bodies of those messages together; a larger one is not kept.',
+  },
+  framesKeptMax: {
+    default: 256,
+    unit: 'count',
+    sentence: 'Rendered events kept in memory for the connections that send them next.',
+  },
+  framesKeptBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Those rendered events together.' },
   eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
   labelEventRetentionMs: {
     default: 90 * DAY,

@@ -11,7 +11,6 @@ import { agentMailWebhooks } from './edges/http/agentmail/webhook-profile.ts'
 import { createHttpServer } from './edges/http/server.ts'
 import { createReceiver } from './edges/smtp/receiver.ts'
 import type { Log } from './log.ts'
-import { requireInbox, requireKey, requirePod } from './mail/access/access.ts'
 import { actorName } from './mail/access/actor.ts'
 import { createApiKeys, makeKey } from './mail/access/api-keys.ts'
 import { createCredentials } from './mail/access/credentials.ts'
@@ -19,7 +18,6 @@ import { prepareFirstStart } from './mail/accounts/first-start.ts'
 import { createRemoveInbox } from './mail/accounts/remove-inbox.ts'
 import { createDomains } from './mail/domains/domains.ts'
 import { createFeed } from './mail/events/feed.ts'
-import type { Resolve } from './mail/events/interest.ts'
 import { createLabelLog } from './mail/events/label-log.ts'
 import { createEventPages } from './mail/events/pages.ts'
 import { keyRevoked } from './mail/events/resource-events.ts'
@@ -150,12 +148,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const tls = await openTls({ config, store, clock })
 
     // What the product does
-    const resolve: Resolve = {
-      inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
-      podId: async (actor, ref) => (await requirePod(store.db, requireKey(actor), 'message_read', ref)).id,
-    }
-    const feed = createFeed({ store, resolve, clock, log, metrics, limits })
-    const eventPages = createEventPages({ store, feed, resolve, clock, limits })
+    const feed = createFeed({ store, clock, log, metrics, limits })
+    const eventPages = createEventPages({ store, feed, clock, limits })
     const apiKeys = createApiKeys({
       ...{ store, random, clock, limits },
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),

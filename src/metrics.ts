@@ -70,6 +70,11 @@ export function createMetrics({ collectProcess = false } = {}) {
       help: 'Open event subscriptions: WebSockets, event streams and long polls',
       registers,
     }),
+    eventBacklog: new Gauge({
+      name: 'martlet_event_backlog_bytes',
+      help: 'Memory for what WebSockets and event streams have not sent yet',
+      registers,
+    }),
     eventsTold: new Counter({ name: 'martlet_events_told_total', help: 'Events written to subscribers', registers }),
     commitSeconds: new Histogram({
       name: 'martlet_commit_seconds',

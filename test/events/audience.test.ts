@@ -13,7 +13,8 @@ const row: EventRow = {
 function subscription(within: { inboxIds?: string[]; podIds?: string[]; organizationId?: string }): Subscription {
   const { inboxIds = [], podIds = [], organizationId = 'organization' } = within
   const actor = { kind: 'key', apiKeyId: 'key', organizationId } as const
-  return new Subscription({ actor, types: standardTypes, organizationId, inboxIds, podIds }, 10, String)
+  const filter = { actor, types: standardTypes, organizationId, inboxIds, podIds }
+  return new Subscription({ filter, bufferMax: 10, cursorOf: String, backlog: undefined })
 }
 
 test('of ten thousand subscriptions in one organization, only those to the event’s inbox are checked', () => {

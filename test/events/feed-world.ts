@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
-import { requireInbox, requirePod } from '../../src/mail/access/access.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Permission } from '../../src/mail/access/permissions.ts'
 import { type Event, FeedEnded, type Interest } from '../../src/mail/events/event.ts'
@@ -70,13 +69,7 @@ export class FeedWorld implements AsyncDisposable {
     this.store = await openStore({ config, log, metrics, clock, random: randomBytes })
     isOpen = true
     const store = this.disturb(this.store)
-    this.feed = createFeed({
-      ...{ store, limits, metrics, log, clock: time.clock },
-      resolve: {
-        inboxId: async (actor, ref) => (await requireInbox(store.db, actor, 'message_read', ref)).id,
-        podId: async (actor, ref) => (await requirePod(store.db, actor as KeyActor, 'message_read', ref)).id,
-      },
-    })
+    this.feed = createFeed({ store, limits, metrics, log, clock: time.clock })
     await this.feed.start()
   }
 

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Event } from '../../src/mail/events/event.ts'
+import type { Backlog, BacklogItem, Event } from '../../src/mail/events/event.ts'
 import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/resource-events.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
@@ -13,7 +13,7 @@ import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {
   const random = seeded(seed)
-  await using world = await FeedWorld.open({ eventBatchMax: 5, listScanRowsMax: 7 })
+  await using world = await FeedWorld.open({ eventBatchMax: 5, backfillBatchMax: 5, listScanRowsMax: 7 })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   const listeners: { listener: Listener; after: number; through: number; isLive: boolean }[] = []
@@ -104,7 +104,7 @@ test('a subscriber resumes with its cursor after a restart and misses nothing', 
 })
 
 test('a subscriber that reads past events slowly is not too slow: its events wait in the table', async () => {
-  await using world = await FeedWorld.open({ socketBufferEventsMax: 2, eventBatchMax: 3, listScanRowsMax: 3 })
+  await using world = await FeedWorld.open({ socketBufferEventsMax: 2, backfillBatchMax: 3, listScanRowsMax: 3 })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   await world.append(...Array.from({ length: 10 }, () => sent(inbox)))
@@ -139,6 +139,55 @@ test('a live subscriber that falls behind is ended as too slow, with the cursor 
   await back.count(5)
   expect(back.seqs).toEqual([2, 3, 4, 5, 6])
   expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // no other subscriber is affected
+})
+
+test('what waits for a reader is counted while it waits: events, and a page of the past', async () => {
+  await using world = await FeedWorld.open({ backfillBatchMax: 3 })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
+  const witness = await world.listen(actor)
+  const backlog = new CountedBacklog()
+  const abort = new AbortController()
+  const events = await world.feed.subscribe(actor, { after: 'earliest' }, abort.signal, backlog)
+  const iterator = events[Symbol.asyncIterator]()
+  const next = async () => ((await iterator.next()).value as Event).seq
+
+  expect(backlog.bytes).toBe(0)
+  expect([await next(), backlog.count]).toEqual([1, 1])
+  const page = backlog.bytes
+  expect(page).toBeGreaterThan(3 * 1_000)
+  expect([await next(), await next(), await next(), backlog.count]).toEqual([2, 3, 4, 1])
+  expect(backlog.bytes).toBe(page) // one page in place of the other
+  expect([await next(), await next(), await next()]).toEqual([5, 6, 7])
+  const eighth = next()
+  while (backlog.count > 0) await setImmediate()
+  for (let turn = 0; turn < 3; turn++) await setImmediate() // then it is live
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  await witness.count(3)
+  expect([await eighth, backlog.count]).toEqual([8, 2])
+  abort.abort()
+  expect([backlog.count, backlog.bytes]).toEqual([0, 0]) // at once
+})
+
+test('a reader that is ended by what it holds leaves nothing held', async () => {
+  await using world = await FeedWorld.open()
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  await world.append(sent(inbox))
+  for (const after of ['earliest', 'latest']) {
+    const abort = new AbortController()
+    const backlog = new CountedBacklog(() => abort.abort())
+    const events = await world.feed.subscribe(actor, { after }, abort.signal, backlog)
+    const told: Event[] = []
+    const reading = (async () => {
+      for await (const event of events) told.push(event)
+    })()
+    await setImmediate()
+    await world.append(sent(inbox))
+    await reading
+    expect([told, backlog.count, backlog.bytes]).toEqual([[], 0, 0])
+  }
 })
 
 test('a burst longer than the buffer does not make a quick reader too slow', async () => {
@@ -360,6 +409,27 @@ test('a row that cannot be parsed is skipped, and later events are sent', async 
   expect(listener.seqs).toEqual([2])
   expect(await failuresOf(world)).toBe(1)
 })
+
+class CountedBacklog implements Backlog {
+  bytes = 0
+  count = 0
+  readonly #onHold: () => void
+
+  constructor(onHold = () => undefined as unknown) {
+    this.#onHold = onHold
+  }
+
+  hold({ bytes }: BacklogItem): void {
+    this.bytes += bytes
+    this.count += 1
+    this.#onHold()
+  }
+
+  release({ bytes }: BacklogItem): void {
+    this.bytes -= bytes
+    this.count -= 1
+  }
+}
 
 /** Subscribes with a reader that reads one event per call of `next`. */
 async function pullReader(world: FeedWorld, ...[actor, interest]: Parameters<FeedWorld['listen']>) {

@@ -9,6 +9,7 @@ import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events
 import { endOf } from '../../src/mail/events/position.ts'
 import { inboxCreated, keyRevoked } from '../../src/mail/events/resource-events.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
 import { requireLog } from '../../src/store/tables/events.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 
@@ -176,6 +177,42 @@ describe('refusals', () => {
     const key = await world.addKey(inbox, { permissions: ['inbox_read'] })
     const params = { permission: 'message_read' }
     await expect(world.listen(key)).rejects.toMatchObject({ code: 'missing_permission', params })
+  })
+
+  test('as many ids as are allowed, and again as often, are found with one statement of each kind', async () => {
+    const asked: string[] = []
+    await using world = await FeedWorld.open({}, (store) => {
+      const db: Store['db'] = Object.assign(Object.create(store.db), {
+        selectFrom(table: 'inboxes') {
+          asked.push(table)
+          return store.db.selectFrom(table)
+        },
+      })
+      return Object.assign(Object.create(store), { db })
+    })
+    const home = await world.addInbox()
+    const { organizationId } = home
+    const places = [home]
+    while (places.length < 20) places.push(await world.addInbox({ organizationId }))
+    const inboxIds = [...places.map(({ address }) => address), ...places.map(({ inboxId }) => inboxId)]
+    const podIds = [...places.map(({ podId }) => podId), ...places.map(({ podId }) => `client-${podId}`)]
+    const many = { inboxIds: Array(25).fill(inboxIds).flat(), podIds: Array(25).fill(podIds).flat() }
+    const listener = await world.listen(await world.addKey({ organizationId }), many)
+    // By id and by address, by id and by client_id.
+    for (const table of ['inboxes', 'pods']) expect(asked.filter((each) => each === table)).toHaveLength(2)
+    await world.append(sent(places[7]!), sent(places[19]!))
+    await listener.count(2)
+    expect(listener.told.map(({ inboxId }) => inboxId)).toEqual([places[7]!.inboxId, places[19]!.inboxId])
+  })
+
+  test('one of many that is not there, or not an address, is not found', async () => {
+    const key = await world.addKey({ organizationId: inbox.organizationId })
+    for (const ref of ['none', 'none@b.test', '@', 'a@b@c', '']) {
+      const refused = world.listen(key, { inboxIds: [inbox.inboxId, ref] })
+      await expect(refused).rejects.toMatchObject({ code: 'not_found', params: { what: 'Inbox' } })
+    }
+    const refused = world.listen(key, { podIds: [inbox.podId, 'none'] })
+    await expect(refused).rejects.toMatchObject({ code: 'not_found', params: { what: 'Pod' } })
   })
 
   test('too many ids are a validation error', async () => {

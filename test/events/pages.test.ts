@@ -4,8 +4,6 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
-import { requireInbox, requirePod } from '../../src/mail/access/access.ts'
-import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Event } from '../../src/mail/events/event.ts'
 import { labelEvents } from '../../src/mail/events/message-events.ts'
 import { createEventPages, type EventPage, type EventQuery } from '../../src/mail/events/pages.ts'
@@ -27,13 +25,8 @@ interface Patience {
 async function open(limits: Partial<Limits> = {}) {
   const world = await FeedWorld.open({ eventDisorderMs: MINUTE, ...limits })
   onTestFinished(() => world[Symbol.asyncDispose]())
-  const pages = createEventPages({
-    ...{ store: world.store, feed: world.feed, clock: world.time.clock, limits: world.limits },
-    resolve: {
-      inboxId: async (actor, ref) => (await requireInbox(world.store.db, actor, 'message_read', ref)).id,
-      podId: async (actor, ref) => (await requirePod(world.store.db, actor as KeyActor, 'message_read', ref)).id,
-    },
-  })
+  const { store, feed, time, limits: all } = world
+  const pages = createEventPages({ store, feed, clock: time.clock, limits: all })
   const inbox = await world.addInbox()
   const actor = await world.addKey({ organizationId: inbox.organizationId })
   const never = new AbortController().signal

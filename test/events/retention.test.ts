@@ -73,7 +73,7 @@ test('a log that was swept empty still knows its end', async () => {
 })
 
 test('a subscriber whose unread events are purged gets cursor_expired, not a gap', async () => {
-  await using world = await FeedWorld.open({ eventBatchMax: 2 })
+  await using world = await FeedWorld.open({ backfillBatchMax: 2 })
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
   const actor = await world.addKey(inbox)

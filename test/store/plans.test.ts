@@ -17,6 +17,7 @@ import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as messages from '../../src/store/tables/messages.ts'
 import * as queue from '../../src/store/tables/queue.ts'
 import * as submissions from '../../src/store/tables/submissions.ts'
+import * as tenants from '../../src/store/tables/tenants.ts'
 import * as threads from '../../src/store/tables/threads.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries.ts'
 import * as lines from '../../src/store/tables/webhook-lines.ts'
@@ -83,6 +84,14 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'recipients_by_lane (domain>?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
+  ['find many inboxes by their ids', (db) => inboxes.listByIds(db, ['a', 'b']), '(id=?)'],
+  ['find many inboxes by their addresses', (db) => inboxes.listByAddresses(db, ['a', 'b']), '(address=?)'],
+  ['find many pods by their ids', (db) => tenants.listPodsByIds(db, 'o', ['a', 'b']), '(id=?)'],
+  [
+    'find many pods by their client ids',
+    (db) => tenants.listPodsByClientIds(db, 'o', ['a', 'b']),
+    'pods_client_id (organization_id=? AND client_id=?)',
+  ],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
   ['find webhooks with waiting deliveries', (db) => webhookDeliveries.listLanes(db, 1), 'webhook_deliveries_by_lane'],

@@ -5,6 +5,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/events/audience.test.ts',
   'test/events/event-types.test.ts',
   'test/events/interrupted-work.test.ts',
+  'test/events/recent.test.ts',
   'test/sending/remote-target.test.ts',
   'test/webhooks/endpoint.test.ts',
   'test/webhooks/lanes.test.ts',

@@ -14,8 +14,9 @@ import type {
 import type { WebSocket } from 'ws'
 import type { MailError } from '../../errors.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
 import type { Streams } from './streams.ts'
-import type { StopCode } from './subscriber.ts'
+import type { SocketSurroundings } from './subscriber.ts'
 
 /** Fastify with request types that follow from the routes' schemas. */
 export type HttpApp = FastifyInstance<
@@ -33,7 +34,9 @@ export interface HttpSurroundings {
   /** Aborts when the server begins to stop: a request that waits for something answers at once. */
   readonly stopping: AbortSignal
   /** Where a response that stays open is made known. */
-  readonly streams: Pick<Streams, 'add'>
+  readonly streams: Pick<Streams, 'admit' | 'add'>
+  /** Shared by all connections that stay open. */
+  readonly budget: BacklogBudget
 }
 
 export interface Dialect {
@@ -56,6 +59,6 @@ export interface Dialect {
      *
      * @returns resolves, once the feed has ended, when what it gave before is written
      */
-    readonly serve: (socket: WebSocket, actor: KeyActor, stopCode: StopCode) => () => Promise<void>
+    readonly serve: (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => () => Promise<void>
   }
 }

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Log } from '../../log.ts'
 import type { Credentials } from '../../mail/access/credentials.ts'
 import type { Metrics } from '../../metrics.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
 import { authenticateHeader } from './credentials.ts'
 import type { HttpApp } from './dialect.ts'
 
@@ -12,12 +13,16 @@ export type Probes = Readonly<Record<string, () => void | Promise<void>>>
 interface HealthNeeds {
   readonly log: Log
   readonly metrics: Metrics
+  readonly budget: BacklogBudget
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   readonly isStopping: () => boolean
 }
 
-export function healthRoutes(app: HttpApp, { log, metrics, credentials, probes, isStopping }: HealthNeeds): void {
+export function healthRoutes(
+  app: HttpApp,
+  { log, metrics, budget, credentials, probes, isStopping }: HealthNeeds,
+): void {
   const config = { quiet: true }
 
   /** The process answers: do not kill it. Also while it stops. */
@@ -33,6 +38,7 @@ export function healthRoutes(app: HttpApp, { log, metrics, credentials, probes, 
   /** Counts tell how much mail somebody gets, so strangers are not told. */
   app.get('/metrics', { config }, async (request, reply) => {
     if (!isLocal(request)) await authenticateHeader(credentials, request)
+    metrics.eventBacklog.set(budget.bytes)
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
 

@@ -17,6 +17,7 @@ import { runIn } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Credentials } from '../../mail/access/credentials.ts'
 import type { Metrics } from '../../metrics.ts'
+import { BacklogBudget } from './backlog-budget.ts'
 import type { Dialect, HttpApp } from './dialect.ts'
 import { createFailures } from './failures.ts'
 import { healthRoutes, type Probes } from './health.ts'
@@ -66,7 +67,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const failures = createFailures({ limits, log, dialectOf })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createStreams({ limits, release: requests.release })
-  const upgrades = createUpgrades({ limits, log, metrics, dialectOf, isStopping })
+  const budget = new BacklogBudget(limits)
+  const upgrades = createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping })
   const takeTurn = createTurns(limits)
 
   const app: HttpApp = fastify({
@@ -121,8 +123,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     throw new MailError('not_found', { what: 'Path' })
   })
 
-  healthRoutes(app, { log, metrics, credentials, probes, isStopping })
-  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams }
+  healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
+  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget }
   for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures })
 
   return {

@@ -4,18 +4,25 @@
  *
  *   follow → feed.subscribe → acknowledgement → events, as they come
  *
- * Slow reader: the socket closes with 1013.
+ * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off
+ *   instead: a close frame would wait behind what its client does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of its
+ *   frames are handled.
  * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
  *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
  */
-import type { RawData, WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
 import type { Event, Feed, Interest } from '../../mail/events/event.ts'
 import type { Metrics } from '../../metrics.ts'
-import { createWriter, type Ending, type Outlet, type Render, tellAll } from './telling.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
+import { EncodedText } from './encoded-text.ts'
+import type { FairTurns } from './fair-turns.ts'
+import { takeFrames } from './frame-intake.ts'
+import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
 
 /** RFC 6455 §7.4.1 and the IANA registry that it opens. */
 const TRY_AGAIN_LATER = 1013
@@ -27,6 +34,13 @@ const INTERNAL_ERROR = 1011
  * Python clients end their iteration quietly at 1001 (Going Away) and with an exception at 1012.
  */
 export type StopCode = 1001 | 1012
+
+/** What the server supplies with each socket. */
+export interface SocketSurroundings {
+  readonly stopCode: StopCode
+  readonly budget: BacklogBudget
+  readonly turns: FairTurns
+}
 
 export interface Subscriber {
   /**
@@ -41,10 +55,9 @@ export interface Subscriber {
   follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
-interface SubscriberNeeds {
+interface SubscriberNeeds extends SocketSurroundings {
   readonly socket: WebSocket
   readonly actor: KeyActor
-  readonly stopCode: StopCode
   readonly feed: Feed
   readonly limits: Limits
   readonly log: Log
@@ -60,9 +73,10 @@ interface SubscriberNeeds {
  * @returns resolves, once the feed has ended, when what it gave before is written
  */
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
-  const { socket, actor, feed, limits, metrics, renderError } = needs
+  const { socket, actor, feed, budget, turns, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
-  const writer = createWriter(outletOf(socket), limits)
+  const backlog = budget.open(cutOff)
+  const writer = new Writer(outletOf(socket), limits, backlog)
   let current = new AbortController()
   let telling = Promise.resolve()
   /** Held while a new interest is being checked, so that no event is told under both. */
@@ -75,18 +89,39 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     metrics.sockets.dec()
     stopHeartbeat()
     current.abort()
+    writer.close()
+    backlog.close()
   })
   void watchKey(current.signal)
-  readFrames(socket, async (frame) => {
+  takeFrames({
+    socket,
+    limits,
+    onFrame,
+    turn: () => turns.next(actor.apiKeyId),
+    onPing(data) {
+      if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
+      writer.send(new EncodedText(data), (bytes, done) => socket.pong(bytes, false, done))
+    },
+    onRefused: () =>
+      send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
+    onFlood: () => {
+      close(POLICY_VIOLATION, 'too_many_frames')
+      // It is not read from any more, so its answer to the close would not be seen.
+      setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
+    },
+  })
+
+  return () => telling
+
+  async function onFrame(text: string | undefined): Promise<void> {
     try {
-      await needs.onFrame(requireObject(frame), { follow })
+      await needs.onFrame(parseFrame(text), { follow })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
       send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
     }
-  })
-
-  return () => telling
+    if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
+  }
 
   /** Until it subscribes: a key that is revoked closes its sockets, whatever they have asked for. */
   async function watchKey(signal: AbortSignal): Promise<void> {
@@ -99,7 +134,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
     const next = new AbortController()
-    const replaced = feed.subscribe(actor, interest, next.signal).then((events) => {
+    const replaced = feed.subscribe(actor, interest, next.signal, backlog).then((events) => {
       current.abort()
       current = next
       return events
@@ -113,7 +148,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
-    const { write } = writer
+    const write = (text: EncodedText) => writer.write(text)
     const ending = await tellAll({ events, render, write, hold: () => hold, signal, limits, log, metrics })
     if (!ending) return
     if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
@@ -121,7 +156,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 
   function send(frame: object): void {
-    writer.send(JSON.stringify(frame))
+    writer.send(new EncodedText(JSON.stringify(frame)))
   }
 
   function close(code: number, reason: string): void {
@@ -130,6 +165,17 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     metrics.socketsClosed.inc({ code })
     log.info({ code, reason }, 'websocket closed')
     socket.close(code, reason) // ws destroys it if the peer does not answer
+  }
+
+  /** The budget is spent, and no other reader is slower. */
+  function cutOff(): void {
+    if (socket.readyState === socket.OPEN) {
+      metrics.socketsClosed.inc({ code: TRY_AGAIN_LATER })
+      log.info({ code: TRY_AGAIN_LATER, reason: 'too_slow', backlogBytes: backlog.bytes }, 'websocket closed')
+    }
+    current.abort()
+    writer.close()
+    socket.terminate()
   }
 }
 
@@ -150,10 +196,9 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
 
 function outletOf(socket: WebSocket): Outlet {
   return {
-    send: (text, done) => socket.send(text, done),
+    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // bytes that are text: ws does not copy them
     isOpen: () => socket.readyState === socket.OPEN,
     waitingBytes: () => socket.bufferedAmount,
-    onClose: (done) => socket.on('close', done),
   }
 }
 
@@ -171,31 +216,14 @@ function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
   return () => clearInterval(timer)
 }
 
-/** Hands frames over one after another, and reads no more from the socket while some wait. */
-function readFrames(socket: WebSocket, handle: (frame: unknown) => Promise<void>): void {
-  let waiting = 0
-  let queue = Promise.resolve()
-  socket.on('message', (data, isBinary) => {
-    waiting += 1
-    socket.pause()
-    queue = queue.then(async () => {
-      await handle(isBinary ? undefined : parseFrame(data))
-      waiting -= 1
-      if (waiting === 0) socket.resume()
-    })
-  })
-}
-
-/** undefined for what is not JSON: refused together with JSON that is no object. */
-function parseFrame(data: RawData): unknown {
+/** @throws validation_error for what is not one JSON object */
+function parseFrame(text: string | undefined): object {
+  let frame: unknown
   try {
-    return JSON.parse(data.toString())
+    frame = JSON.parse(text ?? '')
   } catch {
-    return undefined
+    frame = undefined
   }
-}
-
-function requireObject(frame: unknown): object {
   if (typeof frame === 'object' && frame !== null && !Array.isArray(frame)) return frame
   throw new MailError('validation_error', { detail: 'A frame must be text that holds one JSON object' })
 }

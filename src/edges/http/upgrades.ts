@@ -1,6 +1,7 @@
 /**
- * WebSocket handshakes: which dialect a path belongs to, who is asking, and then the socket is the dialect's. Keeps every
- * open socket, so that a stop can close them last and with the code that brings each client back.
+ * WebSocket handshakes: which dialect a path belongs to, who is asking and with how many sockets, and then the socket
+ * is the dialect's. Keeps every open socket, so that a stop can close them last and with the code that brings each
+ * client back.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -10,8 +11,11 @@ import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
 import type { Dialect } from './dialect.ts'
 import { toMailError, writeFailure } from './failures.ts'
+import { createFairTurns } from './fair-turns.ts'
+import { PerKeyLimit } from './per-key-limit.ts'
 import { pathOf } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
 
@@ -19,6 +23,7 @@ interface UpgradesNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
+  readonly budget: BacklogBudget
   /** Whose error body and WebSocket a path has. */
   readonly dialectOf: (url: string | undefined) => Dialect
   readonly isStopping: () => boolean
@@ -37,18 +42,26 @@ interface OpenSocket {
   readonly finish: () => Promise<void>
 }
 
-export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
+export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
+  // No synchronous events: thousands of frames may come with one read, and each gets a turn of the event loop.
+  // No pongs of the library: pings are counted first (frame-intake.ts).
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     maxPayload: limits.socketMessageBytesMax,
+    maxFragments: limits.socketMessagePartsMax,
+    maxBufferedChunks: limits.socketMessagePartsMax,
+    allowSynchronousEvents: false,
+    autoPong: false,
     perMessageDeflate: false,
   })
   // Without a listener ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
   server.on('wsClientError', (error, socket, request) =>
     refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
   )
+  const perKey = new PerKeyLimit('WebSockets', limits.socketsPerKeyMax)
+  const turns = createFairTurns()
   const open = new Map<WebSocket, OpenSocket>()
 
   return {
@@ -84,12 +97,13 @@ export function createUpgrades({ limits, log, metrics, dialectOf, isStopping }: 
       const actor = await live.authenticate(request)
       if (isStopping()) throw new MailError('shutting_down', {})
       if (socket.destroyed) return
+      socket.once('close', perKey.add(actor.apiKeyId))
       server.handleUpgrade(request, socket, head, (webSocket) => {
         log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        open.set(webSocket, { code, finish: live.serve(webSocket, actor, code) })
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, turns }) })
       })
     } catch (error) {
       refuse(request, socket, error)

@@ -72,13 +72,41 @@ export async function holdInbox(tx: Tx, actor: Actor, permission: Permission, re
   return row
 }
 
+/**
+ * Finds many inboxes by address or id, with one statement for all ids and one for all addresses.
+ *
+ * @returns their ids, each once, in the order of `refs`
+ * @throws not_found when one of them does not exist or is outside the actor's scope; missing_permission
+ */
+export async function requireInboxIds(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  refs: readonly string[],
+): Promise<readonly string[]> {
+  const isAddress = (ref: string) => ref.includes('@')
+  const wanted = [...new Set(refs)].map((ref) => (isAddress(ref) ? (normaliseAddress(ref) ?? '') : ref))
+  const rows = [
+    ...(await inboxes.listByIds(
+      db,
+      wanted.filter((ref) => !isAddress(ref)),
+    )),
+    ...(await inboxes.listByAddresses(db, wanted.filter(isAddress))),
+  ].filter((row) => covers(actor, row))
+  const found = new Map(rows.flatMap(({ id, address }) => [[id, id] as const, [address, id] as const]))
+  const ids = wanted.map((ref) => found.get(ref))
+  if (ids.includes(undefined)) throw new MailError('not_found', { what: 'Inbox' })
+  requirePermission(actor, permission)
+  return [...new Set(ids as string[])]
+}
+
 async function findInbox(db: Db, ref: string): Promise<InboxRow | undefined> {
   if (!ref.includes('@')) return inboxes.getById(db, ref)
   const address = normaliseAddress(ref)
   return address === undefined ? undefined : inboxes.getByAddress(db, address)
 }
 
-function covers(actor: Actor, inbox: InboxRow): boolean {
+function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
   if (actor.kind === 'system') return true
   if (actor.organizationId !== inbox.organization_id) return false
   if (actor.inboxId !== undefined) return actor.inboxId === inbox.id
@@ -96,6 +124,33 @@ export async function requirePod(db: Db, actor: KeyActor, permission: Permission
   if (!row || (actor.podId !== undefined && actor.podId !== row.id)) throw new MailError('not_found', { what: 'Pod' })
   requirePermission(actor, permission)
   return row
+}
+
+/**
+ * Finds many pods by id or client_id, with one statement for each.
+ *
+ * @returns their ids, each once, in the order of `refs`
+ * @throws as requirePod, when it would refuse one of them
+ */
+export async function requirePodIds(
+  db: Db,
+  actor: KeyActor,
+  permission: Permission,
+  refs: readonly string[],
+): Promise<readonly string[]> {
+  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+  const wanted = [...new Set(refs)]
+  const found = new Map<string, string>()
+  for (const { id } of await tenants.listPodsByIds(db, actor.organizationId, wanted)) found.set(id, id)
+  const clientIds = wanted.filter((ref) => !found.has(ref))
+  for (const { id, client_id } of await tenants.listPodsByClientIds(db, actor.organizationId, clientIds)) {
+    found.set(client_id!, id)
+  }
+  const ids = wanted.map((ref) => found.get(ref))
+  const isMissing = ids.some((id) => id === undefined || (actor.podId !== undefined && actor.podId !== id))
+  if (isMissing) throw new MailError('not_found', { what: 'Pod' })
+  requirePermission(actor, permission)
+  return [...new Set(ids as string[])]
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads: however
- * far back it starts, this needs one page of memory and never delays other subscribers.
+ * back it starts, it costs one page of memory, which its backlog counts, and never holds up anybody else.
  */
 import { setImmediate } from 'node:timers/promises'
 import * as events from '../../store/tables/events.ts'
@@ -11,7 +11,7 @@ import type { Subscription } from './subscription.ts'
 interface BackfillNeeds extends StretchNeeds {
   /** Returns the seq up to which the live feed has sent; it sends all later events. */
   readonly position: () => number
-  readonly limits: StretchNeeds['limits'] & { readonly eventBatchMax: number }
+  readonly limits: StretchNeeds['limits'] & { readonly backfillBatchMax: number }
 }
 
 /**
@@ -36,12 +36,16 @@ export async function* backfill(
       subscription.goLive(seq)
       return
     }
-    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.eventBatchMax }
+    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.backfillBatchMax }
     const stretch = await readStretch(request, { store, limits })
+    if (subscription.isEnded) return // while the page was read: it would never be released
+    subscription.keepPage({ bytes: stretch.bytes, bytesEach: 0, holders: 0 })
     for (const event of stretch.events) {
-      yield subscription.tell(event)
       if (subscription.isEnded) return
+      yield subscription.tell(event)
     }
+    if (subscription.isEnded) return
+    subscription.keepPage(undefined)
     seq = stretch.throughSeq
     end = stretch.lastSeq
     await setImmediate() // yield to the event loop

@@ -19,6 +19,11 @@ export interface Event {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
+/** Estimates the memory of an event: a parsed payload takes about twice as much as its text. */
+export function memoryOf(row: EventRow): number {
+  return 2 * row.payload.length + 1_024
+}
+
 /** @param epoch the epoch of the log that contains the row */
 export function toEvent(row: EventRow, epoch: string): Event {
   return {
@@ -60,6 +65,23 @@ export class FeedEnded extends Error {
   }
 }
 
+/** Something in memory that readers wait for. It is in memory once, however many readers wait for it. */
+export interface BacklogItem {
+  readonly bytes: number
+  /** Memory that each waiting reader adds. */
+  readonly bytesEach: number
+  /** Number of readers that hold it. Only a Backlog changes it. */
+  holders: number
+}
+
+/** Counts the memory that one reader holds because something has not been sent to it yet. */
+export interface Backlog {
+  /** May end the reader, or others, before it returns. */
+  hold(item: BacklogItem): void
+  /** Each item that is held is released once. */
+  release(item: BacklogItem): void
+}
+
 export interface Feed {
   /**
    * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
@@ -70,10 +92,12 @@ export interface Feed {
    * retention purges events before it has read them. It ends without an error when `signal` aborts. Iterate once; if
    * you do not iterate, abort the signal.
    *
+   * @param backlog counts what waits here for the reader; all of it is released when the subscription ends, before an
+   *   abort of `signal` returns
    * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
    *   or that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening>
+  subscribe(actor: Actor, interest: Interest, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
 
   /**
    * Watches the key of a connection that has not subscribed to anything.

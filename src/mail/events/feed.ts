@@ -25,12 +25,15 @@ import { type Permission, parsePermissions } from '../access/permissions.ts'
 import { Audience } from './audience.ts'
 import { backfill } from './backfill.ts'
 import { formatCursor, type Position } from './cursor.ts'
-import { type Event, type Feed, FeedEnded, type Listening, toEvent } from './event.ts'
+import { type Backlog, type Event, type Feed, FeedEnded, type Listening, memoryOf, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
-import { checkInterest, type Filter, isWanted, maySee, nothingFor, type Resolve } from './interest.ts'
+import { checkInterest, type Filter, isWanted, maySee, nothingFor } from './interest.ts'
 import { endOf, requirePosition } from './position.ts'
-import { Subscription } from './subscription.ts'
+import { Subscription, type WaitingEvent } from './subscription.ts'
 import { Tailer } from './tailer.ts'
+
+/** A reference in a subscription's list of waiting events. */
+const WAITING_BYTES = 8
 
 export interface RunningFeed extends Feed {
   /** Call it before the first subscription. Earlier events are sent only to subscribers with a cursor. */
@@ -43,20 +46,20 @@ export interface RunningFeed extends Feed {
 
 interface FeedNeeds {
   readonly store: Store
-  readonly resolve: Resolve
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: {
     readonly eventPollMs: number
     readonly eventBatchMax: number
+    readonly backfillBatchMax: number
     readonly socketBufferEventsMax: number
     readonly subscriptionIdsMax: number
     readonly listScanRowsMax: number
   }
 }
 
-export function createFeed({ store, resolve, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
+export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
   const audience = new Audience()
   const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
   const cursorOf = (position: Position) => formatCursor(store.epoch, position)
@@ -77,9 +80,9 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       return tailer.lagMs
     },
 
-    async subscribe(actor, interest, signal) {
-      const filter = await checkInterest(actor, interest, { resolve, limits })
-      return listen(filter, interest.after, signal)
+    async subscribe(actor, interest, signal, backlog) {
+      const filter = await checkInterest(actor, interest, { db: store.db, limits })
+      return listen(filter, interest.after, signal, backlog)
     },
 
     async untilRevoked(actor, signal) {
@@ -94,11 +97,21 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
     },
   }
 
-  async function listen(filter: Filter, after: string | undefined, signal: AbortSignal): Promise<Listening> {
-    const subscription = new Subscription(filter, limits.socketBufferEventsMax, cursorOf)
+  async function listen(
+    filter: Filter,
+    after: string | undefined,
+    signal: AbortSignal,
+    backlog?: Backlog,
+  ): Promise<Listening> {
+    const bufferMax = limits.socketBufferEventsMax
+    const subscription = new Subscription({ filter, bufferMax, cursorOf, backlog })
+    const abort = () => end(subscription, 'aborted')
+    const forget = () => signal.removeEventListener('abort', abort)
     // Join first: a key that is revoked from now on is noticed, either in the key's row or by the event.
     audience.join(subscription)
     metrics.eventSubscriptions.set(audience.size)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
     try {
       const row = await events.requireLog(store.db)
       await place(subscription, after, row)
@@ -106,14 +119,12 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
       await requireLiveKey(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {
-      leave(subscription)
+      abort()
+      forget()
       throw error
     }
-    const abort = () => end(subscription, 'aborted')
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
     const { cursor } = subscription
-    const told = iterate(subscription, () => signal.removeEventListener('abort', abort))
+    const told = iterate(subscription, forget)
     return { cursor, [Symbol.asyncIterator]: () => told }
   }
 
@@ -177,16 +188,17 @@ export function createFeed({ store, resolve, clock, log, metrics, limits }: Feed
   }
 
   function fanOut(row: EventRow): void {
-    let event: Event | undefined
+    let waiting: WaitingEvent | undefined
     let needed: readonly Permission[] = []
     for (const subscription of audience.near(row)) {
       if (!isWanted(subscription.filter, row)) continue
-      if (!event) {
-        event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no subscription matches
+      if (!waiting) {
+        const event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+        waiting = { event, bytes: memoryOf(row), bytesEach: WAITING_BYTES, holders: 0 }
         needed = permissionsToSee(event.payload)
       }
       if (!maySee(subscription.filter.actor, needed)) continue
-      if (!subscription.offer(event)) end(subscription, 'too_slow')
+      if (!subscription.offer(waiting)) end(subscription, 'too_slow')
     }
   }
 

@@ -3,8 +3,8 @@
  * scope. Only this file decides who may receive which event; backfill and live use the same filter.
  */
 import { MailError } from '../../errors.ts'
-import type { EventRow } from '../../store/schema.ts'
-import { hasPermission, requirePermission } from '../access/access.ts'
+import type { Db, EventRow } from '../../store/schema.ts'
+import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Permission } from '../access/permissions.ts'
 import type { Interest } from './event.ts'
@@ -21,28 +21,22 @@ export interface Filter {
   readonly podIds: readonly string[]
 }
 
-/** Resolves a client's references in the actor's scope, with `message_read`. Throws not_found, missing_permission. */
-export interface Resolve {
-  /** @param ref address or id */
-  inboxId(actor: Actor, ref: string): Promise<string>
-  /** @param ref id or client_id */
-  podId(actor: Actor, ref: string): Promise<string>
-}
-
 interface InterestNeeds {
-  readonly resolve: Resolve
+  /** Inboxes and pods are looked up here. */
+  readonly db: Db
   readonly limits: { readonly subscriptionIdsMax: number }
 }
 
 /** @throws validation_error, missing_permission, not_found */
 export async function checkInterest(actor: Actor, interest: Interest, needs: InterestNeeds): Promise<Filter> {
   requirePermission(actor, 'message_read')
-  const eventTypes = interest.eventTypes ?? []
+  const eventTypes = [...new Set(interest.eventTypes)]
   for (const name of eventTypes) requireType(actor, name)
-  const inboxIds = await resolveAll('inbox_ids', interest.inboxIds ?? [], needs, (ref) =>
-    needs.resolve.inboxId(actor, ref),
-  )
-  const podIds = await resolveAll('pod_ids', interest.podIds ?? [], needs, (ref) => resolvePod(actor, ref, needs))
+  const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = interest
+  requireFewIds('inbox_ids', inboxRefs, needs)
+  requireFewIds('pod_ids', podRefs, needs)
+  const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
+  const podIds = podRefs.length > 0 ? await findPods(actor, podRefs, needs) : []
 
   return filterOf(actor, { eventTypes, inboxIds, podIds })
 }
@@ -95,25 +89,16 @@ function standardTypesFor(actor: Actor): ReadonlySet<string> {
   return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
 }
 
-async function resolveAll(
-  field: string,
-  refs: readonly string[],
-  { limits }: InterestNeeds,
-  resolve: (ref: string) => Promise<string>,
-): Promise<readonly string[]> {
-  if (refs.length > limits.subscriptionIdsMax) {
-    const detail = `A subscription can name at most ${limits.subscriptionIdsMax} ${field}`
-    throw new MailError('validation_error', { detail, path: [field] })
-  }
-  const ids = new Set<string>()
-  for (const ref of refs) ids.add(await resolve(ref))
-  return [...ids]
+function requireFewIds(field: string, refs: readonly string[], { limits }: InterestNeeds): void {
+  if (refs.length <= limits.subscriptionIdsMax) return
+  const detail = `A subscription can name at most ${limits.subscriptionIdsMax} ${field}`
+  throw new MailError('validation_error', { detail, path: [field] })
 }
 
-async function resolvePod(actor: Actor, ref: string, { resolve }: InterestNeeds): Promise<string> {
+async function findPods(actor: Actor, refs: readonly string[], { db }: InterestNeeds): Promise<readonly string[]> {
   // The scope of an inbox key contains no pod, not even the pod of its inbox.
   if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
-  return resolve.podId(actor, ref)
+  return requirePodIds(db, requireKey(actor), 'message_read', refs)
 }
 
 /**

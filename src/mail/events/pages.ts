@@ -13,7 +13,7 @@ import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Event, Feed, Interest } from './event.ts'
-import { checkInterest, type Filter, type Resolve } from './interest.ts'
+import { checkInterest, type Filter } from './interest.ts'
 import { cursorAt, requirePosition } from './position.ts'
 import { lastSeqBefore } from './range.ts'
 import { readStretch } from './stretch.ts'
@@ -52,7 +52,6 @@ export interface EventPages {
 interface EventPagesNeeds {
   readonly store: Pick<Store, 'db' | 'epoch' | 'transaction'>
   readonly feed: Feed
-  readonly resolve: Resolve
   readonly clock: () => number
   readonly limits: {
     readonly subscriptionIdsMax: number
@@ -76,7 +75,7 @@ interface Reach {
   readonly endSeq: number | undefined
 }
 
-export function createEventPages({ store, feed, resolve, clock, limits }: EventPagesNeeds): EventPages {
+export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
   return {
     async read(actor, query, word, patience) {
       const reach = await reachOf(actor, query)
@@ -100,7 +99,7 @@ export function createEventPages({ store, feed, resolve, clock, limits }: EventP
 
   /** @throws validation_error, missing_permission, not_found, cursor_expired */
   async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
-    const filter = await checkInterest(actor, query, { resolve, limits })
+    const filter = await checkInterest(actor, query, { db: store.db, limits })
     const log = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
     const { seq: afterSeq } = await requirePosition(store, after, log)

@@ -6,7 +6,7 @@
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
-import { type Event, toEvent } from './event.ts'
+import { type Event, memoryOf, toEvent } from './event.ts'
 import { permissionsToSee } from './event-types.ts'
 import { type Filter, isWanted, maySee } from './interest.ts'
 import { cursorAt } from './position.ts'
@@ -29,6 +29,8 @@ export interface StretchRequest {
 
 export interface Stretch {
   readonly events: readonly Event[]
+  /** Memory that they take. */
+  readonly bytes: number
   /** All events up to here were read. */
   readonly throughSeq: number
   /** The cursor of `throughSeq`. */
@@ -50,12 +52,13 @@ export async function readStretch(
   const log = await events.requireLog(store.db)
   if (log.floor_seq > afterSeq) throw new MailError('cursor_expired', {})
 
-  const told = rows
-    .filter((row) => isWanted(filter, row))
+  const wanted = rows.filter((row) => isWanted(filter, row))
+  const bytes = wanted.reduce((sum, row) => sum + memoryOf(row), 0)
+  const told = wanted
     .map((row) => toEvent(row, store.epoch))
     .filter((event) => maySee(filter.actor, permissionsToSee(event.payload)))
   const seq = rows.length === limit ? rows.at(-1)!.seq : Math.max(throughSeq, afterSeq)
   const last = told.at(-1)
   const cursor = last?.seq === seq ? last.cursor : await cursorAt(store, seq, log)
-  return { events: told, throughSeq: seq, cursor, lastSeq: log.last_seq }
+  return { events: told, bytes, throughSeq: seq, cursor, lastSeq: log.last_seq }
 }

@@ -6,8 +6,22 @@
  * event objects, so a buffered event costs one reference.
  */
 import type { Position } from './cursor.ts'
-import { type Event, FeedEnded } from './event.ts'
+import { type Backlog, type BacklogItem, type Event, FeedEnded } from './event.ts'
 import type { Filter } from './interest.ts'
+
+/** An event on its way to its subscribers. */
+export interface WaitingEvent extends BacklogItem {
+  readonly event: Event
+}
+
+interface SubscriptionNeeds {
+  readonly filter: Filter
+  /** Events that may wait. */
+  readonly bufferMax: number
+  readonly cursorOf: (position: Position) => string
+  /** Counts what waits; left out where little can wait. */
+  readonly backlog: Backlog | undefined
+}
 
 export class Subscription {
   readonly filter: Filter
@@ -17,18 +31,22 @@ export class Subscription {
   checkedAt = Number.POSITIVE_INFINITY
   readonly #bufferMax: number
   readonly #cursorOf: (position: Position) => string
+  readonly #backlog: Backlog | undefined
   /** The last event that the reader got, or the start position; undefined until the start is fixed. */
   #told: Position | undefined
   /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
-  #waiting: Event[] = []
+  #waiting: WaitingEvent[] = []
+  /** Events of the past that were read and not yet given to the reader. */
+  #page: BacklogItem | undefined
   #end: FeedEnded['reason'] | 'aborted' | undefined
   #wake: (() => void) | undefined
 
-  constructor(filter: Filter, bufferMax: number, cursorOf: (position: Position) => string) {
+  constructor({ filter, bufferMax, cursorOf, backlog }: SubscriptionNeeds) {
     this.filter = filter
     this.#bufferMax = bufferMax
     this.#cursorOf = cursorOf
+    this.#backlog = backlog
   }
 
   get told(): Position {
@@ -66,13 +84,23 @@ export class Subscription {
   }
 
   /** Buffers an event for the reader; skips an event that it already has. Returns false when the buffer is full. */
-  offer(event: Event): boolean {
-    if (this.#offered === undefined || event.seq <= this.#offered || this.isEnded) return true
+  offer(waiting: WaitingEvent): boolean {
+    const { seq } = waiting.event
+    if (this.#offered === undefined || seq <= this.#offered || this.isEnded) return true
     if (this.#waiting.length >= this.#bufferMax) return false
-    this.#offered = event.seq
-    this.#waiting.push(event)
+    this.#offered = seq
+    this.#waiting.push(waiting)
     this.#wakeReader()
+    this.#backlog?.hold(waiting) // last: it may end this subscription
     return true
+  }
+
+  /** Counts a page of the past in place of the previous one; undefined when the reader was given all of it. */
+  keepPage(page: BacklogItem | undefined): void {
+    const before = this.#page
+    this.#page = page
+    if (before) this.#backlog?.release(before)
+    if (page) this.#backlog?.hold(page)
   }
 
   /**
@@ -83,19 +111,28 @@ export class Subscription {
   end(reason: FeedEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason
     this.#end ??= reason
-    if (reason !== 'stopping') this.#waiting = []
+    if (reason !== 'stopping') this.#dropWaiting()
     this.#wakeReader()
   }
 
   /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws FeedEnded */
   async *live(): AsyncGenerator<Event, void> {
     for (;;) {
-      const event = this.#waiting.shift()
-      if (event) yield this.tell(event)
-      else if (this.#end === 'aborted') return
+      const waiting = this.#waiting.shift()
+      if (waiting) {
+        this.#backlog?.release(waiting)
+        yield this.tell(waiting.event)
+      } else if (this.#end === 'aborted') return
       else if (this.#end) throw new FeedEnded(this.#end, this.cursor)
       else await this.#somethingNew()
     }
+  }
+
+  #dropWaiting(): void {
+    const dropped = this.#waiting
+    this.#waiting = []
+    for (const waiting of dropped) this.#backlog?.release(waiting)
+    this.keepPage(undefined)
   }
 
   async #somethingNew(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/messages.ts'
 import type { Event } from '../events/event.ts'
 import { isMessageEvent } from '../events/message-events.ts'
+import { Recent } from '../events/recent.ts'
 import { showWhole } from './bodies.ts'
 import type { Message } from './message.ts'
 import type { VerificationLimits } from './reading.ts'
@@ -24,21 +25,25 @@ export interface News {
 
 interface NewsNeeds {
   readonly store: Store
-  readonly limits: VerificationLimits & { readonly newsKeptMax: number }
+  readonly limits: VerificationLimits & { readonly newsKeptMax: number; readonly newsKeptBytesMax: number }
 }
 
 export function createNews({ store, limits }: NewsNeeds): News {
-  const kept = new Map<number, Promise<EventSubject>>()
+  const kept = new Recent<number, Promise<EventSubject>>({
+    countMax: limits.newsKeptMax,
+    bytesMax: limits.newsKeptBytesMax,
+  })
 
   return {
     async of(event) {
       const known = kept.get(event.seq)
       if (known && (await isStillTrue(await known))) return known
       const subject = read(event)
-      kept.set(event.seq, subject)
-      subject.catch(() => kept.delete(event.seq)) // the asker hears of the failure; the next one reads again
-      const [oldest] = kept.keys()
-      if (kept.size > limits.newsKeptMax && oldest !== undefined) kept.delete(oldest)
+      kept.set(event.seq, subject, 0)
+      subject.then(
+        (known) => kept.resize(event.seq, subject, bodyBytes(known)),
+        () => kept.drop(event.seq), // the failure is the caller's; the next one reads again
+      )
       return subject
     },
   }
@@ -70,4 +75,10 @@ export function createNews({ store, limits }: NewsNeeds): News {
       thread: { ...event.payload.thread, organizationId, podId, inboxId, inboxAddress },
     }
   }
+}
+
+/** Nearly: a text takes one or two bytes per character. */
+function bodyBytes({ message }: EventSubject): number {
+  const bodies = [message?.text, message?.html, message?.extractedText, message?.extractedHtml]
+  return bodies.reduce((sum, body) => sum + (body?.length ?? 0), 0)
 }

@@ -2,9 +2,9 @@
 import { isMailError, MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
-import { requireInbox, requireKey, requirePod } from '../access/access.ts'
+import { requireInbox, requirePod } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
-import { checkInterest, type Resolve } from '../events/interest.ts'
+import { checkInterest } from '../events/interest.ts'
 import { list } from './matching.ts'
 import type { WebhookChange } from './webhook.ts'
 
@@ -27,7 +27,7 @@ export async function changedInterest(
 
   const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : list(event_types)
   const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
-  const needs = { resolve: resolveIn(tx), limits: { subscriptionIdsMax: limits.webhookIdsMax } }
+  const needs = { db: tx, limits: { subscriptionIdsMax: limits.webhookIdsMax } }
   const found = await checkInterest(key, { ...added, eventTypes }, needs)
   const gone = await resolveRemoved(tx, key, change)
   const isWhole = inbox_ids === null && pod_ids === null
@@ -57,26 +57,21 @@ function requireCount(field: string, count: number, limits: IdLimits): void {
   throw new MailError('validation_error', { detail, path: [field] })
 }
 
-/** What is named, found with the key's eyes. */
-export function resolveIn(tx: Tx): Resolve {
-  return {
-    inboxId: async (actor, ref) => (await requireInbox(tx, actor, 'message_read', ref)).id,
-    podId: async (actor, ref) => (await requirePod(tx, requireKey(actor), 'message_read', ref)).id,
-  }
-}
-
 /** Ids of what is named for removal. What is not there any more has nothing to be removed. */
 async function resolveRemoved(tx: Tx, key: KeyActor, change: WebhookChange): Promise<string[]> {
-  const { inboxId, podId } = resolveIn(tx)
   const ids: string[] = []
-  for (const ref of change.removeInboxIds ?? []) ids.push(ref, ...(await unlessGone(inboxId(key, ref))))
-  for (const ref of change.removePodIds ?? []) ids.push(ref, ...(await unlessGone(podId(key, ref))))
+  for (const ref of change.removeInboxIds ?? []) {
+    ids.push(ref, ...(await unlessGone(requireInbox(tx, key, 'message_read', ref))))
+  }
+  for (const ref of change.removePodIds ?? []) {
+    ids.push(ref, ...(await unlessGone(requirePod(tx, key, 'message_read', ref))))
+  }
   return ids
 }
 
-async function unlessGone(id: Promise<string>): Promise<string[]> {
+async function unlessGone(row: Promise<{ readonly id: string }>): Promise<string[]> {
   try {
-    return [await id]
+    return [(await row).id]
   } catch (error) {
     if (isMailError(error, 'not_found')) return []
     throw error

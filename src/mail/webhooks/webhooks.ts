@@ -17,7 +17,7 @@ import { enqueue } from '../jobs/jobs.ts'
 import { LINE_UP_WEBHOOK, SETTLE_WEBHOOK } from '../jobs/kinds.ts'
 import { applyHeaders, requireUrl } from './endpoint.ts'
 import { holdWebhook, isInScope, narrowed, requireWebhook } from './finding.ts'
-import { changedInterest, json, permissionsOf, resolveIn } from './interest-change.ts'
+import { changedInterest, json, permissionsOf } from './interest-change.ts'
 import { isOrdered } from './order.ts'
 import type { WebhookProfile } from './profile.ts'
 import { customHeaders } from './request.ts'
@@ -71,7 +71,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
         const key = narrowed(requireKey(actor), scope)
         const { eventTypes = [] } = request
-        const found = await checkInterest(key, request, { resolve: resolveIn(tx), limits: idLimits })
+        const found = await checkInterest(key, request, { db: tx, limits: idLimits })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
         if (await table.hasAsMany(tx, scope.organizationId, limits.webhooksMax)) {

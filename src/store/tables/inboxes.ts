@@ -39,6 +39,27 @@ export async function getById(db: Db, id: string): Promise<InboxRow | undefined>
   return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }
 
+/** An inbox and the scope that it is in. */
+export type InboxPlaceRow = Pick<InboxRow, 'id' | 'address' | 'organization_id' | 'pod_id'>
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<InboxPlaceRow[]> {
+  return listPlaces(db, 'id', ids)
+}
+
+export async function listByAddresses(db: Db, addresses: readonly string[]): Promise<InboxPlaceRow[]> {
+  return listPlaces(db, 'address', addresses)
+}
+
+async function listPlaces(db: Db, column: 'id' | 'address', values: readonly string[]): Promise<InboxPlaceRow[]> {
+  if (values.length === 0) return []
+  return db
+    .selectFrom('inboxes')
+    .select(['id', 'address', 'organization_id', 'pod_id'])
+    .where(column, 'in', values)
+    .where('deleting_at', 'is', null)
+    .execute()
+}
+
 export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<InboxRow | undefined> {
   return db
     .selectFrom('inboxes')

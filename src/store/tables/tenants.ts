@@ -36,6 +36,32 @@ export async function getPod(db: Db, organizationId: string, ref: string): Promi
     .executeTakeFirst()
 }
 
+type PodRefs = Pick<PodRow, 'id' | 'client_id'>
+
+export async function listPodsByIds(db: Db, organizationId: string, ids: readonly string[]): Promise<PodRefs[]> {
+  return listPodsBy(db, organizationId, 'id', ids)
+}
+
+export async function listPodsByClientIds(db: Db, organizationId: string, ids: readonly string[]): Promise<PodRefs[]> {
+  return listPodsBy(db, organizationId, 'client_id', ids)
+}
+
+async function listPodsBy(
+  db: Db,
+  organizationId: string,
+  column: 'id' | 'client_id',
+  values: readonly string[],
+): Promise<PodRefs[]> {
+  if (values.length === 0) return []
+  return db
+    .selectFrom('pods')
+    .select(['id', 'client_id'])
+    .where('organization_id', '=', organizationId)
+    .where(column, 'in', values)
+    .where('deleting_at', 'is', null)
+    .execute()
+}
+
 /** Reads the pod and locks it until the commit: before a change of its inbox count, or its deletion. */
 export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
   return tx

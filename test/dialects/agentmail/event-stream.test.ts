@@ -120,6 +120,23 @@ test('a permanent refusal by the feed is an error response; a temporary one make
   expect(head.status).toBe(405)
 })
 
+test('a key has no more streams than its limit, and one that closes or is refused makes room', async () => {
+  const { feed, edge } = await startWithFeed({ streamsPerKeyMax: 2 })
+  await using _edge = edge
+  const first = await open(edge)
+  await using _second = await open(edge)
+  const { status, headers, body } = await edge.request('GET', PATH)
+  expect([status, headers.get('retry-after'), body.code]).toEqual([429, '1', 'rate_limit_exceeded'])
+  expect(feed.asked).toBe(2)
+
+  first.close()
+  await vi.waitUntil(async () => (await streams(edge)) === 1)
+  feed.refusal = new MailError('cursor_expired', {})
+  expect((await edge.request('GET', PATH)).status).toBe(400)
+  await using third = await open(edge)
+  expect((await third.next('subscribed')).lastEventId).toBe('start')
+})
+
 test('an idle client receives heartbeat comments', async () => {
   const { edge } = await startWithFeed({ streamHeartbeatMs: 20 })
   await using _edge = edge

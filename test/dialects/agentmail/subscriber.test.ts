@@ -225,8 +225,8 @@ test('frames are answered in the order of their arrival, even if one takes long'
   expect(await socket.next()).toMatchObject({ type: 'error' })
 })
 
-test('thousands of frames sent at once are handled one after another', async () => {
-  const { feed, edge } = await startWithFeed()
+test('thousands of frames at once, where they are allowed, are handled one after another', async () => {
+  const { feed, edge } = await startWithFeed({ socketFramesBurstMax: 3_000 })
   await using _edge = edge
   await using socket = await connect(edge)
   for (let index = 0; index < 3_000; index++) socket.send({ type: 'subscribe', inbox_ids: [`${index}@b.test`] })
@@ -246,6 +246,21 @@ test('a socket that closes leaves no subscription', async () => {
   await aborted
   expect(await socket.closed).toMatchObject({ code: 1000 })
   expect(await edge.metrics.sockets.get()).toMatchObject({ values: [{ value: 0 }] })
+})
+
+test('a key has no more sockets than its limit, and one that closes makes room', async () => {
+  const { edge } = await startWithFeed({ socketsPerKeyMax: 2 })
+  await using _edge = edge
+  const first = await connect(edge)
+  await using _second = await connect(edge)
+  await expect(connect(edge)).rejects.toThrow(/^429 application\/json.*"code":"rate_limit_exceeded"/)
+  await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // a failed handshake does not count
+  first.socket.terminate()
+  await first.closed
+  await vi.waitUntil(async () => (await edge.metrics.sockets.get()).values[0]?.value === 1)
+  await using third = await connect(edge)
+  third.send({ type: 'subscribe' })
+  expect(await third.next()).toMatchObject({ type: 'subscribed' })
 })
 
 test('the handshake accepts the key in the header or the query, the header first', async () => {

@@ -37,6 +37,8 @@ const codes: Partial<Record<ErrorCode, string>> = {
   domain_not_available: 'unprocessable',
   thread_too_large: 'unprocessable',
   idempotency_conflict: 'conflict',
+  too_many_connections: 'rate_limit_exceeded',
+  too_many_frames: 'rate_limit_exceeded',
   unavailable: 'service_unavailable',
   disk_full: 'service_unavailable',
   shutting_down: 'service_unavailable',

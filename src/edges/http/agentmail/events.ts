@@ -4,6 +4,7 @@
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'
+import type { Event } from '../../../mail/events/event.ts'
 import type { LabelLog } from '../../../mail/events/label-log.ts'
 import type { EventPages } from '../../../mail/events/pages.ts'
 import type { HttpApp, HttpSurroundings } from '../dialect.ts'
@@ -56,7 +57,8 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readInterest(query), ...times, after, limit }
-    const page = await eventPages.read(actor, wanted, frames, patienceOf(reply, wait_seconds * 1_000, stopping))
+    const word = async (event: Event) => (await frames(event, actor))?.toString()
+    const page = await eventPages.read(actor, wanted, word, patienceOf(reply, wait_seconds * 1_000, stopping))
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 

@@ -11,9 +11,9 @@ import { MailError } from '../../../errors.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Feed } from '../../../mail/events/event.ts'
+import type { Event, Feed } from '../../../mail/events/event.ts'
 import type { Metrics } from '../../../metrics.ts'
-import { type StopCode, type Subscriber, serveSubscriber } from '../subscriber.ts'
+import { type SocketSurroundings, type Subscriber, serveSubscriber } from '../subscriber.ts'
 import { renderErrorFrame } from './errors.ts'
 import type { Frames } from './frames.ts'
 
@@ -38,14 +38,16 @@ const subscribe = Compile(Subscribe)
 
 /** @returns what serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
-  return (socket: WebSocket, actor: KeyActor, stopCode: StopCode) =>
-    serveSubscriber({ ...needs, socket, actor, stopCode, onFrame, renderError: renderErrorFrame })
+  return (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => {
+    const render = (event: Event) => needs.frames(event, actor)
+    return serveSubscriber({ ...needs, ...surroundings, socket, actor, onFrame, renderError: renderErrorFrame })
 
-  async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
-    const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
-    const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
-    const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
-    await subscriber.follow(interest, acknowledge, needs.frames)
+    async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
+      const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
+      const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
+      const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
+      await subscriber.follow(interest, acknowledge, render)
+    }
   }
 }
 

@@ -41,7 +41,7 @@ const stream = {
 
 /** In an app of its own: its key may stand in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
-  const { credentials, feed, frames, limits, log, metrics, streams } = needs
+  const { credentials, feed, frames, limits, log, metrics, streams, budget } = needs
   app.addHook('onRequest', async (request) => {
     request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
   })
@@ -53,10 +53,10 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
     const { actor, query } = request
     const { event_types, inbox_ids, pod_ids } = query
     const finish = await openEventStream({
-      ...{ request, reply, actor, feed, limits, log, metrics },
+      ...{ request, reply, actor, feed, streams, budget, limits, log, metrics },
       interest: { ...readInterest(query), after: lastEventId(request) ?? query.after },
       acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
-      render: frames,
+      render: (event) => frames(event, actor),
       renderError: renderErrorFrame,
     })
     if (finish) streams.add(reply, finish)

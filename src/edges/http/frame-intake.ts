@@ -1,0 +1,101 @@
+/**
+ * Reads the frames of one WebSocket client: in order, one at a time, and no more of them than the limits allow. Pings
+ * and pongs count too, since each costs an answer or a turn of the event loop.
+ *
+ *   frame → within the rate? → queue, nothing more is read → a turn of the event loop → handled → read on
+ *
+ * Too many: a frame beyond the rate is refused at once, without being parsed. When more than
+ *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, nothing more is read and the
+ *   session ends.
+ * Must not: know what a frame means.
+ */
+import type { RawData, WebSocket } from 'ws'
+import type { Limits } from '../../limits.ts'
+
+type IntakeLimits = Pick<Limits, 'socketFramesPerSecondMax' | 'socketFramesBurstMax' | 'socketFramesRefusedMax'>
+
+interface IntakeNeeds {
+  readonly socket: WebSocket
+  readonly limits: IntakeLimits
+  /** Resolves when the next frame of this socket may be handled. */
+  readonly turn: () => Promise<void>
+  /** Must not reject. @param text undefined for a binary frame */
+  readonly onFrame: (text: string | undefined) => Promise<void>
+  readonly onPing: (data: Buffer) => void
+  readonly onRefused: () => void
+  /** Called once. */
+  readonly onFlood: () => void
+}
+
+export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): void {
+  const allowance = new Allowance(limits)
+  let refused = 0
+  let isFlooded = false
+  let waiting = 0
+  let queue = Promise.resolve()
+
+  socket.on('message', (data, isBinary) => {
+    if (!admit()) return
+    waiting += 1
+    socket.pause()
+    queue = queue.then(() => handle(data, isBinary))
+  })
+  socket.on('ping', (data) => {
+    if (admit()) needs.onPing(data)
+  })
+  socket.on('pong', () => void admit())
+
+  async function handle(data: RawData, isBinary: boolean): Promise<void> {
+    await turn()
+    if (!isFlooded && socket.readyState === socket.OPEN) await needs.onFrame(isBinary ? undefined : data.toString())
+    waiting -= 1
+    if (waiting === 0 && !isFlooded) socket.resume()
+  }
+
+  function admit(): boolean {
+    if (isFlooded) return false
+    if (allowance.isFull()) refused = 0
+    if (allowance.take()) return true
+    refused += 1
+    if (refused <= limits.socketFramesRefusedMax) {
+      needs.onRefused()
+    } else {
+      isFlooded = true
+      socket.pause()
+      needs.onFlood()
+    }
+    return false
+  }
+}
+
+/** A token bucket: as many frames at once as it holds, and as many per second as flow into it. */
+class Allowance {
+  readonly #limits: IntakeLimits
+  #left: number
+  #filledAt = performance.now()
+
+  constructor(limits: IntakeLimits) {
+    this.#limits = limits
+    this.#left = limits.socketFramesBurstMax
+  }
+
+  isFull(): boolean {
+    this.#fill()
+    return this.#left === this.#limits.socketFramesBurstMax
+  }
+
+  take(): boolean {
+    this.#fill()
+    if (this.#left < 1) return false
+    this.#left -= 1
+    return true
+  }
+
+  #fill(): void {
+    const { socketFramesPerSecondMax, socketFramesBurstMax } = this.#limits
+    const now = performance.now()
+    const flown = ((now - this.#filledAt) / 1_000) * socketFramesPerSecondMax
+    this.#left = Math.min(socketFramesBurstMax, this.#left + flown)
+    this.#filledAt = now
+  }
+}

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { Recent } from '../../src/mail/events/recent.ts'
+
+function recentOf(limits: { countMax?: number; bytesMax?: number }, sizes: Record<string, number> = {}) {
+  const recent = new Recent<string, string>({ countMax: 10, bytesMax: 100, ...limits })
+  for (const [key, bytes] of Object.entries(sizes)) recent.set(key, key, bytes)
+  return recent
+}
+
+test('the oldest go when there are too many', () => {
+  const recent = recentOf({ countMax: 2 }, { a: 1, b: 1, c: 1 })
+  expect(['a', 'b', 'c'].map((key) => recent.get(key))).toEqual([undefined, 'b', 'c'])
+})
+
+test('the oldest go when they are too large together, and one that is too large alone goes at once', () => {
+  const recent = recentOf({}, { a: 40, b: 40, c: 40 })
+  expect(['a', 'b', 'c'].map((key) => recent.get(key))).toEqual([undefined, 'b', 'c'])
+  recent.set('d', 'd', 101)
+  expect(['b', 'c', 'd'].map((key) => recent.get(key))).toEqual([undefined, undefined, undefined])
+  recent.set('e', 'e', 100)
+  expect(recent.get('e')).toBe('e')
+})
+
+test('an entry takes the place of an older one, whose size counts no more', () => {
+  const recent = recentOf({}, { a: 60 })
+  recent.set('b', 'b', 30)
+  recent.set('a', 'new', 70)
+  expect(['a', 'b'].map((key) => recent.get(key))).toEqual(['new', 'b'])
+})
+
+test('a size that is known later counts from then on, for the entry that it is of', () => {
+  const recent = recentOf({}, { a: 0, b: 60 })
+  recent.resize('a', 'an older one', 90)
+  expect(recent.get('a')).toBe('a')
+  recent.resize('a', 'a', 41)
+  expect(['a', 'b'].map((key) => recent.get(key))).toEqual([undefined, 'b'])
+  recent.drop('b')
+  recent.set('c', 'c', 100)
+  expect(recent.get('c')).toBe('c')
+})
