@@ -13,6 +13,7 @@ import type { Db, Schema, Tx } from '../../src/store/schema.ts'
 import { sqlite } from '../../src/store/sqlite.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import * as events from '../../src/store/tables/events.ts'
+import * as idempotency from '../../src/store/tables/idempotency.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as messages from '../../src/store/tables/messages.ts'
 import * as queue from '../../src/store/tables/queue.ts'
@@ -79,6 +80,17 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['find lanes', (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1 }), 'recipients_by_lane (domain>?)'],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
+  ['find an inbox by its client_id', (db) => inboxes.getByClientId(db, 'p', 'c'), 'inboxes_client_id'],
+  [
+    'find a webhook by its client_id',
+    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'c'),
+    'webhooks_client_id (<expr>=? AND client_id=?)',
+  ],
+  [
+    'find what else an Idempotency-Key was used for',
+    (db) => idempotency.listOfScope(db, 's', 'k'),
+    'idempotency_keys_by_scope (scope_id=? AND key=?)',
+  ],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
   ['look at the lanes of webhooks', (db) => webhookDeliveries.listLanes(db, 1), 'webhook_deliveries_by_lane'],

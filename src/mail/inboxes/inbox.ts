@@ -36,7 +36,7 @@ export interface InboxChange {
 export interface Inboxes {
   /**
    * @param within the pod to make it in; the default pod (or the key's own) when left out
-   * @returns the inbox that is there when clientId was used before
+   * @returns the inbox that is there when clientId was used before in this pod
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>

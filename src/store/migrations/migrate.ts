@@ -13,9 +13,17 @@ import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
 import { logEnds } from './0003-log-ends.ts'
 import { webhookOrderAndReplay } from './0004-webhook-order-and-replay.ts'
 import { verification } from './0005-verification.ts'
+import { scopedNames } from './0006-scoped-names.ts'
 import type { Migration } from './migration.ts'
 
-const migrations: readonly Migration[] = [initial, outboundAndWebhooks, logEnds, webhookOrderAndReplay, verification]
+const migrations: readonly Migration[] = [
+  initial,
+  outboundAndWebhooks,
+  logEnds,
+  webhookOrderAndReplay,
+  verification,
+  scopedNames,
+]
 
 interface MigrationTable {
   schema_migrations: { number: number; name: string; applied_at: number }

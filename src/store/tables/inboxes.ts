@@ -39,11 +39,12 @@ export async function getById(db: Db, id: string): Promise<InboxRow | undefined>
   return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }
 
-export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<InboxRow | undefined> {
+/** Each pod has client_ids of its own. */
+export async function getByClientId(db: Db, podId: string, clientId: string): Promise<InboxRow | undefined> {
   return db
     .selectFrom('inboxes')
     .selectAll()
-    .where('organization_id', '=', organizationId)
+    .where('pod_id', '=', podId)
     .where('client_id', '=', clientId)
     .where('deleting_at', 'is', null)
     .executeTakeFirst()

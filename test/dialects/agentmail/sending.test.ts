@@ -153,6 +153,47 @@ test('the same Idempotency-Key answers with the first result and sends nothing',
   expect((await messages.list(ada)).count).toBe(2)
 })
 
+test('a send that fails frees its Idempotency-Key at once', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const send = (to: string) =>
+    world.request('POST', `/v0/inboxes/${ada}/messages/send`, {
+      body: { to, text: 'x' },
+      headers: { 'idempotency-key': 'corrected' },
+    })
+  expect(await send('nobody')).toMatchObject({ status: 400 })
+  expect(await send('cy@example.test')).toMatchObject({ status: 200 })
+  expect((await messages.list(ada)).count).toBe(1)
+})
+
+// Another pod's key was answered with 409, which told that somebody had used it.
+test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const pods = [await agentmail.pods.create({ name: 'red' }), await agentmail.pods.create({ name: 'blue' })]
+  const [ann, bea, cat] = await Promise.all(
+    [pods[0]!, pods[1]!, pods[1]!].map(async ({ podId }) => (await agentmail.pods.inboxes.create(podId, {})).inboxId),
+  )
+  const keyOf = async (podId: string) => (await world.request('POST', `/v0/pods/${podId}/api-keys`)).body.api_key
+  const [red, blue] = [await keyOf(pods[0]!.podId), await keyOf(pods[1]!.podId)]
+  const send = async (inbox: string, key: string, text = 'x') => {
+    const options = { key, body: { to: 'cy@example.test', text }, headers: { 'idempotency-key': 'once' } }
+    const { status, body } = await world.request('POST', `/v0/inboxes/${inbox}/messages/send`, options)
+    return status === 200 ? body.message_id : status
+  }
+
+  const ofRed = await send(ann!, red)
+  const ofBlue = await send(bea!, blue, 'y')
+  expect([ofRed, ofBlue]).toEqual([expect.stringMatching(/^</), expect.stringMatching(/^</)])
+  // As the contract says, for one caller.
+  expect(await send(cat!, blue)).toBe(409)
+  expect(await send(bea!, blue, 'z')).toBe(409)
+  // A request that is repeated with another key of the same inbox sends nothing, and is no conflict for the rest.
+  expect(await send(ann!, world.rootKey)).toBe(ofRed)
+  expect(await send(bea!, world.rootKey, 'y')).toBe(ofBlue)
+  expect(await send(cat!, world.rootKey)).toMatch(/^</)
+})
+
 test('what cannot be sent is refused, and nothing is kept of it', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
