@@ -228,6 +228,12 @@ export const limits = {
     unit: 'count',
     sentence: 'Recipients of one sent message in to, cc and bcc together.',
   },
+  sendTextCharsMax: {
+    default: 10_000_000,
+    unit: 'count',
+    sentence:
+      'Length of the text of a sent message, and of its HTML; longer ones would stall the server while they are encoded.',
+  },
   headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
   attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
   idempotencyMs: {

@@ -9,7 +9,7 @@
  * of the send itself, so that "sent" and "remembered" cannot differ. Crash in between: the lease runs out and the key is
  * free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
  */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { IdempotencyKeyRow, Tx } from '../../store/schema.ts'
@@ -118,9 +118,26 @@ function requireKeyForm(key: string): void {
   })
 }
 
+/** Not by way of JSON: a Buffer becomes a list of numbers there, and one attachment of 50 MiB was more than the heap held. */
 function fingerprint(request: unknown): string {
-  const json = JSON.stringify(request, (_name, value: unknown) =>
-    Buffer.isBuffer(value) ? createHash('sha256').update(value).digest('hex') : value,
-  )
-  return createHash('sha256').update(json).digest('hex')
+  const hash = createHash('sha256')
+  addTo(hash, request)
+  return hash.digest('hex')
+}
+
+/** Every value with its type and length before it, so that no two requests look the same. What is undefined was not given. */
+function addTo(hash: Hash, value: unknown): void {
+  if (typeof value === 'string' || Buffer.isBuffer(value)) {
+    hash.update(`${typeof value} ${value.length} `).update(value)
+  } else if (Array.isArray(value)) {
+    hash.update(`list ${value.length} `)
+    for (const item of value) addTo(hash, item)
+  } else if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+    hash.update(`map ${members.length} `)
+    for (const [name, member] of members) {
+      addTo(hash, name)
+      addTo(hash, member)
+    }
+  } else hash.update(`${typeof value} ${value} `)
 }

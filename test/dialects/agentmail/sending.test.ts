@@ -194,6 +194,41 @@ test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', 
   expect(await send(cat!, world.rootKey)).toMatch(/^</)
 })
 
+test('an Idempotency-Key tells attachments and fields apart', async () => {
+  const { world, ada } = await startWithTwo()
+  await using _world = world
+  const send = async (body: object) => {
+    const options = { body: { to: 'cy@example.test', ...body }, headers: { 'idempotency-key': 'once' } }
+    return (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, options)).status
+  }
+  const content = Buffer.from('a').toString('base64')
+  const other = Buffer.from('b').toString('base64')
+  expect(await send({ attachments: [{ content }] })).toBe(200)
+  expect(await send({ attachments: [{ content, filename: undefined }] })).toBe(200)
+  for (const body of [
+    { attachments: [{ content: other }] },
+    { attachments: [{ content, filename: 'a' }] },
+    { attachments: [{ content }, { content }] },
+    { attachments: [{ content }], text: '' },
+    { attachments: [{ content }], subject: 'x' },
+  ]) {
+    expect(await send(body), JSON.stringify(body)).toBe(409)
+  }
+})
+
+test('recipients are counted before an address is read', async () => {
+  const { world, ada } = await startWithTwo()
+  await using _world = world
+  const many = Array.from({ length: 26 }, (_, index) => `no address ${index}`)
+  const send = async (body: object) =>
+    (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body: { ...body, text: 'x' } })).body.message
+  expect(await send({ to: many, cc: many })).toMatch(/at most 50 recipients/)
+  expect(await send({ to: 'cy@example.test', reply_to: [...many, ...many] })).toMatch(
+    /at most 50 addresses in reply_to/,
+  )
+  expect(await send({ to: many })).toMatch(/"no address 0" is not an address/)
+})
+
 test('what cannot be sent is refused, and nothing is kept of it', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
@@ -219,6 +254,8 @@ test('what cannot be sent is refused, and nothing is kept of it', async () => {
     expect(await send({ ...mail, headers }), JSON.stringify(headers)).toEqual(invalid)
   }
   expect(await send({ ...mail, labels: ['sent'] })).toEqual(invalid)
+  const lines = 'x\n'.repeat(5_000_001)
+  for (const body of [{ text: lines }, { html: lines }]) expect(await send({ ...mail, ...body })).toEqual(invalid)
   expect(await send({ ...mail, attachments: [{ content: 'not base64!' }] })).toEqual(invalid)
   expect((await messages.list(ada)).count).toBe(0)
 })
