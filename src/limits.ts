@@ -76,6 +76,21 @@ export const limits = {
     unit: 'count',
     sentence: 'Strings, lists, objects and commas of a JSON body; one with more is refused before it is parsed.',
   },
+  httpListItemsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Items of one list in a request, in its body or its query string; most lists have a smaller limit.',
+  },
+  httpObjectMembersMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Members of one object in a request, and parameters of its query string.',
+  },
+  httpTextCharsMax: {
+    default: 65_536,
+    unit: 'count',
+    sentence: 'Length of one text in a request; not of the text, HTML and attachments of a message.',
+  },
   httpRequestMs: {
     default: 60 * SECOND,
     unit: 'milliseconds',

@@ -120,7 +120,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   healthRoutes(app, { log, metrics, credentials, probes, isStopping })
   const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams }
-  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures })
+  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures, limits })
 
   return {
     async listen() {
