@@ -101,6 +101,21 @@ export const limits = {
     unit: 'count',
     sentence: 'Strings, lists, objects and commas of a JSON body; one with more is refused before it is parsed.',
   },
+  httpListItemsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Items of one list in a request, in its body or its query string; most lists have a smaller limit.',
+  },
+  httpObjectMembersMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Members of one object in a request, and parameters of its query string.',
+  },
+  httpTextCharsMax: {
+    default: 65_536,
+    unit: 'count',
+    sentence: 'Length of one text in a request; not of the text, HTML and attachments of a message.',
+  },
   httpRequestMs: {
     default: 60 * SECOND,
     unit: 'milliseconds',
@@ -310,6 +325,12 @@ export const limits = {
     default: 50,
     unit: 'count',
     sentence: 'Recipients of one sent message in to, cc and bcc together.',
+  },
+  sendTextCharsMax: {
+    default: 10_000_000,
+    unit: 'count',
+    sentence:
+      'Length of the text of a sent message, and of its HTML; longer ones would stall the server while they are encoded.',
   },
   headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
   attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },

@@ -364,8 +364,11 @@ export interface DeliveryRow {
 }
 
 export interface IdempotencyKeyRow {
-  organization_id: string
+  /** The inbox that sends. */
+  inbox_id: string
   key: string
+  /** Scope of the caller that used it last: an organization, a pod or an inbox. */
+  scope_id: string
   /** SHA-256 of inbox, endpoint and content. */
   fingerprint: string
   state: 'running' | 'done'

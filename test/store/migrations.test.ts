@@ -10,7 +10,10 @@ import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
 import { initial } from '../../src/store/migrations/0001-initial.ts'
 import { outboundAndWebhooks } from '../../src/store/migrations/0002-outbound-and-webhooks.ts'
+import { logEnds } from '../../src/store/migrations/0003-log-ends.ts'
 import { webhookOrderAndReplay } from '../../src/store/migrations/0004-webhook-order-and-replay.ts'
+import { verification } from '../../src/store/migrations/0005-verification.ts'
+import { scopedNames } from '../../src/store/migrations/0007-scoped-names.ts'
 import type { Migration } from '../../src/store/migrations/migration.ts'
 import { sqlite } from '../../src/store/sqlite.ts'
 import { migrateDatabase, openStore } from '../../src/store/store.ts'
@@ -32,7 +35,7 @@ test('the migrated schema equals the checked-in one', async () => {
 test('all migrations run on an empty database, none on an up-to-date one', async () => {
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
-  expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(await migrateDatabase(needs)).toEqual([1, 2, 3, 4, 5, 6, 7])
   expect(await migrateDatabase(needs)).toEqual([])
   await using store = await openTestStore({ dataDir: folder.path })
   await store.probe()
@@ -97,6 +100,35 @@ notSupported('postgres', 'the statements are the same, and on SQLite they can ru
       ['before it was on', 'cancelled', 0, null],
       ['since', 'pending', 0, null],
       ['while it is off', 'cancelled', 0, null],
+    ])
+    database.close()
+  },
+)
+
+notSupported('postgres', 'the statements are the same, and SQLite takes them by hand')(
+  'an Idempotency-Key goes to the inbox that sent, and one whose send never ended is free',
+  async () => {
+    const database = new BetterSqlite(':memory:')
+    const run = ({ statements }: Migration) => database.exec(statements(sqlite.ddl).join(';'))
+    for (const migration of [initial, outboundAndWebhooks, logEnds, webhookOrderAndReplay, verification]) run(migration)
+    database.pragma('foreign_keys = off')
+    const thread = '01a1fdba-27ed-714a-87b4-5ac5b9528684'
+    database.exec(
+      `insert into threads (id, organization_id, pod_id, inbox_id, last_message_id, message_count, visible_count, size_bytes,
+         hidden, timestamp, created_at, updated_at)
+       values ('${thread}', 'o', 'p', 'i', 'm', 1, 1, 1, 0, 0, 0, 0)`,
+    )
+    const key = database.prepare(`insert into idempotency_keys values ('o', ?, 'f', ?, ?, ?, 1, ?)`)
+    const result = JSON.stringify({ messageId: '<1@x.test>', threadId: thread })
+    key.run('over', 'done', null, result, 2)
+    key.run('of a thread that was deleted', 'done', null, result.replace('01a1', '01a2'), 2)
+    key.run('under way', 'running', 9, null, null)
+    run(scopedNames)
+    expect(database.prepare('select * from idempotency_keys').all()).toEqual([
+      {
+        ...{ inbox_id: 'i', key: 'over', scope_id: 'o', fingerprint: 'f', state: 'done', lease_until: null },
+        ...{ result, created_at: 1, completed_at: 2 },
+      },
     ])
     database.close()
   },

@@ -13,6 +13,7 @@ import type { Db, Schema, Tx } from '../../src/store/schema.ts'
 import { sqlite } from '../../src/store/sqlite.ts'
 import * as apiKeys from '../../src/store/tables/api-keys.ts'
 import * as events from '../../src/store/tables/events.ts'
+import * as idempotency from '../../src/store/tables/idempotency.ts'
 import * as inboxes from '../../src/store/tables/inboxes.ts'
 import * as messages from '../../src/store/tables/messages.ts'
 import * as queue from '../../src/store/tables/queue.ts'
@@ -91,6 +92,17 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'find many pods by their client ids',
     (db) => tenants.listPodsByClientIds(db, 'o', ['a', 'b']),
     'pods_client_id (organization_id=? AND client_id=?)',
+  ],
+  ['find an inbox by its client_id', (db) => inboxes.getByClientId(db, 'p', 'c'), 'inboxes_client_id'],
+  [
+    'find a webhook by its client_id',
+    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'c'),
+    'webhooks_client_id (<expr>=? AND client_id=?)',
+  ],
+  [
+    'find what else an Idempotency-Key was used for',
+    (db) => idempotency.listOfScope(db, 's', 'k'),
+    'idempotency_keys_by_scope (scope_id=? AND key=?)',
   ],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],

@@ -129,17 +129,19 @@ create table events (
 CREATE INDEX events_by_inbox ON public.events USING btree (inbox_id, seq) WHERE (inbox_id IS NOT NULL);
 
 create table idempotency_keys (
-  organization_id text collate "C" not null,
+  inbox_id text collate "C" not null,
   key text collate "C" not null,
+  scope_id text collate "C" not null,
   fingerprint text collate "C" not null,
   state text collate "C" not null,
   lease_until bigint,
   result text collate "C",
   created_at bigint not null,
   completed_at bigint,
-  PRIMARY KEY (organization_id, key)
+  PRIMARY KEY (inbox_id, key)
 );
 CREATE INDEX idempotency_keys_by_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX idempotency_keys_by_scope ON public.idempotency_keys USING btree (scope_id, key);
 
 create table inboxes (
   id text collate "C" not null,
@@ -167,7 +169,7 @@ create table inboxes (
 CREATE INDEX inboxes_by_domain ON public.inboxes USING btree (domain_id);
 CREATE INDEX inboxes_by_organization ON public.inboxes USING btree (organization_id, created_at, id);
 CREATE INDEX inboxes_by_pod ON public.inboxes USING btree (pod_id, created_at, id);
-CREATE UNIQUE INDEX inboxes_client_id ON public.inboxes USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
+CREATE UNIQUE INDEX inboxes_client_id ON public.inboxes USING btree (pod_id, client_id) WHERE (client_id IS NOT NULL);
 
 create table jobs (
   id text collate "C" not null,
@@ -539,4 +541,4 @@ create table webhooks (
 CREATE INDEX webhooks_by_inbox ON public.webhooks USING btree (inbox_id, created_at, id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX webhooks_by_organization ON public.webhooks USING btree (organization_id, created_at, id);
 CREATE INDEX webhooks_by_pod ON public.webhooks USING btree (pod_id, created_at, id) WHERE (pod_id IS NOT NULL);
-CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
+CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (COALESCE(inbox_id, pod_id, organization_id), client_id) WHERE (client_id IS NOT NULL);

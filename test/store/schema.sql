@@ -111,18 +111,21 @@ CREATE TABLE events (
 CREATE INDEX events_by_inbox on events (inbox_id, seq) where inbox_id is not null;
 
 CREATE TABLE idempotency_keys (
-  organization_id text not null,
+  inbox_id text not null,
   key text not null,
+  scope_id text not null,
   fingerprint text not null,
   state text not null,
   lease_until integer,
   result text,
   created_at integer not null,
   completed_at integer,
-  primary key (organization_id, key)
+  primary key (inbox_id, key)
 ) strict;
 
 CREATE INDEX idempotency_keys_by_age on idempotency_keys (created_at);
+
+CREATE INDEX idempotency_keys_by_scope on idempotency_keys (scope_id, key);
 
 CREATE TABLE inboxes (
   id text primary key,
@@ -149,7 +152,7 @@ CREATE INDEX inboxes_by_organization on inboxes (organization_id, created_at, id
 
 CREATE INDEX inboxes_by_pod on inboxes (pod_id, created_at, id);
 
-CREATE UNIQUE INDEX inboxes_client_id on inboxes (organization_id, client_id) where client_id is not null;
+CREATE UNIQUE INDEX inboxes_client_id on inboxes (pod_id, client_id) where client_id is not null;
 
 CREATE TABLE jobs (
   id text primary key,
@@ -503,4 +506,5 @@ CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, 
 
 CREATE INDEX webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null;
 
-CREATE UNIQUE INDEX webhooks_client_id on webhooks (organization_id, client_id) where client_id is not null;
+CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), client_id)
+  where client_id is not null;

@@ -1,6 +1,8 @@
 /** Puts dialects side by side on one server, each below its own prefix. */
 import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { MailError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import { boundRequest } from './bounded-schema.ts'
 import type { Dialect, HttpApp, HttpSurroundings } from './dialect.ts'
 import type { Failures } from './failures.ts'
 import { pathOf } from './request-log.ts'
@@ -22,14 +24,18 @@ export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (ur
 interface MountNeeds {
   readonly surroundings: HttpSurroundings
   readonly failures: Failures
+  readonly limits: Limits
 }
 
 /** Encapsulated: its hooks and decorators stay below its prefix, and its failures are worded by it. */
-export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures }: MountNeeds): void {
+export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures, limits }: MountNeeds): void {
   app.register(
     async (scope) => {
       const routes = new Map<string, RouteOptions[]>()
-      scope.addHook('onRoute', (route) => void routes.set(route.url, [...(routes.get(route.url) ?? []), route]))
+      scope.addHook('onRoute', (route) => {
+        routes.set(route.url, [...(routes.get(route.url) ?? []), route])
+        if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.httpBodyBytesMax, limits)
+      })
       scope.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
       await dialect.routes(scope as unknown as HttpApp, surroundings)
       for (const [url, known] of [...routes]) refuseOtherMethods(url, known)

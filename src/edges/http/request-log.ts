@@ -2,8 +2,9 @@
  * Sees every request from its first hook to the end of its response: counts those under way, so that a stop can wait for
  * them, and writes one log line and one metric each.
  *
- * The line has the path without its query string, since keys travel there, and no header but what names the key. A path
- * that is itself a secret (a signed link) is logged as its route's pattern.
+ * No secret of a URL gets into the line. It has no query string, since keys travel there. A path that is itself a secret (a
+ * signed link) is logged as its route's pattern, whatever the method. A path without a route could be such a link with a
+ * slash too many, or a key in the wrong place: only its words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../log.ts'
@@ -79,9 +80,28 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
   }
 }
 
-/** The path, or its route's pattern where the path is a secret. */
+/** The path as the log may have it. */
 export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
-  return routeOptions?.config?.secretPath ? (routeOptions.url ?? '') : pathOf(raw.url)
+  const pattern = routeOptions?.url
+  if (pattern === undefined) return wordsOfPath(raw.url)
+  return routeOptions.config.secretPath ? pattern : withoutKeys(pathOf(raw.url))
+}
+
+/**
+ * Lower-case words and versions, shorter than any key or token (MARTLET_ROOT_KEY has at least 20 characters); other segments
+ * become "*".
+ */
+export function wordsOfPath(url: string | undefined): string {
+  const segments = pathOf(url).split('/').slice(0, SEGMENTS_LOGGED_MAX)
+  return segments.map((segment) => (/^(?:[a-z_-]{0,19}|v\d)$/.test(segment) ? segment : '*')).join('/')
+}
+
+/** Segments of a path without a route: what follows says nothing more about what was asked for. */
+const SEGMENTS_LOGGED_MAX = 10
+
+/** An id may have been confused with a key, or a "?" may have been escaped with the rest of a URL. */
+function withoutKeys(path: string): string {
+  return path.replace(/%3F.*$/i, '').replace(/am_\w{17,}/g, '*')
 }
 
 /** Without the query string. */

@@ -125,7 +125,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
   const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget }
-  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures })
+  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures, limits })
 
   return {
     async listen() {

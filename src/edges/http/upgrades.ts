@@ -16,7 +16,7 @@ import type { Dialect } from './dialect.ts'
 import { toMailError, writeFailure } from './failures.ts'
 import { createFairTurns } from './fair-turns.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
-import { pathOf } from './request-log.ts'
+import { pathOf, wordsOfPath } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
 
 interface UpgradesNeeds {
@@ -90,7 +90,7 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
 
   async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const dialect = dialectOf(request.url)
-    const line = { method: request.method, path: pathOf(request.url) }
+    const line = { method: request.method, path: wordsOfPath(request.url) }
     try {
       if (isStopping()) throw new MailError('shutting_down', {})
       const live = requireLive(dialect, request)

@@ -1,5 +1,6 @@
 /**
- * Checks requests against the routes' schemas, once for every dialect.
+ * Checks requests against the routes' schemas, once for every dialect. A check ends at its first fault, and what is over a
+ * bound (bounded-schema.ts) is refused before anything in it is described: describing visits every item of every list.
  *
  * Bodies are taken as they are: "5" is not a number there, nor null a text. Query strings can only hold text, so numbers
  * and booleans are read from it where the schema asks for them.
@@ -9,6 +10,12 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { MailError } from '../../errors.ts'
+import type { RequestSchema } from './bounded-schema.ts'
+
+/** Characters of a member's name that an error repeats. */
+const NAME_CHARS_MAX = 100
+
+type Path = readonly (string | number)[]
 
 /**
  * Given to Fastify: makes a schema's check, which gives back the value or a MailError that names what is wrong. A schema is
@@ -21,7 +28,8 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const given = httpPart === 'querystring' ? readQuery(value as Record<string, unknown>, properties) : value
     compiled ??= Compile(schema)
     if (compiled.Check(given)) return { value: given }
-    return { error: toMailError(compiled.Errors(given)) }
+    const oversize = findOversize(schema as RequestSchema, given, [])
+    return { error: oversize ? fault(oversize.path, oversize.words) : toMailError(compiled.Errors(given)) }
   }
 }
 
@@ -37,8 +45,46 @@ function readQuery(query: Record<string, unknown>, properties: Record<string, { 
   return read
 }
 
+/** Finds the first list, object or text that is larger than its schema allows, without visiting its contents. */
+function findOversize(schema: RequestSchema, value: unknown, path: Path): { path: Path; words: string } | undefined {
+  const [count, max, what] = sizeOf(schema, value)
+  if (count > max) return { path, words: `must not have more than ${max} ${what}` }
+  for (const [inner, part, name] of partsOf(schema, value)) {
+    const found = findOversize(inner, part, name === undefined ? path : [...path, name])
+    if (found) return found
+  }
+  return undefined
+}
+
+function sizeOf(schema: RequestSchema, value: unknown): [count: number, max: number, what: string] {
+  const { maxLength = Infinity, maxItems = Infinity, maxProperties = Infinity } = schema
+  if (typeof value === 'string') return [value.length, maxLength, 'characters']
+  if (Array.isArray(value)) return [value.length, maxItems, 'items']
+  return isObject(value) ? [Object.keys(value).length, maxProperties, 'members'] : [0, 0, '']
+}
+
+/** Yields the schemas of members and items with their values; an alternative has the same value. */
+function* partsOf(
+  { properties = {}, additionalProperties, items, anyOf = [] }: RequestSchema,
+  value: unknown,
+): Generator<[schema: RequestSchema, value: unknown, name?: string | number]> {
+  for (const branch of anyOf) yield [branch, value]
+  if (Array.isArray(value)) {
+    if (items) for (const [index, item] of value.entries()) yield [items, item, index]
+  } else if (isObject(value)) {
+    for (const [name, member] of Object.entries(value)) {
+      const schema = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+      if (schema) yield [schema, member, name]
+    }
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /**
- * One sentence about the innermost fault. An alternative ("text or list of texts") reports each of its branches and then
+ * One sentence about the innermost fault; TypeBox gives eight at most, of each alternative. An alternative ("text or list of texts") reports each of its branches and then
  * itself; the branch that got furthest is the one that was meant.
  */
 function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
@@ -50,7 +96,11 @@ function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
 
   const path = first.instancePath.split('/').slice(1).map(readPointer)
   const at = innermost.filter((fault) => fault.instancePath === first.instancePath)
-  const words = [...new Set(at.map((fault) => fault.message))].join(' or ')
+  return fault(path, [...new Set(at.map(({ message }) => message))].join(' or '))
+}
+
+function fault(at: Path, words: string): MailError {
+  const path = at.map((name) => (typeof name === 'string' ? name.slice(0, NAME_CHARS_MAX) : name))
   return new MailError('validation_error', { detail: `${path.join('.') || 'The request'} ${words}`, path })
 }
 

@@ -36,7 +36,7 @@ export interface InboxChange {
 export interface Inboxes {
   /**
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
-   * @returns the new inbox, or the existing one if the clientId was used before
+   * @returns the new inbox, or the existing one if the clientId was used before in this pod
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>

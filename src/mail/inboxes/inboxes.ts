@@ -50,19 +50,18 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create others' })
-        const existing =
-          clientId === undefined ? undefined : await table.getByClientId(tx, scope.organizationId, clientId)
-        if (existing && (scope.podId === undefined || existing.pod_id === scope.podId)) return view(existing)
+        const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
+        // Another pod's client_id is another name. Otherwise a pod could claim the names that others are going to use.
+        const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
+        if (existing) return view(existing)
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
         const address = requireAddress(username, domain.domain)
         if (await table.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })
-        if (existing) throw new MailError('resource_taken', { what: 'The client_id' })
         if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
-        const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
         if (!(await tenants.holdPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         const row = await table.insert(tx, {
           organization_id: scope.organizationId,

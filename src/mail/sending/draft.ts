@@ -26,38 +26,54 @@ export interface Draft {
 
 export type DraftLimits = Pick<
   Limits,
-  'sendRecipientsMax' | 'headersPerSendMax' | 'attachmentsPerSendMax' | 'labelsPerMessageMax' | 'labelCharsMax'
+  | 'sendRecipientsMax'
+  | 'sendTextCharsMax'
+  | 'headersPerSendMax'
+  | 'attachmentsPerSendMax'
+  | 'labelsPerMessageMax'
+  | 'labelCharsMax'
 >
 
 /** @throws validation_error, no_recipients, too_many_recipients, system_label */
 export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Draft {
-  const to = requireRecipients('to', message.to)
-  const cc = requireRecipients('cc', message.cc)
-  const bcc = requireRecipients('bcc', message.bcc)
-  const count = to.length + cc.length + bcc.length
-  if (count === 0) throw new MailError('no_recipients', {})
-  if (count > limits.sendRecipientsMax)
-    throw new MailError('too_many_recipients', { recipientsMax: limits.sendRecipientsMax })
-
-  const attachments = message.attachments ?? []
-  if (attachments.length > limits.attachmentsPerSendMax) {
-    throw invalid(`A message can have at most ${limits.attachmentsPerSendMax} attachments`, 'attachments')
-  }
+  requireCounts(message, limits)
   const labels = requireUserLabels(message.labels ?? [], limits)
   if (labels.length > limits.labelsPerMessageMax) {
     throw invalid(`A message can have at most ${limits.labelsPerMessageMax} labels`, 'labels')
   }
   return {
-    to,
-    cc,
-    bcc,
+    to: requireRecipients('to', message.to),
+    cc: requireRecipients('cc', message.cc),
+    bcc: requireRecipients('bcc', message.bcc),
     replyTo: requireRecipients('reply_to', message.replyTo),
     ...(message.subject !== undefined && { subject: message.subject }),
     ...(message.text !== undefined && { text: message.text }),
     ...(message.html !== undefined && { html: message.html }),
-    attachments,
+    attachments: message.attachments ?? [],
     headers: requireHeaders(message.headers ?? {}, limits.headersPerSendMax),
     labels,
+  }
+}
+
+/** Before any address is parsed or text copied: what is far too much costs no more than what is a little too much. */
+function requireCounts(
+  { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '' }: OutgoingMessage,
+  limits: DraftLimits,
+): void {
+  const recipients = to.length + cc.length + bcc.length
+  if (recipients === 0) throw new MailError('no_recipients', {})
+  if (recipients > limits.sendRecipientsMax) {
+    throw new MailError('too_many_recipients', { recipientsMax: limits.sendRecipientsMax })
+  }
+  if (replyTo.length > limits.sendRecipientsMax) {
+    throw invalid(`A message can have at most ${limits.sendRecipientsMax} addresses in reply_to`, 'reply_to')
+  }
+  if (attachments.length > limits.attachmentsPerSendMax) {
+    throw invalid(`A message can have at most ${limits.attachmentsPerSendMax} attachments`, 'attachments')
+  }
+  for (const [field, value] of Object.entries({ text, html })) {
+    if (value.length <= limits.sendTextCharsMax) continue
+    throw invalid(`${field} can have at most ${limits.sendTextCharsMax} characters; attach what is longer`, field)
   }
 }
 

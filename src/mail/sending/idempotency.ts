@@ -1,20 +1,33 @@
 /**
  * A repeated send with the same Idempotency-Key answers with the first result and sends nothing.
  *
+ * A key belongs to the inbox that sends: a repeated request finds it, with any API key of that inbox. Beyond that a caller may
+ * use it once: another request in its own scope (organization, pod or inbox) is refused, also from another inbox. Keys that
+ * other scopes use in other inboxes have no effect and are not revealed.
+ *
  * The key is taken in a transaction of its own before any work, with a lease; the result is written in the transaction
  * of the send itself, so that "sent" and "remembered" cannot differ. Crash in between: the lease runs out and the key is
  * free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
  */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
-import type { Tx } from '../../store/schema.ts'
+import type { IdempotencyKeyRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/idempotency.ts'
 import type { Sent } from './outgoing.ts'
 
 /** An attempt that holds its key; undefined where the caller gave none. */
 export type Attempt = table.Hold | undefined
+
+/** Who uses a key, and where. */
+export interface KeyUse {
+  /** undefined: the caller gave none. */
+  readonly key: string | undefined
+  readonly inboxId: string
+  /** The caller's scope: its inbox, pod or organization. */
+  readonly scopeId: string
+}
 
 export interface Idempotency {
   /**
@@ -23,12 +36,7 @@ export interface Idempotency {
    * @param request everything that makes two sends the same: endpoint, inbox, content
    * @throws validation_error for a malformed key; idempotency_conflict for a key of another request, or one under way
    */
-  once(
-    organizationId: string,
-    key: string | undefined,
-    request: unknown,
-    send: (attempt: Attempt) => Promise<Sent>,
-  ): Promise<Sent>
+  once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
 }
 
 interface IdempotencyNeeds {
@@ -38,10 +46,10 @@ interface IdempotencyNeeds {
 
 export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempotency {
   return {
-    async once(organizationId, key, request, send) {
+    async once({ key, inboxId, scopeId }, request, send) {
       if (key === undefined) return send(undefined)
       requireKeyForm(key)
-      const taken = await store.transaction((tx) => take(tx, organizationId, key, fingerprint(request)))
+      const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, fingerprint(request)))
       if ('sent' in taken) return taken.sent
       try {
         return await send(taken.attempt)
@@ -54,25 +62,19 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 
   async function take(
     tx: Tx,
-    organizationId: string,
-    key: string,
+    { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
   ): Promise<{ attempt: table.Hold } | { sent: Sent }> {
-    const row = await table.hold(tx, organizationId, key)
-    const isKept = row?.state === 'done' && (row.completed_at ?? 0) + limits.idempotencyMs > tx.now
-    const isRunning = row?.state === 'running' && (row.lease_until ?? 0) > tx.now
-    if (row && (isKept || isRunning) && row.fingerprint !== hash) {
-      throw new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
-    }
-    if (isRunning) {
-      throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
-    }
-    if (row && isKept) return { sent: JSON.parse(row.result!) as Sent }
+    const row = await table.hold(tx, inboxId, key)
+    if (row && isInForce(row, tx.now)) return { sent: requireSent(row, hash) }
+    const used = await table.listOfScope(tx, scopeId, key)
+    if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
     const leaseUntil = tx.now + limits.idempotencyLeaseMs
     const taken = {
-      organization_id: organizationId,
+      inbox_id: inboxId,
       key,
+      scope_id: scopeId,
       fingerprint: hash,
       state: 'running' as const,
       lease_until: leaseUntil,
@@ -82,8 +84,24 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     }
     // Of two nodes that insert it at once, one is run again and finds it taken.
     await (row ? table.replace(tx, taken) : table.insert(tx, taken))
-    return { attempt: { organizationId, key, leaseUntil } }
+    return { attempt: { inboxId, key, leaseUntil } }
   }
+
+  function isInForce(row: IdempotencyKeyRow, now: number): boolean {
+    if (row.state === 'running') return (row.lease_until ?? 0) > now
+    return (row.completed_at ?? 0) + limits.idempotencyMs > now
+  }
+}
+
+/** @throws idempotency_conflict when it was another request, or is still running */
+function requireSent(row: IdempotencyKeyRow, hash: string): Sent {
+  if (row.fingerprint !== hash) throw usedForAnother()
+  if (row.state === 'done') return JSON.parse(row.result!) as Sent
+  throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
+}
+
+function usedForAnother(): MailError {
+  return new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
 }
 
 /** In the send's own transaction. @throws idempotency_conflict when the attempt has lost its key: nothing is sent */
@@ -100,9 +118,26 @@ function requireKeyForm(key: string): void {
   })
 }
 
+/** Not by way of JSON: a Buffer becomes a list of numbers there, and one attachment of 50 MiB was more than the heap held. */
 function fingerprint(request: unknown): string {
-  const json = JSON.stringify(request, (_name, value: unknown) =>
-    Buffer.isBuffer(value) ? createHash('sha256').update(value).digest('hex') : value,
-  )
-  return createHash('sha256').update(json).digest('hex')
+  const hash = createHash('sha256')
+  addTo(hash, request)
+  return hash.digest('hex')
+}
+
+/** Every value with its type and length before it, so that no two requests look the same. What is undefined was not given. */
+function addTo(hash: Hash, value: unknown): void {
+  if (typeof value === 'string' || Buffer.isBuffer(value)) {
+    hash.update(`${typeof value} ${value.length} `).update(value)
+  } else if (Array.isArray(value)) {
+    hash.update(`list ${value.length} `)
+    for (const item of value) addTo(hash, item)
+  } else if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+    hash.update(`map ${members.length} `)
+    for (const [name, member] of members) {
+      addTo(hash, name)
+      addTo(hash, member)
+    }
+  } else hash.update(`${typeof value} ${value} `)
 }

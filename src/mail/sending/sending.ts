@@ -15,8 +15,8 @@ import { requireMessage } from '../messages/finding.ts'
 import type { Message } from '../messages/message.ts'
 import type { VerificationLimits } from '../messages/reading.ts'
 import { type DraftLimits, requireDraft } from './draft.ts'
-import type { Idempotency } from './idempotency.ts'
-import type { OutgoingAttachment, OutgoingReply, Sending } from './outgoing.ts'
+import type { Idempotency, KeyUse } from './idempotency.ts'
+import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './outgoing.ts'
 import type { Submit } from './submit.ts'
 
 interface SendingNeeds {
@@ -33,7 +33,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return once(actor, options.idempotencyKey, request, (attempt) =>
+      return idempotency.once(keyUse(actor, inbox, options), request, (attempt) =>
         submit(actor, inbox, requireDraft(message, limits), attempt),
       )
     },
@@ -42,7 +42,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // The parent is looked at inside: a repeated request has its answer even when the parent is gone.
-      return once(actor, options.idempotencyKey, request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await show(row)
         const recipients = replyRecipients(inbox, parent, reply)
@@ -59,7 +59,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // what is forwarded is thereby read
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
-      return once(actor, options.idempotencyKey, request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await show(row)
         const outgoing = {
@@ -76,19 +76,15 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
     },
   }
 
-  async function once(
-    actor: Actor,
-    key: string | undefined,
-    request: unknown,
-    send: Parameters<Idempotency['once']>[3],
-  ): ReturnType<Idempotency['once']> {
-    return idempotency.once(requireKey(actor).organizationId, key, request, send)
-  }
-
   async function show(row: StoredMessageRow): Promise<Message> {
     const [message] = await showWhole(store.db, store.blobs, [row], limits)
     return message!
   }
+}
+
+function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOptions): KeyUse {
+  const { inboxId, podId, organizationId } = requireKey(actor)
+  return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
 /** The name under which others know the parent: its header's, or ours where it had none. */

@@ -112,6 +112,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     now: number,
   ): Promise<{ mail: Buffer; selector: string | null }> {
     const { domain } = splitAddress(inbox.address)
+    requireSize(leastSize(draft)) // composing takes time and memory in proportion
     const composed = await composeMessage({
       messageId,
       date: new Date(now),
@@ -134,13 +135,15 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         ...(attachment.contentId !== undefined && { contentId: attachment.contentId }),
       })),
     })
-    if (composed.length > config.messageBytesMax) {
-      throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
-    }
+    requireSize(composed.length)
     const key = await domains.signingKey(domain)
     if (!key) return { mail: composed, selector: null }
     const { selector, privateKey } = key
     return { mail: await signMessage(composed, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
+  }
+
+  function requireSize(bytes: number): void {
+    if (bytes > config.messageBytesMax) throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
   }
 
   async function enqueue(
@@ -194,6 +197,11 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     }
     await submissions.insert(tx, submission, recipients)
   }
+}
+
+/** Bytes that a message has at least, however it is encoded. */
+function leastSize({ attachments, text = '', html = '' }: Draft): number {
+  return attachments.reduce((sum, { content }) => sum + content.length, text.length + html.length)
 }
 
 async function* chunksOf(mail: Buffer): AsyncGenerator<Buffer> {

@@ -6,7 +6,10 @@ import { requireScope, type Scope } from '../access/access.ts'
 import type { Actor, KeyActor, Within } from '../access/actor.ts'
 import type { Permission } from '../access/permissions.ts'
 
-/** @throws not_found outside the scope of the call */
+/**
+ * @param ref an id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope
+ * @throws not_found
+ */
 export async function requireWebhook(
   db: Db,
   actor: Actor,
@@ -15,8 +18,9 @@ export async function requireWebhook(
   ref: string,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const scope = await requireScope(db, actor, permission, within)
-  const row = (await table.getById(db, ref)) ?? (await table.getByClientId(db, scope.organizationId, ref))
-  if (!row || !isInScope(row, scope)) throw new MailError('not_found', { what: 'Webhook' })
+  const byId = await table.getById(db, ref)
+  const row = byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref)
+  if (!row) throw new MailError('not_found', { what: 'Webhook' })
   return { row, scope: scopeOf(row) }
 }
 
@@ -39,7 +43,7 @@ function scopeOf(row: WebhookRow): Scope {
   }
 }
 
-export function isInScope(row: WebhookRow, scope: Scope): boolean {
+function isInScope(row: WebhookRow, scope: Scope): boolean {
   return (
     row.organization_id === scope.organizationId &&
     (scope.podId === undefined || row.pod_id === scope.podId) &&

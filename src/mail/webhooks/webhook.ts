@@ -65,14 +65,14 @@ export interface HeadersChange {
 /** Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data validation_error. */
 export interface Webhooks {
   /**
-   * Told of events that are committed from now on. The same client_id again gives the webhook that is there.
+   * Told of events that are committed from now on. The same client_id again, in the same scope, gives the webhook that is there.
    *
-   * @throws limit_exceeded, resource_taken (client_id of a webhook out of scope)
+   * @throws limit_exceeded
    */
   create(actor: Actor, within: Within, request: NewWebhook): Promise<Webhook>
   /** Everything in the scope of the call, newest first. @throws invalid_page_token */
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Webhook>>
-  /** @param ref id or client_id, here and below */
+  /** @param ref id, or client_id of exactly the scope of the call, here and below */
   get(actor: Actor, within: Within, ref: string): Promise<Webhook>
   /** From then on it sees what this actor may see. Enabled again, it is told of events from now on. */
   update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>

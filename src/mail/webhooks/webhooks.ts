@@ -16,7 +16,7 @@ import { checkInterest } from '../events/interest.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import { LINE_UP_WEBHOOK, SETTLE_WEBHOOK } from '../jobs/kinds.ts'
 import { applyHeaders, requireUrl } from './endpoint.ts'
-import { holdWebhook, isInScope, narrowed, requireWebhook } from './finding.ts'
+import { holdWebhook, narrowed, requireWebhook } from './finding.ts'
 import { changedInterest, json, permissionsOf } from './interest-change.ts'
 import { isOrdered } from './order.ts'
 import type { WebhookProfile } from './profile.ts'
@@ -64,10 +64,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const row = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
-        const existing =
-          clientId === undefined ? undefined : await table.getByClientId(tx, scope.organizationId, clientId)
-        if (existing && isInScope(existing, scope)) return existing
-        if (existing) throw new MailError('resource_taken', { what: 'The client_id' })
+        const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
+        if (existing) return existing
 
         const key = narrowed(requireKey(actor), scope)
         const { eventTypes = [] } = request

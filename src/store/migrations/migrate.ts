@@ -14,6 +14,7 @@ import { logEnds } from './0003-log-ends.ts'
 import { webhookOrderAndReplay } from './0004-webhook-order-and-replay.ts'
 import { verification } from './0005-verification.ts'
 import { interruptions } from './0006-interruptions.ts'
+import { scopedNames } from './0007-scoped-names.ts'
 import type { Migration } from './migration.ts'
 
 const migrations: readonly Migration[] = [
@@ -23,6 +24,7 @@ const migrations: readonly Migration[] = [
   webhookOrderAndReplay,
   verification,
   interruptions,
+  scopedNames,
 ]
 
 interface MigrationTable {

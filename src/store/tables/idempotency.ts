@@ -1,14 +1,19 @@
 /** Queries for the idempotency keys of sends. Rows only: mail/sending/idempotency.ts decides. */
-import type { IdempotencyKeyRow, Tx } from '../schema.ts'
+import type { Db, IdempotencyKeyRow, Tx } from '../schema.ts'
 
 /** Reads the key and locks it until the commit. */
-export async function hold(tx: Tx, organizationId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+export async function hold(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('idempotency_keys'))
     .selectAll()
-    .where('organization_id', '=', organizationId)
+    .where('inbox_id', '=', inboxId)
     .where('key', '=', key)
     .executeTakeFirst()
+}
+
+/** The same key, used by callers of this scope, in whichever inboxes. */
+export async function listOfScope(db: Db, scopeId: string, key: string): Promise<IdempotencyKeyRow[]> {
+  return db.selectFrom('idempotency_keys').selectAll().where('scope_id', '=', scopeId).where('key', '=', key).execute()
 }
 
 /** Inserts a key that did not exist. A conflict is an error: two nodes must not both take the same key. */
@@ -18,17 +23,12 @@ export async function insert(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
 
 /** Replaces an existing key, which the caller has locked. */
 export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
-  const { organization_id, key, ...change } = row
-  await tx
-    .updateTable('idempotency_keys')
-    .set(change)
-    .where('organization_id', '=', organization_id)
-    .where('key', '=', key)
-    .execute()
+  const { inbox_id, key, ...change } = row
+  await tx.updateTable('idempotency_keys').set(change).where('inbox_id', '=', inbox_id).where('key', '=', key).execute()
 }
 
 export interface Hold {
-  readonly organizationId: string
+  readonly inboxId: string
   readonly key: string
   /** The end of the lease identifies the attempt. */
   readonly leaseUntil: number
@@ -39,7 +39,7 @@ export async function finish(tx: Tx, hold: Hold, result: string): Promise<boolea
   const changed = await tx
     .updateTable('idempotency_keys')
     .set({ state: 'done', lease_until: null, result, completed_at: tx.now })
-    .where('organization_id', '=', hold.organizationId)
+    .where('inbox_id', '=', hold.inboxId)
     .where('key', '=', hold.key)
     .where('state', '=', 'running')
     .where('lease_until', '=', hold.leaseUntil)
@@ -52,7 +52,7 @@ export async function finish(tx: Tx, hold: Hold, result: string): Promise<boolea
 export async function release(tx: Tx, hold: Hold): Promise<void> {
   await tx
     .deleteFrom('idempotency_keys')
-    .where('organization_id', '=', hold.organizationId)
+    .where('inbox_id', '=', hold.inboxId)
     .where('key', '=', hold.key)
     .where('state', '=', 'running')
     .where('lease_until', '=', hold.leaseUntil)
@@ -63,16 +63,16 @@ export async function release(tx: Tx, hold: Hold): Promise<void> {
 export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Promise<number> {
   const old = await tx
     .selectFrom('idempotency_keys')
-    .select(['organization_id', 'key'])
+    .select(['inbox_id', 'key'])
     .where('created_at', '<', timeMs)
-    .orderBy('organization_id')
+    .orderBy('inbox_id')
     .orderBy('key') // every node in the same order, so that two sweeps do not wait for each other
     .limit(limit)
     .execute()
   for (const row of old) {
     await tx
       .deleteFrom('idempotency_keys')
-      .where('organization_id', '=', row.organization_id)
+      .where('inbox_id', '=', row.inbox_id)
       .where('key', '=', row.key)
       .where('created_at', '<', timeMs) // it may have been reused since
       .execute()

@@ -60,11 +60,12 @@ async function listPlaces(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
-export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<InboxRow | undefined> {
+/** Each pod has client_ids of its own. */
+export async function getByClientId(db: Db, podId: string, clientId: string): Promise<InboxRow | undefined> {
   return db
     .selectFrom('inboxes')
     .selectAll()
-    .where('organization_id', '=', organizationId)
+    .where('pod_id', '=', podId)
     .where('client_id', '=', clientId)
     .where('deleting_at', 'is', null)
     .executeTakeFirst()

@@ -35,14 +35,19 @@ export async function holdByIds(tx: Tx, ids: readonly string[]): Promise<Webhook
     .execute()
 }
 
-export async function getByClientId(db: Db, organizationId: string, clientId: string): Promise<WebhookRow | undefined> {
+/** Of exactly this scope: the organization, each pod and each inbox have client_ids of their own. */
+export async function getByClientId(db: Db, scope: WebhookScope, clientId: string): Promise<WebhookRow | undefined> {
   return db
     .selectFrom('webhooks')
     .selectAll()
-    .where('organization_id', '=', organizationId)
+    .where((eb) => eb.fn.coalesce('inbox_id', 'pod_id', 'organization_id'), '=', narrowest(scope))
     .where('client_id', '=', clientId)
     .where('deleting_at', 'is', null)
     .executeTakeFirst()
+}
+
+function narrowest({ organizationId, podId, inboxId }: WebhookScope): string {
+  return inboxId ?? podId ?? organizationId
 }
 
 export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise<WebhookRow[]> {

@@ -19,6 +19,12 @@ test('a link works until it expires, and a forged token never works', async () =
   for (const path of [
     `${pathname}x`,
     `${pathname.slice(0, -1)}`,
+    `${pathname}.`,
+    `${pathname}.x`,
+    `${pathname}%00`,
+    `${pathname}=`,
+    pathname.replace('.', '%2E%2E'),
+    pathname.replace('.', '%20.'),
     '/v0/downloads/x.y',
     '/v0/downloads/.',
     '/v0/downloads/%00.%00',

@@ -37,6 +37,26 @@ test('a repeated client_id returns the existing inbox, even if the other fields 
   expect(again).toEqual(first)
 })
 
+// Another pod's client_id was answered with 403, and an organization's key was given the other pod's inbox.
+test('each pod has client_ids of its own', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const [red, blue] = [await agentmail.pods.create({ name: 'red' }), await agentmail.pods.create({ name: 'blue' })]
+  const keyOf = async ({ podId }: { podId: string }) =>
+    world.agentmailAs((await world.request('POST', `/v0/pods/${podId}/api-keys`)).body.api_key)
+  const [inRed, inBlue] = [await keyOf(red), await keyOf(blue)]
+
+  const ofRed = await inRed.inboxes.create({ clientId: 'main' })
+  const ofBlue = await inBlue.inboxes.create({ clientId: 'main' })
+  const ofDefault = await agentmail.inboxes.create({ clientId: 'main' })
+  expect([ofRed.podId, ofBlue.podId]).toEqual([red.podId, blue.podId])
+  expect(new Set([ofRed, ofBlue, ofDefault].map(({ inboxId }) => inboxId)).size).toBe(3)
+  // A repeated create finds the same inbox, by either route into the pod.
+  expect(await inBlue.inboxes.create({ clientId: 'main' })).toEqual(ofBlue)
+  expect(await agentmail.pods.inboxes.create(blue.podId, { clientId: 'main' })).toEqual(ofBlue)
+  expect(await agentmail.inboxes.create({ clientId: 'main' })).toEqual(ofDefault)
+})
+
 test('an invalid create is refused with the code of the contract', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })

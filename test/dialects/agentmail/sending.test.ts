@@ -164,6 +164,82 @@ test('a repeated Idempotency-Key returns the first result and sends nothing', as
   expect((await messages.list(ada)).count).toBe(2)
 })
 
+test('a send that fails frees its Idempotency-Key at once', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const send = (to: string) =>
+    world.request('POST', `/v0/inboxes/${ada}/messages/send`, {
+      body: { to, text: 'x' },
+      headers: { 'idempotency-key': 'corrected' },
+    })
+  expect(await send('nobody')).toMatchObject({ status: 400 })
+  expect(await send('cy@example.test')).toMatchObject({ status: 200 })
+  expect((await messages.list(ada)).count).toBe(1)
+})
+
+// Another pod's key was answered with 409, which told that somebody had used it.
+test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const pods = [await agentmail.pods.create({ name: 'red' }), await agentmail.pods.create({ name: 'blue' })]
+  const [ann, bea, cat] = await Promise.all(
+    [pods[0]!, pods[1]!, pods[1]!].map(async ({ podId }) => (await agentmail.pods.inboxes.create(podId, {})).inboxId),
+  )
+  const keyOf = async (podId: string) => (await world.request('POST', `/v0/pods/${podId}/api-keys`)).body.api_key
+  const [red, blue] = [await keyOf(pods[0]!.podId), await keyOf(pods[1]!.podId)]
+  const send = async (inbox: string, key: string, text = 'x') => {
+    const options = { key, body: { to: 'cy@example.test', text }, headers: { 'idempotency-key': 'once' } }
+    const { status, body } = await world.request('POST', `/v0/inboxes/${inbox}/messages/send`, options)
+    return status === 200 ? body.message_id : status
+  }
+
+  const ofRed = await send(ann!, red)
+  const ofBlue = await send(bea!, blue, 'y')
+  expect([ofRed, ofBlue]).toEqual([expect.stringMatching(/^</), expect.stringMatching(/^</)])
+  // As the contract says, for one caller.
+  expect(await send(cat!, blue)).toBe(409)
+  expect(await send(bea!, blue, 'z')).toBe(409)
+  // A request that is repeated with another key of the same inbox sends nothing, and is no conflict for the rest.
+  expect(await send(ann!, world.rootKey)).toBe(ofRed)
+  expect(await send(bea!, world.rootKey, 'y')).toBe(ofBlue)
+  expect(await send(cat!, world.rootKey)).toMatch(/^</)
+})
+
+test('an Idempotency-Key tells attachments and fields apart', async () => {
+  const { world, ada } = await startWithTwo()
+  await using _world = world
+  const send = async (body: object) => {
+    const options = { body: { to: 'cy@example.test', ...body }, headers: { 'idempotency-key': 'once' } }
+    return (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, options)).status
+  }
+  const content = Buffer.from('a').toString('base64')
+  const other = Buffer.from('b').toString('base64')
+  expect(await send({ attachments: [{ content }] })).toBe(200)
+  expect(await send({ attachments: [{ content, filename: undefined }] })).toBe(200)
+  for (const body of [
+    { attachments: [{ content: other }] },
+    { attachments: [{ content, filename: 'a' }] },
+    { attachments: [{ content }, { content }] },
+    { attachments: [{ content }], text: '' },
+    { attachments: [{ content }], subject: 'x' },
+  ]) {
+    expect(await send(body), JSON.stringify(body)).toBe(409)
+  }
+})
+
+test('recipients are counted before an address is read', async () => {
+  const { world, ada } = await startWithTwo()
+  await using _world = world
+  const many = Array.from({ length: 26 }, (_, index) => `no address ${index}`)
+  const send = async (body: object) =>
+    (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body: { ...body, text: 'x' } })).body.message
+  expect(await send({ to: many, cc: many })).toMatch(/at most 50 recipients/)
+  expect(await send({ to: 'cy@example.test', reply_to: [...many, ...many] })).toMatch(
+    /at most 50 addresses in reply_to/,
+  )
+  expect(await send({ to: many })).toMatch(/"no address 0" is not an address/)
+})
+
 test('an invalid message is refused and not stored', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
@@ -195,6 +271,8 @@ test('an invalid message is refused and not stored', async () => {
     expect(await send({ ...mail, headers }), JSON.stringify(headers)).toEqual(invalid)
   }
   expect(await send({ ...mail, labels: ['sent'] })).toEqual(invalid)
+  const lines = 'x\n'.repeat(5_000_001)
+  for (const body of [{ text: lines }, { html: lines }]) expect(await send({ ...mail, ...body })).toEqual(invalid)
   expect(await send({ ...mail, attachments: [{ content: 'not base64!' }] })).toEqual(invalid)
   expect((await messages.list(ada)).count).toBe(0)
 })

@@ -144,7 +144,7 @@ test('a key creates and sees webhooks of its own scope on every path', async () 
   const pod = await world.agentmail.pods.create({ name: 'one' })
   const inside = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
   const outside = await world.agentmail.inboxes.create({ username: 'outside' })
-  const ofAll = await world.agentmail.webhooks.create({ url, eventTypes: [], clientId: 'taken' })
+  const ofAll = await world.agentmail.webhooks.create({ url, eventTypes: [], clientId: 'main' })
   const keyOf = async (at: string) => (await world.request('POST', `/v0/${at}/api-keys`)).body.api_key as string
   const podKey = world.agentmailAs(await keyOf(`pods/${pod.podId}`))
   const inboxKey = world.agentmailAs(await keyOf(`inboxes/${inside.inboxId}`))
@@ -156,8 +156,35 @@ test('a key creates and sees webhooks of its own scope on every path', async () 
   await expect(podKey.webhooks.update(ofAll.webhookId, {})).rejects.toMatchObject({ statusCode: 404 })
   const named = podKey.webhooks.create({ url, eventTypes: [], inboxIds: [outside.inboxId] })
   await expect(named).rejects.toMatchObject({ statusCode: 404 })
-  const taken = podKey.webhooks.create({ url, eventTypes: [], clientId: 'taken' })
-  await expect(taken).rejects.toMatchObject({ statusCode: 403, body: { code: 'resource_taken' } })
+})
+
+// Another scope's client_id was answered with 403, and served as a name in every wider scope.
+test('each scope has client_ids of its own', async () => {
+  await using world = await startWorld()
+  const { agentmail } = world
+  const pod = await agentmail.pods.create({ name: 'one' })
+  const inside = await agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
+  const keyOf = async (at: string) => (await world.request('POST', `/v0/${at}/api-keys`)).body.api_key as string
+  const podKey = world.agentmailAs(await keyOf(`pods/${pod.podId}`))
+  const inboxKey = world.agentmailAs(await keyOf(`inboxes/${inside.inboxId}`))
+  const request = { url, eventTypes: [], clientId: 'main' }
+
+  const [ofAll, ofPod, ofInbox] = [
+    await agentmail.webhooks.create(request),
+    await podKey.webhooks.create(request),
+    await inboxKey.webhooks.create(request),
+  ]
+  expect(new Set([ofAll, ofPod, ofInbox].map(({ webhookId }) => webhookId)).size).toBe(3)
+  expect(await agentmail.webhooks.get('main')).toEqual(ofAll)
+  expect(await podKey.webhooks.get('main')).toEqual(ofPod)
+  expect(await agentmail.pods.webhooks.get(pod.podId, 'main')).toEqual(ofPod)
+  expect(await agentmail.inboxes.webhooks.get(inside.inboxId, 'main')).toEqual(ofInbox)
+  await podKey.webhooks.delete('main')
+  await expect(podKey.webhooks.get('main')).rejects.toMatchObject({ statusCode: 404 })
+  expect(await inboxKey.webhooks.create(request)).toEqual(ofInbox)
+  // A client_id that looks like another scope's id is still a name.
+  const named = await podKey.webhooks.create({ ...request, clientId: ofAll.webhookId.replace('ep_', '') })
+  expect(await podKey.webhooks.get(named.clientId!)).toEqual(named)
 })
 
 test('inboxes and pods are added to and removed from a webhook, but the last one cannot be removed', async () => {

@@ -68,8 +68,8 @@ test.each<[what: string, holds: Act, waits: Act]>([
   ],
   [
     'an idempotency key with an expired lease is taken over by one server only',
-    (tx) => idempotency.hold(tx, 'organization', 'known'),
-    (tx) => idempotency.hold(tx, 'organization', 'known'),
+    (tx) => idempotency.hold(tx, 'inbox', 'known'),
+    (tx) => idempotency.hold(tx, 'inbox', 'known'),
   ],
 ])('%s', async (_what, holds, waits) => {
   await using nodes = await startNodes()
@@ -128,8 +128,8 @@ async function startNodes() {
       ...times,
     })
     await idempotency.insert(tx, {
-      ...{ organization_id: 'organization', key: 'known', fingerprint: '', state: 'running', lease_until: 1 },
-      ...{ result: null, created_at: 1, completed_at: null },
+      ...{ inbox_id: 'inbox', key: 'known', scope_id: 'organization', fingerprint: '', state: 'running' },
+      ...{ lease_until: 1, result: null, created_at: 1, completed_at: null },
     })
     return { ...ids, domain_id, key: { kind: 'key', apiKeyId: id, organizationId: ids.organization_id } }
   })

@@ -12,7 +12,7 @@ const SendAttachment = Type.Object({
   content_type: Type.Optional(Type.String()),
   content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
   content_id: Type.Optional(Type.String()),
-  content: Type.Optional(Type.String({ description: 'Base64.' })),
+  content: Type.Optional(Type.String({ contentEncoding: 'base64', description: 'Base64.' })),
   url: Type.Optional(Type.String({ description: 'Not available in this version.' })),
 })
 
@@ -22,8 +22,8 @@ const shared = {
   to: Recipients,
   cc: Recipients,
   bcc: Recipients,
-  text: Type.Optional(Type.String()),
-  html: Type.Optional(Type.String()),
+  text: Type.Optional(Type.String({ contentMediaType: 'text/plain' })),
+  html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
   attachments: Type.Optional(Type.Array(SendAttachment)),
   headers: Type.Optional(mapOf(Type.String())),
   track_opens: Type.Optional(Type.Boolean({ description: 'Only false in this version.' })),

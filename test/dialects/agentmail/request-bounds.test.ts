@@ -1,0 +1,152 @@
+/**
+ * How much one request may hold of anything: each list, object and text that a route takes has a bound, and what is over it is
+ * refused before the rest is looked at.
+ */
+import { expect, test } from 'vitest'
+import { boundRequest } from '../../../src/edges/http/bounded-schema.ts'
+import { validatorCompiler } from '../../../src/edges/http/validation.ts'
+import { MailError } from '../../../src/errors.ts'
+import { defaultLimits } from '../../../src/limits.ts'
+import { startEdge } from './edge.ts'
+
+interface Schema {
+  readonly [keyword: string]: unknown
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly items?: Schema
+  readonly additionalProperties?: Schema
+  readonly anyOf?: readonly Schema[]
+}
+
+/** Keywords that say nothing about what is inside; one that is in neither list must be looked at by this test first. */
+const PLAIN = [
+  ...['type', 'description', 'default', 'enum', 'const', 'format', 'minimum', 'maximum', 'required'],
+  ...['contentEncoding', 'contentMediaType', 'maxItems', 'maxProperties', 'maxLength'],
+]
+const NESTING = ['properties', 'items', 'additionalProperties', 'anyOf']
+
+function* unboundedIn(schema: Schema, at: string): Generator<string> {
+  for (const keyword of Object.keys(schema)) {
+    if (![...PLAIN, ...NESTING].includes(keyword)) yield `${at}: the keyword "${keyword}" is not known here`
+  }
+  const bound = { array: 'maxItems', object: 'maxProperties', string: 'maxLength' }[schema.type ?? '']
+  if (bound && !schema.enum && typeof schema[bound] !== 'number') yield `${at}: ${schema.type} without ${bound}`
+  for (const [name, inner] of Object.entries(schema.properties ?? {})) yield* unboundedIn(inner, `${at}.${name}`)
+  if (schema.items) yield* unboundedIn(schema.items, `${at}[]`)
+  if (schema.additionalProperties) yield* unboundedIn(schema.additionalProperties, `${at}.*`)
+  for (const branch of schema.anyOf ?? []) yield* unboundedIn(branch, at)
+}
+
+test('every list, object and text that a request may have has a bound', async () => {
+  await using edge = await startEdge()
+  const { body } = await edge.request('GET', '/v0/openapi.json', { key: null })
+  const operations = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+  )
+  const bodies = operations.flatMap(({ name, requestBody }) => {
+    const schema = requestBody?.content['application/json']?.schema
+    return schema ? [[`${name} body`, schema] as const] : []
+  })
+  const parameters = operations.flatMap(({ name, parameters = [] }) =>
+    parameters.map((each) => [`${name} ${each.name}`, each.schema] as const),
+  )
+  expect([...bodies, ...parameters].flatMap(([at, schema]) => [...unboundedIn(schema, at)])).toEqual([])
+  expect([bodies.length, parameters.length].every((count) => count > 30)).toBe(true)
+})
+
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly schema: Schema }[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema?: Schema }>> }
+}
+
+const inbox = '/v0/inboxes/a@b.test'
+const five = ['a', 'b', 'c', 'd', 'e']
+const six = Object.fromEntries([...five, 'f'].map((name) => [name, 'x']))
+
+test.each<[string, string, string, object, string]>([
+  ['a list', 'POST', `${inbox}/messages/send`, { cc: five }, 'cc must not have more than 4 items'],
+  [
+    'a list of nonsense',
+    'POST',
+    `${inbox}/messages/send`,
+    { to: five.map(() => ({})) },
+    'to must not have more than 4 items',
+  ],
+  ['a map', 'POST', `${inbox}/messages/send`, { headers: six }, 'headers must not have more than 5 members'],
+  [
+    'a text',
+    'POST',
+    `${inbox}/messages/send`,
+    { subject: 'x'.repeat(31) },
+    'subject must not have more than 30 characters',
+  ],
+  [
+    'a text in a list',
+    'PATCH',
+    `${inbox}/messages/1`,
+    { add_labels: ['a', 'x'.repeat(31)] },
+    'add_labels.1 must not have more than 30 characters',
+  ],
+  [
+    'a text in a map',
+    'POST',
+    '/v0/inboxes',
+    { metadata: { note: 'x'.repeat(31) } },
+    'metadata.note must not have more than 30 characters',
+  ],
+  ['members that nobody knows', 'POST', '/v0/inboxes', six, 'The request must not have more than 5 members'],
+  [
+    'a list in an attachment',
+    'POST',
+    `${inbox}/messages/send`,
+    { attachments: [{ filename: 'x'.repeat(31) }] },
+    'attachments.0.filename must not have more than 30 characters',
+  ],
+  ['a list in a query', 'GET', `${inbox}/messages?labels=a,b,c,d,e`, {}, 'labels must not have more than 4 items'],
+  ['parameters', 'GET', `${inbox}/messages?a=&b=&c=&d=&e=&f=`, {}, 'The request must not have more than 5 members'],
+])('%s that is too large is refused as such', async (_name, method, path, body, message) => {
+  const limits = { httpListItemsMax: 4, httpObjectMembersMax: 5, httpTextCharsMax: 30 }
+  await using edge = await startEdge({ limits })
+  const answer = await edge.request(method, path, method === 'GET' ? {} : { body })
+  expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error', message } })
+})
+
+test('the text, HTML and attachments of a message are as long as the body may be', async () => {
+  const sent = { messageId: '<1@x.test>', threadId: 't' }
+  await using edge = await startEdge({
+    limits: { httpTextCharsMax: 30 },
+    core: { sending: { send: async () => sent } },
+  })
+  const long = 'abcd'.repeat(50_000)
+  const body = { to: 'a@b.test', text: long, html: long, attachments: [{ content: long }] }
+  expect((await edge.request('POST', `${inbox}/messages/send`, { body })).status).toBe(200)
+})
+
+test('finding out what is wrong costs the same for one fault and for fifty thousand', () => {
+  const item = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }
+  const either = { anyOf: [{ type: 'string' }, { type: 'array', items: item }] }
+  const body = { type: 'object', properties: { list: either } }
+  const { body: schema } = boundRequest({ body }, 1_000_000, defaultLimits()) as { body: object }
+  const validate = validatorCompiler({ schema, method: 'POST', url: '/', httpPart: 'body' })
+  const readOf = (count: number) => {
+    let reads = 0
+    const faulty = new Proxy(Array(count).fill({}), {
+      get(target, name, receiver) {
+        reads += 1
+        return Reflect.get(target, name, receiver)
+      },
+    })
+    expect(validate({ list: faulty })).toMatchObject({ error: expect.any(MailError) })
+    return reads
+  }
+  expect(readOf(50_000)).toBeLessThan(20)
+  expect(readOf(1_000)).toBeLessThan(5_000)
+})
+
+test('an error repeats only the beginning of a name', async () => {
+  await using edge = await startEdge()
+  const metadata = { ['x'.repeat(10_000)]: null }
+  const { body } = await edge.request('POST', '/v0/inboxes', { body: { metadata } })
+  expect(body.code).toBe('validation_error')
+  expect(JSON.stringify(body).length).toBeLessThan(1_000)
+})
