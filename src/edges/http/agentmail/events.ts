@@ -56,7 +56,12 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readInterest(query), ...times, after, limit }
-    const page = await eventPages.read(actor, wanted, frames, patienceOf(reply, wait_seconds * 1_000, stopping))
+    const page = await eventPages.read(
+      actor,
+      wanted,
+      (event) => frames(event, actor),
+      patienceOf(reply, wait_seconds * 1_000, stopping),
+    )
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 

@@ -39,13 +39,16 @@ const subscribe = Compile(Subscribe)
 /** @returns what serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
   return (socket: WebSocket, actor: KeyActor, stopCode: StopCode) =>
-    serveSubscriber({ ...needs, socket, actor, stopCode, onFrame, renderError: renderErrorFrame })
+    serveSubscriber({
+      ...{ ...needs, socket, actor, stopCode, renderError: renderErrorFrame },
+      onFrame: (frame, subscriber) => onFrame(frame, subscriber, actor),
+    })
 
-  async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
+  async function onFrame(frame: object, subscriber: Subscriber, actor: KeyActor): Promise<void> {
     const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
     const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
     const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
-    await subscriber.follow(interest, acknowledge, needs.frames)
+    await subscriber.follow(interest, acknowledge, (event) => needs.frames(event, actor))
   }
 }
 

@@ -56,7 +56,7 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
       ...{ request, reply, actor, feed, limits, log, metrics },
       interest: { ...readInterest(query), after: lastEventId(request) ?? query.after },
       acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
-      render: frames,
+      render: (event) => frames(event, actor),
       renderError: renderErrorFrame,
     })
     if (finish) streams.add(reply, finish)
