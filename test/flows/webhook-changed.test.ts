@@ -36,9 +36,10 @@ for (const ordered of [false, true]) {
       expect((await world.request('PATCH', at, { key, body })).status).toBe(200)
     }
     time.pass(HOUR)
-    await expect.poll(() => states(world)).toEqual(['delivered', 'delivered', 'cancelled', 'delivered'])
+    // The first mail is spam by now, which the new key may not read; that it went there the key may know.
+    await expect.poll(() => states(world)).toEqual(['cancelled', 'delivered', 'cancelled', 'delivered'])
     const told = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
-    expect(told.toSorted()).toEqual(['one', 'spam', 'two'])
+    expect(told.toSorted()).toEqual(['spam', 'two'])
   })
 }
 

@@ -29,7 +29,8 @@ const page = { limit: 50, ascending: false }
 const next = { ...page, after: { key: 1, id: 'x' } }
 const criteria = { inboxId: 'i', hiddenMask: 15, labels: ['a'], from: [], to: [], subject: [] }
 const waiting = { hiddenMask: 0, organizationId: 'o', states: ['queued', 'held'] as const }
-const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [] }
+const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [], partMessagesMax: 500 }
+const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['a'] }
 
 const stretch = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
@@ -67,6 +68,20 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o', inboxId: 'i' } }, next),
     'threads_by_inbox',
   ],
+  ...['threads_by_inbox', 'messages_by_thread (thread_id=?)', 'SEARCH message_labels', 'SEARCH sent'].map(
+    (index): (typeof statements)[number] => [
+      `filter threads of which some messages are hidden (${index})`,
+      (db) => threads.scan(db, { ...threadCriteria, ...filtered, scope: { organizationId: 'o', inboxId: 'i' } }, next),
+      index,
+    ],
+  ),
+  [
+    'find the newest message that is shown of a thread',
+    (db) => messages.newestInThread(db, 't', { isShown: true }),
+    'messages_by_thread',
+  ],
+  ['see what hides messages', (db) => messages.hiddenMasks(db, ['m', 'n']), '(id=?)'],
+  ['see where messages of events are', (db) => messages.listInThreads(db, ['m', 'n']), 'messages USING INDEX'],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1), 'recipients_due'],
   ['list the queue', (db) => queue.listWaiting(db, waiting, next), 'recipients_waiting '],
   [

@@ -4,6 +4,7 @@
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { MailError } from '../../src/errors.ts'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { labelEvents, messageReceived } from '../../src/mail/events/message-events.ts'
 import { inboxCreated, inboxGone } from '../../src/mail/events/resource-events.ts'
 import { sweepEvents } from '../../src/mail/events/retention.ts'
@@ -12,6 +13,7 @@ import type { Store } from '../../src/store/store.ts'
 import * as table from '../../src/store/tables/webhooks.ts'
 import { notSupported } from '../database.ts'
 import { messageIn, type Place, sent } from '../events/feed-world.ts'
+import { insertMessage } from '../store/rows.ts'
 import { deferred, holdOpen, isWaiting, openTestStore } from '../store/test-store.ts'
 import { openHookWorld } from './hook-world.ts'
 
@@ -81,13 +83,38 @@ test('events of hidden messages are sent only to a webhook whose key may see the
     message: 'label_spam_read is forbidden',
   })
   await feedWorld.append(labelled(inbox, ['spam', 'a']), labelled(inbox, ['trash', 'a']), labelled(inbox, ['a']))
-  await feedWorld.append(received(inbox, ['received', 'spam']))
+  const messageId = await insertMessageIn(feedWorld.store, inbox)
+  await feedWorld.append({ ...received(inbox, ['received', 'spam']), messageId })
   await world.settled()
   expect(await world.deliveries()).toEqual([
     '1 label.added',
     ...['0 label.added', '1 label.added'],
     '1 message.received.spam',
   ])
+})
+
+test('a message that is hidden while its body is rendered is sent only to webhooks that may still read it', async () => {
+  const [rendering, gate] = [deferred<void>(), deferred<string>()]
+  const render = async () => {
+    rendering.resolve()
+    return gate.promise
+  }
+  await using world = await openHookWorld({ render })
+  const { feedWorld, inbox } = world
+  const scope = { organizationId: inbox.organizationId }
+  const flags = ['webhook_create', 'message_read'] as const
+  await world.add({}, await feedWorld.addKey(scope, { permissions: flags }))
+  await world.add({}, await feedWorld.addKey(scope, { permissions: [...flags, 'label_trash_read'] }))
+  await world.add()
+  const messageId = await insertMessageIn(feedWorld.store, inbox)
+  await feedWorld.append({ ...received(inbox), messageId })
+  await rendering.promise
+  await feedWorld.store.transaction(async (tx) => {
+    await tx.updateTable('messages').set({ hidden: 8 }).where('id', '=', messageId).execute() // trash
+  })
+  gate.resolve('body')
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.received', '2 message.received'])
 })
 
 test('after a change, a webhook has the permissions of the key that changed it', async () => {
@@ -140,6 +167,21 @@ test('the body is rendered once per event, before anything is written, and store
     { body: 'the body', state: 'pending' },
   ])
   expect(render).toHaveBeenCalledTimes(1)
+})
+
+test('the body is rendered once for all webhooks that may see the same, and apart for others', async () => {
+  const render = vi.fn(async (_event: unknown, reader: KeyActor) => (reader.permissions ? 'a part' : 'the whole'))
+  await using world = await openHookWorld({ render })
+  const narrow = await world.feedWorld.addKey(
+    { organizationId: world.inbox.organizationId },
+    { permissions: ['webhook_create', 'message_read'] },
+  )
+  for (const actor of [world.owner, narrow, world.owner, narrow]) await world.add({}, actor)
+  await world.feedWorld.append(sent(world.inbox))
+  await world.settled()
+  const rows = world.feedWorld.store.db.selectFrom('webhook_deliveries').select('body').orderBy('webhook_id')
+  expect((await rows.execute()).map(({ body }) => body)).toEqual(['the whole', 'a part', 'the whole', 'a part'])
+  expect(render).toHaveBeenCalledTimes(2)
 })
 
 test('an event that the dialect cannot represent is skipped', async () => {
@@ -357,6 +399,11 @@ test('the log keeps events that webhooks still need, and without webhooks none b
   expect((await table.getById(feedWorld.store.db, id))!.cursor_seq).toBe(2)
   gate.resolve('body')
 })
+
+async function insertMessageIn(store: Store, { organizationId, podId, inboxId }: Place): Promise<string> {
+  const ids = { organization_id: organizationId, pod_id: podId, inbox_id: inboxId }
+  return (await store.transaction((tx) => insertMessage(tx, ids))).id
+}
 
 /** Records the number of deliveries that each transaction writes from now on. */
 function watchTransactions(store: Store): () => Promise<number[]> {

@@ -112,7 +112,7 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
 
   function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
     const dialect = dialectOf(url)
-    const line = { method, path: pathOf(url) }
+    const line = { method, path: wordsOfPath(url) }
     const known = toMailError(error, limits.httpBodyBytesMax)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
     const status = writeFailure(socket, dialect, known)

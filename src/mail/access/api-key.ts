@@ -41,13 +41,21 @@ export interface ApiKeys {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<ApiKey>>
   /** @throws not_found */
   get(actor: Actor, within: Within, id: string): Promise<ApiKey>
-  /** Changes its name or narrows or widens its permissions, under the rules of create. `permissions: null` lifts them. */
+  /**
+   * Changes its name or narrows or widens its permissions, under the rules of create. `permissions: null` lifts them.
+   *
+   * @throws not_found; forbidden for a key that may do more than the actor's
+   */
   update(
     actor: Actor,
     within: Within,
     id: string,
     change: { name?: string | undefined; permissions?: readonly Permission[] | null | undefined },
   ): Promise<ApiKey>
-  /** The key stops working at once and its sockets are closed. @throws not_found; cannot_delete for the root key */
+  /**
+   * The key stops working at once and its sockets are closed.
+   *
+   * @throws not_found; forbidden for a key that may do more than the actor's; cannot_delete for the root key
+   */
   delete(actor: Actor, within: Within, id: string): Promise<void>
 }

@@ -91,9 +91,11 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await confirm(tx, actor)
         await table.holdById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
+        requireNotStronger(requireKey(actor), row)
         if (change.permissions !== undefined) {
           requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
           if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })
+          if (isRaised(row, change.permissions)) await requireExpiry(tx, actor, row.expires_at)
         }
         const changed: ApiKeyRow = {
           ...row,
@@ -118,7 +120,9 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
     async delete(actor, within, id) {
       await store.transaction(async (tx) => {
         await confirm(tx, actor)
+        await table.holdById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
+        requireNotStronger(requireKey(actor), row)
         if (row.is_root) {
           const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
           throw new MailError('cannot_delete', { detail })
@@ -181,13 +185,45 @@ function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | u
   }
 }
 
-/** A key does not outlive its maker: by default it ends with it (docs/compatibility/agentmail.md). @throws forbidden */
-async function requireExpiry(db: Db, actor: Actor, expiresAt: number | undefined): Promise<number | null> {
-  const maker = await table.getById(db, requireKey(actor).apiKeyId)
-  const latest = maker?.expires_at ?? null
+/**
+ * A key changes and deletes none that may do more than it may itself. That the other one has no wider scope follows from how
+ * it is found (requireApiKey).
+ *
+ * @throws forbidden
+ */
+function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
+  const own = actor.permissions
+  if (own === undefined) return
+  if (row.permissions === null) {
+    const detail = 'Only a key without restrictions can change or delete a key without restrictions'
+    throw new MailError('forbidden', { detail })
+  }
+  const more = parsePermissions(row.permissions).find((permission) => !own.has(permission))
+  if (more === undefined) return
+  const detail = `A key cannot change or delete one with the permission "${more}" that it does not have itself`
+  throw new MailError('forbidden', { detail })
+}
+
+/** Whether a change gives the key a permission that it has not. */
+function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | null): boolean {
+  if (permissions === null) return false
+  const before = new Set(parsePermissions(permissions))
+  return changed === null || changed.some((permission) => !before.has(permission))
+}
+
+/**
+ * A key does not outlive the one that gives it its permissions: by default it ends with it
+ * (docs/compatibility/agentmail.md).
+ *
+ * @param expiresAt epoch ms; null: never; undefined: when the actor's key does
+ * @throws forbidden
+ */
+async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {
+  const giver = await table.getById(db, requireKey(actor).apiKeyId)
+  const latest = giver?.expires_at ?? null
   if (expiresAt === undefined) return latest
-  if (latest === null || expiresAt <= latest) return expiresAt
-  throw new MailError('forbidden', { detail: 'expires_at is later than that of the key that makes it' })
+  if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt
+  throw new MailError('forbidden', { detail: 'expires_at is later than that of the key that gives the permissions' })
 }
 
 async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {

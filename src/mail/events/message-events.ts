@@ -133,6 +133,19 @@ export function isMessageEvent<Type extends keyof MessagePayloads>(
   return (names as readonly string[]).includes(event.type)
 }
 
+/** Types whose events are rendered with the message itself. All others hold ids, recipients and labels only. */
+export const receivedTypes = [
+  'message.received',
+  'message.received.spam',
+  'message.received.blocked',
+  'message.received.unauthenticated',
+] as const
+
+/** Whether events of this type are rendered with the message itself: its text, subject, attachments, codes. */
+export function holdsMessage(type: string): boolean {
+  return (receivedTypes as readonly string[]).includes(type)
+}
+
 /** The actor's name (`access.actorName`) and the message. */
 interface About {
   readonly actor: string

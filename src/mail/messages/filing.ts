@@ -123,7 +123,7 @@ function addressRows(messageId: string, { reading, bcc }: Filing): MessageAddres
   )
 }
 
-/** Finds or makes the thread, and moves its list fields on to this message, which is its newest. */
+/** Finds or makes the thread, and moves its list fields on to this message, which is its newest, unless it is hidden. */
 async function joinThread(
   tx: Tx,
   filing: Filing,
@@ -132,20 +132,23 @@ async function joinThread(
 ): Promise<{ id: string; isNew: boolean }> {
   const { inbox, reading, labels } = filing
   // The header id goes first: it is the name that replies will use, whatever name our clients see.
-  const own = reading.messageId ?? filing.apiMessageId
-  const hashes = referenceHashes({ messageId: own, inReplyTo: reading.inReplyTo, references: reading.references })
+  const name = reading.messageId ?? filing.apiMessageId
+  const hashes = referenceHashes({ messageId: name, inReplyTo: reading.inReplyTo, references: reading.references })
   const knownId = filing.threadId ?? (await findThread(tx, inbox.id, hashes))
   const [known] = knownId === undefined ? [] : await threads.listByIds(tx, [knownId])
   const id = known?.id ?? tx.newId()
 
+  // A hidden mail does not move a thread that has a visible one: the order of a list would reveal it.
+  const isNewest = hidden === 0 || !known || known.visible_count === 0
+  const own = { preview: reading.preview ?? null, last_message_id: filing.apiMessageId, timestamp: tx.now }
   const moved = {
-    preview: reading.preview ?? null,
-    last_message_id: filing.apiMessageId,
+    ...(isNewest
+      ? own
+      : { preview: known.preview, last_message_id: known.last_message_id, timestamp: known.timestamp }),
     message_count: (known?.message_count ?? 0) + 1,
     visible_count: (known?.visible_count ?? 0) + (hidden === 0 ? 1 : 0),
     size_bytes: (known?.size_bytes ?? 0) + filing.content.sizeBytes,
     hidden: threadHidden(known, hidden),
-    timestamp: tx.now,
     received_timestamp: labels.includes('received') ? tx.now : (known?.received_timestamp ?? null),
     sent_timestamp: labels.includes('sent') ? tx.now : (known?.sent_timestamp ?? null),
     updated_at: tx.now,

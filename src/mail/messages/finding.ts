@@ -3,8 +3,8 @@ import { MailError } from '../../errors.ts'
 import { isUuid, trimMessageId } from '../../formats/ids.ts'
 import type { Db } from '../../store/schema.ts'
 import * as table from '../../store/tables/messages.ts'
-import { forbiddenMask } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import { isReadable } from './readable.ts'
 import { hashId } from './threading.ts'
 
 /** @throws not_found, also for a message in a hidden class that the key may not read */
@@ -15,7 +15,7 @@ export async function requireMessage(
   ref: string,
 ): Promise<table.StoredMessageRow> {
   const row = await find(db, inboxId, ref)
-  if (!row || (row.hidden & forbiddenMask(actor)) !== 0) throw new MailError('not_found', { what: 'Message' })
+  if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Message' })
   return row
 }
 

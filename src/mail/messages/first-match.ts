@@ -18,6 +18,7 @@ import type { Actor } from '../access/actor.ts'
 import { toEvent } from '../events/event.ts'
 import { type EventTypeName, getEventType } from '../events/event-types.ts'
 import { filterOf } from '../events/interest.ts'
+import { receivedTypes } from '../events/message-events.ts'
 import { cursorAt } from '../events/position.ts'
 import { readStretch, type Stretch } from '../events/stretch.ts'
 import { showWhole } from './bodies.ts'
@@ -28,13 +29,7 @@ import { fillPage } from './scanning.ts'
 import type { WaitPlace } from './wait-place.ts'
 
 /** How messages come. */
-const arrivalTypes: readonly EventTypeName[] = [
-  'message.sent',
-  'message.received',
-  'message.received.spam',
-  'message.received.blocked',
-  'message.received.unauthenticated',
-]
+const arrivalTypes: readonly EventTypeName[] = ['message.sent', ...receivedTypes]
 
 /** The events that may bring a match, as far as the actor may be told of them. */
 export function typesFor(actor: Actor): string[] {

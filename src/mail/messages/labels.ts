@@ -17,6 +17,7 @@ import { requireMessage } from './finding.ts'
 import { applyLabels, type LabelLimits, requireUserLabels } from './label-rules.ts'
 import type { LabelChange, Labels } from './message.ts'
 import { hiddenBy } from './removal.ts'
+import { listFields, newestShown } from './thread-fields.ts'
 
 interface LabelsNeeds {
   readonly store: Store
@@ -92,12 +93,14 @@ export async function changeOne(
 const plusOne = (label: string): [string, number] => [label, 1]
 const minusOne = (label: string): [string, number] => [label, -1]
 
-/** A thread is hidden while all of its messages are. */
+/** A thread is hidden while all of its messages are; its list fields are those of the newest one that is shown. */
 async function moveVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
   const [thread] = await threads.listByIds(tx, [row.thread_id])
   if (!thread) return
   const visibleCount = thread.visible_count + Number(hidden === 0) - Number(row.hidden === 0)
+  const newest = visibleCount === thread.visible_count ? undefined : await newestShown(tx, thread.id, visibleCount)
   await threads.update(tx, thread.id, {
+    ...(newest && listFields(newest)),
     visible_count: visibleCount,
     hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, thread.id),
     updated_at: tx.now,

@@ -1,79 +1,134 @@
 /**
- * What a message event tells besides its own payload: the message with its bodies, read while it lives, and the thread
- * as it was then. One read serves all subscribers of a node that hear of the event at about the same time.
+ * What a message event holds besides its own payload: the message with its bodies, read while it exists, and the thread
+ * as it was then. One read serves all readers of a node that are sent the event at about the same time.
+ *
+ * What a reader may have of it is checked each time, by the classes that hide the message now (readable.ts): the label may
+ * have been added after the event. A thread with a hidden message is shown as it is now, made of its other messages: the
+ * thread as it was then may show what was hidden since.
  */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/messages.ts'
+import * as threads from '../../store/tables/threads.ts'
+import { forbiddenMask } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
 import type { Event } from '../events/event.ts'
-import { isMessageEvent } from '../events/message-events.ts'
+import { isMessageEvent, type ReceivedPayload, receivedTypes } from '../events/message-events.ts'
 import { Recent } from '../events/recent.ts'
 import { showWhole } from './bodies.ts'
+import { eventThreadMask } from './event-message.ts'
 import type { Message } from './message.ts'
+import { isReadable } from './readable.ts'
 import type { VerificationLimits } from './reading.ts'
+import { showThreads, type ThreadShowLimits } from './showing.ts'
 import type { ThreadItem } from './thread.ts'
 
-/** Absent where the message is gone meanwhile. */
+/** Absent where the message was deleted. */
 export interface EventSubject {
   readonly message?: Message
   readonly thread?: ThreadItem
 }
 
 export interface News {
-  /** The message and thread of a `message.received` or one of its variants, as of the event; `{}` of any other. */
-  of(event: Event): Promise<EventSubject>
+  /**
+   * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
+   * event, and for a message that was deleted. Readers who may see the same get the same object.
+   *
+   * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it was
+   *   deleted and may have been hidden before
+   */
+  of(event: Event, reader: Actor): Promise<EventSubject | undefined>
 }
 
 interface NewsNeeds {
   readonly store: Store
-  readonly limits: VerificationLimits & { readonly newsKeptMax: number; readonly newsKeptBytesMax: number }
+  readonly limits: VerificationLimits & ThreadShowLimits & Pick<Limits, 'newsKeptMax' | 'newsKeptBytesMax'>
 }
 
+type ReceivedEvent = Event & { readonly payload: ReceivedPayload }
+
+/** What was read for one event. */
+interface Kept {
+  /** The message when it was read; undefined: it was deleted before. */
+  readonly row: table.MessageInThread | undefined
+  readonly whole: EventSubject
+  /** By hidden mask, with the thread in the state `partsOf`: for readers who may not see all of it. */
+  readonly parts: Map<number, Promise<EventSubject | undefined>>
+  partsOf: string
+}
+
+const NOTHING: EventSubject = {}
+
 export function createNews({ store, limits }: NewsNeeds): News {
-  const kept = new Recent<number, Promise<EventSubject>>({
+  const kept = new Recent<number, Promise<Kept>>({
     countMax: limits.newsKeptMax,
     bytesMax: limits.newsKeptBytesMax,
   })
+  const currentRow = createCurrentRows(store)
 
   return {
-    async of(event) {
+    async of(event, reader) {
+      if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
       const known = kept.get(event.seq)
-      if (known && (await isStillTrue(await known))) return known
-      const subject = read(event)
-      kept.set(event.seq, subject, 0)
-      subject.then(
-        (known) => kept.resize(event.seq, subject, bodyBytes(known)),
-        () => kept.drop(event.seq), // the failure is the caller's; the next one reads again
-      )
-      return subject
+      if (known) {
+        const subject = await known
+        const row = subject.row && (await currentRow(subject.row.id))
+        const isDeletedSince = subject.row !== undefined && row === undefined
+        if (!isDeletedSince) return subjectFor(event, subject, row, reader)
+      }
+      const reading = read(event)
+      keep(event.seq, reading)
+      const subject = await reading
+      return subjectFor(event, subject, subject.row, reader)
     },
   }
 
-  /** What was deleted meanwhile is told to nobody any more. */
-  async function isStillTrue({ message }: EventSubject): Promise<boolean> {
-    return message === undefined || (await table.listByIds(store.db, [message.id])).length > 0
+  function keep(seq: number, reading: Promise<Kept>): void {
+    kept.set(seq, reading, 0)
+    reading.then(
+      ({ whole }) => kept.resize(seq, reading, bodyBytes(whole)),
+      () => kept.drop(seq), // the caller gets the failure; the next one reads again
+    )
   }
 
-  async function read(event: Event): Promise<EventSubject> {
-    if (
-      !isMessageEvent(
-        event,
-        'message.received',
-        'message.received.spam',
-        'message.received.blocked',
-        'message.received.unauthenticated',
-      )
-    ) {
-      return {}
-    }
-    const rows = event.messageId === undefined ? [] : await table.listByIds(store.db, [event.messageId])
+  async function read(event: ReceivedEvent): Promise<Kept> {
+    const rows = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
     const [message] = await showWhole(store.db, store.blobs, rows, limits)
-    if (!message) return {}
-    const { organizationId, podId, inboxId, inboxAddress } = message
-    return {
-      // As it was when it happened: whoever hears of it later is told the same.
-      message: { ...message, labels: event.payload.labels, updatedAt: event.at },
-      thread: { ...event.payload.thread, organizationId, podId, inboxId, inboxAddress },
-    }
+    return { row: rows[0], whole: message ? asOfThen(event, message) : {}, parts: new Map(), partsOf: '' }
+  }
+
+  /** @param row of the message as it is now; undefined: it was deleted */
+  async function subjectFor(
+    { payload }: ReceivedEvent,
+    subject: Kept,
+    row: table.MessageInThread | undefined,
+    reader: Actor,
+  ): Promise<EventSubject | undefined> {
+    if (!isReadable(reader, row)) return undefined
+    const forbidden = forbiddenMask(reader)
+    if (forbidden === 0 || !row || row.thread_visible_count === row.thread_message_count) return subject.whole
+    const state = [row.thread_updated_at, row.thread_visible_count, row.thread_message_count].join(' ')
+    if (subject.partsOf !== state) subject.parts.clear()
+    subject.partsOf = state
+    // Beside what the reader may not see, the classes that the event's own thread leaves out; the message itself is in it.
+    const mask = forbidden | (eventThreadMask(payload.labels) & ~row.hidden)
+    const known = subject.parts.get(mask)
+    if (known) return known
+    const part = readPart(subject, row, mask)
+    subject.parts.set(mask, part)
+    part.catch(() => subject.parts.delete(mask))
+    return part
+  }
+
+  async function readPart(
+    { whole }: Kept,
+    row: table.MessageInThread,
+    mask: number,
+  ): Promise<EventSubject | undefined> {
+    const rows = await threads.listByIds(store.db, [row.thread_id])
+    const [thread] = await showThreads(store.db, rows, limits, mask)
+    return thread && { ...whole, thread } // without a thread the message was deleted or hidden meanwhile
   }
 }
 
@@ -81,4 +136,40 @@ export function createNews({ store, limits }: NewsNeeds): News {
 function bodyBytes({ message }: EventSubject): number {
   const bodies = [message?.text, message?.html, message?.extractedText, message?.extractedHtml]
   return bodies.reduce((sum, body) => sum + (body?.length ?? 0), 0)
+}
+
+/** As it was when it happened: a reader who gets the event later gets the same. */
+function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubject {
+  const { organizationId, podId, inboxId, inboxAddress } = message
+  return {
+    message: { ...message, labels: payload.labels, updatedAt: at },
+    thread: { ...payload.thread, organizationId, podId, inboxId, inboxAddress },
+  }
+}
+
+/**
+ * Reads rows as they are now. A thousand readers may get an event in one turn of the event loop: one statement reads all
+ * rows that are asked for in a turn, and it begins after the last of them was asked for.
+ */
+function createCurrentRows(store: Pick<Store, 'db'>) {
+  let next: { readonly ids: Set<string>; readonly rows: Promise<Map<string, table.MessageInThread>> } | undefined
+
+  return async function currentRow(id: string): Promise<table.MessageInThread | undefined> {
+    next ??= begin()
+    const { ids, rows } = next
+    ids.add(id)
+    return (await rows).get(id)
+  }
+
+  function begin() {
+    const ids = new Set<string>()
+    return { ids, rows: readLater(ids) }
+  }
+
+  async function readLater(ids: ReadonlySet<string>): Promise<Map<string, table.MessageInThread>> {
+    await setImmediate()
+    next = undefined
+    const rows = await table.listInThreads(store.db, [...ids])
+    return new Map(rows.map((row) => [row.id, row]))
+  }
 }

@@ -12,6 +12,7 @@ import * as submissions from '../../store/tables/submissions.ts'
 import * as threads from '../../store/tables/threads.ts'
 import { hiddenClasses } from '../access/permissions.ts'
 import { participants } from './filing.ts'
+import { listFields, newestShown } from './thread-fields.ts'
 
 export interface Removal {
   /**
@@ -86,25 +87,30 @@ function countLabels(
 async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMessageRow[]): Promise<boolean> {
   const [thread] = await threads.listByIds(tx, [threadId])
   if (!thread) return false
-  const [newest] = await table.listByThread(tx, threadId, { limit: 1, ascending: false })
+  const visibleCount = thread.visible_count - removed.filter((row) => row.hidden === 0).length
+  const newest = await newestShown(tx, threadId, visibleCount)
   if (!newest) {
     await threads.remove(tx, [threadId])
     return true
   }
-  const visibleCount = thread.visible_count - removed.filter((row) => row.hidden === 0).length
   await threads.update(tx, threadId, {
-    preview: newest.preview,
-    last_message_id: newest.api_message_id,
+    ...listFields(newest),
+    ...(removed.some((row) => row.hidden !== 0) && { subject: await oldestSubject(tx, threadId) }),
     message_count: thread.message_count - removed.length,
     visible_count: visibleCount,
     size_bytes: thread.size_bytes - removed.reduce((sum, row) => sum + row.size_bytes, 0),
     hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, threadId),
-    timestamp: newest.timestamp,
     received_timestamp: await threads.latestWith(tx, threadId, 'received'),
     sent_timestamp: await threads.latestWith(tx, threadId, 'sent'),
     updated_at: tx.now,
   })
   return false
+}
+
+/** The subject of a hidden mail that is removed must not stay behind as its thread's. */
+async function oldestSubject(tx: Tx, threadId: string): Promise<string | null> {
+  const [oldest] = await table.listByThread(tx, threadId, { limit: 1, ascending: true })
+  return oldest?.subject ?? null
 }
 
 /** The classes that hide a thread none of whose messages is visible. */

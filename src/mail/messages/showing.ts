@@ -13,6 +13,7 @@ import * as threads from '../../store/tables/threads.ts'
 import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 import type { ThreadItem } from './thread.ts'
+import { listFields } from './thread-fields.ts'
 import { showPart } from './thread-part.ts'
 
 /** How much of a long thread a list entry shows. */
@@ -66,16 +67,17 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 }
 
 /**
- * In the order of the rows.
+ * In the order of the rows. A thread of which nothing may be seen is left out.
  *
  * @param hiddenMask classes whose messages must not shine through: not those the reader asked for and may see
  */
 export async function showThreads(
   db: Db,
-  rows: readonly ThreadRow[],
+  stored: readonly ThreadRow[],
   limits: ThreadShowLimits,
   hiddenMask: number,
 ): Promise<ThreadItem[]> {
+  const rows = hiddenMask === 0 ? await Promise.all(stored.map(withNewest)) : stored
   const ids = rows.map((row) => row.id)
   const labels = await threads.labelsOf(db, ids)
   const participants = await threads.participantsOf(db, ids, limits.threadParticipantsMax)
@@ -107,16 +109,24 @@ export async function showThreads(
       updatedAt: row.updated_at,
     }
   })
-  return Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
+  const shown = await Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
+  return shown.filter((thread) => thread !== undefined)
+
+  /** A reader who sees all of a thread gets the fields of its newest message, also where that is hidden from others. */
+  async function withNewest(row: ThreadRow): Promise<ThreadRow> {
+    if (row.visible_count === row.message_count) return row
+    const newest = await table.newestInThread(db, row.id, { isShown: false })
+    return newest ? { ...row, ...listFields(newest) } : row
+  }
 
   /** Most threads hide nothing: only the others are put together again. */
-  async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem> {
+  async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem | undefined> {
     if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
     const part = await showPart(db, row, hiddenMask, limits.threadPartMessagesMax, (ids) =>
       attachmentsByContent(db, ids),
     )
     const { organizationId, podId, inboxId, inboxAddress } = thread
-    return part ? { ...part, organizationId, podId, inboxId, inboxAddress } : thread
+    return part && { ...part, organizationId, podId, inboxId, inboxAddress }
   }
 }
 

@@ -3,6 +3,7 @@
  * seen, so that a hidden mail's words, sender and files are not told by the way.
  */
 import type { Db, ThreadRow } from '../../store/schema.ts'
+import type { Keyset } from '../../store/tables/keyset.ts'
 import * as messages from '../../store/tables/messages.ts'
 import type { AttachmentSnapshot, ThreadSnapshot } from '../events/message-events.ts'
 import { participants } from './filing.ts'
@@ -19,8 +20,13 @@ export async function showPart(
   messagesMax: number,
   attachmentsOf: (contentIds: readonly string[]) => Promise<ReadonlyMap<string, readonly AttachmentSnapshot[]>>,
 ): Promise<ThreadSnapshot | undefined> {
-  const newestFirst = await messages.listByThread(db, row.id, { limit: messagesMax, ascending: false })
-  const seen = newestFirst.filter((message) => (message.hidden & hiddenMask) === 0)
+  const newestFirst = { limit: messagesMax, ascending: false }
+  const seenOf = async (keyset: Keyset) =>
+    (await messages.listByThread(db, row.id, keyset)).filter((message) => (message.hidden & hiddenMask) === 0)
+  let seen = await seenOf(newestFirst)
+  // The newest are all hidden: go on at the newest that no class hides, whose time is the thread's.
+  if (seen.length === 0 && row.visible_count > 0)
+    seen = await seenOf({ ...newestFirst, after: { key: row.timestamp + 1, id: '' } })
   const [newest] = seen
   const oldest = seen.at(-1)
   if (!newest || !oldest) return undefined
@@ -46,7 +52,7 @@ export async function showPart(
     lastMessageId: newest.api_message_id,
     messageCount: seen.length,
     sizeBytes: seen.reduce((sum, message) => sum + message.size_bytes, 0),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    createdAt: oldest.created_at,
+    updatedAt: seen.reduce((latest, message) => Math.max(latest, message.updated_at), 0),
   }
 }

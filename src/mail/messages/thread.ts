@@ -20,7 +20,10 @@ export interface ThreadFilter extends MailFilter {
 
 /** All throw not_found for what is not there or not in scope, and missing_permission. */
 export interface Threads {
-  /** Newest first. */
+  /**
+   * Newest first, by the newest message that no class hides (by the newest of all in a thread without one). Filters match,
+   * and fields are made of, what the actor may see and has asked for; never a hidden message beside it.
+   */
   list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
   /** The first page holds the newest messages; inside a page the oldest comes first; the token leads to older ones. */
   get(
@@ -30,7 +33,7 @@ export interface Threads {
     page: PageRequest,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
   attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
-  /** Changes every message of it. @throws thread_too_large, system_label */
+  /** Changes every message of it that the actor may see. @throws thread_too_large, system_label */
   changeLabels(
     actor: Actor,
     within: Within,

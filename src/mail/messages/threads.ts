@@ -18,6 +18,7 @@ import type { Downloads } from './downloads.ts'
 import type { LabelLimits } from './label-rules.ts'
 import { changeOne, requireUserChange } from './labels.ts'
 import { inOrder, pageBounds, requireFewValues } from './messages.ts'
+import { isReadable } from './readable.ts'
 import type { VerificationLimits } from './reading.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
@@ -58,6 +59,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         senders: filter.senders ?? [],
         recipients: filter.recipients ?? [],
         subject: filter.subject ?? [],
+        partMessagesMax: limits.threadPartMessagesMax,
       }
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
       const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
@@ -75,11 +77,12 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
       const newest = found.slice(0, window.limit)
       const last = found.length > window.limit ? newest.at(-1) : undefined
-      const visible = newest.filter((message) => !isForbidden(actor, message))
+      const visible = newest.filter((message) => isReadable(actor, message))
       const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
       const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
+      if (!thread) throw new MailError('not_found', { what: 'Thread' }) // hidden in this moment
       return {
-        thread: thread!,
+        thread,
         messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
       }
     },
@@ -88,7 +91,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const row = await requireThread(store.db, actor, 'message_read', within, threadId)
       const found = await messageTable.getAttachmentInThread(store.db, row.id, attachmentId)
       const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
-      if (!found || !part || isForbidden(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
+      if (!found || !part || !isReadable(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
       return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
     },
 
@@ -102,13 +105,13 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         }
         const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
         const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
+        const labels = new Set<string>()
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
-          if (isForbidden(actor, message)) continue
-          await changeOne(tx, actorName(actor), message, address, change, limits)
+          if (!isReadable(actor, message)) continue
+          const changed = await changeOne(tx, actorName(actor), message, address, change, limits)
+          for (const label of changed) labels.add(label)
         }
-        const [changed] = await table.listByIds(tx, [row.id])
-        const [shown] = await showThreads(tx, [changed!], limits, forbiddenMask(actor))
-        return { threadId: row.id, labels: shown!.labels }
+        return { threadId: row.id, labels: [...labels].sort() }
       })
     },
 
@@ -127,7 +130,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
-            rows.filter((message) => !isForbidden(actor, message)),
+            rows.filter((message) => isReadable(actor, message)),
           )
           return { blobs, last: rows.length === limits.removalChunkRows ? rows.at(-1) : undefined }
         })
@@ -136,10 +139,6 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       } while (after)
     },
   }
-}
-
-function isForbidden(actor: Actor, message: { readonly hidden: number }): boolean {
-  return (message.hidden & forbiddenMask(actor)) !== 0
 }
 
 async function requireThread(
@@ -151,7 +150,7 @@ async function requireThread(
 ): Promise<ThreadRow> {
   const scope: Scope = await requireScope(db, actor, permission, within)
   const row = await table.get(db, scope, threadId)
-  if (!row || (row.hidden & forbiddenMask(actor)) !== 0) throw new MailError('not_found', { what: 'Thread' })
+  if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Thread' })
   return row
 }
 

@@ -10,9 +10,9 @@ import { messageIdFrom } from '../../formats/ids.ts'
 import type { InboxRow, Tx } from '../../store/schema.ts'
 import * as messages from '../../store/tables/messages.ts'
 import * as threads from '../../store/tables/threads.ts'
-import { hiddenClasses, hiddenMask } from '../access/permissions.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/message-events.ts'
 import { insertContent, type Spooled, type StoredContent } from '../messages/contents.ts'
+import { eventThreadMask } from '../messages/event-message.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { Reading } from '../messages/reading.ts'
@@ -44,7 +44,6 @@ interface FileReceivedNeeds {
 
 const ACTOR = 'system:receiving'
 const RECEIVED = ['received', 'unread'] as const
-const EVERY_CLASS = hiddenMask(hiddenClasses.map((hidden) => hidden.label))
 
 export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
@@ -141,9 +140,18 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
       inboxId: inbox.id,
       inboxAddress: inbox.address,
     }
-    // Whoever may hear of this mail need not be one who may see its thread's hidden ones.
-    const mask = EVERY_CLASS & ~hiddenMask(about.labels)
+    const mask = eventThreadMask(about.labels)
     const [read] = thread ? [] : await showThreads(tx, await threads.listByIds(tx, [about.threadId]), limits, mask)
-    tx.append(messageReceived({ actor: ACTOR, message, thread: thread ?? read! }))
+    tx.append(messageReceived({ actor: ACTOR, message, thread: thread ?? read ?? bareThread(tx, about) }))
   }
+}
+
+/** For a thread with more newer hidden messages than are searched for the ones that may be shown. */
+function bareThread(
+  { now }: Pick<Tx, 'now'>,
+  { threadId, messageId, labels }: Pick<EventMessage, 'threadId' | 'messageId' | 'labels'>,
+): ThreadSnapshot {
+  const times = { timestamp: now, createdAt: now, updatedAt: now }
+  const lists = { senders: [], recipients: [], attachments: [] }
+  return { id: threadId, labels, lastMessageId: messageId, messageCount: 1, sizeBytes: 0, ...times, ...lists }
 }

@@ -50,6 +50,7 @@ export interface SendOptions {
  * disk_full, unavailable or shutting_down when nothing was accepted.
  */
 export interface Sending {
+  /** Takes `message_send`; the two below take `message_read` too, and find only what the actor may see. */
   send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
   reply(actor: Actor, inbox: string, parent: string, reply: OutgoingReply, options?: SendOptions): Promise<Sent>
   /** Original body and attachments are appended; the subject is `Fwd: …` unless given; the thread is the parent's. */

@@ -40,6 +40,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 
     async reply(actor, inboxRef, parentRef, reply, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
+      requirePermission(actor, 'message_read') // its subject and addresses go to recipients of the actor's choice
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // The parent is looked at inside: a repeated request has its answer even when the parent is gone.
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {

@@ -2,13 +2,14 @@
  * The delivery log of a webhook: each event on its way to it, its attempts, and what came of them.
  *
  * A body is mail, and an answer may repeat it: both are shown to a key only that could see the event itself (`message_read`,
- * the permission of its type, and those of the hidden classes). What was sent with it, secrets and custom header fields, is
- * in no row of the log. Sending one anew takes no eye on the mail, but the webhook must still be told of such an event: its
- * URL may belong to somebody who may see less than the one before.
+ * the permission of its type, and those of the classes that hid its message then or hide it now). What was sent with it,
+ * secrets and custom header fields, is in no row of the log. Sending one anew takes no eye on the mail, but the webhook must
+ * still be told of such an event, and be one that may read its message: its URL may belong to somebody who may see less than
+ * the one before.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
-import type { Db, EventRow, WebhookAttemptRow } from '../../store/schema.ts'
+import type { Db, EventRow, WebhookAttemptRow, WebhookRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events.ts'
 import * as table from '../../store/tables/webhook-log.ts'
@@ -17,6 +18,7 @@ import type { Actor } from '../access/actor.ts'
 import { closePage, openPage } from '../access/paging.ts'
 import { hiddenClasses, type Permission } from '../access/permissions.ts'
 import { getEventType, permissionsToSee } from '../events/event-types.ts'
+import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } from '../messages/readable.ts'
 import { fillPage } from '../messages/scanning.ts'
 import type { DeliveryLog, LoggedAttempt, LoggedDelivery } from './delivery.ts'
 import { holdWebhook, requireWebhook } from './finding.ts'
@@ -50,7 +52,8 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
       const row = await table.getOf(store.db, webhook.id, id)
       if (!row) throw new MailError('not_found', { what: 'Delivery' })
       const [event] = await events.listByNumbers(store.db, [row.seq])
-      const permission = missingToSee(actor, row.event_type, event)
+      const present = await presentClasses(store.db, event ? [{ reader: actor, event }] : [])
+      const permission = missingToSee(actor, row.event_type, event, present)
       if (permission) throw new MailError('missing_permission', { permission })
       const [shown] = await showAll(store.db, actor, [row])
       return { ...shown!, ...(row.body !== null && { body: row.body }) }
@@ -65,8 +68,7 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
         const [row] = found ? await table.holdOfEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
-        const isTold = event && isToldOf(targetOf(webhook), { row: event, payload: JSON.parse(event.payload) })
-        if (!isTold) throw new MailError('event_not_told', {})
+        if (!event || !(await isStillTold(tx, webhook, event))) throw new MailError('event_not_told', {})
         await sendAnew(tx, webhook, [{ row, inboxId: event.inbox_id }])
         return { webhookId: webhook.id, row }
       })
@@ -76,6 +78,15 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
       return shown
     },
   }
+}
+
+async function isStillTold(db: Db, webhook: WebhookRow, event: EventRow): Promise<boolean> {
+  const target = targetOf(webhook)
+  const present = await presentClasses(db, [{ reader: target.actor, event }])
+  return (
+    isToldOf(target, { row: event, payload: JSON.parse(event.payload) as Record<string, unknown> }) &&
+    mayReadEvent(target.actor, event, present)
+  )
 }
 
 async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDeliveryRow[]): Promise<LoggedDelivery[]> {
@@ -88,8 +99,12 @@ async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDelivery
     rows.map(({ seq }) => seq),
   )
   const bySeq = new Map(told.map((event) => [event.seq, event]))
+  const present = await presentClasses(
+    db,
+    told.map((event) => ({ reader: actor, event })),
+  )
   return rows.map((row) => {
-    const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq)) === undefined
+    const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq), present) === undefined
     return {
       id: row.id,
       eventId: row.event_id,
@@ -115,12 +130,21 @@ function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedAttempt {
   }
 }
 
-/** A permission that the actor lacks to see an event; of one that the log keeps no longer nobody knows what hid it. */
-function missingToSee(actor: Actor, type: string, event: EventRow | undefined): Permission | undefined {
+/**
+ * A permission that the actor lacks to see an event: by the classes that hid its message then, and those that hide it now. An
+ * event that retention has removed may have been hidden by any class.
+ */
+function missingToSee(
+  actor: Actor,
+  type: string,
+  event: EventRow | undefined,
+  present: PresentClasses,
+): Permission | undefined {
   const own = getEventType(type)?.permission
   const hidden = event
     ? permissionsToSee(JSON.parse(event.payload) as Record<string, unknown>)
     : hiddenClasses.map(({ permission }) => permission)
   const needed: Permission[] = ['message_read', ...(own ? [own] : []), ...hidden]
-  return needed.find((permission) => !hasPermission(actor, permission))
+  const lacking = needed.find((permission) => !hasPermission(actor, permission))
+  return lacking ?? (event && missingForEvent(actor, event, present))
 }

@@ -26,7 +26,9 @@ import * as consumers from '../../store/tables/event-consumers.ts'
 import * as events from '../../store/tables/events.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
+import { forbiddenMask } from '../access/access.ts'
 import { type Event, toEvent } from '../events/event.ts'
+import { mayReadEvent, presentClasses } from '../messages/readable.ts'
 import type { Reservation, WebhookWorker } from './deliver.ts'
 import { isFor, type Target, targetOf } from './matching.ts'
 import { newDelivery } from './new-delivery.ts'
@@ -175,9 +177,10 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       const told = targets.filter((target) => isFor(target, { row, payload: event.payload }))
       const bodies = new Map<string, string | undefined>()
       const prepared: Prepared[] = []
-      for (const { row: webhook } of told) {
-        if (!bodies.has(webhook.profile)) bodies.set(webhook.profile, await render(webhook.profile, event))
-        const body = bodies.get(webhook.profile)
+      for (const { row: webhook, actor } of told) {
+        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same get the same bytes
+        if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
+        const body = bodies.get(form)
         if (body !== undefined) prepared.push({ event: row, payload: event.payload, webhook, body })
       }
       return prepared
@@ -196,10 +199,6 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     }
   }
 
-  function render(profile: string, event: Event): Promise<string | undefined> {
-    return requireProfile(profiles, profile).render(event)
-  }
-
   async function write(prepared: readonly Prepared[], throughSeq: number): Promise<void> {
     const reservations = prepared.map(({ webhook }) => worker.reserve(webhook.id))
     const begun = new Set<Reservation>()
@@ -213,12 +212,16 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
         const targets = new Map(current.map((row) => [row.id, targetOf(row)]))
         const leaseFor = (reservation: Reservation | undefined) =>
           reservation && { lease_owner: reservation.owner, lease_until: tx.now + limits.webhookLeaseMs }
-        const rows = prepared.flatMap((each, index) => {
+        const wanted = prepared.flatMap((each, index) => {
           const target = targets.get(each.webhook.id)
           if (!target || !isFor(target, { row: each.event, payload: each.payload })) return []
-          const webhook = target.row
-          const reservation = isOrdered(webhook) ? undefined : reservations[index]
-          return [{ delivery: newDelivery(tx, { ...each, webhook }, leaseFor(reservation)), webhook, reservation }]
+          return [{ ...each, reader: target.actor, webhook: target.row, reservation: reservations[index] }]
+        })
+        const present = await presentClasses(tx, wanted) // a message may have been hidden while bodies were rendered
+        const rows = wanted.flatMap(({ reader, webhook, event, body, ...each }) => {
+          if (!mayReadEvent(reader, event, present)) return []
+          const reservation = isOrdered(webhook) ? undefined : each.reservation
+          return [{ delivery: newDelivery(tx, { event, webhook, body }, leaseFor(reservation)), webhook, reservation }]
         })
         const inserted = await deliveries.insert(
           tx,

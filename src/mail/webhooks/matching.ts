@@ -12,15 +12,17 @@ import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../events/in
 /** A webhook's row, read once for a batch of events. */
 export interface Target {
   readonly row: WebhookRow
+  /** The key that it acts for. */
+  readonly actor: KeyActor
   readonly filter: Filter
 }
 
 export function targetOf(row: WebhookRow): Target {
   const named = { eventTypes: list(row.event_types), inboxIds: list(row.inbox_ids), podIds: list(row.pod_ids) }
-  return { row, filter: filterOf(actorOf(row), named) }
+  const actor = actorOf(row)
+  return { row, actor, filter: filterOf(actor, named) }
 }
 
-/** The key in whose name the webhook is told. */
 function actorOf(row: WebhookRow): KeyActor {
   return {
     kind: 'key',

@@ -3,15 +3,17 @@
  * answer may take and when a failed request is repeated; all of that is data of a profile, made by the dialect that speaks
  * that service's words and handed in by main.ts.
  */
+import type { KeyActor } from '../access/actor.ts'
 import type { Event } from '../events/event.ts'
 
 /**
- * How an event looks in a webhook's body. Asked once an event, before its first attempt, and never again: retries send
- * the same bytes.
+ * Renders the body that a webhook is sent for an event: before the first attempt, once for all webhooks that may see the same.
+ * Retries send the same bytes.
  *
- * @returns undefined when the dialect has no words for such an event
+ * @param reader the key that the webhook acts for
+ * @returns undefined when the event has no form in the dialect, or must not be sent to this reader
  */
-export type EventRenderer = (event: Event) => Promise<string | undefined>
+export type EventRenderer = (event: Event, reader: KeyActor) => Promise<string | undefined>
 
 export interface WebhookProfile {
   /** In the webhook's row: never changed, never used for another one. */

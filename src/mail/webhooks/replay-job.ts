@@ -18,8 +18,10 @@ import * as deliveries from '../../store/tables/webhook-deliveries.ts'
 import * as log from '../../store/tables/webhook-log.ts'
 import * as table from '../../store/tables/webhook-replays.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
+import type { KeyActor } from '../access/actor.ts'
 import { toEvent } from '../events/event.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
+import { targetOf } from './matching.ts'
 import { newDelivery } from './new-delivery.ts'
 import { moveUp } from './order.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
@@ -68,6 +70,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
 
   /** Up to a bound of their size. */
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
+    const { actor: reader } = targetOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
     const known = await log.standingsOfEvents(
       store.db,
@@ -78,16 +81,16 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
     let bytes = 0
     for (const event of some) {
       if (bytes >= needs.limits.webhookBatchBytesMax) return { rendered, throughSeq: event.seq - 1 }
-      const body = known.has(event.seq) ? undefined : await render(profile, event)
+      const body = known.has(event.seq) ? undefined : await render(profile, event, reader)
       rendered.push({ event, body })
       bytes += Buffer.byteLength(body ?? '')
     }
     return { rendered, throughSeq }
   }
 
-  async function render(profile: WebhookProfile, event: EventRow): Promise<string | undefined> {
+  async function render(profile: WebhookProfile, event: EventRow, reader: KeyActor): Promise<string | undefined> {
     try {
-      return await profile.render(toEvent(event, store.epoch))
+      return await profile.render(toEvent(event, store.epoch), reader)
     } catch (error) {
       if (error instanceof MailError && error.kind === 'temporary') throw error
       needs.log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')

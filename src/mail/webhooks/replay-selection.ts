@@ -3,6 +3,7 @@ import type { Limits } from '../../limits.ts'
 import type { Db, EventRow, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import * as log from '../../store/tables/webhook-log.ts'
+import { mayReadEvent, presentClasses } from '../messages/readable.ts'
 import { isToldOf, list, targetOf } from './matching.ts'
 
 type Stretch = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
@@ -34,13 +35,19 @@ export async function selectReplayed(
       row.at < stretch.end_at &&
       isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> }),
   )
+  const reader = target.actor
+  const present = await presentClasses(
+    db,
+    told.map((event) => ({ reader, event })),
+  )
+  const readable = told.filter((event) => mayReadEvent(reader, event, present))
   const standings = await log.standingsOfEvents(
     db,
     webhook.id,
-    told.map(({ seq }) => seq),
+    readable.map(({ seq }) => seq),
   )
   return {
-    events: told.filter(({ seq }) => isReplayed(standings.get(seq), stretch)),
+    events: readable.filter(({ seq }) => isReplayed(standings.get(seq), stretch)),
     throughSeq: rows.length === limits.eventBatchMax ? rows.at(-1)!.seq : throughSeq,
   }
 }

@@ -1,11 +1,13 @@
 /**
- * The last look before something that has waited is sent. Since it was written the webhook may have been changed, by a key
- * that may see less and to a URL of that key's choice: what it is told of no longer is cancelled instead.
+ * The last check before a delivery that has waited is sent. Since its body was rendered, a key that may see less may have
+ * changed the webhook, to a URL of that key's choice; or the message in the body may have been hidden from the webhook, or
+ * deleted. Such a delivery is cancelled instead.
  */
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import { cancel } from '../../store/tables/webhook-deliveries.ts'
 import * as webhooks from '../../store/tables/webhooks.ts'
+import { mayReadEvent, presentClasses } from '../messages/readable.ts'
 import { isToldOf, targetOf } from './matching.ts'
 import { moveUp } from './order.ts'
 
@@ -25,8 +27,14 @@ export async function keepTold(
     rows.map(({ seq }) => seq),
   )
   const bySeq = new Map(found.map((event) => [event.seq, event]))
-  const isTold = ({ seq, created_at }: WebhookDeliveryRow): boolean => {
+  const reader = target.actor
+  const present = await presentClasses(
+    tx,
+    found.map((event) => ({ reader, event })),
+  )
+  const isTold = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
     const row = bySeq.get(seq)
+    if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
     // Of one that the log keeps no longer only this is known: whom it was written for.
     if (!row) return webhook.updated_at <= created_at
     return isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })

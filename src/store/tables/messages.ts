@@ -54,6 +54,35 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
   return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute()
 }
 
+/** A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again. */
+export interface MessageInThread extends StoredMessageRow {
+  readonly thread_message_count: number
+  readonly thread_visible_count: number
+  readonly thread_updated_at: number
+}
+
+export async function listInThreads(db: Db, ids: readonly string[]): Promise<MessageInThread[]> {
+  if (ids.length === 0) return []
+  return db
+    .selectFrom('messages')
+    .innerJoin('threads', 'threads.id', 'messages.thread_id')
+    .selectAll('messages')
+    .select([
+      'threads.message_count as thread_message_count',
+      'threads.visible_count as thread_visible_count',
+      'threads.updated_at as thread_updated_at',
+    ])
+    .where('messages.id', 'in', ids)
+    .execute()
+}
+
+/** Hidden masks by id; a message that was deleted is not there. */
+export async function hiddenMasks(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('messages').select(['id', 'hidden']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, hidden }) => [id, hidden]))
+}
+
 export interface MessageCriteria {
   readonly inboxId: string
   /** Bits of the hidden classes to leave out. */
@@ -140,6 +169,23 @@ export async function listByThread(db: Db, threadId: string, keyset: Keyset): Pr
     .orderBy('id', direction(keyset))
     .limit(keyset.limit)
     .execute()
+}
+
+/** @param isShown whether it must be in no hidden class */
+export async function newestInThread(
+  db: Db,
+  threadId: string,
+  { isShown }: { readonly isShown: boolean },
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('thread_id', '=', threadId)
+    .$if(isShown, (query) => query.where('hidden', '=', 0))
+    .orderBy('timestamp', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
 }
 
 /** Returns the message of a thread that contains an attachment. */

@@ -1,6 +1,6 @@
 /** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
+import type { AddressKind, Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
 import { conjunction, containing } from './conditions.ts'
 import { beyond, direction, type Keyset } from './keyset.ts'
 import type { ScannedRow } from './messages.ts'
@@ -215,6 +215,8 @@ export interface ThreadCriteria {
   readonly senders: readonly string[]
   readonly recipients: readonly string[]
   readonly subject: readonly string[]
+  /** In a thread with hidden messages, so many of its newest are compared with labels, senders, recipients and subject. */
+  readonly partMessagesMax: number
 }
 
 /** Reads threads as `messages.scan` reads messages. */
@@ -240,20 +242,68 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
 function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
   const all: Expression<SqlBool>[] = [sql<SqlBool>`threads.deleting_at is null`, ofLivingInbox]
   if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
-  for (const label of criteria.labels) {
-    all.push(
-      sql<SqlBool>`exists (select 1 from thread_labels where thread_labels.thread_id = threads.id and thread_labels.label = ${label})`,
-    )
+  const { labels, senders, recipients, subject } = criteria
+  for (const label of labels) all.push(either(criteria, hasLabel(label), showsLabel(criteria, label)))
+  for (const text of senders) all.push(participates(criteria, 'sender', ['from'], text))
+  for (const text of recipients) all.push(participates(criteria, 'recipient', ['to', 'cc', 'bcc'], text))
+  for (const text of subject) {
+    const whole = containing(sql.ref('threads.subject'), text)
+    all.push(either(criteria, whole, showsSubject(criteria, text)))
   }
-  for (const text of criteria.senders) all.push(hasParticipant('sender', text))
-  for (const text of criteria.recipients) all.push(hasParticipant('recipient', text))
-  for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
   return all
 }
 
-function hasParticipant(kind: ThreadParticipantRow['kind'], text: string): Expression<SqlBool> {
-  return sql<SqlBool>`exists (select 1 from thread_participants where thread_participants.thread_id = threads.id
+/**
+ * The stored fields of a thread cover all its messages. Where one of them is hidden, the criteria are compared with the other
+ * messages instead: otherwise a filter would reveal what is in a message that the caller may not see.
+ */
+function either(
+  { hiddenMask }: ThreadCriteria,
+  ofWhole: Expression<SqlBool>,
+  ofShown: Expression<SqlBool>,
+): Expression<SqlBool> {
+  if (hiddenMask === 0) return ofWhole
+  return sql<SqlBool>`case when threads.visible_count = threads.message_count then ${ofWhole} else ${ofShown} end`
+}
+
+/** Those of a thread's newest messages that may be shown, as `shown`. Bounded, since a thread may be long. */
+function shownMessages({ hiddenMask, partMessagesMax }: ThreadCriteria) {
+  const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp from messages
+    where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`
+  return sql`(select * from (${newest}) as newest where (newest.hidden & ${hiddenMask}) = 0) as shown`
+}
+
+function hasLabel(label: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from thread_labels
+    where thread_labels.thread_id = threads.id and thread_labels.label = ${label})`
+}
+
+function showsLabel(criteria: ThreadCriteria, label: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from ${shownMessages(criteria)}
+    join message_labels on message_labels.message_id = shown.id where message_labels.label = ${label})`
+}
+
+/** The subject of a part is that of its oldest message. */
+function showsSubject(criteria: ThreadCriteria, text: string): Expression<SqlBool> {
+  const oldest = sql`select shown.subject from ${shownMessages(criteria)} order by shown.timestamp, shown.id limit 1`
+  return sql<SqlBool>`exists (select 1 from (${oldest}) as oldest where ${containing(sql.ref('oldest.subject'), text)})`
+}
+
+function participates(
+  criteria: ThreadCriteria,
+  kind: ThreadParticipantRow['kind'],
+  fields: readonly AddressKind[],
+  text: string,
+): Expression<SqlBool> {
+  const whole = sql<SqlBool>`exists (select 1 from thread_participants where thread_participants.thread_id = threads.id
     and thread_participants.kind = ${kind} and ${containing(sql.ref('thread_participants.display'), text)})`
+  // As formatAddress writes it, with quotes around the name or without.
+  const plain = sql`coalesce(sent.name || ' <' || sent.address || '>', sent.address)`
+  const quoted = sql`coalesce('"' || sent.name || '" <' || sent.address || '>', sent.address)`
+  const shown = sql<SqlBool>`exists (select 1 from ${shownMessages(criteria)}
+    join message_addresses as sent on sent.message_id = shown.id where sent.kind in (${sql.join(fields)})
+    and (${containing(plain, text)} or ${containing(quoted, text)}))`
+  return either(criteria, whole, shown)
 }
 
 /** Deletes threads with their labels, participants and references. */

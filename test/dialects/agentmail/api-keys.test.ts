@@ -121,3 +121,75 @@ test('the root key cannot be deleted', async () => {
   const answer = await world.request('DELETE', `/v0/api-keys/${body.api_key_id}`)
   expect(answer).toMatchObject({ status: 403, body: { code: 'cannot_delete' } })
 })
+
+test('a key changes and deletes no key that may do more than it may itself', async () => {
+  await using world = await startWorld()
+  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const levels = { own: '/v0', pod: `/v0/pods/${inbox.podId}`, inbox: `/v0/inboxes/${inbox.inboxId}` }
+  const make = async (level: string, body: object = {}) => {
+    const made = await world.request('POST', `${level}/api-keys`, { body })
+    return { key: made.body.api_key as string, at: `${level}/api-keys/${made.body.api_key_id}` }
+  }
+  const manage = { api_key_read: true, api_key_update: true, api_key_delete: true }
+  const weak = await make(levels.own, { permissions: { ...manage, message_read: true } })
+  const refused = { status: 403, body: { name: 'ForbiddenError', code: 'forbidden' } }
+  const { api_key_id: rootId } = (await world.request('GET', '/v0/auth/me')).body
+  for (const level of Object.values(levels)) {
+    const strong = [
+      await make(level),
+      await make(level, { permissions: { message_send: true } }),
+      await make(level, { permissions: { ...manage, message_read: true, label_trash_read: true } }),
+    ]
+    if (level === levels.own) strong.push({ key: world.rootKey, at: `/v0/api-keys/${rootId}` })
+    for (const { key, at } of strong) {
+      const as = { key: weak.key }
+      const before = await world.request('GET', at, as)
+      expect(before.status).toBe(200) // it may be seen
+      const changes = [{ name: 'mine' }, { permissions: {} }, { permissions: { message_read: true } }]
+      for (const body of [...changes, { permissions: null }]) {
+        expect((await world.request('PATCH', at, { ...as, body })).status, JSON.stringify(body)).toBe(403)
+      }
+      expect(await world.request('PATCH', at, { ...as, body: { name: 'mine' } })).toMatchObject(refused)
+      expect(await world.request('DELETE', at, as)).toMatchObject(refused)
+      const { used_at: _before, ...unchanged } = before.body
+      expect((await world.request('GET', at, as)).body).toMatchObject(unchanged)
+      expect((await world.request('GET', '/v0/auth/me', { key })).status).toBe(200)
+    }
+    // One that may do no more than itself, it may.
+    const equal = await make(level, { permissions: { message_read: true } })
+    const given = { permissions: { api_key_read: true, message_read: true } }
+    const raised = await world.request('PATCH', equal.at, { key: weak.key, body: given })
+    expect(raised).toMatchObject({ status: 200, body: given })
+    const tooMuch = { permissions: { message_read: true, message_send: true } }
+    const answer = await world.request('PATCH', equal.at, { key: weak.key, body: tooMuch })
+    expect(answer).toMatchObject({ status: 403, body: { code: 'permission_escalation' } })
+    expect((await world.request('DELETE', equal.at, { key: weak.key })).status).toBe(204)
+  }
+  // Also itself: it may narrow itself, and then no more widen itself again.
+  const self = (permissions: object) => world.request('PATCH', weak.at, { key: weak.key, body: { permissions } })
+  expect((await self(manage)).status).toBe(200)
+  expect(await self({ ...manage, message_read: true })).toMatchObject({ body: { code: 'permission_escalation' } })
+  expect((await world.request('DELETE', weak.at, { key: weak.key })).status).toBe(204)
+})
+
+test('a key that expires gives no permission to one that outlives it', async () => {
+  await using world = await startWorld()
+  const make = async (permissions: object, expires_at?: string) => {
+    const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions, expires_at } })
+    return { key: body.api_key as string, at: `/v0/api-keys/${body.api_key_id}` }
+  }
+  const [soon, later] = ['2100-01-01T00:00:00Z', '2100-01-02T00:00:00Z']
+  const manager = await make({ api_key_update: true, message_read: true, message_send: true }, soon)
+  const raise = { permissions: { message_read: true, message_send: true } }
+  for (const [expiry, status] of [
+    [undefined, 403],
+    [later, 403],
+    [soon, 200],
+  ] as const) {
+    const other = await make({ message_read: true }, expiry)
+    const change = (body: object) => world.request('PATCH', other.at, { key: manager.key, body })
+    expect((await change({ name: 'renamed', permissions: { message_read: true } })).status).toBe(200)
+    expect((await change(raise)).status, expiry).toBe(status)
+    expect((await change({ permissions: {} })).status).toBe(200)
+  }
+})

@@ -63,6 +63,23 @@ test('"subscribed" repeats the given members, and is sent before the first event
   })
 })
 
+// Readers of one event share its text. A late reader must not get what was hidden since the others got it.
+test('what a reader may see of an event is checked when the event is sent to it', async () => {
+  const feed = new FakeFeed()
+  const hidden = new Set<number>()
+  const subject = { message, thread }
+  const news = { of: async ({ seq }: { seq: number }) => (hidden.has(seq) ? undefined : subject) }
+  await using edge = await startEdge({ core: { feed, news } })
+  await using early = await subscribed(edge)
+  await using late = await subscribed(edge)
+  const [one, two] = [receivedEvent(1), receivedEvent(2)]
+  feed.subscriptions[0]!.tell(one)
+  expect(await early.next()).toMatchObject({ event_id: 'evt_1', message: { text: message.text } })
+  hidden.add(1)
+  feed.subscriptions[1]!.tell(one, two)
+  expect(await late.next()).toMatchObject({ event_id: 'evt_2' })
+})
+
 test('a second subscribe replaces the first, but a refused one does not', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge

@@ -12,9 +12,10 @@ import { renderEvent } from './wire/event.ts'
 import { eventFrame } from './wire/event-frame.ts'
 
 /**
- * Renders an event for a reader as one JSON object on one line.
+ * Renders an event for a reader as one JSON object on one line. Call it for each reader just before sending: what a reader may
+ * see changes when a message is hidden. Readers who may see the same get the same text.
  *
- * @returns undefined for an event that has no form in this dialect
+ * @returns undefined for an event that has no form in this dialect, or that must not be sent to this reader
  */
 export type Frames = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
 
@@ -34,27 +35,10 @@ export function createFrames({ news, limits }: FramesNeeds): Frames {
   })
   const numbers = new WeakMap<EventSubject, number>()
   let lastNumber = 0
-  // All subscribers get the same event object from the feed: for them its message is read once. Only its text is kept
-  // for those that are slower, as long as there is room: messages would fill the memory.
-  const keys = new WeakMap<Event, string>()
-  const underWay = new WeakMap<Event, Promise<EncodedText | undefined>>()
 
-  return async (event) => {
-    const key = keys.get(event)
-    const kept = key === undefined ? undefined : recent.get(key)
-    return kept ?? underWay.get(event) ?? begin(event)
-  }
-
-  function begin(event: Event): Promise<EncodedText | undefined> {
-    const text = make(event).finally(() => underWay.delete(event)) // also after a failure: the next reader tries again
-    underWay.set(event, text)
-    return text
-  }
-
-  async function make(event: Event): Promise<EncodedText | undefined> {
-    const subject = await news.of(event)
-    keys.set(event, keyOf(event, subject))
-    return textOf(event, subject)
+  return async (event, reader) => {
+    const subject = await news.of(event, reader)
+    return subject && textOf(event, subject)
   }
 
   function textOf(event: Event, subject: EventSubject): EncodedText | undefined {

@@ -26,8 +26,13 @@ interface SendingNeeds {
 
 export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
   const bodyLimit = limits.httpSendBodyBytesMax
-  // The core checks again, with the inbox; here a key that may not send is refused before its 70 MiB are read.
+  // The core checks again, with the inbox; here a key that may not send, or not read what it answers, is refused before its
+  // 70 MiB are read.
   const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
+  const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
+    requirePermission(actor, 'message_send')
+    requirePermission(actor, 'message_read')
+  }
   // Material of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
     app.post(path, { schema: send, bodyLimit, onRequest }, async (request) => {
@@ -36,20 +41,20 @@ export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): 
     })
   }
 
-  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest }, async (request) => {
+  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request) => {
     const { actor, params, body } = request
     return sentMessage(
       await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
     )
   })
 
-  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, onRequest }, async (request) => {
+  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, onRequest: onAnswer }, async (request) => {
     const { actor, params, body } = request
     const toAll = readReply({ ...body, reply_all: true })
     return sentMessage(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
   })
 
-  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, onRequest }, async (request) => {
+  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, onRequest: onAnswer }, async (request) => {
     const { actor, params, body } = request
     return sentMessage(
       await sending.forward(actor, params.inbox_id, params.message_id, readMessage(body), optionsOf(request)),

@@ -38,8 +38,9 @@ export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfil
   return {
     name: 'agentmail',
 
-    async render(event) {
-      const rendered = renderEvent(event, await news.of(event))
+    async render(event, reader) {
+      const subject = await news.of(event, reader)
+      const rendered = subject && renderEvent(event, subject)
       return rendered && eventFrame(rendered, limits.webhookBodyBytesMax)
     },
 

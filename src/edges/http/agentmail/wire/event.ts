@@ -9,6 +9,7 @@ import {
   isMessageEvent,
   type MessageReference,
   type ReceivedPayload,
+  receivedTypes,
 } from '../../../../mail/events/message-events.ts'
 import { isInboxEvent, isWebhookDisabled } from '../../../../mail/events/resource-events.ts'
 import type { EventSubject } from '../../../../mail/messages/news.ts'
@@ -29,17 +30,7 @@ export function renderEvent(event: Event, subject: EventSubject): Record<string,
 }
 
 function renderBody(event: Event, subject: EventSubject): Record<string, unknown> | undefined {
-  if (
-    isMessageEvent(
-      event,
-      'message.received',
-      'message.received.spam',
-      'message.received.blocked',
-      'message.received.unauthenticated',
-    )
-  ) {
-    return received(event, subject)
-  }
+  if (isMessageEvent(event, ...receivedTypes)) return received(event, subject)
   if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
   if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }

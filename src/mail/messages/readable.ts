@@ -1,0 +1,58 @@
+/**
+ * Whether a reader may have the contents of a message: the one rule for requests by id, for events and for stored bodies of
+ * webhooks. The classes that hide the message now count, not those of its arrival or of the moment when a body was rendered.
+ *
+ * A message that was deleted has no classes any more, and it may have been hidden before. What is still stored of it is
+ * only for readers who may read every class.
+ */
+import type { Db, EventRow } from '../../store/schema.ts'
+import * as table from '../../store/tables/messages.ts'
+import { hasPermission } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+import { hiddenClasses, type Permission } from '../access/permissions.ts'
+import { holdsMessage } from '../events/message-events.ts'
+
+/** @param message undefined when it was deleted */
+export function isReadable(reader: Actor, message: { readonly hidden: number } | undefined): boolean {
+  return missingToRead(reader, message?.hidden) === undefined
+}
+
+/** @returns a permission that the reader lacks for a message with this hidden mask; undefined when it may read it */
+function missingToRead(reader: Actor, hidden: number | undefined): Permission | undefined {
+  const lacking = hiddenClasses.find(
+    ({ bit, permission }) => (hidden === undefined || (hidden & bit) !== 0) && !hasPermission(reader, permission),
+  )
+  return lacking?.permission
+}
+
+/** The columns of an event that this rule needs. */
+type EventAbout = Pick<EventRow, 'type' | 'message_id'>
+
+/** Hidden masks by message id. A message that was deleted is missing. */
+export type PresentClasses = ReadonlyMap<string, number>
+
+/**
+ * Reads in one statement what hides the messages of some events now. It makes no statement where all readers may read every
+ * class, or where no event holds a message.
+ */
+export async function presentClasses(
+  db: Db,
+  pairs: readonly { readonly reader: Actor; readonly event: EventAbout }[],
+): Promise<PresentClasses> {
+  const ids = new Set<string>()
+  for (const { reader, event } of pairs) {
+    const isNeeded = holdsMessage(event.type) && !isReadable(reader, undefined)
+    if (isNeeded && event.message_id !== null) ids.add(event.message_id)
+  }
+  return table.hiddenMasks(db, [...ids])
+}
+
+/** @returns a permission that the reader lacks for what the event holds; undefined when it may read it */
+export function missingForEvent(reader: Actor, event: EventAbout, present: PresentClasses): Permission | undefined {
+  if (!holdsMessage(event.type)) return undefined
+  return missingToRead(reader, event.message_id === null ? undefined : present.get(event.message_id))
+}
+
+export function mayReadEvent(reader: Actor, event: EventAbout, present: PresentClasses): boolean {
+  return missingForEvent(reader, event, present) === undefined
+}

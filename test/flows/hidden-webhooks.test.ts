@@ -1,0 +1,132 @@
+/**
+ * Bodies of webhooks are stored with their deliveries. A body that was rendered while its message could be read is neither
+ * sent nor shown for a key that may not read the message now. The tests compare what a real receiver gets, and the delivery log.
+ */
+import { expect, test } from 'vitest'
+import { type Receiver, startReceiver } from '../receiver.ts'
+import { startWorld, type World } from '../world.ts'
+
+const ADA = 'ada@mail.localhost'
+const HOUR = 3_600_000
+const failing: Receiver['answer'] = (response) => void response.writeHead(500).end('it said secret')
+
+for (const ordered of [false, true]) {
+  test(`a stored body goes only to a webhook that may read its mail now (${ordered ? 'in order' : 'as it comes'})`, async () => {
+    const time = movable()
+    await using world = await startWorld(time.options)
+    await using narrow = await startReceiver(failing)
+    await using wide = await startReceiver(failing)
+    await world.agentmail.inboxes.create({ username: 'ada' })
+    const flags = ['webhook_create', 'webhook_read', 'webhook_update', 'message_read']
+    const narrowKey = await keyWith(world, flags)
+    const narrowAt = await hookUp(world, narrow, { ordered }, narrowKey)
+    const wideAt = await hookUp(world, wide, { ordered }, await keyWith(world, [...flags, 'label_trash_read']))
+    await world.smtp.send({ to: ADA, messageId: '<1@x.test>', subject: 'secret', text: 'secret words' })
+    await Promise.all([narrow.count(1), wide.count(1)])
+    await expect.poll(() => log(world, narrowAt)).toEqual(['pending 1'])
+    await expect.poll(() => log(world, wideAt)).toEqual(['pending 1'])
+
+    await label(world, { add_labels: ['trash'] })
+    for (const receiver of [narrow, wide]) receiver.answer = (response) => void response.writeHead(204).end()
+    await world.smtp.send({ to: ADA, subject: 'plain', text: 'x' })
+    time.pass(HOUR)
+    await expect.poll(() => log(world, narrowAt)).toEqual(['delivered 1', 'cancelled 1'])
+    await expect.poll(() => log(world, wideAt)).toEqual(['delivered 1', 'delivered 2'])
+    expect(subjects(narrow)).toEqual(['secret', 'plain'])
+    expect(wide.calls.filter(({ body }) => body === wide.calls[0]!.body)).toHaveLength(2)
+
+    // It is neither shown, nor sent by hand, nor by a replay, whose count leaves it out.
+    const see = async (at: string, key: string) => {
+      const { deliveries } = (await world.request('GET', `${at}/deliveries`, { key })).body
+      const one = await world.request('GET', `${at}/deliveries/${deliveries[1].delivery_id}`, { key })
+      return [one.status, JSON.stringify([deliveries, one.body]).includes('secret')]
+    }
+    expect(await see(narrowAt, narrowKey)).toEqual([403, false])
+    expect(await see(narrowAt, world.rootKey)).toEqual([200, true])
+    const [, hidden] = (await world.request('GET', `${narrowAt}/deliveries`)).body.deliveries
+    const again = await world.request('POST', `${narrowAt}/deliveries/${hidden.delivery_id}/redeliver`)
+    expect(again).toMatchObject({ status: 409, body: { code: 'event_not_told' } })
+    const replay = { body: { start: '2020-01-01' } }
+    expect((await world.request('POST', `${narrowAt}/replay`, replay)).body.count).toBe(1)
+    expect((await world.request('POST', `${wideAt}/replay`, replay)).body.count).toBe(2)
+    await Promise.all([narrow.count(3), wide.count(5)])
+    expect(subjects(narrow)).toEqual(['secret', 'plain', 'plain'])
+  })
+}
+
+test('a replay leaves out messages that are hidden from its webhook, or deleted', async () => {
+  await using world = await startWorld({ limits: { jobPollMs: 20 } })
+  await using narrow = await startReceiver()
+  await using whole = await startReceiver()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  for (const id of ['<1@x.test>', '<2@x.test>', '<3@x.test>']) {
+    await world.smtp.send({ to: ADA, messageId: id, subject: `mail ${id}`, text: 'secret words' })
+  }
+  await label(world, { add_labels: ['trash'] })
+  await world.agentmail.inboxes.messages.delete(ADA, '<2@x.test>')
+  const key = await keyWith(world, ['webhook_create', 'message_read'])
+  const [narrowAt, wholeAt] = [await hookUp(world, narrow, {}, key), await hookUp(world, whole)]
+  const replay = { body: { start: '2020-01-01' } }
+  expect((await world.request('POST', `${narrowAt}/replay`, replay)).body.count).toBe(1)
+  expect((await world.request('POST', `${wholeAt}/replay`, replay)).body.count).toBe(3)
+  await Promise.all([narrow.count(1), whole.count(3)])
+  await expect.poll(async () => (await log(world, narrowAt)).length).toBe(1)
+  expect(subjects(narrow)).toEqual(['mail <3@x.test>'])
+})
+
+test('the stored body of a deleted message is shown only to keys that may read every class', async () => {
+  await using world = await startWorld()
+  await using receiver = await startReceiver()
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  const at = await hookUp(world, receiver)
+  await world.smtp.send({ to: ADA, messageId: '<1@x.test>', subject: 'secret', text: 'secret words' })
+  await receiver.count(1)
+  const flags = ['webhook_read', 'message_read']
+  const narrow = await keyWith(world, flags)
+  const classes = ['spam', 'blocked', 'unauthenticated', 'trash'].map((name) => `label_${name}_read`)
+  const wide = await keyWith(world, [...flags, ...classes])
+  const [{ delivery_id: id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
+  const statuses = async () => {
+    const all = [narrow, wide].map((key) => world.request('GET', `${at}/deliveries/${id}`, { key }))
+    return (await Promise.all(all)).map(({ status }) => status)
+  }
+  expect(await statuses()).toEqual([200, 200])
+  await label(world, { add_labels: ['trash'] })
+  await world.agentmail.inboxes.messages.delete(ADA, '<1@x.test>')
+  expect(await statuses()).toEqual([403, 200])
+})
+
+async function hookUp(world: World, receiver: Receiver, more: object = {}, key = world.rootKey): Promise<string> {
+  const body = { url: receiver.url, event_types: ['message.received'], ...more }
+  return `/v0/webhooks/${(await world.request('POST', '/v0/webhooks', { body, key })).body.webhook_id}`
+}
+
+async function label(world: World, body: object): Promise<void> {
+  const path = `/v0/inboxes/${ADA}/messages/${encodeURIComponent('<1@x.test>')}`
+  expect((await world.request('PATCH', path, { body })).status).toBe(200)
+}
+
+/** Each delivery's state and number of attempts, the newest event first. */
+async function log(world: World, at: string): Promise<string[]> {
+  const { deliveries } = (await world.request('GET', `${at}/deliveries`)).body
+  return deliveries.map((each: { state: string; attempts: unknown[] }) => `${each.state} ${each.attempts.length}`)
+}
+
+function subjects(receiver: Receiver): string[] {
+  return receiver.calls.map(({ event }) => event.message.subject)
+}
+
+async function keyWith(world: World, flags: readonly string[]): Promise<string> {
+  const permissions = Object.fromEntries(flags.map((flag) => [flag, true]))
+  return (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body.api_key
+}
+
+function movable() {
+  let ahead = 0
+  return {
+    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    pass(ms: number) {
+      ahead += ms
+    },
+  }
+}
