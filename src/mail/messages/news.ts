@@ -28,6 +28,8 @@ import type { ThreadItem } from './thread.ts'
 export interface EventSubject {
   readonly message?: Message
   readonly thread?: ThreadItem
+  /** Subjects of one event with the same version are equal. */
+  readonly version: string
 }
 
 export interface News {
@@ -58,7 +60,7 @@ interface Kept {
   partsOf: string
 }
 
-const NOTHING: EventSubject = {}
+const NOTHING: EventSubject = { version: 'nothing' }
 
 export function createNews({ store, limits }: NewsNeeds): News {
   const kept = new Recent<number, Promise<Kept>>({
@@ -95,7 +97,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
   async function read(event: ReceivedEvent): Promise<Kept> {
     const rows = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
     const [message] = await showWhole(store.db, store.blobs, rows, limits)
-    return { row: rows[0], whole: message ? asOfThen(event, message) : {}, parts: new Map(), partsOf: '' }
+    return { row: rows[0], whole: message ? asOfThen(event, message) : NOTHING, parts: new Map(), partsOf: '' }
   }
 
   /** @param row of the message as it is now; undefined: it was deleted */
@@ -115,7 +117,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
     const mask = forbidden | (eventThreadMask(payload.labels) & ~row.hidden)
     const known = subject.parts.get(mask)
     if (known) return known
-    const part = readPart(subject, row, mask)
+    const part = readPart(subject, row, mask, `${mask} ${state}`)
     subject.parts.set(mask, part)
     part.catch(() => subject.parts.delete(mask))
     return part
@@ -125,10 +127,11 @@ export function createNews({ store, limits }: NewsNeeds): News {
     { whole }: Kept,
     row: table.MessageInThread,
     mask: number,
+    version: string,
   ): Promise<EventSubject | undefined> {
     const rows = await threads.listByIds(store.db, [row.thread_id])
     const [thread] = await showThreads(store.db, rows, limits, mask)
-    return thread && { ...whole, thread } // without a thread the message was deleted or hidden meanwhile
+    return thread && { ...whole, thread, version } // without a thread the message was deleted or hidden meanwhile
   }
 }
 
@@ -144,6 +147,7 @@ function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubjec
   return {
     message: { ...message, labels: payload.labels, updatedAt: at },
     thread: { ...payload.thread, organizationId, podId, inboxId, inboxAddress },
+    version: 'whole',
   }
 }
 

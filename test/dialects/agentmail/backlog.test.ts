@@ -23,7 +23,7 @@ const EVENTS = 60
 async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
   const text = 'x'.repeat(FRAME_BYTES / 2)
-  const news = { of: async () => ({ message: { ...message, text, extractedText: text }, thread }) }
+  const news = { of: async () => ({ message: { ...message, text, extractedText: text }, thread, version: 'whole' }) }
   return { feed, edge: await startEdge({ core: { feed, news }, limits }) }
 }
 
@@ -129,7 +129,7 @@ test('when the budget is spent a reader that stopped reading is cut off, and tho
 
 test('the number of waiting frames is limited as well as their bytes', async () => {
   const feed = new FakeFeed()
-  const news = { of: async () => ({}) }
+  const news = { of: async () => ({ version: 'nothing' }) }
   const edge = await startEdge({ core: { feed, news }, limits: { socketBufferFramesMax: 10 } })
   await using _edge = edge
   await openMuteStream(edge)

@@ -17,7 +17,7 @@ const PATH = '/v0/events/stream'
 
 async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
-  const news = { of: async () => ({ message, thread }) }
+  const news = { of: async () => ({ message, thread, version: 'whole' }) }
   return { feed, edge: await startEdge({ core: { feed, news }, limits }) }
 }
 

@@ -13,7 +13,7 @@ function startFrames(limits: Partial<Limits> = {}) {
   const subjects = new Map<number, EventSubject>()
   const news = {
     async of({ seq }: Event) {
-      const subject = subjects.get(seq) ?? { message, thread }
+      const subject = subjects.get(seq) ?? { message, thread, version: 'whole' }
       subjects.set(seq, subject)
       return subject
     },
@@ -35,7 +35,7 @@ test('all subscribers of an event share one text, and so does a later reader', a
 test('a later reader does not get the text of a message that was deleted meanwhile', async () => {
   const { render, subjects } = startFrames()
   await render(receivedEvent(7))
-  subjects.set(7, { thread })
+  subjects.set(7, { thread, version: 'deleted' })
   const later = (await render(receivedEvent(7)))!.toString()
   expect(later).toContain('"deleted":true')
   expect(later).not.toContain(JSON.stringify(message.text))
@@ -43,7 +43,7 @@ test('a later reader does not get the text of a message that was deleted meanwhi
 
 test('a text belongs to one event and to what may be seen of it, however often others come between', async () => {
   const { render, subjects } = startFrames()
-  const [whole, nothing] = [{ message, thread }, {}]
+  const [whole, nothing] = [{ message, thread, version: 'whole' }, { version: 'nothing' }]
   const of = async (seq: number, subject: EventSubject) => {
     subjects.set(seq, subject)
     return render(receivedEvent(seq))
@@ -59,7 +59,10 @@ test('a text belongs to one event and to what may be seen of it, however often o
 
 test('after a failure the next reader reads the message again', async () => {
   const event = receivedEvent(7)
-  const answers = [Promise.reject(new MailError('unavailable', {})), Promise.resolve({ message, thread })]
+  const answers = [
+    Promise.reject(new MailError('unavailable', {})),
+    Promise.resolve({ message, thread, version: 'whole' }),
+  ]
   const frames = createFrames({ news: { of: () => answers.shift()! }, limits: defaultLimits() })
   await expect(frames(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
   expect((await frames(event, anyone))!.toString()).toContain('cursor-7')

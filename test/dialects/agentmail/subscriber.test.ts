@@ -14,7 +14,7 @@ import { message, receivedEvent, thread } from './sample-views.ts'
 
 async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
-  const news = { of: async () => ({ message, thread }) }
+  const news = { of: async () => ({ message, thread, version: 'whole' }) }
   return { feed, edge: await startEdge({ core: { feed, news }, limits }) }
 }
 
@@ -67,7 +67,7 @@ test('"subscribed" repeats the given members, and is sent before the first event
 test('what a reader may see of an event is checked when the event is sent to it', async () => {
   const feed = new FakeFeed()
   const hidden = new Set<number>()
-  const subject = { message, thread }
+  const subject = { message, thread, version: 'whole' }
   const news = { of: async ({ seq }: { seq: number }) => (hidden.has(seq) ? undefined : subject) }
   await using edge = await startEdge({ core: { feed, news } })
   await using early = await subscribed(edge)

@@ -25,16 +25,11 @@ interface FramesNeeds {
 }
 
 export function createFrames({ news, limits }: FramesNeeds): Frames {
-  /**
-   * By event and subject, since a text is made of nothing else: readers who may see different things have different
-   * subjects.
-   */
+  /** By event and version of its subject: a text is made of nothing else. */
   const recent = new Recent<string, EncodedText>({
     countMax: limits.framesKeptMax,
     bytesMax: limits.framesKeptBytesMax,
   })
-  const numbers = new WeakMap<EventSubject, number>()
-  let lastNumber = 0
 
   return async (event, reader) => {
     const subject = await news.of(event, reader)
@@ -42,7 +37,7 @@ export function createFrames({ news, limits }: FramesNeeds): Frames {
   }
 
   function textOf(event: Event, subject: EventSubject): EncodedText | undefined {
-    const key = keyOf(event, subject)
+    const key = `${event.seq} ${subject.version}`
     const known = recent.get(key)
     if (known) return known
     const rendered = renderEvent(event, subject)
@@ -50,11 +45,5 @@ export function createFrames({ news, limits }: FramesNeeds): Frames {
     const text = new EncodedText(eventFrame({ ...rendered, cursor: event.cursor }, limits.socketFrameBytesMax))
     recent.set(key, text, text.bytes)
     return text
-  }
-
-  function keyOf(event: Event, subject: EventSubject): string {
-    const number = numbers.get(subject) ?? ++lastNumber
-    numbers.set(subject, number)
-    return `${event.seq} ${number}`
   }
 }

@@ -24,12 +24,12 @@ import { shownWebhookId } from './webhook.ts'
  * @param subject message and thread of a `message.received` or one of its variants, where they still exist
  * @returns undefined for a type that has no form in this dialect
  */
-export function renderEvent(event: Event, subject: EventSubject): Record<string, unknown> | undefined {
+export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
   const body = renderBody(event, subject)
   return body && { type: 'event', event_type: event.type, event_id: `evt_${event.eventId}`, ...body }
 }
 
-function renderBody(event: Event, subject: EventSubject): Record<string, unknown> | undefined {
+function renderBody(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
   if (isMessageEvent(event, ...receivedTypes)) return received(event, subject)
   if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
@@ -60,7 +60,7 @@ function renderBody(event: Event, subject: EventSubject): Record<string, unknown
   return undefined
 }
 
-function received(event: Event & { readonly payload: ReceivedPayload }, subject: EventSubject) {
+function received(event: Event & { readonly payload: ReceivedPayload }, subject: Omit<EventSubject, 'version'>) {
   const { payload } = event
   const thread = subject.thread ?? { ...payload.thread, inboxAddress: payload.inboxAddress }
   return {
