@@ -11,6 +11,7 @@ const LONG = [
   'flows/wait-for-message',
   'flows/two-servers',
   'dialects/agentmail/hostile',
+  'hostile/corpus',
   'cli',
   'readme',
   'package',
