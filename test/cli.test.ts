@@ -86,8 +86,8 @@ test('what other users can reach is named, with the commands that mend it', asyn
   const env = await settings()
   const dataDir = env.MARTLET_DATA_DIR!
   await mkdir(join(dataDir, 'blobs'), { recursive: true })
-  for (const file of ['martlet.db', 'root-key']) await writeFile(join(dataDir, file), '')
-  const modes = { '.': 0o777, blobs: 0o705, 'martlet.db': 0o640, 'root-key': 0o604 }
+  for (const file of ['martlet.db', 'root-key', 'root-key.new']) await writeFile(join(dataDir, file), '')
+  const modes = { '.': 0o777, blobs: 0o705, 'martlet.db': 0o640, 'root-key': 0o604, 'root-key.new': 0o666 }
   for (const [name, mode] of Object.entries(modes)) await chmod(join(dataDir, name), mode)
   const mends = [
     `chmod 700 '${dataDir}'`,
@@ -104,7 +104,9 @@ test('what other users can reach is named, with the commands that mend it', asyn
   const server = await start(env)
   const warned = server.lines.filter(({ level }) => level === 'warn')
   expect(warned[0]).toMatchObject({ path: dataDir, mode: '777', mend: mends[0] })
-  expect(warned.map(({ mend }) => mend)).toEqual(expect.arrayContaining(mends.slice(0, 3))) // the key's file was replaced
+  expect(warned.map(({ mend }) => mend)).toEqual(expect.arrayContaining(mends.slice(0, 3)))
+  // It had no key yet. Another user's file in its place must not get it.
+  expect((await stat(join(dataDir, 'root-key'))).mode & 0o777).toBe(0o600)
   server.signal('SIGTERM')
   await server.exited
 

@@ -14,10 +14,15 @@ function distUrl(file: string): string {
 export interface ServerProcess {
   readonly url: string
   readonly smtpPort: number
+  readonly pid: number
   /** The log lines so far. */
   readonly lines: readonly Record<string, unknown>[]
+  /** What it wrote to standard error so far. */
+  readonly errors: readonly string[]
   /** Resolves with the exit code (null after a signal). */
   readonly exited: Promise<number | null>
+  /** undefined while it runs. */
+  exitCode(): number | null | undefined
   signal(name: NodeJS.Signals): void
   /** Closes the pipe, so that no process reads its log. */
   stopReading(): void
@@ -37,12 +42,18 @@ const withLimits = (limits: Partial<Limits>) => `
   const { url, smtpPort } = await startMartlet({ config, log, metrics })
   log.info({ url, smtpPort }, 'ready')`
 
-/** Resolves when the server reports that it is ready; rejects with its last output if it exits first. */
+/**
+ * Resolves when the server reports that it is ready; rejects with its last output if it exits first.
+ *
+ * @param nodeOptions  such as --max-old-space-size
+ */
 export async function startServer(
   env: Readonly<Record<string, string>>,
   limits?: Partial<Limits>,
+  nodeOptions: readonly string[] = [],
 ): Promise<ServerProcess> {
-  const args = limits === undefined ? [cli, 'serve'] : ['--input-type=module', '--eval', withLimits(limits)]
+  const program = limits === undefined ? [cli, 'serve'] : ['--input-type=module', '--eval', withLimits(limits)]
+  const args = [...nodeOptions, ...program]
   const child: ChildProcess = spawn(process.execPath, args, {
     // Pass only the given variables: the environment of the test run must not reach the server.
     env: { PATH: process.env.PATH, ...env },
@@ -51,7 +62,11 @@ export async function startServer(
   const lines: Record<string, unknown>[] = []
   const words: string[] = []
   child.stderr!.on('data', (text) => words.push(String(text)))
-  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  let exitCode: number | null | undefined
+  const exited = once(child, 'exit').then(([code]) => {
+    exitCode = code as number | null
+    return exitCode
+  })
 
   const ready = new Promise<Record<string, unknown>>((resolve) => {
     createInterface({ input: child.stdout! }).on('line', (line) => {
@@ -67,8 +82,11 @@ export async function startServer(
   return {
     url: first.url as string,
     smtpPort: first.smtpPort as number,
+    pid: child.pid!,
     lines,
+    errors: words,
     exited,
+    exitCode: () => exitCode,
     signal: (name) => void child.kill(name),
     stopReading: () => void child.stdout!.destroy(),
   }

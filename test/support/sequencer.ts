@@ -13,6 +13,7 @@ const LONG = [
   'flows/wait-for-message',
   'flows/two-servers',
   'dialects/agentmail/hostile',
+  'hostile/corpus',
   'cli',
   'readme',
   'package',

@@ -1,0 +1,240 @@
+/**
+ * The hostile corpus against a server in a process of its own with a small heap: every input by shape and size, many at once,
+ * while honest peers send mail and use the API. The server goes on, keeps its memory bounded, answers each in words that a
+ * client can act upon, and nothing of the honest ones is lost.
+ *
+ * A few seconds here; `npm run test:hostile` takes large sizes and several rounds. TEST_SEED=n makes the inputs of a round again.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { seededRandom } from '../formats/random.ts'
+import { ROOT_KEY } from '../root-key.ts'
+import { type ServerProcess, startServer } from '../server-process.ts'
+import { amount } from '../support/amount.ts'
+import { type Attack, MIB, runAttacks, scale, type Target } from './attack.ts'
+import { frameAttacks } from './frames.ts'
+import { HonestPeers, percentile, startProbe } from './honest-peers.ts'
+import { httpAttacks } from './http-attacks.ts'
+import { smtpAttacks } from './smtp-attacks.ts'
+import { SmtpPeer } from './smtp-peer.ts'
+import { squat } from './squatters.ts'
+
+const HEAP_MIB = 512
+/** The heap, and what is outside of it: bodies, mails and unsent events, SQLite, and the code itself. */
+const RSS_BYTES_MAX = 1_024 * MIB
+const READY_P99_MS = 250
+/** Attacks at once. */
+const CONCURRENCY = 12
+/** Mails whose events are large, for subscribers that never read; and where they come from. */
+const LOUD_MAILS = amount({ short: 5, long: 30 })
+const LOUD = '127.0.0.98'
+
+const firstSeed = Number(process.env.TEST_SEED ?? 1)
+const seeds = Array.from({ length: scale.rounds }, (_, index) => firstSeed + index)
+
+test.each(seeds)(
+  'nothing in the hostile corpus stops the server or keeps honest peers out (seed %d)',
+  {
+    timeout: amount({ short: 120_000, long: 1_800_000 }),
+  },
+  async (seed) => {
+    const { server, target } = await startTarget()
+    const isAlive = () => server.exitCode() === undefined
+    const memory = watchMemory(server, target)
+    const probe = startProbe(target)
+    const honest = new HonestPeers(target, 'honest@mail.localhost')
+    const squatters = await squat(target)
+    const random = seededRandom(seed)
+    const attacks = shuffled([...httpAttacks(random), ...frameAttacks(random), ...smtpAttacks(random)], seed)
+
+    const [{ endings, faults }] = await Promise.all([
+      runAttacks(attacks, target, { concurrency: CONCURRENCY, isAlive }),
+      loudMails(target),
+    ])
+    const held = squatters.open()
+    squatters.leave()
+    const refusal = await honest.stop().then(
+      () => undefined,
+      (error: Error) => error.message,
+    )
+    const ready = await probe.stop()
+    const rssBytes = await memory.stop()
+
+    report({ seed, attacks: attacks.length, endings, held, honest, ready, rssBytes })
+    const found = {
+      ...{ isAlive: isAlive(), refusal, faults: beginning(faults) },
+      ...{ notReady: beginning(ready.failures), log: beginning(failuresIn(server)) },
+    }
+    const nothing = { isAlive: true, refusal: undefined, faults: [], notReady: [], log: [] }
+    expect(found, `seed ${seed}`).toEqual(nothing)
+    expect(rssBytes, `seed ${seed}: peak memory`).toBeLessThan(RSS_BYTES_MAX)
+    await expectAllArrived(target, honest)
+    await expectReadable(target)
+    if (process.env.TEST_LONG) expect(percentile(ready.answeredMs, 0.99)).toBeLessThanOrEqual(READY_P99_MS)
+  },
+)
+
+/** A server with a small heap, the keys that attackers have, and an inbox for them and for honest peers. */
+async function startTarget(): Promise<{ server: ServerProcess; target: Target }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  const env = {
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+  }
+  const server = await startServer(env, undefined, [`--max-old-space-size=${HEAP_MIB}`])
+  onTestFinished(async () => {
+    server.signal('SIGKILL')
+    await server.exited
+    await rm(dataDir, { recursive: true, force: true })
+  })
+  const { url, smtpPort } = server
+  const make = async (path: string, body: object) => {
+    const headers = { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' }
+    const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    expect(answer.status).toBe(200)
+    return (await answer.json()) as Record<string, string>
+  }
+  await make('/v0/inboxes', { username: 'honest' })
+  const { inbox_id: victim } = await make('/v0/inboxes', { username: 'victim' })
+  const { api_key: inboxKey } = await make(`/v0/inboxes/${victim}/api-keys`, {})
+  const { api_key: powerlessKey } = await make('/v0/api-keys', { permissions: {} })
+  const target = {
+    ...{ url, httpPort: Number(new URL(url).port), smtpPort, rootKey: ROOT_KEY },
+    ...{ inboxKey: inboxKey!, powerlessKey: powerlessKey!, victim: victim!, messageId: '<1@example.test>' },
+  }
+  const peer = await SmtpPeer.inData(target, target.victim)
+  expect(await peer.command('Message-ID: <1@example.test>\r\n\r\nhello\r\n.')).toMatch(/^250 /)
+  peer.leave()
+  return { server, target }
+}
+
+/** Mails of which each subscriber would be sent 100 KB. */
+async function loudMails(target: Target): Promise<void> {
+  for (let count = 0; count < LOUD_MAILS; count++) {
+    const peer = await SmtpPeer.inData(target, target.victim, LOUD)
+    await peer.send(`Subject: loud ${count}\r\n\r\n${'loud '.repeat(20_000)}\r\n.\r\n`)
+    await peer.reply()
+    peer.leave()
+  }
+}
+
+function shuffled(attacks: readonly Attack[], seed: number): Attack[] {
+  const random = seededRandom(seed)
+  return attacks
+    .map((attack) => ({ attack, place: random.below(2 ** 31) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ attack }) => attack)
+}
+
+/** Log lines that nothing a peer sends may cause, and what the process wrote outside of its log. */
+function failuresIn(server: ServerProcess): string[] {
+  const bad = server.lines.filter(({ level, msg, err }) => {
+    const type = (err as { type?: string } | undefined)?.type ?? ''
+    const isBug = /^(?:TypeError|RangeError|ReferenceError|SyntaxError|AssertionError)$/.test(type)
+    return level === 'fatal' || level === 'error' || isBug || /unhandled|uncaught/i.test(String(msg))
+  })
+  return [
+    ...bad.map((line) => JSON.stringify(line).slice(0, 1_000)),
+    ...server.errors.map((text) => text.slice(0, 1_000)),
+  ]
+}
+
+/** The first few of many, so that a failure can be read. */
+function beginning(texts: readonly string[]): string[] {
+  const different = [...new Set(texts)]
+  return different.length > 20 ? [...different.slice(0, 20), `and ${different.length - 20} more`] : different
+}
+
+/** @returns what ends the watch, with the most memory that the process had while it lived */
+function watchMemory(server: ServerProcess, target: Target): { stop(): Promise<number> } {
+  let peakBytes = 0
+  const look = async () => {
+    peakBytes = Math.max(peakBytes, await rss(server, target).catch(() => 0))
+  }
+  const timer = setInterval(look, 500)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await look()
+      return peakBytes
+    },
+  }
+}
+
+/** @returns the peak, where the system knows it (Linux) */
+async function rss({ pid }: ServerProcess, { url }: Target): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
+  if (status !== undefined) return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^martlet_process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1] ?? 0)
+}
+
+async function expectAllArrived({ url, rootKey }: Target, { sent, requests }: HonestPeers): Promise<void> {
+  expect(sent.length).toBeGreaterThan(0)
+  expect(requests).toBeGreaterThan(0)
+  const subjects = (await allMessages(url, rootKey, 'honest@mail.localhost')).map(({ subject }) => subject)
+  expect(subjects.sort()).toEqual([...sent].sort())
+}
+
+/** What was taken from attackers can be listed and read, however odd it is. */
+async function expectReadable({ url, rootKey, victim }: Target): Promise<void> {
+  const headers = { authorization: `Bearer ${rootKey}` }
+  const unreadable: string[] = []
+  for (const { message_id } of await allMessages(url, rootKey, victim)) {
+    const path = `/v0/inboxes/${victim}/messages/${encodeURIComponent(message_id)}`
+    for (const each of [path, `${path}/raw`]) {
+      const answer = await fetch(`${url}${each}`, { headers })
+      await answer.arrayBuffer()
+      if (answer.status !== 200) unreadable.push(`${answer.status} ${each}`)
+    }
+  }
+  expect(unreadable).toEqual([])
+}
+
+async function allMessages(
+  url: string,
+  key: string,
+  inbox: string,
+): Promise<{ message_id: string; subject?: string }[]> {
+  const messages: { message_id: string; subject?: string }[] = []
+  let token = ''
+  do {
+    const query = `limit=100&include_spam=true&include_trash=true&include_blocked=true&include_unauthenticated=true${token}`
+    const answer = await fetch(`${url}/v0/inboxes/${inbox}/messages?${query}`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    const page = (await answer.json()) as { messages: typeof messages; next_page_token?: string }
+    messages.push(...page.messages)
+    token = page.next_page_token === undefined ? '' : `&page_token=${encodeURIComponent(page.next_page_token)}`
+  } while (token !== '')
+  return messages
+}
+
+interface Report {
+  readonly seed: number
+  readonly attacks: number
+  readonly endings: ReadonlyMap<string, number>
+  readonly held: number
+  readonly honest: HonestPeers
+  readonly ready: Awaited<ReturnType<ReturnType<typeof startProbe>['stop']>>
+  readonly rssBytes: number
+}
+
+function report({ seed, attacks, endings, held, honest, ready, rssBytes }: Report): void {
+  if (!process.env.TEST_LONG && !process.env.TEST_SEED) return
+  const ms = (share: number) => `${percentile(ready.answeredMs, share).toFixed(0)} ms`
+  console.log(
+    [
+      `Hostile corpus, seed ${seed}: ${attacks} attacks`,
+      `  /readyz     ${ready.answeredMs.length} answers; p50 ${ms(0.5)}, p99 ${ms(0.99)}, longest ${ms(1)}`,
+      `  memory      ${(rssBytes / MIB).toFixed(0)} MiB at most`,
+      `  honest      ${honest.sent.length} mails, ${honest.requests} requests, ${honest.retries} tried again`,
+      `  squatters   ${held} connections still open at the end`,
+      ...[...endings]
+        .sort((a, b) => b[1] - a[1])
+        .map(([ending, count]) => `  ${String(count).padStart(9)}   ${ending}`),
+    ].join('\n'),
+  )
+}
