@@ -37,6 +37,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   domain_not_available: 'unprocessable',
   thread_too_large: 'unprocessable',
   idempotency_conflict: 'conflict',
+  too_many_bodies: 'service_unavailable',
   unavailable: 'service_unavailable',
   disk_full: 'service_unavailable',
   shutting_down: 'service_unavailable',
