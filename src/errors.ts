@@ -72,6 +72,11 @@ export const errors = {
     message: (p) => `The request body has more than ${p.tokensMax} strings, lists, objects and commas`,
     fix: 'Send shorter lists, in several requests.',
   }),
+  too_many_bodies: define({
+    kind: 'temporary',
+    message: () => 'The server is reading as many request bodies as it has memory for; nothing was changed',
+    fix: 'Try the same call again in a few seconds, with fewer large requests at once.',
+  }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The message is larger than ${p.limitBytes} bytes`,

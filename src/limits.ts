@@ -101,6 +101,24 @@ export const limits = {
     unit: 'count',
     sentence: 'Strings, lists, objects and commas of a JSON body; one with more is refused before it is parsed.',
   },
+  httpSmallBodyBytesMax: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    sentence:
+      'Largest body that counts as small: small bodies share a budget of their own, so that large ones block none.',
+  },
+  httpSmallBodiesBytesMax: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Small bodies under way at once, all together; more are answered 503. One API key gets at most half, and one pod three quarters.',
+  },
+  httpLargeBodiesBytesMax: {
+    default: 140 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Other bodies under way at once, all together: two of the largest. More are answered 503. One API key gets at most half, and one pod three quarters.',
+  },
   httpListItemsMax: {
     default: 1_000,
     unit: 'count',
@@ -119,7 +137,12 @@ export const limits = {
   httpRequestMs: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a client to send its whole request.',
+    sentence: 'Time for a client to send its whole request, body included, however slowly it arrives.',
+  },
+  httpLingerMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for which the rest of a refused body is read and thrown away, so that its client sees the answer.',
   },
   httpConnectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
   httpPipelinedMax: {

@@ -57,6 +57,12 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['dialect', 'status'],
       registers,
     }),
+    httpBodyBytes: new Gauge({
+      name: 'martlet_http_body_bytes',
+      help: 'Bytes of request bodies under way, by the budget that they count into',
+      labelNames: ['budget'],
+      registers,
+    }),
     sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),
     socketsClosed: new Counter({
       name: 'martlet_websockets_closed_total',

@@ -15,6 +15,8 @@ interface FailuresNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly dialectOf: (url: string | undefined) => Dialect
+  /** Called for a request that ends without an answer. */
+  readonly unanswered: (request: FastifyRequest) => void
 }
 
 export interface Failures {
@@ -24,7 +26,7 @@ export interface Failures {
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
-export function createFailures({ limits, log, dialectOf }: FailuresNeeds): Failures {
+export function createFailures({ limits, log, dialectOf, unanswered }: FailuresNeeds): Failures {
   return {
     answer(error, request, reply) {
       const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.httpBodyBytesMax)
@@ -35,7 +37,8 @@ export function createFailures({ limits, log, dialectOf }: FailuresNeeds): Failu
         // Any answer could be a lie, and clients repeat what got a 5xx. They know how to deal with a broken connection.
         log.warn({ requestId: request.id, path: loggedPath(request) }, 'closed without an answer')
         reply.hijack()
-        request.raw.destroy()
+        request.raw.socket.destroy() // the request's own destroy() leaves the connection open once its body was read
+        unanswered(request)
         return
       }
       const { status, body } = dialectOf(request.raw.url).renderError(known)
@@ -62,7 +65,8 @@ function isPassing(error: MailError): boolean {
 }
 
 /**
- * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse.
+ * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse. Closes both
+ * directions: a client that ignores our end could go on sending, and its connection would count and take memory for ever.
  *
  * @returns the status that was written
  */
@@ -80,6 +84,7 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
       '',
       json,
     ].join('\r\n'),
+    () => socket.destroy(),
   )
   return status
 }

@@ -40,7 +40,7 @@ export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, fai
       await dialect.routes(scope as unknown as HttpApp, surroundings)
       for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
 
-      /** A path that exists, but under other methods (RFC 9110 §15.5.6). */
+      /** A path that exists, but under other methods (RFC 9110 §15.5.6). Answered before a body is read. */
       function refuseOtherMethods(url: string, known: readonly RouteOptions[]): void {
         const allowed = known.flatMap(({ method }) => method)
         const refused = METHODS.filter((method) => !allowed.includes(method))
@@ -50,10 +50,11 @@ export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, fai
           url: url.slice(dialect.prefix.length),
           schema: { hide: true },
           config: { secretPath: known[0]?.config?.secretPath ?? false },
-          handler: (request: FastifyRequest, reply: FastifyReply) => {
-            const error = new MailError('method_not_allowed', { method: request.method, allowed: allowed.join(', ') })
-            failures.answer(error, request, reply.header('allow', allowed.join(', ')))
+          onRequest: async ({ method }: FastifyRequest, reply: FastifyReply) => {
+            reply.header('allow', allowed.join(', '))
+            throw new MailError('method_not_allowed', { method, allowed: allowed.join(', ') })
           },
+          handler: () => undefined,
         })
       }
     },

@@ -9,6 +9,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type FastifyRequest, fastify } from 'fastify'
 import type { Config } from '../../config.ts'
@@ -18,10 +19,12 @@ import type { Log } from '../../log.ts'
 import type { Credentials } from '../../mail/access/credentials.ts'
 import type { Metrics } from '../../metrics.ts'
 import { BacklogBudget } from './backlog-budget.ts'
+import { createBodyBudget } from './body-budget.ts'
 import type { Dialect, HttpApp } from './dialect.ts'
 import { createFailures } from './failures.ts'
 import { healthRoutes, type Probes } from './health.ts'
 import { parseJsonBody } from './json-body.ts'
+import { createLinger } from './linger.ts'
 import { listenerUrl, startupError } from './listening.ts'
 import { createDialectOf, mountDialect } from './mounting.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
@@ -64,12 +67,14 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const isStopping = () => stopping.signal.aborted
 
   const dialectOf = createDialectOf(dialects)
-  const failures = createFailures({ limits, log, dialectOf })
+  const bodies = createBodyBudget({ limits, metrics })
+  const failures = createFailures({ limits, log, dialectOf, unanswered: bodies.answered })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createStreams({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
   const upgrades = createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping })
   const takeTurn = createTurns(limits)
+  const linger = createLinger(limits)
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our lines
@@ -93,6 +98,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
       requests.begin(request, reply) // hooks do not run for these
+      if (hasUnreadBody(request.raw)) reply.header('connection', 'close')
       failures.answer(error, request, reply)
     },
     clientErrorHandler: (error, socket) => failures.answerUnreadable(error, socket),
@@ -105,22 +111,30 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     runIn(request.unit, async () => parseJsonBody(request.headers, body, limits)),
   )
   app.decorateRequest('actor')
-  app.addHook('onRequest', (request, reply, begin) => takeTurn(request.raw.socket, reply.raw, begin))
+  app.addHook('onRequest', ({ raw: { socket } }, reply, begin) => {
+    if (linger.isEnding(socket)) socket.destroy()
+    else takeTurn(socket, reply.raw, begin)
+  })
   containRequests(app, failures)
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
+    if (request.is404) throw pathNotFound() // here, so that no body is read for it
   })
+  app.addHook('preParsing', async (request, reply, payload) => bodies.admit(request, reply, payload))
   app.addHook('preValidation', async (request) => {
     // A POST without a body and without a Content-Type never reaches a parser.
     if (request.body === undefined) request.body = {}
   })
-  app.addHook('onSend', async (_request, reply) => {
-    if (isStopping()) reply.header('connection', 'close')
+  app.addHook('onSend', async (request, reply) => {
+    bodies.answered(request)
+    const isRefused = hasUnreadBody(request.raw)
+    if (isRefused) linger.endWithAnswer(request.raw)
+    if (isRefused || isStopping()) reply.header('connection', 'close')
   })
   app.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
   app.setNotFoundHandler(() => {
-    throw new MailError('not_found', { what: 'Path' })
+    throw pathNotFound()
   })
 
   healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
@@ -162,6 +176,18 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     app.server.closeAllConnections()
     await closed
   }
+}
+
+function pathNotFound(): MailError {
+  return new MailError('not_found', { what: 'Path' })
+}
+
+/**
+ * Whether a body is still arriving. A request that is answered before that was refused, and its connection ends: the next
+ * request would have to wait until the rest has been read.
+ */
+function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
+  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 }
 
 /** Health and counts are told to the last moment. */

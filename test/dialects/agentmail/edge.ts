@@ -49,12 +49,15 @@ export async function startEdge({
   limits = {},
   probes = {},
   actor = anyone,
+  keys = { [KEY]: actor },
 }: {
   core?: CoreStub
   limits?: Partial<Limits>
   probes?: Record<string, () => void>
-  /** The actor that the key belongs to. */
+  /** Who has KEY. */
   actor?: KeyActor
+  /** Who has which key, where there are several. */
+  keys?: Readonly<Record<string, KeyActor>>
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
   const lines: Record<string, unknown>[] = []
@@ -70,8 +73,9 @@ export async function startEdge({
   const metrics = createMetrics()
   const credentials = {
     async authenticate(key: string) {
-      if (key !== KEY) throw new MailError('unknown_api_key', {})
-      return actor
+      const known = keys[key]
+      if (!known) throw new MailError('unknown_api_key', {})
+      return known
     },
   }
   const dialect = agentMail({ ...services(core), config, log, metrics, credentials })

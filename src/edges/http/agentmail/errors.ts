@@ -39,6 +39,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   idempotency_conflict: 'conflict',
   too_many_connections: 'rate_limit_exceeded',
   too_many_frames: 'rate_limit_exceeded',
+  too_many_bodies: 'service_unavailable',
   unavailable: 'service_unavailable',
   disk_full: 'service_unavailable',
   shutting_down: 'service_unavailable',

@@ -1,0 +1,258 @@
+/**
+ * What bodies under way may hold, whoever sends them: the budgets, their shares, and that every way in which a request can end
+ * gives back what it took. Clients are bare sockets, since no real client leaves its requests half sent.
+ */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import { MailError } from '../../../src/errors.ts'
+import type { KeyActor } from '../../../src/mail/access/actor.ts'
+import { anyone, type Edge, KEY, startEdge } from './edge.ts'
+
+const MIB = 1024 * 1024
+const LARGE = 2 * MIB
+/** Room for four large bodies, of which a key may have two and a pod three. */
+const limits = { httpLargeBodiesBytesMax: 4 * LARGE, httpSmallBodiesBytesMax: MIB, httpSmallBodyBytesMax: 64 * 1024 }
+const path = '/v0/inboxes/a@b.test/messages/send'
+const sent = { messageId: '<1@x.test>', threadId: 't' }
+const sending = { send: async () => sent }
+
+function keyIn(podId: string, apiKeyId: string): KeyActor {
+  return { ...anyone, apiKeyId, podId }
+}
+const keys = { am_ann: keyIn('red', 'ann'), am_bob: keyIn('red', 'bob'), am_cy: keyIn('blue', 'cy') }
+
+/** All but the last byte of the largest body: one block of memory for all clients. */
+const unfinished = Buffer.alloc(LARGE - 1, 0x20)
+
+interface Client {
+  readonly socket: Socket
+  /** What has been answered so far. */
+  answer(): string
+  readonly failures: readonly unknown[]
+  readonly closed: Promise<void>
+}
+
+/** @param allowHalfOpen the client goes on sending after the server has ended its side */
+async function begin(
+  edge: Edge,
+  key: string,
+  length: number | 'chunked',
+  body: Buffer | string = '',
+  { allowHalfOpen = false } = {},
+): Promise<Client> {
+  const socket = connect({ port: Number(new URL(edge.url).port), host: '127.0.0.1', allowHalfOpen })
+  let text = ''
+  socket.setEncoding('utf8').on('data', (piece) => {
+    text += piece
+  })
+  const failures: unknown[] = []
+  socket.on('error', (error) => failures.push(error)) // the server may close it while the body is being written
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await once(socket, 'connect')
+  const framing = length === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${key}\r\n${framing}\r\n\r\n`)
+  socket.write(body)
+  return { socket, answer: () => text, failures, closed }
+}
+
+/** Goes on sending, a byte at a time, until the server has closed both sides of the connection. */
+async function trickleUntilClosed({ socket, closed }: Client): Promise<void> {
+  const trickle = setInterval(() => socket.write(' '), 10)
+  await closed
+  clearInterval(trickle)
+}
+
+/** Bytes that count into a budget. */
+async function held(edge: Edge, budget: 'small' | 'large'): Promise<number> {
+  const { body } = await edge.request('GET', '/metrics')
+  return Number(new RegExp(`^martlet_http_body_bytes{budget="${budget}"} (\\d+)$`, 'm').exec(body)?.[1] ?? 0)
+}
+
+/** Memory of all buffers in this process, without what is garbage. */
+function bufferBytes(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().arrayBuffers
+}
+
+async function statusOf(edge: Edge, key: string, bytes: number): Promise<number> {
+  const body = JSON.stringify({ to: 'a@b.test', text: 'x'.repeat(bytes) })
+  return (await edge.request('POST', path, { headers: { authorization: `Bearer ${key}` }, body })).status
+}
+
+test('forty unfinished bodies hold no more than the budget; the others are refused, and small ones are not', async () => {
+  await using edge = await startEdge({ limits, keys, core: { sending } })
+  const before = bufferBytes()
+  const clients = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => begin(edge, index % 2 ? 'am_ann' : 'am_cy', LARGE, unfinished)),
+  )
+  const answered = () => clients.filter((client) => client.answer().includes('}'))
+  await expect.poll(() => answered().length).toBe(36)
+  for (const { answer, closed } of answered()) {
+    expect(answer()).toMatch(/^HTTP\/1\.1 503 [\s\S]*retry-after: 1\r\n[\s\S]*connection: close\r\n/i)
+    expect(answer()).toContain('"code":"service_unavailable"')
+    await closed
+  }
+  await expect.poll(() => held(edge, 'large')).toBe(4 * LARGE)
+  expect(bufferBytes() - before).toBeLessThan(6 * LARGE)
+  for (const key of Object.keys(keys)) expect(await statusOf(edge, key, 1_000)).toBe(200)
+  expect(await statusOf(edge, 'am_bob', 100_000)).toBe(503)
+
+  for (const { socket } of clients) socket.destroy()
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+  expect(await statusOf(edge, 'am_bob', LARGE)).toBe(200)
+  await expect.poll(async () => [await held(edge, 'large'), await held(edge, 'small')]).toEqual([0, 0])
+})
+
+test('a client that is still sending when it is refused may end in peace, but not go on', async () => {
+  const carriedOut: unknown[] = []
+  const counted = {
+    async send(_actor: unknown, _inbox: unknown, message: unknown) {
+      carriedOut.push(message)
+      return sent
+    },
+  }
+  await using edge = await startEdge({ limits: { ...limits, httpLingerMs: 500 }, keys, core: { sending: counted } })
+  const holders = await Promise.all([begin(edge, 'am_ann', LARGE), begin(edge, 'am_ann', LARGE)])
+  await expect.poll(() => held(edge, 'large')).toBe(2 * LARGE)
+  const refuse = async () => {
+    const client = await begin(edge, 'am_ann', LARGE, '', { allowHalfOpen: true })
+    await expect.poll(client.answer).toContain('HTTP/1.1 503')
+    return client
+  }
+
+  const honest = await refuse()
+  honest.socket.end(Buffer.concat([unfinished, Buffer.from(' ')]))
+  await honest.closed
+  expect(honest.failures).toEqual([]) // it was not reset, which most clients would report in place of the answer
+
+  const eager = await refuse()
+  const next = `POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer am_cy\r\nContent-Length: 2\r\n\r\n{}`
+  eager.socket.write(Buffer.concat([unfinished, Buffer.from(` ${next}`)]))
+  await trickleUntilClosed(eager)
+  expect([eager.answer().match(/HTTP/g), carriedOut]).toEqual([['HTTP'], []])
+
+  await trickleUntilClosed(await refuse())
+  for (const { socket } of holders) socket.destroy()
+})
+
+test('one key, and one pod, leave room for the others', async () => {
+  await using edge = await startEdge({ limits, keys, core: { sending } })
+  const clients: Client[] = []
+  const admits = async (key: string) => {
+    const before = await held(edge, 'large')
+    const client = await begin(edge, key, LARGE)
+    clients.push(client)
+    await expect.poll(async () => client.answer() !== '' || (await held(edge, 'large')) > before).toBe(true)
+    return client.answer() === ''
+  }
+  expect([await admits('am_ann'), await admits('am_ann'), await admits('am_ann')]).toEqual([true, true, false])
+  expect([await admits('am_bob'), await admits('am_bob')]).toEqual([true, false])
+  expect([await admits('am_cy'), await admits('am_cy')]).toEqual([true, false])
+  for (const { socket } of clients) socket.destroy()
+})
+
+test('a body larger than the whole budget is admitted alone', async () => {
+  await using edge = await startEdge({ limits: { ...limits, httpLargeBodiesBytesMax: MIB }, keys, core: { sending } })
+  const { socket } = await begin(edge, 'am_ann', LARGE)
+  await expect.poll(() => held(edge, 'large')).toBe(LARGE)
+  expect(await statusOf(edge, 'am_cy', 100_000)).toBe(503)
+  socket.destroy()
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+  expect(await statusOf(edge, 'am_ann', LARGE)).toBe(200)
+})
+
+test('small bodies have a budget of their own', async () => {
+  await using edge = await startEdge({ limits, keys, core: { sending } })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => begin(edge, 'am_ann', 64 * 1024, 'x')))
+  const refused = () => clients.filter((client) => client.answer().includes('503'))
+  await expect.poll(() => refused().length).toBe(12) // eight are half of it
+  expect(await held(edge, 'small')).toBe(MIB / 2)
+  expect([await statusOf(edge, 'am_ann', 100), await statusOf(edge, 'am_cy', 100)]).toEqual([503, 200])
+  expect(await statusOf(edge, 'am_ann', 100_000)).toBe(200)
+  for (const { socket } of clients) socket.destroy()
+})
+
+test('a body without a length counts as it arrives', async () => {
+  await using edge = await startEdge({ limits, keys, core: { sending } })
+  const chunk = (bytes: Buffer | string) =>
+    Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
+  const client = await begin(edge, 'am_ann', 'chunked', chunk(' '.repeat(1_000)))
+  await expect.poll(() => held(edge, 'small')).toBe(1_000)
+  client.socket.write(chunk(unfinished))
+  await expect.poll(() => held(edge, 'large')).toBe(1_000 + unfinished.length)
+  expect(await held(edge, 'small')).toBe(0)
+  client.socket.write(chunk('{"to":"a@b.test"}'))
+  client.socket.write('0\r\n\r\n')
+  await expect.poll(client.answer).toMatch(/^HTTP\/1\.1 200 /)
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+  client.socket.destroy()
+
+  const greedy = await begin(edge, 'am_ann', 'chunked', chunk(unfinished))
+  greedy.socket.write(chunk(unfinished))
+  greedy.socket.write(chunk(unfinished))
+  await expect.poll(greedy.answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*connection: close/i)
+  await greedy.closed
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+})
+
+test('a body that trickles is given up, whatever its client does then', async () => {
+  await using edge = await startEdge({ limits: { ...limits, httpRequestMs: 200 }, keys, core: { sending } })
+  const client = await begin(edge, 'am_ann', 5 * LARGE, '{', { allowHalfOpen: true })
+  await trickleUntilClosed(client)
+  expect(client.answer()).toMatch(/^HTTP\/1\.1 408 /)
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+})
+
+test('a client that hangs up while its message is being stored frees nothing before that is over', async () => {
+  let finish = () => undefined as unknown
+  const stored = new Promise((resolve) => (finish = () => resolve(undefined)))
+  let begun = 0
+  const slow = {
+    async send() {
+      begun += 1
+      await stored
+      return sent
+    },
+  }
+  await using edge = await startEdge({ limits, keys, core: { sending: slow } })
+  const body = `{"to":"a@b.test"${' '.repeat(LARGE)}}`
+  const { socket, closed } = await begin(edge, 'am_ann', body.length, body)
+  await expect.poll(() => begun).toBe(1)
+  socket.destroy()
+  await closed
+  await expect.poll(() => edge.log.some((line) => line.aborted === true)).toBe(true) // the server knows
+  expect(await held(edge, 'large')).toBe(body.length)
+  finish()
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+})
+
+test('a request that ends without an answer gives its body back', async () => {
+  const lost = { send: () => Promise.reject(new MailError('outcome_unknown', {})) }
+  await using edge = await startEdge({ limits, keys, core: { sending: lost } })
+  const body = `{"to":"a@b.test"${' '.repeat(LARGE)}}`
+  const { closed, answer } = await begin(edge, 'am_ann', body.length, body)
+  await closed
+  expect(answer()).toBe('')
+  await expect.poll(() => held(edge, 'large')).toBe(0)
+})
+
+test('what is refused for its path or its key is answered before a body is read, and the connection ends', async () => {
+  await using edge = await startEdge()
+  const cases = [
+    ['/v0/nothing', KEY, 404],
+    ['/v0/downloads/x', KEY, 405],
+    ['/v0/inboxes', 'am_unknown', 401],
+    ['/v0/%zz', KEY, 400],
+  ] as const
+  for (const [at, key, status] of cases) {
+    const socket = connect({ port: Number(new URL(edge.url).port), host: '127.0.0.1' })
+    socket.write(`POST ${at} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${key}\r\nContent-Length: 1000\r\n\r\n`)
+    let text = ''
+    for await (const piece of socket) text += piece
+    expect(text, at).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*connection: close`, 'i'))
+  }
+})
