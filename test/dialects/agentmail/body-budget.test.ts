@@ -97,7 +97,7 @@ test('forty unfinished bodies hold no more than the budget; the others are refus
     await closed
   }
   await expect.poll(() => held(edge, 'large')).toBe(4 * LARGE)
-  expect(bufferBytes() - before).toBeLessThan(6 * LARGE)
+  await expect.poll(() => bufferBytes() - before).toBeLessThan(6 * LARGE) // what was refused may be collected later
   for (const key of Object.keys(keys)) expect(await statusOf(edge, key, 1_000)).toBe(200)
   expect(await statusOf(edge, 'am_bob', 100_000)).toBe(503)
 
