@@ -55,7 +55,8 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
   return {
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
-      if (declared === 'none') return payload
+      // A client that has hung up meanwhile sends no body, and nothing would give back what it took.
+      if (declared === 'none' || reply.raw.destroyed) return payload
       const body = createCountedBody(budgetOf, ownersOf(request))
       if (declared !== 'chunked') body.grow(declared)
       const hold: Hold = { body, isClosed: false, isAnswered: false }

@@ -50,6 +50,7 @@ export async function startEdge({
   probes = {},
   actor = anyone,
   keys = { [KEY]: actor },
+  beforeKey = async () => undefined,
 }: {
   core?: CoreStub
   limits?: Partial<Limits>
@@ -58,6 +59,8 @@ export async function startEdge({
   actor?: KeyActor
   /** Who has which key, where there are several. */
   keys?: Readonly<Record<string, KeyActor>>
+  /** What a look-up of a key waits for. */
+  beforeKey?: () => Promise<unknown>
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
   const lines: Record<string, unknown>[] = []
@@ -73,6 +76,7 @@ export async function startEdge({
   const metrics = createMetrics()
   const credentials = {
     async authenticate(key: string) {
+      await beforeKey()
       const known = keys[key]
       if (!known) throw new MailError('unknown_api_key', {})
       return known
