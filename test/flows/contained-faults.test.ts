@@ -2,11 +2,13 @@
  * Errors that no code handles end the unit of work in which they arose and nothing else; work that keeps ending the process is
  * set aside (docs/adr/0022). The server runs as a process of its own, with faults planted into it.
  */
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
 import type { Limits } from '../../src/limits.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { startReceiver } from '../receiver.ts'
@@ -115,6 +117,23 @@ test('an error of an HTTP request is answered with 500, and ends that request', 
   await expect.poll(() => unitsOf(server)).toEqual(['HTTP request'])
   expect([401, 500]).toContain(response.status) // whichever was first
   await api(server, 'GET', '/inboxes') // it serves on
+})
+
+test('an error of a WebSocket closes that socket', async () => {
+  await using place = await preparePlace({})
+  const server = await place.start()
+  const open = () =>
+    new WebSocket(`${server.url.replace('http', 'ws')}/v0`, { headers: { authorization: `Bearer ${KEY}` } })
+  const [bad, good] = [open(), open()]
+  await Promise.all([once(bad, 'open'), once(good, 'open')])
+  bad.send('{"type":"planted-rejection"}')
+  const [code] = await once(bad, 'close')
+  expect(code).toBe(1011)
+  expect(unitsOf(server)).toEqual(['WebSocket'])
+  good.send('{"type":"subscribe"}')
+  const [answer] = await once(good, 'message')
+  expect(String(answer)).toContain('subscribed')
+  good.close()
 })
 
 /** A database and a data folder, for one server after the other. */

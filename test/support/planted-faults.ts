@@ -1,8 +1,8 @@
 /**
  * Errors that no code of the server handles, for a server that runs as a process of its own: pass the result as NODE_OPTIONS.
  *
- * Connections to the ports of `Faults` fail as named. A text that is hashed and holds "planted-rejection" or
- * "planted-exception" causes one of the same kind: the body of a mail does it.
+ * Connections to the ports of `Faults` fail as named. A text that is hashed or parsed as JSON and contains
+ * "planted-rejection" or "planted-exception" causes one of the same kind: the body of a message does it, or a frame.
  */
 interface Faults {
   /** A callback throws. */
@@ -27,6 +27,11 @@ export function plantFaults(faults: Faults): string {
       if (Number(port) === faults.rejectionPort) return reject(), this
       if (Number(port) === faults.abortPort) process.abort()
       return connect.apply(this, given)
+    }
+    const { parse } = JSON
+    JSON.parse = (text, reviver) => {
+      if (String(text).includes('planted-rejection')) reject()
+      return parse(text, reviver)
     }
     const { update } = Hash.prototype
     Hash.prototype.update = function (data, encoding) {

@@ -13,6 +13,7 @@
  */
 import type { WebSocket } from 'ws'
 import { MailError } from '../../errors.ts'
+import { runIn, type Unit } from '../../fault-boundary.ts'
 import type { Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { KeyActor } from '../../mail/access/actor.ts'
@@ -82,6 +83,8 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   /** Held while a new interest is being checked, so that no event is told under both. */
   let hold: Promise<unknown> = Promise.resolve()
 
+  const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
+
   metrics.sockets.inc()
   const stopHeartbeat = startHeartbeat(socket, limits)
   socket.on('error', (error) => log.debug({ err: error }, 'websocket failed')) // ws closes it and emits "close"
@@ -96,7 +99,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   takeFrames({
     socket,
     limits,
-    onFrame,
+    onFrame: (text) => runIn(unit, () => onFrame(text)),
     turn: () => turns.next(actor.apiKeyId),
     onPing(data) {
       if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
