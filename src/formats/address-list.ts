@@ -21,6 +21,8 @@ interface Entry {
   phrase: string
   /** The same text as an addr-spec: quotes kept, since they are part of it. */
   spec: string
+  /** Whether `spec` has an "@"; to search it for each ":" would cost quadratic time. */
+  hasAt: boolean
   angle?: string
   comment: string
 }
@@ -53,7 +55,7 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
       quotesEnd = end > 0
       if (quotesEnd) {
         entry.phrase += unescaped(value.slice(pos + 1, end - 1))
-        entry.spec += value.slice(pos, end)
+        addToSpec(entry, value.slice(pos, end))
         pos = end
         continue
       }
@@ -74,14 +76,14 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
       endEntry() // ";" ends a group, and separates addresses for Outlook's users
       pos++
       continue
-    } else if (char === ':' && entry.angle === undefined && !entry.spec.includes('@')) {
+    } else if (char === ':' && entry.angle === undefined && !entry.hasAt) {
       entry = emptyEntry() // what stood before was the name of a group
       pos++
       continue
     }
     const end = endOfPlain(value, pos)
     entry.phrase += value.slice(pos, end)
-    entry.spec += value.slice(pos, end)
+    addToSpec(entry, value.slice(pos, end))
     pos = end
   }
   if (addresses.length < countMax) endEntry()
@@ -89,7 +91,12 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
 }
 
 function emptyEntry(): Entry {
-  return { phrase: '', spec: '', comment: '' }
+  return { phrase: '', spec: '', hasAt: false, comment: '' }
+}
+
+function addToSpec(entry: Entry, text: string): void {
+  entry.spec += text
+  entry.hasAt ||= text.includes('@')
 }
 
 function readEntry(entry: Entry): Address | undefined {
@@ -99,7 +106,7 @@ function readEntry(entry: Entry): Address | undefined {
     return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, spec)
   }
   const spec = entry.spec.trim()
-  if (!spec.includes('@')) return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, '')
+  if (!entry.hasAt) return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, '')
   if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(entry.comment, spec) // ann@host (Ann), as of RFC 822
   // Broken: "Ann Example ann@host" without brackets
   const words = joinAroundDots(spec.split(/\s+/))
@@ -117,14 +124,14 @@ function toAddress(rawName: string, rawSpec: string): Address | undefined {
 
 /** `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */
 function joinAroundDots(words: readonly string[]): string[] {
-  const joined: string[] = []
+  const groups: string[][] = []
+  let previous: string | undefined
   for (const word of words) {
-    const last = joined.at(-1)
-    if (last !== undefined && (/^[.@]/.test(word) || /[.@]$/.test(last.slice(-1))))
-      joined[joined.length - 1] = last + word
-    else joined.push(word)
+    if (previous !== undefined && (/^[.@]/.test(word) || /[.@]/.test(previous.slice(-1)))) groups.at(-1)!.push(word)
+    else groups.push([word])
+    previous = word
   }
-  return joined
+  return groups.map((group) => group.join(''))
 }
 
 /** The index behind the closing quote, or 0. */

@@ -3,9 +3,12 @@
  *
  * Labels in mail are often missing, misspelt or wrong, so decoding never fails: it reads what the label says where that
  * is possible, and otherwise UTF-8 if the bytes are valid UTF-8, else windows-1252, which gives every byte a letter.
+ * The text has at most as many UTF-16 units as there are bytes.
  */
 import { isUtf8 } from 'node:buffer'
 import iconv from 'iconv-lite'
+import { replaceEach } from './text-builder.ts'
+import { BASE64_DIGITS } from './transfer-encoding.ts'
 
 /** Labels that are read as a larger or more likely charset than the one they name. */
 const READ_AS: ReadonlyMap<string, string> = new Map(
@@ -24,6 +27,7 @@ const READ_AS: ReadonlyMap<string, string> = new Map(
     'iso-2022-jp-1': 'iso-2022-jp',
     'iso-2022-jp-2': 'iso-2022-jp',
     'unicode-1-1-utf-7': 'utf-7',
+    utf7: 'utf-7',
     // Names of one charset in different order of writing, or names that iconv-lite does not know.
     'iso-8859-8-i': 'iso-8859-8',
     'iso-8859-8-e': 'iso-8859-8',
@@ -44,11 +48,14 @@ const SAYS_NOTHING = new Set([
   '8bit',
 ])
 
-/** Codecs of iconv-lite that are transfer encodings, not charsets; it reads "base-64" as base64. */
-const NOT_CHARSETS = new Set(['base64', 'hex', 'binary'])
+/**
+ * Codecs of iconv-lite that no mail is written in: transfer encodings (it reads "base-64" as base64), and two that make a
+ * string for each few bytes, so that a mail would need thirty times its size.
+ */
+const NOT_CHARSETS = new Set(['base64', 'hex', 'binary', 'utf7imap', 'cesu8'])
 
 /** Charsets whose decoders can produce half a surrogate pair, which no database takes. */
-const UTF_16_BASED = /^(utf-?(7|16|32)|ucs-?[24])/
+const UTF_16_BASED = /^(utf-?(16|32)|ucs-?[24])/
 
 /**
  * Decodes text of a mail. Never throws; NULs are left out, since PostgreSQL refuses them and no reader wants them.
@@ -58,7 +65,7 @@ const UTF_16_BASED = /^(utf-?(7|16|32)|ucs-?[24])/
  */
 export function decodeCharset(bytes: Buffer, charset = ''): string {
   const text = decode(bytes, label(charset))
-  return text.includes('\0') ? text.replaceAll('\0', '') : text
+  return replaceEach(text, '\0', '')
 }
 
 function label(charset: string): string {
@@ -69,6 +76,7 @@ function label(charset: string): string {
 function decode(bytes: Buffer, name: string): string {
   if (SAYS_NOTHING.has(name)) return guess(bytes)
   if (name === 'iso-2022-jp') return new TextDecoder(name).decode(bytes) // the one that iconv-lite lacks
+  if (name === 'utf-7') return Buffer.from(decodeUtf7(bytes)).toString() // without half surrogate pairs
 
   // iconv-lite and not TextDecoder for the rest: 2.5 times as fast for single bytes, no exception for a made-up label,
   // and the same on every Node (some releases of 22 and 23 read windows-1252 as ISO-8859-1).
@@ -79,4 +87,37 @@ function decode(bytes: Buffer, name: string): string {
 
 function guess(bytes: Buffer): string {
   return isUtf8(bytes) ? bytes.toString('utf8') : iconv.decode(bytes, 'windows-1252')
+}
+
+const PLUS = 0x2b
+const MINUS = 0x2d
+const REPLACEMENT = 0xfffd
+const BYTE_ORDER_MARK = 0xfeff
+
+/** UTF-7 (RFC 2152) into one buffer; iconv-lite makes four strings for each "+…-", which may be four bytes long. */
+function decodeUtf7(bytes: Buffer): string {
+  const units = new Uint16Array(bytes.length) // every unit takes a byte or more
+  let length = 0
+  for (let at = 0; at < bytes.length; ) {
+    const byte = bytes[at++]!
+    if (byte !== PLUS) {
+      units[length++] = byte < 0x80 ? byte : REPLACEMENT
+      continue
+    }
+    if (bytes[at] === MINUS) units[length++] = PLUS // "+-" is a plus sign
+    let bits = 0
+    let bitCount = 0
+    for (; at < bytes.length; at++) {
+      const digit = BASE64_DIGITS[bytes[at]!]!
+      if (digit > 63) break
+      bits = ((bits << 6) | digit) & 0x1fffff // up to 15 are left over from before
+      bitCount += 6
+      if (bitCount < 16) continue
+      bitCount -= 16
+      units[length++] = bits >> bitCount
+    }
+    if (bytes[at] === MINUS) at++
+  }
+  const start = units[0] === BYTE_ORDER_MARK ? 2 : 0
+  return Buffer.from(units.buffer).toString('utf16le', start, length * 2)
 }

@@ -199,7 +199,8 @@ function nameAbove(
 /** The cell above in a row of as many cells, where no cell to the left is a label. */
 function nameOfColumn({ text, names }: Reading, start: number, place: Place): Naming | undefined {
   const before = text.slice(place.lineStart, start)
-  if (/\p{L}/u.test(before) && /\p{L}[^\t]*\t$/u.test(before)) return undefined
+  const left = before.endsWith('\t') ? before.slice(before.lastIndexOf('\t', before.length - 2) + 1) : ''
+  if (/\p{L}/u.test(left)) return undefined
   const column = before.split('\t').length - 1
   const aboveStart = text.lastIndexOf('\n', place.lineStart - 2) + 1
   const cells = text.slice(aboveStart, Math.max(aboveStart, place.lineStart - 1)).split('\t')

@@ -18,12 +18,19 @@ const INVISIBLE =
   /\u034f|[\u0591-\u05bd]|[\u05bf\u05c1\u05c2]|[\u064b-\u0652]|\u20e3|[\ufe00-\ufe0f]|[\u17b4\u17b5]|[\u180b-\u180d]|[\u00ad\u061c\u0640\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff]/g
 const PLAIN = /^[\t\n\r\x20-\x7e]*$/
 
+/**
+ * Marks that follow one letter, more than any script puts there (UAX #15 §13 allows 30). Normalising sorts them by
+ * insertion, which takes quadratic time. The two of half width are letters that become marks.
+ */
+const MARKS_BEYOND = /(?<=[\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu
+
 /** @returns text for looking; not of the same length, since ligatures and the like are taken apart */
 export function plainText(text: string): string {
   if (PLAIN.test(text)) return text
   const composed = text
     .replace(INVISIBLE, '')
     .replace(/[，；：（）]/g, spaced)
+    .replace(MARKS_BEYOND, '')
     .normalize('NFKC')
     .replace(INVISIBLE, '')
   return composed.replace(/\p{Nd}/gu, (digit) => ASCII_DIGITS.get(digit) ?? digit)

@@ -62,21 +62,22 @@ function readWord(text: string, at: number): EncodedWord | undefined {
 
   const charset = text.slice(at + 2, charsetEnd).toLowerCase()
   const encoding = text[charsetEnd + 1]?.toLowerCase()
-  const close = text.indexOf('?=', charsetEnd + 3)
-  if (charset.includes(' ') || close < 0) return undefined
+  if (charset.includes(' ') || (encoding !== 'b' && encoding !== 'q')) return undefined
 
+  // Searched last: it may be far away, and a search whose result is used is not repeated by the next "=?".
+  const close = text.indexOf('?=', charsetEnd + 3)
+  if (close < 0) return undefined
   const encoded = text.slice(charsetEnd + 3, close)
-  if (encoding === 'b') return { charset, bytes: decodeBase64(encoded), end: close + 2 }
-  if (encoding === 'q') return { charset, bytes: decodeQ(encoded), end: close + 2 }
-  return undefined
+  const bytes = encoding === 'b' ? decodeBase64(Buffer.from(encoded)) : decodeQ(encoded)
+  return { charset, bytes, end: close + 2 }
 }
 
 /** The "Q" encoding: quoted-printable with "_" for a space (§4.2). */
 function decodeQ(encoded: string): Buffer {
   // A space cannot be in a well-formed word; where it is, quoted-printable would trim it at the end.
-  return decodeQuotedPrintable(Buffer.from(encoded.replaceAll('_', '=20').replaceAll(' ', '=20')))
+  return decodeQuotedPrintable(Buffer.from(encoded.replace(/[_ ]/g, '=20')))
 }
 
 function singleLine(text: string): string {
-  return text.replaceAll('\r', ' ').replaceAll('\n', ' ')
+  return text.replace(/[\r\n]/g, ' ')
 }

@@ -1,12 +1,11 @@
 /** format=flowed (RFC 3676): paragraphs that a mailer wrapped for transport, on one line each again. */
+import { TextBuilder } from './text-builder.ts'
 
 /** RFC 3676 §4.3: this line is a separator and never flows, although it ends in a space. */
 const SIGNATURE_SEPARATOR = '-- '
 
-interface FlowedLine {
-  quoteDepth: number
-  text: string
-}
+const GREATER_THAN = 0x3e
+const SPACE = 0x20
 
 /**
  * Joins flowed lines.
@@ -16,36 +15,25 @@ interface FlowedLine {
  * @returns the text with one line a paragraph; quoted lines begin with ">" as often as they did, and a space
  */
 export function unflow(text: string, delSp: boolean): string {
-  const paragraphs: string[] = []
-  let open: { quoteDepth: number; pieces: string[] } | undefined
+  const unflowed = new TextBuilder()
+  let openDepth = -1 // quote depth of the paragraph that goes on; -1: none does
 
-  const endParagraph = () => {
-    if (open !== undefined) paragraphs.push(quoted(open.quoteDepth, open.pieces.join('')))
-    open = undefined
-  }
+  for (let start = 0, end = 0; start <= text.length; start = end + 1) {
+    end = text.indexOf('\n', start)
+    if (end < 0) end = text.length
+    let depth = 0
+    while (text.charCodeAt(start + depth) === GREATER_THAN) depth++
+    const stuffed = text.charCodeAt(start + depth) === SPACE ? 1 : 0 // §4.4: after the quote marks
+    const line = text.slice(start + depth + stuffed, end)
 
-  for (const raw of text.split('\n')) {
-    const line = readLine(raw)
     // §4.5: a change of quote depth ends a paragraph even where its last line claims to flow
-    if (open !== undefined && (open.quoteDepth !== line.quoteDepth || line.text === SIGNATURE_SEPARATOR)) endParagraph()
-    open ??= { quoteDepth: line.quoteDepth, pieces: [] }
-
-    const flows = line.text.endsWith(' ') && line.text !== SIGNATURE_SEPARATOR
-    open.pieces.push(flows && delSp ? line.text.slice(0, -1) : line.text)
-    if (!flows) endParagraph()
+    if (openDepth !== depth || line === SIGNATURE_SEPARATOR) {
+      if (start > 0) unflowed.add('\n')
+      if (depth > 0) unflowed.add(`${text.slice(start, start + depth)} `)
+    }
+    const flows = line.endsWith(' ') && line !== SIGNATURE_SEPARATOR
+    unflowed.add(flows && delSp ? line.slice(0, -1) : line)
+    openDepth = flows ? depth : -1
   }
-  endParagraph()
-  return paragraphs.join('\n')
-}
-
-/** §4.4: after the quote marks, one leading space is stuffing. */
-function readLine(raw: string): FlowedLine {
-  let quoteDepth = 0
-  while (raw[quoteDepth] === '>') quoteDepth++
-  const stuffed = raw[quoteDepth] === ' ' ? 1 : 0
-  return { quoteDepth, text: raw.slice(quoteDepth + stuffed) }
-}
-
-function quoted(depth: number, text: string): string {
-  return depth === 0 ? text : `${'>'.repeat(depth)} ${text}`
+  return unflowed.toString()
 }

@@ -8,6 +8,7 @@
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { type Address, singleLine } from './address.ts'
 import { isForbiddenHeader } from './protected-headers.ts'
+import { replaceEach, withLineBreaks } from './text-builder.ts'
 
 export interface ComposeAttachment {
   filename?: string
@@ -117,7 +118,7 @@ function isSevenBit(content: Buffer): boolean {
 }
 
 function bodyText(text: string): string {
-  return text.replaceAll('\0', '').replace(/\r\n?|\n/g, '\r\n')
+  return withLineBreaks(replaceEach(text, '\0', ''), '\r\n')
 }
 
 function headerText(text: string): string {

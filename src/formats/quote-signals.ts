@@ -66,7 +66,7 @@ function isAttribution(line: string): boolean {
   const hasAddress = line.includes('@')
   if (hasVerb && opensAttribution(line)) return /\d/.test(line) || hasAddress
   if (hasVerb) return DATE.test(line) && (hasAddress || TIME.test(line))
-  return DATE.test(line) && /<[^<>\s]+@[^<>\s]+>\s?[:：]$/.test(line.slice(-260)) // 2024年1月1日 10:00 Ann <ann@example.com>:
+  return DATE.test(line) && /<[^<>@\s]+@[^<>@\s]+>\s?[:：]$/.test(line.slice(-260)) // 2024年1月1日 10:00 Ann <ann@example.com>:
 }
 
 /** "-----Original Message-----", alone or with the header block on the same line. */

@@ -2,6 +2,7 @@
  * What a reply and a forward take over from the mail they answer: subject, ancestors, and the quoted block of a forward.
  */
 import { type Address, formatAddress, singleLine } from './address.ts'
+import { replaceEach, withLineBreaks } from './text-builder.ts'
 
 /** RFC 5322 §3.6.4 sets no limit; the header must end somewhere, and the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
@@ -92,9 +93,10 @@ function joinText(added: string | undefined, block: string): string {
 }
 
 function textAsHtml(text: string): string {
-  return escapeHtml(text).replace(/\r\n?|\n/g, '<br>\n')
+  return withLineBreaks(escapeHtml(text), '<br>\n')
 }
 
 function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  const references = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } // "&" is first
+  return Object.entries(references).reduce((html, [char, reference]) => replaceEach(html, char, reference), text)
 }

@@ -54,11 +54,17 @@ function extractReplyText(text: string): string | undefined {
 function withoutQuotes(lines: readonly string[], kinds: readonly LineKind[]): string[] {
   const own: string[] = []
   let isSignature = false
+  let isWritten = false
+  let isAfterBlank = false // remembered: a blank line of 100,000 spaces above 100,000 empty ones took 10 s to look at again
   for (const [index, line] of lines.entries()) {
     if (kinds[index] === 'quoted') isSignature = false
-    else if (isSignatureSeparator(line) && own.some((each) => each.trim() !== '')) isSignature = true
+    else if (isSignatureSeparator(line) && isWritten) isSignature = true
     if (kinds[index] === 'quoted' || isSignature) continue
-    if (line.trim() !== '' || own.at(-1)?.trim() !== '') own.push(line) // no gap where a quote was
+    const isBlank = line.trim() === ''
+    if (isBlank && isAfterBlank) continue // no gap where a quote was
+    own.push(line)
+    isAfterBlank = isBlank
+    isWritten ||= !isBlank
   }
   return own
 }

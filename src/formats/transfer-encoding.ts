@@ -31,7 +31,7 @@ export function decodePart(raw: Buffer, part: PartLocation): Buffer {
 
 /** The bytes that `encoded` stands for. Identity encodings return the same memory, not a copy. */
 export function decodeBytes(encoded: Buffer, encoding: string): Buffer {
-  if (encoding === 'base64') return decodeBase64(encoded.toString('latin1'))
+  if (encoding === 'base64') return decodeBase64(encoded)
   if (encoding === 'quoted-printable') return decodeQuotedPrintable(encoded)
   return encoded
 }
@@ -88,36 +88,45 @@ function cutOutsideEscape(bytes: Buffer): number {
   return equals >= bytes.length - 3 ? equals : bytes.length
 }
 
+/** In BASE64_DIGITS: a byte that is no digit of base64. */
+const FOREIGN = 0xff
+
+/** The value of each byte as a digit of base64 (RFC 2045 §6.8, table 1), or FOREIGN; padding is FOREIGN too. */
+export const BASE64_DIGITS = new Uint8Array(256).fill(FOREIGN)
+for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries())
+  BASE64_DIGITS[digit.charCodeAt(0)] = value
+
 /**
  * Base64 as found in mail: line breaks and foreign bytes are skipped (RFC 2045 §6.8), missing padding is no error, and
  * what follows padding is decoded as well, because some senders join encoded pieces.
+ *
+ * Writes into one buffer. Decoding the pieces between paddings one by one took 1.8 GB for 45 MB of "YQ==" lines.
+ *
+ * @returns at most three bytes for each four of `encoded`
  */
-export function decodeBase64(text: string): Buffer {
-  const padding = text.indexOf('=')
-  if (padding < 0 || isTail(text, padding)) return Buffer.from(text, 'base64')
-
-  const pieces: Buffer[] = []
-  for (const piece of text.split('=')) if (piece !== '') pieces.push(Buffer.from(piece, 'base64'))
-  return Buffer.concat(pieces)
-}
-
-function isTail(text: string, padding: number): boolean {
-  for (let i = padding; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code !== EQUALS && isBase64Byte(code)) return false
+export function decodeBase64(encoded: Buffer): Buffer {
+  const decoded = Buffer.allocUnsafe(Math.ceil((encoded.length * 3) / 4))
+  let length = 0
+  let bits = 0
+  let bitCount = 0
+  for (let i = 0; i < encoded.length; i++) {
+    const byte = encoded[i]!
+    const digit = BASE64_DIGITS[byte]!
+    if (digit !== FOREIGN) {
+      bits = ((bits << 6) | digit) & 0xffff // at most six bits are left over from before
+      bitCount += 6
+      if (bitCount < 8) continue
+      bitCount -= 8
+      decoded[length++] = bits >> bitCount
+    } else if (byte === EQUALS) {
+      bitCount = 0 // the next piece begins at a whole byte
+    }
   }
-  return true
+  return decoded.subarray(0, length)
 }
 
 function isBase64Byte(byte: number): boolean {
-  return (
-    (byte >= 0x41 && byte <= 0x5a) || // A–Z
-    (byte >= 0x61 && byte <= 0x7a) || // a–z
-    (byte >= 0x30 && byte <= 0x39) || // 0–9
-    byte === 0x2b || // +
-    byte === 0x2f || // /
-    byte === EQUALS
-  )
+  return BASE64_DIGITS[byte] !== FOREIGN || byte === EQUALS
 }
 
 /**

@@ -16,9 +16,6 @@
 const LF = 0x0a
 const CR = 0x0d
 const DOT = 0x2e
-const CRLF = Buffer.from('\r\n')
-const LONE_CR = Buffer.from('\r')
-const EMPTY = Buffer.alloc(0)
 
 export interface Decoded {
   /** Bytes of the mail; may be empty. */
@@ -35,12 +32,12 @@ export class DataDecoder {
 
   /** @param chunk bytes as received, cut anywhere */
   decode(chunk: Buffer): Decoded {
-    const parts: Buffer[] = []
-    let runStart = 0 // content from here on is not in `parts` yet: most chunks go out as they came in
+    const content = new Content(chunk)
+    let runStart = 0 // from here on the chunk is content, up to the next byte that is not
     let position = 0
-    const keepUntil = (end: number, next: number) => {
-      if (end > runStart) parts.push(chunk.subarray(runStart, end))
-      runStart = next
+    const leaveOut = (byteAt: number) => {
+      content.append(runStart, byteAt)
+      runStart = byteAt + 1
     }
 
     while (position < chunk.length) {
@@ -51,26 +48,27 @@ export class DataDecoder {
         if (this.#byteBefore(chunk, newline) === CR) {
           this.#state = 'lineStart'
         } else {
-          keepUntil(newline, newline + 1)
-          parts.push(CRLF)
+          leaveOut(newline)
+          content.write(CR)
+          content.write(LF)
         }
         position = newline + 1
       } else if (this.#state === 'lineStart') {
         this.#state = byte === DOT ? 'dot' : 'text'
-        if (byte === DOT) keepUntil(position, ++position)
+        if (byte === DOT) leaveOut(position++)
       } else if (this.#state === 'dot') {
         this.#state = byte === CR ? 'dotCr' : 'text'
-        if (byte === CR) keepUntil(position, ++position)
+        if (byte === CR) leaveOut(position++)
       } else {
-        if (byte === LF) return { content: join(parts), rest: chunk.subarray(position + 1) }
-        parts.push(LONE_CR) // the dot before it was stuffing
+        if (byte === LF) return { content: content.bytes, rest: chunk.subarray(position + 1) }
+        content.write(CR) // the dot before it was stuffing
         this.#state = 'text'
       }
     }
 
-    keepUntil(chunk.length, chunk.length)
+    content.append(runStart, chunk.length)
     this.#previous = chunk[chunk.length - 1] ?? this.#previous
-    return { content: join(parts) }
+    return { content: content.bytes }
   }
 
   #byteBefore(chunk: Buffer, position: number): number | undefined {
@@ -78,7 +76,40 @@ export class DataDecoder {
   }
 }
 
-function join(parts: readonly Buffer[]): Buffer {
-  if (parts.length === 0) return EMPTY
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+/**
+ * The content of one chunk: the chunk's own memory as long as nothing inside it changes, which is so for most chunks;
+ * else one buffer. A buffer for each line would take a hundred times the size of "a", bare LF, "a", bare LF, …
+ */
+class Content {
+  readonly #chunk: Buffer
+  #written: Buffer | undefined
+  #length = 0
+
+  constructor(chunk: Buffer) {
+    this.#chunk = chunk
+  }
+
+  get bytes(): Buffer {
+    return (this.#written ?? this.#chunk).subarray(0, this.#length)
+  }
+
+  /** Appends bytes [start, end) of the chunk. */
+  append(start: number, end: number): void {
+    if (end <= start) return
+    const isInPlace = this.#written === undefined && start === this.#length
+    if (!isInPlace) this.#chunk.copy(this.#own(), this.#length, start, end)
+    this.#length += end - start
+  }
+
+  write(byte: number): void {
+    this.#own()[this.#length++] = byte
+  }
+
+  #own(): Buffer {
+    if (this.#written) return this.#written
+    // Each bare LF becomes two bytes; a CR that the chunk before ended with is one more.
+    this.#written = Buffer.allocUnsafe(2 * this.#chunk.length + 1)
+    this.#chunk.copy(this.#written, 0, 0, this.#length)
+    return this.#written
+  }
 }

@@ -1,5 +1,5 @@
 /** The attachments of a message that is forwarded, decoded into memory: as much as a mail may hold. */
-import { decodeBytes } from '../../formats/transfer-encoding.ts'
+import { decodePartStream } from '../../formats/transfer-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/contents.ts'
 import type { StoredMessageRow } from '../../store/tables/messages.ts'
@@ -17,14 +17,16 @@ export function createForwardedAttachments({
     const attachments: OutgoingAttachment[] = []
     for (const part of await table.listAttachments(store.db, [row.content_id])) {
       const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
-      const encoded: Buffer[] = []
-      for await (const chunk of contents.read(row.content_id, range)) encoded.push(chunk)
+      const decoded: Buffer[] = []
+      // Chunk by chunk: to decode 50 MB at once would stop every other request for that time.
+      for await (const chunk of decodePartStream(contents.read(row.content_id, range), part.transfer_encoding))
+        decoded.push(chunk)
       attachments.push({
         ...(part.filename !== null && { filename: part.filename }),
         contentType: part.content_type,
         disposition: part.disposition,
         ...(part.cid !== null && { contentId: part.cid }),
-        content: decodeBytes(Buffer.concat(encoded), part.transfer_encoding),
+        content: Buffer.concat(decoded),
       })
     }
     return attachments

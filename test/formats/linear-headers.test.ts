@@ -1,0 +1,147 @@
+/** Header values, addresses and commands that are made to be slow. Each took quadratic time in some reader, or might. */
+import { test } from 'vitest'
+import { parseAddressCommand } from '../../src/edges/smtp/address-command.ts'
+import { parseCommandLine } from '../../src/edges/smtp/command-line.ts'
+import { readMailCommand } from '../../src/edges/smtp/mail-command.ts'
+import { formatAddress, normaliseAddress, normaliseDomain, parseRecipient } from '../../src/formats/address.ts'
+import { parseAddressList } from '../../src/formats/address-list.ts'
+import { addressesIn, withoutAddresses } from '../../src/formats/cue-addresses.ts'
+import { fold, oneLine, plainText } from '../../src/formats/cue-text.ts'
+import { parseDateHeader } from '../../src/formats/date-header.ts'
+import { relaxedHeader } from '../../src/formats/dkim-canonical.ts'
+import { composeNotice } from '../../src/formats/dsn.ts'
+import { decodeEncodedWords } from '../../src/formats/encoded-words.ts'
+import { parseParameterised } from '../../src/formats/header-parameters.ts'
+import { parseMessageIds, trimMessageId } from '../../src/formats/ids.ts'
+import { tokenOf } from '../../src/formats/link-tokens.ts'
+import { networkOf } from '../../src/formats/peer-network.ts'
+import { isForbiddenHeader } from '../../src/formats/protected-headers.ts'
+import { isHeaderBlock, isOriginalSeparator, isReportOpening, isRule } from '../../src/formats/quote-signals.ts'
+import { forwardSubject, replyReferences, replySubject } from '../../src/formats/reply-compose.ts'
+import { preview } from '../../src/formats/text-preview.ts'
+import { traceHeaders } from '../../src/formats/trace-headers.ts'
+import { isSecret } from '../../src/formats/webhook-signature.ts'
+import { parseReply } from '../../src/net/smtp-session.ts'
+import { expectLinear, fill, type Shape } from './linear.ts'
+
+/** Repeated as they are. */
+const PIECES = [
+  // Addresses
+  ...[
+    ',',
+    ';',
+    ':',
+    '@',
+    'a@',
+    'a@b,',
+    'a@b ',
+    '<',
+    '>',
+    '<a@b>',
+    '<a@b',
+    '<"',
+    '<@a,',
+    '<@a:b@c',
+    'a:b@c;',
+    '. ',
+    ' . ',
+  ],
+  // Quotes and comments
+  ...['"', '"a', '"a" ', '\\', '"\\', '"\\"', '(', ')', '()', '((a)', '(a ', '(\\', '("'],
+  // Parameters
+  ...['; a', ';a=b', '; a="', ";x*0*=utf-8''%41", ';x*=%41', ";x*=''", ';x*1=', '%', '%4', "'", '*', '='],
+  // Encoded words
+  ...['=?', '?=', '=?=', '?', '=?a?q?', '=?a?q?x', '=?a?q?x?=', '=?utf-8?b?YQ==?= ', '=?utf-8?q?=C3?= '],
+  ...['=?utf-7?q?+AAA-?= ', '=?utf-16?b?2AA?= ', '=?iso-2022-jp?q?=1B$B?= '],
+  // Ids, dates, subjects, addresses of pages
+  ...['<>', '<@>', '<a@b> ', '1 ', '1 Jan 2024 10:00 ', 'Re: ', 'Re[1]: ', 'https://', 'http://a/?t=1 ', 'www.', '://'],
+  // White space, controls, and characters with a meaning of their own in some reader
+  ...[' ', '\t', '\r', '\0', '\u2028', '\u00a0', 'a ', 'a\t', '-', '_', '--', '250-a\n', '250 ', '4', 'a', 'A1'],
+  ...['é', 'ß', '\ud800', '\udc00', '\ud83d\ude00', '\u0301', '\u0301\u0316', '\uff9e\u0301', '４', '\u00ad'],
+]
+
+/** What begins or ends otherwise than it goes on. */
+const MADE: Readonly<Record<string, Shape<string>>> = {
+  'encoded words of an unknown encoding, one end': (size) => `${fill('=?a?z?x', size)}?=`,
+  'encoded words of a charset with a space, one end': (size) => `${fill('=?a b?q?x', size)}?=`,
+  'encoded words that never end, one end': (size) => `${fill('=?a?q?x', size)}?=`,
+  'colons behind an address': (size) => `a@b${fill(':', size)}`,
+  'words with dots behind an address': (size) => `a@b ${fill('a. ', size)}`,
+  'an address behind words': (size) => `${fill('a ', size)}a@b`,
+  'a quote that never ends': (size) => `"${fill('a', size)}`,
+  'a comment in comments': (size) => `${fill('(', size / 2)}${fill(')', size / 2)}`,
+  'a parameter with a comment that never ends': (size) => `a/b; x=1 (${fill('a;', size)}`,
+  'one id': (size) => `<a@${fill('b', size)}>`,
+  'opening brackets, then closing ones': (size) => `${fill('<', size / 2)}${fill('>', size / 2)}`,
+  'a segment of many quotes': (size) => `a/b; x*=utf-8'${fill("'", size)}`,
+  'an address of many labels': (size) => `a@${fill('b.', size)}c`,
+  'an address literal': (size) => `a@[${fill('1.', size)}]`,
+  'spaces, then a letter': (size) => `${fill(' ', size)}a`,
+  'a letter, then spaces': (size) => `a${fill(' ', size)}`,
+  'a date behind spaces': (size) => `Mon,${fill(' ', size)}1 Jan 2024`,
+}
+
+const SHAPES: readonly (readonly [string, Shape<string>])[] = [
+  ...PIECES.map((piece) => [JSON.stringify(piece), (size: number) => fill(piece, size)] as const),
+  ...Object.entries(MADE),
+]
+
+const address = { name: 'Ann', address: 'ann@example.com' }
+const date = new Date(0)
+
+const READERS: Readonly<Record<string, (value: string) => unknown>> = {
+  'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
+  parameters: parseParameterised,
+  'encoded words': decodeEncodedWords,
+  'message ids': (value) => [parseMessageIds(value, 100), trimMessageId(value)],
+  'dates, previews, header names': (value) => [parseDateHeader(value), preview(value), isForbiddenHeader(value)],
+  'addresses that clients write': (value) => [parseRecipient(value), normaliseAddress(value), normaliseDomain(value)],
+  'names of addresses': (value) => [
+    formatAddress({ ...address, name: value }),
+    formatAddress({ ...address, address: value }),
+  ],
+  'subjects of answers': (value) => [replySubject(value), forwardSubject(value), replyReferences({ messageId: value })],
+  'plain text': (value) => fold(plainText(value)),
+  'one line': (value) => oneLine(value, 160),
+  'addresses in text': (value) => [[...addressesIn(value)], withoutAddresses(value), tokenOf(value)],
+  'marks of quotes': (value) => [
+    isOriginalSeparator(value),
+    isHeaderBlock([value], 0),
+    isReportOpening(value),
+    isRule(value),
+  ],
+  'SMTP commands': (value) => {
+    parseCommandLine(Buffer.from(value))
+    parseAddressCommand('TO', `TO:<${value}>`)
+    return readMailCommand(`FROM:<a@b> ${value}`, 1_000)
+  },
+  'replies of other servers': (value) => parseReply(value, 1_000),
+  'trace fields': (value) =>
+    traceHeaders({
+      returnPath: value,
+      from: { helo: value, ip: '::1' },
+      by: 'mx',
+      with: 'SMTP',
+      id: 'x',
+      date,
+    }),
+  'canonical fields, networks, secrets': (value) => [relaxedHeader('a', value), networkOf(value), isSecret(value)],
+  notices: (value) =>
+    composeNotice({
+      ...{
+        action: 'failed',
+        messageId: '<1@mx>',
+        date,
+        boundary: 'b',
+        reportingMta: 'mx',
+        fromDomain: 'mx',
+        to: 'a@mx',
+      },
+      recipients: [{ address: 'b@mx', status: '5.0.0', reply: value, remote: value, lastAttemptAt: date, attempts: 1 }],
+      original: { arrivedAt: date, head: Buffer.from(`Subject: ${value}\r\n`) },
+    }),
+}
+
+test.each(Object.entries(READERS))('%s take time that grows with their size', (reader, read) => {
+  for (const [shape, make] of SHAPES) expectLinear(`${reader}: ${shape}`, make, read)
+})
