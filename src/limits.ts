@@ -219,6 +219,11 @@ export const limits = {
     unit: 'count',
     sentence: 'Frames waiting in one WebSocket or event stream before no more are written to it.',
   },
+  eventTurnBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    sentence: 'Events written to all subscribers before everything else gets a turn of the event loop.',
+  },
   socketStallMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',
@@ -250,6 +255,11 @@ export const limits = {
     default: 10,
     unit: 'count',
     sentence: 'Frames per second from one WebSocket, pings and pongs included, that are handled; more are refused.',
+  },
+  socketFrameUnitBytes: {
+    default: 4 * KIB,
+    unit: 'bytes',
+    sentence: 'Part of a frame from a client that counts as one frame: a frame of 64 KiB counts as 16.',
   },
   socketFramesBurstMax: {
     default: 50,

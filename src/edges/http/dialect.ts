@@ -17,6 +17,7 @@ import type { KeyActor } from '../../mail/access/actor.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
 import type { Streams } from './streams.ts'
 import type { SocketSurroundings } from './subscriber.ts'
+import type { WritePacer } from './write-pacer.ts'
 
 /** Fastify with request types that follow from the routes' schemas. */
 export type HttpApp = FastifyInstance<
@@ -35,8 +36,9 @@ export interface HttpSurroundings {
   readonly stopping: AbortSignal
   /** Where a response that stays open is made known. */
   readonly streams: Pick<Streams, 'admit' | 'add'>
-  /** Shared by all connections that stay open. */
+  /** These two are shared by all connections that stay open. */
   readonly budget: BacklogBudget
+  readonly pacer: WritePacer
 }
 
 export interface Dialect {

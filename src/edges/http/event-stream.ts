@@ -22,6 +22,7 @@ import type { BacklogBudget } from './backlog-budget.ts'
 import { EncodedText } from './encoded-text.ts'
 import type { Streams } from './streams.ts'
 import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
+import type { WritePacer } from './write-pacer.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -47,6 +48,7 @@ interface EventStreamNeeds {
   readonly feed: Feed
   readonly streams: Pick<Streams, 'admit'>
   readonly budget: BacklogBudget
+  readonly pacer: WritePacer
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
@@ -60,7 +62,7 @@ interface EventStreamNeeds {
  * @throws too_many_connections, and as Feed.subscribe, while nothing is written yet
  */
 export async function openEventStream(needs: EventStreamNeeds): Promise<(() => Promise<void>) | undefined> {
-  const { reply, actor, interest, acknowledgement, render, feed, streams, budget, limits, metrics } = needs
+  const { reply, actor, interest, acknowledgement, render, feed, streams, budget, pacer, limits, metrics } = needs
   const log = needs.log.child({ requestId: needs.request.id, apiKeyId: actor.apiKeyId })
   const response = reply.raw
   if (response.destroyed) return void reply.hijack() // "close" comes once, and it came before it could be listened for
@@ -92,7 +94,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
 
   async function tell(): Promise<void> {
     const ending = await tellAll({
-      ...{ events, render, limits, log, metrics, signal: gone.signal },
+      ...{ events, render, pacer, limits, log, metrics, signal: gone.signal },
       write: (text, event) => writer.write(blockOf(text, event)),
     })
     clearInterval(heartbeat)

@@ -1,6 +1,7 @@
 /**
  * Reads the frames of one WebSocket client: in order, one at a time, and no more of them than the limits allow. Pings
- * and pongs count too, since each costs an answer or a turn of the event loop.
+ * and pongs count too, since each costs an answer or a turn of the event loop. A large frame counts as several: a
+ * subscribe of a thousand ids costs some milliseconds.
  *
  *   frame → within the rate? → queue, nothing more is read → a turn of the event loop → handled → read on
  *
@@ -12,7 +13,10 @@
 import type { RawData, WebSocket } from 'ws'
 import type { Limits } from '../../limits.ts'
 
-type IntakeLimits = Pick<Limits, 'socketFramesPerSecondMax' | 'socketFramesBurstMax' | 'socketFramesRefusedMax'>
+type IntakeLimits = Pick<
+  Limits,
+  'socketFramesPerSecondMax' | 'socketFramesBurstMax' | 'socketFramesRefusedMax' | 'socketFrameUnitBytes'
+>
 
 interface IntakeNeeds {
   readonly socket: WebSocket
@@ -35,15 +39,15 @@ export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): voi
   let queue = Promise.resolve()
 
   socket.on('message', (data, isBinary) => {
-    if (!admit()) return
+    if (!admit(sizeOf(data))) return
     waiting += 1
     socket.pause()
     queue = queue.then(() => handle(data, isBinary))
   })
   socket.on('ping', (data) => {
-    if (admit()) needs.onPing(data)
+    if (admit(data.length)) needs.onPing(data)
   })
-  socket.on('pong', () => void admit())
+  socket.on('pong', (data) => void admit(data.length))
 
   async function handle(data: RawData, isBinary: boolean): Promise<void> {
     await turn()
@@ -52,10 +56,10 @@ export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): voi
     if (waiting === 0 && !isFlooded) socket.resume()
   }
 
-  function admit(): boolean {
+  function admit(bytes: number): boolean {
     if (isFlooded) return false
     if (allowance.isFull()) refused = 0
-    if (allowance.take()) return true
+    if (allowance.take(Math.max(1, Math.ceil(bytes / limits.socketFrameUnitBytes)))) return true
     refused += 1
     if (refused <= limits.socketFramesRefusedMax) {
       needs.onRefused()
@@ -66,6 +70,11 @@ export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): voi
     }
     return false
   }
+}
+
+/** Messages are Buffers here: no other type was asked of `ws`. */
+function sizeOf(data: RawData): number {
+  return (data as Buffer).length
 }
 
 /** A token bucket: as many frames at once as it holds, and as many per second as flow into it. */
@@ -84,10 +93,10 @@ class Allowance {
     return this.#left === this.#limits.socketFramesBurstMax
   }
 
-  take(): boolean {
+  take(count: number): boolean {
     this.#fill()
-    if (this.#left < 1) return false
-    this.#left -= 1
+    if (this.#left < count) return false
+    this.#left -= count
     return true
   }
 

@@ -34,6 +34,7 @@ import { createStreams } from './streams.ts'
 import { createTurns } from './turns.ts'
 import { createUpgrades } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
+import { WritePacer } from './write-pacer.ts'
 
 export interface HttpServerNeeds {
   readonly config: Config
@@ -72,7 +73,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createStreams({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
-  const upgrades = createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping })
+  const pacer = new WritePacer(limits)
+  const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, dialectOf, isStopping })
   const takeTurn = createTurns(limits)
   const linger = createLinger(limits)
 
@@ -138,7 +140,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
-  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget }
+  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget, pacer }
   for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures, limits })
 
   return {

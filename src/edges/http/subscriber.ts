@@ -24,6 +24,7 @@ import { EncodedText } from './encoded-text.ts'
 import type { FairTurns } from './fair-turns.ts'
 import { takeFrames } from './frame-intake.ts'
 import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
+import type { WritePacer } from './write-pacer.ts'
 
 /** RFC 6455 §7.4.1 and the IANA registry that it opens. */
 const TRY_AGAIN_LATER = 1013
@@ -40,6 +41,7 @@ export type StopCode = 1001 | 1012
 export interface SocketSurroundings {
   readonly stopCode: StopCode
   readonly budget: BacklogBudget
+  readonly pacer: WritePacer
   readonly turns: FairTurns
 }
 
@@ -74,7 +76,7 @@ interface SubscriberNeeds extends SocketSurroundings {
  * @returns resolves, once the feed has ended, when what it gave before is written
  */
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
-  const { socket, actor, feed, budget, turns, limits, metrics, renderError } = needs
+  const { socket, actor, feed, budget, pacer, turns, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new Writer(outletOf(socket), limits, backlog)
@@ -152,7 +154,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
     const write = (text: EncodedText) => writer.write(text)
-    const ending = await tellAll({ events, render, write, hold: () => hold, signal, limits, log, metrics })
+    const ending = await tellAll({ events, render, write, hold: () => hold, pacer, signal, limits, log, metrics })
     if (!ending) return
     if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
     close(...closeOf(ending, needs.stopCode))

@@ -20,6 +20,7 @@ import { type Event, FeedEnded } from '../../mail/events/event.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { ConnectionBacklog } from './backlog-budget.ts'
 import type { EncodedText } from './encoded-text.ts'
+import type { WritePacer } from './write-pacer.ts'
 
 const RENDER_RETRY_FIRST_MS = 50
 
@@ -39,6 +40,7 @@ interface TellingNeeds {
   readonly write: (text: EncodedText, event: Event) => Promise<Readiness>
   /** What must be over before the next event may be written. */
   readonly hold?: () => Promise<unknown>
+  readonly pacer: WritePacer
   /** Aborts when the reader is gone, or wants something else. */
   readonly signal: AbortSignal
   readonly limits: Limits
@@ -48,10 +50,12 @@ interface TellingNeeds {
 
 /** @returns undefined when the signal aborted */
 export async function tellAll(needs: TellingNeeds): Promise<Ending | undefined> {
-  const { events, write, hold, signal, log, metrics } = needs
+  const { events, write, hold, pacer, signal, log, metrics } = needs
   try {
     for await (const event of events) {
       const text = await renderPatiently(event, needs)
+      const pause = text && pacer.take(text.bytes)
+      if (pause) await pause
       await hold?.()
       if (signal.aborted) return undefined
       if (text === undefined) continue

@@ -18,12 +18,14 @@ import { createFairTurns } from './fair-turns.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 import { pathOf, wordsOfPath } from './request-log.ts'
 import type { StopCode } from './subscriber.ts'
+import type { WritePacer } from './write-pacer.ts'
 
 interface UpgradesNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
   readonly budget: BacklogBudget
+  readonly pacer: WritePacer
   /** Whose error body and WebSocket a path has. */
   readonly dialectOf: (url: string | undefined) => Dialect
   readonly isStopping: () => boolean
@@ -42,7 +44,15 @@ interface OpenSocket {
   readonly finish: () => Promise<void>
 }
 
-export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
+export function createUpgrades({
+  limits,
+  log,
+  metrics,
+  budget,
+  pacer,
+  dialectOf,
+  isStopping,
+}: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
   // No synchronous events: thousands of frames may come with one read, and each gets a turn of the event loop.
   // No pongs of the library: pings are counted first (frame-intake.ts).
@@ -103,7 +113,7 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, turns }) })
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, pacer, turns }) })
       })
     } catch (error) {
       refuse(request, socket, error)

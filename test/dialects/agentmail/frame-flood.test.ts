@@ -93,6 +93,20 @@ test('a pong has the data of its ping', async () => {
   expect(await answered).toBe('grüße')
 })
 
+test('a large frame counts as several', async () => {
+  const limits = { ...NO_MORE, socketFramesBurstMax: 10, socketFrameUnitBytes: 1_000 }
+  const { feed, edge } = await startWithFeed(limits)
+  await using _edge = edge
+  await using socket = await connect(edge)
+  const frame = { type: 'subscribe', inbox_ids: ['x'.repeat(3_000)] } // four, each time
+  for (let count = 0; count < 3; count++) socket.send(frame)
+  const types = [(await socket.next()).type, (await socket.next()).type, (await socket.next()).type]
+  expect(types.sort()).toEqual(['error', 'subscribed', 'subscribed'])
+  socket.send({ type: 'subscribe' })
+  expect(await socket.next()).toMatchObject({ type: 'subscribed' })
+  expect(feed.asked).toBe(3)
+})
+
 test('frames of all sockets together are handled one per turn of the event loop', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
@@ -143,7 +157,7 @@ test('keys take turns: the one frame of a key waits for one frame of each other 
 })
 
 test('a client that does not read what it is answered is asked nothing more, and closed', async () => {
-  const limits = { socketFramesBurstMax: 1_000, socketBufferBytesMax: 50_000, socketStallMs: 300 }
+  const limits = { socketFramesBurstMax: 10_000, socketBufferBytesMax: 50_000, socketStallMs: 300 }
   const { feed, edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)

@@ -41,7 +41,7 @@ const stream = {
 
 /** In an app of its own: its key may stand in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
-  const { credentials, feed, frames, limits, log, metrics, streams, budget } = needs
+  const { credentials, feed, frames, limits, log, metrics, streams, budget, pacer } = needs
   app.addHook('onRequest', async (request) => {
     request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
   })
@@ -53,7 +53,7 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
     const { actor, query } = request
     const { event_types, inbox_ids, pod_ids } = query
     const finish = await openEventStream({
-      ...{ request, reply, actor, feed, streams, budget, limits, log, metrics },
+      ...{ request, reply, actor, feed, streams, budget, pacer, limits, log, metrics },
       interest: { ...readInterest(query), after: lastEventId(request) ?? query.after },
       acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
       render: (event) => frames(event, actor),
