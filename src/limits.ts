@@ -36,6 +36,17 @@ export const limits = {
   mimeDepthMax: { default: 50, unit: 'count', sentence: 'Levels of nested parts that are read.' },
   mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one mail that are read.' },
   mimeHeaderBytesMax: { default: 256 * KIB, unit: 'bytes', sentence: 'Header of one part that is read.' },
+  mimeHeaderFieldsMax: {
+    default: 20_000,
+    unit: 'count',
+    sentence: 'Header fields of one mail that are read, those of its parts included.',
+  },
+  bodyBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Text of one mail that is decoded, as the mail encodes it, and likewise its HTML; the rest is in the raw mail only.',
+  },
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',

@@ -159,7 +159,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const contents = createContents({ store, limits, onLeftover })
     const downloads = createDownloads({ store, contents, clock, random, limits })
     const removal = createRemoval({ store, onLeftover })
-    const file = createFiling(store)
+    const file = createFiling({ dialect: store.dialect, limits })
     const fileReceived = createFileReceived({ file, domain: config.domain, limits })
     const receiving = createReceiving({ store, config, contents, reader, fileReceived, metrics, clock })
     const submit = createSubmit({ store, config, domains, contents, reader, file, metrics, clock, random })
