@@ -154,7 +154,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
     })
     const inboxes = createInboxes({ store, sharedDomain: config.domain, random, limits })
-    const reader = createReader({ limits, log })
+    const reader = createReader({ limits, log, metrics })
     stops.push(() => reader.stop())
     const contents = createContents({ store, limits, onLeftover })
     const downloads = createDownloads({ store, contents, clock, random, limits })

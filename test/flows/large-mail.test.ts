@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { RawClient } from '../smtp/raw-client.ts'
+import { startWorld, type World } from '../world.ts'
 
 // The thread that reads large mails used to hear of the first one only: the second never got its 250.
 test('large mails, one after the other and at once, are filed with attachments that come back whole', async () => {
@@ -34,7 +35,7 @@ test('large mails, one after the other and at once, are filed with attachments t
 })
 
 test('a large mail that cannot be read in time is filed with what its beginning says', async () => {
-  await using world = await startWorld({ limits: { readingMs: 0 } })
+  await using world = await startWorld({ limits: { parseMs: 0 } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
 
@@ -54,6 +55,82 @@ test('a mail over the limit is refused with 552 and leaves nothing behind', asyn
 
   await expect(sending).rejects.toMatchObject({ responseCode: 552 })
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(0)
+})
+
+const MIB = 1024 * 1024
+const LARGE = 'word '.repeat(100_000)
+
+function sendOverHttp(world: World, inbox: string, text: string) {
+  return world.request('POST', `/v0/inboxes/${inbox}/messages/send`, { body: { to: 'zoe@elsewhere.test', text } })
+}
+
+// One peer's mails were all parsed before anybody else's.
+test('a large mail does not wait behind those of another peer', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const peers = await Promise.all(Array.from({ length: 6 }, () => RawClient.inData(world.smtpPort, ada.email)))
+  // Each line has to be compared with the boundary.
+  const slow = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--ba\r\n'.repeat(350_000)}`
+  for (const peer of peers) peer.send(slow)
+
+  const answered: string[] = []
+  const flood = peers.map(async (peer) => {
+    expect(await peer.command('.')).toMatch(/^250 /)
+    answered.push('flood')
+  })
+  await Promise.race(flood) // now the others wait
+  expect(await sendOverHttp(world, ada.inboxId, LARGE)).toMatchObject({ status: 200 })
+  answered.push('honest')
+  await Promise.all(flood)
+  expect(answered.indexOf('honest')).toBeLessThanOrEqual(3)
+})
+
+test('where too many large mails wait, one more is refused for now and stored nowhere; small ones are taken', async () => {
+  await using world = await startWorld({ limits: { parseWaitingPerPeerMax: 0 } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+
+  await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({
+    responseCode: 451,
+    response: expect.stringMatching(/^451 4\.3\.2 Too many large messages wait to be parsed/),
+  })
+  const { status, body, headers } = await sendOverHttp(world, ada.inboxId, LARGE)
+  expect({ status, code: body.code, retryAfter: headers.get('retry-after') }).toEqual({
+    ...{ status: 503, code: 'service_unavailable', retryAfter: '1' },
+  })
+  await world.smtp.send({ to: ada.email, subject: 'small', text: 'word' })
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).messages.map(({ subject }) => subject)).toEqual([
+    'small',
+  ])
+})
+
+test('a mail that exceeds the heap of its thread is filed in part, its peer waits, and a restart parses nothing again', async () => {
+  // Without the other limits each field takes a hundred bytes of heap.
+  const limits = {
+    mimeHeaderBytesMax: 64 * MIB,
+    mimeHeaderFieldsMax: 64 * MIB,
+    parseHeapBytesMax: 32 * MIB,
+    parseWaitMs: 500,
+  }
+  await using world = await startWorld({ limits })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const readInPart = async () => {
+    const { body } = await world.request('GET', '/metrics')
+    return /^martlet_messages_read_in_part_total.*$/m.exec(body)?.[0]
+  }
+
+  const peer = await RawClient.inData(world.smtpPort, ada.email)
+  peer.send(`Subject: hostile\r\n${'a:\r\n'.repeat(MIB)}\r\n`)
+  expect(await peer.command('.')).toMatch(/^250 /)
+  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+
+  await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({ responseCode: 451 })
+  expect(await sendOverHttp(world, ada.inboxId, LARGE)).toMatchObject({ status: 200 })
+  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+
+  await world.restart()
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })
+  expect(messages.map(({ subject }) => subject)).toEqual(['hostile'])
+  expect(await readInPart()).toBeUndefined()
 })
 
 function sha256(bytes: Buffer): string {

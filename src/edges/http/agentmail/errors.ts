@@ -38,6 +38,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   thread_too_large: 'unprocessable',
   idempotency_conflict: 'conflict',
   unavailable: 'service_unavailable',
+  parse_queue_full: 'service_unavailable',
   disk_full: 'service_unavailable',
   shutting_down: 'service_unavailable',
 }
