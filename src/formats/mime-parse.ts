@@ -62,7 +62,7 @@ export interface ParseLimits extends StructureLimits {
 
 /** Fields kept for clients; a mail with more is an attack. */
 const HEADERS_MAX = 1000
-/** Addresses kept per field. */
+/** Addresses kept of all fields together. Each becomes two rows in every inbox that the mail is filed in. */
 const ADDRESSES_MAX = 1000
 /** The nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
@@ -95,11 +95,17 @@ function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields 
     const found = findField(fields, lowerName)
     return found === undefined ? '' : fieldValue(raw, found)
   }
-  const addresses = (lowerName: string) => parseAddressList(value(lowerName), ADDRESSES_MAX)
+  let addressesLeft = ADDRESSES_MAX
+  const addresses = (lowerName: string, countMax = addressesLeft): Address[] => {
+    const found = parseAddressList(value(lowerName), Math.min(countMax, addressesLeft))
+    addressesLeft -= found.length
+    return found
+  }
 
   const subject = findField(fields, 'subject')
   const [messageId] = parseMessageIds(value('message-id'), Number.POSITIVE_INFINITY)
-  const [sender] = addresses('sender')
+  const from = addresses('from')
+  const [sender] = addresses('sender', 1)
   const date = parseDateHeader(value('date'))
   return {
     headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each)]),
@@ -108,7 +114,7 @@ function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields 
     references: parseMessageIds(value('references'), REFERENCES_MAX),
     ...(subject !== undefined && { subject: fieldText(raw, subject) }),
     ...(date !== undefined && { date }),
-    from: addresses('from'),
+    from,
     ...(sender !== undefined && { sender }),
     replyTo: addresses('reply-to'),
     to: addresses('to'),

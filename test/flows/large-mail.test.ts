@@ -47,6 +47,37 @@ test('a large mail that cannot be read in time is filed with what its beginning 
   expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // nothing of it is lost
 })
 
+test('a mail of thousands of addresses, references and attachments is filed for each of its inboxes', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
+  const many = (piece: (index: number) => string) => Array.from({ length: 2_000 }, (_, index) => piece(index))
+
+  await world.smtp.send({
+    envelope: { from: 'ann@example.test', to: [ada.email!, bob.email!] },
+    raw: [
+      ...['From: ann@example.test', 'Message-ID: <many@example.test>'],
+      `To: ${many((index) => `zoe${index}@a.test`).join(',\r\n ')}`,
+      `References: ${many((index) => `<${index}@a.test>`).join('\r\n ')}`,
+      ...['Content-Type: multipart/mixed; boundary=b', ''],
+      ...many((index) => `--b\r\nContent-Disposition: attachment; filename=${index}\r\n\r\nx`),
+      '--b--',
+    ].join('\r\n'),
+  })
+
+  expect((await socket.next('message.received')).thread.recipients).toHaveLength(99)
+  for (const inbox of [ada, bob]) {
+    const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
+    const [message] = messages
+    expect(message!.to).toHaveLength(999)
+    expect(message!.references).toHaveLength(100)
+    expect(message!.attachments).toHaveLength(999)
+    const { threads } = await world.agentmail.inboxes.threads.list(inbox.inboxId)
+    expect(threads[0]!.recipients).toHaveLength(99)
+  }
+})
+
 test('a mail over the limit is refused with 552 and leaves nothing behind', async () => {
   await using world = await startWorld({ env: { MARTLET_MESSAGE_BYTES_MAX: '300000' } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
