@@ -25,6 +25,8 @@ const parseLimits = {
   depthMax: defaults.mimeDepthMax,
   partsMax: defaults.mimePartsMax,
   headerBytesMax: defaults.mimeHeaderBytesMax,
+  headerFieldsMax: defaults.mimeHeaderFieldsMax,
+  bodyBytesMax: defaults.bodyBytesMax,
 }
 const bounds = {
   charsMax: defaults.verificationCharsMax,

@@ -209,6 +209,11 @@ export const errors = {
     message: () => 'The service cannot store anything at the moment; nothing was changed',
     fix: 'Try the same call again in a few seconds.',
   }),
+  parse_queue_full: define({
+    kind: 'temporary',
+    message: () => 'Too many large messages wait to be parsed; nothing was changed',
+    fix: 'Try the same call again in a minute.',
+  }),
   disk_full: define({
     kind: 'temporary',
     message: () => 'The disk is nearly full; nothing was changed',

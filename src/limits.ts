@@ -61,6 +61,17 @@ export const limits = {
   mimeDepthMax: { default: 50, unit: 'count', sentence: 'Levels of nested parts that are read.' },
   mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one mail that are read.' },
   mimeHeaderBytesMax: { default: 256 * KIB, unit: 'bytes', sentence: 'Header of one part that is read.' },
+  mimeHeaderFieldsMax: {
+    default: 20_000,
+    unit: 'count',
+    sentence: 'Header fields of one mail that are read, those of its parts included.',
+  },
+  bodyBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Text of one mail that is decoded, as the mail encodes it, and likewise its HTML; the rest is in the raw mail only.',
+  },
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',
@@ -84,10 +95,38 @@ export const limits = {
     unit: 'bytes',
     sentence: 'Largest mail parsed on the event loop; larger ones are parsed in a worker thread.',
   },
-  readingMs: {
+  parseMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for the worker thread to parse a large mail, before only its beginning is read.',
+  },
+  parseHeapBytesMax: {
+    default: 128 * MIB,
+    unit: 'bytes',
+    sentence:
+      'JavaScript heap of the thread that parses large mails. A mail that needs more is read in part, and the thread is replaced.',
+  },
+  parseWaitingMax: {
+    default: 100,
+    unit: 'count',
+    sentence:
+      'Large mails that wait for that thread; one more is refused for now, or takes the place of the peer that has most.',
+  },
+  parseWaitingPerPeerMax: {
+    default: 10,
+    unit: 'count',
+    sentence:
+      'Of these, mails of one peer: an IPv4 address, an IPv6 /64, or the organization whose key sends; more are refused for now.',
+  },
+  parseWaitMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time for a large mail to wait for that thread before it is refused for now.',
+  },
+  parsePenaltyMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a thread to parse a large mail, before only its beginning is read.',
+    sentence: 'Pause before the next large mail of a peer is parsed, when one of its mails could be read in part only.',
   },
   // HTTP
   httpBodyBytesMax: { default: MIB, unit: 'bytes', sentence: 'JSON body of a request that sends no message.' },

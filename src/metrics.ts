@@ -34,6 +34,12 @@ export function createMetrics({ collectProcess = false } = {}) {
       buckets: SECONDS,
       registers,
     }),
+    messagesReadInPart: new Counter({
+      name: 'martlet_messages_read_in_part_total',
+      help: 'Large messages of which only the beginning could be parsed, by what ran out: time, memory; error is a bug',
+      labelNames: ['cause'],
+      registers,
+    }),
     messagesSent: new Counter({
       name: 'martlet_messages_sent_total',
       help: 'Submissions accepted from clients',

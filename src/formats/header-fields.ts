@@ -24,7 +24,7 @@ export interface HeaderBlock {
   end: number
   /** Behind the blank line: the first byte of the body. */
   bodyStart: number
-  /** Fields beyond `bytesMax` were left out, or the last one was cut. */
+  /** Fields beyond `bytesMax` or `fieldsMax` were left out, or the last one was cut. */
   truncated: boolean
 }
 
@@ -49,10 +49,13 @@ export function readHeaderBlock(
   start: number,
   bytesMax: number,
   isDelimiter: DelimiterTest = () => false,
+  fieldsMax = Number.POSITIVE_INFINITY,
 ): HeaderBlock {
   const fields: HeaderField[] = []
   const bytesEnd = start + bytesMax
   let truncated = false
+  let isFirst = true
+  let current: HeaderField | undefined // the field that a continuation line belongs to, if it is kept
   let pos = start
 
   while (pos < raw.length) {
@@ -63,16 +66,19 @@ export function readHeaderBlock(
     if (first === LF || (first === CR && raw[pos + 1] === LF)) return { fields, end: pos, bodyStart: next, truncated }
     if (first === HYPHEN && raw[pos + 1] === HYPHEN && isDelimiter(pos, next)) break
 
-    const last = fields.at(-1)
     if (pos >= bytesEnd || next > bytesEnd) truncated = true
 
     if (first === SPACE || first === TAB) {
-      if (last === undefined) break
-      if (pos < bytesEnd) last.end = Math.min(next, bytesEnd) // RFC 5322 §2.2.3: the line continues the field
+      if (isFirst) break
+      if (current && pos < bytesEnd) current.end = Math.min(next, bytesEnd) // RFC 5322 §2.2.3: the line continues the field
     } else {
       const colon = colonOfField(raw, pos, next)
       if (colon >= 0) {
-        if (pos < bytesEnd) fields.push(field(raw, pos, colon, Math.min(next, bytesEnd)))
+        isFirst = false
+        const isKept = colon < bytesEnd && fields.length < fieldsMax
+        current = isKept ? field(raw, pos, colon, Math.min(next, bytesEnd)) : undefined
+        if (current) fields.push(current)
+        else truncated = true
       } else if (pos !== start || !isMboxLine(raw, pos)) {
         break
       }
@@ -118,6 +124,5 @@ export function fieldText(raw: Buffer, each: HeaderField): string {
 
 /** RFC 5322 §2.2.3: a line break before white space goes, the white space stays. A lone CR may not survive either. */
 function unfold(value: string): string {
-  if (!value.includes('\n') && !value.includes('\r')) return value.trim()
-  return value.replaceAll('\n', '').replaceAll('\r', '').trim()
+  return value.replace(/[\r\n]/g, '').trim()
 }

@@ -17,6 +17,8 @@ export interface StructureLimits {
   partsMax: number
   /** Header bytes kept per part. */
   headerBytesMax: number
+  /** Header fields kept in all; each takes thirty times its shortest spelling in memory. */
+  headerFieldsMax: number
 }
 
 /** One node of the tree. Offsets count from the beginning of the raw message; ends are exclusive. */
@@ -74,6 +76,14 @@ const DELIMITER_START = Buffer.from('\n--')
 /** RFC 2046 §5.1.1 allows 70 characters; no line longer than this can be a delimiter. */
 const BOUNDARY_CHARS_MAX = 998
 
+/**
+ * These are kept in rows and events and shown in lists: of a thousand parts they could fill the whole mail. RFC 6838 §4.2
+ * allows 127 characters for a type and for a subtype; a Content-ID is one line (RFC 5322 §2.1.1).
+ */
+const CONTENT_TYPE_CHARS_MAX = 255
+const CONTENT_ID_CHARS_MAX = 998
+const ENCODING_CHARS_MAX = 64
+
 /** Scans a whole message. Empty input is an empty text/plain part. */
 export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructure {
   const openBoundaries = new Map<string, OpenMultipart>()
@@ -81,6 +91,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
   const openParts: MimePart[] = [] // from the root to the part being read: their ends are not known yet
   let truncated = false
   let parts = 0
+  let fieldsLeft = limits.headerFieldsMax
 
   let part = readPart(0, 'text/plain')
   const root = part
@@ -99,8 +110,9 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
 
   function readPart(start: number, defaultType: string): MimePart {
     const isDelimiter = (lineStart: number, lineEnd: number) => matchDelimiter(lineStart, lineEnd) !== undefined
-    const header = readHeaderBlock(raw, start, limits.headerBytesMax, isDelimiter)
+    const header = readHeaderBlock(raw, start, limits.headerBytesMax, isDelimiter, fieldsLeft)
     truncated ||= header.truncated
+    fieldsLeft -= header.fields.length
     parts++
     const { fields, end: headerEnd, bodyStart } = header
     const place = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
@@ -200,13 +212,15 @@ function describe(raw: Buffer, fields: readonly HeaderField[], defaultType: stri
   const disposition = parseParameterised(value('content-disposition') ?? '')
   const contentId = value('content-id')?.replace(/^<|>$/g, '').trim()
   const filename = filenameOf(disposition, type)
+  const encoding = parseParameterised(value('content-transfer-encoding') ?? '').value
+  const isType = type.value.length <= CONTENT_TYPE_CHARS_MAX && /^[^\s/]+\/[^\s/]+$/.test(type.value)
   return {
-    contentType: /^[^\s/]+\/[^\s/]+$/.test(type.value) ? type.value : defaultType, // RFC 2045 §5.2
+    contentType: isType ? type.value : defaultType, // RFC 2045 §5.2
     parameters: type.parameters,
-    encoding: parseParameterised(value('content-transfer-encoding') ?? '').value || '7bit',
+    encoding: encoding !== '' && encoding.length <= ENCODING_CHARS_MAX ? encoding : '7bit',
     ...(disposition.value && { disposition: disposition.value }),
     ...(filename && { filename }),
-    ...(contentId && { contentId }),
+    ...(contentId && contentId.length <= CONTENT_ID_CHARS_MAX && { contentId }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { RawClient } from '../smtp/raw-client.ts'
+import { startWorld, type World } from '../world.ts'
 
 // The worker thread that parses large messages used to receive only the first one: the second never got its 250.
 test('large messages, in sequence or in parallel, are stored with unchanged attachments', async () => {
@@ -34,7 +35,7 @@ test('large messages, in sequence or in parallel, are stored with unchanged atta
 })
 
 test('a large message that cannot be parsed in time is stored with what the parsing of its start found', async () => {
-  await using world = await startWorld({ limits: { readingMs: 0 } })
+  await using world = await startWorld({ limits: { parseMs: 0 } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
 
@@ -46,6 +47,37 @@ test('a large message that cannot be parsed in time is stored with what the pars
   expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // nothing of it is lost
 })
 
+test('a mail of thousands of addresses, references and attachments is filed for each of its inboxes', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
+  const many = (piece: (index: number) => string) => Array.from({ length: 2_000 }, (_, index) => piece(index))
+
+  await world.smtp.send({
+    envelope: { from: 'ann@example.test', to: [ada.email!, bob.email!] },
+    raw: [
+      ...['From: ann@example.test', 'Message-ID: <many@example.test>'],
+      `To: ${many((index) => `zoe${index}@a.test`).join(',\r\n ')}`,
+      `References: ${many((index) => `<${index}@a.test>`).join('\r\n ')}`,
+      ...['Content-Type: multipart/mixed; boundary=b', ''],
+      ...many((index) => `--b\r\nContent-Disposition: attachment; filename=${index}\r\n\r\nx`),
+      '--b--',
+    ].join('\r\n'),
+  })
+
+  expect((await socket.next('message.received')).thread.recipients).toHaveLength(99)
+  for (const inbox of [ada, bob]) {
+    const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
+    const [message] = messages
+    expect(message!.to).toHaveLength(999)
+    expect(message!.references).toHaveLength(100)
+    expect(message!.attachments).toHaveLength(999)
+    const { threads } = await world.agentmail.inboxes.threads.list(inbox.inboxId)
+    expect(threads[0]!.recipients).toHaveLength(99)
+  }
+})
+
 test('a message over the size limit is refused with 552 and not stored', async () => {
   await using world = await startWorld({ env: { MARTLET_MESSAGE_BYTES_MAX: '300000' } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -54,6 +86,82 @@ test('a message over the size limit is refused with 552 and not stored', async (
 
   await expect(sending).rejects.toMatchObject({ responseCode: 552 })
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(0)
+})
+
+const MIB = 1024 * 1024
+const LARGE = 'word '.repeat(100_000)
+
+function sendOverHttp(world: World, inbox: string, text: string) {
+  return world.request('POST', `/v0/inboxes/${inbox}/messages/send`, { body: { to: 'zoe@elsewhere.test', text } })
+}
+
+// One peer's mails were all parsed before anybody else's.
+test('a large mail does not wait behind those of another peer', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const peers = await Promise.all(Array.from({ length: 6 }, () => RawClient.inData(world.smtpPort, ada.email)))
+  // Each line has to be compared with the boundary.
+  const slow = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--ba\r\n'.repeat(350_000)}`
+  for (const peer of peers) peer.send(slow)
+
+  const answered: string[] = []
+  const flood = peers.map(async (peer) => {
+    expect(await peer.command('.')).toMatch(/^250 /)
+    answered.push('flood')
+  })
+  await Promise.race(flood) // now the others wait
+  expect(await sendOverHttp(world, ada.inboxId, LARGE)).toMatchObject({ status: 200 })
+  answered.push('honest')
+  await Promise.all(flood)
+  expect(answered.indexOf('honest')).toBeLessThanOrEqual(3)
+})
+
+test('where too many large mails wait, one more is refused for now and stored nowhere; small ones are taken', async () => {
+  await using world = await startWorld({ limits: { parseWaitingPerPeerMax: 0 } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+
+  await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({
+    responseCode: 451,
+    response: expect.stringMatching(/^451 4\.3\.2 Too many large messages wait to be parsed/),
+  })
+  const { status, body, headers } = await sendOverHttp(world, ada.inboxId, LARGE)
+  expect({ status, code: body.code, retryAfter: headers.get('retry-after') }).toEqual({
+    ...{ status: 503, code: 'service_unavailable', retryAfter: '1' },
+  })
+  await world.smtp.send({ to: ada.email, subject: 'small', text: 'word' })
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).messages.map(({ subject }) => subject)).toEqual([
+    'small',
+  ])
+})
+
+test('a mail that exceeds the heap of its thread is filed in part, its peer waits, and a restart parses nothing again', async () => {
+  // Without the other limits each field takes a hundred bytes of heap.
+  const limits = {
+    mimeHeaderBytesMax: 64 * MIB,
+    mimeHeaderFieldsMax: 64 * MIB,
+    parseHeapBytesMax: 32 * MIB,
+    parseWaitMs: 500,
+  }
+  await using world = await startWorld({ limits })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const readInPart = async () => {
+    const { body } = await world.request('GET', '/metrics')
+    return /^martlet_messages_read_in_part_total.*$/m.exec(body)?.[0]
+  }
+
+  const peer = await RawClient.inData(world.smtpPort, ada.email)
+  peer.send(`Subject: hostile\r\n${'a:\r\n'.repeat(MIB)}\r\n`)
+  expect(await peer.command('.')).toMatch(/^250 /)
+  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+
+  await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({ responseCode: 451 })
+  expect(await sendOverHttp(world, ada.inboxId, LARGE)).toMatchObject({ status: 200 })
+  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+
+  await world.restart()
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })
+  expect(messages.map(({ subject }) => subject)).toEqual(['hostile'])
+  expect(await readInPart()).toBeUndefined()
 })
 
 function sha256(bytes: Buffer): string {

@@ -202,6 +202,14 @@ test('the first of two From fields counts', () => {
   ])
 })
 
+test('a thousand addresses of all fields together are kept', () => {
+  const list = (count: number) => Array.from({ length: count }, (_, i) => `a${i}@example.com`).join(',')
+  const fields = ['Cc', 'To', 'Reply-To', 'Sender', 'From'].map((name) => `${name}: ${list(400)}`)
+  const { from, sender, replyTo, to, cc } = parse(mail(...fields, '', ''))
+  expect([from, replyTo, to, cc].map(({ length }) => length)).toEqual([400, 400, 199, 0])
+  expect(sender).toEqual({ address: 'a0@example.com' })
+})
+
 test('a thousand header fields are kept, and more are reported as truncated', () => {
   const { headers, truncated } = parse(Buffer.from('X-A: b\n'.repeat(5000)))
   expect({ count: headers.length, truncated }).toEqual({ count: 1000, truncated: true })

@@ -154,6 +154,17 @@ describe('the structure scanner', () => {
     expect(scan(raw).outline).toBe(expected)
   })
 
+  test('names that are longer than any standard allows are as if they were missing', () => {
+    const long = (chars: number) => 'x'.repeat(chars)
+    const part = (type: string, id: string, encoding: string) =>
+      scan(mail(`Content-Type: ${type}`, `Content-ID: <${id}>`, `Content-Transfer-Encoding: ${encoding}`, '', '')).root
+    expect(part(`a/${long(253)}`, long(998), long(64))).toMatchObject({
+      ...{ contentType: `a/${long(253)}`, contentId: long(998), encoding: long(64) },
+    })
+    const { contentType, contentId, encoding } = part(`a/${long(254)}`, long(999), long(65))
+    expect({ contentType, contentId, encoding }).toEqual({ contentType: 'text/plain', encoding: '7bit' })
+  })
+
   test('reduces a file name with folders to its last part', () => {
     for (const name of ['../../etc/passwd', 'C:\\\\Users\\\\ann\\\\passwd', '/etc/passwd'])
       expect(scan(mail(`Content-Disposition: attachment; filename="${name}"`, '', '')).root.filename).toBe('passwd')
@@ -191,7 +202,22 @@ describe('at a limit the structure ends and is marked as truncated:', () => {
   test('a million tiny header fields', () => {
     const { root, truncated } = scan(Buffer.from('a:\n'.repeat(1_000_000)))
     expect(truncated).toBe(true)
-    expect(root.fields.length).toBeLessThanOrEqual(LIMITS.headerBytesMax / 3 + 1)
+    expect(root.fields.length).toBeLessThanOrEqual(LIMITS.headerFieldsMax)
+  })
+
+  test('at so many header fields of all parts together; what continues one that is left out goes with it', () => {
+    const parts = ['--b', 'X-A: 1', ' 2', 'X-B: 1', ' 2', 'Content-Type: text/html', '', 'two', '--b--']
+    const raw = mail('Content-Type: multipart/mixed; boundary=b', 'X-C: 1', '', ...parts)
+    const { root, truncated, outline } = scan(raw, { ...LIMITS, headerFieldsMax: 3 })
+    expect({ truncated, outline }).toEqual({ truncated: true, outline: 'multipart/mixed [text/plain "two"]' })
+    const [field, ...others] = root.children[0]!.fields
+    expect(others).toEqual([])
+    expect(raw.toString('latin1', field!.start, field!.end)).toBe('X-A: 1\r\n 2\r\n')
+  })
+
+  test('at a name of a field that is longer than the header may be', () => {
+    const { root, truncated } = scan(mail(`${'x'.repeat(LIMITS.headerBytesMax)}: 1`, 'Subject: after', '', 'body'))
+    expect({ truncated, fields: root.fields }).toEqual({ truncated: true, fields: [] })
   })
 })
 
@@ -205,7 +231,7 @@ describe('time stays bounded for 4 MB of', () => {
     (piece) => {
       const raw = Buffer.from(boundaries + piece.repeat(4_000_000 / piece.length))
       expectBounded(() => {
-        scanStructure(raw, { depthMax: 50, partsMax: 1000, headerBytesMax: 65_536 })
+        scanStructure(raw, { ...LIMITS, depthMax: 50, partsMax: 1000, headerBytesMax: 65_536 })
       })
     },
   )

@@ -8,7 +8,13 @@ export function mail(...lines: string[]): Buffer {
   return Buffer.from(lines.join('\r\n'))
 }
 
-export const LIMITS = { depthMax: 20, partsMax: 500, headerBytesMax: 256 * 1024 }
+export const LIMITS = {
+  depthMax: 20,
+  partsMax: 500,
+  headerBytesMax: 256 * 1024,
+  headerFieldsMax: 20_000,
+  bodyBytesMax: 4 * 1024 * 1024,
+}
 
 /** Text and HTML with an inline image, and a PDF: what Outlook and Gmail send. */
 export const nested = mail(

@@ -32,7 +32,13 @@ async function target(behaviours: readonly Behaviour[], limited: Partial<Limits>
 function handover(mail: string, chunkBytes = 7): Handover {
   const bytes = Buffer.from(mail)
   return {
-    ...{ submissionId: 's', sender: 'ada@me.test', recipients: ['zoe@a.test'], sizeBytes: bytes.length },
+    ...{
+      submissionId: 's',
+      organizationId: 'o',
+      sender: 'ada@me.test',
+      recipients: ['zoe@a.test'],
+      sizeBytes: bytes.length,
+    },
     async *read() {
       for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes)
     },

@@ -75,6 +75,7 @@ export const replies = {
 const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
   message_too_large: [552, '5.3.4'],
+  parse_queue_full: [451, '4.3.2'],
   disk_full: [452, '4.3.1'],
   unavailable: [451, '4.3.0'],
   shutting_down: [421, '4.3.2'],

@@ -5,6 +5,7 @@
  * What moves together: message, labels, addresses, thread, participants, text index, counters, hourly counts.
  */
 import { type Address, formatAddress } from '../../formats/address.ts'
+import type { Limits } from '../../limits.ts'
 import type { AddressKind, InboxRow, MessageAddressRow, ThreadRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
@@ -43,7 +44,11 @@ export interface Filed {
   readonly newThread?: ThreadSnapshot
 }
 
-export function createFiling({ dialect }: Pick<Store, 'dialect'>): (tx: Tx, filing: Filing) => Promise<Filed> {
+interface FilingNeeds extends Pick<Store, 'dialect'> {
+  readonly limits: Pick<Limits, 'threadParticipantsMax'>
+}
+
+export function createFiling({ dialect, limits }: FilingNeeds): (tx: Tx, filing: Filing) => Promise<Filed> {
   return async function file(tx, filing) {
     const { inbox, reading } = filing
     const id = tx.newId()
@@ -64,7 +69,9 @@ export function createFiling({ dialect }: Pick<Store, 'dialect'>): (tx: Tx, fili
       bytes: filing.content.sizeBytes,
     })
     await rollups.add(tx, inbox, filing.metric, 1)
-    return { id, threadId: thread.id, ...(thread.isNew && { newThread: snapshot(tx, thread.id, filing, addresses) }) }
+    if (!thread.isNew) return { id, threadId: thread.id }
+    const everyone = participants(addresses).slice(0, limits.threadParticipantsMax)
+    return { id, threadId: thread.id, newThread: snapshot(tx, thread.id, filing, everyone) }
   }
 }
 
@@ -173,9 +180,8 @@ async function joinThread(
 }
 
 /** What a list would show of a thread that holds this mail alone. */
-function snapshot(tx: Tx, id: string, filing: Filing, addresses: readonly MessageAddressRow[]): ThreadSnapshot {
+function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Participant[]): ThreadSnapshot {
   const { content, labels, reading } = filing
-  const everyone = participants(addresses)
   const displays = (kind: 'sender' | 'recipient') =>
     everyone.filter((one) => one.kind === kind).map((one) => one.display)
   return {
@@ -207,9 +213,15 @@ function threadHidden(known: ThreadRow | undefined, hidden: number): number {
 /** What tells one participant from another: no address is longer (RFC 5321 §4.5.3.1), and an index key has a bound. */
 const PARTICIPANT_CHARS_MAX = 320
 
+interface Participant {
+  readonly kind: 'sender' | 'recipient'
+  readonly address: string
+  readonly display: string
+}
+
 /** Who takes part, each once a message: senders, and whoever it was addressed to. */
-export function participants(addresses: readonly MessageAddressRow[]) {
-  const byKey = new Map<string, { kind: 'sender' | 'recipient'; address: string; display: string }>()
+export function participants(addresses: readonly MessageAddressRow[]): Participant[] {
+  const byKey = new Map<string, Participant>()
   for (const row of addresses) {
     if (row.kind === 'sender' || row.kind === 'reply_to') continue
     const kind = row.kind === 'from' ? 'sender' : 'recipient'

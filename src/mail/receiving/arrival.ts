@@ -17,6 +17,8 @@ export interface Arrival {
   readonly protocol: 'SMTP' | 'ESMTP' | 'ESMTPS' | 'UTF8SMTP' | 'UTF8SMTPS' | 'local'
   /** Peer's IP address; absent for local hand-over. */
   readonly remoteAddress?: string
+  /** The sender's; for local hand-over only. */
+  readonly organizationId?: string
   /** Argument of EHLO or HELO, as given. */
   readonly helo?: string
   /** For example "TLSv1.3 TLS_AES_256_GCM_SHA384". */

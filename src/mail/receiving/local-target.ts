@@ -17,7 +17,7 @@ interface LocalTargetNeeds {
 export function createLocalTarget({ receiving, log }: LocalTargetNeeds): DeliveryTarget {
   return {
     name: 'local',
-    async deliver({ submissionId, sender, recipients, read }) {
+    async deliver({ submissionId, organizationId, sender, recipients, read }) {
       const known = new Set<string>()
       for (const recipient of recipients) if (await receiving.accepts(recipient)) known.add(recipient)
       const accepted = recipients.filter((recipient) => known.has(recipient))
@@ -37,7 +37,7 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
       async function hand(from: string, to: readonly string[]): Promise<Outcome> {
         try {
           await receiving.receive(
-            { protocol: 'local', session: submissionId },
+            { protocol: 'local', session: submissionId, organizationId },
             { sender: from, recipients: to },
             read(),
           )

@@ -9,6 +9,7 @@
 import type { Config } from '../../config.ts'
 import { MailError } from '../../errors.ts'
 import { splitAddress, withoutTag } from '../../formats/address.ts'
+import { networkOf } from '../../formats/peer-network.ts'
 import { traceHeaders } from '../../formats/trace-headers.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Db, InboxRow } from '../../store/schema.ts'
@@ -46,6 +47,7 @@ export interface Receiving {
    *   bytes end in message_too_large. The stream is always read to its end or destroyed.
    * @returns one receipt a recipient, in the order given
    * @throws unknown_recipient when an inbox has gone since RCPT; message_too_large; disk_full; unavailable; shutting_down
+   * @throws parse_queue_full for a large mail
    */
   receive(arrival: Arrival, envelope: Envelope, raw: AsyncIterable<Buffer>): Promise<Receipt[]>
 }
@@ -86,7 +88,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       try {
         const authentication = await authenticate(arrival, envelope)
         const verdict = decide(envelope, authentication)
-        const reading = await reader.read(spooled.sizeBytes, () => contents.load(spooled))
+        const { sizeBytes } = spooled
+        const reading = await reader.read({ peer: peerOf(arrival), sizeBytes, load: () => contents.load(spooled) })
         packed = await contents.spoolReading(reading)
         const mail = { sender: envelope.sender, spooled, reading, packed, authentication, verdict }
         const receipts = await fileAll(envelope.recipients, mail)
@@ -144,4 +147,9 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (!ROLE_NAMES.has(localPart) || !(await domains.getByName(db, domain))) return undefined
     return byAddress(`postmaster@${config.domain}`)
   }
+}
+
+/** Mails of one peer take turns with those of others to be parsed. */
+function peerOf({ organizationId, remoteAddress = '' }: Arrival): string {
+  return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`
 }

@@ -234,6 +234,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       const place = await contentTable.getPlace(store.db, submission.content_id)
       const handover = {
         submissionId: submission.id,
+        organizationId: submission.organization_id,
         sender: submission.envelope_sender,
         recipients: rows.map((row) => row.address),
         sizeBytes: place?.size_bytes ?? 0,

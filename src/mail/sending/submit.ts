@@ -59,7 +59,8 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const spooled = await contents.spool(Buffer.alloc(0), chunksOf(mail), config.messageBytesMax)
     let packed: Awaited<ReturnType<Contents['spoolReading']>> | undefined
     try {
-      const reading = await reader.read(mail.length, async () => mail)
+      const peer = `organization ${inbox.organization_id}`
+      const reading = await reader.read({ peer, sizeBytes: mail.length, load: async () => mail })
       packed = await contents.spoolReading(reading)
       const stored = packed
       const sent = await store.transaction(async (tx) => {

@@ -17,6 +17,8 @@ export interface Outcome {
 /** One mail on its way to some of its recipients. */
 export interface Handover {
   readonly submissionId: string
+  /** The sender's. */
+  readonly organizationId: string
   /** Envelope sender; "" for a bounce. */
   readonly sender: string
   /** Normalised addresses, all of them this target's. */

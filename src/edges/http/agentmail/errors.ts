@@ -41,6 +41,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   too_many_frames: 'rate_limit_exceeded',
   too_many_bodies: 'service_unavailable',
   unavailable: 'service_unavailable',
+  parse_queue_full: 'service_unavailable',
   disk_full: 'service_unavailable',
   shutting_down: 'service_unavailable',
 }
