@@ -42,8 +42,7 @@ export interface ApiKeys {
   /** @throws not_found */
   get(actor: Actor, within: Within, id: string): Promise<ApiKey>
   /**
-   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` removes the
-   * restriction.
+   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all.
    *
    * @throws not_found; forbidden for a key with more permissions than the actor's
    */

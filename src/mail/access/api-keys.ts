@@ -40,8 +40,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
       }
-      // View it inside the transaction: nothing may fail after the commit, since a repeated call would create another
-      // key.
+      // Render it inside the transaction: nothing may fail after the commit, or a repeated call creates another key.
       const made = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)

@@ -17,10 +17,7 @@ export interface Page<Item> {
   readonly items: readonly Item[]
   /** The limit that was applied. */
   readonly limit: number
-  /**
-   * Absent at the end. An empty page may still have one: no row that this page was allowed to examine matched its
-   * filter.
-   */
+  /** Absent at the end. An empty page may have one: no row that it was allowed to examine matched the filter. */
   readonly nextPageToken?: string
 }
 

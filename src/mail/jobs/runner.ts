@@ -1,8 +1,7 @@
 /**
  * Runs background jobs.
  *
- *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove the
- *   row
+ *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
  *   start, so its jobs are due at once. Handlers work from the state they find and may run twice.

@@ -24,8 +24,7 @@ export interface Awaiting {
    * @param filter without labels: received messages
    * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
    * @returns no message when the time was over; `cursor` is where the next call continues, in any case
-   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when it was revoked
-   *   meanwhile
+   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when revoked meanwhile
    */
   first(
     actor: Actor,

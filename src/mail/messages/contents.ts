@@ -2,8 +2,7 @@
  * Stores and reads the bytes of messages. Up to limits.inlineBytesMax they stay in memory and become part of the
  * transaction that refers to them (one fsync, not two). Larger ones are made durable as a blob before it.
  *
- * Crash between the blob and its transaction: a sweep removes the blob by age. A row never refers to bytes that may not
- * exist.
+ * Crash between the blob and its transaction: a sweep removes the blob by age. No row refers to missing bytes.
  */
 import { createHash } from 'node:crypto'
 import { isMailError, MailError } from '../../errors.ts'

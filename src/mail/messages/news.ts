@@ -38,8 +38,7 @@ export interface News {
    * event, and for a message that was deleted. Readers who may see the same get the same object.
    *
    * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
-   *   was
-   * deleted and may have been hidden before
+   *   was deleted and may have been hidden before
    */
   of(event: Event, reader: Actor): Promise<EventSubject | undefined>
 }

@@ -1,7 +1,6 @@
 /**
  * Removes messages permanently: the row, its dependent rows, its share of its thread and of the inbox's counters, and
- * its bytes once nothing else refers to them. Queued deliveries of a removed message continue: its submission keeps the
- * bytes.
+ * its bytes once nothing else refers to them. Its queued deliveries continue: its submission keeps the bytes.
  */
 import type { Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'

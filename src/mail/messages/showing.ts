@@ -69,8 +69,7 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 /**
  * Returns threads in the order of the rows, without those of which nothing may be seen.
  *
- * @param hiddenMask classes whose messages must not show in any field: all that the reader may not see or did not
- *   request
+ * @param hiddenMask classes to leave out of every field: those that the reader may not see or did not request
  */
 export async function showThreads(
   db: Db,

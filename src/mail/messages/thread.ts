@@ -22,8 +22,7 @@ export interface ThreadFilter extends MailFilter {
 export interface Threads {
   /**
    * Newest first, by the newest message that no class hides (or by the newest of all if every message is hidden).
-   * Filters and fields use only messages that the actor may see and has requested, never a hidden message of the same
-   * thread.
+   * Filters and fields use only messages that the actor may see and has requested, never the thread's other messages.
    */
   list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
   /** The first page has the newest messages; within a page the oldest is first; the token leads to older ones. */

@@ -116,8 +116,8 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
     },
 
     async delete(actor, within, threadId) {
-      // Delete in chunks: a thread can be long, and a transaction blocks other writers. Messages that the key may not
-      // see stay.
+      // Delete in chunks: a thread can be long, and a transaction blocks other writers.
+      // Messages that the key may not see stay.
       let after: Position | undefined
       do {
         const chunk = await store.transaction(async (tx) => {

@@ -34,8 +34,7 @@ export interface Idempotency {
    * Runs `send` unless this key has already completed one.
    *
    * @param request everything that makes two sends the same: endpoint, inbox, content
-   * @throws validation_error for a malformed key; idempotency_conflict for a key of another request, or one still
-   *   running
+   * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
    */
   once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
 }

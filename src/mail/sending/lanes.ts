@@ -1,8 +1,7 @@
 /**
  * Concurrency limits per destination (lanes): one lane for the local inboxes, one for the relay, one for each other
  * domain. A lane allows a fixed number of delivery attempts at once, and claimed work begins at once. So a destination
- * that hangs, or has a backlog of ten thousand, uses only its own capacity, and no lease is held for work that cannot
- * begin.
+ * that hangs, or has a backlog of ten thousand, uses only its own capacity, and no work is leased that cannot begin.
  *
  * Due recipients are searched domain by domain, in rotation, so that each domain gets its share when capacity is short.
  */
@@ -147,10 +146,7 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
     return claimed
   }
 
-  /**
-   * Whether a domain got nothing because others used the shared capacity. A domain whose own lane is full is not
-   * skipped.
-   */
+  /** Whether a domain got nothing because others used the shared capacity. Its own full lane does not count. */
   function isPassedOver(domain: string, lane: Lane, claimed: readonly Claimed[]): boolean {
     if (lane.isLocal || claimed.some(({ rows }) => rows[0]!.domain === domain)) return false
     return lane.name !== domain || (running.get(domain) ?? 0) < lane.concurrencyMax

@@ -117,10 +117,7 @@ function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Sel
   })
 }
 
-/**
- * A change updates labels, based on what they were. Lock the inboxes in a fixed order, so that two changes cannot
- * deadlock.
- */
+/** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
 async function holdInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const id of ids.toSorted()) await inboxes.holdAny(tx, id)
 }

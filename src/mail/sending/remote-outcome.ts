@@ -2,7 +2,7 @@
  * Turns a remote server's reply, or its absence, into an outcome for a recipient, in words for the agent's owner. Pure.
  *
  * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
- * Without a reply, delivery is retried: only DNS can say permanently that no server accepts the mail.
+ * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
 import type { MxFailure, MxFailureKind } from '../../net/mx.ts'
 import type { SmtpFailure, SmtpResult } from '../../net/smtp-session.ts'

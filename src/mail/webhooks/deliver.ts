@@ -56,7 +56,7 @@ export interface WebhookWorker {
   release(reservation: Reservation): void
   /** Sends a delivery that was committed under the reservation's lease. */
   begin(reservation: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void
-  /** Reports that committed deliveries of these webhooks wait in the table without a lease. */
+  /** Signals that committed deliveries of these webhooks wait in the table without a lease. */
   noticeWaiting(webhookIds: Iterable<string>): void
 }
 

@@ -51,7 +51,7 @@ export class Lanes {
     return Math.max(0, Math.min(room, failingRoom, 1 - lane.running))
   }
 
-  /** True when the other lanes' requests reduce what a lane may get. */
+  /** True when the limit for all lanes, or that for all failing lanes, is used up. */
   get isCrowded(): boolean {
     const { webhookConcurrencyMax } = this.#limits
     return this.#running >= webhookConcurrencyMax || this.#failingRunning >= Math.ceil(webhookConcurrencyMax / 2)

@@ -5,9 +5,11 @@
  * Per ordering key one delivery is `pending`. The others are `behind` it (blocked), and claims do not see them. It
  * stays first until it is delivered, given up or cancelled; in the same transaction the earliest blocked delivery
  * becomes pending. So retries, leases, crashes and other nodes cannot change the order, and blocked deliveries cost
- * nothing, however many exist. Lock the webhook's row (`holdByIds`, until the commit) before you end, add or remove a
- * delivery of an ordered webhook. Otherwise two transactions, one ending a delivery and one adding one, could each rely
- * on the other to start the next.
+ * nothing, however many exist.
+ *
+ * Lock the webhook's row (`holdByIds`, until the commit) before you end, add or remove a delivery of an ordered
+ * webhook. Otherwise a transaction that ends a delivery and one that adds a delivery could each rely on the other to
+ * start the next.
  */
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
@@ -33,8 +35,7 @@ export function placeFor(
 }
 
 /**
- * Makes the earliest delivery of each ordering key pending, where none is. The caller must hold the lock on the
- * webhook.
+ * Makes the earliest delivery of each ordering key pending, where none is. The caller must have locked the webhook.
  *
  * @param leaseFor lease of the first delivery that becomes pending, of the second, and so on
  * @returns the deliveries that became pending

@@ -1,7 +1,4 @@
-/**
- * Selects the events of a range of the log for a replay: those that match the webhook now and do not already wait to be
- * sent.
- */
+/** Selects the events of a log range for a replay: those that match the webhook now and do not already wait. */
 import type { Limits } from '../../limits.ts'
 import type { Db, EventRow, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'

@@ -11,7 +11,7 @@ interface SweepNeeds {
   readonly limits: Pick<Limits, 'webhookRetentionMs' | 'webhookChunkRows'>
 }
 
-/** Older deliveries have been retried for days: they are given up, whatever their state. */
+/** Removes old deliveries whatever their state: a pending one has been retried for days, and is given up. */
 export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
   const before = clock() - limits.webhookRetentionMs
   let removed: number

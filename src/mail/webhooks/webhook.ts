@@ -67,8 +67,7 @@ export interface HeadersChange {
  */
 export interface Webhooks {
   /**
-   * The webhook gets events that are committed from now on. A repeated client_id in the same scope returns the existing
-   * webhook.
+   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one.
    *
    * @throws limit_exceeded
    */
