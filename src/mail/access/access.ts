@@ -1,9 +1,9 @@
 /**
- * May this actor do this to that? The one place that answers, for every room of mail/.
+ * Decides whether an actor may do something to an object. Every module of mail/ asks here.
  *
- * Another's thing is not found: whoever may not see it is not told that it exists. Only a permission that the key lacks
- * inside its own scope is refused as such. Lists take the scope as a predicate of their query, never as a filter
- * afterwards.
+ * An object outside the actor's scope is not_found, so that callers cannot learn that it exists. Only a permission that
+ * the key lacks inside its own scope is refused as missing_permission. Lists put the scope into their query as a
+ * predicate; they never filter afterwards.
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address.ts'
@@ -14,7 +14,7 @@ import * as tenants from '../../store/tables/tenants.ts'
 import type { Actor, KeyActor, Within } from './actor.ts'
 import { type HiddenLabel, hiddenClasses, type Permission, parsePermissions } from './permissions.ts'
 
-/** What a list may show, as a predicate of its query. */
+/** The rows that a list may show, as a predicate of its query. */
 export interface Scope {
   readonly organizationId: string
   readonly podId?: string
@@ -31,8 +31,8 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
 }
 
 /**
- * Checks inside the writing transaction that the key is what it was when the request was authenticated: it may have been
- * deleted or narrowed since, and nothing may be done in its name after that. Until the commit it stays so on every node.
+ * Checks inside the writing transaction that the key is unchanged since the request was authenticated. It may have been
+ * deleted or narrowed since then, and must not act after that. No node can change it until the commit.
  *
  * @throws unknown_api_key; forbidden when its permissions have changed
  */
@@ -48,7 +48,7 @@ export async function confirm(tx: Tx, actor: Actor): Promise<void> {
 }
 
 /**
- * The inbox by address or id, when it is in the actor's scope.
+ * Finds the inbox by address or id, if it is in the actor's scope.
  *
  * @throws not_found, missing_permission
  */
@@ -60,8 +60,8 @@ export async function requireInbox(db: Db, actor: Actor, permission: Permission,
 }
 
 /**
- * The same, and keeps it for this transaction: for whoever changes what is in the inbox, before anything of it is read.
- * Then no other node files, relabels or removes in it at the same time.
+ * Like requireInbox, and locks the inbox for this transaction. Call it before you read anything in the inbox in order
+ * to change it: then no other node files, relabels or removes there at the same time.
  */
 export async function holdInbox(tx: Tx, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
   const row = ref.includes('@')
@@ -114,7 +114,7 @@ function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
 }
 
 /**
- * The pod by id or client_id, when the actor's scope holds it.
+ * Finds the pod by id or client_id, if it is in the actor's scope.
  *
  * @throws not_found; missing_permission; forbidden for a key that is scoped to one inbox
  */
@@ -154,7 +154,7 @@ export async function requirePodIds(
 }
 
 /**
- * The scope of a call: what its route names, inside what the actor may see.
+ * Returns the scope of a call: what its route names, limited to what the actor may see.
  *
  * @throws not_found, missing_permission, forbidden
  */
@@ -176,13 +176,13 @@ export async function requireScope(db: Db, actor: Actor, permission: Permission,
   }
 }
 
-/** Calls that belong to a tenant; the program itself has none. */
+/** Returns the key, for calls that belong to a tenant; a system actor has none. */
 export function requireKey(actor: Actor): KeyActor {
   if (actor.kind === 'key') return actor
-  throw new Error(`system actor ${actor.name} has no organization`) // a bug of ours: no request can cause it
+  throw new Error(`system actor ${actor.name} has no organization`) // a bug: no request can cause it
 }
 
-/** Bits of the hidden classes that are not to be shown: all but those asked for that the key may read. */
+/** Returns the bits of the hidden classes to hide: all but those that are requested and that the key may read. */
 export function hiddenMaskFor(actor: Actor, include: readonly HiddenLabel[]): number {
   let mask = 0
   for (const hidden of hiddenClasses) {
@@ -192,7 +192,7 @@ export function hiddenMaskFor(actor: Actor, include: readonly HiddenLabel[]): nu
   return mask
 }
 
-/** Bits of the hidden classes that the key may not see even when it asks for a thing by its id. */
+/** Returns the bits of the hidden classes that the key may not see, even when it requests an object by its id. */
 export function forbiddenMask(actor: Actor): number {
   return hiddenMaskFor(
     actor,

@@ -1,6 +1,6 @@
 /**
- * Who is asking. Every core function takes an Actor first; the edge makes one from a credential (credentials.ts), the
- * program itself acts as a named system actor.
+ * The actor of a call. Every core function takes an Actor first. The edge makes one from a credential (credentials.ts);
+ * the program itself acts as a named system actor.
  */
 import type { Permission } from './permissions.ts'
 
@@ -19,7 +19,7 @@ export interface KeyActor {
   readonly permissions?: ReadonlySet<Permission>
 }
 
-/** A part of the program acting on its own behalf, for example "queue". May do everything. */
+/** A part of the program that acts on its own behalf, for example "queue". It may do everything. */
 export interface SystemActor {
   readonly kind: 'system'
   readonly name: string
@@ -27,13 +27,13 @@ export interface SystemActor {
 
 export type Actor = KeyActor | SystemActor
 
-/** How an actor is written into events and rows. */
+/** Returns the actor's name for events and rows. */
 export function actorName(actor: Actor): string {
   return actor.kind === 'key' ? `key:${actor.apiKeyId}` : `system:${actor.name}`
 }
 
 /**
- * What a call is about, as its route names it: an inbox (by address or id), a pod (by id or client_id), or neither for
+ * The object that the route of a call names: an inbox (by address or id), a pod (by id or client_id), or neither, for
  * everything in the actor's scope.
  */
 export type Within =

@@ -1,4 +1,4 @@
-/** An API key as it may be shown, and what making one takes. */
+/** An API key as callers see it, and the request that creates one. */
 
 import type { Actor, Within } from './actor.ts'
 import type { Page, PageRequest } from './paging.ts'
@@ -6,7 +6,7 @@ import type { Permission } from './permissions.ts'
 
 export interface ApiKey {
   readonly id: string
-  /** Visible first characters. */
+  /** The first characters, which may be shown. */
   readonly prefix: string
   readonly name: string
   readonly podId?: string
@@ -32,19 +32,19 @@ export interface NewApiKey {
 
 export interface ApiKeys {
   /**
-   * Makes a key for the organization, a pod or an inbox. Its text is in the answer and nowhere else.
+   * Creates a key for the organization, a pod or an inbox. Only this response contains its text.
    *
    * @throws missing_permission, permission_escalation, unrestricted_key_required, not_found, validation_error
    */
   create(actor: Actor, within: Within, request: NewApiKey): Promise<ApiKey & { readonly key: string }>
-  /** Keys made at exactly this level, newest first. */
+  /** Lists the keys of exactly this level, newest first. */
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<ApiKey>>
   /** @throws not_found */
   get(actor: Actor, within: Within, id: string): Promise<ApiKey>
   /**
-   * Changes its name or narrows or widens its permissions, under the rules of create. `permissions: null` lifts them.
+   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all.
    *
-   * @throws not_found; forbidden for a key that may do more than the actor's
+   * @throws not_found; forbidden for a key with more permissions than the actor's
    */
   update(
     actor: Actor,
@@ -53,9 +53,9 @@ export interface ApiKeys {
     change: { name?: string | undefined; permissions?: readonly Permission[] | null | undefined },
   ): Promise<ApiKey>
   /**
-   * The key stops working at once and its sockets are closed.
+   * The key stops working at once and its WebSockets are closed.
    *
-   * @throws not_found; forbidden for a key that may do more than the actor's; cannot_delete for the root key
+   * @throws not_found; forbidden for a key with more permissions than the actor's; cannot_delete for the root key
    */
   delete(actor: Actor, within: Within, id: string): Promise<void>
 }

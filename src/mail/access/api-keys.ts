@@ -1,6 +1,6 @@
 /**
- * API keys: made, listed, changed and deleted at organization, pod and inbox level. A key never gives more than its
- * maker has, and its text exists only in the answer that made it.
+ * Creates, lists, changes and deletes API keys at organization, pod and inbox level. A key never grants more than its
+ * creator has, and only the response that created it contains its text.
  */
 import { MailError } from '../../errors.ts'
 import type { ApiKeyRow, Db, Tx } from '../../store/schema.ts'
@@ -15,7 +15,7 @@ import { hashKey } from './credentials.ts'
 import { closePage, openPage } from './paging.ts'
 import { type Permission, parsePermissions } from './permissions.ts'
 
-/** `am_` is what AgentMail's tools recognise as an API key (docs/compatibility/agentmail.md). */
+/** AgentMail's tools recognise an API key by `am_` (docs/compatibility/agentmail.md). */
 const PREFIX = 'am_us_'
 /** 32 random bytes: 256 bits. */
 const KEY_BYTES = 32
@@ -29,7 +29,7 @@ interface ApiKeysNeeds {
   readonly keyRevoked: KeyRevoked
 }
 
-/** Tells sockets and other nodes that a key is gone, by an event in the transaction that removes it. */
+/** Notifies WebSockets and other nodes that a key is revoked, by an event in the transaction that removes it. */
 export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationId: string }) => void
 
 export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {
@@ -40,7 +40,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
       }
-      // Shown inside it: after the commit nothing may fail any more, since a repeated call would make another key.
+      // Render it inside the transaction: nothing may fail after the commit, or a repeated call creates another key.
       const made = await store.transaction(async (tx) => {
         await confirm(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
@@ -111,7 +111,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           permissions: changed.permissions,
           updated_at: changed.updated_at,
         })
-        // A socket was opened with the permissions of then; whoever holds it must come back with those of now.
+        // A WebSocket keeps the permissions that it was opened with: its client must reconnect to get the new ones.
         if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
         return view(tx, changed)
       })
@@ -145,12 +145,12 @@ export function makeKey(random: (bytes: number) => Buffer): string {
   return PREFIX + random(KEY_BYTES).toString('hex')
 }
 
-/** The columns that follow from a key's text. */
+/** Returns the columns that are derived from a key's text. */
 export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
   return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
 }
 
-/** A key of exactly this level, or below it for a route that names none: its id is enough to find it in scope. */
+/** Finds a key at or below the level of the call: its id is enough to find it in scope. */
 async function requireApiKey(
   db: Db,
   actor: Actor,
@@ -168,7 +168,7 @@ async function requireApiKey(
   return row
 }
 
-/** A key must not outlive the pod or inbox that another node deletes at this moment. @throws not_found */
+/** A key must not outlive the pod or inbox that another node is deleting at this moment. @throws not_found */
 async function keepPlace(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   if (inboxId !== undefined) {
     if (!(await inboxes.holdById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
@@ -186,8 +186,8 @@ function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | u
 }
 
 /**
- * A key changes and deletes none that may do more than it may itself. That the other one has no wider scope follows from how
- * it is found (requireApiKey).
+ * A key must not change or delete a key with more permissions than its own. That the other key has no wider scope
+ * follows from how it is found (requireApiKey).
  *
  * @throws forbidden
  */
@@ -204,7 +204,7 @@ function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
   throw new MailError('forbidden', { detail })
 }
 
-/** Whether a change gives the key a permission that it has not. */
+/** Whether a change gives the key a permission that it does not have yet. */
 function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | null): boolean {
   if (permissions === null) return false
   const before = new Set(parsePermissions(permissions))
@@ -212,10 +212,10 @@ function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | n
 }
 
 /**
- * A key does not outlive the one that gives it its permissions: by default it ends with it
+ * A key must not outlive the key that grants its permissions: by default both expire at the same time
  * (docs/compatibility/agentmail.md).
  *
- * @param expiresAt epoch ms; null: never; undefined: when the actor's key does
+ * @param expiresAt epoch ms; null: never; undefined: when the actor's key expires
  * @throws forbidden
  */
 async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {

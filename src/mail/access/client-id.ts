@@ -1,4 +1,6 @@
-/** client_id: the caller's own name for a thing it makes, so that a repeated call finds it (docs/compatibility/agentmail.md). */
+/**
+ * client_id: a caller's own name for an object, so that a repeated create finds it (docs/compatibility/agentmail.md).
+ */
 import { MailError } from '../../errors.ts'
 
 /** @throws validation_error */

@@ -1,9 +1,9 @@
 /**
- * From the text of an API key to an actor.
+ * Authenticates an API key's text as an actor.
  *
- * Keys are kept as SHA-256 hashes: they are 256 bits of randomness, so a slow password hash would only make requests
- * slow. The time of last use stays in memory and is written each minute, since a write for every read would cost more
- * than the read.
+ * Keys are stored as SHA-256 hashes: they are 256 bits of randomness, so a slow password hash would only make requests
+ * slow. The time of last use stays in memory and is written each minute, since a write per read would cost more than
+ * the read.
  */
 import { createHash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
@@ -17,7 +17,7 @@ import { parsePermissions } from './permissions.ts'
 export interface Credentials {
   /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
   authenticate(key: string): Promise<KeyActor>
-  /** Writes the times of last use that are still in memory. Losing them in a crash loses nothing else. */
+  /** Writes the times of last use that are still in memory. A crash loses only these times. */
   flushUses(): Promise<void>
 }
 
@@ -43,7 +43,7 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
 
     async flushUses() {
       if (uses.size === 0) return
-      const flushed = [...uses].sort(([a], [b]) => (a < b ? -1 : 1)) // every node in the same order
+      const flushed = [...uses].sort(([a], [b]) => (a < b ? -1 : 1)) // the same order on every node
       await store.transaction(async (tx) => {
         for (const [id, usedAt] of flushed) await apiKeys.recordUse(tx, id, usedAt)
       })
@@ -52,7 +52,7 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
   }
 }
 
-/** SHA-256 (hex), the form in which a key is kept and looked up. */
+/** SHA-256 (hex), the form in which a key is stored and looked up. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }

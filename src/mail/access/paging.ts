@@ -1,33 +1,33 @@
 /**
- * Pages of lists: keyset paging with opaque tokens. A token carries the sort key of the last row looked at and a hash
- * of the list's filter, so that it cannot be carried over to another list by mistake.
+ * Pages of lists: keyset paging with opaque tokens. A token contains the sort key of the last row examined and a hash
+ * of the list's filter, so that it cannot be used with another list by mistake.
  */
 import { createHash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
 
 export interface PageRequest {
-  /** Positive; cut to the list's maximum, or refused over it where the list says so. */
+  /** Positive. A larger value is cut to the list's maximum, or refused if the list is strict. */
   readonly limit?: number | undefined
   readonly pageToken?: string | undefined
-  /** Oldest first; lists of times are newest first otherwise. */
+  /** Oldest first. By default, lists that are sorted by time are newest first. */
   readonly ascending?: boolean | undefined
 }
 
 export interface Page<Item> {
   readonly items: readonly Item[]
-  /** The limit in force. */
+  /** The limit that was applied. */
   readonly limit: number
-  /** Absent at the end. A page may be empty and still have one: its filter met nothing in the rows it may look at. */
+  /** Absent at the end. An empty page may have one: no row that it was allowed to examine matched the filter. */
   readonly nextPageToken?: string
 }
 
-/** Sort key of the last row looked at: the list's time or number, whole, and the id that breaks ties. */
+/** Sort key of the last row examined: the list's time or number, in full, and the id that breaks ties. */
 export interface Position {
   readonly key: number
   readonly id: string
 }
 
-/** A page request made definite, as the tables take it. */
+/** A page request with all defaults applied, in the form that the tables accept. */
 export interface PageWindow {
   readonly limit: number
   readonly ascending: boolean
@@ -35,8 +35,8 @@ export interface PageWindow {
 }
 
 /**
- * @param filter whatever selects the list's rows (scope, filters, direction): JSON-serialisable
- * @throws invalid_page_token for a token that is damaged or of another filter; validation_error over a strict maximum
+ * @param filter everything that selects the list's rows (scope, filters, direction): JSON-serialisable
+ * @throws invalid_page_token for a damaged token or one of another filter; validation_error over a strict maximum
  */
 export function openPage(
   request: PageRequest,
@@ -54,7 +54,7 @@ export function openPage(
   return { limit, ascending, after }
 }
 
-/** @param last the last row looked at when there is more to look at, else undefined */
+/** @param last the last row examined, if more rows are left to examine; else undefined */
 export function closePage<Item>(
   items: readonly Item[],
   window: PageWindow,
@@ -77,12 +77,12 @@ function decodeToken(token: string, hash: string): Position | undefined {
   try {
     fields = JSON.parse(Buffer.from(token, 'base64url').toString())
   } catch {
-    return undefined // not one of ours; the caller words it
+    return undefined // not a token of ours; the caller words the error
   }
   if (!Array.isArray(fields) || fields.length !== 4) return undefined
   const [version, tokenHash, key, id] = fields as unknown[]
   if (version !== TOKEN_VERSION || tokenHash !== hash) return undefined
-  if (!Number.isSafeInteger(key) || typeof id !== 'string') return undefined // a database would stumble over it
+  if (!Number.isSafeInteger(key) || typeof id !== 'string') return undefined // a database query would fail on it
   return { key: key as number, id }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The permission flags a key may be limited to, and the hidden classes of mail that some of them open.
+ * The permission flags that a key can be limited to, and the hidden classes of mail that some of them open.
  *
  * The names are AgentMail's, since a flag is data that clients of several services store and send back.
  */
@@ -69,14 +69,14 @@ export function isPermission(name: string): name is Permission {
   return known.has(name)
 }
 
-/** From a row's JSON, each once. A flag that this version does not know grants nothing. */
+/** Parses a row's JSON; each flag once. A flag that this version does not know grants nothing. */
 export function parsePermissions(json: string): Permission[] {
   return [...new Set(JSON.parse(json) as string[])].filter(isPermission)
 }
 
 /**
- * Labels that keep a mail out of lists unless it is asked for, their bit in `hidden`, and the flag that opens them.
- * A bit's value is in the database: never change or reuse one.
+ * Labels that keep a message out of lists unless they are requested, their bit in `hidden`, and the flag that opens
+ * them. A bit's value is stored in the database: never change or reuse one.
  */
 export const hiddenClasses = [
   { label: 'spam', bit: 1, permission: 'label_spam_read' },
@@ -87,7 +87,7 @@ export const hiddenClasses = [
 
 export type HiddenLabel = (typeof hiddenClasses)[number]['label']
 
-/** The bitmask that a set of labels gives a message. */
+/** Returns the bitmask that a set of labels gives a message. */
 export function hiddenMask(labels: Iterable<string>): number {
   let mask = 0
   for (const label of labels) {

@@ -1,22 +1,24 @@
 /**
- * Work that was interrupted before runs one piece at a time, over all workers of this process.
+ * Runs work that was interrupted before one piece at a time, across all workers of this process.
  *
- * When a process dies, every piece of work under a lease is a suspect. Run together again, all would be counted again. Run
- * one by one, the innocent ones finish, and what ends the process is soon known (docs/adr/0022).
- * Crash: nothing is kept here; the counts are in the rows.
+ * When a process dies, any piece of work under a lease may be the cause. If all ran again together, all would be
+ * counted again. One by one, the harmless pieces finish, and the piece that ends the process is soon known
+ * (docs/adr/0022).
+ *
+ * Crash: nothing is stored here; the counts are in the rows.
  */
 import type { InterruptedClaim } from '../../store/leases.ts'
 
 export interface InterruptedWork {
   /**
-   * Call before a claim, and `settle` after it.
+   * Call it before a claim, and `settle` after it.
    *
-   * @param onFree called once when a piece may be claimed again, if none may now
+   * @param onFree called once when a piece may be claimed again, if none may be claimed now
    */
   reserve(onFree: () => void): InterruptedClaim
-  /** Gives the reservation up unless an interrupted row was claimed with it. `rows`: none when the claim failed. */
+  /** Releases the reservation unless an interrupted row was claimed with it. `rows`: empty when the claim failed. */
   settle(reserved: InterruptedClaim, rows: readonly Interrupted[]): void
-  /** Whether `leave` is to be called when the work on the row has ended. */
+  /** Whether `leave` must be called when the work on the row has ended. */
   isInterrupted(row: Interrupted): boolean
   leave(): void
 }
@@ -46,7 +48,7 @@ export function createInterruptedWork(limits: { readonly workInterruptionsMax: n
     leave,
   }
 
-  /** What has reached the limit is set aside without being run. */
+  /** A row that has reached the limit is not counted: it is set aside without being run. */
   function isInterrupted({ interruptions }: Interrupted): boolean {
     return interruptions > 0 && interruptions < setAsideFrom
   }

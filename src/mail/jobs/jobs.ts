@@ -1,22 +1,22 @@
 /**
- * Work that must be done although nobody waits for it (the removal of an inbox's mail, say): asked for in the
- * transaction that makes it necessary, so that neither is kept without the other, and done by runner.ts.
+ * Background jobs: work that must be done although no caller waits for it, for example removing an inbox's mail. A job
+ * is enqueued in the transaction that makes it necessary, so both are committed or neither; runner.ts runs it.
  */
 import type { Tx } from '../../store/schema.ts'
 import * as table from '../../store/tables/jobs.ts'
 
 export interface NewJob {
-  /** Which handler does it. */
+  /** Selects the handler. */
   readonly kind: string
-  /** What it is about. Two jobs of one kind and key are one. */
+  /** The object of the job. Two jobs with the same kind and key are one. */
   readonly key: string
-  /** Small and JSON; it outlives the version that wrote it. */
+  /** Small JSON. Later versions of Martlet must be able to read it. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined
-  /** Epoch ms; at once when left out. */
+  /** Epoch ms; default: at once. */
   readonly runAt?: number | undefined
 }
 
-/** A job as its handler gets it. */
+/** A job as its handler receives it. */
 export interface Job {
   readonly kind: string
   readonly key: string
@@ -28,14 +28,14 @@ export interface Job {
 }
 
 /**
- * Does a job. Resolving means done: it is not run again, even when `signal` has aborted meanwhile. Throwing means later.
- * It may be run again after it was done (a crash in between), so it must go by what it finds.
+ * Runs a job. Resolve: the job is done and does not run again, even if `signal` has aborted meanwhile. Throw: it is
+ * retried. A finished job may run again (after a crash in between), so the handler must work from the state it finds.
  */
 export type JobHandler = (job: Job) => Promise<void>
 
 /**
- * Asks for a job. Where the same kind and key is asked for already, the earlier time counts and its payload stays; one
- * that is running at this moment runs once more afterwards.
+ * Enqueues a job. If a job of this kind and key is queued already, the earlier time counts and its payload stays. If it
+ * is running at this moment, it runs once more afterwards.
  */
 export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
   await table.insertOrJoin(tx, {

@@ -1,10 +1,12 @@
-/** Jobs that rooms to the left of their handler ask for. A kind is in the database: never change one. */
+/** Kinds of the jobs that other modules enqueue. A kind is stored in the database: never change one. */
 
-/** What a webhook that was switched off or deleted still has in the queue (mail/webhooks/settle.ts); its key is the webhook's id. */
+/**
+ * Clears the queue of a webhook that was disabled or deleted (mail/webhooks/settle.ts); the key is the webhook's id.
+ */
 export const SETTLE_WEBHOOK = 'settle-webhook'
 
-/** Events of a time are told to a webhook once more (mail/webhooks/replay-job.ts); its key is the webhook's id. */
+/** Sends the events of a time range to a webhook again (mail/webhooks/replay-job.ts); the key is the webhook's id. */
 export const REPLAY_WEBHOOK = 'replay-webhook'
 
-/** A webhook became ordered, or is no longer (mail/webhooks/line-up.ts); its key is the webhook's id. */
+/** Turns a webhook's ordering on or off (mail/webhooks/line-up.ts); the key is the webhook's id. */
 export const LINE_UP_WEBHOOK = 'line-up-webhook'

@@ -1,16 +1,18 @@
 /**
- * Looks at a table of waiting work: whenever something says that there may be some, and when it was told to come back.
+ * A poll loop over a table of waiting work. It polls on each signal that work may exist, and at the time that the last
+ * poll returned.
  *
- * Looks follow one another and never run at once; what is asked for during one is answered by the next.
- * Crash: nothing is kept here. Failure: `look` reports by itself and resolves; the next look comes after `pollMs`.
- * Must not: know what it looks at.
+ * Polls never overlap; a request during a poll is answered by the next one.
+ * Crash: nothing is stored here.
+ * Failure: `look` reports its own errors and resolves; the next poll runs after `pollMs`.
+ * Must not: know which work it polls for.
  */
 
 export interface Looks {
-  /** Looks now, or right after the look that is under way. */
+  /** Polls now, or right after the poll that is running. */
   soon(): void
   readonly isUnderWay: boolean
-  /** Resolves when no look runs any more; none begins after it was called. */
+  /** Resolves when no poll is running any more; none begins after this call. */
   stop(): Promise<void>
 }
 
@@ -44,7 +46,7 @@ export function createLooks({ look, pollMs }: LooksNeeds): Looks {
     isWanted = true
     running ??= lookWhileWanted().finally(() => {
       running = undefined
-      if (isWanted && !isStopping) soon() // wanted between the last look and here
+      if (isWanted && !isStopping) soon() // requested between the last poll and here
     })
   }
 

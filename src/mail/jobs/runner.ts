@@ -1,17 +1,17 @@
 /**
- * Does background jobs.
+ * Runs background jobs.
  *
- *   bell or poll interval → claim what is due (a lease, renewed while the handler runs) → handler → remove the row
+ *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
  *
- * Crash: the lease runs out and the job is claimed again, here or on another node; a SQLite node clears its leases at
- *   start, so its jobs come back at once. Handlers go by what they find and may run twice.
- * Failure: logged, counted, and tried again after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs; never given up,
- *   since what a job was asked for is owed (somebody's mail is to be removed). One whose attempts end without an outcome is
- *   tried again while no other such work runs; after limits.workInterruptionsMax of them it waits for limits.jobSetAsideMs
- *   (docs/adr/0022).
- * Lost lease (this process hung): the handler's signal aborts, and nothing that it does counts.
- * Stop: no new claims; signals abort; a job that ends by throwing is given back at once, without counting the attempt.
- *   One that does not end within limits.shutdownGraceMs keeps its lease, so that nobody does it at the same time.
+ * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
+ *   start, so its jobs are due at once. Handlers work from the state they find and may run twice.
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs. A job is never given
+ *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
+ *   outcome is retried while no other such work runs; after limits.workInterruptionsMax of them it waits for
+ *   limits.jobSetAsideMs (docs/adr/0022).
+ * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
+ * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
+ *   that does not end within limits.shutdownGraceMs keeps its lease, so that no other node runs it at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { contain } from '../../fault-boundary.ts'
@@ -27,18 +27,18 @@ import type { Job, JobHandler } from './jobs.ts'
 
 /** A lease survives two renewals that fail. */
 const RENEWALS_PER_LEASE = 3
-/** Short: what failed was most likely the database, and much has gathered when it is back. */
+/** Small: most likely the database failed, and much work waits when it works again. */
 const PAUSE_FACTOR_MAX = 2
 const RETRY_FACTOR = 4
-/** Kept of an error, for whoever looks into the table. */
+/** Stored part of an error, for operators who read the table. */
 const ERROR_CHARS_MAX = 1_000
 
 interface RunnerNeeds {
   readonly store: Store
-  /** By kind. A kind that is not here is left for nodes that know it. */
+  /** By kind. A kind that is missing here is left for nodes that know it. */
   readonly handlers: Readonly<Record<string, JobHandler>>
   readonly interrupted: InterruptedWork
-  /** Names this process among all, those of before included. */
+  /** Identifies this process among all, including earlier ones. */
   readonly owner: string
   readonly clock: () => number
   readonly log: Log
@@ -76,7 +76,7 @@ export class JobRunner {
     this.#renewal = setInterval(() => void this.#renew(), limits.deliveryLeaseMs / RENEWALS_PER_LEASE)
   }
 
-  /** Resolves when no handler runs any more, or limits.shutdownGraceMs have passed. */
+  /** Resolves when no handler is running any more, or when limits.shutdownGraceMs have passed. */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#wait?.close()
@@ -97,7 +97,8 @@ export class JobRunner {
     while (!this.#isStopping) {
       try {
         for (const row of await this.#claim()) {
-          // One of our own whose lease ran out while the process hung: it has it again, and goes on.
+          // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler
+          // continues.
           if (!this.#running.has(row.id)) this.#start(row)
           else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
         }
@@ -113,7 +114,7 @@ export class JobRunner {
   async #claim(): Promise<JobRow[]> {
     const { store, interrupted, clock, limits, owner } = this.#needs
     const limit = limits.jobConcurrencyMax - this.#running.size
-    // Looked at after every commit of anything: a read, and a transaction only when there is something.
+    // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
     if (limit <= 0 || !(await table.isAnyDue(store.db, this.#kinds, clock()))) return []
     const reserved = interrupted.reserve(() => this.#wait?.ring())
     let rows: JobRow[] = []
@@ -136,7 +137,7 @@ export class JobRunner {
     const ended = this.#work(row, abort.signal).finally(() => {
       this.#running.delete(row.id)
       if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
-      this.#wait?.ring() // there is room for another
+      this.#wait?.ring() // there is capacity for another job
     })
     this.#running.set(row.id, { abort, ended })
   }
@@ -147,7 +148,7 @@ export class JobRunner {
       const outcome = await this.#attempt(row, signal)
       await this.#settle(row, outcome)
     } catch (error) {
-      // The lease runs out, and the job is done again.
+      // The lease expires, and the job runs again.
       this.#report(error, { kind: row.kind, key: row.key }, 'the outcome of a job could not be written')
     }
   }

@@ -1,10 +1,11 @@
 /**
- * Work that comes around: old events, blobs that nothing refers to, expired keys of idempotency, old counts. What each
- * sweep does is handed in by main.ts.
+ * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. main.ts passes
+ * in what each sweep does.
  *
- * Every node runs them, so a sweep must bear being run twice at once. Crash: the next start begins with one of each.
- * A sweep that fails is logged, counted, and comes around again at its time. Stop: signals abort, and the sweeps under
- * way are waited for; they look at the signal between two chunks.
+ * Every node runs the sweeps, so two runs of one sweep at once must be safe.
+ * Crash: the next start begins with one run of each.
+ * Failure: logged and counted; the sweep runs again after its interval.
+ * Stop: signals abort, and the running sweeps are awaited; they check the signal between two chunks.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
@@ -42,7 +43,7 @@ export function createSweeps({ log, metrics }: { readonly log: Log; readonly met
           log.error({ err: error }, `the sweep of ${name} failed`)
         }
       }
-      await delay(intervalMs, undefined, { signal }).catch(() => undefined) // rejects when we stop: that is its end
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined) // rejects on stop, which ends the loop
     }
   }
 }

@@ -1,4 +1,4 @@
-/** An attachment's row as it may be shown. */
+/** Renders an attachment's row as callers see it. */
 import type { AttachmentRow } from '../../store/schema.ts'
 import type { Attachment } from './message.ts'
 

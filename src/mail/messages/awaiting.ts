@@ -1,6 +1,7 @@
 /**
- * Waiting for a message: the first one of an inbox that fits a filter, which is there, or comes, or comes to fit. What is
- * looked at stands in first-match.ts; that nothing falls between looking and waiting is up to mail/events/waiting.ts.
+ * Waits for a message: the first one in an inbox that matches a filter, because it exists already, arrives, or gets
+ * labels that make it match. first-match.ts searches; mail/events/waiting.ts ensures that nothing is missed between
+ * search and wait.
  */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
@@ -21,9 +22,9 @@ export interface Awaiting {
   /**
    * @param inbox address or id
    * @param filter without labels: received messages
-   * @param after a time (epoch ms, exclusive), or the cursor of an answer or of an event; undefined: the whole inbox
-   * @returns no message when the time was over; `cursor` is where to go on from in any case
-   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when it was revoked meanwhile
+   * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
+   * @returns no message when the time was over; `cursor` is where the next call continues, in any case
+   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when revoked meanwhile
    */
   first(
     actor: Actor,
@@ -41,7 +42,7 @@ interface AwaitingNeeds {
     VerificationLimits
 }
 
-/** What is waited for when no label is named: not what the inbox itself sends. */
+/** The default filter when no label is named: it excludes what the inbox itself sends. */
 const RECEIVED = ['received']
 
 export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {
@@ -58,7 +59,7 @@ export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting
       const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
       const interest = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
       const look = async () => {
-        await requireInbox(store.db, actor, 'message_read', inbox.id) // it may be gone since
+        await requireInbox(store.db, actor, 'message_read', inbox.id) // it may have been deleted
         return match.look()
       }
       const message = await lookOrWait(actor, interest, patience, look, { feed, store })

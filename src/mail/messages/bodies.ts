@@ -1,4 +1,7 @@
-/** What is kept of messages beside their bytes: bodies, unpacked from rows or blobs, and the codes and links in them. */
+/**
+ * Reads what is stored for messages beside their bytes: bodies, decompressed from rows or blobs, and the codes and
+ * links in them.
+ */
 import { setImmediate } from 'node:timers/promises'
 import type { Verification } from '../../formats/verification.ts'
 import type { Db } from '../../store/schema.ts'
@@ -9,7 +12,7 @@ import type { Message } from './message.ts'
 import { type Bodies, findVerification, unpack, type VerificationLimits } from './reading.ts'
 import { showMessages } from './showing.ts'
 
-/** Messages with their bodies, in the order of the rows. */
+/** Returns messages with their bodies, in the order of the rows. */
 export async function showWhole(
   db: Db,
   blobs: Blobs,
@@ -31,13 +34,14 @@ async function loadKept(
   const byContent = new Map<string, Bodies & Verification>()
   for (const row of await contents.getParsed(db, [...subjects.keys()])) {
     const packed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
-    await setImmediate() // others' turn: a large body takes a while, and whoever shows one message often shows hundreds
+    // let other work run: a large body takes a while, and callers often request hundreds of messages
+    await setImmediate()
     const bodies = unpack(packed)
     byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies) })
   }
   return byContent
 
-  /** Mails that came before codes were looked for are searched whenever they are shown. */
+  /** Messages that arrived before codes were extracted on arrival are searched each time they are shown. */
   function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies): Verification {
     if (found !== null) return JSON.parse(found) as Verification
     return findVerification({ subject, text, html }, limits)

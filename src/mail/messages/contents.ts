@@ -1,8 +1,8 @@
 /**
- * The bytes of mails on their way to and from the store: up to limits.inlineBytesMax they stay in memory and become
- * part of the transaction that refers to them (one fsync, not two); larger ones are made durable as a blob before it.
+ * Stores and reads the bytes of messages. Up to limits.inlineBytesMax they stay in memory and become part of the
+ * transaction that refers to them (one fsync, not two). Larger ones are made durable as a blob before it.
  *
- * Crash between the blob and its transaction: the blob is swept by age. Never a row whose bytes may not exist.
+ * Crash between the blob and its transaction: a sweep removes the blob by age. No row refers to missing bytes.
  */
 import { createHash } from 'node:crypto'
 import { isMailError, MailError } from '../../errors.ts'
@@ -13,7 +13,7 @@ import { showAttachment } from './attachment.ts'
 import type { Attachment } from './message.ts'
 import type { Reading } from './reading.ts'
 
-/** A mail's bytes, safe for a transaction to refer to. */
+/** A message's bytes, safe for a transaction to refer to. */
 export interface Spooled {
   readonly sizeBytes: number
   readonly sha256: string
@@ -24,19 +24,19 @@ export interface Spooled {
 
 export interface Contents {
   /**
-   * Takes a stream to its end.
+   * Reads a stream to its end.
    *
-   * @param prefix   trace fields to put before it; not counted against bytesMax
+   * @param prefix trace fields to put before it; not counted against bytesMax
    * @throws message_too_large past bytesMax; what the source throws
    */
   spool(prefix: Buffer, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Spooled>
-  /** The whole, in memory: for parsing. At most bytesMax long, by spool. */
+  /** Loads all bytes into memory, for parsing. spool has limited them to its bytesMax. */
   load(spooled: Spooled): Promise<Buffer>
-  /** Forgets blobs that no transaction came to refer to. A failure only leaves work to the sweep. */
+  /** Deletes blobs that no transaction refers to. A failure only leaves work to the sweep. */
   discard(...blobKeys: (string | null | undefined)[]): Promise<void>
-  /** The same after a failure, unless a transaction may have come to refer to them all the same. */
+  /** The same after a failure, unless a transaction may refer to them all the same. */
   discardAfter(error: unknown, ...blobKeys: (string | null | undefined)[]): Promise<void>
-  /** Compressed bodies that are too large for a row get a blob as well; before the transaction. */
+  /** Stores compressed bodies that are too large for a row as a blob; call it before the transaction. */
   spoolReading(reading: Reading): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
   /** @param range bytes [start, end) */
   read(contentId: string, range?: { start: number; end: number }): AsyncIterable<Buffer>
@@ -45,7 +45,7 @@ export interface Contents {
 interface ContentsNeeds {
   readonly store: Store
   readonly limits: { readonly inlineBytesMax: number }
-  /** Called with what should have been removed and was not. */
+  /** Called with a blob that should have been removed and was not. */
   readonly onLeftover: (error: unknown, blobKey: string) => void
 }
 
@@ -104,13 +104,13 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
       try {
         await store.blobs.delete(key)
       } catch (error) {
-        onLeftover(error, key) // the sweep gets it; the caller has its own error to report
+        onLeftover(error, key) // the sweep removes it; the caller has its own error to report
       }
     }
   }
 }
 
-/** A content whose rows are written, as far as messages show it. */
+/** A content whose rows are written, with the fields that messages show. */
 export interface StoredContent {
   readonly id: string
   readonly sizeBytes: number
@@ -153,7 +153,9 @@ export async function insertContent(
   return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
 }
 
-/** A mail of our own on its way out, small and in memory. Nothing is read from it: no message shows it from here. */
+/**
+ * Stores outgoing mail by Martlet itself, small and in memory. It is not parsed, because no message shows it from here.
+ */
 export async function insertOutgoing(tx: Tx, mail: Buffer): Promise<string> {
   const id = tx.newId()
   const { sizeBytes, sha256 } = inMemory(mail)
@@ -185,7 +187,7 @@ async function* chain(first: readonly Uint8Array[], rest?: AsyncIterator<Uint8Ar
   }
 }
 
-/** The same memory under the type that decoders take. */
+/** The same memory under the type that decoders accept. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,8 +1,8 @@
 /**
- * Links to bytes that work without a key until they expire: clients hand them to programs that know no keys.
+ * Links to bytes that work without a key until they expire: clients pass them to programs without API keys.
  *
- * A token names the thing and the time, signed with a secret that every node has. Nothing is stored, and a link dies
- * with the message.
+ * A token contains the object and the expiry, signed with a secret that every node has. Nothing is stored, and a link
+ * stops working when the message is deleted.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { MailError } from '../../errors.ts'
@@ -17,13 +17,13 @@ import type { Download, DownloadContent } from './message.ts'
 
 interface Target {
   readonly messageId: string
-  /** undefined: the raw mail. */
+  /** undefined: the raw message. */
   readonly attachmentId?: string
 }
 
 export interface Downloads {
   link(target: Target): Promise<Download>
-  /** @throws not_found for a token that is not ours or has expired, and when the message is gone */
+  /** @throws not_found for an invalid or expired token, and when the message was deleted */
   open(token: string): Promise<DownloadContent>
 }
 
@@ -98,7 +98,7 @@ function sign(secret: Buffer, payload: string): string {
   return createHmac('sha256', secret).update(payload).digest('base64url')
 }
 
-/** @returns undefined for whatever is not, character by character, a token of ours whose time is not over */
+/** @returns undefined unless the text is, character by character, a valid token that has not expired */
 function verify(secret: Buffer, token: string, now: number): Target | undefined {
   const [, payload, signature] = /^([\w-]+)\.([\w-]+)$/.exec(token) ?? []
   if (payload === undefined || signature === undefined) return undefined

@@ -1,9 +1,9 @@
-/** A stored message as events hold it. */
+/** Renders a stored message for the payload of events. */
 import type { StoredMessageRow } from '../../store/tables/messages.ts'
 import { hiddenClasses, hiddenMask } from '../access/permissions.ts'
 import type { EventMessage } from '../events/message-events.ts'
 
-/** @param labels after what happened */
+/** @param labels after the change */
 export function eventMessage(row: StoredMessageRow, inboxAddress: string, labels: readonly string[]): EventMessage {
   return {
     id: row.id,
@@ -20,8 +20,8 @@ export function eventMessage(row: StoredMessageRow, inboxAddress: string, labels
 const EVERY_CLASS = hiddenMask(hiddenClasses.map((hidden) => hidden.label))
 
 /**
- * The hidden classes that the thread in a message's event leaves out: all but the message's own. A reader who may see the
- * message need not be one who may see the hidden messages beside it.
+ * Returns the hidden classes that the thread in a message's event leaves out: all but the message's own. A reader who
+ * may see the message may lack the permission for hidden messages in the same thread.
  */
 export function eventThreadMask(labels: readonly string[]): number {
   return EVERY_CLASS & ~hiddenMask(labels)

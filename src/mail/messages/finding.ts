@@ -1,4 +1,4 @@
-/** Finding a message by what callers name it: our id, or its Message-ID with or without brackets. */
+/** Finds a message by a caller's reference: our id, or its Message-ID with or without brackets. */
 import { MailError } from '../../errors.ts'
 import { isUuid, trimMessageId } from '../../formats/ids.ts'
 import type { Db } from '../../store/schema.ts'

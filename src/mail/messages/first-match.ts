@@ -1,11 +1,11 @@
 /**
- * The first message that fits, looked for again and again from where the last look ended.
+ * Finds the first message that matches a filter, in repeated polls. Each poll continues where the last one ended.
  *
- *   the list of the inbox, as it was at a place of the log, oldest first → then the log from that place on
+ *   the list of the inbox, as it was at a position in the log, oldest first → then the log from that position
  *
- * Each message is told once: in the list, those that fitted at that place; in the log, those that came, and those whose
- * labels changed so that they fit and did not before. Nothing can fall between the two, since the place is fixed before
- * the list is read.
+ * Each message is returned once. From the list: those that matched at that position. From the log: those that arrived
+ * later, and those that began to match because their labels changed. Nothing can fall between the two, since the
+ * position is fixed before the list is read.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../limits.ts'
@@ -28,10 +28,10 @@ import type { VerificationLimits } from './reading.ts'
 import { fillPage } from './scanning.ts'
 import type { WaitPlace } from './wait-place.ts'
 
-/** How messages come. */
+/** Event types by which messages arrive. */
 const arrivalTypes: readonly EventTypeName[] = ['message.sent', ...receivedTypes]
 
-/** The events that may bring a match, as far as the actor may be told of them. */
+/** Returns the event types that may bring a match, limited to those that the actor may see. */
 export function typesFor(actor: Actor): string[] {
   const mayBeTold = (type: EventTypeName) => {
     const permission = getEventType(type)?.permission
@@ -46,12 +46,12 @@ interface FirstMatchNeeds {
   readonly actor: Actor
   readonly criteria: table.MessageCriteria
   readonly start: WaitPlace
-  /** Whether looking must end early. */
+  /** Whether the search must end early. */
   readonly isOver: () => boolean
 }
 
 export interface FirstMatch {
-  /** The next message, or undefined at the end of what is there. @throws cursor_expired */
+  /** The next message, or undefined when there is none yet. @throws cursor_expired */
   look(): Promise<Message | undefined>
   place(): WaitPlace
 }
@@ -62,7 +62,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
   let place = start
   return { look: async () => (await lookInList()) ?? (await lookInLog()), place: () => place }
 
-  /** Messages that fitted at the place. */
+  /** Searches the list for messages that matched at the position. */
   async function lookInList(): Promise<Message | undefined> {
     while (place.listing !== undefined && !isOver()) {
       const from = place.listing === 'start' ? undefined : place.listing
@@ -72,12 +72,12 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
       const message = row && (await fittedAtPlace(row)) ? await show(row) : undefined
       place = { ...place, listing: page.last }
       if (message) return message
-      await setImmediate() // others' turn
+      await setImmediate() // let other work run
     }
     return undefined
   }
 
-  /** Whether a message that fits now did so then. If not, the log tells of it. */
+  /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
   async function fittedAtPlace(row: table.StoredMessageRow): Promise<boolean> {
     if (row.modseq <= place.seq) return true
     const first = await momentAfter(place.seq, row.id, [...arrivalTypes, ...labelTypes])
@@ -86,7 +86,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     return change !== undefined && labelsFit(change.before, criteria)
   }
 
-  /** Messages that came, or came to fit, after the place. */
+  /** Searches the log for messages that arrived, or began to match, after the position. */
   async function lookInLog(): Promise<Message | undefined> {
     while (place.listing === undefined && !isOver()) {
       const log = await eventTable.requireLog(store.db)
@@ -109,7 +109,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     return undefined
   }
 
-  /** The end of a stretch may lie inside of a change of labels: that is left to the next one. */
+  /** The end of a range may split a label change: the whole change is then left to the next range. */
   async function wholeMoments({ events, throughSeq, cursor }: Stretch, log: EventLogRow) {
     const moments = momentsOf(events)
     const last = moments.at(-1)
@@ -125,13 +125,13 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     if (change) return labelsFit(change.after, criteria) && !labelsFit(change.before, criteria)
     const { labels } = last.payload
     if (Array.isArray(labels)) {
-      // Mail to oneself came when it was sent; what its arrival added to its labels is told by events of its own.
+      // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
       return !labels.includes('sent') && labelsFit(labels as string[], criteria)
     }
     const row = await table.getMatching(store.db, criteria, messageId)
-    if (!row || row.modseq <= last.seq) return row !== undefined // most: its history is long to look through
+    if (!row || row.modseq <= last.seq) return row !== undefined // most messages; a search of its later history is slow
     const later = await momentAfter(last.seq, messageId, labelTypes)
-    return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its labels of now count
+    return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
   }
 
   async function momentAfter(
@@ -139,7 +139,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     messageId: string,
     types: readonly string[],
   ): Promise<Moment | undefined> {
-    await setImmediate() // others' turn: all that happened in the inbox since is looked at
+    await setImmediate() // let other work run: this reads everything that happened in the inbox since
     const rowsMax = 2 * limits.labelsPerMessageMax // a whole change: all labels removed, as many added
     const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
     return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]

@@ -1,23 +1,21 @@
-/**
- * Which labels a message had, read backwards from the log: each event of a label says which there were after its change.
- */
+/** Reconstructs earlier labels of a message from the log: each label event contains the labels after its change. */
 import { hiddenMask } from '../access/permissions.ts'
 import type { Event } from '../events/event.ts'
 import { isMessageEvent, type LabelPayload } from '../events/message-events.ts'
 
 export const labelTypes = ['label.added', 'label.removed'] as const
 
-/** What happened to one message at once: one event, or all events of one change of its labels. */
+/** One change of one message: one event, or all events of one label change. */
 export interface Moment {
   readonly messageId: string
   readonly events: readonly [Event, ...Event[]]
-  /** Its last event: the moment is over after it. */
+  /** Its last event: the change is complete after it. */
   readonly last: Event
 }
 
 /**
- * Events in order, put together where they are one change. A change of labels is told by one event a label, all of them
- * with the labels after the whole change; no two changes in a row leave a message with the same labels.
+ * Groups events, in order, by change. A label change appends one event per label, each with the labels after the whole
+ * change. Two changes in a row never leave a message with the same labels, so equal labels mean the same change.
  */
 export function momentsOf(events: readonly Event[]): Moment[] {
   const moments: { messageId: string; events: [Event, ...Event[]]; last: Event }[] = []
@@ -42,7 +40,7 @@ function isSameChange(one: Event, next: Event): boolean {
   )
 }
 
-/** The labels before a change and after it; undefined for a moment that is none. */
+/** Returns the labels before and after a label change; undefined for any other change. */
 export function labelsAround({
   events,
   last,
@@ -58,7 +56,7 @@ export function labelsAround({
   return { before: [...before], after }
 }
 
-/** The part of a filter that labels decide. */
+/** The part of a filter that depends on labels. */
 export interface LabelCriteria {
   readonly labels: readonly string[]
   readonly hiddenMask: number

@@ -1,12 +1,13 @@
 /**
- * What labels mean: which of them the system keeps, what a valid one is, and what a change leaves. Pure.
+ * Rules for labels: which of them the system controls, which are valid, and the result of a change. Pure.
  *
- * Labels are the truth for read state, folder, spam and trash; hidden masks, unread counts and IMAP flags follow.
+ * Labels are the source of truth for read state, folder, spam and trash; all else is derived from them: hidden
+ * masks, unread counts and IMAP flags.
  */
 import { MailError } from '../../errors.ts'
 import type { LabelChange } from './message.ts'
 
-/** They tell what happened to a mail; nobody may rewrite that (docs/compatibility/agentmail.md). */
+/** They record what happened to a message, so no client may change them (docs/compatibility/agentmail.md). */
 const SYSTEM_LABELS: ReadonlySet<string> = new Set([
   'received',
   'sent',
@@ -28,7 +29,7 @@ export interface LabelLimits {
 }
 
 /**
- * A user's labels in their stored form: lower case, each once.
+ * Returns a user's labels in their stored form: lower case, each once.
  *
  * @throws system_label, validation_error
  */
@@ -48,7 +49,7 @@ export function requireUserLabels(labels: readonly string[], limits: LabelLimits
   return [...normal]
 }
 
-/** Half a surrogate pair is no character: the database would store another text than the one it compares. */
+/** Half a surrogate pair is not a character: the database would store another text than the one it compares. */
 function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd')
 }
@@ -59,7 +60,7 @@ export interface LabelResult {
   readonly labels: readonly string[]
 }
 
-/** What a change leaves. Removal wins where both name a label (docs/compatibility/agentmail.md). */
+/** Returns the result of a change. Removal wins when both lists name a label (docs/compatibility/agentmail.md). */
 export function applyLabels(current: readonly string[], change: LabelChange): LabelResult {
   const remove = new Set(change.remove)
   const before = new Set(current)

@@ -1,6 +1,6 @@
 /**
- * The one place where messages' labels change: `change` for whoever may ask, `record` for what happened to a mail,
- * inside the transaction that knows it. Both end in `changeOne`.
+ * All changes to messages' labels. `change` serves clients; other modules record what happened to a message by calling
+ * `changeOne` in their own transaction. `change` uses it too.
  */
 import { MailError } from '../../errors.ts'
 import type { Tx } from '../../store/schema.ts'
@@ -43,7 +43,7 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
   }
 }
 
-/** A change as a user may ask for it. @throws validation_error when it changes nothing, system_label */
+/** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
 export function requireUserChange(change: LabelChange, limits: LabelLimits): LabelChange {
   const add = requireUserLabels(change.add ?? [], limits)
   const remove = requireUserLabels(change.remove ?? [], limits)
@@ -54,11 +54,11 @@ export function requireUserChange(change: LabelChange, limits: LabelLimits): Lab
 }
 
 /**
- * Changes one message's labels with everything that follows from them: its hidden mask, its thread, the unread count,
- * and one event a label. The caller holds the inbox, and has read the message after that.
+ * Changes one message's labels and everything that depends on them: its hidden mask, its thread, the unread count, and
+ * one event per label. The caller must lock the inbox, and read the message after that.
  *
  * @param actor as in `access.actorName`
- * @returns its labels now
+ * @returns its new labels
  * @throws validation_error when it would have too many
  */
 export async function changeOne(
@@ -71,7 +71,7 @@ export async function changeOne(
 ): Promise<readonly string[]> {
   const current = (await table.labelsOf(tx, [row.id])).get(row.id) ?? []
   const { added, removed, labels } = applyLabels(current, change)
-  if (added.length + removed.length === 0) return labels // nothing happened, so nothing is told
+  if (added.length + removed.length === 0) return labels // nothing changed, so no event
   if (limits && added.length > 0 && labels.length > limits.labelsPerMessageMax) {
     throw new MailError('validation_error', {
       detail: `A message can have at most ${limits.labelsPerMessageMax} labels`,
@@ -93,7 +93,9 @@ export async function changeOne(
 const plusOne = (label: string): [string, number] => [label, 1]
 const minusOne = (label: string): [string, number] => [label, -1]
 
-/** A thread is hidden while all of its messages are; its list fields are those of the newest one that is shown. */
+/**
+ * A thread is hidden while all of its messages are; its list fields are those of the newest message that is not hidden.
+ */
 async function moveVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
   const [thread] = await threads.listByIds(tx, [row.thread_id])
   if (!thread) return

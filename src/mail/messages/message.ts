@@ -1,4 +1,4 @@
-/** Messages as they may be shown, and the calls on them. Times are epoch ms; sizes are bytes. */
+/** Messages as callers see them, and the calls on them. Times are epoch ms; sizes are bytes. */
 import type { Address } from '../../formats/address.ts'
 import type { Verification } from '../../formats/verification.ts'
 import type { Actor } from '../access/actor.ts'
@@ -8,7 +8,7 @@ import type { AttachmentSnapshot } from '../events/message-events.ts'
 
 export type Attachment = AttachmentSnapshot
 
-/** What a list shows of a message. */
+/** The fields of a message in a list. */
 export interface MessageItem {
   readonly id: string
   readonly organizationId: string
@@ -20,12 +20,12 @@ export interface MessageItem {
   readonly messageId: string
   readonly labels: readonly string[]
   readonly timestamp: number
-  /** Absent only on a mail without a readable From. */
+  /** Absent only on a message without a readable From. */
   readonly from?: Address
   readonly replyTo: readonly Address[]
   readonly to: readonly Address[]
   readonly cc: readonly Address[]
-  /** Of sent mail only. */
+  /** Only on sent messages. */
   readonly bcc: readonly Address[]
   readonly subject?: string
   readonly preview?: string
@@ -33,7 +33,7 @@ export interface MessageItem {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly sizeBytes: number
-  /** What the checks of the sender found; `{ result: 'not checked' }` until they are built. */
+  /** The result of the sender checks; `{ result: 'not checked' }` until they are built. */
   readonly authentication: Readonly<Record<string, unknown>>
   readonly verifiedDomain?: string
   readonly createdAt: number
@@ -52,14 +52,14 @@ export interface Message extends MessageItem, Verification {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-/** What every list of mail can be narrowed by. */
+/** Filters that every list of messages or threads accepts. */
 export interface MailFilter {
-  /** All of them must be there. */
+  /** A message must have all of them. */
   readonly labels?: readonly string[] | undefined
   /** Epoch ms, exclusive. */
   readonly before?: number | undefined
   readonly after?: number | undefined
-  /** Hidden classes to show as well, where the key may. */
+  /** Hidden classes to include, if the key may see them. */
   readonly include?: readonly HiddenLabel[] | undefined
   /** Substrings, each of which must occur. */
   readonly subject?: readonly string[] | undefined
@@ -67,7 +67,7 @@ export interface MailFilter {
 
 export interface MessageFilter extends MailFilter {
   readonly from?: readonly string[] | undefined
-  /** Looks in to, cc and bcc. */
+  /** Matches to, cc and bcc. */
   readonly to?: readonly string[] | undefined
 }
 
@@ -87,8 +87,8 @@ export interface DownloadContent {
 }
 
 /**
- * `inbox` is an address or an id; `ref` a message's id, or its Message-ID with or without brackets. All of them throw
- * not_found for what is not there or not in scope, and missing_permission.
+ * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
+ * not_found for objects that do not exist or are not in scope, and missing_permission.
  */
 export interface Messages {
   /** Newest first. */
@@ -100,9 +100,9 @@ export interface Messages {
     ref: string,
   ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
   attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
-  /** For good. */
+  /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
-  /** @throws not_found for a token that is not ours or has expired */
+  /** @throws not_found for an invalid or expired token */
   download(token: string): Promise<DownloadContent>
 }
 
@@ -113,10 +113,10 @@ export interface LabelChange {
 
 export interface Labels {
   /**
-   * Users' own labels, and `unread`, `spam`, `trash`. Removal wins where both name a label.
+   * Changes users' own labels, and `unread`, `spam`, `trash`. Removal wins when both lists name a label.
    *
    * @param refs messages of one inbox, changed in one transaction
-   * @returns in the order of refs, with the labels they have now
+   * @returns in the order of refs, with their new labels
    * @throws system_label, validation_error, not_found, missing_permission
    */
   change(

@@ -1,4 +1,4 @@
-/** Messages of one inbox: listed, shown, downloaded, deleted. */
+/** Lists, shows, downloads and deletes the messages of one inbox. */
 
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -74,7 +74,7 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
   }
 }
 
-/** What a filter asks of the rows of an inbox, with what this actor may see of it. */
+/** Returns a filter as query criteria for an inbox, limited to what this actor may see. */
 export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): table.MessageCriteria {
   return {
     inboxId,
@@ -88,7 +88,10 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
   }
 }
 
-/** Substring filters look at many rows for few: a longer page than this is refused (docs/compatibility/agentmail.md). */
+/**
+ * Substring filters examine many rows for few matches: a longer page than this is refused
+ * (docs/compatibility/agentmail.md).
+ */
 export function pageBounds(
   limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax'>,
   isSubstringFilter: boolean,
@@ -97,7 +100,7 @@ export function pageBounds(
   return { default: limits.pageDefault, max, isStrict: isSubstringFilter }
 }
 
-/** Each value is a condition of the query, and databases limit how many one may have. @throws validation_error */
+/** Each value is a condition of the query, and databases limit their number. @throws validation_error */
 export function requireFewValues(filter: MailFilter, valuesMax: number): void {
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values) || values.length <= valuesMax) continue
@@ -109,7 +112,7 @@ function hasSubstrings({ from, to, subject }: MessageFilter): boolean {
   return [from, to, subject].some((texts) => texts !== undefined && texts.length > 0)
 }
 
-/** Rows come back from the database in any order. */
+/** Sorts rows by `ids`, since the database returns them in any order. */
 export function inOrder<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.map((id) => byId.get(id)).filter((row) => row !== undefined)

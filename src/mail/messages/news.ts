@@ -1,10 +1,10 @@
 /**
- * What a message event holds besides its own payload: the message with its bodies, read while it exists, and the thread
- * as it was then. One read serves all readers of a node that are sent the event at about the same time.
+ * Reads the subject of a message event, beyond its own payload: the message with its bodies, read while it exists, and
+ * the thread as it was then. One read serves all readers on a node that get the event at about the same time.
  *
- * What a reader may have of it is checked each time, by the classes that hide the message now (readable.ts): the label may
- * have been added after the event. A thread with a hidden message is shown as it is now, made of its other messages: the
- * thread as it was then may show what was hidden since.
+ * Each request checks what the reader may see, by the classes that hide the message now (readable.ts): the label may
+ * have been added after the event. A thread with a hidden message is shown as it is now, built from its other messages:
+ * the thread as it was then may show a message that was hidden since.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../limits.ts'
@@ -24,7 +24,7 @@ import type { VerificationLimits } from './reading.ts'
 import { showThreads, type ThreadShowLimits } from './showing.ts'
 import type { ThreadItem } from './thread.ts'
 
-/** Absent where the message was deleted. */
+/** Empty when the message was deleted. */
 export interface EventSubject {
   readonly message?: Message
   readonly thread?: ThreadItem
@@ -37,8 +37,8 @@ export interface News {
    * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
    * event, and for a message that was deleted. Readers who may see the same get the same object.
    *
-   * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it was
-   *   deleted and may have been hidden before
+   * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
+   *   was deleted and may have been hidden before
    */
   of(event: Event, reader: Actor): Promise<EventSubject | undefined>
 }
@@ -50,12 +50,12 @@ interface NewsNeeds {
 
 type ReceivedEvent = Event & { readonly payload: ReceivedPayload }
 
-/** What was read for one event. */
+/** The cached read for one event. */
 interface Kept {
   /** The message when it was read; undefined: it was deleted before. */
   readonly row: table.MessageInThread | undefined
   readonly whole: EventSubject
-  /** By hidden mask, with the thread in the state `partsOf`: for readers who may not see all of it. */
+  /** By hidden mask, for the thread state in `partsOf`: for readers who may not see all of the thread. */
   readonly parts: Map<number, Promise<EventSubject | undefined>>
   partsOf: string
 }
@@ -90,7 +90,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
     kept.set(seq, reading, 0)
     reading.then(
       ({ whole }) => kept.resize(seq, reading, bodyBytes(whole)),
-      () => kept.drop(seq), // the caller gets the failure; the next one reads again
+      () => kept.drop(seq), // the caller gets the failure; the next call reads again
     )
   }
 
@@ -113,7 +113,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
     const state = [row.thread_updated_at, row.thread_visible_count, row.thread_message_count].join(' ')
     if (subject.partsOf !== state) subject.parts.clear()
     subject.partsOf = state
-    // Beside what the reader may not see, the classes that the event's own thread leaves out; the message itself is in it.
+    // Also hide the classes that the event's own thread leaves out, except those of the message itself.
     const mask = forbidden | (eventThreadMask(payload.labels) & ~row.hidden)
     const known = subject.parts.get(mask)
     if (known) return known
@@ -135,13 +135,13 @@ export function createNews({ store, limits }: NewsNeeds): News {
   }
 }
 
-/** Nearly: a text takes one or two bytes per character. */
+/** An estimate: a text needs one or two bytes per character. */
 function bodyBytes({ message }: EventSubject): number {
   const bodies = [message?.text, message?.html, message?.extractedText, message?.extractedHtml]
   return bodies.reduce((sum, body) => sum + (body?.length ?? 0), 0)
 }
 
-/** As it was when it happened: a reader who gets the event later gets the same. */
+/** Restores the state at the time of the event: a reader who gets it later sees the same. */
 function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubject {
   const { organizationId, podId, inboxId, inboxAddress } = message
   return {
@@ -152,8 +152,8 @@ function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubjec
 }
 
 /**
- * Reads rows as they are now. A thousand readers may get an event in one turn of the event loop: one statement reads all
- * rows that are asked for in a turn, and it begins after the last of them was asked for.
+ * Reads rows as they are now. A thousand readers may get an event in one turn of the event loop: one statement reads
+ * all rows that are requested in a turn, and it begins after the last of these requests.
  */
 function createCurrentRows(store: Pick<Store, 'db'>) {
   let next: { readonly ids: Set<string>; readonly rows: Promise<Map<string, table.MessageInThread>> } | undefined

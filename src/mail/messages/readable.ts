@@ -1,9 +1,10 @@
 /**
- * Whether a reader may have the contents of a message: the one rule for requests by id, for events and for stored bodies of
- * webhooks. The classes that hide the message now count, not those of its arrival or of the moment when a body was rendered.
+ * Decides whether a reader may see the contents of a message. This one rule applies to requests by id, to events and to
+ * stored bodies of webhooks. The classes that hide the message now count, not those of its arrival or of the moment
+ * when a body was rendered.
  *
- * A message that was deleted has no classes any more, and it may have been hidden before. What is still stored of it is
- * only for readers who may read every class.
+ * A deleted message has no classes any more, and it may have been hidden before. What is still stored of it is only for
+ * readers who may read every class.
  */
 import type { Db, EventRow } from '../../store/schema.ts'
 import * as table from '../../store/tables/messages.ts'
@@ -32,8 +33,8 @@ type EventAbout = Pick<EventRow, 'type' | 'message_id'>
 export type PresentClasses = ReadonlyMap<string, number>
 
 /**
- * Reads in one statement what hides the messages of some events now. It makes no statement where all readers may read every
- * class, or where no event holds a message.
+ * Reads which classes hide the messages of some events now, in one statement. It needs no statement when all readers
+ * may read every class, or when no event has a message.
  */
 export async function presentClasses(
   db: Db,
@@ -47,7 +48,7 @@ export async function presentClasses(
   return table.hiddenMasks(db, [...ids])
 }
 
-/** @returns a permission that the reader lacks for what the event holds; undefined when it may read it */
+/** @returns a permission that the reader lacks for the content of the event; undefined when it may read it */
 export function missingForEvent(reader: Actor, event: EventAbout, present: PresentClasses): Permission | undefined {
   if (!holdsMessage(event.type)) return undefined
   return missingToRead(reader, event.message_id === null ? undefined : present.get(event.message_id))

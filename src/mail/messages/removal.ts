@@ -1,7 +1,6 @@
 /**
- * Removing messages for good: the row, what hangs on it, its share of its thread and of the inbox's counters, and its
- * bytes once nothing else refers to them. What is still queued of it is delivered all the same: its submission keeps
- * the bytes.
+ * Removes messages permanently: the row, its dependent rows, its share of its thread and of the inbox's counters, and
+ * its bytes once nothing else refers to them. Its queued deliveries continue: its submission keeps the bytes.
  */
 import type { Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -16,12 +15,12 @@ import { listFields, newestShown } from './thread-fields.ts'
 
 export interface Removal {
   /**
-   * The caller holds the inbox, and has read the rows after that.
+   * The caller must lock the inbox, and read the rows after that.
    *
    * @returns blobs to drop after the commit
    */
   remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
-  /** Best effort: what stays is swept by age. */
+  /** Best effort: a sweep removes the rest by age. */
   dropBlobs(keys: readonly string[]): Promise<void>
 }
 
@@ -61,7 +60,7 @@ export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
         try {
           await store.blobs.delete(key)
         } catch (error) {
-          onLeftover(error, key) // the sweep gets it
+          onLeftover(error, key) // the sweep removes it
         }
       }
     },
@@ -83,7 +82,7 @@ function countLabels(
   return counts
 }
 
-/** Removes the thread with its last message, or moves its list fields back to the newest that is left. */
+/** Removes the thread with its last message, or sets its list fields to those of the newest message that is left. */
 async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMessageRow[]): Promise<boolean> {
   const [thread] = await threads.listByIds(tx, [threadId])
   if (!thread) return false
@@ -107,13 +106,13 @@ async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMe
   return false
 }
 
-/** The subject of a hidden mail that is removed must not stay behind as its thread's. */
+/** The subject of a removed hidden message must not remain as its thread's subject. */
 async function oldestSubject(tx: Tx, threadId: string): Promise<string | null> {
   const [oldest] = await table.listByThread(tx, threadId, { limit: 1, ascending: true })
   return oldest?.subject ?? null
 }
 
-/** The classes that hide a thread none of whose messages is visible. */
+/** Returns the classes that hide a thread without visible messages. */
 export async function hiddenBy(tx: Tx, threadId: string): Promise<number> {
   const labels = (await threads.labelsOf(tx, [threadId])).get(threadId) ?? []
   return hiddenClasses.reduce((mask, hidden) => (labels.includes(hidden.label) ? mask | hidden.bit : mask), 0)

@@ -1,6 +1,6 @@
 /**
- * Filling a page of a filtered list: rows are looked at in order, in growing chunks, until the page is full or the
- * budget is spent. A filter that meets nothing ends in a short page with a token, never in a scan of the whole inbox.
+ * Fills a page of a filtered list: it examines rows in order, in growing chunks, until the page is full or the budget
+ * is spent. A filter without matches ends in a short page with a token, never in a scan of the whole inbox.
  */
 import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages.ts'
@@ -8,11 +8,11 @@ import type { PageWindow, Position } from '../access/paging.ts'
 
 export interface ScannedPage {
   readonly ids: readonly string[]
-  /** The last row looked at, when there is more to look at. */
+  /** The last row examined, if more rows are left to examine. */
   readonly last: Position | undefined
 }
 
-/** @param rowsMax rows that may be looked at */
+/** @param rowsMax number of rows that may be examined */
 export async function fillPage(
   window: PageWindow,
   rowsMax: number,
@@ -21,7 +21,7 @@ export async function fillPage(
   const ids: string[] = []
   let after = window.after
   let looked = 0
-  // One more than asked for: whether there is a next page should be known without an empty one.
+  // One more than requested, so that the result shows whether a next page exists.
   let chunk = window.limit + 1
 
   while (looked < rowsMax) {
@@ -41,7 +41,7 @@ export async function fillPage(
   return { ids, last: after }
 }
 
-/** SQL's truth: SQLite says 1, PostgreSQL true. */
+/** SQL's true: SQLite returns 1, PostgreSQL true. */
 function isTrue(value: unknown): boolean {
   return value === 1 || value === true
 }

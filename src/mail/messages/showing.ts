@@ -1,6 +1,6 @@
 /**
- * From rows to what may be shown: a page of messages or threads in a fixed number of queries, whatever its length.
- * Who may see them has been decided before.
+ * Turns rows into messages or threads as callers see them: a page needs a fixed number of queries, whatever its length.
+ * The caller has already decided who may see them.
  */
 
 import type { Address } from '../../formats/address.ts'
@@ -16,13 +16,13 @@ import type { ThreadItem } from './thread.ts'
 import { listFields } from './thread-fields.ts'
 import { showPart } from './thread-part.ts'
 
-/** How much of a long thread a list entry shows. */
+/** Bounds what a list entry shows of a long thread. */
 export type ThreadShowLimits = Pick<
   Limits,
   'threadParticipantsMax' | 'threadAttachmentMessagesMax' | 'threadPartMessagesMax'
 >
 
-/** In the order of the rows. */
+/** Returns messages in the order of the rows. */
 export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
   const ids = rows.map((row) => row.id)
   const labels = await table.labelsOf(db, ids)
@@ -67,9 +67,9 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 }
 
 /**
- * In the order of the rows. A thread of which nothing may be seen is left out.
+ * Returns threads in the order of the rows, without those of which nothing may be seen.
  *
- * @param hiddenMask classes whose messages must not shine through: not those the reader asked for and may see
+ * @param hiddenMask classes to leave out of every field: those that the reader may not see or did not request
  */
 export async function showThreads(
   db: Db,
@@ -112,14 +112,14 @@ export async function showThreads(
   const shown = await Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
   return shown.filter((thread) => thread !== undefined)
 
-  /** A reader who sees all of a thread gets the fields of its newest message, also where that is hidden from others. */
+  /** A reader who sees all of a thread gets the fields of its newest message, even if that is hidden from others. */
   async function withNewest(row: ThreadRow): Promise<ThreadRow> {
     if (row.visible_count === row.message_count) return row
     const newest = await table.newestInThread(db, row.id, { isShown: false })
     return newest ? { ...row, ...listFields(newest) } : row
   }
 
-  /** Most threads hide nothing: only the others are put together again. */
+  /** Most threads hide nothing: only the others are built again from their visible messages. */
   async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem | undefined> {
     if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
     const part = await showPart(db, row, hiddenMask, limits.threadPartMessagesMax, (ids) =>

@@ -1,4 +1,4 @@
-/** What is left over in passing: blobs that no row refers to (their transaction never came), and old hourly counts. */
+/** Removes leftovers: blobs that no row refers to (their transaction never committed), and old hourly counts. */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents.ts'
@@ -10,7 +10,7 @@ interface SweepNeeds {
   readonly limits: Pick<Limits, 'blobSweepAgeMs' | 'rollupRetentionMs' | 'removalChunkRows'>
 }
 
-/** A blob is put before the transaction that refers to it, so only one of some age is known to be forgotten. */
+/** A blob is written before the transaction that refers to it, so only a blob of some age is known to be unused. */
 export async function sweepBlobs({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
   for await (const key of store.blobs.listOlderThan(clock() - limits.blobSweepAgeMs)) {
     signal.throwIfAborted()

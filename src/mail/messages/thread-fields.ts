@@ -1,7 +1,7 @@
 /**
- * The fields of a thread's row that follow its newest message: preview, last message, time. "Newest" is the newest message
- * that no class hides, or the newest of all where every message is hidden: lists are ordered and filtered by that time, so a
- * hidden mail must not move a thread that is shown.
+ * The fields of a thread's row that follow its newest message: preview, last message, time. "Newest" is the newest
+ * message that no class hides, or the newest of all if every message is hidden. Lists are ordered and filtered by that
+ * time, so a hidden message must not move a thread that is shown.
  */
 import type { Db, ThreadRow } from '../../store/schema.ts'
 import * as messages from '../../store/tables/messages.ts'

@@ -1,6 +1,6 @@
 /**
- * A thread as it shows itself to someone who may not see all of its messages: every field is made of those that may be
- * seen, so that a hidden mail's words, sender and files are not told by the way.
+ * Builds a thread for a reader who may not see all of its messages. Every field comes from the visible ones, so that no
+ * field reveals a hidden message's words, sender or files.
  */
 import type { Db, ThreadRow } from '../../store/schema.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
@@ -9,8 +9,8 @@ import type { AttachmentSnapshot, ThreadSnapshot } from '../events/message-event
 import { participants } from './filing.ts'
 
 /**
- * @param hiddenMask  classes that are not to be seen
- * @param messagesMax newest messages looked at
+ * @param hiddenMask classes that must not be seen
+ * @param messagesMax number of newest messages to examine
  * @returns undefined when none of them may be seen
  */
 export async function showPart(
@@ -24,7 +24,7 @@ export async function showPart(
   const seenOf = async (keyset: Keyset) =>
     (await messages.listByThread(db, row.id, keyset)).filter((message) => (message.hidden & hiddenMask) === 0)
   let seen = await seenOf(newestFirst)
-  // The newest are all hidden: go on at the newest that no class hides, whose time is the thread's.
+  // The newest are all hidden: continue at the newest that no class hides, whose time is the thread's.
   if (seen.length === 0 && row.visible_count > 0)
     seen = await seenOf({ ...newestFirst, after: { key: row.timestamp + 1, id: '' } })
   const [newest] = seen

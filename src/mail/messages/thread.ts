@@ -1,10 +1,10 @@
-/** Threads as they may be shown, and the calls on them. A thread lives in one inbox. */
+/** Threads as callers see them, and the calls on them. A thread belongs to one inbox. */
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 import type { ThreadSnapshot } from '../events/message-events.ts'
 import type { Attachment, Download, LabelChange, MailFilter, Message } from './message.ts'
 
-/** What a list shows of a thread: what its events tell as well, and where it is. */
+/** The fields of a thread in a list: those that its events contain, and its organization, pod and inbox. */
 export interface ThreadItem extends ThreadSnapshot {
   readonly organizationId: string
   readonly podId: string
@@ -18,14 +18,14 @@ export interface ThreadFilter extends MailFilter {
   readonly recipients?: readonly string[] | undefined
 }
 
-/** All throw not_found for what is not there or not in scope, and missing_permission. */
+/** All throw not_found for objects that do not exist or are not in scope, and missing_permission. */
 export interface Threads {
   /**
-   * Newest first, by the newest message that no class hides (by the newest of all in a thread without one). Filters match,
-   * and fields are made of, what the actor may see and has asked for; never a hidden message beside it.
+   * Newest first, by the newest message that no class hides (or by the newest of all if every message is hidden).
+   * Filters and fields use only messages that the actor may see and has requested, never the thread's other messages.
    */
   list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
-  /** The first page holds the newest messages; inside a page the oldest comes first; the token leads to older ones. */
+  /** The first page has the newest messages; within a page the oldest is first; the token leads to older ones. */
   get(
     actor: Actor,
     within: Within,
@@ -40,6 +40,6 @@ export interface Threads {
     threadId: string,
     change: LabelChange,
   ): Promise<{ readonly threadId: string; readonly labels: readonly string[] }>
-  /** With all its messages, for good. */
+  /** Deletes it with all its messages, permanently. */
   delete(actor: Actor, within: Within, threadId: string): Promise<void>
 }

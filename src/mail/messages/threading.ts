@@ -1,15 +1,16 @@
 /**
- * Which thread of its inbox a mail belongs to: by Message-ID, In-Reply-To and References only. Subjects are no evidence;
- * two strangers' "Hello" are two threads.
+ * Finds the thread of its inbox that a message belongs to: by Message-ID, In-Reply-To and References only. Subjects are
+ * not evidence; two strangers' "Hello" are two threads.
  *
- * A thread knows the Message-IDs of its mails and those that they refer to, so that replies which overtake their parent
- * meet again. Threads are never merged: a mail that refers to two joins the one of its nearest ancestor.
+ * A thread stores the Message-IDs of its messages and those that they refer to, so that replies that arrive before
+ * their parent get the same thread. Threads are never merged: a message that refers to two joins the one of its nearest
+ * ancestor.
  */
 import { createHash } from 'node:crypto'
 import type { Db } from '../../store/schema.ts'
 import * as threads from '../../store/tables/threads.ts'
 
-/** Ancestors looked up and remembered, nearest first; a thread of 50 generations does not need its first. */
+/** Ancestors looked up and stored, nearest first; a thread of 50 generations does not need its first. */
 const ANCESTORS_MAX = 50
 
 export interface Ancestry {
@@ -20,7 +21,7 @@ export interface Ancestry {
   readonly references: readonly string[]
 }
 
-/** Hashes of a mail's own id, then of its ancestors, nearest first; each once. */
+/** Returns hashes of a message's own id, then of its ancestors, nearest first; each once. */
 export function referenceHashes({ messageId, inReplyTo, references }: Ancestry): string[] {
   const ancestors = [...inReplyTo, ...references.toReversed()]
   const ids = messageId === undefined ? ancestors : [messageId, ...ancestors]
@@ -33,7 +34,7 @@ export async function findThread(db: Db, inboxId: string, hashes: readonly strin
   return nearest
 }
 
-/** The form in which Message-IDs are looked up: they can be longer than an index key may be. */
+/** Returns the form in which Message-IDs are looked up: they can be longer than an index key may be. */
 export function hashId(messageId: string): string {
   return createHash('sha256').update(messageId).digest('hex')
 }

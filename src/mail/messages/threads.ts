@@ -1,4 +1,4 @@
-/** Threads: listed across a scope, shown with their messages, relabelled and deleted as a whole. */
+/** Lists threads across a scope, shows them with their messages, and relabels and deletes them as a whole. */
 
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -80,7 +80,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const visible = newest.filter((message) => isReadable(actor, message))
       const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
       const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
-      if (!thread) throw new MailError('not_found', { what: 'Thread' }) // hidden in this moment
+      if (!thread) throw new MailError('not_found', { what: 'Thread' }) // it has just been hidden
       return {
         thread,
         messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
@@ -116,7 +116,8 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
     },
 
     async delete(actor, within, threadId) {
-      // In chunks: a thread can be long, and a transaction holds the writer. What its key may not see stays.
+      // Delete in chunks: a thread can be long, and a transaction blocks other writers.
+      // Messages that the key may not see stay.
       let after: Position | undefined
       do {
         const chunk = await store.transaction(async (tx) => {
@@ -124,7 +125,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
           const row = after
             ? await holdIfThere(tx, threadId)
             : await holdThread(tx, actor, 'message_delete', within, threadId)
-          if (!row) return { blobs: [], last: undefined } // the last chunk took its last message
+          if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
           const keyset = { limit: limits.removalChunkRows, ascending: true, after }
           const rows = await messageTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
@@ -154,7 +155,7 @@ async function requireThread(
   return row
 }
 
-/** Keeps its inbox for this transaction, and with it the thread. @throws as requireThread */
+/** Locks the thread's inbox for this transaction, and so the thread. @throws as requireThread */
 async function holdThread(
   tx: Tx,
   actor: Actor,
@@ -164,7 +165,7 @@ async function holdThread(
 ): Promise<ThreadRow> {
   const row = await requireThread(tx, actor, permission, within, threadId)
   await inboxes.holdAny(tx, row.inbox_id)
-  return requireThread(tx, actor, permission, within, threadId) // as it is now that nobody else changes it
+  return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
 }
 
 async function holdIfThere(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {

@@ -1,21 +1,22 @@
 /**
- * How far somebody who waits for messages has looked: in the list of the inbox, as it was at a place of the log, and then
- * in the log from there on. As text it is what is given back as `after`: an event's cursor where that says it all.
+ * The position of a client that waits for messages: first in the list of the inbox, as it was at a position in the log,
+ * and then in the log from there. Its text form is the cursor that clients pass as `after`: an event's cursor when that
+ * is enough.
  */
 import { MailError } from '../../errors.ts'
 import type { Position } from '../access/paging.ts'
 
 export interface WaitPlace {
-  /** Of the last event looked at; while `listing` is there, of the moment whose list is looked at. */
+  /** The last event examined; while `listing` is set, the log position at which the list is read. */
   readonly seq: number
   readonly cursor: string
-  /** Where in that list, oldest first; undefined when all of it was looked at. */
+  /** Position in that list, oldest first; undefined when all of it was examined. */
   readonly listing?: Position | 'start' | undefined
-  /** Epoch ms, exclusive: older messages are not waited for. */
+  /** Epoch ms, exclusive: older messages do not match. */
   readonly since?: number | undefined
 }
 
-/** No event's cursor has a dot. */
+/** No event's cursor contains a dot. */
 const MARK = 'w.'
 
 export function formatPlace({ cursor, listing, since }: WaitPlace): string {
@@ -26,8 +27,8 @@ export function formatPlace({ cursor, listing, since }: WaitPlace): string {
 }
 
 /**
- * @returns the event's cursor and what else there was
- * @throws validation_error for what is neither; the cursor itself is not looked at
+ * @returns the event's cursor and the other fields
+ * @throws validation_error for a text that is neither; the cursor itself is not checked
  */
 export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
   if (!text.startsWith(MARK)) return { cursor: text }
@@ -45,7 +46,7 @@ export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
   })
 }
 
-/** @returns null for what is none */
+/** @returns null for an invalid value */
 function readListing(at: unknown): WaitPlace['listing'] | null {
   if (at === null) return undefined
   if (at === 'start') return at
@@ -54,7 +55,7 @@ function readListing(at: unknown): WaitPlace['listing'] | null {
   return isWhole(key) && typeof id === 'string' ? { key, id } : null
 }
 
-/** What a place of ours holds; a database would stumble over another number. */
+/** Whether a value can be in a position of ours; a database query would fail on another number. */
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }

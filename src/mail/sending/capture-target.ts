@@ -1,4 +1,7 @@
-/** Mail to foreign addresses while there is no way out: kept in the queue, can be read there, released by hand. */
+/**
+ * Target for remote addresses while no outbound route is set up: mail is held in the queue, can be read there, and is
+ * released manually.
+ */
 import type { DeliveryTarget } from './target.ts'
 
 export const captureTarget: DeliveryTarget = {

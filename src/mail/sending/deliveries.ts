@@ -1,4 +1,4 @@
-/** Where each recipient of a sent message stands, with every attempt: nothing that happens to a mail is silent. */
+/** Shows the state of each recipient of a sent message, with every attempt: no outcome of a message is hidden. */
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/submissions.ts'
 import { requireInbox } from '../access/access.ts'

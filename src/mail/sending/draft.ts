@@ -1,6 +1,6 @@
 /**
- * A request to send, checked and made definite: every rule about what a client may ask for, before anything is written.
- * Pure.
+ * Validates a request to send and resolves it into a draft: every rule about what a client may request is checked here,
+ * before anything is written. Pure.
  */
 
 import { MailError } from '../../errors.ts'
@@ -10,7 +10,7 @@ import type { Limits } from '../../limits.ts'
 import { requireUserLabels } from '../messages/label-rules.ts'
 import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
 
-/** What a client asked to have sent, with every value valid. */
+/** A client's request to send, with every value valid. */
 export interface Draft {
   readonly to: readonly Address[]
   readonly cc: readonly Address[]
@@ -55,7 +55,9 @@ export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Dra
   }
 }
 
-/** Before any address is parsed or text copied: what is far too much costs no more than what is a little too much. */
+/**
+ * Checks the counts before any address is parsed or text is copied, so that an oversized request is refused cheaply.
+ */
 function requireCounts(
   { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '' }: OutgoingMessage,
   limits: DraftLimits,
@@ -77,7 +79,7 @@ function requireCounts(
   }
 }
 
-/** The envelope: each address once, in order. */
+/** Returns the envelope recipients: each address once, in order. */
 export function envelopeRecipients({ to, cc, bcc }: Pick<Draft, 'to' | 'cc' | 'bcc'>): string[] {
   return [...new Set([...to, ...cc, ...bcc].map(({ address }) => address))]
 }
@@ -91,7 +93,7 @@ function requireRecipients(field: string, texts: readonly string[] = []): Addres
         field,
         index,
       )
-    // Also in Reply-To: nobody could answer.
+    // This covers Reply-To too: no one could reply to such an address.
     if (!isSmtpMailbox(recipient.address)) {
       const detail = `${field}: "${text.slice(0, 100)}" has < or > in the local part of its address; no mail can be sent to it`
       throw invalid(detail, field, index)

@@ -1,7 +1,7 @@
 /**
- * What a mail asks of the servers on its way: whether its bytes are more than 7-bit, in the body (RFC 6152) or in the
- * header (RFC 6531 §3.4). What Martlet composes has at most international addresses in its header; a body is always
- * 7-bit. Nothing is rewritten for a server that takes less: that would break signatures of the mail's author.
+ * Finds which SMTP extensions a message needs: whether it contains 8-bit bytes in the body (RFC 6152) or in the header
+ * (RFC 6531 §3.4). A message that Martlet composes has 8-bit bytes only in its header, in international addresses; its
+ * body is 7-bit. Nothing is rewritten for a server without these extensions: that would break the author's signatures.
  */
 import { isAscii } from 'node:buffer'
 
@@ -10,10 +10,10 @@ export interface EightBit {
   readonly isInHeader: boolean
 }
 
-/** Reads no further than it must. */
+/** Stops reading as soon as the result is known. */
 export async function findEightBit(chunks: AsyncIterable<Buffer>): Promise<EightBit> {
   let isHeader = true
-  /** End of the chunk before, for an empty line that lies on a border. */
+  /** The end of the previous chunk, because an empty line may span two chunks. */
   let tail = ''
   let isInHeader = false
   for await (const chunk of chunks) {

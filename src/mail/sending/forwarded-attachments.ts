@@ -1,4 +1,4 @@
-/** The attachments of a message that is forwarded, decoded into memory: as much as a mail may hold. */
+/** Decodes the attachments of a forwarded message into memory, up to the size limit of a message. */
 import { decodePartStream } from '../../formats/transfer-encoding.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/contents.ts'
@@ -18,7 +18,7 @@ export function createForwardedAttachments({
     for (const part of await table.listAttachments(store.db, [row.content_id])) {
       const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
       const decoded: Buffer[] = []
-      // Chunk by chunk: to decode 50 MB at once would stop every other request for that time.
+      // Decode in chunks: decoding 50 MB in one step would block all other requests.
       for await (const chunk of decodePartStream(contents.read(row.content_id, range), part.transfer_encoding))
         decoded.push(chunk)
       attachments.push({

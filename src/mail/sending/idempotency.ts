@@ -1,13 +1,13 @@
 /**
- * A repeated send with the same Idempotency-Key answers with the first result and sends nothing.
+ * A repeated send with the same Idempotency-Key returns the first result and sends nothing.
  *
- * A key belongs to the inbox that sends: a repeated request finds it, with any API key of that inbox. Beyond that a caller may
- * use it once: another request in its own scope (organization, pod or inbox) is refused, also from another inbox. Keys that
- * other scopes use in other inboxes have no effect and are not revealed.
+ * A key belongs to the inbox that sends: a repeated request finds it, with any API key of that inbox. Beyond that a
+ * caller may use a key once: another request in its own scope (organization, pod or inbox) is refused, also from
+ * another inbox. Keys that other scopes use in other inboxes have no effect and are not revealed.
  *
- * The key is taken in a transaction of its own before any work, with a lease; the result is written in the transaction
- * of the send itself, so that "sent" and "remembered" cannot differ. Crash in between: the lease runs out and the key is
- * free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
+ * The key is claimed in its own transaction before any work, with a lease. The result is written in the transaction of
+ * the send itself, so that "sent" and "remembered" cannot differ. After a crash in between, the lease expires and the
+ * key is free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { MailError } from '../../errors.ts'
@@ -17,12 +17,12 @@ import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/idempotency.ts'
 import type { Sent } from './outgoing.ts'
 
-/** An attempt that holds its key; undefined where the caller gave none. */
+/** An attempt that holds its key; undefined when the caller gave no key. */
 export type Attempt = table.Hold | undefined
 
-/** Who uses a key, and where. */
+/** The caller of a key, and the inbox it is used for. */
 export interface KeyUse {
-  /** undefined: the caller gave none. */
+  /** undefined: the caller gave no key. */
   readonly key: string | undefined
   readonly inboxId: string
   /** The caller's scope: its inbox, pod or organization. */
@@ -31,10 +31,10 @@ export interface KeyUse {
 
 export interface Idempotency {
   /**
-   * Runs `send` unless it was done before.
+   * Runs `send` unless this key has already completed one.
    *
    * @param request everything that makes two sends the same: endpoint, inbox, content
-   * @throws validation_error for a malformed key; idempotency_conflict for a key of another request, or one under way
+   * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
    */
   once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
 }
@@ -54,7 +54,8 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       try {
         return await send(taken.attempt)
       } catch (error) {
-        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined) // else the lease does it
+        // else the lease expires
+        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined)
         throw error
       }
     },
@@ -82,7 +83,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       created_at: tx.now,
       completed_at: null,
     }
-    // Of two nodes that insert it at once, one is run again and finds it taken.
+    // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
     await (row ? table.replace(tx, taken) : table.insert(tx, taken))
     return { attempt: { inboxId, key, leaseUntil } }
   }
@@ -104,7 +105,10 @@ function usedForAnother(): MailError {
   return new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
 }
 
-/** In the send's own transaction. @throws idempotency_conflict when the attempt has lost its key: nothing is sent */
+/**
+ * Stores the result, in the send's own transaction.
+ * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
+ */
 export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<void> {
   if (!attempt || (await table.finish(tx, attempt, JSON.stringify(sent)))) return
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
@@ -118,14 +122,17 @@ function requireKeyForm(key: string): void {
   })
 }
 
-/** Not by way of JSON: a Buffer becomes a list of numbers there, and one attachment of 50 MiB was more than the heap held. */
+/** Hashes without JSON: JSON turns a Buffer into a list of numbers, and one attachment of 50 MiB exhausted the heap. */
 function fingerprint(request: unknown): string {
   const hash = createHash('sha256')
   addTo(hash, request)
   return hash.digest('hex')
 }
 
-/** Every value with its type and length before it, so that no two requests look the same. What is undefined was not given. */
+/**
+ * Hashes each value after its type and length, so that two different requests never look the same. Undefined values are
+ * skipped: they were not given.
+ */
 function addTo(hash: Hash, value: unknown): void {
   if (typeof value === 'string' || Buffer.isBuffer(value)) {
     hash.update(`${typeof value} ${value.length} `).update(value)

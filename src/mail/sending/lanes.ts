@@ -1,9 +1,9 @@
 /**
- * Lanes of the queue: one for the inboxes here, one for the relay, one for each other domain. A lane has room for so
- * many hand-overs, and what is claimed begins at once: a destination that hangs, or has a backlog of ten thousand, holds
- * its own room and nothing else, and no lease is held for what cannot begin.
+ * Concurrency limits per destination (lanes): one lane for the local inboxes, one for the relay, one for each other
+ * domain. A lane allows a fixed number of delivery attempts at once, and claimed work begins at once. So a destination
+ * that hangs, or has a backlog of ten thousand, uses only its own capacity, and no work is leased that cannot begin.
  *
- * Due recipients are looked for domain by domain, going round, so that each gets its turn when all rooms are small.
+ * Due recipients are searched domain by domain, in rotation, so that each domain gets its share when capacity is short.
  */
 import type { Limits } from '../../limits.ts'
 import { claimLane, type InterruptedClaim } from '../../store/leases.ts'
@@ -12,38 +12,38 @@ import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/submissions.ts'
 import type { InterruptedWork } from '../jobs/interrupted-work.ts'
 
-/** Where mail for a domain queues up. */
+/** The queue of a destination. */
 export interface Lane {
   readonly name: string
-  /** Its own inboxes are never kept waiting by what goes out. */
+  /** True for the local inboxes: outgoing mail never delays them. */
   readonly isLocal: boolean
-  /** Hand-overs at once. */
+  /** Delivery attempts at once. */
   readonly concurrencyMax: number
 }
 
-/** Recipients that are due and now the owner's, all of one lane. */
+/** Due recipients of one lane, leased by the owner. */
 export interface Claimed {
   readonly lane: Lane
-  /** Of this claim alone: an attempt whose lease was lost cannot write the outcome of the next one. */
+  /** Unique to this claim: an attempt that lost its lease cannot write the outcome of the next one. */
   readonly owner: string
   readonly rows: readonly RecipientRow[]
 }
 
-/** A domain with due mail, and the one before it in the circle. */
+/** A domain with due mail, and the domain before it in the rotation. */
 interface Due {
   readonly domain: string
   readonly previous: string
   readonly lane: Lane
 }
 
-/** Counts all lanes but the local one together; no domain has such a name. */
+/** Counts all lanes except the local one together; no domain has such a name. */
 const OUTSIDE = '(outside)'
 
 interface LanesNeeds {
   readonly store: Store
   readonly laneOf: (domain: string) => Promise<Lane>
   readonly interrupted: InterruptedWork
-  /** Called when interrupted work may be claimed that this claim had to leave. */
+  /** Called when interrupted work that this claim had to skip may be claimed. */
   readonly onFree: () => void
   readonly owner: string
   readonly clock: () => number
@@ -55,12 +55,12 @@ interface LanesNeeds {
 
 export interface Lanes {
   /**
-   * Claims what is due where there is room: at most so many submissions as hand-overs may begin.
+   * Claims due recipients within the capacity: at most as many submissions as delivery attempts may begin.
    *
-   * @returns isMore: there are domains that this look has not reached
+   * @returns isMore: this poll has not reached all domains
    */
   claim(): Promise<{ claimed: Claimed[]; isMore: boolean }>
-  /** A hand-over began or ended. */
+  /** Call when a delivery attempt begins, and `ended` when it ends. */
   began(lane: Lane): void
   ended(lane: Lane): void
 }
@@ -69,11 +69,11 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
   const running = new Map<string, number>()
   let runningOutside = 0
   let claims = 0
-  /** The circle of domains: where it began, after which domain it goes on, and whether it has come to the end once. */
+  /** The rotation: its first domain, the domain after which it continues, and whether it has passed the last domain. */
   let start = ''
   let after = ''
   let hasWrapped = false
-  /** The first domain without a turn is preceded by this one: the next circle begins there. */
+  /** The domain before the first one that was skipped: the next rotation begins there. */
   let passedOver: string | undefined
 
   return {
@@ -96,7 +96,7 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
     ended: (lane) => count(lane, -1),
   }
 
-  /** @param planned hand-overs by lane that this look has found, on top of those that run */
+  /** @param planned attempts per lane that this poll has claimed, in addition to the running ones */
   function roomOf(lane: Lane, planned: ReadonlyMap<string, number>): number {
     const own = lane.concurrencyMax - (running.get(lane.name) ?? 0) - (planned.get(lane.name) ?? 0)
     return lane.isLocal
@@ -118,7 +118,7 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
     return claimed
   }
 
-  /** In one transaction for all of them: its commit costs more than its statements. */
+  /** Uses one transaction for all lanes: a commit costs more than its statements. */
   async function claimDue(
     tx: Tx,
     due: readonly Due[],
@@ -146,13 +146,13 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
     return claimed
   }
 
-  /** Whether others took the room that it could have had; a domain whose own lane is full has had its turn. */
+  /** Whether a domain got nothing because others used the shared capacity. Its own full lane does not count. */
   function isPassedOver(domain: string, lane: Lane, claimed: readonly Claimed[]): boolean {
     if (lane.isLocal || claimed.some(({ rows }) => rows[0]!.domain === domain)) return false
     return lane.name !== domain || (running.get(domain) ?? 0) < lane.concurrencyMax
   }
 
-  /** @returns whether the circle is closed */
+  /** @returns whether the rotation is complete */
   function goOn(domains: readonly { domain: string }[]): boolean {
     const isAtEnd = domains.length < limits.deliveryLanesMax
     const last = domains.at(-1)?.domain ?? ''

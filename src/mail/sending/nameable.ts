@@ -1,8 +1,8 @@
 /**
- * Fails the recipients that no SMTP command can name, each by itself and for good, before any server is called, so that the
- * others get the mail. Both targets that speak SMTP begin here.
+ * Fails recipients that no SMTP command can name, each one permanently, before any server is called, so that the others
+ * get the message. Both SMTP targets start with this check.
  *
- * The API refuses such addresses (draft.ts); the queue may hold some from an earlier version.
+ * The API refuses such addresses (draft.ts); the queue may contain some from an earlier version.
  */
 import { isSmtpMailbox } from '../../formats/address.ts'
 import type { DeliveryTarget, Handover, Outcome } from './target.ts'

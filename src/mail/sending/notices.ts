@@ -1,9 +1,10 @@
 /**
- * Notices to a sender whose mail failed (`bounce`) or is late (`delay`): submissions of our own, queued in the
- * transaction of the outcome that they report (docs/adr/0014). The queue's local target then files them in the sender's
- * inbox like any mail, in the thread of what it sent.
+ * Bounce notices (`bounce`) and delay notices (`delay`) to the sender of a message. Each is a submission by Martlet
+ * itself, queued in the transaction of the outcome that it reports (docs/adr/0014). The queue's local target files it
+ * in the sender's inbox like any message, in the thread of the sent one.
  *
- * A notice has the null sender, so that none follows from it (RFC 5321 §4.5.5). It is not signed: it never leaves.
+ * A notice has the null sender, so that it causes no further notice (RFC 5321 §4.5.5). It is not signed, because it
+ * never leaves this server.
  */
 
 import { splitAddress } from '../../formats/address.ts'
@@ -17,7 +18,7 @@ import * as table from '../../store/tables/submissions.ts'
 import { type Contents, insertOutgoing } from '../messages/contents.ts'
 import type { Outcome } from './target.ts'
 
-/** A recipient that a notice tells of, with the attempt that decided it. */
+/** A recipient in a notice, with the attempt that decided its outcome. */
 export interface Reported {
   readonly row: RecipientRow
   readonly outcome: Outcome
@@ -25,16 +26,16 @@ export interface Reported {
 
 export interface Notices {
   /**
-   * The beginning of a submission's mail, read before the transaction. Empty when it cannot be read: an outcome must not
-   * get lost for it, and a notice can do without.
+   * Reads the beginning of a submission's message, before the transaction. Returns an empty buffer when it cannot be
+   * read: that must not lose an outcome, and a notice works without it.
    */
   readHead(submission: SubmissionRow): Promise<Buffer>
 
   /**
-   * Queues one notice for all of these recipients; none when the submission is a notice itself, when its inbox is gone,
-   * or when there are no recipients.
+   * Queues one notice for all of these recipients. Queues none when the submission is a notice itself, when its inbox
+   * no longer exists, or when there are no recipients.
    *
-   * @param messageId of the submission's message, while it lives
+   * @param messageId of the submission's message, while it exists
    */
   enqueue(
     tx: Tx,
@@ -121,18 +122,18 @@ export function createNotices({ contents, hostname, log, limits }: NoticesNeeds)
   }
 }
 
-/** From when a recipient's age counts: a release by hand begins anew. */
+/** The start of a recipient's age: a manual release restarts it. */
 export function bornAtOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
   return row.released_at ?? row.created_at
 }
 
-/** The enhanced status code under which a failure or delay is told, in the notice and in the event. */
+/** The enhanced status code that the notice and the event report for a failure or delay. */
 export function statusOf(kind: 'bounce' | 'delay', { kind: outcome, enhancedCode }: Outcome): string {
   if (kind === 'delay') return noticeStatus('delayed', enhancedCode)
   return noticeStatus(outcome === 'failed_for_good' ? 'permanent' : 'expired', enhancedCode)
 }
 
-/** RFC 5321 §6.1: whose sender is null has nobody to tell; all mail of our own is such. */
+/** RFC 5321 §6.1: mail with a null sender gets no notice; all mail by Martlet itself has one. */
 function canBeTold(submission: SubmissionRow): submission is SubmissionRow & { readonly inbox_id: string } {
   return submission.envelope_sender !== '' && submission.inbox_id !== null
 }

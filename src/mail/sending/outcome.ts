@@ -1,9 +1,9 @@
 /**
- * What an attempt to hand over leaves behind, in one transaction: each recipient's state and history, the message's
- * labels, the events that tell of it, and the notice to its sender.
+ * Records a delivery attempt in one transaction: each recipient's state and history, the message's labels, the events,
+ * and the notice to the sender.
  *
- * An outcome counts only while the lease is still the worker's. Had it run out, another worker is at it, and its outcome
- * will be the one that counts.
+ * An outcome counts only while the worker still has the lease. After the lease expired another worker may deliver, and
+ * its outcome counts.
  */
 import type { Limits } from '../../limits.ts'
 import type { RecipientRow, RecipientState, SubmissionRow, Tx } from '../../store/schema.ts'
@@ -27,13 +27,13 @@ import { bornAtOf, type Notices, statusOf } from './notices.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Outcome } from './target.ts'
 
-/** One attempt for some recipients of one submission, and how it ended for each. */
+/** One attempt for some recipients of one submission, and its outcome for each. */
 export interface Attempted {
   readonly submission: SubmissionRow
   readonly recipients: readonly { readonly row: RecipientRow; readonly outcome: Outcome }[]
   /** Name of the target. */
   readonly target: string
-  /** Worker whose lease it was. */
+  /** Worker that had the lease. */
   readonly owner: string
   readonly startedAt: number
 }
@@ -54,7 +54,7 @@ interface OutcomeNeeds {
 
 const ACTOR = 'system:queue'
 
-/** What is told of a recipient; `delayed` only the first time. */
+/** The event to append for a recipient; `delayed` only the first time. */
 type News = 'delivered' | 'held' | 'delayed' | 'bounced'
 
 interface Told {
@@ -63,12 +63,12 @@ interface Told {
   readonly nextAttemptAt: number
 }
 
-/** What an outcome makes of a recipient. */
+/** The changes to a recipient after an outcome. */
 interface Change {
   readonly state: RecipientState
   readonly nextAttemptAt: number
   readonly news?: News
-  /** The sender is sent a notice that it is late. */
+  /** The sender gets a delay notice. */
   readonly isLate?: boolean
 }
 
@@ -79,7 +79,8 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
     const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
 
     const blobs = await store.transaction(async (tx) => {
-      // Labels and counts of its inbox are about to change; and removals take inbox and recipients in this order as well.
+      // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
+      // too.
       if (attempted.submission.inbox_id !== null) await inboxes.holdAny(tx, attempted.submission.inbox_id)
       const news = new Map<News, Told[]>()
       const late: Told[] = []
@@ -102,7 +103,7 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
       }
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
       if (message) await tell(tx, message, news)
-      // A deleted message's failure is told as well: its owner may have been waiting for the answer.
+      // The failure of a deleted message is reported too: its owner may be waiting for a reply.
       const about = { submission, head, messageId: message?.api_message_id }
       await notices.enqueue(tx, 'bounce', about, news.get('bounced') ?? [])
       await notices.enqueue(tx, 'delay', about, late)
@@ -125,7 +126,7 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
     const isLate = isToBeTold && noticeAt <= tx.now
     return {
       state: 'queued',
-      // One attempt is made when the notice is due: waits have grown to hours by then, and the sender's would with them.
+      // Make one attempt when the notice is due. By then the waits have grown to hours, and would delay the notice too.
       nextAttemptAt: isToBeTold && !isLate ? Math.min(retryAt, noticeAt) : retryAt,
       ...(row.attempts === 0 && { news: 'delayed' }),
       isLate,
@@ -149,7 +150,10 @@ function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow
   }
 }
 
-/** Its message was deleted while it was under way, or it is a mail of our own: nobody can ask for its history. */
+/**
+ * Removes finished rows of a message that was deleted during delivery, or of mail by Martlet itself: no call can show
+ * their history.
+ */
 async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
   return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
 }
@@ -166,7 +170,7 @@ async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<Ne
   }
 }
 
-/** `held` is a state of the queue and nothing that happened to the mail: it has no label. */
+/** `held` is a state of the queue, not of the message: it has no label. */
 async function label(tx: Tx, row: messages.StoredMessageRow, address: string, name: News): Promise<readonly string[]> {
   if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
   const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))

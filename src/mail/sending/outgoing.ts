@@ -1,4 +1,4 @@
-/** What a client may ask to have sent, and what it can see of it. */
+/** What a client may request to send, and what it can see of the deliveries. */
 
 import type { RecipientState } from '../../store/schema.ts'
 import type { Actor } from '../access/actor.ts'
@@ -7,7 +7,7 @@ export interface OutgoingAttachment {
   readonly filename?: string | undefined
   readonly contentType?: string | undefined
   readonly disposition?: 'inline' | 'attachment' | undefined
-  /** Without angle brackets; makes it referable as `cid:` in the HTML. */
+  /** Without angle brackets. The HTML can refer to it as `cid:`. */
   readonly contentId?: string | undefined
   readonly content: Buffer
 }
@@ -22,15 +22,15 @@ export interface OutgoingMessage {
   readonly text?: string | undefined
   readonly html?: string | undefined
   readonly attachments?: readonly OutgoingAttachment[] | undefined
-  /** Extra header fields; those that are the server's are refused. */
+  /** Extra header fields. Fields that the server sets are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Own labels of the sent copy. */
+  /** User labels for the sent copy. */
   readonly labels?: readonly string[] | undefined
 }
 
-/** A reply takes its subject from its parent, and its recipients unless it names some. */
+/** A reply gets its subject from its parent, and its recipients too, unless it names some. */
 export interface OutgoingReply extends Omit<OutgoingMessage, 'subject'> {
-  /** To the sender and every recipient of the parent but this inbox; excludes to, cc and bcc. */
+  /** Reply to the sender and every recipient of the parent except this inbox; excludes to, cc and bcc. */
   readonly toAll?: boolean | undefined
 }
 
@@ -40,49 +40,49 @@ export interface Sent {
 }
 
 export interface SendOptions {
-  /** 1–256 of `A-Za-z0-9-._~`: the same key again answers with the first result and sends nothing. */
+  /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
   readonly idempotencyKey?: string | undefined
 }
 
 /**
- * All resolve once message, queue rows and event are on disk, and throw: validation_error, no_recipients,
- * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission, and
+ * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
+ * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission; and
  * disk_full, unavailable or shutting_down when nothing was accepted.
  */
 export interface Sending {
-  /** Takes `message_send`; the two below take `message_read` too, and find only what the actor may see. */
+  /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
   send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
   reply(actor: Actor, inbox: string, parent: string, reply: OutgoingReply, options?: SendOptions): Promise<Sent>
-  /** Original body and attachments are appended; the subject is `Fwd: …` unless given; the thread is the parent's. */
+  /** Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's. */
   forward(actor: Actor, inbox: string, parent: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
 }
 
-/** Where one recipient of a sent message stands. */
+/** The state of one recipient of a sent message. */
 export interface RecipientStatus {
   readonly id: string
   readonly recipient: string
   readonly state: RecipientState
-  /** Since it was queued or last released. */
+  /** Attempts since it was queued or last released. */
   readonly attempts: number
-  /** Where it was released to. */
+  /** The route that it was released to. */
   readonly route?: 'relay' | 'direct'
-  /** The remote's last words, or ours. */
+  /** The last reply of the remote server, or Martlet's own text. */
   readonly lastReply?: string
   readonly lastCode?: number
   readonly lastEnhancedCode?: string
   /** Epoch ms; present while queued. */
   readonly nextAttemptAt?: number
   readonly history: readonly {
-    /** Place in the history, from 1. */
+    /** Position in the history, from 1. */
     readonly attempt: number
-    /** "queue": what was done by hand. */
+    /** "queue": a manual change. */
     readonly target: string
     readonly outcome: string
-    /** SMTP reply code and RFC 3463 enhanced code, where there were any. */
+    /** SMTP reply code and RFC 3463 enhanced code, if any. */
     readonly code?: number
     readonly enhancedCode?: string
     readonly reply?: string
-    /** Who answered, and TLS version of the connection: see `Outcome`. */
+    /** The server that replied, and the TLS version of the connection: see `Outcome`. */
     readonly remote?: string
     readonly tls?: string
     readonly startedAt: number
@@ -93,6 +93,6 @@ export interface RecipientStatus {
 }
 
 export interface Deliveries {
-  /** Of a message that this inbox sent. @throws not_found, missing_permission */
+  /** For a message that this inbox sent. @throws not_found, missing_permission */
   list(actor: Actor, inbox: string, message: string): Promise<readonly RecipientStatus[]>
 }

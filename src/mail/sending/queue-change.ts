@@ -1,6 +1,7 @@
 /**
- * What a change by hand makes of recipients, and what is told of it: their place in the history, one event a message,
- * and the label `delayed` that no longer holds. Inside the transaction that has just found them free.
+ * Applies a manual queue change to recipients and records it: an entry in the history, one event per message, and
+ * removal of the label `delayed` when it no longer applies. Call it in the transaction that has just found the
+ * recipients unleased.
  */
 import type { RecipientRow, Tx } from '../../store/schema.ts'
 import * as contents from '../../store/tables/contents.ts'
@@ -14,7 +15,10 @@ import { eventMessage } from '../messages/event-message.ts'
 import { changeOne } from '../messages/labels.ts'
 import type { QueueAction, Route, WaitingState } from './waiting.ts'
 
-/** From which states, in which words, and how it is told. A retry changes no state: it is in the history alone. */
+/**
+ * Per action: the states it applies to, its word in the history, and its event. A retry changes no state, so it appends
+ * no event.
+ */
 const ACTIONS: Readonly<
   Record<QueueAction, { from: readonly WaitingState[]; done: string; event?: typeof messageHeld }>
 > = {
@@ -24,14 +28,14 @@ const ACTIONS: Readonly<
   retry: { from: ['queued'], done: 'retried' },
 }
 
-/** The states that a change applies to. */
+/** Returns the states that a change applies to. */
 export function statesBefore(action: QueueAction): readonly WaitingState[] {
   return ACTIONS[action].from
 }
 
-/** @param route where a release goes; null: where the configuration sends all mail */
+/** @param route the route of a release; null: the route that the configuration sets for all mail */
 export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: Route | null): WaitingChange {
-  if (action === 'retry') return { next_attempt_at: tx.now } // the remote's last words stay
+  if (action === 'retry') return { next_attempt_at: tx.now } // the last reply of the remote server stays
   const words = { last_code: null, last_enhanced_code: null, last_reply: replyOf(actor, action) }
   if (action === 'hold') return { ...words, state: 'held' }
   if (action === 'cancel') return { ...words, state: 'cancelled' }
@@ -42,7 +46,7 @@ export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: R
   }
 }
 
-/** History, events and labels of what was changed. @returns blobs to drop after the commit */
+/** Writes history, events and labels of the changed recipients. @returns blobs to drop after the commit */
 export async function tellOfChange(
   tx: Tx,
   actor: Actor,
@@ -64,7 +68,7 @@ export async function tellOfChange(
     await tellOne(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
   }
   if (action !== 'cancel') return []
-  // Where no message shows it, nobody can ask for its history.
+  // If no message shows a recipient, no call can show its history.
   const shown = new Set(known.map((message) => message.id))
   const lost = rows.filter((row) => row.message_id === null || !shown.has(row.message_id))
   const ids = [...new Set(lost.map((row) => row.submission_id))]
@@ -88,7 +92,7 @@ async function tellOne(
   tx.append(event({ ...about, recipients }))
 }
 
-/** "Held by key:0199…": in the history, and as the last that was said of it. */
+/** Returns "Held by key:0199…", for the history and as the recipient's last reply. */
 function replyOf(actor: Actor, action: QueueAction): string {
   const { done } = ACTIONS[action]
   return `${done[0]!.toUpperCase()}${done.slice(1)} by ${actorName(actor)}`

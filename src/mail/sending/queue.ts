@@ -1,7 +1,7 @@
 /**
- * The queue by hand: what waits, and holding, releasing, cancelling or retrying it. Each change is one transaction with
- * its place in the recipient's history and its event; a mail that is being handed over at that moment is left alone,
- * since its outcome is about to be written (docs/adr/0014).
+ * Manual queue changes: lists waiting recipients, and holds, releases, cancels or retries them. Each change is one
+ * transaction with an entry in the recipient's history and its event. A recipient with a running delivery attempt is
+ * left alone, since its outcome is about to be written (docs/adr/0014).
  */
 
 import { MailError } from '../../errors.ts'
@@ -25,7 +25,7 @@ import type { Queue, Route, Selection, WaitingFilter, WaitingRecipient, WaitingS
 interface QueueNeeds {
   readonly store: Store
   readonly removal: Pick<Removal, 'dropBlobs'>
-  /** Where a release goes that names no route; undefined: where the configuration sends all mail. */
+  /** The route of a release that names none; undefined: the route that the configuration sets for all mail. */
   readonly defaultRoute: Route | undefined
   readonly hasRelay: boolean
   readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'queueChangeMax'>
@@ -70,7 +70,7 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
     },
   }
 
-  /** What the filter means, as a predicate. @throws not_found, missing_permission, validation_error */
+  /** Resolves a filter into a predicate. @throws not_found, missing_permission, validation_error */
   async function requireCriteria(
     db: Db,
     actor: Actor,
@@ -102,14 +102,14 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
       ...(inboxId !== undefined && { inboxId }),
       ...(message && { messageId: message.id }),
       ...(domain !== undefined && { domain }),
-      ...(filter.ids && { ids: filter.ids.filter(isUuid) }), // what is no id is nobody's
+      ...(filter.ids && { ids: filter.ids.filter(isUuid) }), // text that is no id matches nothing
       ...(filter.addresses && { addresses: filter.addresses.flatMap((each) => normaliseAddress(each) ?? []) }),
       states: filter.state === undefined ? ['queued', 'held'] : [filter.state],
     }
   }
 }
 
-/** An empty filter is more often a mistake than a wish. @throws validation_error */
+/** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
 function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
@@ -117,7 +117,7 @@ function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Sel
   })
 }
 
-/** Labels follow from a change, and follow from what they were: in a fixed order, so that two do not wait for each other. */
+/** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
 async function holdInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const id of ids.toSorted()) await inboxes.holdAny(tx, id)
 }

@@ -1,9 +1,9 @@
 /**
- * All mail to foreign addresses to one server of the operator's, which sends it on. Connections are kept for the next
- * mail (net/smtp-pool.ts). What is wrong with the relay itself (it is down, its certificate or our password is not
- * accepted) is never held against a mail: it is tried again until the operator has mended it.
+ * Sends all mail for remote addresses to one server of the operator's, which forwards it. Connections are reused for
+ * the next message (net/smtp-pool.ts). A fault of the relay itself (it is down, its certificate or our password is
+ * refused) never fails a message: delivery is retried until the operator has fixed the relay.
  *
- * Must not: send a password without verified TLS, except to this very machine; or let it get into log or history.
+ * Must not: send a password without verified TLS, except to this same machine; or write it to the log or history.
  */
 
 import { isLoopback, type Relay } from '../../config-outbound.ts'
@@ -19,7 +19,7 @@ import type { DeliveryTarget, Handover, Outcome } from './target.ts'
 
 interface RelayTargetNeeds {
   readonly relay: Relay
-  /** Our own name, in EHLO. */
+  /** This server's name, in EHLO. */
   readonly hostname: string
   readonly log: Log
   readonly limits: SessionOptions['limits'] &
@@ -27,7 +27,7 @@ interface RelayTargetNeeds {
 }
 
 export interface RelayTarget extends DeliveryTarget {
-  /** Says goodbye on connections that wait for mail. */
+  /** Sends QUIT on idle connections. */
   close(): void
 }
 
@@ -63,7 +63,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
       signal.throwIfAborted()
       throw new RelayUnreachable(remote, error)
     })
-    // RFC 8314 §3: a password goes to nobody but the relay. To this machine itself there is nobody in between.
+    // RFC 8314 §3: only the relay may read the password. A connection to this same machine has no network in between.
     const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
     const tls = isImplicitTls ? 'implicit' : startTls
     return SmtpSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
@@ -72,7 +72,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
   function sessionOutcome(failure: SmtpFailure): Outcome {
     const outcome = failureOutcome(remote, failure)
     const { stage, reply } = failure
-    // Its words may repeat what it was told: a password that is wrong here may be right elsewhere.
+    // The reply may repeat what we sent: a password that is wrong here may be valid elsewhere.
     if (stage !== 'login' || !reply) return outcome
     const what = "does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL"
     const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')

@@ -1,16 +1,16 @@
 /**
- * What another server's answer, or its silence, means for a recipient, in words for the agent's owner. Pure.
+ * Turns a remote server's reply, or its absence, into an outcome for a recipient, in words for the agent's owner. Pure.
  *
- * The server's own word decides where there is one: 2xx delivered, 5xx for good, all else for now (RFC 5321 §4.2.1).
- * Where there is none, the mail is tried again: only DNS can say for good that there is nobody to talk to.
+ * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
+ * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
 import type { MxFailure, MxFailureKind } from '../../net/mx.ts'
 import type { SmtpFailure, SmtpResult } from '../../net/smtp-session.ts'
 import type { Outcome } from './target.ts'
 
-/** Who was talked to. */
+/** The remote server. */
 export interface Remote {
-  /** Name of the server, as sentences name it. */
+  /** Name of the server, for use in sentences. */
   readonly name: string
   /** As `Outcome.remote`. */
   readonly place: string
@@ -18,13 +18,14 @@ export interface Remote {
   readonly tls?: string | undefined
 }
 
-/** RFC 3463 codes for what happened before there was anybody to say one; the classes 5 and 4 say whether it is for good. */
+/** RFC 3463 codes for failures before any server replied. Class 5 is permanent, class 4 temporary. */
 const MX_CODES: Readonly<Record<MxFailureKind, string>> = {
   no_such_domain: '5.1.2', // bad destination system address
   no_mail_server: '5.4.4', // unable to route
   null_mx: '5.1.10', // RFC 7505 §4.2
   loop: '5.4.6', // RFC 5321 §5.1
-  // For good, although the operator could allow it: waiting three days would help nobody, and the reason be told late.
+  // Permanent, although the operator could allow it: three days of retries would not help, and would report the reason
+  // late.
   private_network: '5.4.4',
   dns_failed: '4.4.3', // directory server failure
   unreachable: '4.4.1', // no answer from host
@@ -47,7 +48,7 @@ export function smtpOutcome(remote: Remote, result: SmtpResult): Outcome {
   const words = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...where(remote) }
   if (code >= 200 && code < 300) return { kind: 'delivered', ...words, reply: text }
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this mail' }[result.command]
-  // RFC 5321 §4.2.1: 5xx is for good; what is no reply at all ("354 go on" at the end) may be better next time.
+  // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
   const isForGood = code >= 500 && code < 600
   return isForGood
     ? { kind: 'failed_for_good', ...words, reply: `${remote.name} refuses ${what}: ${text}` }
@@ -83,7 +84,7 @@ const WHEN: Readonly<Record<SmtpFailure['stage'], string>> = {
   sent: 'after it had got the whole mail',
 }
 
-/** RFC 5321 §6.1: better twice than not at all. */
+/** RFC 5321 §6.1: it is better to deliver twice than never. */
 const SENT = '; whether it took the mail is not known, so it is tried again and may arrive twice'
 
 function where({ place, tls }: Remote): Pick<Outcome, 'remote' | 'tls'> {

@@ -1,8 +1,9 @@
 /**
- * Straight to the mail servers of a recipient's domain (RFC 5321 §5.1): the first that answers with a greeting gets the
- * mail, and what it says counts. Servers that cannot be reached or greet with a refusal are passed over for the next.
+ * Delivers directly to the mail servers of a recipient's domain (RFC 5321 §5.1). The first server that sends a greeting
+ * gets the message, and its reply decides. A server that cannot be reached, or whose greeting is a refusal, is skipped.
  *
- * Crash: nothing is kept here; the queue tries again. Stop: the signal closes the connection.
+ * Crash: nothing is stored here; the queue retries.
+ * Stop: the signal closes the connection.
  */
 
 import { splitAddress } from '../../formats/address.ts'
@@ -17,9 +18,9 @@ import type { DeliveryTarget, Handover, Outcome } from './target.ts'
 
 interface RemoteTargetNeeds {
   readonly dns: Dns
-  /** Our own name, in EHLO. */
+  /** This server's name, in EHLO. */
   readonly hostname: string
-  /** Of the other servers. */
+  /** Port of the remote servers. */
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
@@ -53,7 +54,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
         connection = await servers.next(signal)
       } catch (error) {
         if (!(error instanceof MxFailure)) throw error
-        // What a server said before is worth more than that the next ones could not be reached.
+        // An earlier server's reply says more than the fact that the later ones could not be reached.
         last ??= mxOutcome(domain, error)
         break
       }
@@ -68,14 +69,14 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
     return handover.recipients.map(() => last!)
   }
 
-  /** @throws SmtpFailure when the next server is to be tried */
+  /** @throws SmtpFailure when the next server must be tried */
   async function open(servers: MailServers, connection: MxConnection, signal: AbortSignal): Promise<SmtpSession> {
     const options = { socket: connection.socket, hostname: connection.hostname, clientName: hostname, limits }
     try {
       return await SmtpSession.open({ ...options, tls: 'opportunistic' }, signal)
     } catch (error) {
       if (!(error instanceof SmtpFailure) || error.stage !== 'tls') throw error
-      // RFC 7435 §3: encryption that does not come about must not keep mail from going the way it would go without.
+      // RFC 7435 §3: a failed TLS handshake must not stop mail that would be sent without TLS.
       const { socket } = await servers.again(connection, signal).catch(() => {
         throw error
       })

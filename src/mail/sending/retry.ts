@@ -1,14 +1,14 @@
-/** When a recipient that failed for now is tried again (RFC 5321 §4.5.4.1). Pure. */
+/** Decides when a recipient with a temporary failure is retried (RFC 5321 §4.5.4.1). Pure. */
 import type { Limits } from '../../limits.ts'
 
-/** The second and third wait, as factors of the first; from then on each is double the last. */
+/** The first three waits, as factors of the first; from then on each wait is double the last. */
 const EARLY_FACTORS = [1, 5, 15] as const
-/** So that recipients which failed together do not come back together. */
+/** Spreads recipients that failed together. */
 const JITTER = 0.2
 
 /**
- * @param attempts  attempts made so far, at least 1
- * @param spread    random, 0 to 1
+ * @param attempts attempts made so far, at least 1
+ * @param spread random, 0 to 1
  * @returns ms until the next attempt: 1 min, 5 min, 15 min, then doubling up to the limit, ±20 %
  */
 export function retryDelayMs(

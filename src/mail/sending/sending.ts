@@ -1,6 +1,6 @@
 /**
- * What an agent does with mail: send, reply, forward. Each becomes a draft (who, what, in which thread) and goes the one
- * way of submit.ts.
+ * Send, reply and forward: the calls an agent uses to send mail. Each becomes a draft (recipients, content, thread) and
+ * goes through submit.ts.
  */
 import { MailError } from '../../errors.ts'
 import { type Address, formatAddress } from '../../formats/address.ts'
@@ -23,7 +23,7 @@ interface SendingNeeds {
   readonly store: Store
   readonly submit: Submit
   readonly idempotency: Idempotency
-  /** Attachments of a message, decoded. */
+  /** Returns the decoded attachments of a message. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
   readonly limits: DraftLimits & VerificationLimits
 }
@@ -40,9 +40,10 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 
     async reply(actor, inboxRef, parentRef, reply, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      requirePermission(actor, 'message_read') // its subject and addresses go to recipients of the actor's choice
+      // the parent's subject and addresses are sent to recipients that the actor chooses
+      requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
-      // The parent is looked at inside: a repeated request has its answer even when the parent is gone.
+      // Read the parent inside: a repeated request gets its result even when the parent was deleted.
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await show(row)
@@ -58,7 +59,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 
     async forward(actor, inboxRef, parentRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      requirePermission(actor, 'message_read') // what is forwarded is thereby read
+      requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
@@ -69,7 +70,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
           ...forwardBody(forwarded(parent), added(message)),
           attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
-        // No In-Reply-To: a forward answers nobody. References let other mail programs show it with its source.
+        // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
         const { references } = replyReferences(threadFields(row, parent))
         const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
         return submit(actor, inbox, draft, attempt)
@@ -88,7 +89,7 @@ function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOpti
   return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
-/** The name under which others know the parent: its header's, or ours where it had none. */
+/** The Message-ID by which others know the parent: that of its header, or ours if it had none. */
 function threadFields(row: StoredMessageRow, parent: Message) {
   return {
     messageId: row.header_message_id ?? row.api_message_id,
@@ -98,8 +99,8 @@ function threadFields(row: StoredMessageRow, parent: Message) {
 }
 
 /**
- * Whom a reply goes to (RFC 5322 §3.6.2, §3.6.3): Reply-To, else From; to our own mail, whom that went to. A reply to
- * all adds the parent's other recipients. Never this inbox itself, unless nobody else is left.
+ * Chooses the recipients of a reply (RFC 5322 §3.6.2, §3.6.3): Reply-To, else From; for a message of our own, its To. A
+ * reply to all adds the parent's other recipients. This inbox is excluded, unless no other recipient is left.
  */
 function replyRecipients(
   inbox: InboxRow,

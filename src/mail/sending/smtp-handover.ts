@@ -1,6 +1,6 @@
 /**
- * One hand-over on a session that is open: what the server cannot take is said before it is sent; the rest is sent once
- * for all recipients that are left.
+ * Delivers one message on an open session. Recipients whose message the server cannot accept fail before anything is
+ * sent; then the message is sent once for all others.
  */
 import { splitAddress } from '../../formats/address.ts'
 import type { SmtpSession } from '../../net/smtp-session.ts'
@@ -8,7 +8,7 @@ import { type EightBit, findEightBit } from './eight-bit.ts'
 import { type Remote, smtpOutcome } from './remote-outcome.ts'
 import type { Handover, Outcome } from './target.ts'
 
-/** @returns one outcome a recipient. @throws what reading the mail threw, the signal's reason */
+/** @returns one outcome per recipient. @throws what reading the mail threw, the signal's reason */
 export async function handOverSmtp(
   session: SmtpSession,
   remote: Remote,
@@ -40,19 +40,22 @@ export async function handOverSmtp(
   return recipients.map((recipient) => outcomes.get(recipient)!)
 }
 
-/** Why this server cannot be given the mail for a recipient; for good, since servers hardly learn within days. */
+/**
+ * Returns why this server cannot accept the message for a recipient. Permanent, since servers rarely gain an extension
+ * within days.
+ */
 function refusal(
   session: SmtpSession,
   { sizeBytes }: Handover,
   eightBit: EightBit,
   isSmtpUtf8: boolean,
 ): { enhancedCode: string; reply: string } | undefined {
-  // RFC 1870 §6.1: what the server announced that it would refuse need not be sent to hear it.
+  // RFC 1870 §6.1: a message above the server's announced limit would be refused, so do not send it.
   if (session.sizeBytesMax > 0 && sizeBytes > session.sizeBytesMax) {
     const reply = `takes at most ${session.sizeBytesMax} bytes, and the mail has ${sizeBytes}; send smaller attachments`
     return { enhancedCode: '5.3.4', reply }
   }
-  // RFC 6531 §3.1.8: the mail must not be sent there, and an address cannot be rewritten.
+  // RFC 6531 §3.1.8: the message must not be sent there, and an address cannot be rewritten.
   if (isSmtpUtf8 && !session.offers('SMTPUTF8')) {
     const reply = 'cannot take mail with addresses outside of ASCII (it lacks SMTPUTF8); use ASCII addresses'
     return { enhancedCode: '5.6.7', reply }

@@ -1,4 +1,4 @@
-/** Idempotency keys whose time is over, removed in chunks. */
+/** Removes expired idempotency keys, in chunks. */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as idempotency from '../../store/tables/idempotency.ts'
@@ -10,7 +10,7 @@ interface SweepNeeds {
 }
 
 export async function sweepIdempotencyKeys({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  // Counted from completion, which is at most a lease after its row was made.
+  // Expiry counts from completion, which is at most one lease after the row was inserted.
   const before = clock() - limits.idempotencyMs - limits.idempotencyLeaseMs
   let removed: number
   do {

@@ -1,4 +1,4 @@
-/** What waits in the queue, and what may be done to it by hand: the nouns that edges see. */
+/** The waiting part of the queue, and the manual changes to it: the types that edges use. */
 import type { RecipientState, SubmissionRow } from '../../store/schema.ts'
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
@@ -6,22 +6,22 @@ import type { Page, PageRequest } from '../access/paging.ts'
 export type WaitingState = Extract<RecipientState, 'queued' | 'held'>
 export type Route = 'relay' | 'direct'
 
-/** One recipient that is not at its end yet. */
+/** One recipient without a final state. */
 export interface WaitingRecipient {
   readonly id: string
   readonly recipient: string
   readonly state: WaitingState
-  /** `message`: what an agent sent; others are Martlet's own mails. */
+  /** `message`: sent by an agent; the others are Martlet's own mail. */
   readonly kind: SubmissionRow['kind']
-  /** Address of the inbox that sent it; absent once that is gone. */
+  /** Address of the inbox that sent it; absent once that is deleted. */
   readonly inboxAddress?: string
-  /** Of its message, while that lives and the key may see it. */
+  /** Of its message, while that exists and the key may see it. */
   readonly messageId?: string
   readonly threadId?: string
   readonly subject?: string
-  /** Where it was released to. */
+  /** The route that it was released to. */
   readonly route?: Route
-  /** Since it was queued or last released. */
+  /** Attempts since it was queued or last released. */
   readonly attempts: number
   readonly lastReply?: string
   readonly lastCode?: number
@@ -32,10 +32,10 @@ export interface WaitingRecipient {
   readonly updatedAt: number
 }
 
-/** Narrows what waits. All that is given must be true. */
+/** Filters waiting recipients. All given conditions must match. */
 export interface WaitingFilter {
   readonly state?: WaitingState | undefined
-  /** Of the recipient's address. */
+  /** Domain of the recipient's address. */
   readonly domain?: string | undefined
   /** Address or id of the inbox that sent it. */
   readonly inbox?: string | undefined
@@ -43,28 +43,30 @@ export interface WaitingFilter {
   readonly message?: string | undefined
 }
 
-/** Which recipients a change is for. Something must be said: an empty selection never means everything. */
+/**
+ * Selects the recipients of a change. At least one condition is required: an empty selection never means everything.
+ */
 export interface Selection extends WaitingFilter {
   readonly ids?: readonly string[] | undefined
   /** Recipients' addresses. */
   readonly addresses?: readonly string[] | undefined
-  /** Everything in scope that the rest lets through. */
+  /** Everything in scope that matches the other conditions. */
   readonly isAll?: boolean | undefined
 }
 
 /**
- * - `hold`: queued → held; nothing is tried until it is released
- * - `release`: held → queued, due now, its age and attempts counted anew
- * - `cancel`: queued or held → cancelled, for good
+ * - `hold`: queued → held; no attempt until it is released
+ * - `release`: held → queued, due now; its age and attempts restart
+ * - `cancel`: queued or held → cancelled, permanently
  * - `retry`: queued → due now
  */
 export type QueueAction = 'hold' | 'release' | 'cancel' | 'retry'
 
 export interface Changed {
   readonly changed: number
-  /** Left as they are because they are being handed over at this moment: ask again. */
+  /** Left unchanged because a delivery attempt is running: repeat the call. */
   readonly busy: number
-  /** There are more than one call changes: the same call again goes on. */
+  /** More recipients match than one call changes: repeat the call to continue. */
   readonly isMore: boolean
 }
 
@@ -72,10 +74,10 @@ export interface Queue {
   /** Newest first. @throws not_found, missing_permission, validation_error, invalid_page_token */
   list(actor: Actor, within: Within, filter: WaitingFilter, page: PageRequest): Promise<Page<WaitingRecipient>>
   /**
-   * Changes up to limits.queueChangeMax recipients, the oldest first, in one transaction with what is told of it. A
-   * recipient whose state does not fit is passed over.
+   * Changes up to limits.queueChangeMax recipients, the oldest first, in one transaction with the history and events. A
+   * recipient in another state is skipped.
    *
-   * @param route  of a release, instead of the configured one
+   * @param route for a release, instead of the configured one
    * @throws not_found, missing_permission, validation_error
    */
   change(actor: Actor, within: Within, action: QueueAction, selection: Selection, route?: Route): Promise<Changed>

@@ -1,6 +1,6 @@
 /**
- * Which way a recipient goes: into our own inboxes, to the operator's relay, to its domain's servers, or onto the shelf.
- * Our own domains never leave, whatever a release says.
+ * Routing: chooses a recipient's target. That is our own inboxes, the operator's relay, its domain's servers, or the
+ * capture target, which holds mail. Mail for our own domains is never sent outside, whatever route a release names.
  */
 import type { Limits } from '../../limits.ts'
 import type { RecipientRow } from '../../store/schema.ts'
@@ -13,15 +13,15 @@ import type { Route } from './waiting.ts'
 export interface WaysOut {
   laneOf(domain: string): Promise<Lane>
   targetFor(row: Pick<RecipientRow, 'domain' | 'route'>): Promise<DeliveryTarget>
-  /** Where what is held goes when it is released without a word about that; undefined: where all mail goes. */
+  /** The route of a release that names none; undefined: the route of all mail. */
   readonly releaseRoute: Route | undefined
-  /** There is one to release to. */
+  /** Whether a relay is configured for a release. */
   readonly hasRelay: boolean
 }
 
 interface WaysOutNeeds {
   readonly domains: Pick<Domains, 'isOurs'>
-  /** Where foreign mail goes. */
+  /** The route of mail for remote addresses. */
   readonly outbound: Route | 'capture'
   readonly local: DeliveryTarget
   readonly remote: DeliveryTarget

@@ -1,20 +1,22 @@
 /**
  * Sends deliveries to webhooks.
  *
- *   dispatch hands over what it has just written, or: lanes with due rows → claim as many as there is room for (lease) →
- *   POST → verdict → outcome, in one transaction
+ *   dispatch passes the rows it has just committed, or: find webhooks with due rows → claim as many as the limits allow
+ *   (lease) → POST → verdict → outcome, in one transaction
  *
- * A lane a webhook (lanes.ts): what is due is found and claimed lane by lane, so a dead receiver with a hundred thousand
- *   rows costs the others a seek in an index.
- * Crash: the lease runs out, or is cleared when a lone node starts, and the same bytes are sent again under the same id.
- *   A receiver that had taken it just before hears it twice, and can tell by the id.
- * Failure: the profile's schedule (retry.ts), with the attempt in the history. A failure of ours (the store, a bug) is
- *   logged, counted, and left to the lease. A delivery whose attempts end without an outcome is tried again while
- *   no other such work runs, and fails after limits.workInterruptionsMax of them (docs/adr/0022).
- * Lease: longer than an attempt can take, so it is not renewed. Its owner is new with each claim: an attempt that was
- *   overtaken changes nothing.
- * Stop: no new claims; requests under way get the grace, then are cut, and their leases are given back without counting.
- * Must not: decide who is told of what, or make bodies.
+ * Lanes: one lane per webhook (lanes.ts). Due rows are found and claimed per webhook, so a dead receiver with a hundred
+ *   thousand rows costs the other webhooks one index seek.
+ * Crash: the lease expires, or is cleared when a single node starts, and the same bytes are sent again under the same
+ *   id. A receiver that had already accepted them gets them twice, and can detect this by the id.
+ * Failure: the profile's schedule applies (retry.ts), and the history records the attempt. An internal failure (the
+ *   store, a bug) is logged and counted, and the delivery is retried when its lease expires. A delivery whose attempts
+ *   end without an outcome is retried while no other such work runs, and fails after limits.workInterruptionsMax of
+ *   them (docs/adr/0022).
+ * Lease: it is longer than an attempt can last, so it is not renewed. Each claim has a new owner: an attempt that lost
+ *   its lease changes nothing.
+ * Stop: no new claims. Running requests get the grace period, then are aborted, and their leases are released without
+ *   counting an attempt.
+ * Must not: decide which webhook gets which event, or render bodies.
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
@@ -38,23 +40,23 @@ import { postTo, wordsOf } from './request.ts'
 import { judge } from './retry.ts'
 import { keepTold } from './still-told.ts'
 
-/** Room for one request that will follow: `begin` or `release` it. */
+/** Capacity reserved for one request. The caller must then call `begin` or `release`. */
 export interface Reservation {
   readonly webhookId: string
-  /** For the row's lease. */
+  /** The owner to write into the row's lease. */
   readonly owner: string
 }
 
 export interface WebhookWorker {
   start(): void
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no request is running any more. */
   stop(graceMs: number): Promise<void>
-  /** Room for a new delivery, if it need not wait behind others of its lane. */
+  /** Reserves capacity for a new delivery. Returns undefined when it must wait behind others of its webhook. */
   reserve(webhookId: string): Reservation | undefined
   release(reservation: Reservation): void
-  /** Sends what was committed under the reservation's lease. */
+  /** Sends a delivery that was committed under the reservation's lease. */
   begin(reservation: Reservation, delivery: WebhookDeliveryRow, webhook: WebhookRow): void
-  /** What was committed for these waits in the table. */
+  /** Signals that committed deliveries of these webhooks wait in the table without a lease. */
   noticeWaiting(webhookIds: Iterable<string>): void
 }
 
@@ -63,7 +65,7 @@ interface WorkerNeeds {
   readonly profiles: readonly WebhookProfile[]
   readonly fetch: SafeFetch['fetch']
   readonly interrupted: InterruptedWork
-  /** Names this process; unique over nodes and restarts. */
+  /** Identifies this process; unique across nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
   /** Random, 0 to 1. */
@@ -90,10 +92,10 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   for (const { timeoutMs } of profiles) assert(timeoutMs < limits.webhookLeaseMs, 'a lease must outlast its attempt')
   const lanes = new Lanes(limits)
   const running = new Set<Promise<void>>()
-  /** Webhooks of which due rows are known to wait, until one of their requests ends, or their rest. */
+  /** Webhooks known to have due rows that must wait until one of their requests ends, or their pause is over. */
   const backlog = new Set<string>()
   const abort = new AbortController()
-  setMaxListeners(limits.webhookConcurrencyMax, abort.signal) // each request listens
+  setMaxListeners(limits.webhookConcurrencyMax, abort.signal) // each request adds a listener
   let claims = 0
   let servedLast = ''
   let isStopping = false
@@ -109,7 +111,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       isStopping = true
       await looks.stop()
       const grace = setTimeout(() => abort.abort(), graceMs)
-      await Promise.all(running) // an aborted one ends at once
+      await Promise.all(running) // an aborted request ends at once
       clearTimeout(grace)
     },
 
@@ -126,7 +128,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     begin,
 
     noticeWaiting(webhookIds) {
-      // A look that is under way may have read the table before they were in it.
+      // A poll that is running may have read the table before these rows were committed.
       for (const id of webhookIds) if (looks.isUnderWay || !backlog.has(id)) return looks.soon()
     },
   }
@@ -136,7 +138,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     return `${needs.owner}/${claims}`
   }
 
-  /** @returns how long nothing more is due, unless something says otherwise */
+  /** @returns ms until something may be due; a signal may arrive earlier */
   async function claim(): Promise<number> {
     const now = clock()
     const due = await table.listLanes(store.db, now)
@@ -160,11 +162,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       if (room > 0) wanted.push(Array.from({ length: room }, () => ({ webhookId, owner })))
     }
     if (wanted.length > 0) await claimInto(wanted)
-    if (isAnyLeftOut && !lanes.isCrowded) looks.soon() // others had less to send than there was room for
+    if (isAnyLeftOut && !lanes.isCrowded) looks.soon() // other webhooks had fewer rows than their reserved capacity
     return nextAt - now
   }
 
-  /** Each lane in its turn, where there is not room for all. */
+  /** Rotates the webhooks, so that each gets its share when there is not enough capacity for all. */
   function fromLastServed(due: readonly table.DueLane[]): readonly table.DueLane[] {
     const start = due.findIndex(({ webhookId }) => webhookId > servedLast)
     return start <= 0 ? due : [...due.slice(start), ...due.slice(0, start)]
@@ -190,7 +192,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
             ...{ ...lease, ...lane, interrupted: { ...reserved, mayClaim } },
           })
           const sendable = await keepTold(tx, webhook, await keepOrder(tx, webhook, owner, rows))
-          if (sendable.length < rows.length) looks.soon() // there is room for others
+          if (sendable.length < rows.length) looks.soon() // the capacity of the cancelled rows is free for others
           if (sendable.some(interrupted.isInterrupted)) mayClaim = false
           found.push({ webhook, rows: sendable, reservations })
         }
@@ -208,7 +210,10 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     }
   }
 
-  /** One that was written as the webhook became ordered is in no line yet: it goes there, and waits for its turn. */
+  /**
+   * Finds rows that were written while the webhook became ordered, so they have no ordering key yet. Gives them their
+   * position in the order and releases their leases; they are sent when they are next.
+   */
   async function keepOrder(tx: Tx, webhook: WebhookRow, owner: string, rows: WebhookDeliveryRow[]) {
     const strays = isOrdered(webhook) ? rows.filter(({ line }) => line === null) : []
     if (strays.length === 0) return rows
@@ -223,7 +228,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const work = guarded('sending to a webhook', () =>
       contain('webhook delivery', () => sendOrSetAside(owner, delivery, webhook)),
     ).then((ended) => {
-      // Whom the end of this one gives room; a look for each of them all would cost more than the requests.
+      // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
       const isAwaited = backlog.has(webhookId) || (lanes.isCrowded && backlog.size > 0) || ended?.hasFollower
       if (ended) lanes.leaveAfter(webhookId, { ...ended, now: clock() })
       else lanes.leave(webhookId)
@@ -249,7 +254,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     return undefined
   }
 
-  /** @returns undefined when nothing was learned of the receiver */
+  /** @returns undefined when the attempt says nothing about the receiver */
   async function send(
     owner: string,
     delivery: WebhookDeliveryRow,
@@ -281,7 +286,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     return { hasSucceeded: verdict.kind === 'delivered', startedAt, hasFollower }
   }
 
-  /** Background work reports its failures and goes on. */
+  /** Background work logs and counts its failures, and continues. */
   async function guarded<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act()

@@ -1,11 +1,11 @@
 /**
- * The delivery log of a webhook: each event on its way to it, its attempts, and what came of them.
+ * The delivery log of a webhook: each delivery, its attempts and their outcomes.
  *
- * A body is mail, and an answer may repeat it: both are shown to a key only that could see the event itself (`message_read`,
- * the permission of its type, and those of the classes that hid its message then or hide it now). What was sent with it,
- * secrets and custom header fields, is in no row of the log. Sending one anew takes no eye on the mail, but the webhook must
- * still be told of such an event, and be one that may read its message: its URL may belong to somebody who may see less than
- * the one before.
+ * A body contains mail, and a response may repeat it. Both are shown only to a key that may see the event itself
+ * (`message_read`, the permission of its type, and those of the classes that hid its message then or hide it now).
+ * Secrets and custom header fields of a request are not stored in the log. Redelivery needs no permission to read the
+ * mail. But the webhook must still be subscribed to the event and must be permitted to read its message: its URL may
+ * now belong to a party that may see less than the earlier one.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -27,7 +27,7 @@ import { requireEnabled, sendAnew } from './sending-anew.ts'
 
 interface DeliveryLogNeeds {
   readonly store: Store
-  /** Called after a commit with webhooks for which something is due. */
+  /** Called after a commit, with webhooks that have due deliveries. */
   readonly noticeWaiting: (webhookIds: readonly string[]) => void
   readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'listScanRowsMax'>
 }
@@ -74,7 +74,7 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
       })
       noticeWaiting([webhookId])
       const [shown] = await showAll(store.db, actor, await table.listByIds(store.db, [row.id]))
-      if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // swept in this moment
+      if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
       return shown
     },
   }
@@ -131,8 +131,8 @@ function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedAttempt {
 }
 
 /**
- * A permission that the actor lacks to see an event: by the classes that hid its message then, and those that hide it now. An
- * event that retention has removed may have been hidden by any class.
+ * Returns a permission that the actor lacks to see an event. The classes that hid its message then and those that hide
+ * it now both count. An event that retention has removed may have been hidden by any class.
  */
 function missingToSee(
   actor: Actor,

@@ -1,4 +1,4 @@
-/** Deliveries as callers see them, replays of a time, test requests; and their calls. */
+/** Deliveries as callers see them, replays of a time range, and test requests; and the calls on them. */
 import type { WebhookDeliveryState } from '../../store/schema.ts'
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
@@ -8,26 +8,26 @@ export interface LoggedDelivery {
   readonly eventId: string
   readonly eventType: string
   readonly state: WebhookDeliveryState
-  /** In order. */
+  /** Oldest first. */
   readonly attempts: readonly LoggedAttempt[]
-  /** While it is pending; past: it is due, or under way. */
+  /** Present while the delivery is pending. A time in the past means: due, or being sent. */
   readonly nextAttemptAt?: number
   readonly createdAt: number
   readonly updatedAt: number
-  /** As it is sent each time; only of one that is asked for by its id. */
+  /** The exact bytes of each attempt, as text; present only when the delivery is requested by its id. */
   readonly body?: string
 }
 
 export interface LoggedAttempt {
-  /** 1, 2, … also beyond a delivery that was sent anew. */
+  /** 1, 2, … The count continues after a redelivery. */
   readonly attempt: number
   /** delivered, retry, failed, gone. */
   readonly outcome: string
-  /** Absent when no answer came. */
+  /** Absent when there was no response. */
   readonly code?: number
-  /** The beginning of a stranger's text. */
+  /** The beginning of the response body; untrusted text. */
   readonly response?: string
-  /** Why there was no answer. */
+  /** Why there was no response. */
   readonly error?: string
   readonly startedAt: number
   readonly durationMs: number
@@ -37,41 +37,41 @@ export interface LogFilter {
   /** Empty or undefined: all. */
   readonly states?: readonly WebhookDeliveryState[] | undefined
   readonly eventTypes?: readonly string[] | undefined
-  /** When the delivery was made, epoch ms, exclusive. */
+  /** When the delivery was created, epoch ms, exclusive. */
   readonly before?: number | undefined
   readonly after?: number | undefined
 }
 
 /** Every call throws not_found, missing_permission, forbidden, unknown_api_key. */
 export interface DeliveryLog {
-  /** The newest event first. @throws invalid_page_token */
+  /** Newest event first. @throws invalid_page_token */
   list(actor: Actor, within: Within, ref: string, filter: LogFilter, page: PageRequest): Promise<Page<LoggedDelivery>>
-  /** With its body: takes what the event itself takes to be seen. */
+  /** Includes the body, so it needs the permissions that the event itself needs. */
   get(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
   /**
-   * Sends it again, under the same id and with the same bytes, and the schedule from its start. One that waits is due at
-   * once; one that is under way is left alone.
+   * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A waiting
+   * delivery becomes due at once; a delivery that is being sent is left alone.
    *
-   * @throws webhook_disabled; event_not_told when the webhook is told of such events no longer
+   * @throws webhook_disabled; event_not_told when the webhook is no longer subscribed to such events
    */
   redeliver(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
 }
 
 export interface ReplayRequest {
-  /** Time of the events, epoch ms, inclusive. */
+  /** Earliest time of the events, epoch ms, inclusive. */
   readonly start: number
-  /** Exclusive; now when left out. */
+  /** Exclusive; default: now. */
   readonly end?: number | undefined
-  /** Empty or undefined: all that the webhook is told of. */
+  /** Empty or undefined: all types that the webhook is subscribed to. */
   readonly eventTypes?: readonly string[] | undefined
-  /** Only those that it has been sent in vain: failed, cancelled, or waiting for a retry. */
+  /** Replay only events whose delivery has not succeeded: failed, cancelled, or waiting for a retry. */
   readonly isOnlyFailed?: boolean | undefined
-  /** Counts and does nothing. */
+  /** Only counts the events; sends and changes nothing. */
   readonly isDryRun?: boolean | undefined
 }
 
 export interface Replay {
-  /** Events that it was told of at the time of the call, but for those that are on their way anyway. */
+  /** Number of events that match the webhook at the time of the call, without those that already wait to be sent. */
   readonly count: number
   readonly start: number
   readonly end: number
@@ -80,15 +80,15 @@ export interface Replay {
 
 export interface Replays {
   /**
-   * Sends what happened in a time: what the webhook was never sent, and what it was once more, with the same event ids.
-   * In the order of the log, by a job.
+   * Sends the events of a time range, in log order, by a job: events that were never sent to the webhook, and again
+   * those that were. Event ids stay the same.
    *
    * @throws validation_error, range_expired (the log does not reach back to `start`), webhook_disabled, replay_running
    */
   replay(actor: Actor, within: Within, ref: string, request: ReplayRequest): Promise<Replay>
 }
 
-/** What a test request has met. */
+/** Result of a test request. */
 export interface TestResult {
   readonly hasSucceeded: boolean
   readonly code?: number
@@ -99,7 +99,7 @@ export interface TestResult {
 
 export interface WebhookTests {
   /**
-   * Sends an event of its own at once, one time, signed like any other; also to one that is switched off.
+   * Sends a synthetic event at once, with one attempt, signed like any other; also to a disabled webhook.
    *
    * @throws too_many_at_once
    */

@@ -1,18 +1,19 @@
 /**
  * Turns events into deliveries: a durable reader of the log (docs/adr/0015).
  *
- *   bell or poll interval → next events → which webhooks → body, outside any transaction → in one transaction the reader's
- *   cursor moves and the deliveries are there, those with room under a lease already → sent at once
+ *   commit signal or poll interval → next events → matching webhooks → render bodies, outside any transaction → one
+ *   transaction moves the reader's cursor and inserts the deliveries, with a lease where there is capacity → send those
+ *   at once
  *
- * Crash: the cursor and the deliveries are one transaction, so an event is read again or has been dealt with, never both or
- *   neither. What was under a lease is sent after the start (deliver.ts).
- * Several nodes: the cursor moves only from where this one has read. Who comes second has its work thrown away, and goes on
- *   from where the other is.
- * Failure: logged, counted, tried again from the same place. An event whose body cannot be made after some tries is passed
- *   over, so that it does not silence all that follow it.
- * Without webhooks nothing is read but, each poll interval, whether there is one: a commit costs nothing.
- * Stop: what is being written is finished; the rest is read after the next start.
- * Must not: call anybody (deliver.ts), or know what a body looks like (a profile does).
+ * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed. Rows
+ *   that were under a lease are sent after the restart (deliver.ts).
+ * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
+ *   and resumes at the winner's cursor.
+ * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
+ *   tries is skipped, so that it does not block all later events.
+ * Without webhooks, a commit costs nothing: once per poll interval the reader only checks whether a webhook exists.
+ * Stop: finishes the batch that is being written; the rest is read after the next start.
+ * Must not: send requests (deliver.ts), or know what a body looks like (a profile does).
  */
 import { setImmediate } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -36,20 +37,20 @@ import { isOrdered, moveUp } from './order.ts'
 import { requireProfile, type WebhookProfile } from './profile.ts'
 
 const NAME = 'webhooks'
-/** Short: what ends an outage rings for nobody. */
+/** Small, because the end of an outage sends no commit signal. */
 const PAUSE_FACTOR_MAX = 2
-/** Failed tries after which an event's body is given up. */
+/** Failed tries after which an event is skipped because its body cannot be rendered. */
 const RENDER_TRIES = 5
-/** Of one transaction, so that the first of a burst is not kept waiting for the bodies of the last. */
+/** Bounds one transaction, so that the first delivery of a burst does not wait for the bodies of the last. */
 const DELIVERIES_PER_COMMIT = 50
 
 export interface Dispatch {
-  /** Before events that webhooks are to be told of can be committed. */
+  /** Resolve this before events that match webhooks can be committed. */
   start(): Promise<void>
   stop(): Promise<void>
-  /** A webhook was switched on here. */
+  /** Signals that a webhook was enabled on this node. */
   nudge(): void
-  /** Events up to this one are dealt with, and may be removed; undefined: nobody waits for any. */
+  /** Events up to this one are processed and may be removed. Undefined: no webhook waits for any event. */
   readThrough(): number | undefined
 }
 
@@ -79,7 +80,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       return () => void switchedOn.delete(listener)
     },
   })
-  /** Where the row in the database stands, and how far was read: between the two lies nothing for anybody. */
+  /** `committed`: the cursor in the database; `position`: how far this node has read. No event in between matched. */
   let committed = 0
   let position = 0
   let isIdle = true
@@ -125,10 +126,10 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     }
   }
 
-  /** One batch. Returns whether there may be more. */
+  /** Processes one batch. Returns whether there may be more. */
   async function step(): Promise<boolean> {
     if (isIdle && !(await awake())) return false
-    // Events before webhooks: one that was made in between begins behind all of these.
+    // Read events before webhooks: a webhook created in between starts after all of these events.
     const rows = await events.listAfter(store.db, position, limits.eventBatchMax)
     if (rows.length === 0) return false
     const organizations = new Set(rows.map((row) => row.organization_id))
@@ -141,7 +142,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.eventBatchMax
   }
 
-  /** There are webhooks again: what lies before the first of them needs not be read. */
+  /** Webhooks exist again: skip the events before the earliest of their cursors. */
   async function awake(): Promise<boolean> {
     const earliest = await webhooks.earliestCursor(store.db)
     if (earliest === undefined) return false
@@ -151,7 +152,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     return true
   }
 
-  /** Bodies for who is told, up to a bound of number and size. */
+  /** Renders bodies for the matching webhooks, up to a bound of number and size. */
   async function prepare(
     rows: readonly EventRow[],
     targets: readonly Target[],
@@ -178,14 +179,14 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       const bodies = new Map<string, string | undefined>()
       const prepared: Prepared[] = []
       for (const { row: webhook, actor } of told) {
-        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same get the same bytes
+        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same share one body
         if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
         const body = bodies.get(form)
         if (body !== undefined) prepared.push({ event: row, payload: event.payload, webhook, body })
       }
       return prepared
     } catch (error) {
-      // The store or the disk, not this event: it waits for them.
+      // The store or the disk failed, not this event: the event waits until they work again.
       if (error instanceof MailError && error.kind === 'temporary') throw error
       failed.times = failed.seq === row.seq ? failed.times + 1 : 1
       failed.seq = row.seq
@@ -206,8 +207,9 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       const written = await store.transaction(async (tx): Promise<Written[]> => {
         if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
         const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
-        // As they are now: one may have been switched off, or off and on, or led elsewhere, while bodies were made. They stay
-        // so until the commit, or a delivery could come after the job that was to cancel it, or to put it in line.
+        // Read the webhooks again: one may have been disabled, disabled and enabled, or given another URL while bodies
+        // were rendered. Lock them until the commit, or a delivery could be inserted after the job that should cancel
+        // or order it.
         const current = (await webhooks.holdByIds(tx, ids)).filter(({ is_enabled }) => is_enabled === 1)
         const targets = new Map(current.map((row) => [row.id, targetOf(row)]))
         const leaseFor = (reservation: Reservation | undefined) =>
@@ -255,12 +257,12 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
   }
 }
 
-/** What is in the queue, and the room in which it is sent at once. */
+/** A committed delivery, and the reservation under which it is sent at once. */
 interface Written {
   readonly delivery: WebhookDeliveryRow
   readonly webhook: WebhookRow
   readonly reservation: Reservation | undefined
 }
 
-/** Another node has read these events. */
+/** Thrown when another node has already processed these events. */
 class Overtaken extends Error {}

@@ -1,11 +1,11 @@
-/** What a webhook's URL and custom header fields may be. Pure. */
+/** Rules for a webhook's URL and custom header fields. Pure. */
 import { isIP } from 'node:net'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { isPrivateAddress } from '../../net/private-networks.ts'
 import type { CustomHeaders, HeadersChange } from './webhook.ts'
 
-/** Ours to set, or about the connection and not the request (RFC 9110 §7.6.1): a custom field may not be one. */
+/** Fields that Martlet sets, or that concern the connection (RFC 9110 §7.6.1): a custom field may not use them. */
 const RESERVED = new Set([
   'host',
   'user-agent',
@@ -32,7 +32,8 @@ interface UrlRules {
 }
 
 /**
- * A name that leads into a private network is found out when it is called (net/safe-fetch.ts); here only what can be seen.
+ * Checks what the text of a URL shows. A host name that resolves to a private network is detected at request time
+ * (net/safe-fetch.ts).
  *
  * @throws validation_error
  */
@@ -57,7 +58,7 @@ function isPrivateHost(hostname: string): boolean {
 }
 
 /**
- * The header fields after a change. Names are compared without case, and the last spelling is kept.
+ * Returns the header fields after a change. Names are compared without case; the latest spelling is kept.
  *
  * @throws validation_error
  */
@@ -88,7 +89,7 @@ function requireHeader(name: string, value: string): void {
   if (RESERVED.has(lower) || RESERVED_BEGINNINGS.some((beginning) => lower.startsWith(beginning))) {
     throw refusal(`The header field "${name}" is set by the server; choose another name`, 'headers')
   }
-  // The value is a secret more often than not: it is not repeated.
+  // The value is often a secret, so the error does not repeat it.
   if (!VALUE.test(value))
     throw refusal(`The value of "${name}" must be printable ASCII, without line breaks`, 'headers')
 }

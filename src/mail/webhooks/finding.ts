@@ -1,4 +1,4 @@
-/** A webhook in the scope of a call, to be read or to be changed. */
+/** Finds a webhook in the scope of a call, to read or to change it. */
 import { MailError } from '../../errors.ts'
 import type { Db, Tx, WebhookRow } from '../../store/schema.ts'
 import * as table from '../../store/tables/webhooks.ts'
@@ -7,7 +7,7 @@ import type { Actor, KeyActor, Within } from '../access/actor.ts'
 import type { Permission } from '../access/permissions.ts'
 
 /**
- * @param ref an id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope
+ * @param ref id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope
  * @throws not_found
  */
 export async function requireWebhook(
@@ -24,7 +24,7 @@ export async function requireWebhook(
   return { row, scope: scopeOf(row) }
 }
 
-/** The same for a change: no other node changes it until the commit. */
+/** Like requireWebhook, for a change: locks the row, so no other node changes it until the commit. */
 export async function holdWebhook(
   tx: Tx,
   ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
@@ -51,7 +51,7 @@ function isInScope(row: WebhookRow, scope: Scope): boolean {
   )
 }
 
-/** The key inside the webhook's scope: a pod's webhook names inboxes of that pod, whoever makes it. */
+/** Narrows the key to the webhook's scope: a pod's webhook names only inboxes of that pod, with any key. */
 export function narrowed(key: KeyActor, scope: Scope): KeyActor {
   return {
     ...key,

@@ -1,9 +1,10 @@
 /**
- * Since when a webhook only fails, and its end: one that has failed for limits.webhookFailingMaxMs without a success between,
- * or that says it is gone, is switched off, with an event to those who ask for it. What waits is cancelled (settle.ts).
+ * Tracks since when a webhook has only failed. A webhook that failed for limits.webhookFailingMaxMs without a success,
+ * or whose response says it is gone, is disabled, with an event for its subscribers. Its waiting deliveries are
+ * cancelled (settle.ts).
  *
- * Only attempts count as time: after a pause of limits.webhookQuietMs without one it counts anew, since nobody can say what
- * would have been answered meanwhile. All in the transaction of the attempt.
+ * Only time with attempts counts: after limits.webhookQuietMs without an attempt the count starts again, since the
+ * receiver's state in that pause is unknown. Everything happens in the transaction of the attempt.
  */
 import type { Limits } from '../../limits.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
@@ -12,10 +13,10 @@ import { webhookDisabled } from '../events/resource-events.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import { SETTLE_WEBHOOK } from '../jobs/kinds.ts'
 
-/** As it was when the attempt began. */
+/** The webhook's row as it was when the attempt began. */
 type Attempted = Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
 
-/** How exactly the last failure is known: its row is not to be written with each of them. */
+/** Precision of the last failure's time, so that not every failure writes the row. */
 const FAILED_AT_STEP_MS = 60 * 60_000
 
 export async function recordSuccess(tx: Tx, { id, failing_since }: Attempted): Promise<void> {
@@ -39,13 +40,13 @@ export async function recordFailing(
   if (tx.now - since >= limits.webhookFailingMaxMs) await disable(tx, { ...current, failing_since: since }, 'failing')
 }
 
-/** The receiver wants nothing any more. */
+/** Disables the webhook: the receiver responded that it is gone. */
 export async function recordGone(tx: Tx, attempted: Attempted): Promise<void> {
   const current = await holdSame(tx, attempted)
   if (current) await disable(tx, { ...current, failing_since: current.failing_since ?? tx.now }, 'gone')
 }
 
-/** What was said of a URL that it no longer has says nothing of the one it has. */
+/** Locks the webhook if it still has the URL of the attempt. A result for an old URL says nothing about a new one. */
 async function holdSame(tx: Tx, { id, url }: Attempted): Promise<WebhookRow | undefined> {
   const current = await webhooks.holdById(tx, id)
   return current?.url === url && current.is_enabled === 1 ? current : undefined

@@ -1,4 +1,4 @@
-/** What a webhook is told of, and in whose name, after somebody has changed it. */
+/** Computes a webhook's subscription filter, and the permissions it acts with, after a change. */
 import { isMailError, MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
@@ -11,8 +11,8 @@ import type { WebhookChange } from './webhook.ts'
 type IdLimits = Pick<Limits, 'webhookIdsMax'>
 
 /**
- * What it is told of after a change. Whoever changes a webhook could send its events to another URL, so all of them must
- * be such as that key may see; to switch one off, it may be any.
+ * Returns the filter after a change. A key that changes a webhook could send its events to another URL, so the key must
+ * be permitted to see all of them. To disable a webhook, the filter may be any.
  */
 export async function changedInterest(
   tx: Tx,
@@ -57,7 +57,7 @@ function requireCount(field: string, count: number, limits: IdLimits): void {
   throw new MailError('validation_error', { detail, path: [field] })
 }
 
-/** Ids of what is named for removal. What is not there any more has nothing to be removed. */
+/** Resolves references to remove into ids. A reference that no longer exists needs no removal. */
 async function resolveRemoved(tx: Tx, key: KeyActor, change: WebhookChange): Promise<string[]> {
   const ids: string[] = []
   for (const ref of change.removeInboxIds ?? []) {
@@ -82,12 +82,12 @@ function isGiven(value: unknown): boolean {
   return value !== undefined
 }
 
-/** As a row keeps them; null: everything. */
+/** Returns permissions in the form of the row; null: everything. */
 export function permissionsOf(key: KeyActor): string | null {
   return key.permissions === undefined ? null : JSON.stringify([...key.permissions])
 }
 
-/** A list as a row keeps it; null: an empty one. */
+/** Returns a list in the form of the row; null: an empty list. */
 export function json(list: readonly string[]): string | null {
   return list.length === 0 ? null : JSON.stringify(list)
 }

@@ -1,16 +1,17 @@
 /**
- * Room for requests, a lane a webhook: how many may run at once in each and in all of them, so that one that is dead or
- * slow takes nothing from the others.
+ * Concurrency limits for requests, one lane per webhook: how many may run at once for each webhook and for all
+ * together, so that a dead or slow receiver takes no capacity from the others.
  *
- * A lane whose last request failed gets one at a time, and all such lanes together at most half of the room. One that fails
- * round after round rests in between, up to limits.webhookRestMaxMs: a backlog of a hundred thousand rows must not knock
- * at a closed door all day. What counts as a round begins after the last failure, since ten that run at once fail at once.
- * Kept in memory: after a restart every lane has the benefit of the doubt.
+ * A lane whose last request failed gets one request at a time, and all such lanes together get at most half of the
+ * capacity. A lane that fails round after round pauses in between, up to limits.webhookRestMaxMs: a backlog of a
+ * hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began after
+ * the last failure, since ten concurrent requests fail together. The state is in memory: after a restart each lane
+ * starts without failures.
  */
 import type { Limits } from '../../limits.ts'
 
 const FIRST_REST_MS = 1_000
-/** Failed rounds without a rest: the one that nobody could know of, and its first retry. */
+/** Failed rounds without a pause: the first failure, which could not be foreseen, and its first retry. */
 const ROUNDS_WITHOUT_REST = 2
 
 interface Lane {
@@ -33,12 +34,12 @@ export class Lanes {
     this.#limits = limits
   }
 
-  /** Until when it is to be left alone, epoch ms. */
+  /** Returns the end of the lane's pause, epoch ms. */
   restsUntil(webhookId: string): number {
     return this.#lanes.get(webhookId)?.restsUntil ?? 0
   }
 
-  /** How many more may begin. */
+  /** Returns how many more requests may begin. */
   room(webhookId: string, now: number): number {
     const { webhookConcurrencyMax, webhookEndpointConcurrencyMax } = this.#limits
     const room = webhookConcurrencyMax - this.#running
@@ -50,7 +51,7 @@ export class Lanes {
     return Math.max(0, Math.min(room, failingRoom, 1 - lane.running))
   }
 
-  /** Whether what a lane may have is less than it would have alone. */
+  /** True when the limit for all lanes, or that for all failing lanes, is used up. */
   get isCrowded(): boolean {
     const { webhookConcurrencyMax } = this.#limits
     return this.#running >= webhookConcurrencyMax || this.#failingRunning >= Math.ceil(webhookConcurrencyMax / 2)
@@ -62,7 +63,7 @@ export class Lanes {
     this.#count(lane, 1)
   }
 
-  /** Nothing was learned of the receiver. */
+  /** Ends a request that says nothing about the receiver. */
   leave(webhookId: string): void {
     const lane = this.#lanes.get(webhookId)!
     this.#count(lane, -1)
@@ -87,7 +88,7 @@ export class Lanes {
     if (lane.running === 0 && lane.failedRounds === 0) this.#lanes.delete(webhookId)
   }
 
-  /** Forgets lanes that have nothing to do. */
+  /** Forgets lanes without work. */
   keepOnly(webhookIds: ReadonlySet<string>): void {
     for (const [id, lane] of this.#lanes) if (lane.running === 0 && !webhookIds.has(id)) this.#lanes.delete(id)
   }

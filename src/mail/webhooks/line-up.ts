@@ -1,10 +1,11 @@
 /**
- * A webhook that becomes ordered while some of its deliveries wait: they are put in line before the next one is sent. One
- * that is ordered no longer lets them go. A chunk at a time: there may be a hundred thousand.
+ * The job that turns ordering on for a webhook while some of its deliveries wait. It gives them an ordering key before
+ * the next one is sent, in chunks: there may be a hundred thousand. The deliveries of a webhook that is no longer
+ * ordered lose their ordering key in the same way.
  *
- * Nothing is claimed meanwhile (`lining_up`). Requests that were under way are waited for: each ends, or its lease does, and
- * then takes its place like the others.
- * Crash, stop: the job runs again and goes by what it finds. Failure: tried again by the job runner.
+ * No delivery is claimed meanwhile (`lining_up`). The job waits for running requests: each ends, or its lease expires,
+ * and its delivery then gets its position like the others.
+ * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
  */
 import type { Limits } from '../../limits.ts'
 import type { Tx } from '../../store/schema.ts'
@@ -17,12 +18,12 @@ import { moveUp, putInLine } from './order.ts'
 
 interface LineUpNeeds {
   readonly store: Store
-  /** Called when there may be something to send again. */
+  /** Called when deliveries may be due again. */
   readonly noticeWaiting: (webhookIds: readonly string[]) => void
   readonly limits: Pick<Limits, 'webhookChunkRows' | 'webhookPollMs'>
 }
 
-/** The handler of jobs LINE_UP_WEBHOOK; the key is the webhook's id. */
+/** Handles jobs LINE_UP_WEBHOOK; the key is the webhook's id. */
 export function createLineUpWebhook({ store, noticeWaiting, limits }: LineUpNeeds): JobHandler {
   return async function lineUpWebhook({ key: webhookId, signal }) {
     let next: Next = {}
@@ -34,7 +35,7 @@ export function createLineUpWebhook({ store, noticeWaiting, limits }: LineUpNeed
     noticeWaiting([webhookId])
   }
 
-  /** A chunk. What it knows of the one before is handed in: a transaction may run more than once. */
+  /** Processes one chunk. State of the previous chunk is an argument, because a transaction may run more than once. */
   async function step(tx: Tx, webhookId: string, after: string | undefined): Promise<Next> {
     const limit = limits.webhookChunkRows
     const webhook = await webhooks.holdById(tx, webhookId)
@@ -52,10 +53,11 @@ export function createLineUpWebhook({ store, noticeWaiting, limits }: LineUpNeed
       await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: webhookId, runAt: tx.now + limits.webhookPollMs })
       return 'done'
     }
-    await webhooks.update(tx, webhookId, { order_state: 'ordered' }) // from here on each line has its first, one by one
+    // now each ordering key gets its first delivery, one by one
+    await webhooks.update(tx, webhookId, { order_state: 'ordered' })
     return {}
   }
 }
 
-/** `after`: the last line that has its first. */
+/** `after`: the last ordering key that has its first delivery. */
 type Next = 'done' | { readonly after?: string | undefined }

@@ -1,7 +1,7 @@
 /**
- * Which webhooks are told of an event: the same rules as for sockets (events/interest.ts), asked of a row instead of a
- * connection. A webhook acts for the key that made or last changed it: that key's scope at the time, which is the
- * webhook's own, and its permissions. When the key is deleted the webhook goes on, since it belongs to its scope.
+ * Decides which webhooks get an event, by the rules that also apply to WebSockets (events/interest.ts), here for a row
+ * instead of a connection. A webhook acts for the key that created or last changed it: with the webhook's own scope and
+ * the permissions that the key had then. When the key is deleted the webhook continues, since it belongs to its scope.
  */
 import type { EventRow, WebhookRow } from '../../store/schema.ts'
 import type { KeyActor } from '../access/actor.ts'
@@ -9,10 +9,10 @@ import { parsePermissions } from '../access/permissions.ts'
 import { permissionsToSee } from '../events/event-types.ts'
 import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../events/interest.ts'
 
-/** A webhook's row, read once for a batch of events. */
+/** A webhook's row, parsed once for a batch of events. */
 export interface Target {
   readonly row: WebhookRow
-  /** The key that it acts for. */
+  /** The key that the webhook acts for. */
   readonly actor: KeyActor
   readonly filter: Filter
 }
@@ -34,18 +34,18 @@ function actorOf(row: WebhookRow): KeyActor {
   }
 }
 
-/** An event's row, which must not be internal, and its payload read. */
+/** An event's row, which must not be internal, and its parsed payload. */
 interface Read {
   readonly row: EventRow
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-/** Whether it is told of the event as it happens: not of what was before it was made or switched on. */
+/** Whether a webhook gets this event when it happens: false for events from before it was created or enabled. */
 export function isFor(target: Target, event: Read): boolean {
   return event.row.seq > target.row.cursor_seq && isToldOf(target, event)
 }
 
-/** Whether it is told of such events, whenever they happened. */
+/** Whether the webhook's filter matches the event, whatever its time. */
 export function isToldOf({ filter }: Target, { row, payload }: Read): boolean {
   return isWanted(filter, row) && isAtPlace(filter, row) && maySee(filter.actor, permissionsToSee(payload))
 }

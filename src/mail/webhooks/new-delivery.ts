@@ -1,4 +1,4 @@
-/** The row of an event that a webhook is to be told of, with its body and its place. */
+/** Creates the row that delivers an event to a webhook, with its body and its position in the order. */
 import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import { placeFor } from './order.ts'
 

@@ -1,18 +1,21 @@
 /**
- * The order of an ordered webhook: events of one inbox go out one after the other, in the order of the log. Each inbox is a
- * line of its own, and so are the events that belong to none.
+ * The order of an ordered webhook: events of one inbox are sent one after the other, in log order. Each inbox is one
+ * ordering key, and so are all events without an inbox.
  *
- * Of a line one delivery is `pending`: the others are `behind` it and are not seen by claims. It keeps its place until it is
- * delivered, given up or cancelled; in the same transaction the earliest event behind it takes its turn. So retries, leases,
- * crashes and other nodes change nothing about the order, and who is behind costs nothing, however many they are.
- * Whoever ends, adds or removes a delivery in a line holds the webhook's row first (`holdByIds`, until the commit): otherwise
- * the one that ends and the one that is added could each count on the other.
+ * Per ordering key one delivery is `pending`. The others are `behind` it (blocked), and claims do not see them. It
+ * stays first until it is delivered, given up or cancelled; in the same transaction the earliest blocked delivery
+ * becomes pending. So retries, leases, crashes and other nodes cannot change the order, and blocked deliveries cost
+ * nothing, however many exist.
+ *
+ * Lock the webhook's row (`holdByIds`, until the commit) before you end, add or remove a delivery of an ordered
+ * webhook. Otherwise a transaction that ends a delivery and one that adds a delivery could each rely on the other to
+ * start the next.
  */
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
 import * as lines from '../../store/tables/webhook-lines.ts'
 
-/** Of events that belong to no inbox. */
+/** The ordering key of events without an inbox. */
 const NO_INBOX = ''
 
 export function lineOf(inboxId: string | null | undefined): string {
@@ -23,7 +26,7 @@ export function isOrdered(webhook: Pick<WebhookRow, 'order_state'>): boolean {
   return webhook.order_state !== 'none'
 }
 
-/** What a new delivery is, or one that is sent anew: `moveUp` afterwards, or nobody will go. */
+/** State of a new or redelivered delivery. Call `moveUp` afterwards, or no delivery of the ordering key is sent. */
 export function placeFor(
   webhook: Pick<WebhookRow, 'order_state'>,
   inboxId: string | null | undefined,
@@ -32,10 +35,10 @@ export function placeFor(
 }
 
 /**
- * Gives each of the lines a first, where it has none. Hold the webhook.
+ * Makes the earliest delivery of each ordering key pending, where none is. The caller must have locked the webhook.
  *
- * @param leaseFor lease of the first one whose turn it is now, of the second, and so on
- * @returns those whose turn it is now
+ * @param leaseFor lease of the first delivery that becomes pending, of the second, and so on
+ * @returns the deliveries that became pending
  */
 export async function moveUp(
   tx: Tx,
@@ -43,7 +46,7 @@ export async function moveUp(
   lineNames: Iterable<string>,
   leaseFor: (turn: number) => lines.Lease | undefined = () => undefined,
 ): Promise<WebhookDeliveryRow[]> {
-  if (webhook.order_state === 'lining_up') return [] // an earlier one may still come into the line (line-up.ts)
+  if (webhook.order_state === 'lining_up') return [] // an earlier delivery may still get this ordering key (line-up.ts)
   const first: WebhookDeliveryRow[] = []
   for (const line of new Set(lineNames)) {
     const row = await lines.takeTurn(tx, { webhookId: webhook.id, line }, leaseFor(first.length))
@@ -52,7 +55,9 @@ export async function moveUp(
   return first
 }
 
-/** Puts deliveries that wait in no line behind those of their inbox. @returns the lines */
+/**
+ * Gives an ordering key to deliveries that have none, blocked behind those of their inbox. @returns the ordering keys
+ */
 export async function putInLine(tx: Tx, rows: readonly Pick<WebhookDeliveryRow, 'id' | 'seq'>[]): Promise<Set<string>> {
   const inboxes = await events.inboxesOf(
     tx,

@@ -1,7 +1,7 @@
 /**
- * What an attempt leaves behind, in one transaction: the delivery's state, a row of its history, who is next in its line, and
- * what it says of the webhook. Nothing is written unless the lease still holds (docs/adr/0010): a delivery that was
- * cancelled, or taken over by another node, stays as it is.
+ * Records an attempt in one transaction: the delivery's state, a row of its history, the next delivery of its ordering
+ * key, and the webhook's health. Nothing is written unless the lease is still valid (docs/adr/0010): a delivery that
+ * was cancelled, or claimed by another node, stays as it is.
  */
 import type { Limits } from '../../limits.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
@@ -16,14 +16,14 @@ import type { Verdict } from './retry.ts'
 export interface EndedAttempt {
   readonly delivery: { readonly id: string; readonly attempts: number; readonly line: string | null }
   readonly webhook: Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
-  /** Of its lease. */
+  /** Owner of its lease. */
   readonly owner: string
   readonly verdict: Verdict
-  /** The answer's status; undefined when none came. */
+  /** The response status; undefined without a response. */
   readonly code: number | undefined
-  /** The answer's beginning. */
+  /** The beginning of the response body. */
   readonly response: string | undefined
-  /** Why there was none. */
+  /** Why there was no response. */
   readonly error: string | undefined
   /** Epoch ms. */
   readonly startedAt: number
@@ -32,7 +32,7 @@ export interface EndedAttempt {
 
 const STATES = { delivered: 'delivered', retry: 'pending', failed: 'failed', gone: 'failed' } as const
 
-/** @returns whether another delivery to this webhook has waited for the end of this one, and may go now */
+/** @returns whether another delivery to this webhook was blocked by this one and may now be sent */
 export async function recordAttempt(
   { store, limits }: { readonly store: Store; readonly limits: Pick<Limits, 'webhookFailingMaxMs' | 'webhookQuietMs'> },
   ended: EndedAttempt,
@@ -50,7 +50,7 @@ export async function recordAttempt(
   })
 }
 
-/** @returns whether the lease still held */
+/** @returns whether the lease was still valid */
 function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...said }: EndedAttempt): Promise<boolean> {
   const attempts = delivery.attempts + 1
   const answer = { code: said.code ?? null, error: said.error ?? null }

@@ -1,14 +1,14 @@
 /**
- * A profile: which service's webhooks these are. Services differ in what a body looks like, how it is signed, how long an
- * answer may take and when a failed request is repeated; all of that is data of a profile, made by the dialect that speaks
- * that service's words and handed in by main.ts.
+ * A profile describes one service's webhooks. Services differ in the form of a body, its signature, the timeout of a
+ * request and the retry schedule. All of that is data of a profile, which the service's dialect defines and main.ts
+ * passes in.
  */
 import type { KeyActor } from '../access/actor.ts'
 import type { Event } from '../events/event.ts'
 
 /**
- * Renders the body that a webhook is sent for an event: before the first attempt, once for all webhooks that may see the same.
- * Retries send the same bytes.
+ * Renders the body for an event: before the first attempt, and once for all webhooks that may see the same. Retries
+ * send the same bytes.
  *
  * @param reader the key that the webhook acts for
  * @returns undefined when the event has no form in the dialect, or must not be sent to this reader
@@ -16,30 +16,30 @@ import type { Event } from '../events/event.ts'
 export type EventRenderer = (event: Event, reader: KeyActor) => Promise<string | undefined>
 
 export interface WebhookProfile {
-  /** In the webhook's row: never changed, never used for another one. */
+  /** Stored in the webhook's row: never change it, and never reuse it for another profile. */
   readonly name: string
   readonly render: EventRenderer
-  /** A secret for a new webhook. */
+  /** Makes a secret for a new webhook. */
   readonly makeSecret: (random: (bytes: number) => Buffer) => string
-  /** The body of a test request: an event that no receiver takes for news. */
+  /** Renders the body of a test request: an event that no receiver mistakes for a real one. */
   readonly renderTest: (about: { readonly eventId: string; readonly webhookId: string; readonly at: number }) => string
-  /** Whether a text is a secret as these are. */
+  /** Whether a text has the form of this service's secrets. */
   readonly isSecret: (text: string) => boolean
-  /** Header fields of one attempt, the signature among them. */
+  /** Header fields of one attempt, the signature included. */
   readonly headers: (attempt: Attempt) => Readonly<Record<string, string>>
-  /** For the whole of an attempt. */
+  /** Limit for the whole attempt. */
   readonly timeoutMs: number
-  /** Waits before the second attempt, the third, and so on; after the last one it is given up. */
+  /** Waits before the second attempt, the third, and so on; after the last one the delivery is given up. */
   readonly retryAfterMs: readonly number[]
 }
 
-/** What a signature is made of. */
+/** Input of a signature. */
 export interface Attempt {
   readonly eventId: string
   /** Epoch ms, of this attempt. */
   readonly at: number
   readonly body: string
-  /** The webhook's, and those before it whose time is not over; the newest first. */
+  /** The webhook's secret, and earlier ones that have not expired; newest first. */
   readonly secrets: readonly string[]
 }
 

@@ -1,12 +1,12 @@
 /**
- * Puts the events of a replay into the queue of its webhook, a piece at a time.
+ * Puts the events of a replay into the queue of its webhook, in batches.
  *
- *   where the replay stands → next events → bodies, outside any transaction → in one transaction the replay moves on and the
- *   deliveries wait
+ *   position of the replay → next events → render bodies, outside any transaction → one transaction moves the position
+ *   and inserts the deliveries
  *
- * Crash, stop: the position and the deliveries are one transaction, so the job goes on where it was and does nothing twice.
- * Failure: tried again by the job runner, from the same place. An event whose body cannot be made is logged and passed over.
- * Ends early when the webhook is switched off or deleted. Events that retention removes meanwhile are logged.
+ * Crash, stop: the position and the deliveries are one transaction, so the job continues there and does nothing twice.
+ * Failure: the job runner retries from the same position. An event whose body cannot be rendered is logged and skipped.
+ * The job ends early when the webhook is disabled or deleted. Events that retention removes meanwhile are logged.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -28,7 +28,7 @@ import { requireProfile, type WebhookProfile } from './profile.ts'
 import { isReplayed, selectReplayed } from './replay-selection.ts'
 import { sendAnew } from './sending-anew.ts'
 
-/** Of one transaction: bodies of that many are in memory at once. */
+/** Bounds one transaction: the bodies of that many events are in memory at once. */
 const EVENTS_PER_COMMIT = 50
 
 interface ReplayJobNeeds {
@@ -39,13 +39,13 @@ interface ReplayJobNeeds {
   readonly limits: Pick<Limits, 'listScanRowsMax' | 'webhookBatchBytesMax'>
 }
 
-/** An event, and its body where it is not in the queue yet. */
+/** An event, and its body if it is not in the queue yet. */
 interface Rendered {
   readonly event: EventRow
   readonly body: string | undefined
 }
 
-/** The handler of jobs REPLAY_WEBHOOK; the key is the webhook's id. */
+/** Handles jobs REPLAY_WEBHOOK; the key is the webhook's id. */
 export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }: ReplayJobNeeds): JobHandler {
   const limits = { listScanRowsMax: needs.limits.listScanRowsMax, eventBatchMax: EVENTS_PER_COMMIT }
 
@@ -68,7 +68,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
     }
   }
 
-  /** Up to a bound of their size. */
+  /** Renders bodies up to a bound of their total size. */
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
     const { actor: reader } = targetOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
@@ -108,7 +108,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
 async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Rendered[], throughSeq: number) {
   const webhook = await webhooks.holdById(tx, replay.webhook_id)
   if (!webhook || !isOn(webhook, replay)) return
-  if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node has it now
+  if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
   const seqs = rendered.map(({ event }) => event.seq)
   const held = new Map((await log.holdOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
   const fresh = rendered.flatMap(({ event, body }) =>

@@ -1,4 +1,4 @@
-/** Which events of a stretch of the log a replay is of: what the webhook is told of now, and is not about to be sent anyway. */
+/** Selects the events of a log range for a replay: those that match the webhook now and do not already wait. */
 import type { Limits } from '../../limits.ts'
 import type { Db, EventRow, WebhookReplayRow, WebhookRow } from '../../store/schema.ts'
 import * as events from '../../store/tables/events.ts'
@@ -10,11 +10,11 @@ type Stretch = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
 
 export interface Replayed {
   readonly events: readonly EventRow[]
-  /** How far was looked; the stretch's end when there is no more. */
+  /** The last position examined; the end of the range when nothing is left. */
   readonly throughSeq: number
 }
 
-/** The next events, in order; bounded also in what is looked at. */
+/** Returns the next events, in order. The number of examined rows is bounded too. */
 export async function selectReplayed(
   db: Db,
   webhook: WebhookRow,
@@ -52,13 +52,13 @@ export async function selectReplayed(
   }
 }
 
-/** @param delivery what the webhook has of the event; undefined: nothing */
+/** @param delivery the webhook's delivery of the event; undefined: none */
 export function isReplayed(
   delivery: Omit<log.DeliveryStanding, 'seq'> | undefined,
   { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
 ): boolean {
   if (delivery?.state === 'failed' || delivery?.state === 'cancelled') return true
-  // Its retry may be a day away, and whoever asks for a replay says that the receiver is there again.
+  // Its retry may be a day away, and a caller who requests a replay expects the receiver to be available again.
   if (delivery?.state === 'pending') return delivery.attempts > delivery.attempts_before
   return is_only_failed === 0 && (delivery === undefined || delivery.state === 'delivered')
 }

@@ -1,8 +1,9 @@
 /**
- * Asks for a replay: the events of a time, told to a webhook once more. Which they are is counted here, without changing
- * anything; the job (replay-job.ts) puts them into the queue. Both choose by the rules of replay-selection.ts.
+ * Requests a replay: events of a time range are sent to a webhook again. This file counts them and changes nothing; the
+ * job (replay-job.ts) puts them into the queue. Both select by the rules of replay-selection.ts.
  *
- * The log's retention bounds it: a time that begins before what is kept is refused, with the earliest that is.
+ * The log's retention bounds a replay: a range that begins before the earliest kept event is refused, with that
+ * earliest time.
  */
 import { setImmediate } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -60,7 +61,7 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
       const from = oldest?.at ?? end
       if (request.start < from) throw new MailError('range_expired', { from: new Date(from).toISOString() })
     }
-    const { eventDisorderMs } = limits // within it each event is looked at
+    const { eventDisorderMs } = limits // within this margin each event is checked
     return {
       webhook_id: webhook.id,
       position_seq: await lastSeqBefore(db, request.start - eventDisorderMs, log),
@@ -72,7 +73,7 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
     }
   }
 
-  /** @throws validation_error when they are too many */
+  /** @throws validation_error when there are too many */
   async function countOf(webhook: WebhookRow, wanted: Wanted): Promise<number> {
     let count = 0
     let position = wanted.position_seq
@@ -84,13 +85,13 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
         const detail = `A replay is of at most ${limits.webhookReplayEventsMax} events; choose a shorter time, or fewer types`
         throw new MailError('validation_error', { detail, path: ['start'] })
       }
-      await setImmediate() // others' turn
+      await setImmediate() // let other work run
     }
     return count
   }
 }
 
-/** What a replay is of, before it is one. */
+/** The fields of a replay before its row exists. */
 type Wanted = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
 
 async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void> {

@@ -1,4 +1,4 @@
-/** One request to a webhook: its bytes, its signatures, its custom header fields; and what came of it. */
+/** One request to a webhook: its bytes, signatures and custom header fields; and its result. */
 import type { SafeFetch, SafeResponse } from '../../net/safe-fetch.ts'
 import { FetchFailed } from '../../net/safe-fetch.ts'
 import type { WebhookRow } from '../../store/schema.ts'
@@ -6,7 +6,7 @@ import type { WebhookProfile } from './profile.ts'
 import { secretsOf } from './secrets.ts'
 import type { CustomHeaders } from './webhook.ts'
 
-/** An answer, or why there was none. */
+/** A response, or why there was none. */
 export interface Answered {
   readonly response?: SafeResponse
   readonly failure?: FetchFailed
@@ -36,7 +36,7 @@ export async function postTo(
   }
 }
 
-/** What is kept of it, and shown. */
+/** The part of the result that is stored and shown. */
 export function wordsOf({ response, failure }: Answered, charsMax: number) {
   return {
     code: response?.status,
@@ -49,7 +49,9 @@ export function customHeaders({ headers }: Pick<WebhookRow, 'headers'>): CustomH
   return headers === null ? {} : (JSON.parse(headers) as CustomHeaders)
 }
 
-/** PostgreSQL takes no NUL in a text, and a stranger's answer may hold one; half a character is no text in anybody's JSON. */
+/**
+ * PostgreSQL accepts no NUL in text, and a response may contain one. Half a surrogate pair is not valid text in JSON.
+ */
 function clean(text: string, charsMax: number): string {
   const kept = text.replaceAll('\0', '').slice(0, charsMax)
   return kept.replace(/[\ud800-\udbff]$/, '')

@@ -1,22 +1,22 @@
-/** What an attempt means for its delivery: done, again and when, or never again. Pure. */
+/** Decides what an attempt means for its delivery: delivered, retry at a time, or no retry. Pure. */
 import type { Limits } from '../../limits.ts'
 import type { SafeResponse } from '../../net/safe-fetch.ts'
 
-/** So that deliveries which failed together do not come back together. It adds only: the whole schedule is a promise. */
+/** Spreads deliveries that failed together. It only adds time: the whole length of the schedule is promised. */
 const JITTER = 0.1
 
 export type Verdict =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retry'; readonly afterMs: number }
-  /** Tried often enough, or the receiver asked for no more of it. */
+  /** The attempts are used up, or the response rules out a retry. */
   | { readonly kind: 'failed' }
-  /** The receiver wants nothing any more: the webhook itself is switched off. */
+  /** The receiver is gone: the webhook itself is disabled. */
   | { readonly kind: 'gone' }
 
 interface Attempted {
-  /** undefined: none came. */
+  /** undefined: no response. */
   readonly response: Pick<SafeResponse, 'status' | 'headers'> | undefined
-  /** This one included. */
+  /** Includes this attempt. */
   readonly attempts: number
   readonly retryAfterMs: readonly number[]
   /** Random, 0 to 1. */
@@ -31,7 +31,7 @@ export function judge(
   limits: Pick<Limits, 'webhookRetryAfterMaxMs'>,
 ): Verdict {
   if (response && response.status >= 200 && response.status < 300) return { kind: 'delivered' }
-  if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely for good
+  if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely permanent
   if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
   const waitMs = retryAfterMs[attempts - 1]
   if (waitMs === undefined) return { kind: 'failed' }
@@ -39,7 +39,7 @@ export function judge(
   return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
 }
 
-/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), where the status gives it a meaning. */
+/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), for a status that defines a meaning for it. */
 function askedWaitMs({ status, headers }: Pick<SafeResponse, 'status' | 'headers'>, now: number): number {
   const value = headers['retry-after']
   if (value === undefined || (status !== 429 && status !== 503)) return 0

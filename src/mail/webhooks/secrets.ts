@@ -1,7 +1,8 @@
 /**
- * The secrets that sign for a webhook. A new one does not end the one before at once: for limits.webhookOldSecretMs requests
- * carry a signature of each, so that the receiver can be changed in between without refusing anything. Changed again within
- * that time, all stay until the time of each is over, up to limits.webhookOldSecretsMax.
+ * The secrets that sign for a webhook. A new secret does not end the previous one at once: for
+ * limits.webhookOldSecretMs each request carries a signature of both, so that the receiver can switch without refusing
+ * any request. After several changes within that time, each old secret signs until its own time ends, up to
+ * limits.webhookOldSecretsMax of them.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -9,21 +10,21 @@ import type { WebhookRow } from '../../store/schema.ts'
 
 interface OldSecret {
   readonly secret: string
-  /** Signs until then, epoch ms. */
+  /** Signs until this time, epoch ms. */
   readonly until: number
 }
 
 type Secrets = Pick<WebhookRow, 'secret' | 'old_secrets'>
 
-/** Those that sign at a moment, the newest first. */
+/** Returns the secrets that sign at a moment, newest first. */
 export function secretsOf(row: Secrets, at: number): string[] {
   return [row.secret, ...oldSecrets(row, at).map(({ secret }) => secret)]
 }
 
 /**
- * The row's secrets after a change.
+ * Returns the row's secrets after a change.
  *
- * @throws validation_error when it is the one that the webhook has; limit_exceeded when too many still sign
+ * @throws validation_error when the webhook already has this secret; limit_exceeded when too many old ones still sign
  */
 export function rotate(
   row: Secrets,
@@ -33,7 +34,7 @@ export function rotate(
 ): Secrets {
   if (secret === row.secret) throw new MailError('validation_error', { detail: 'That is its secret', path: ['secret'] })
   const before = [{ secret: row.secret, until: at + limits.webhookOldSecretMs }, ...oldSecrets(row, at)]
-  const old = before.filter((each) => each.secret !== secret) // one may come back
+  const old = before.filter((each) => each.secret !== secret) // an old secret may become current again
   if (old.length > limits.webhookOldSecretsMax) {
     throw new MailError('limit_exceeded', {
       what: 'old secrets of a webhook that still sign',

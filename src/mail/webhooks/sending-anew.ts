@@ -1,4 +1,4 @@
-/** Deliveries that are sent once more because somebody asks for it: one by its id, or those of a time (replay.ts). */
+/** Redelivers on request: one delivery by its id, or those of a time range (replay.ts). */
 import { MailError } from '../../errors.ts'
 import type { Tx, WebhookRow } from '../../store/schema.ts'
 import * as table from '../../store/tables/webhook-log.ts'
@@ -10,14 +10,15 @@ export function requireEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): 
 }
 
 interface Anew {
-  /** Held. */
+  /** Locked. */
   readonly row: table.LoggedDeliveryRow
   readonly inboxId: string | null
 }
 
 /**
- * Makes deliveries of a webhook due at once, with the schedule from its start. In an ordered one each takes its place in its
- * line; one that waits keeps the one it has. What is under way is left alone. Hold the webhook and the rows.
+ * Makes deliveries of a webhook due at once; the retry schedule starts again. For an ordered webhook each one gets its
+ * position under its ordering key; a waiting one keeps its position. A delivery that is being sent is left alone. The
+ * caller must hold the locks on the webhook and the rows.
  */
 export async function sendAnew(tx: Tx, webhook: WebhookRow, all: readonly Anew[]): Promise<void> {
   const lines = new Set<string>()

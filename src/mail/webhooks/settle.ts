@@ -1,8 +1,8 @@
 /**
- * What a webhook leaves in the queue when it is switched off or deleted, a chunk at a time: there may be a hundred
- * thousand rows of one that was dead. None of them is sent meanwhile, since claims look at the webhook (deliver.ts).
+ * The job that clears a webhook's queue after it is disabled or deleted, in chunks: a dead webhook may have a hundred
+ * thousand rows. None of them is sent meanwhile, since claims check the webhook (deliver.ts).
  *
- * Crash, stop: the job runs again and goes by what it finds. Failure: tried again by the job runner.
+ * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
  */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
@@ -16,7 +16,7 @@ interface SettleNeeds {
   readonly limits: Pick<Limits, 'webhookChunkRows'>
 }
 
-/** The handler of jobs SETTLE_WEBHOOK; the key is the webhook's id. */
+/** Handles jobs SETTLE_WEBHOOK; the key is the webhook's id. */
 export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler {
   return async function settleWebhook({ key: webhookId, signal }) {
     let isDone = false
@@ -30,10 +30,10 @@ export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler 
           if (removed === 0) await webhooks.remove(tx, webhookId)
           return removed === 0
         }
-        // Switched on again meanwhile: what is of an earlier term stays unsent.
+        // The webhook may be enabled again meanwhile: deliveries of an earlier term are still cancelled.
         const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhookChunkRows)
         await moveUp(tx, row, await deliveries.cancel(tx, ids))
-        return ids.length < limits.webhookChunkRows // some of them may have ended by themselves
+        return ids.length < limits.webhookChunkRows // some of them may have ended on their own
       })
     }
   }

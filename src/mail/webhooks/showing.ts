@@ -1,4 +1,4 @@
-/** Webhooks as callers see them. */
+/** Renders webhooks as callers see them. */
 import type { Db, WebhookRow } from '../../store/schema.ts'
 import * as inboxes from '../../store/tables/inboxes.ts'
 import { list } from './matching.ts'

@@ -1,6 +1,6 @@
 /**
- * The last check before a delivery that has waited is sent. Since its body was rendered, a key that may see less may have
- * changed the webhook, to a URL of that key's choice; or the message in the body may have been hidden from the webhook, or
+ * The last check before a delivery that has waited is sent. Since its body was rendered, a key that may see less may
+ * have changed the webhook, and chosen its URL; or the message in the body may have been hidden from the webhook, or
  * deleted. Such a delivery is cancelled instead.
  */
 import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../store/schema.ts'
@@ -14,7 +14,7 @@ import { moveUp } from './order.ts'
 /**
  * @param webhook as it will be called
  * @param rows claimed in this transaction
- * @returns those that are to be sent; the others are cancelled, and who was behind them takes its turn
+ * @returns the rows to send; the others are cancelled, and the deliveries blocked by them become pending
  */
 export async function keepTold(
   tx: Tx,
@@ -35,7 +35,7 @@ export async function keepTold(
   const isTold = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
     const row = bySeq.get(seq)
     if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
-    // Of one that the log keeps no longer only this is known: whom it was written for.
+    // The log no longer has the event: send only if the webhook is unchanged since the delivery was written.
     if (!row) return webhook.updated_at <= created_at
     return isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
   }

@@ -1,4 +1,4 @@
-/** Deliveries whose time is over, removed in chunks with their attempts. */
+/** Removes expired deliveries in chunks, with their attempts. */
 import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as deliveries from '../../store/tables/webhook-deliveries.ts'
@@ -11,7 +11,7 @@ interface SweepNeeds {
   readonly limits: Pick<Limits, 'webhookRetentionMs' | 'webhookChunkRows'>
 }
 
-/** What is older than that has been retried for days: it is given up, whatever its state. */
+/** Removes old deliveries whatever their state: a pending one has been retried for days, and is given up. */
 export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
   const before = clock() - limits.webhookRetentionMs
   let removed: number
@@ -19,7 +19,7 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
     signal.throwIfAborted()
     removed = await store.transaction(async (tx) => {
       const old = await deliveries.listOlderThan(tx, before, limits.webhookChunkRows)
-      // Held before any of them goes: who takes the place of a first depends on it.
+      // Lock the webhooks before any row is removed: removing a first delivery makes the next one pending.
       const held = await webhooks.holdByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
       const ids = old.map(({ id }) => id)
       const left = (await deliveries.removeOlderThan(tx, before, ids)).filter(isFirst)

@@ -1,8 +1,9 @@
 /**
- * A request to a webhook that somebody asks for to see whether it is taken: an event of no log, signed like any other, past
- * the queue. One attempt, told to the one who asked and kept nowhere: it says nothing of how the webhook fares.
+ * Sends a test request to a webhook, so that a caller can see whether the receiver accepts it. The event is
+ * in no log, but signed like any other, and bypasses the queue. It is one attempt; its result is returned to the
+ * caller, is not stored, and does not affect the webhook's health.
  *
- * Bounded like every request to a URL that a stranger chose (net/safe-fetch.ts), and so many at once on a node.
+ * It is bounded like every request to an untrusted URL (net/safe-fetch.ts), and the number at once per node is limited.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'

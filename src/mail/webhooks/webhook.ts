@@ -1,4 +1,4 @@
-/** A webhook: a URL that is told of events by HTTP POST; what callers see of it, and its calls. */
+/** A webhook: a URL that gets events by HTTP POST. Defines what callers see of it, and the calls on it. */
 import type { Actor, Within } from '../access/actor.ts'
 import type { Page, PageRequest } from '../access/paging.ts'
 
@@ -7,17 +7,17 @@ export interface Webhook {
   readonly url: string
   /** Absent: the standard types. */
   readonly eventTypes?: readonly string[]
-  /** Ids. Absent together with inboxAddresses: everything in its scope. A pod or inbox that is gone is not shown. */
+  /** Ids. Absent together with inboxAddresses: everything in its scope. Deleted pods and inboxes are not shown. */
   readonly podIds?: readonly string[]
   readonly inboxAddresses?: readonly string[]
-  /** What it belongs to: it ends with it. */
+  /** The pod or inbox that the webhook belongs to: it is deleted with it. */
   readonly podId?: string
   readonly inboxAddress?: string
   readonly secret: string
   readonly isEnabled: boolean
-  /** Events of one inbox one after the other. */
+  /** Sends events of one inbox one after the other. */
   readonly isOrdered: boolean
-  /** Why the server switched it off. */
+  /** Why the server disabled it. */
   readonly disabledReason?: string
   readonly clientId?: string
   readonly createdAt: number
@@ -31,7 +31,7 @@ export interface NewWebhook {
   readonly url: string
   /** Empty or undefined: the standard types that the key may see. */
   readonly eventTypes?: readonly string[] | undefined
-  /** Together a union; empty or undefined: everything in the scope of the call. */
+  /** A union of pods and inboxes; empty or undefined: everything in the scope of the call. */
   readonly podIds?: readonly string[] | undefined
   /** Addresses or ids. */
   readonly inboxIds?: readonly string[] | undefined
@@ -41,17 +41,17 @@ export interface NewWebhook {
   readonly isOrdered?: boolean | undefined
 }
 
-/** What is undefined stays as it is. */
+/** An undefined field stays as it is. */
 export interface WebhookChange {
   readonly url?: string | undefined
-  /** Replaces them; an empty list changes nothing. */
+  /** Replaces the types; an empty list changes nothing. */
   readonly eventTypes?: readonly string[] | undefined
-  /** To a webhook of everything in its scope nothing can be added. */
+  /** A webhook that covers its whole scope accepts no additions. */
   readonly addPodIds?: readonly string[] | undefined
   readonly removePodIds?: readonly string[] | undefined
   readonly addInboxIds?: readonly string[] | undefined
   readonly removeInboxIds?: readonly string[] | undefined
-  /** Replaces all inboxes; an empty list: everything in its scope, where it names no pod. */
+  /** Replaces all inboxes; an empty list, if the webhook names no pod: everything in its scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
@@ -62,10 +62,12 @@ export interface HeadersChange {
   readonly remove?: readonly string[] | undefined
 }
 
-/** Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data validation_error. */
+/**
+ * Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data also validation_error.
+ */
 export interface Webhooks {
   /**
-   * Told of events that are committed from now on. The same client_id again, in the same scope, gives the webhook that is there.
+   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one.
    *
    * @throws limit_exceeded
    */
@@ -74,18 +76,18 @@ export interface Webhooks {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Webhook>>
   /** @param ref id, or client_id of exactly the scope of the call, here and below */
   get(actor: Actor, within: Within, ref: string): Promise<Webhook>
-  /** From then on it sees what this actor may see. Enabled again, it is told of events from now on. */
+  /** From then on the webhook sees what this actor may see. After it is enabled again, it gets events from now on. */
   update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
-  /** No request begins after this; what waited is not sent. */
+  /** No request begins after this; waiting deliveries are not sent. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
   /**
-   * The one before goes on signing for limits.webhookOldSecretMs.
+   * The previous secret continues to sign for limits.webhookOldSecretMs.
    *
-   * @param secret made when left out
+   * @param secret default: generated
    * @throws limit_exceeded when too many old ones still sign
    */
   rotateSecret(actor: Actor, within: Within, ref: string, secret: string | undefined): Promise<Webhook>
   headerNames(actor: Actor, within: Within, ref: string): Promise<readonly string[]>
-  /** All of it or nothing. */
+  /** Applies all of it or nothing. */
   changeHeaders(actor: Actor, within: Within, ref: string, change: HeadersChange): Promise<void>
 }

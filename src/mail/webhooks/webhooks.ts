@@ -1,7 +1,8 @@
 /**
- * Webhooks: made, listed, changed and deleted at organization, pod and inbox level. Which events one is told of is decided
- * here, by the rules of every subscription, in the name of the key that makes or changes it; telling is dispatch.ts's and
- * deliver.ts's. A webhook belongs to the scope in which it was made, and ends with it, not with the key.
+ * Creates, lists, changes and deletes webhooks at organization, pod and inbox level. A webhook's events are chosen
+ * here, by the rules of every subscription, in the name of the key that creates or changes it; dispatch.ts and
+ * deliver.ts send them. A webhook belongs to the scope in which it was created, and is deleted with that scope, not
+ * with the key.
  */
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -25,16 +26,16 @@ import { rotate } from './secrets.ts'
 import { view, viewAll } from './showing.ts'
 import type { Webhooks } from './webhook.ts'
 
-/** Names that stand in paths where an id would. */
+/** Names that API paths use in the position of an id. */
 const RESERVED_CLIENT_IDS = ['polling']
 
 interface WebhooksNeeds {
   readonly store: Store
-  /** Of the webhooks that are made here. */
+  /** The profile of webhooks that are created here. */
   readonly profile: Pick<WebhookProfile, 'name' | 'makeSecret' | 'isSecret'>
   readonly random: (bytes: number) => Buffer
   readonly allowPrivateNetworks: boolean
-  /** Called after a commit that switched one on. */
+  /** Called after a commit that enabled a webhook. */
   readonly enabled: () => void
   readonly limits: Pick<
     Limits,
@@ -190,8 +191,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 }
 
 /**
- * What the URL before has answered says nothing of the new one. Custom header fields are for whom they were set for: whoever
- * may change a URL must not be able to read them elsewhere.
+ * Responses of the old URL say nothing about the new one. Custom header fields are meant for the old URL: a key that
+ * may change the URL must not be able to read them elsewhere.
  */
 function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRow> {
   if (url === undefined || url === row.url) return {}
@@ -199,7 +200,7 @@ function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRo
   return { url, failing_since: null, failed_at: null, ...(isElsewhere && { headers: null }) }
 }
 
-/** Switched on, it is told of what comes from now on; switched off, what waits is cancelled. */
+/** After it is enabled, a webhook gets events from now on; when it is disabled, waiting deliveries are cancelled. */
 async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefined): Promise<Partial<WebhookRow>> {
   if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
   if (isEnabled) {
@@ -210,7 +211,7 @@ async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefi
   return { is_enabled: 0, term: row.term + 1, disabled_reason: null }
 }
 
-/** What waits takes its place in a line, or leaves it, before the next one is sent (line-up.ts). */
+/** Waiting deliveries get or lose their ordering key before the next one is sent (line-up.ts). */
 async function changedOrder(
   tx: Tx,
   row: WebhookRow,
