@@ -238,6 +238,17 @@ test('documents refer only to source files that exist', () => {
   expect(lost).toEqual([])
 })
 
+test('SECURITY.md names existing tests for everything that it says is protected', () => {
+  const page = textOf('SECURITY.md')
+  const [, protectedPart = '', tests = ''] = page.split(/^## (?:What is protected|Where this is tested)$/m)
+  const claims = [...protectedPart.split('## What is not')[0]!.matchAll(/^- \*\*(.+?)\*\*/gm)].map((match) => match[1]!)
+  const rows = [...tests.matchAll(/^\| ([^|`]+?) \| (`.+) \|$/gm)].map(([, claim, files]) => ({ claim, files: files! }))
+  expect(claims.length).toBeGreaterThan(10)
+  expect(claims.filter((claim) => !rows.some((row) => row.claim === claim))).toEqual([])
+  const named = rows.flatMap(({ files }) => [...files.matchAll(/`([^`]+)`/g)].map((match) => match[1]!))
+  expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([])
+})
+
 test('importsOf finds every kind of import', () => {
   const source = [
     "/** import { no } from 'comment' */",
