@@ -2,11 +2,11 @@
  * Every setting, once: variable, default, and the sentence that documents it. (Limits, which no variable sets, are in
  * limits.ts.)
  *
- * `loadConfig` reads the environment, refuses what is malformed, in conflict or unknown with a sentence that says what
- * to write, and gives a frozen tree. Nothing else in the project reads `process.env`. docs/configuration.md is
+ * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown variables
+ * with a sentence that says what to write. No other code in the project reads `process.env`. docs/configuration.md is
  * generated from `settings`.
  *
- * A setting is here only once the code behind it works: an operator who sets a variable must get what it says.
+ * Add a setting only when the code behind it works: an operator who sets a variable must get what it promises.
  */
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -138,9 +138,9 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 's
 
 export interface Config {
   readonly dataDir: string
-  /** undefined: SQLite in the data folder. Holds a password: never to be shown. */
+  /** undefined: SQLite in the data folder. Contains a password: never show or log it. */
   readonly databaseUrl: string | undefined
-  /** Folder of large messages. */
+  /** Folder for large messages. */
   readonly blobsDir: string
   readonly host: string
   /** 0: any free port. */
@@ -148,13 +148,13 @@ export interface Config {
   readonly smtpPort: Port
   readonly domain: string
   readonly hostname: string
-  /** Without trailing slash; undefined: from host and the port that was opened. */
+  /** Without trailing slash; undefined: derived from the host and the port that was opened. */
   readonly publicUrl: string | undefined
   readonly rootKey: string | undefined
   readonly outbound: Way
   readonly relay: Relay | undefined
   readonly outboundPort: number
-  /** As node:dns takes them; undefined: the system's. */
+  /** In the form that node:dns accepts; undefined: the system's resolvers. */
   readonly dnsServers: readonly string[] | undefined
   readonly allowPrivateNetworks: boolean
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
@@ -166,7 +166,7 @@ export interface Config {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * @param env     variables; an empty value counts as not set
+ * @param env     environment variables; an empty value counts as not set
  * @param limited limits that differ from their defaults
  * @throws StartupError with a sentence that says what to write
  */
@@ -214,12 +214,12 @@ export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Con
   })
 }
 
-/** A misspelt variable must not be silently without effect. */
+/** Rejects unknown variables, because a misspelt one would silently have no effect. */
 function refuseUnknown(env: Environment): void {
   const known = new Set<string>(Object.values(settings).map((setting) => setting.variable))
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith('MARTLET_') || known.has(variable)) continue
-    // Kubernetes makes such variables for every Service named "martlet"; they are not ours to refuse.
+    // Kubernetes sets such variables for every Service named "martlet", so they must be accepted.
     if (/^MARTLET_(PORT($|_)|SERVICE_)/.test(variable)) continue
     throw new StartupError(`${variable} is not a setting of this version; remove it (docs/configuration.md lists all)`)
   }
@@ -257,7 +257,7 @@ function readDatabaseUrl(value: string | undefined): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined
   const isPostgres = url !== undefined && /^postgres(ql)?:$/.test(url.protocol)
   if (isPostgres && url.pathname.length > 1) return value
-  // Never repeat the value: there is a password in it, perhaps the very thing that makes it malformed.
+  // Never repeat the value: it contains a password, which may be the malformed part.
   throw new StartupError(
     `${settings.databaseUrl.variable}: write postgres://user:password@host:5432/database, with characters that have a ` +
       'meaning in URLs as %xx; or leave it out for SQLite',

@@ -1,4 +1,4 @@
-/** Bounds of what leaves: mail in the queue, on its way to other servers, and webhooks. Part of limits.ts. */
+/** Limits of the queue, of mail to other servers, and of webhooks. Part of limits.ts. */
 import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const outboundLimits = {

@@ -1,12 +1,12 @@
 /**
- * Bounds of every body, queue, buffer, wait and retry, once: default, unit, and the sentence that documents it. A number
- * that bounds something is here, or in limits-outbound.ts where it bounds what leaves, and nowhere else;
- * docs/configuration.md is generated from both.
+ * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Limits of
+ * outgoing mail and webhooks are in limits-outbound.ts; no other file defines a limit. docs/configuration.md is generated
+ * from both.
  */
 import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 import { outboundLimits } from './limits-outbound.ts'
 
-/** Bounds of every body, queue, buffer, wait and retry. Tests and embedders may override them; the environment cannot. */
+/** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
   // SMTP, inbound
   smtpConnectionsMax: {
