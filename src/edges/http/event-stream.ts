@@ -135,7 +135,10 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   }
 }
 
-/** Returns the id of the last event that the client received. The header wins over the URL, which a reconnect repeats. */
+/**
+ * @returns the id of the last event that the client received, or undefined. It wins over the cursor in the URL, since a
+ *   reconnect repeats the URL
+ */
 export function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id']
   return typeof header === 'string' && header !== '' ? header : undefined

@@ -29,7 +29,7 @@ export type Render = (event: Event) => EncodedText | undefined | Promise<Encoded
 /** Why a client that is still connected gets no more events. */
 export type Ending =
   | { readonly reason: FeedEnded['reason'] | 'stalled' }
-  /** cursor_expired: retention overtook the client while it read past events; internal_error: an unexpected error. */
+  /** cursor_expired: the client's position expired while it read past events; internal_error: an unexpected error. */
   | { readonly reason: 'failed'; readonly error: MailError }
 
 interface TellingNeeds {
