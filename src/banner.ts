@@ -1,6 +1,6 @@
 /**
- * Prints the banner on a terminal when the server is ready: addresses, the first key once, a command to try, and warnings
- * about file permissions.
+ * Prints the banner on a terminal when the server is ready: addresses, the first key once, a command to try, and
+ * warnings about file permissions.
  */
 import type { Config } from './config.ts'
 import type { Martlet } from './main.ts'

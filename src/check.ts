@@ -1,6 +1,6 @@
 /**
- * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk, and changes only the
- * schema of the database, which it migrates. The configuration was checked when it was loaded.
+ * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk, and changes
+ * only the schema of the database, which it migrates. The configuration was checked when it was loaded.
  */
 import { createPublicKey, randomBytes } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * Parses the settings of outgoing mail: route, relay, resolvers. Part of config.ts, which documents the settings and is the
- * only file that reads the environment. Errors are sentences that say what to write.
+ * Parses the settings of outgoing mail: route, relay, resolvers. Part of config.ts, which documents the settings and is
+ * the only file that reads the environment. Errors are sentences that say what to write.
  */
 import { isIP } from 'node:net'
 import { StartupError } from './errors.ts'

@@ -2,9 +2,9 @@
  * Every setting, once: variable, default, and the sentence that documents it. (Limits, which no variable sets, are in
  * limits.ts.)
  *
- * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown variables
- * with a sentence that says what to write. No other code in the project reads `process.env`. docs/configuration.md is
- * generated from `settings`.
+ * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown
+ * variables with a sentence that says what to write. No other code in the project reads `process.env`.
+ * docs/configuration.md is generated from `settings`.
  *
  * Add a setting only when the code behind it works: an operator who sets a variable must get what it promises.
  */

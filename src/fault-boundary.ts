@@ -1,9 +1,10 @@
 /**
  * Fault boundaries: an unhandled error ends the unit of work that caused it, and nothing else.
  *
- * A unit is one connection, request, delivery or job. Everything that it starts (promises, timers, sockets) belongs to it,
- * through AsyncLocalStorage. An error that arrives after the end of its unit is logged and counted, and has no other effect.
- * An error outside every unit ends the process: a poll loop or shared state may be broken, and a restart repairs both.
+ * A unit is one connection, request, delivery or job. Everything that it starts (promises, timers, sockets) belongs to
+ * it, through AsyncLocalStorage. An error that arrives after the end of its unit is logged and counted, and has no
+ * other effect. An error outside every unit ends the process: a poll loop or shared state may be broken, and a restart
+ * repairs both.
  *
  * Work that an error interrupted is claimed again later. Work that fails repeatedly is set aside (docs/adr/0022).
  */

@@ -1,7 +1,7 @@
 /**
- * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Limits of
- * outgoing mail and webhooks are in limits-outbound.ts; no other file defines a limit. docs/configuration.md is generated
- * from both.
+ * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Limits
+ * of outgoing mail and webhooks are in limits-outbound.ts; no other file defines a limit. docs/configuration.md is
+ * generated from both.
  */
 import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 import { outboundLimits } from './limits-outbound.ts'

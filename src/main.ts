@@ -85,7 +85,9 @@ export interface Martlet {
   readonly madeKey: string | undefined
   /** Files and folders that other users of this machine can access; they are already logged. */
   readonly exposed: readonly Exposed[]
-  /** Finishes running work within limits.shutdownGraceMs and closes everything. Later calls return the first promise. */
+  /**
+   * Finishes running work within limits.shutdownGraceMs and closes everything. Later calls return the first promise.
+   */
   stop(): Promise<void>
 }
 
@@ -136,7 +138,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       sharedDomain: config.domain,
       rootKey: config.rootKey,
       makeRootKey: async () => {
-        const kept = await readRootKey(config.dataDir) // an earlier start may have died after it wrote the file and before it wrote the database
+        // An earlier start may have died after it wrote the file and before it wrote the database.
+        const kept = await readRootKey(config.dataDir)
         const key = kept ?? makeKey(random)
         if (kept === undefined) await writeRootKey(config.dataDir, key)
         return key

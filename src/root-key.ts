@@ -1,6 +1,6 @@
 /**
- * Reads and writes the file in the data folder that contains the first API key. The operator reads it there, and the command
- * line authenticates with it. Mode 0600; the key is never logged.
+ * Reads and writes the file in the data folder that contains the first API key. The operator reads it there, and the
+ * command line authenticates with it. Mode 0600; the key is never logged.
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -19,7 +19,9 @@ export async function readRootKey(dataDir: string): Promise<string | undefined> 
   }
 }
 
-/** Writes the file durably before it returns: if only the hash in the database survived a crash, the key would be lost. */
+/**
+ * Writes the file durably before it returns: if only the hash in the database survived a crash, the key would be lost.
+ */
 export async function writeRootKey(dataDir: string, key: string): Promise<void> {
   const path = rootKeyFile(dataDir)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

@@ -1,11 +1,11 @@
 /**
- * One memory budget for all data that the WebSockets and event streams of this process have not sent yet: rendered events,
- * queued events, pages of past events. Each connection has its own limits, but a thousand connections that never read could
- * fill the heap without exceeding them.
+ * One memory budget for all data that the WebSockets and event streams of this process have not sent yet: rendered
+ * events, queued events, pages of past events. Each connection has its own limits, but a thousand connections that
+ * never read could fill the heap without exceeding them.
  *
- * An item that several connections wait for counts once. Above `limits.backlogBytesMax`, connections are terminated, the
- * slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event that it
- * read and misses nothing.
+ * An item that several connections wait for counts once. Above `limits.backlogBytesMax`, connections are terminated,
+ * the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event
+ * that it read and misses nothing.
  */
 import type { Limits } from '../../limits.ts'
 import type { Backlog, BacklogItem } from '../../mail/events/event.ts'
@@ -102,8 +102,8 @@ export class ConnectionBacklog implements Backlog {
   }
 
   /**
-   * Unsent bytes multiplied by the time since the last progress: high for a client that has stopped reading, low for one that
-   * reads, even if it gets a lot of data.
+   * Unsent bytes multiplied by the time since the last progress: high for a client that has stopped reading, low for
+   * one that reads, even if it gets a lot of data.
    */
   slowness(now: number): number {
     return this.#bytes * (1 + now - this.#progressedAt)

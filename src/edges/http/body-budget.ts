@@ -1,16 +1,17 @@
 /**
- * Limits the bytes of request bodies that this process has in memory at once. A JSON body is read as a whole, parsed and
- * decoded, so that a body of 70 MiB uses several times its size for a moment. This budget bounds the heap, whatever clients
- * send.
+ * Limits the bytes of request bodies that this process has in memory at once. A JSON body is read as a whole, parsed
+ * and decoded, so that a body of 70 MiB uses several times its size for a moment. This budget bounds the heap, whatever
+ * clients send.
  *
  *   key and permission → admit → body → handler → response → the bytes are released
  *
- * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have their own budget, so
- * that large bodies cannot block them. In both budgets, one key and one pod get only a share. A key without a running body
- * may still use all that is free, since a body larger than the share would otherwise always be refused.
+ * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have their own
+ * budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a share. A key without
+ * a running body may still use all that is free, since a body larger than the share would otherwise always be refused.
  *
- * A refused body is not read: the response ends the connection (server.ts). When a client disconnects while its message is
- * being stored, nothing is released, because the handler still uses the body. Must not: read a body or know a dialect.
+ * A refused body is not read: the response ends the connection (server.ts). When a client disconnects while its message
+ * is being stored, nothing is released, because the handler still uses the body. Must not: read a body or know a
+ * dialect.
  */
 import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
@@ -78,7 +79,9 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
   }
 }
 
-/** Returns the bytes that will be read. A body above the route's limit is refused unread, and that of a GET is never read. */
+/**
+ * Returns the bytes that will be read: none above the route's limit (refused unread), and none of a GET (never read).
+ */
 function declaredBytes({ method, headers, routeOptions }: FastifyRequest): number | 'chunked' | 'none' {
   if (method === 'GET' || method === 'HEAD') return 'none'
   if (headers['transfer-encoding'] !== undefined) return 'chunked'

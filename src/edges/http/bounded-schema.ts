@@ -1,9 +1,9 @@
 /**
- * Adds bounds to request schemas: every list gets maxItems, every object maxProperties and every string maxLength, so that
- * neither validation nor the core processes more than that. A schema's own bounds are kept.
+ * Adds bounds to request schemas: every list gets maxItems, every object maxProperties and every string maxLength, so
+ * that neither validation nor the core processes more than that. A schema's own bounds are kept.
  *
- * The bounds are added when a route is registered, for every dialect, so that no list without a bound is forgotten and the
- * API description shows what is checked. The core limits recipient lists, labels and the like further.
+ * The bounds are added when a route is registered, for every dialect, so that no list without a bound is forgotten and
+ * the API description shows what is checked. The core limits recipient lists, labels and the like further.
  */
 import type { FastifySchema } from 'fastify'
 import type { Limits } from '../../limits.ts'

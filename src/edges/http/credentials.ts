@@ -15,7 +15,8 @@ declare module 'fastify' {
 }
 
 /**
- * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service (docs/compatibility/agentmail.md).
+ * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service
+ * (docs/compatibility/agentmail.md).
  *
  * @throws missing_authorization, unknown_api_key
  */
@@ -27,9 +28,9 @@ export async function authenticateHeader(
 }
 
 /**
- * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on them. The
- * header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No other route accepts
- * a key in the URL, because every proxy logs URLs.
+ * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on
+ * them. The header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
+ * other route accepts a key in the URL, because every proxy logs URLs.
  *
  * @param parameter name of the query parameter, for example "api_key"
  * @throws missing_authorization, unknown_api_key

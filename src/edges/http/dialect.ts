@@ -1,6 +1,6 @@
 /**
- * The interface of a dialect: the HTTP API of one hosted service, as its clients expect it. A dialect defines paths, JSON
- * shapes and error bodies; mail/ contains the rules.
+ * The interface of a dialect: the HTTP API of one hosted service, as its clients expect it. A dialect defines paths,
+ * JSON shapes and error bodies; mail/ contains the rules.
  */
 import type { IncomingMessage } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -42,7 +42,9 @@ export interface HttpSurroundings {
 export interface Dialect {
   /** In metrics and the log, for example "agentmail". */
   readonly name: string
-  /** The dialect answers all requests below this path, such as "/v0", even for unknown paths. Empty: all other paths. */
+  /**
+   * The dialect answers all requests below this path, such as "/v0", even for unknown paths. Empty: all other paths.
+   */
   readonly prefix: string
   /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
   readonly routes: (app: HttpApp, surroundings: HttpSurroundings) => Promise<void>

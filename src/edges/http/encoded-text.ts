@@ -9,8 +9,8 @@ export class EncodedText implements BacklogItem {
   holders = 0
 
   /**
-   * Copies the text, so that it does not keep a larger buffer in memory: neither a block of Node's pool nor the buffer of a
-   * socket read.
+   * Copies the text, so that it does not keep a larger buffer in memory: neither a block of Node's pool nor the buffer
+   * of a socket read.
    */
   constructor(text: string | Buffer) {
     this.buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text))

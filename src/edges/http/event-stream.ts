@@ -1,16 +1,16 @@
 /**
  * Server-sent events (WHATWG HTML, "Server-sent events") for every dialect: one response that stays open.
  *
- *   feed.subscribe → response head, `subscribed` → id and data of each event, a comment now and then → reason of the end
+ *   feed.subscribe → response head, `subscribed` → id and data of each event, a comment now and then → reason of end
  *
- * Every event has its cursor as its id, so that a client resumes with `Last-Event-ID` at its position. `subscribed` has an
- * id too, so that a client that has received no event yet can resume as well. It has data, since several clients ignore an
- * id without data.
+ * Every event has its cursor as its id, so that a client resumes with `Last-Event-ID` at its position. `subscribed` has
+ * an id too, so that a client that has received no event yet can resume as well. It has data, since several clients
+ * ignore an id without data.
  *
  * Slow client: disconnected. It reconnects with the last id that it read. Stop: all events that the feed delivered are
- *   written, then the response ends, and clients reconnect after `limits.streamRetryMs`. Clients do not reconnect after a
- *   status other than 200, so an error before the stream begins is final, except for temporary errors (`answerComeBack`).
- *   A key with too many open streams gets 429.
+ *   written, then the response ends, and clients reconnect after `limits.streamRetryMs`. Clients do not reconnect after
+ *   a status other than 200, so an error before the stream begins is final, except for temporary errors
+ *   (`answerComeBack`). A key with too many open streams gets 429.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../errors.ts'
@@ -145,8 +145,8 @@ export function lastEventId(request: FastifyRequest): string | undefined {
 }
 
 /**
- * Answers a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the error
- * itself.
+ * Answers a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
+ * error itself.
  *
  * @returns whether it has sent the response
  */

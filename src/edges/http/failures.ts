@@ -1,6 +1,6 @@
 /**
- * The error handler for all dialects: maps each error to an entry of the catalogue, which the dialect of the path renders.
- * Unexpected errors are logged here; only the log has their details.
+ * The error handler for all dialects: maps each error to an entry of the catalogue, which the dialect of the path
+ * renders. Unexpected errors are logged here; only the log has their details.
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -65,8 +65,9 @@ function isPassing(error: MailError): boolean {
 }
 
 /**
- * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse. Closes
- * both directions: a client could ignore our end and keep sending, and its connection would count and use memory forever.
+ * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse.
+ * Closes both directions: a client could ignore our end and keep sending, and its connection would count and use memory
+ * forever.
  *
  * @returns the status that was written
  */
@@ -92,8 +93,8 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
 /**
  * @param error        thrown by a route, by Fastify or by Node
  * @param bodyBytesMax the body limit of the route
- * @returns the catalogue entry; for an unexpected error internal_error, with the error as its cause. Bad input must never
- *   cause internal_error
+ * @returns the catalogue entry; for an unexpected error internal_error, with the error as its cause. Bad input must
+ *   never cause internal_error
  */
 export function toMailError(error: unknown, bodyBytesMax: number): MailError {
   if (error instanceof MailError) return error

@@ -1,7 +1,7 @@
 /**
  * Schedules work that clients can request in bulk: one piece per turn of the event loop, round robin over API keys.
- * Even if one key sends many frames on many sockets, other work runs between two of them, and a frame of another key waits
- * for at most one frame of each other key.
+ * Even if one key sends many frames on many sockets, other work runs between two of them, and a frame of another key
+ * waits for at most one frame of each other key.
  */
 
 export interface FairTurns {

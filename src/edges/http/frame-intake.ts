@@ -1,11 +1,12 @@
 /**
- * Reads the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and pongs
- * count too, since each costs an answer or a turn of the event loop.
+ * Reads the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and
+ * pongs count too, since each costs an answer or a turn of the event loop.
  *
  *   frame → within the rate? → queue, pause reading → a turn of the event loop → handle → resume reading
  *
  * Too many frames: a frame above the rate is refused at once, without being parsed. When more than
- *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, reading stops and the session ends.
+ *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, reading stops and the session
+ *   ends.
  * Must not: know what a frame means.
  */
 import type { RawData, WebSocket } from 'ws'

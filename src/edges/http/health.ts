@@ -58,7 +58,9 @@ export function healthRoutes(
   }
 }
 
-/** Whether the request is from this machine. A request through a reverse proxy on this machine is not: it names its origin. */
+/**
+ * Whether the request is from this machine. One through a reverse proxy on this machine is not: it names its origin.
+ */
 function isLocal(request: FastifyRequest): boolean {
   const { headers, socket } = request.raw
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false

@@ -1,4 +1,6 @@
-/** Parses JSON bodies and empty bodies. Fastify's own parser rejects an empty JSON body, which AgentMail's clients send. */
+/**
+ * Parses JSON bodies and empty bodies. Fastify's own parser rejects an empty JSON body, which AgentMail's clients send.
+ */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { MailError } from '../../errors.ts'
@@ -29,9 +31,9 @@ export function parseJsonBody(
 const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
 
 /**
- * Counts strings, arrays, objects and commas before the body is parsed: 40 MB of `{},{},…` would become a gigabyte of objects,
- * and each would be checked against a schema. Stops at `max`; otherwise the time is linear, and short for a long string
- * without escapes, such as base64.
+ * Counts strings, arrays, objects and commas before the body is parsed: 40 MB of `{},{},…` would become a gigabyte of
+ * objects, and each would be checked against a schema. Stops at `max`; otherwise the time is linear, and short for a
+ * long string without escapes, such as base64.
  */
 function hasMoreTokens(bytes: Buffer, max: number): boolean {
   let count = 0
@@ -69,8 +71,9 @@ function parse(text: string): unknown {
 }
 
 /**
- * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces half a
- * surrogate pair (RFC 8259 §8.2), which the database would return as another character, so that equal labels could differ.
+ * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces half
+ * a surrogate pair (RFC 8259 §8.2), which the database would return as another character, so that equal labels could
+ * differ.
  */
 function clean(key: string, value: unknown): unknown {
   if (key === '__proto__') return undefined

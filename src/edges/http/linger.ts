@@ -1,7 +1,8 @@
 /**
  * Closes a connection whose request was refused before its body had arrived (RFC 9112 §9.6): our side ends after the
- * response, and for a moment we read and discard what the client still sends. If both directions were closed at once, the
- * connection would be reset, and most clients that are still sending would report the reset and never see the response.
+ * response, and for a moment we read and discard what the client still sends. If both directions were closed at once,
+ * the connection would be reset, and most clients that are still sending would report the reset and never see the
+ * response.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'

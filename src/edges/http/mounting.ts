@@ -27,7 +27,7 @@ interface MountNeeds {
   readonly limits: Limits
 }
 
-/** Registers a dialect in its own scope: its hooks and decorators apply below its prefix only, and it renders its errors. */
+/** Registers a dialect in its own scope: its hooks and its rendering of errors apply only below its prefix. */
 export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures, limits }: MountNeeds): void {
   app.register(
     async (scope) => {

@@ -1,10 +1,10 @@
 /**
- * Follows every request from its first hook to the end of its response: counts running requests, so that a stop can wait for
- * them, and writes one log line and one metric per request.
+ * Follows every request from its first hook to the end of its response: counts running requests, so that a stop can
+ * wait for them, and writes one log line and one metric per request.
  *
- * The log line contains no secret from the URL. It has no query string, since it may contain a key. A path that is itself a
- * secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could be such a link
- * with a slash too many, or a key in the wrong place, so only its lower-case words are logged.
+ * The log line contains no secret from the URL. It has no query string, since it may contain a key. A path that is
+ * itself a secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could
+ * be such a link with a slash too many, or a key in the wrong place, so only its lower-case words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../log.ts'
@@ -88,8 +88,8 @@ export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
 }
 
 /**
- * Keeps lower-case words and versions, which are shorter than any key or token (MARTLET_ROOT_KEY has at least 20 characters),
- * and replaces other segments with "*".
+ * Keeps lower-case words and versions, which are shorter than any key or token (MARTLET_ROOT_KEY has at least 20
+ * characters), and replaces other segments with "*".
  */
 export function wordsOfPath(url: string | undefined): string {
   const segments = pathOf(url).split('/').slice(0, SEGMENTS_LOGGED_MAX)

@@ -1,7 +1,7 @@
 /**
  * Makes a Message-ID in a path one segment. AgentMail's Python clients escape `<` and `>` but nothing between them, so
- * `<a/b+c@d>` arrives as `%3Ca/b+c@d%3E` and would be two segments (docs/compatibility/agentmail.md). Everything between
- * the brackets becomes one segment; characters that other clients have already escaped are not changed.
+ * `<a/b+c@d>` arrives as `%3Ca/b+c@d%3E` and would be two segments (docs/compatibility/agentmail.md). Everything
+ * between the brackets becomes one segment; characters that other clients have already escaped are not changed.
  */
 
 const OPEN = /\/(?:%3C|<)/i
@@ -17,7 +17,8 @@ const UNSAFE = /[/?#<>\\\s]/g
 export function rewriteUrl(url: string): string {
   const open = OPEN.exec(url)
   const queryStart = url.indexOf('?')
-  // A bracket after the "?" is part of an address in a filter. A bracket before it opens an id, even if the id contains the "?".
+  // A bracket after the "?" belongs to an address in a filter. A bracket before it opens an id, which may contain the
+  // "?".
   if (!open || (queryStart >= 0 && queryStart < open.index)) return url
 
   const idStart = open.index + open[0].length

@@ -4,8 +4,9 @@
  *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
  *
  * Crash: no state is kept here. Stop: /readyz and new requests get 503, which clients retry; meanwhile running requests
- * finish and long polls are answered. WebSockets and event streams are closed last, since their clients reconnect at once,
- * and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business rule.
+ * finish and long polls are answered. WebSockets and event streams are closed last, since their clients reconnect at
+ * once, and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business
+ * rule.
  */
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
@@ -54,8 +55,8 @@ export interface HttpServer {
    */
   listen(): Promise<{ port: number; url: string }>
   /**
-   * Lets running requests finish within `graceMs`, then closes WebSockets and the listener. Later calls return the first
-   * promise.
+   * Lets running requests finish within `graceMs`, then closes WebSockets and the listener. Later calls return the
+   * first promise.
    */
   stop(graceMs: number): Promise<void>
 }
@@ -89,7 +90,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
       headersTimeout: Math.min(60_000, limits.httpRequestMs),
     },
-    // Set at creation: Fastify would otherwise load Ajv before it can be replaced, which costs a tenth of the start time.
+    // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
     schemaController: {
       compilersFactory: {
         buildValidator: (() => validatorCompiler) as never, // its type allows only Ajv's schemas
@@ -186,8 +187,8 @@ function pathNotFound(): MailError {
 }
 
 /**
- * Whether a body is still arriving. A request that is answered before its body has arrived was refused, and its connection
- * ends: otherwise the next request would have to wait until the rest of the body has been read.
+ * Whether a body is still arriving. A request that is answered before its body has arrived was refused, and its
+ * connection ends: otherwise the next request would have to wait until the rest of the body has been read.
  */
 function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
   return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)

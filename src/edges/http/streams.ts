@@ -1,6 +1,6 @@
 /**
- * Keeps every open event stream and limits their number per API key. A stop does not wait for them as it does for requests,
- * and ends them last.
+ * Keeps every open event stream and limits their number per API key. A stop does not wait for them as it does for
+ * requests, and ends them last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'

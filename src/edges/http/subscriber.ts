@@ -4,10 +4,10 @@
  *
  *   follow → feed.subscribe → acknowledgement → events, as they are committed
  *
- * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the connection is
- *   terminated without a close frame, which would wait behind data that the client does not read.
- * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of its
- *   frames are handled.
+ * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
+ *   connection is terminated without a close frame, which would wait behind data that the client does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of
+ *   its frames are handled.
  * Dead peer: protocol pings; two without an answer end the socket. The server sends no application-level ping, and only
  *   frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
  */
@@ -31,8 +31,8 @@ const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
 
 /**
- * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000; Python
- * clients end their iteration without an error at 1001 (Going Away) and with an exception at 1012.
+ * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000;
+ * Python clients end their iteration without an error at 1001 (Going Away) and with an exception at 1012.
  */
 export type StopCode = 1001 | 1012
 
@@ -45,11 +45,12 @@ export interface SocketSurroundings {
 
 export interface Subscriber {
   /**
-   * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues. Events
-   * that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its last cursor.
+   * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues.
+   * Events that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its
+   * last cursor.
    *
-   * @param acknowledge returns the frame that is sent after the filter was accepted and before its first event. It gets the
-   *   cursor of the position after which events are sent
+   * @param acknowledge returns the frame that is sent after the filter was accepted and before its first event. It gets
+   *   the cursor of the position after which events are sent
    * @throws as Feed.subscribe
    */
   follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
@@ -62,7 +63,9 @@ interface SubscriberNeeds extends SocketSurroundings {
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
-  /** Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`. */
+  /**
+   * Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`.
+   */
   readonly onFrame: (frame: object, subscriber: Subscriber) => Promise<void>
   readonly renderError: (error: MailError) => object
 }
@@ -198,7 +201,7 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
 
 function outletOf(socket: WebSocket): Outlet {
   return {
-    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame, from bytes: ws does not copy them
+    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
     isOpen: () => socket.readyState === socket.OPEN,
     waitingBytes: () => socket.bufferedAmount,
   }

@@ -1,15 +1,15 @@
 /**
- * The event pump: sends the events of the feed to one connected client, over a WebSocket or an event stream, in order and with
- * back-pressure, and reports why the sending ended.
+ * The event pump: sends the events of the feed to one connected client, over a WebSocket or an event stream, in order
+ * and with back-pressure, and reports why the sending ended.
  *
  *   feed → event → render → write → … → wait while the client's buffer is full
  *
  * Slow client: no more events are pulled from the feed while more than `limits.socketBufferBytesMax` or
- *   `limits.socketBufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.socketStallMs`, if the
- *   feed's own buffer overflows meanwhile, or if the server's memory budget is exceeded and this client is the slowest
- *   (backlog-budget.ts). The client resumes with the cursor of the last event that it read and misses nothing.
- * Store unavailable: the event waits until it can be rendered. Most clients use no cursor and would miss the events between
- *   two connections.
+ *   `limits.socketBufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.socketStallMs`,
+ *   if the feed's own buffer overflows meanwhile, or if the server's memory budget is exceeded and this client is the
+ *   slowest (backlog-budget.ts). The client resumes with the cursor of the last event that it read and misses nothing.
+ * Store unavailable: the event waits until it can be rendered. Most clients use no cursor and would miss the events
+ *   between two connections.
  * Must not: decide what an actor may see (the feed does) or how an event is rendered (the dialect does).
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -107,8 +107,8 @@ export class Writer {
   readonly #limits: Limits
   readonly #backlog: ConnectionBacklog
   /**
-   * Texts that are counted in the backlog, oldest first. Empty while the client keeps up, because the operating system then
-   * accepts each text at once.
+   * Texts that are counted in the backlog, oldest first. Empty while the client keeps up, because the operating system
+   * then accepts each text at once.
    */
   readonly #unsent: Chunk[] = []
   readonly #wakes: (() => void)[] = []
@@ -136,7 +136,10 @@ export class Writer {
     return this.ready()
   }
 
-  /** Resolves when the buffer has space, the connection is closed, or nothing left the buffer for `limits.socketStallMs`. */
+  /**
+   * Resolves when the buffer has space, the connection is closed, or nothing left the buffer for
+   * `limits.socketStallMs`.
+   */
   ready(): Promise<Readiness> {
     return this.isFull() ? this.#room() : READY
   }

@@ -1,7 +1,7 @@
 /**
- * WebSocket handshakes: finds the dialect of the path, authenticates the caller, limits its sockets, and passes the socket to
- * the dialect. Keeps every open socket, so that a stop can close them last, with the close code after which each client
- * reconnects.
+ * WebSocket handshakes: finds the dialect of the path, authenticates the caller, limits its sockets, and passes the
+ * socket to the dialect. Keeps every open socket, so that a stop can close them last, with the close code after which
+ * each client reconnects.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -44,7 +44,7 @@ interface OpenSocket {
 
 export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStopping }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
-  // No synchronous events: one read can contain thousands of frames, and each is handled in its own turn of the event loop.
+  // No synchronous events: one read can contain thousands of frames, and each needs its own turn of the event loop.
   // No automatic pongs: pings are counted first (frame-intake.ts).
   const server = new WebSocketServer({
     noServer: true,
@@ -71,7 +71,7 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
     },
 
     async closeAll() {
-      // Reading the data of a frame may take a moment. Sockets with a subscription close themselves after their last frame.
+      // Reading the data of a frame may take a moment. Subscribed sockets close themselves after their last frame.
       const told = Promise.all([...open.values()].map(({ finish }) => finish()))
       await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
       const closed = [...open].map(([socket, { code }]) => {
@@ -123,8 +123,8 @@ export function createUpgrades({ limits, log, metrics, budget, dialectOf, isStop
 
 function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
   if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has already
-    // passed us the bare connection.
+    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has
+    // already passed us the bare connection.
     throw new MailError('validation_error', {
       detail: 'Only WebSocket upgrades are possible: leave out the Upgrade header',
     })

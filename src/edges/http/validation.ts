@@ -1,9 +1,10 @@
 /**
- * Validates requests against the schemas of the routes, for all dialects. A check ends at its first fault. A value above a
- * bound (bounded-schema.ts) is refused before its faults are described, because describing visits every item of every list.
+ * Validates requests against the schemas of the routes, for all dialects. A check ends at its first fault. A value
+ * above a bound (bounded-schema.ts) is refused before its faults are described, because describing visits every item of
+ * every list.
  *
- * Bodies are not converted: "5" is not a number there, and null is not a string. Query strings contain only text, so numbers
- * and booleans are parsed if the schema requires them.
+ * Bodies are not converted: "5" is not a number there, and null is not a string. Query strings contain only text, so
+ * numbers and booleans are parsed if the schema requires them.
  */
 import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -18,8 +19,8 @@ const NAME_CHARS_MAX = 100
 type Path = readonly (string | number)[]
 
 /**
- * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes the
- * fault. A schema is compiled on its first request; compiling all hundred of them would slow the start.
+ * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes
+ * the fault. A schema is compiled on its first request; compiling all hundred of them would slow the start.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   let compiled: ReturnType<typeof Compile> | undefined
@@ -84,9 +85,9 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Returns one sentence about the innermost fault. TypeBox reports at most eight per alternative. A union ("string or list of
- * strings") reports the faults of each branch and then its own; the branch with the deepest fault is probably the one that
- * the client meant.
+ * Returns one sentence about the innermost fault. TypeBox reports at most eight per alternative. A union ("string or
+ * list of strings") reports the faults of each branch and then its own; the branch with the deepest fault is probably
+ * the one that the client meant.
  */
 function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
   const depth = (fault: TLocalizedValidationError) => fault.instancePath.split('/').length

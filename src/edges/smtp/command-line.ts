@@ -1,4 +1,6 @@
-/** Splits a command line into verb and argument (RFC 5321 §2.4, §4.1.1). Pure; accepts any bytes that a peer can send. */
+/**
+ * Splits a command line into verb and argument (RFC 5321 §2.4, §4.1.1). Pure; accepts any bytes that a peer can send.
+ */
 
 export interface CommandLine {
   /** Upper case. */

@@ -1,12 +1,12 @@
 /**
  * Splits the bytes of one connection into command lines and messages, one at a time and in order.
  *
- * It replaces the library's parser, which keeps bare LF and needs one turn of the event loop per stuffed dot. The next line
- * is read only when the previous one has been answered. So pipelined commands (RFC 2920) wait in the socket and not in
- * memory, and a command in the segment that ends a message is simply the next line.
+ * It replaces the library's parser, which keeps bare LF and needs one turn of the event loop per stuffed dot. The next
+ * line is read only when the previous one has been answered. So pipelined commands (RFC 2920) wait in the socket and
+ * not in memory, and a command in the segment that ends a message is simply the next line.
  *
- * `isClosed` (a field of the library) discards all buffered bytes. The library sets it when the connection closes and before
- * a TLS handshake, so that commands sent in clear text cannot run after STARTTLS (RFC 3207 §4.2, CVE-2011-0411).
+ * `isClosed` (a field of the library) discards all buffered bytes. The library sets it when the connection closes and
+ * before a TLS handshake, so that commands sent in clear text cannot run after STARTTLS (RFC 3207 §4.2, CVE-2011-0411).
  */
 import type { PassThrough } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'

@@ -1,9 +1,10 @@
 /**
  * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
  *
- * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to avoid the
- * library's fixed wait, the parser (command-stream.ts), the session (dialogue.ts), the replies with their enhanced codes, all
- * limits of a connection, and the clean close. Names that begin with "_" belong to the library; its version is pinned.
+ * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
+ * avoid the library's fixed wait, the parser (command-stream.ts), the session (dialogue.ts), the replies with their
+ * enhanced codes, all limits of a connection, and the clean close. Names that begin with "_" belong to the library; its
+ * version is pinned.
  *
  * Crash or cut: a message that has no 250 yet fails in `receive` and is not stored; the peer keeps it (RFC 5321 §6.1).
  * Stop: see `shutDown` and `cut`.
@@ -87,7 +88,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return { state: 'busy', sinceMs: this.#isOurTurn() ? performance.now() : this.#progressedAtMs }
   }
 
-  /** Sends 421 (RFC 5321 §3.8), unless the peer does not read. Closes at once, because a new connection needs the slot. */
+  /**
+   * Sends 421 (RFC 5321 §3.8), unless the peer does not read. Closes at once, because a new connection needs the slot.
+   */
   evict(): void {
     this.#isEvicted = true
     if (this._upgrading || this._closing || this._socket.writableNeedDrain) this.cut()
@@ -95,9 +98,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   }
 
   /**
-   * A peer that sends before the greeting is not a mail server (RFC 5321 §4.3.1). The library waits 100 ms to detect it. We
-   * check the bytes that arrived with the connection: this detects programs that send without reading, and does not delay
-   * other peers.
+   * A peer that sends before the greeting is not a mail server (RFC 5321 §4.3.1). The library waits 100 ms to detect
+   * it. We check the bytes that arrived with the connection: this detects programs that send without reading, and does
+   * not delay other peers.
    */
   #greet(): void {
     if (this._closing || this._closed) return

@@ -1,17 +1,17 @@
 /**
- * Decodes the data after DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. Pure; gets one chunk at a
- * time.
+ * Decodes the data after DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. Pure; gets one chunk
+ * at a time.
  *
- * One rule prevents SMTP smuggling (SEC Consult, December 2023): only CRLF "." CRLF ends the message (RFC 5321 §4.1.1.4).
- * Every other form (LF.LF, LF.CRLF, CR.CR, CRLF.LF …) is content, wherever the chunks are split.
+ * One rule prevents SMTP smuggling (SEC Consult, December 2023): only CRLF "." CRLF ends the message
+ * (RFC 5321 §4.1.1.4). Every other form (LF.LF, LF.CRLF, CR.CR, CRLF.LF …) is content, wherever the chunks are split.
  *
  * It makes two separate changes, because they define line ends differently:
- *   1. transparency (RFC 5321 §4.5.2): one "." after CRLF is removed. A "." after a bare LF is kept, because it is not at the
- *      start of a line as SMTP defines it.
+ *   1. transparency (RFC 5321 §4.5.2): one "." after CRLF is removed. A "." after a bare LF is kept, because it is not
+ *      at the start of a line as SMTP defines it.
  *   2. a bare LF becomes CRLF, as Postfix 3.9 does (`smtpd_forbid_bare_newline = normalize`), whose release notes say
- *      that many legitimate clients mix line ends. Refusing bare LF (chasquid, mox) would lose their mail; passing it on
- *      would make us the sending side of the attack.
- * A bare CR is kept: it does not end a line for us. CR CR LF is so common that turning each CR into CRLF would split headers.
+ *      that many legitimate clients mix line ends. Refusing bare LF (chasquid, mox) would lose their mail; passing it
+ *      on would make us the sending side of the attack.
+ * A bare CR is kept: it does not end a line for us. CR CR LF is so common that a CRLF for each CR would split headers.
  */
 
 const LF = 0x0a
@@ -78,8 +78,8 @@ export class DataDecoder {
 }
 
 /**
- * The content of one chunk: the chunk's own memory while nothing inside it changes, as in most chunks, otherwise one new
- * buffer. One buffer per line would use a hundred times the size of a chunk like "a", bare LF, "a", bare LF, …
+ * The content of one chunk: the chunk's own memory while nothing inside it changes, as in most chunks, otherwise one
+ * new buffer. One buffer per line would use a hundred times the size of a chunk like "a", bare LF, "a", bare LF, …
  */
 class Content {
   readonly #chunk: Buffer

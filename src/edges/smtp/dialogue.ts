@@ -1,9 +1,9 @@
 /**
  * The SMTP session with one peer: maps a command line to a reply and the next step of the connection.
  *
- * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides all
- * else: which inboxes exist, whether there is disk space, and what happens to a message. Sockets and the limits of a
- * connection are in connection.ts.
+ * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides
+ * all else: which inboxes exist, whether there is disk space, and what happens to a message. Sockets and the limits of
+ * a connection are in connection.ts.
  */
 import { PassThrough } from 'node:stream'
 import type { Config } from '../../config.ts'
@@ -36,7 +36,9 @@ export interface Peer {
 export interface Step {
   readonly reply: Reply
   readonly next?: 'close' | 'startTls'
-  /** After 354: the destination of the message, and the reply once the core has processed it. The promise never rejects. */
+  /**
+   * After 354: the destination of the message, and the reply once the core has processed it. The promise never rejects.
+   */
   readonly mail?: { readonly stream: PassThrough; readonly reply: Promise<Reply> }
 }
 
@@ -110,7 +112,7 @@ export class Dialogue {
       case 'PUT':
       case 'HEAD':
       case 'OPTIONS':
-      case 'CONNECT': // a browser or proxy that was tricked into connecting to this port; its body must not be read as commands
+      case 'CONNECT': // a browser or proxy tricked into connecting here; its body must not be read as commands
         return { reply: replies.notSmtp }
       default:
         return { reply: replies.unknownCommand }
@@ -192,13 +194,15 @@ export class Dialogue {
 
     this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
     const stream = new PassThrough()
-    // The reader of the stream handles its error. Before the reader starts there is no listener, and an error event without
-    // a listener would be an unhandled error.
+    // The reader of the stream handles its error. Before the reader starts there is no listener, and an error event
+    // without a listener would be an unhandled error.
     stream.on('error', (error) => this.#needs.log.debug({ err: error, session: this.#peer.session }, 'mail broke off'))
     return { reply: replies.startMail, mail: { stream, reply: this.#file(transaction, stream) } }
   }
 
-  /** Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1). */
+  /**
+   * Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1).
+   */
   async #file(transaction: Transaction, stream: PassThrough): Promise<Reply> {
     const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
     try {

@@ -1,12 +1,15 @@
 /**
- * Parses MAIL: the sender, and the parameters of the extensions that EHLO offers. Pure; a refusal is returned as the reply.
+ * Parses MAIL: the sender, and the parameters of the extensions that EHLO offers. Pure; a refusal is returned as the
+ * reply.
  */
 import { normaliseDomain, splitAddress } from '../../formats/address.ts'
 import { type AddressCommand, parseAddressCommand } from './address-command.ts'
 import { type Reply, replies } from './replies.ts'
 
 export interface MailCommand {
-  /** As given, case included, because a bounce must reach this mailbox on another host (RFC 5321 §2.4). "" for a bounce. */
+  /**
+   * As given, case included, because a bounce must reach this mailbox on another host (RFC 5321 §2.4). "" for a bounce.
+   */
   readonly sender: string
   readonly isSmtpUtf8: boolean
 }
@@ -43,8 +46,9 @@ function refuseParameters({ parameters }: AddressCommand, messageBytesMax: numbe
 }
 
 /**
- * Checks less strictly than for our own addresses. Mail from `a..b@`, which no standard allows, and from bounce addresses with
- * more than 64 characters before the "@" (RFC 5321 §4.5.3.1.1) is common, and a bounce can be delivered to it.
+ * Checks less strictly than for our own addresses. Mail from `a..b@`, which no standard allows, and from bounce
+ * addresses with more than 64 characters before the "@" (RFC 5321 §4.5.3.1.1) is common, and a bounce can be delivered
+ * to it.
  */
 function refuseSender(address: string, isSmtpUtf8: boolean): Reply | undefined {
   if (address === '') return undefined // RFC 5321 §4.5.5: a bounce

@@ -2,11 +2,11 @@
  * The MX server: accepts mail for the inboxes from anyone, and passes it to `receiving`.
  *
  * A peer connects → connection.ts (socket, limits) → command-stream.ts (bytes) → dialogue.ts (commands) → receiving.
- * This file contains the listener, its certificate, and the stop. mail/receiving decides who gets a message and what happens
- * to it.
+ * This file contains the listener, its certificate, and the stop. mail/receiving decides who gets a message and what
+ * happens to it.
  *
- * Stop: the port closes; idle sessions get 421 and are closed at once; a message under way may finish within `graceMs` and
- * gets its reply, and then its session is closed. Remaining connections are cut, and their senders retry.
+ * Stop: the port closes; idle sessions get 421 and are closed at once; a message under way may finish within `graceMs`
+ * and gets its reply, and then its session is closed. Remaining connections are cut, and their senders retry.
  */
 import { strict as assert } from 'node:assert'
 import { once } from 'node:events'

@@ -1,9 +1,9 @@
 /**
  * Every reply of the SMTP edge, once: code, enhanced code (RFC 3463) and text; and the translation of core errors.
  *
- * The text is for the postmaster of the other side and says what to do; it contains no internals. Greeting, EHLO and 3xx have
- * no enhanced code (RFC 2034 §4). All other replies have exactly one, in its own field, so that it can be neither missing
- * nor repeated.
+ * The text is for the postmaster of the other side and says what to do; it contains no internals. Greeting, EHLO and
+ * 3xx have no enhanced code (RFC 2034 §4). All other replies have exactly one, in its own field, so that it can be
+ * neither missing nor repeated.
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../errors.ts'
 import type { Receipt } from '../../mail/receiving/arrival.ts'
@@ -81,7 +81,7 @@ const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   internal_error: [451, '4.3.0'],
 }
 
-/** For an entry that is not in `byCode`. Only errors that no retry can solve are permanent, since a 5xx loses the message. */
+/** For an entry that is not in `byCode`. A 5xx loses the message, so only errors that no retry can solve get one. */
 const byKind: Partial<Record<ErrorKind, readonly [number, string]>> = {
   rejected: [550, '5.7.1'],
   forbidden: [550, '5.7.1'],
@@ -100,8 +100,8 @@ export function replyForError(error: unknown): Reply {
 }
 
 /**
- * Formats the reply for the wire. Replaces control characters with spaces: otherwise one could end the line, and text of the
- * peer (an echoed address) could become a reply.
+ * Formats the reply for the wire. Replaces control characters with spaces: otherwise one could end the line, and text
+ * of the peer (an echoed address) could become a reply.
  */
 export function formatReply(reply: Reply): string {
   const lines = typeof reply.text === 'string' ? [reply.text] : reply.text

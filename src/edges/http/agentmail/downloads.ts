@@ -2,8 +2,8 @@
  * Serves the bytes behind a signed link: attachments and raw messages. It needs no key and sends no redirect, because
  * AgentMail's toolkit refuses redirects (docs/compatibility/agentmail.md).
  *
- * Content from strangers is served from the origin of the API, so browsers must not run it: they may not guess the type, and
- * the page is sandboxed.
+ * Content from strangers is served from the origin of the API, so browsers must not run it: they may not guess the
+ * type, and the page is sandboxed.
  */
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'

@@ -1,6 +1,6 @@
 /**
- * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and those of
- * 2024 (nested `error`). SDKs choose their error class by the status alone; people and agents branch on `code`
+ * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and those
+ * of 2024 (nested `error`). SDKs choose their error class by the status alone; people and agents branch on `code`
  * (docs/compatibility/agentmail.md).
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../../errors.ts'
@@ -82,7 +82,10 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
   }
 }
 
-/** Renders the error as a frame, with AgentMail's text for an event type without permission (docs/compatibility/agentmail.md). */
+/**
+ * Renders the error as a frame, with AgentMail's text for an event type without permission
+ * (docs/compatibility/agentmail.md).
+ */
 export function renderErrorFrame(error: MailError) {
   const { name, code, message, fix } = renderError(error).body
   const permission = missingPermission(error)

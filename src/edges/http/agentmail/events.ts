@@ -1,6 +1,6 @@
 /**
- * Event routes. Ours: pages of the event log, optionally as long polls, with the same events, cursors and JSON as on the
- * WebSocket. AgentMail's: the history of label changes of an inbox.
+ * Event routes. Ours: pages of the event log, optionally as long polls, with the same events, cursors and JSON as on
+ * the WebSocket. AgentMail's: the history of label changes of an inbox.
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'

@@ -1,6 +1,6 @@
 /**
- * Renders events as this dialect's JSON, with the same text in a WebSocket frame, a page and an event stream. Each text is
- * rendered once for all readers with the same permissions, and cached for the next readers.
+ * Renders events as this dialect's JSON, with the same text in a WebSocket frame, a page and an event stream. Each text
+ * is rendered once for all readers with the same permissions, and cached for the next readers.
  */
 import type { Limits } from '../../../limits.ts'
 import type { Actor } from '../../../mail/access/actor.ts'

@@ -8,7 +8,7 @@ import { Inbox, InboxList, inbox, inboxList } from './wire/inbox.ts'
 import { mapOf, nothing, ok } from './wire/shape.ts'
 
 const tags = ['Inboxes']
-/** Pausing is not supported yet. If it were accepted without effect, mail that its owner wants to stop would continue. */
+/** Pausing is not supported yet. If it were accepted without effect, mail would continue against its owner's wish. */
 const status = Type.Optional(Type.Enum(['active']))
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 

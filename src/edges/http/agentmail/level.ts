@@ -1,6 +1,6 @@
 /**
- * The three levels at which AgentMail mounts the same resource: the whole scope of the key, one pod, one inbox. Here a level
- * is only a path; the core decides what it shows.
+ * The three levels at which AgentMail mounts the same resource: the whole scope of the key, one pod, one inbox. Here a
+ * level is only a path; the core decides what it shows.
  */
 import { type TSchema, Type } from 'typebox'
 import type { Within } from '../../../mail/access/actor.ts'

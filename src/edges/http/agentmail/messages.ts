@@ -1,6 +1,6 @@
 /**
- * Message routes of one inbox: lists, bodies, labels, raw bytes, and the deliveries of sent messages. The id of a message is
- * its Message-ID, with or without brackets.
+ * Message routes of one inbox: lists, bodies, labels, raw bytes, and the deliveries of sent messages. The id of a
+ * message is its Message-ID, with or without brackets.
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'

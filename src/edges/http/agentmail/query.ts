@@ -1,6 +1,6 @@
 /**
- * Parses query strings of AgentMail's clients. Lists have four encodings: a JSON array (Node, Python), a repeated key, a
- * comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
+ * Parses query strings of AgentMail's clients. Lists have four encodings: a JSON array (Node, Python), a repeated key,
+ * a comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { MailError } from '../../../errors.ts'
@@ -23,7 +23,9 @@ const LISTS: ReadonlySet<string> = new Set([
 
 type RawQuery = Readonly<Record<string, string | string[]>>
 
-/** Normalises a query before validation: decodes lists, and renames `last_key` of the oldest clients to `page_token`. */
+/**
+ * Normalises a query before validation: decodes lists, and renames `last_key` of the oldest clients to `page_token`.
+ */
 export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
   const query: Record<string, unknown> = Object.create(null) // a parameter may be named "__proto__"
   for (const [key, value] of Object.entries(raw)) {

@@ -26,8 +26,8 @@ interface SendingNeeds {
 
 export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
   const bodyLimit = limits.httpSendBodyBytesMax
-  // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is read.
-  // The core checks again, for the inbox.
+  // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is
+  // read. The core checks again, for the inbox.
   const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
   const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
     requirePermission(actor, 'message_send')

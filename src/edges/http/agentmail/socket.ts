@@ -1,8 +1,8 @@
 /**
  * The WebSocket at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
  *
- * No event is sent before a subscribe; a second one replaces the first. Ours: each event contains its `cursor`, and subscribe
- * accepts `after`, so that a client that reconnects gets the events that it missed.
+ * No event is sent before a subscribe; a second one replaces the first. Ours: each event contains its `cursor`, and
+ * subscribe accepts `after`, so that a client that reconnects gets the events that it missed.
  */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'

@@ -55,7 +55,8 @@ function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNee
     threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
   )
 
-  // Until July 2026, a call without `?permanent=true` only moved the thread to the trash. Now it is accepted and ignored.
+  // Until July 2026 a first call moved the thread to the trash, and `?permanent=true` deleted it at once. The parameter is
+  // still accepted, without effect.
   const remove = { tags, summary: 'Delete a thread with its messages for good', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await threads.delete(actor, withinOf(params), params.thread_id)

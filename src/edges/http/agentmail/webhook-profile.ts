@@ -1,6 +1,6 @@
 /**
- * Webhooks as receivers of AgentMail's webhooks expect them (docs/compatibility/agentmail.md): the events of the WebSocket as
- * bodies, signed for the `svix` package and, with the same signature, for Standard Webhooks.
+ * Webhooks as receivers of AgentMail's webhooks expect them (docs/compatibility/agentmail.md): the events of the
+ * WebSocket as bodies, signed for the `svix` package and, with the same signature, for Standard Webhooks.
  */
 import { formatSecret, isSecret, signWebhook } from '../../../formats/webhook-signature.ts'
 import type { News } from '../../../mail/messages/news.ts'

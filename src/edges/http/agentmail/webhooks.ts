@@ -119,7 +119,7 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
   })
 }
 
-/** Newer clients poll webhooks at these paths. That is not supported yet, and "polling" must not be read as a webhook's id. */
+/** Newer clients poll webhooks here, which is not supported yet. "polling" must not be read as a webhook's id. */
 function addPollingRoutes(app: HttpApp, all: string): void {
   const absent = async () => {
     throw new MailError('not_found', { what: 'Path' })
@@ -128,7 +128,10 @@ function addPollingRoutes(app: HttpApp, all: string): void {
   app.all(`${all}/polling/*`, { schema: { hide: true } }, absent)
 }
 
-/** Refuses a filter for a wider scope than the path. If it were ignored, the caller would get more events than it asked for. */
+/**
+ * Refuses lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
+ * ignored, the caller would get more events than it asked for.
+ */
 function refuseOutside(level: Level, given: Readonly<Record<string, readonly string[] | undefined>>): void {
   for (const [name, ids] of Object.entries(given)) {
     const isOutside = level === levels.inbox || (level === levels.pod && name.includes('pod'))

@@ -1,6 +1,6 @@
 /**
- * API keys. AgentMail's SDK validates these shapes strictly, since they are variants of a union: if one member is missing,
- * the caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
+ * API keys. AgentMail's SDK validates these shapes strictly, since they are variants of a union: if one member is
+ * missing, the caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
  */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'

@@ -1,6 +1,6 @@
 /**
- * Renders an event as a text frame that every client can read. Python clients close their socket at 1,048,577 bytes and do
- * not reconnect (docs/compatibility/agentmail.md), so a frame that is too large loses its large members and says so.
+ * Renders an event as a text frame that every client can read. Python clients close their socket at 1,048,577 bytes and
+ * do not reconnect (docs/compatibility/agentmail.md), so a frame that is too large loses its large members and says so.
  */
 
 /** Members that are dropped from a large frame; the client can fetch them from the API with the message. */

@@ -1,7 +1,7 @@
 /**
- * Events in the form of AgentMail's WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients validate each
- * frame strictly. They parse a frame that lacks a required member as a message.received without a message, so every
- * required member is always present (docs/compatibility/agentmail.md).
+ * Events in the form of AgentMail's WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients validate
+ * each frame strictly. They parse a frame that lacks a required member as a message.received without a message, so
+ * every required member is always present (docs/compatibility/agentmail.md).
  */
 import type { Event } from '../../../../mail/events/event.ts'
 import {

@@ -126,7 +126,10 @@ function formatAddresses(list: readonly Address[]): string[] {
   return list.map(formatAddress)
 }
 
-/** Returns one text per name, spelled as in its first field; the values of a repeated field (Received) are on separate lines. */
+/**
+ * Returns one text per name, spelled as in its first field; the values of a repeated field (Received) are on separate
+ * lines.
+ */
 function headerMap(fields: readonly (readonly [name: string, value: string])[]): Record<string, string> {
   const byName = new Map<string, { name: string; value: string }>()
   for (const [name, value] of fields) {

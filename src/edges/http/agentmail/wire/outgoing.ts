@@ -95,8 +95,9 @@ function readContent({ content, url }: Static<typeof SendAttachment>, path: read
 }
 
 /**
- * Decodes strictly: Node's decoder skips invalid characters, and half an attachment is worse than an error. Line breaks are
- * allowed, since MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids a scan of tens of megabytes.
+ * Decodes strictly: Node's decoder skips invalid characters, and half an attachment is worse than an error. Line breaks
+ * are allowed, since MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids a scan of tens
+ * of megabytes.
  *
  * @returns undefined if the text is not base64
  */

@@ -1,7 +1,7 @@
 /**
- * Permissions of a key: an object of flags on the wire, a list of granted permissions in the core. If the object is absent,
- * everything in scope is allowed. If it is present, even empty or with only flags unknown to this version, it is an
- * allowlist (docs/compatibility/agentmail.md).
+ * Permissions of a key: an object of flags on the wire, a list of granted permissions in the core. If the object is
+ * absent, everything in scope is allowed. If it is present, even empty or with only flags unknown to this version, it
+ * is an allowlist (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { isPermission, type Permission } from '../../../../mail/access/permissions.ts'
@@ -12,7 +12,8 @@ export const Permissions = mapOf(Type.Boolean())
 type Flags = Readonly<Record<string, boolean>>
 
 /**
- * Flags that AgentMail renamed: old and new clients must read and set the same permission (docs/compatibility/agentmail.md).
+ * Flags that AgentMail renamed: old and new clients must read and set the same permission
+ * (docs/compatibility/agentmail.md).
  */
 const synonyms: readonly (readonly [Permission, Permission])[] = [
   ['provider_connect', 'app_connect'],

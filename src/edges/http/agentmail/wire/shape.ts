@@ -3,8 +3,8 @@ import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 
 /**
- * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it, as
- * clients expect for unset members (docs/compatibility/agentmail.md; never null).
+ * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it,
+ * as clients expect for unset members (docs/compatibility/agentmail.md; never null).
  */
 export type Wire<Schema extends TSchema> = Unset<Static<Schema>>
 
