@@ -16,7 +16,7 @@ interface TlsNeeds {
 /** @throws StartupError if the files cannot be read or the key does not match the certificate */
 export async function openTls({ config, store, clock }: TlsNeeds): Promise<TlsSource> {
   const pair = config.tls ? readFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
-  // The certificate does not change while the server runs. Renewal needs ACME, which does not exist yet.
+  // The certificate does not change while the server runs: renewal needs ACME, which Martlet does not support yet.
   return { current: () => pair, onChange: () => () => undefined }
 }
 
