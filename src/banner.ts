@@ -1,4 +1,7 @@
-/** What a person sees when the server is ready: where it is, the first key once, a line to try, and what is not safe. */
+/**
+ * Prints the banner on a terminal when the server is ready: addresses, the first key once, a command to try, and
+ * warnings about file permissions.
+ */
 import type { Config } from './config.ts'
 import type { Martlet } from './main.ts'
 import { rootKeyFile } from './root-key.ts'
@@ -10,7 +13,7 @@ export function printBanner(
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
-  // For the shell: the line to try works as it stands, and shows no key a second time.
+  // A shell expression, so that the command works when it is copied, and does not show the key a second time.
   const key = config.rootKey === undefined ? `$(cat '${keyFile}')` : '$MARTLET_ROOT_KEY'
   const lines = [
     'Martlet is ready.',

@@ -1,6 +1,6 @@
 /**
- * `martlet check`: would a start succeed? Looks at ports, disk and database without leaving anything behind but an
- * up-to-date database. The configuration was checked when it was loaded.
+ * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk, and changes
+ * only the schema of the database, which it migrates. The configuration was checked when it was loaded.
  */
 import { createPublicKey, randomBytes } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { findExposed } from './store/exposed-files.ts'
 import { placeOf } from './store/postgres/fitness.ts'
 import { openStore } from './store/store.ts'
 
-/** @returns the exit status: 0 when a start would succeed, also where something is to be mended */
+/** @returns the exit status: 0 when a start would succeed, even if it prints warnings */
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
   const checks: [name: string, check: () => Promise<string>][] = [
     ['configuration', async () => 'valid'],
@@ -73,7 +73,7 @@ async function checkDatabase(config: Config): Promise<string> {
   }
 }
 
-/** The record with which receivers verify what is sent (RFC 6376 §3.6.1), for the operator's DNS. */
+/** Prints the DNS record with which receivers verify our signatures (RFC 6376 §3.6.1), for the operator to publish. */
 async function checkDkim(config: Config): Promise<string> {
   const log = createLog('silent')
   const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })

@@ -1,19 +1,19 @@
 /**
- * Reads the settings of mail that leaves: the way out, the relay, resolvers. Part of config.ts, which documents the
- * settings and alone reads the environment. Refuses with a sentence that says what to write.
+ * Parses the settings of outgoing mail: route, relay, resolvers. Part of config.ts, which documents the settings and is
+ * the only file that reads the environment. Errors are sentences that say what to write.
  */
 import { isIP } from 'node:net'
 import { StartupError } from './errors.ts'
 
-/** How mail leaves for foreign hosts. */
+/** Routes of mail to other domains. */
 const ways = ['capture', 'direct', 'relay'] as const
 export type Way = (typeof ways)[number]
 
-/** The server that takes all mail to foreign addresses. */
+/** The server that accepts all our mail to other domains. */
 export interface Relay {
   readonly host: string
   readonly port: number
-  /** TLS from the first byte (RFC 8314 §3.3), else STARTTLS. */
+  /** Whether TLS starts with the first byte (RFC 8314 §3.3); otherwise STARTTLS. */
   readonly isImplicitTls: boolean
   readonly auth?: { readonly user: string; readonly password: string }
 }
@@ -29,7 +29,7 @@ export function readOutbound(
   domain: string,
   relay: Relay | undefined,
 ): Way {
-  // Nobody on the internet could answer a mail from a .localhost address (RFC 6761 §6.3), so none is sent unasked.
+  // No host on the internet can reply to a .localhost address (RFC 6761 §6.3), so by default no mail is sent from one.
   if (value === undefined) return /(^|\.)localhost$/.test(domain) ? 'capture' : 'direct'
   const way = ways.find((known) => known === value)
   if (!way) throw new StartupError(`${variable}=${value}: write one of ${ways.join(', ')}`)
@@ -41,7 +41,7 @@ export function readOutbound(
 
 export function readRelay(variable: string, value: string | undefined): Relay | undefined {
   if (value === undefined) return undefined
-  // Never repeat the value: it holds a password.
+  // Never repeat the value: it contains a password.
   const refused = (detail: string) => new StartupError(`${variable}: ${detail}; write ${RELAY_FORM}`)
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw refused('it is no such URL')
@@ -85,7 +85,7 @@ export function readAllowPrivateNetworks(variable: string, value: string | undef
   throw new StartupError(`${variable}=${value}: write true or false`)
 }
 
-/** Of a host as settings name it. */
+/** @param host name or address, as in a setting */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

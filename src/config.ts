@@ -2,11 +2,11 @@
  * Every setting, once: variable, default, and the sentence that documents it. (Limits, which no variable sets, are in
  * limits.ts.)
  *
- * `loadConfig` reads the environment, refuses what is malformed, in conflict or unknown with a sentence that says what
- * to write, and gives a frozen tree. Nothing else in the project reads `process.env`. docs/configuration.md is
- * generated from `settings`.
+ * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown
+ * variables with a sentence that says what to write. No other code in the project reads `process.env`.
+ * docs/configuration.md is generated from `settings`.
  *
- * A setting is here only once the code behind it works: an operator who sets a variable must get what it says.
+ * Add a setting only when the code behind it works: an operator who sets a variable must get what it promises.
  */
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,99 +37,99 @@ export const settings = {
     variable: 'MARTLET_DATA_DIR',
     default: './data',
     sentence:
-      'Folder of the SQLite database, large messages and the first key (`root-key`), unless other settings put them elsewhere. With SQLite one process uses it.',
+      'Folder for the SQLite database, large messages and the first API key (`root-key`), unless other settings move them. With SQLite, only one process may use it.',
   },
   databaseUrl: {
     variable: 'MARTLET_DATABASE_URL',
     default: 'SQLite in the data folder',
     sentence:
-      'PostgreSQL 15 to 18 as `postgres://user:password@host:5432/database`. Servers with the same one are one service and need the same `MARTLET_ROOT_KEY`, `MARTLET_DOMAIN` and `MARTLET_BLOBS_URL`.',
+      'PostgreSQL 15 to 18 as `postgres://user:password@host:5432/database`. Nodes that use the same database form one service and need the same `MARTLET_ROOT_KEY`, `MARTLET_DOMAIN` and `MARTLET_BLOBS_URL`.',
   },
   blobsUrl: {
     variable: 'MARTLET_BLOBS_URL',
     default: 'files in the data folder',
-    sentence: 'Where large messages are kept: `file:///folder`, which several servers may share.',
+    sentence: 'Where large messages are stored: `file:///folder`, which several nodes may share.',
   },
-  host: { variable: 'MARTLET_HOST', default: '127.0.0.1', sentence: 'Interface on which every listener listens.' },
+  host: { variable: 'MARTLET_HOST', default: '127.0.0.1', sentence: 'Address on which all listeners listen.' },
   httpPort: {
     variable: 'MARTLET_HTTP_PORT',
     default: '8080',
-    sentence: 'Port of REST and WebSocket; `0` means any free port, `off` not started.',
+    sentence: 'Port of the HTTP API and WebSockets; `0`: any free port, `off`: no HTTP listener.',
   },
   smtpPort: {
     variable: 'MARTLET_SMTP_PORT',
     default: '2525',
-    sentence: 'Port that takes mail for the inboxes (MX); `0` means any free port, `off` not started.',
+    sentence: 'Port that accepts mail for the inboxes (MX); `0`: any free port, `off`: no SMTP listener.',
   },
   domain: {
     variable: 'MARTLET_DOMAIN',
     default: 'mail.localhost',
-    sentence: 'Shared domain, in which an inbox is made when its creator names none.',
+    sentence: 'Shared domain: a new inbox gets an address in it when the client gives no domain.',
   },
   hostname: {
     variable: 'MARTLET_HOSTNAME',
     default: 'the domain',
-    sentence: 'Name of this server in greetings, trace headers and its certificate.',
+    sentence: 'Name of this server in SMTP greetings, trace header fields and its certificate.',
   },
   publicUrl: {
     variable: 'MARTLET_PUBLIC_URL',
     default: 'http://<host>:<HTTP port>',
-    sentence: 'Base of the links that clients are given (attachments, raw mail).',
+    sentence: 'Base URL of the links that clients receive (attachments, raw messages).',
   },
   rootKey: {
     variable: 'MARTLET_ROOT_KEY',
     default: 'made at first start',
     sentence:
-      'API key of the whole organization, 20 characters or more; a new value replaces the old root key. Required with PostgreSQL.',
+      'API key for the whole organization, at least 20 characters; a new value replaces the old root key. Required with PostgreSQL.',
   },
   outbound: {
     variable: 'MARTLET_OUTBOUND',
     default: '`capture` while the domain ends in `.localhost`, else `direct`',
     sentence:
-      'Way of mail to foreign addresses. `capture`: it stays in the queue as held; `direct`: to the mail servers of its domain (MX); `relay`: to the server of `MARTLET_RELAY_URL`.',
+      'Route of mail to other domains. `capture`: it stays in the queue as held; `direct`: to the mail servers of its domain (MX); `relay`: to the server of `MARTLET_RELAY_URL`.',
   },
   relay: {
     variable: 'MARTLET_RELAY_URL',
     default: 'none',
     sentence:
-      '`smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded; needed for `relay`, and without it no held mail can be released to a relay. A password is sent over verified TLS only, except to loopback.',
+      '`smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded. Required for `relay`; without it, held mail cannot be released to a relay. The password is sent only over verified TLS, except to loopback.',
   },
   outboundPort: {
     variable: 'MARTLET_OUTBOUND_PORT',
     default: '25',
-    sentence: 'Port of the mail servers that `direct` talks to.',
+    sentence: 'Port of the mail servers that `direct` connects to.',
   },
   dnsServers: {
     variable: 'MARTLET_DNS_SERVERS',
     default: "the system's",
-    sentence: 'Resolvers that are asked for mail servers and addresses, such as `127.0.0.1:5353,[::1]:53`.',
+    sentence: 'Resolvers for mail servers and addresses, such as `127.0.0.1:5353,[::1]:53`.',
   },
   allowPrivateNetworks: {
     variable: 'MARTLET_ALLOW_PRIVATE_NETWORKS',
     default: '`true` while `MARTLET_HOST` is a loopback address, else `false`',
     sentence:
-      'Whether mail servers of foreign domains and webhooks may lie in private or loopback networks. `false` keeps strangers from having this server call its neighbours. The relay is not asked.',
+      'Whether mail servers of other domains and webhooks may have addresses in private or loopback networks. `false` prevents strangers from making this server connect to its neighbours. The relay is not checked.',
   },
   tlsCertFile: {
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, made at first start',
-    sentence: 'PEM file of the certificate chain for STARTTLS; together with `MARTLET_TLS_KEY`.',
+    sentence: 'PEM file with the certificate chain for STARTTLS; set it together with `MARTLET_TLS_KEY`.',
   },
   tlsKeyFile: {
     variable: 'MARTLET_TLS_KEY',
     default: 'self-signed, made at first start',
-    sentence: 'PEM file of the private key that belongs to `MARTLET_TLS_CERT`.',
+    sentence: 'PEM file with the private key of `MARTLET_TLS_CERT`.',
   },
   messageBytesMax: {
     variable: 'MARTLET_MESSAGE_BYTES_MAX',
     default: `${50 * MIB}`,
-    sentence: 'Largest mail in or out, in bytes.',
+    sentence: 'Largest message, received or sent, in bytes.',
   },
   logLevel: {
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
     sentence:
-      'Least severe line that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal `info` shows what is wrong only; `debug` shows all.',
+      'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal, `info` shows only warnings and errors; `debug` shows everything.',
   },
 } as const satisfies Record<string, Setting>
 
@@ -138,9 +138,9 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 's
 
 export interface Config {
   readonly dataDir: string
-  /** undefined: SQLite in the data folder. Holds a password: never to be shown. */
+  /** undefined: SQLite in the data folder. Contains a password: never show or log it. */
   readonly databaseUrl: string | undefined
-  /** Folder of large messages. */
+  /** Folder for large messages. */
   readonly blobsDir: string
   readonly host: string
   /** 0: any free port. */
@@ -148,13 +148,13 @@ export interface Config {
   readonly smtpPort: Port
   readonly domain: string
   readonly hostname: string
-  /** Without trailing slash; undefined: from host and the port that was opened. */
+  /** Without trailing slash; undefined: derived from the host and the port that was opened. */
   readonly publicUrl: string | undefined
   readonly rootKey: string | undefined
   readonly outbound: Way
   readonly relay: Relay | undefined
   readonly outboundPort: number
-  /** As node:dns takes them; undefined: the system's. */
+  /** In the form that node:dns accepts; undefined: the system's resolvers. */
   readonly dnsServers: readonly string[] | undefined
   readonly allowPrivateNetworks: boolean
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
@@ -166,7 +166,7 @@ export interface Config {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * @param env     variables; an empty value counts as not set
+ * @param env     environment variables; an empty value counts as not set
  * @param limited limits that differ from their defaults
  * @throws StartupError with a sentence that says what to write
  */
@@ -214,12 +214,12 @@ export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Con
   })
 }
 
-/** A misspelt variable must not be silently without effect. */
+/** Rejects unknown variables, because a misspelt one would silently have no effect. */
 function refuseUnknown(env: Environment): void {
   const known = new Set<string>(Object.values(settings).map((setting) => setting.variable))
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith('MARTLET_') || known.has(variable)) continue
-    // Kubernetes makes such variables for every Service named "martlet"; they are not ours to refuse.
+    // Kubernetes sets such variables for every Service named "martlet", so they must be accepted.
     if (/^MARTLET_(PORT($|_)|SERVICE_)/.test(variable)) continue
     throw new StartupError(`${variable} is not a setting of this version; remove it (docs/configuration.md lists all)`)
   }
@@ -257,7 +257,7 @@ function readDatabaseUrl(value: string | undefined): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined
   const isPostgres = url !== undefined && /^postgres(ql)?:$/.test(url.protocol)
   if (isPostgres && url.pathname.length > 1) return value
-  // Never repeat the value: there is a password in it, perhaps the very thing that makes it malformed.
+  // Never repeat the value: it contains a password, which may be the malformed part.
   throw new StartupError(
     `${settings.databaseUrl.variable}: write postgres://user:password@host:5432/database, with characters that have a ` +
       'meaning in URLs as %xx; or leave it out for SQLite',

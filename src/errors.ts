@@ -1,34 +1,34 @@
 /**
- * The error catalogue: every failure that a caller can be told of, once.
+ * The error catalogue: every error that a caller can get, once.
  *
- * An entry has a code (stable, in clients' hands), a kind (what sort of failure it is) and the words for the one who
- * must act. There are no protocol numbers here: each edge translates kinds and codes once (edges/http/<dialect>,
- * edges/smtp/replies.ts). docs/errors.md is generated from this file.
+ * An entry has a code (stable, because clients depend on it), a kind (which class of error it is) and a message for the
+ * caller or operator who must act. Protocol status codes are not here: each edge translates kinds and codes once
+ * (edges/http/<dialect>, edges/smtp/replies.ts). docs/errors.md is generated from this file.
  *
- * Wording: say what is wrong and what to do; never paths, SQL, keys or stack traces.
+ * Messages say what is wrong and what to do. They never contain paths, SQL, keys or stack traces.
  */
 
-/** What sort of failure it is. Whether a retry can help follows from this, never from reading the text. */
+/** The class of an error. It decides whether a retry can help; nothing may parse the message for that. */
 export type ErrorKind =
-  | 'invalid' // the request is malformed: change it
-  | 'unauthenticated' // no usable credential
-  | 'forbidden' // the credential may not do this
-  | 'taken' // the name is somebody else's
-  | 'rejected' // well-formed and allowed, but policy refuses this mail
-  | 'not_found' // it is not there, or not for this caller to know of
-  | 'conflict' // the state of the thing forbids it now
+  | 'invalid' // the request is malformed; change it
+  | 'unauthenticated' // no valid credential
+  | 'forbidden' // the credential does not allow this
+  | 'taken' // the name is already in use
+  | 'rejected' // well-formed and allowed, but policy refuses this message
+  | 'not_found' // it does not exist, or this caller may not know that it exists
+  | 'conflict' // the current state does not allow it
   | 'unprocessable' // well-formed, but cannot be done as asked
   | 'too_large' // over a size limit
-  | 'rate_limited' // too much, too fast
-  | 'temporary' // our fault or our surroundings': the same request will work later
-  | 'unknown' // nobody knows whether it was done: say nothing and close the connection, as a crash would
-  | 'internal' // a bug; details are in the log only
+  | 'rate_limited' // too many at once or per second
+  | 'temporary' // caused by this server or its environment; the same request will succeed later
+  | 'unknown' // it is not known whether it was done: close the connection without an answer, as a crash would
+  | 'internal' // a bug; only the log has details
 
 interface ErrorDefinition<Params> {
   kind: ErrorKind
   /** For the caller. */
   message: (params: Params) => string
-  /** What to do about it, where the message alone does not say. */
+  /** What to do about it, if the message alone does not say. */
   fix?: string
 }
 
@@ -88,7 +88,7 @@ export const errors = {
     fix: 'Read the lists you need once, then go on with after=latest, or with after=earliest for all that is kept.',
   }),
 
-  // Who is asking
+  // Authentication and permissions
   missing_authorization: define({
     kind: 'unauthenticated',
     message: () => 'No API key was given',
@@ -101,7 +101,7 @@ export const errors = {
   }),
   missing_permission: define<{ permission: string; eventType?: string }>({
     kind: 'forbidden',
-    // Clients compare the bare word; of a type of events they are told which permission it takes.
+    // Clients compare the message with "Forbidden". Only for event types does it name the missing permission.
     message: (p) => (p.eventType === undefined ? 'Forbidden' : `${p.permission} is forbidden`),
     fix: 'Use an API key with the permission that this call needs.',
   }),
@@ -117,7 +117,7 @@ export const errors = {
   }),
   forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
 
-  // Things
+  // Resources
   not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
   method_not_allowed: define<{ method: string; allowed: string }>({
     kind: 'not_found',
@@ -203,7 +203,7 @@ export const errors = {
     message: (p) => `There is no mailbox ${p.address} here`,
   }),
 
-  // Surroundings
+  // Server and environment
   unavailable: define<{ detail?: string }>({
     kind: 'temporary',
     message: () => 'The service cannot store anything at the moment; nothing was changed',
@@ -240,11 +240,11 @@ export type ErrorCode = keyof typeof errors
 type ParamsOf<C extends ErrorCode> = Parameters<(typeof errors)[C]['message']>[0]
 
 /**
- * An expected failure, thrown where it is noticed and translated once at the edge.
+ * An expected error. Throw it where it is detected; the edge translates it once.
  *
  * @param code    an entry of the catalogue
- * @param params  what the entry's message needs; also logged
- * @param options cause: the lower error, for the log only
+ * @param params  values for the entry's message; they are also logged
+ * @param options cause: the underlying error, for the log only
  */
 export class MailError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
@@ -263,12 +263,12 @@ export class MailError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** Whether this is the given catalogue entry. */
+/** Whether the error is the given entry of the catalogue. */
 export function isMailError<C extends ErrorCode>(error: unknown, code: C): error is MailError<C> {
   return error instanceof MailError && error.code === code
 }
 
-/** Stops the start: configuration, data folder or port. Its message is the sentence that the operator reads. */
+/** Aborts the start: configuration, data folder or port. Its message is the sentence that the operator reads. */
 export class StartupError extends Error {
   override readonly name = 'StartupError'
 }

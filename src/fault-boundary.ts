@@ -1,11 +1,12 @@
 /**
- * Fault boundaries: an error that nothing handles ends the unit of work in which it arose, and nothing else.
+ * Fault boundaries: an unhandled error ends the unit of work that caused it, and nothing else.
  *
- * A unit is one connection, request, delivery or job. Everything that it starts (promises, timers, sockets) belongs to it,
- * through AsyncLocalStorage. An error that arrives after the end of its unit is logged and counted, and has no other effect.
- * An error outside every unit ends the process: a loop or shared state may be broken, and a restart repairs both.
+ * A unit is one connection, request, delivery or job. Everything that it starts (promises, timers, sockets) belongs to
+ * it, through AsyncLocalStorage. An error that arrives after the end of its unit is logged and counted, and has no
+ * other effect. An error outside every unit ends the process: a poll loop or shared state may be broken, and a restart
+ * repairs both.
  *
- * What an error left undone is claimed again later; what fails again and again is set aside (docs/adr/0022).
+ * Work that an error interrupted is claimed again later. Work that fails repeatedly is set aside (docs/adr/0022).
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Log } from './log.ts'
@@ -19,12 +20,12 @@ export interface Unit {
 
 const current = new AsyncLocalStorage<Unit | undefined>()
 
-/** Runs one step of a unit that has more than one: a command of a connection, a phase of a request. */
+/** Runs one step of a unit that has several: a command of a connection, a phase of a request. */
 export function runIn<Result>(unit: Unit, act: () => Result): Result {
   return current.run(unit, act)
 }
 
-/** Runs a whole unit. @throws what `act` throws, or the first error of the unit that nothing handles */
+/** Runs a whole unit. @throws what `act` throws, or the first unhandled error of the unit */
 export function contain<Result>(kind: Unit['kind'], act: () => Promise<Result>): Promise<Result> {
   let fail!: (error: unknown) => void
   const failed = new Promise<never>((_resolve, reject) => {
@@ -33,7 +34,7 @@ export function contain<Result>(kind: Unit['kind'], act: () => Promise<Result>):
   return current.run({ kind, fail }, () => Promise.race([act(), failed]))
 }
 
-/** Binds a function that another unit, or none, will call to the unit of now. */
+/** Binds a function to the current unit, for a function that will be called from another unit or from none. */
 export function bindToUnit<Arguments extends unknown[], Result>(
   act: (...args: Arguments) => Result,
 ): (...args: Arguments) => Result {
@@ -41,7 +42,7 @@ export function bindToUnit<Arguments extends unknown[], Result>(
   return unit ? (...args) => current.run(unit, act, ...args) : act
 }
 
-/** Runs what serves all units, although one of them happens to start it: its errors are not that unit's. */
+/** Runs shared work that one unit happens to start: its errors do not end that unit. */
 export function outsideUnits<Result>(act: () => Result): Result {
   return current.run(undefined, act)
 }
@@ -53,7 +54,7 @@ interface HandlerNeeds {
   readonly exit: (code: number) => void
 }
 
-/** Once per process: from here on the errors that nothing handles are this module's. */
+/** Handles all unhandled errors of the process from now on. Call it once per process. */
 export function handleStrayErrors({ log, metrics, exit }: HandlerNeeds): void {
   const handle = (error: unknown) => {
     const unit = current.getStore()

@@ -1,4 +1,4 @@
-/** Bounds of what leaves: mail in the queue, on its way to other servers, and webhooks. Part of limits.ts. */
+/** Limits of the queue, of mail to other servers, and of webhooks. Part of limits.ts. */
 import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const outboundLimits = {
@@ -6,60 +6,60 @@ export const outboundLimits = {
   deliveryLeaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed recipient or job; renewed while the work runs.',
+    sentence: 'Lease of a claimed recipient or job; it is renewed while the work runs.',
   },
   workInterruptionsMax: {
     default: 3,
     unit: 'count',
     sentence:
-      'Attempts in a row of one recipient, webhook delivery or job that end without an outcome because the process died, hung or failed; then it is set aside. After the first it runs while no other such work does.',
+      'Consecutive attempts of one recipient, webhook delivery or job that end without an outcome because the process died, hung or failed; then the work is set aside. After the first of these attempts, it runs only while no other interrupted work runs.',
   },
   jobSetAsideMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Wait before a job that was set aside runs again.',
+    sentence: 'Time until a job that was set aside runs again.',
   },
   deliveryConcurrencyMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Hand-overs to other servers under way at once, all destinations together.',
+    sentence: 'Concurrent deliveries to other servers, all destinations together.',
   },
   deliveryLaneConcurrencyMax: {
     default: 4,
     unit: 'count',
-    sentence: 'Hand-overs to one destination under way at once, so that one that hangs delays no other.',
+    sentence: 'Concurrent deliveries to one destination, so that a destination that hangs delays no other.',
   },
   deliveryLocalConcurrencyMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Hand-overs to inboxes here under way at once.',
+    sentence: 'Concurrent deliveries to inboxes of this server.',
   },
   deliveryRecipientsMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Recipients of one hand-over (RFC 5321 §4.5.3.1.8).',
+    sentence: 'Recipients of one delivery (RFC 5321 §4.5.3.1.8).',
   },
-  deliveryLanesMax: { default: 200, unit: 'count', sentence: 'Destinations that one look at the queue goes through.' },
+  deliveryLanesMax: { default: 200, unit: 'count', sentence: 'Destinations that one poll of the queue processes.' },
   deliveryRetryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which a recipient that keeps failing for a time is given up.',
+    sentence: 'Age at which a recipient whose deliveries keep failing temporarily is given up.',
   },
   deliveryDelayNoticeMs: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     sentence:
-      'Age at which the sender is sent a notice that its mail is late; an attempt is made then, whenever the next one would be.',
+      'Age at which the sender gets a delay notice; delivery is attempted at that time, whenever the next attempt would be due.',
   },
   noticeHeaderBytesMax: {
     default: 16 * KIB,
     unit: 'bytes',
-    sentence: "Of an undelivered mail's header, what is sent back with the notice.",
+    sentence: "Bytes of an undelivered message's header that are returned with the notice.",
   },
   queueChangeMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Recipients that one call holds, releases, cancels or retries; the answer says when there are more.',
+    sentence: 'Recipients that one call holds, releases, cancels or retries; the response says whether there are more.',
   },
   deliveryRetryFirstMs: {
     default: MINUTE,
@@ -67,11 +67,11 @@ export const outboundLimits = {
     sentence: 'Wait before the first retry; later ones are longer.',
   },
   deliveryRetryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
-  deliveryHostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt talks to.' },
+  deliveryHostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt tries.' },
   deliveryAddressesMax: {
     default: 2,
     unit: 'count',
-    sentence: 'Addresses of one family that one attempt tries of one mail server.',
+    sentence: 'Addresses per IP family that one attempt tries for one mail server.',
   },
   deliveryConnectMs: {
     default: 30 * SECOND,
@@ -81,73 +81,81 @@ export const outboundLimits = {
   deliveryGreetingMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
+    sentence: 'Time to wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
   },
   deliveryCommandMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
     sentence:
-      'Wait for the reply to a command, or for a piece of the mail to be taken (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
+      'Time to wait for the reply to a command, or for the peer to accept a piece of the message (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
   },
   deliveryDataMs: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Wait for the reply to the whole mail (RFC 5321 §4.5.3.2.6).',
+    sentence: 'Time to wait for the reply to the whole message (RFC 5321 §4.5.3.2.6).',
   },
   deliveryMs: {
     default: 30 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for one hand-over over one connection, whatever the other side does.',
+    sentence: 'Time for one delivery over one connection, whatever the other side does.',
   },
   deliveryReplyCharsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: "Characters of another mail server's reply that are kept.",
+    sentence: "Characters of another mail server's reply that are stored.",
   },
   relayConnectionsMax: { default: 10, unit: 'count', sentence: 'Open connections to the relay.' },
-  relayMessagesMax: { default: 100, unit: 'count', sentence: 'Mails handed over on one connection to the relay.' },
+  relayMessagesMax: { default: 100, unit: 'count', sentence: 'Messages delivered over one connection to the relay.' },
   relayIdleMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which a connection to the relay is kept for the next mail.',
+    sentence: 'Time for which an idle connection to the relay is kept open for the next message.',
   },
-  dnsTryMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Wait for a resolver before it is asked again.' },
-  dnsTriesMax: { default: 2, unit: 'count', sentence: 'Times that each resolver is asked.' },
+  dnsTryMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time to wait for the answer of a resolver before the query is sent again.',
+  },
+  dnsTriesMax: { default: 2, unit: 'count', sentence: 'Times that a query is sent to each resolver.' },
   queuePollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which the queue is looked at when no commit rang.',
+    sentence: 'Interval at which the queue is polled when no commit signal arrives.',
   },
   // Webhooks
   webhooksMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
-  webhookIdsMax: { default: 10, unit: 'count', sentence: 'Inboxes, and pods, that one webhook can name.' },
+  webhookIdsMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Inboxes that one webhook can name; the same limit applies to pods.',
+  },
   webhookUrlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
   webhookHeadersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
   webhookHeaderCharsMax: {
     default: 8_192,
     unit: 'count',
-    sentence: "Length of a webhook's custom header fields, names and values together.",
+    sentence: "Total length of a webhook's custom header fields, names and values together.",
   },
   webhookBodyBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
-    sentence: "A webhook's body; a message's text and HTML are left out of a larger one.",
+    sentence: 'Body of a webhook request; the text and HTML of a message are left out of a larger one.',
   },
   webhookBatchBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence: 'Bodies of webhooks that are made before they are written, besides the last one.',
+    sentence: 'Total size of webhook bodies that are rendered before they are written, the last one not counted.',
   },
   webhookReplayEventsMax: {
     default: 100_000,
     unit: 'count',
-    sentence: 'Events of one replay.',
+    sentence: 'Events in one replay.',
   },
-  webhookTestsMax: { default: 10, unit: 'count', sentence: 'Test requests to webhooks under way at once.' },
+  webhookTestsMax: { default: 10, unit: 'count', sentence: 'Concurrent test requests to webhooks.' },
   webhookOldSecretMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Time for which the secret of a webhook goes on signing beside the one that took its place.',
+    sentence: 'Time for which a replaced secret of a webhook continues to sign beside the new one.',
   },
   webhookOldSecretsMax: {
     default: 10,
@@ -157,72 +165,72 @@ export const outboundLimits = {
   webhookFailingMaxMs: {
     default: 5 * DAY,
     unit: 'milliseconds',
-    sentence: 'Time after which a webhook of which every request fails is switched off.',
+    sentence: 'Time after which a webhook is disabled if every request to it fails.',
   },
   webhookQuietMs: {
     default: 2 * DAY,
     unit: 'milliseconds',
     sentence:
-      'Pause between failed requests to a webhook after which that time begins anew; longer than any wait between retries.',
+      'Pause between failed requests to a webhook after which that time starts again from zero; longer than any wait between retries.',
   },
   webhookConcurrencyMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Requests to webhooks under way at once; at most half of them to webhooks whose last one failed.',
+    sentence: 'Concurrent requests to webhooks; at most half of them to webhooks whose last request failed.',
   },
   webhookEndpointConcurrencyMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Requests to one webhook under way at once; one while it fails.',
+    sentence: 'Concurrent requests to one webhook; only one while it fails.',
   },
   webhookTimeoutMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a request to a webhook, from the look-up of its name to the end of its response.',
+    sentence: 'Time for a request to a webhook, from the DNS lookup to the end of the response.',
   },
   webhookLeaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed delivery to a webhook; longer than its request can take.',
+    sentence: 'Lease of a claimed webhook delivery; longer than its request can take.',
   },
   webhookPollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which waiting deliveries to webhooks are looked at when nothing else says so.',
+    sentence: 'Interval at which waiting webhook deliveries are polled when no signal arrives.',
   },
   webhookRestMaxMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Longest pause between requests to a webhook that keeps failing, whatever waits for it.',
+    sentence: 'Longest pause between requests to a webhook that keeps failing, whatever is queued for it.',
   },
   webhookRetryAfterMaxMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Longest `Retry-After` of a webhook that is heeded.',
+    sentence: 'Longest `Retry-After` of a webhook that is respected; a longer one is shortened to this.',
   },
   webhookResponseBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
-    sentence: 'Bytes of a response of a webhook that are read before its connection is closed.',
+    sentence: "Bytes of a webhook's response that are read before the connection is closed.",
   },
   webhookResponseKeptCharsMax: {
     default: 1_024,
     unit: 'count',
-    sentence: 'Characters of that response that are kept with the attempt.',
+    sentence: 'Characters of that response that are stored with the attempt.',
   },
   webhookIdleSocketMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which an unused connection to a webhook is kept open.',
+    sentence: 'Time for which an idle connection to a webhook is kept open.',
   },
   webhookRetentionMs: {
     default: 7 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which deliveries to webhooks are removed, with their attempts.',
+    sentence: 'Age at which webhook deliveries and their attempts are deleted.',
   },
   webhookChunkRows: {
     default: 500,
     unit: 'count',
-    sentence: 'Deliveries to webhooks that one transaction cancels or removes.',
+    sentence: 'Webhook deliveries that one transaction cancels or deletes.',
   },
 } as const satisfies Record<string, Limit>

@@ -1,66 +1,70 @@
 /**
- * Bounds of every body, queue, buffer, wait and retry, once: default, unit, and the sentence that documents it. A number
- * that bounds something is here, or in limits-outbound.ts where it bounds what leaves, and nowhere else;
- * docs/configuration.md is generated from both.
+ * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Limits
+ * of outgoing mail and webhooks are in limits-outbound.ts; no other file defines a limit. docs/configuration.md is
+ * generated from both.
  */
 import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 import { outboundLimits } from './limits-outbound.ts'
 
-/** Bounds of every body, queue, buffer, wait and retry. Tests and embedders may override them; the environment cannot. */
+/** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
   // SMTP, inbound
   smtpConnectionsMax: {
     default: 1_000,
     unit: 'count',
     sentence:
-      'Open SMTP connections. A new one takes the place of one that is not in use; where all are in use it is answered 421.',
+      'Open SMTP connections. A new connection replaces one that is not in use; if all are in use, the new one is refused with 421.',
   },
   smtpConnectionsPerAddressMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Open SMTP connections of one IPv4 address or one IPv6 /64; more are answered 421.',
+    sentence: 'Open SMTP connections from one IPv4 address or one IPv6 /64; further ones are refused with 421.',
   },
   smtpIdleMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Silence after which an SMTP connection that has begun a mail is closed (RFC 5321 §4.5.3.2.7).',
+    sentence: 'Idle timeout of an SMTP connection after its first accepted MAIL command (RFC 5321 §4.5.3.2.7).',
   },
   smtpIdleBeforeMailMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Silence after which an SMTP connection that has not begun a mail yet is closed.',
+    sentence: 'Idle timeout of an SMTP connection before its first accepted MAIL command.',
   },
   smtpStalledMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence:
-      'Time without progress after which a connection in the middle of a mail counts as not in use, when a new one needs its place.',
+      'Time without progress after which a connection with a mail transaction under way counts as not in use, when a new connection needs its slot.',
   },
   smtpProgressBytes: {
     default: 64 * KIB,
     unit: 'bytes',
-    sentence: 'Bytes from an SMTP peer that count as progress; a mail that was taken counts as well.',
+    sentence: 'Bytes from an SMTP peer that count as progress; an accepted message counts as well.',
   },
   smtpRecipientsMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Recipients of one SMTP transaction (RFC 5321 §4.5.3.1.8).',
+    sentence: 'Recipients in one SMTP transaction (RFC 5321 §4.5.3.1.8).',
   },
-  smtpCommandsMax: { default: 10_000, unit: 'count', sentence: 'Commands of one SMTP connection.' },
+  smtpCommandsMax: { default: 10_000, unit: 'count', sentence: 'Commands on one SMTP connection.' },
   smtpErrorsMax: {
     default: 20,
     unit: 'count',
-    sentence: 'Refused commands of one SMTP connection before it is closed.',
+    sentence: 'Commands with a 5xx reply on one SMTP connection before it is closed.',
   },
   smtpCommandBytesMax: {
     default: 4_096,
     unit: 'bytes',
-    sentence: 'One SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',
+    sentence: 'Length of one SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',
   },
   // MIME
-  mimeDepthMax: { default: 50, unit: 'count', sentence: 'Levels of nested parts that are read.' },
-  mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one mail that are read.' },
-  mimeHeaderBytesMax: { default: 256 * KIB, unit: 'bytes', sentence: 'Header of one part that is read.' },
+  mimeDepthMax: { default: 50, unit: 'count', sentence: 'Nesting levels of MIME parts that are parsed.' },
+  mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one message that are parsed.' },
+  mimeHeaderBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Bytes of the header of one part that are parsed.',
+  },
   mimeHeaderFieldsMax: {
     default: 20_000,
     unit: 'count',
@@ -75,30 +79,35 @@ export const limits = {
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',
-    sentence: 'Characters of a body from which reply text is extracted; a longer one has none.',
+    sentence: 'Length of the longest body from which reply text is extracted; a longer body gets no reply text.',
   },
-  searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that search looks at.' },
-  previewCharsMax: { default: 200, unit: 'count', sentence: 'Characters of a preview.' },
+  searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that are searchable.' },
+  previewCharsMax: { default: 200, unit: 'count', sentence: 'Length of a preview.' },
   verificationCharsMax: {
     default: 10_000,
     unit: 'count',
-    sentence: 'Characters of a body in which one-time codes and verification links are looked for.',
+    sentence: 'Characters of a body that are searched for one-time codes and verification links.',
   },
-  verificationFindingsMax: { default: 3, unit: 'count', sentence: 'Codes of one mail that are shown, and links.' },
+  verificationFindingsMax: {
+    default: 3,
+    unit: 'count',
+    sentence: 'Codes returned for one message; the same limit applies to its links.',
+  },
   verificationContextCharsMax: {
     default: 160,
     unit: 'count',
-    sentence: 'Characters around a code or link that are shown with it.',
+    sentence: 'Characters of context returned with a code or link.',
   },
   parseOnLoopBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Largest mail parsed on the event loop; larger ones are parsed in a worker thread.',
+    sentence: 'Largest message parsed on the event loop; larger ones are parsed in a worker thread.',
   },
   parseMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for the worker thread to parse a large mail, before only its beginning is read.',
+    sentence:
+      'Time for a worker thread to parse a large message; after that, only the beginning of the message is parsed.',
   },
   parseHeapBytesMax: {
     default: 128 * MIB,
@@ -126,137 +135,144 @@ export const limits = {
   parsePenaltyMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Pause before the next large mail of a peer is parsed, when one of its mails could be read in part only.',
+    sentence:
+      'Pause before the next large message of a peer is parsed, after one of its messages could be parsed in part only.',
   },
   // HTTP
-  httpBodyBytesMax: { default: MIB, unit: 'bytes', sentence: 'JSON body of a request that sends no message.' },
+  httpBodyBytesMax: { default: MIB, unit: 'bytes', sentence: 'JSON body of a request that does not send a message.' },
   httpSendBodyBytesMax: {
     default: 70 * MIB,
     unit: 'bytes',
-    sentence: 'JSON body of a request that sends a message; attachments travel in it as base64.',
+    sentence: 'JSON body of a request that sends a message; it contains the attachments as base64.',
   },
   httpBodyTokensMax: {
     default: 50_000,
     unit: 'count',
-    sentence: 'Strings, lists, objects and commas of a JSON body; one with more is refused before it is parsed.',
+    sentence: 'Strings, arrays, objects and commas in a JSON body; a body with more is rejected before it is parsed.',
   },
   httpSmallBodyBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
     sentence:
-      'Largest body that counts as small: small bodies share a budget of their own, so that large ones block none.',
+      'Largest body that counts as small. Small bodies have their own budget, so that large bodies cannot block them.',
   },
   httpSmallBodiesBytesMax: {
     default: 64 * MIB,
     unit: 'bytes',
     sentence:
-      'Small bodies under way at once, all together; more are answered 503. One API key gets at most half, and one pod three quarters.',
+      'Total size of small request bodies in memory at once; further requests get 503. One API key may use half of it, all keys of one pod three quarters.',
   },
   httpLargeBodiesBytesMax: {
     default: 140 * MIB,
     unit: 'bytes',
     sentence:
-      'Other bodies under way at once, all together: two of the largest. More are answered 503. One API key gets at most half, and one pod three quarters.',
+      'Total size of all other request bodies in memory at once: two of the largest. Further requests get 503. One API key may use half of it, all keys of one pod three quarters.',
   },
   httpListItemsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Items of one list in a request, in its body or its query string; most lists have a smaller limit.',
+    sentence: 'Items of one list in a request body or query string; most lists have a smaller limit.',
   },
   httpObjectMembersMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Members of one object in a request, and parameters of its query string.',
+    sentence: 'Members of one object in a request, and parameters in its query string.',
   },
   httpTextCharsMax: {
     default: 65_536,
     unit: 'count',
-    sentence: 'Length of one text in a request; not of the text, HTML and attachments of a message.',
+    sentence: 'Length of one string in a request, except the text, HTML and attachments of a message.',
   },
   httpRequestMs: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a client to send its whole request, body included, however slowly it arrives.',
+    sentence: 'Time for a client to send a complete request including its body, even if data keeps arriving.',
   },
   httpLingerMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which the rest of a refused body is read and thrown away, so that its client sees the answer.',
+    sentence:
+      'Time for which the server reads and discards the rest of a refused body, so that the client receives the response.',
   },
   httpConnectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
   httpPipelinedMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Requests of one connection that wait for the answers before theirs; more of them end it.',
+    sentence: 'Pipelined requests that wait on one connection; if a client sends more, the connection is closed.',
   },
   pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
-  pageDefault: { default: 50, unit: 'count', sentence: 'Items of a page when the client names no limit.' },
-  pageMax: { default: 500, unit: 'count', sentence: 'Items of a page at most.' },
-  filteredPageMax: { default: 100, unit: 'count', sentence: 'Items of a page of a list filtered by substring.' },
+  pageDefault: { default: 50, unit: 'count', sentence: 'Items per page when the client gives no limit.' },
+  pageMax: { default: 500, unit: 'count', sentence: 'Maximum items per page.' },
+  filteredPageMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Maximum items per page of a list that is filtered by substring.',
+  },
   threadPageDefault: {
     default: 100,
     unit: 'count',
-    sentence: 'Messages shown with a thread when the client names no limit.',
+    sentence: 'Messages returned with a thread when the client gives no limit.',
   },
   filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
   listScanRowsMax: {
     default: 5_000,
     unit: 'count',
-    sentence: 'Rows that one page of a filtered list may look at; the page may then be empty and still have a token.',
+    sentence:
+      'Rows that one page of a filtered list may read; the page can be empty and still have a token for the next page.',
   },
-  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients shown with a thread.' },
+  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients returned with a thread.' },
   threadAttachmentMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Newest messages of a thread whose attachments are shown with it.',
+    sentence: 'Newest messages of a thread whose attachments are returned with it.',
   },
   threadPartMessagesMax: {
     default: 500,
     unit: 'count',
-    sentence: 'Newest messages looked at to show a thread of which some messages are hidden.',
+    sentence: 'Newest messages read to show a thread in which some messages are hidden.',
   },
   messageWaitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time that a request waits for a message when the client names none.',
+    sentence: 'Time for which a request waits for a message when the client gives no time.',
   },
   messageWaitMsMax: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time that a request may wait for a message.',
+    sentence: 'Longest time for which a request may wait for a message.',
   },
-  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Validity of a download link.' },
+  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Time for which a download link is valid.' },
   // Live
   socketsPerKeyMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Open WebSockets of one API key on one server; more are answered 429.',
+    sentence: 'Open WebSockets per API key on one node; further ones are refused with 429.',
   },
   streamsPerKeyMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Open streams of server-sent events of one API key on one server; more are answered 429.',
+    sentence: 'Open event streams (SSE) per API key on one node; further ones are refused with 429.',
   },
   backlogBytesMax: {
     default: 64 * MIB,
     unit: 'bytes',
     sentence:
-      'Memory for what all WebSockets and event streams of a server have not sent yet; beyond it the slowest are closed.',
+      'Memory for unsent data of all WebSockets and event streams of one node; above it, the slowest connections are closed.',
   },
   socketBufferEventsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Events waiting for one subscriber before it is closed as too slow (1013).',
+    sentence: 'Events queued for one subscriber before it is closed as too slow (1013).',
   },
   socketBufferBytesMax: {
     default: MIB,
     unit: 'bytes',
-    sentence: 'Bytes waiting in one WebSocket or event stream before no more are written to it.',
+    sentence: 'Bytes buffered for one WebSocket or event stream before writing to it pauses.',
   },
   socketBufferFramesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Frames waiting in one WebSocket or event stream before no more are written to it.',
+    sentence: 'Frames buffered for one WebSocket or event stream before writing to it pauses.',
   },
   eventTurnBytesMax: {
     default: 8 * MIB,
@@ -267,33 +283,35 @@ export const limits = {
     default: 20 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Time in which a WebSocket or event stream whose buffer is full must read something before it is closed (1013).',
+      'Time within which the client of a WebSocket or event stream with a full buffer must read something; otherwise the connection is closed (1013).',
   },
   socketPingMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval of protocol pings; two without an answer close the socket.',
+    sentence: 'Interval of WebSocket pings; after two unanswered pings the socket is closed.',
   },
   socketCloseMs: {
     default: 500,
     unit: 'milliseconds',
-    sentence: 'Time for the peers of WebSockets to answer the close of a server that stops.',
+    sentence: 'Time for WebSocket clients to answer the close frame of a server that stops.',
   },
   socketFrameBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
-    sentence: 'One event frame; bodies are left out of a larger one (Python clients close at 1 MiB).',
+    sentence:
+      'Size of one event frame; bodies are left out of a larger one (Python clients close the socket at 1 MiB).',
   },
-  socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'One frame from a client.' },
+  socketMessageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'Size of one frame from a client.' },
   socketMessagePartsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Fragments of one frame from a client, and reads from the network in which it arrives.',
+    sentence: 'Fragments of one frame from a client, and network reads in which it arrives.',
   },
   socketFramesPerSecondMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Frames per second from one WebSocket, pings and pongs included, that are handled; more are refused.',
+    sentence:
+      'Frames per second from one WebSocket that are handled, pings and pongs included; further frames are refused.',
   },
   socketFrameUnitBytes: {
     default: 4 * KIB,
@@ -308,76 +326,81 @@ export const limits = {
   socketFramesRefusedMax: {
     default: 20,
     unit: 'count',
-    sentence: 'Frames of one WebSocket that are refused with an error frame before it is closed (1008).',
+    sentence:
+      'Frames from one WebSocket that are refused with an error frame; the next refused frame closes the socket (1008).',
   },
   subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
   eventPollMs: {
     default: SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which the log is read when no commit rang.',
+    sentence: 'Interval at which the event log is polled when no commit signal arrives.',
   },
-  eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log at once.' },
+  eventBatchMax: { default: 500, unit: 'count', sentence: 'Events read from the log in one batch.' },
   backfillBatchMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Events read at once for a subscriber that reads the past.',
+    sentence: 'Events read in one batch for a subscriber that reads past events.',
   },
-  eventPageDefault: { default: 50, unit: 'count', sentence: 'Events of a page when the client names no limit.' },
-  eventPageMax: { default: 500, unit: 'count', sentence: 'Events of a page at most.' },
+  eventPageDefault: { default: 50, unit: 'count', sentence: 'Events per page when the client gives no limit.' },
+  eventPageMax: { default: 500, unit: 'count', sentence: 'Maximum events per page.' },
   eventPageBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
-    sentence: 'Events of a page together; the first of them is told however large it is.',
+    sentence: 'Total size of the events of a page; the first event is always included, whatever its size.',
   },
   eventWaitMsMax: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time that a request for events may wait for the first of them.',
+    sentence: 'Longest time for which a request for events may wait for the first one.',
   },
   eventDisorderMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'How far times may be out of the order of the log; a list by time looks that much further.',
+    sentence: 'How far event times may differ from the order of the log; a list by time reads that much further.',
   },
   streamHeartbeatMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval of comments on a stream of events, so that nobody on the way takes it for dead.',
+    sentence: 'Interval of comments on an event stream, so that proxies do not treat it as dead.',
   },
   streamRetryMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time after which clients of a stream of events are told to come back.',
+    sentence: 'Reconnection time that an event stream sends to its client (SSE `retry`).',
   },
   newsKeptMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Messages of events kept in memory for the subscribers that are sent them next.',
+    sentence: 'Messages of events cached in memory for the next subscribers that need them.',
   },
   newsKeptBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    sentence: 'Bodies of those messages together; a larger one is not kept.',
+    sentence: 'Total size of the bodies of those messages; a larger one is not cached.',
   },
   framesKeptMax: {
     default: 256,
     unit: 'count',
-    sentence: 'Rendered events kept in memory for the connections that send them next.',
+    sentence: 'Rendered events cached in memory for the next connections that send them.',
   },
-  framesKeptBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Those rendered events together.' },
-  eventRetentionMs: { default: 30 * DAY, unit: 'milliseconds', sentence: 'Age at which events leave the log.' },
+  framesKeptBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Total size of those rendered events.' },
+  eventRetentionMs: {
+    default: 30 * DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which events are deleted from the log.',
+  },
   labelEventRetentionMs: {
     default: 90 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which label events leave the log.',
+    sentence: 'Age at which label events are deleted from the log.',
   },
-  eventSweepRows: { default: 100, unit: 'count', sentence: 'Old events removed in one transaction.' },
+  eventSweepRows: { default: 100, unit: 'count', sentence: 'Old events deleted in one transaction.' },
   eventSweepRestMs: {
     default: 5,
     unit: 'milliseconds',
-    sentence: 'Pause of a sweep of events after each transaction, for those who write.',
+    sentence: 'Pause after each transaction of an event sweep, so that other writers can run.',
   },
-  rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are removed.' },
+  rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are deleted.' },
   // Inboxes and messages
   labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },
   labelCharsMax: { default: 256, unit: 'count', sentence: 'Length of a label.' },
@@ -386,87 +409,88 @@ export const limits = {
   displayNameCharsMax: {
     default: 256,
     unit: 'count',
-    sentence: "Length of a display name or of a key's or pod's name.",
+    sentence: 'Length of a display name, and of the name of a key or pod.',
   },
   threadLabelMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence: "Messages from which a thread's labels cannot be changed in one call.",
+    sentence: 'Number of messages from which the labels of a thread can no longer be changed in one call.',
   },
   sendRecipientsMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Recipients of one sent message in to, cc and bcc together.',
+    sentence: 'Recipients of one sent message, in to, cc and bcc together.',
   },
   sendTextCharsMax: {
     default: 10_000_000,
     unit: 'count',
     sentence:
-      'Length of the text of a sent message, and of its HTML; longer ones would stall the server while they are encoded.',
+      'Length of the text of a sent message, and of its HTML; longer ones would block the server while they are encoded.',
   },
   headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
   attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Time for which an Idempotency-Key answers with the first result.',
+    sentence: 'Time for which a repeated Idempotency-Key returns the first result.',
   },
   idempotencyLeaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time after which a first attempt that never finished frees its Idempotency-Key.',
+    sentence: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
   },
   ...outboundLimits,
   // Jobs
   jobPollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which background jobs are looked at when no commit rang.',
+    sentence: 'Interval at which background jobs are polled when no commit signal arrives.',
   },
-  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs under way at once.' },
+  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs that run at once.' },
   removalChunkRows: {
     default: 200,
     unit: 'count',
-    sentence: 'Messages removed in one transaction when an inbox is deleted.',
+    sentence: 'Messages deleted in one transaction when an inbox is deleted.',
   },
   usedAtFlushMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Interval at which the last use of API keys is written.',
+    sentence: 'Interval at which the last-used times of API keys are written.',
   },
   // Store
   clockSkewMaxMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: "How far this server's clock may be from PostgreSQL's at the start; leases are times.",
+    sentence: 'Largest difference between the clocks of this node and of PostgreSQL at the start; leases are times.',
   },
-  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions committed together.' },
+  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions in one group commit.' },
   transactionQueueMax: {
     default: 10_000,
     unit: 'count',
-    sentence: 'Transactions waiting for the writer; more are refused as unavailable.',
+    sentence: 'Transactions that wait for the writer; further ones fail as unavailable.',
   },
-  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: "Time for one transaction's statements." },
+  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Time for the statements of one transaction.' },
   transactionRerunsMax: {
     default: 3,
     unit: 'count',
-    sentence: 'Times that a transaction is run again because another server was in its way, before it is unavailable.',
+    sentence:
+      'Times that a transaction is run again after a conflict with another node, before it fails as unavailable.',
   },
   lockWaitMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to wait for a row that another server is changing, on PostgreSQL.',
+    sentence: 'Time to wait for a row that another node has locked, on PostgreSQL.',
   },
   groupLockWaitMs: {
     default: 10,
     unit: 'milliseconds',
     sentence:
-      'The same for a transaction that shares its commit with earlier ones, which keep their own rows from others; then it goes into the next commit.',
+      'The same for a transaction that shares its commit with earlier ones, whose rows stay locked meanwhile; then it moves to the next commit.',
   },
   statementMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time that PostgreSQL is given for one statement.',
+    sentence: 'Time for PostgreSQL to run one statement.',
   },
   databaseConnectMs: {
     default: 5 * SECOND,
@@ -477,53 +501,54 @@ export const limits = {
     default: 15 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Time after which a connection to PostgreSQL that does not answer is given up, and after which PostgreSQL gives up a server that fell silent in a transaction.',
+      'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends the session of a node that falls silent in a transaction.',
   },
   databaseReadersMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Connections to PostgreSQL that read; one more writes and one listens.',
+    sentence: 'Connections to PostgreSQL that read; one more connection writes and one listens.',
   },
   databaseRetryMaxMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Longest wait between two tries to reach a PostgreSQL that went away.',
+    sentence: 'Longest wait between two attempts to reconnect to PostgreSQL.',
   },
   inlineBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Largest message kept in the database; larger ones are blobs.',
+    sentence: 'Largest message stored in the database; larger ones are stored as blobs.',
   },
   diskFreeBytesMin: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence: 'Free disk space below which no mail is taken, neither from outside nor from clients.',
+    sentence: 'Free disk space below which no mail is accepted, neither over SMTP nor from API clients.',
   },
   diskCheckMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which free disk space is looked at.',
+    sentence: 'Interval at which free disk space is checked.',
   },
   blobSweepAgeMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which a blob that nothing refers to is removed.',
+    sentence: 'Age at which an unreferenced blob is deleted.',
   },
   blobSweepMs: {
     default: HOUR,
     unit: 'milliseconds',
-    sentence: 'Interval of that sweep, and of the one of old events and counts.',
+    sentence:
+      'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
   },
   checkpointPages: {
     default: 4_000,
     unit: 'count',
-    sentence: "Pages in SQLite's write-ahead log at which it is written back.",
+    sentence: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
   },
   // Stop
   shutdownGraceMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for what runs to finish when the server stops.',
+    sentence: 'Time for running work to finish when the server stops.',
   },
 } as const satisfies Record<string, Limit>
 

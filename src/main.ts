@@ -1,6 +1,6 @@
 /**
- * The composition root: config → store → mail services → edges, started in order and stopped in reverse. The one place
- * where time, randomness and the outside come in, and where a reader sees what needs what.
+ * The composition root: config → store → mail services → edges, started in order and stopped in reverse. Only this file
+ * passes in the clock, randomness and network access, and it shows which part needs which.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { lookup as lookupName } from 'node:dns/promises'
@@ -75,17 +75,19 @@ import { type Exposed, findExposed } from './store/exposed-files.ts'
 import { openStore } from './store/store.ts'
 import { openTls } from './tls-source.ts'
 
-/** A server that is up. */
+/** A running server. */
 export interface Martlet {
-  /** Under which this machine reaches the API; undefined when its port is off. */
+  /** Base URL for clients on this machine; undefined when the HTTP port is off. */
   readonly url: string | undefined
-  /** undefined when it is off. */
+  /** undefined when the SMTP port is off. */
   readonly smtpPort: number | undefined
-  /** The root key if it was made at this start; to be shown once, and only to a person. */
+  /** The root key if this start generated it. Show it once, and only on a terminal. */
   readonly madeKey: string | undefined
-  /** Files and folders that other users of this machine can reach; logged already. */
+  /** Files and folders that other users of this machine can access; they are already logged. */
   readonly exposed: readonly Exposed[]
-  /** Finishes what runs, within limits.shutdownGraceMs, and closes everything. Later calls join the first. */
+  /**
+   * Finishes running work within limits.shutdownGraceMs and closes everything. Later calls return the first promise.
+   */
   stop(): Promise<void>
 }
 
@@ -95,16 +97,16 @@ export interface MartletNeeds {
   readonly metrics: Metrics
   /** Epoch ms. */
   readonly clock?: () => number
-  /** Free space of the data folder's disk; the file system's when left out. */
+  /** Free space on the disk of the data folder. Default: asks the file system. */
   readonly freeBytes?: FreeBytes
-  /** Addresses of names that webhooks lead to; the system's resolver when left out. */
+  /** Looks up the host names of webhooks. Default: the resolvers of the configuration, else the system's. */
   readonly lookup?: Lookup
 }
 
 /**
  * Starts a server.
  *
- * @throws StartupError with a sentence for the operator; nothing is left running
+ * @throws StartupError with a sentence for the operator; nothing keeps running
  */
 export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   const { config, log, metrics, clock = Date.now, freeBytes } = needs
@@ -117,7 +119,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       try {
         await stop()
       } catch (error) {
-        log.error({ err: error }, 'a part did not stop in order') // the others must all the same
+        log.error({ err: error }, 'a part did not stop in order') // stop the others all the same
       }
     }
   }
@@ -136,7 +138,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       sharedDomain: config.domain,
       rootKey: config.rootKey,
       makeRootKey: async () => {
-        const kept = await readRootKey(config.dataDir) // a start that died between the file and the database
+        // An earlier start may have died after it wrote the file and before it wrote the database.
+        const kept = await readRootKey(config.dataDir)
         const key = kept ?? makeKey(random)
         if (kept === undefined) await writeRootKey(config.dataDir, key)
         return key
@@ -147,7 +150,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       log.warn(each, 'other users of this machine can reach this path; run the command in "mend"')
     const tls = await openTls({ config, store, clock })
 
-    // What the product does
+    // Services
     const feed = createFeed({ store, clock, log, metrics, limits })
     const eventPages = createEventPages({ store, feed, clock, limits })
     const apiKeys = createApiKeys({
@@ -172,7 +175,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
     const news = createNews({ store, limits })
     const webhookProfile = agentMailWebhooks({ news, limits })
 
-    // What works in the background
+    // Workers
     const dns = createDns({ servers: config.dnsServers, limits })
     const localTarget = createLocalTarget({ receiving, log })
     const remoteTarget = createRemoteTarget({
@@ -247,7 +250,8 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
       await credentials.flushUses()
     })
 
-    // What listens. In a stop SMTP goes first, then requests, then the feed, then sockets: what came in is still told.
+    // Listeners. A stop ends SMTP first, then requests, then the feed, then sockets, so that subscribers still get the
+    // events of the last messages and requests.
     let isUp = false
     const http =
       config.httpPort === 'off'
@@ -300,7 +304,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   }
 }
 
-/** Of the resolvers that the operator has named; else the system looks names up, with its own hosts file. */
+/** Looks names up with the resolvers of the configuration. Without them, the system does, with its own hosts file. */
 function lookupBy(dns: Dns): Lookup {
   return async (hostname) => (await dns.addresses(hostname)).map((address) => ({ address, family: isIP(address) }))
 }

@@ -1,6 +1,6 @@
 /**
- * The file in the data folder that holds the first API key: where its operator finds it, and where the command line
- * finds what to speak with. Mode 0600; its text is in no log.
+ * Reads and writes the file in the data folder that contains the first API key. The operator reads it there, and the
+ * command line authenticates with it. Mode 0600; the key is never logged.
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ export function rootKeyFile(dataDir: string): string {
   return join(dataDir, 'root-key')
 }
 
-/** @returns undefined when there is none */
+/** @returns undefined when the file does not exist or is empty */
 export async function readRootKey(dataDir: string): Promise<string | undefined> {
   try {
     return (await readFile(rootKeyFile(dataDir), 'utf8')).trim() || undefined
@@ -19,12 +19,14 @@ export async function readRootKey(dataDir: string): Promise<string | undefined> 
   }
 }
 
-/** Durable before it returns: a key whose hash is in the database and whose text is nowhere opens nothing. */
+/**
+ * Writes the file durably before it returns: if only the hash in the database survived a crash, the key would be lost.
+ */
 export async function writeRootKey(dataDir: string, key: string): Promise<void> {
   const path = rootKeyFile(dataDir)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.new`
-  await rm(temporary, { force: true }) // left by a crash, or put there by another user of a folder that is open to all
+  await rm(temporary, { force: true }) // left by a crash, or created by another user if the folder is writable for all
   const file = await open(temporary, 'wx', 0o600)
   try {
     await file.writeFile(`${key}\n`)

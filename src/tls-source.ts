@@ -1,4 +1,4 @@
-/** The certificate that listeners show: the operator's files, or the self-signed one of the first start. */
+/** Provides the certificate of the listeners: the operator's files, or a self-signed one from the first start. */
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Config } from './config.ts'
@@ -13,17 +13,17 @@ interface TlsNeeds {
   readonly clock: () => number
 }
 
-/** @throws StartupError when the files cannot be read or do not belong together */
+/** @throws StartupError if the files cannot be read or the key does not match the certificate */
 export async function openTls({ config, store, clock }: TlsNeeds): Promise<TlsSource> {
   const pair = config.tls ? readFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
-  // Nothing changes it while the server runs: renewing comes with ACME.
+  // The certificate does not change while the server runs: renewal needs ACME, which Martlet does not support yet.
   return { current: () => pair, onChange: () => () => undefined }
 }
 
 function readFiles({ certFile, keyFile }: { certFile: string; keyFile: string }): { cert: string; key: string } {
   try {
     const pair = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
-    createSecureContext(pair) // throws when they do not belong together
+    createSecureContext(pair) // throws if the key does not match the certificate
     return pair
   } catch (error) {
     const detail = (error as Error).message

@@ -1,8 +1,8 @@
 /**
- * What a listener knows of TLS: the certificate that is current, and when it changes.
+ * The certificate interface of a listener: the current certificate, and a notification when it changes.
  *
- * Edges declare it, main.ts supplies it: files, a self-signed pair (net/self-signed.ts), later ACME. A listener must ask
- * again on each change, since a certificate is renewed while connections stay open.
+ * The edges declare it and tls-source.ts implements it: files or a self-signed pair (net/self-signed.ts), later ACME. A
+ * listener must call `current` again on each change, since a certificate can be renewed while connections stay open.
  */
 
 /** A certificate chain and its private key, both PEM. */
@@ -12,11 +12,11 @@ export interface Certificate {
 }
 
 export interface TlsSource {
-  /** The certificate for handshakes that start now. Cheap; never throws. */
+  /** Returns the certificate for handshakes that start now. Cheap; never throws. */
   current(): Certificate
   /**
-   * @param listener called after `current()` has a new answer; running sessions keep the old one
-   * @returns stops the calls
+   * @param listener called after `current()` returns a new certificate; running sessions keep the old one
+   * @returns a function that stops the calls
    */
   onChange(listener: () => void): () => void
 }

@@ -1,16 +1,16 @@
 /**
- * One memory budget for everything that the WebSockets and event streams of this process have not sent yet: rendered
- * events, queued events, pages of the past. Each connection has its own limits, but a thousand connections that never
- * read would fill the heap within them.
+ * One memory budget for all data that the WebSockets and event streams of this process have not sent yet: rendered
+ * events, queued events, pages of past events. Each connection has its own limits, but a thousand connections that
+ * never read could fill the heap without exceeding them.
  *
- * An item that several connections wait for counts once. Beyond `limits.backlogBytesMax` connections are cut off, the
- * slowest first, until an eighth of the budget is free. A client that was cut off resumes with the cursor of the last
- * event that it read and misses nothing.
+ * An item that several connections wait for counts once. Above `limits.backlogBytesMax`, connections are terminated,
+ * the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event
+ * that it read and misses nothing.
  */
 import type { Limits } from '../../limits.ts'
 import type { Backlog, BacklogItem } from '../../mail/events/event.ts'
 
-/** Part of the budget that is free afterwards, so that not every event sorts the connections again. */
+/** Part of the budget that is free afterwards, so that not every later event sorts the connections again. */
 const FREED_PART = 1 / 8
 
 export class BacklogBudget {
@@ -23,15 +23,15 @@ export class BacklogBudget {
     this.#bytesMax = backlogBytesMax
   }
 
-  /** Memory that all connections hold together. */
+  /** Unsent bytes of all connections. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Adds a connection. Close it when the connection has ended.
+   * Adds a connection. Call `close` when the connection has ended.
    *
-   * @param cutOff ends the connection, and releases all that it holds before it returns
+   * @param cutOff terminates the connection, and releases all its items before it returns
    */
   open(cutOff: () => void): ConnectionBacklog {
     const connection = new ConnectionBacklog(this, cutOff)
@@ -39,13 +39,13 @@ export class BacklogBudget {
     return connection
   }
 
-  /** For its connections. */
+  /** Only for `ConnectionBacklog`. */
   change(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > this.#bytesMax) this.#cutSlowest()
   }
 
-  /** For its connections. */
+  /** Only for `ConnectionBacklog`. */
   remove(connection: ConnectionBacklog): void {
     this.#connections.delete(connection)
   }
@@ -70,7 +70,7 @@ export class BacklogBudget {
 export class ConnectionBacklog implements Backlog {
   readonly cutOff: () => void
   readonly #budget: BacklogBudget
-  /** Shared items count in full here. */
+  /** Shared items count in full for each connection. */
   #bytes = 0
   #progressedAt = 0
 
@@ -96,14 +96,14 @@ export class ConnectionBacklog implements Backlog {
     this.#budget.change(-item.bytesEach - (item.holders === 0 ? item.bytes : 0))
   }
 
-  /** Something of it has left this process. */
+  /** Call it when some of the backlog has left this process. */
   progressed(): void {
     this.#progressedAt = performance.now()
   }
 
   /**
-   * Unsent bytes times the time since some were last sent: high for a connection that has stopped reading, low for one
-   * that reads, however much it is sent.
+   * Unsent bytes multiplied by the time since the last progress: high for a client that has stopped reading, low for
+   * one that reads, even if it gets a lot of data.
    */
   slowness(now: number): number {
     return this.#bytes * (1 + now - this.#progressedAt)

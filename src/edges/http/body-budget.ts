@@ -1,15 +1,17 @@
 /**
- * How many bytes of request bodies this process holds at once. A JSON body is read whole, parsed and decoded, so that one of
- * 70 MiB takes several times that for a moment: what is admitted here bounds the heap, whatever clients send.
+ * Limits the bytes of request bodies that this process has in memory at once. A JSON body is read as a whole, parsed
+ * and decoded, so that a body of 70 MiB uses several times its size for a moment. This budget bounds the heap, whatever
+ * clients send.
  *
- *   key and permission → admit → body → handler → answer → the bytes are free again
+ *   key and permission → admit → body → handler → response → the bytes are released
  *
- * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have a budget of their
- * own, so that large ones block none of them. In both budgets one key and one pod get only a share; but a key without a body
- * under way may take what is left, since a body larger than a share must not be refused for good.
+ * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have their own
+ * budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a share. A key without
+ * a running body may still use all that is free, since a body larger than the share would otherwise always be refused.
  *
- * A refused body is not read: the answer ends the connection (server.ts). A client that hangs up while its message is being
- * stored frees nothing, because the handler still has the body. Must not: read a body or know a dialect.
+ * A refused body is not read: the response ends the connection (server.ts). When a client disconnects while its message
+ * is being stored, nothing is released, because the handler still uses the body. Must not: read a body or know a
+ * dialect.
  */
 import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
@@ -17,19 +19,19 @@ import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Metrics } from '../../metrics.ts'
 
-/** Shares of a budget that one API key, and all keys of one pod, may have under way. */
+/** Shares of a budget that one API key, and all keys of one pod, may use at once. */
 const KEY_SHARE = 1 / 2
 const POD_SHARE = 3 / 4
 
 export interface BodyBudget {
   /**
-   * Counts the body of a request, to be called before it is read and after the key was checked.
+   * Counts the body of a request. Call it after the key was checked and before the body is read.
    *
    * @returns the stream to read the body from
    * @throws too_many_bodies
    */
   admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
-  /** Says that the handler is done, so that the body is garbage once the connection is done with it too. */
+  /** Call it when the handler is done: the body is released when the connection is done with it too. */
   answered(request: FastifyRequest): void
 }
 
@@ -38,7 +40,7 @@ interface BodyBudgetNeeds {
   readonly metrics: Pick<Metrics, 'httpBodyBytes'>
 }
 
-/** A counted body, and what may still refer to it: the connection and the handler. */
+/** A counted body, and whether the connection and the handler may still refer to it. */
 interface Hold {
   readonly body: CountedBody
   isClosed: boolean
@@ -55,7 +57,7 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
   return {
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
-      // A client that has hung up meanwhile sends no body, and nothing would give back what it took.
+      // A client that has disconnected meanwhile sends no body, and no event would release its bytes.
       if (declared === 'none' || reply.raw.destroyed) return payload
       const body = createCountedBody(budgetOf, ownersOf(request))
       if (declared !== 'chunked') body.grow(declared)
@@ -77,7 +79,9 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
   }
 }
 
-/** What is going to be read. A body over the route's limit is refused unread, and one of a GET is never read. */
+/**
+ * Returns the bytes that will be read: none above the route's limit (refused unread), and none of a GET (never read).
+ */
 function declaredBytes({ method, headers, routeOptions }: FastifyRequest): number | 'chunked' | 'none' {
   if (method === 'GET' || method === 'HEAD') return 'none'
   if (headers['transfer-encoding'] !== undefined) return 'chunked'
@@ -85,7 +89,7 @@ function declaredBytes({ method, headers, routeOptions }: FastifyRequest): numbe
   return bytes === 0 || bytes > (routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY) ? 'none' : bytes
 }
 
-/** Passes a chunked body on, and ends it with the error as soon as there is no room for more. */
+/** Passes a chunked body on, and ends it with an error as soon as it exceeds the budget. */
 function countArriving(payload: RequestPayload, body: CountedBody): RequestPayload {
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -97,18 +101,18 @@ function countArriving(payload: RequestPayload, body: CountedBody): RequestPaylo
       done(null, chunk)
     },
   })
-  payload.once('error', (error) => counter.destroy(error)) // the client hung up
+  payload.once('error', (error) => counter.destroy(error)) // the client disconnected
   return payload.pipe(counter)
 }
 
 interface Owner {
   readonly id: string
-  /** Share of a budget that all its bodies together may have. */
+  /** Share of a budget that all its bodies together may use. */
   readonly share: number
 }
 
 function ownersOf({ actor }: FastifyRequest): Owner[] {
-  if (!actor) return [{ id: 'nobody', share: KEY_SHARE }] // no route reads a body before it knows the key
+  if (!actor) return [{ id: 'nobody', share: KEY_SHARE }] // no route reads a body before authentication
   return [
     { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
     { id: `pod ${actor.podId ?? actor.organizationId}`, share: POD_SHARE },
@@ -116,7 +120,7 @@ function ownersOf({ actor }: FastifyRequest): Owner[] {
 }
 
 interface CountedBody {
-  /** @throws too_many_bodies, and counts as before */
+  /** @throws too_many_bodies; then the count does not change */
   grow(bytes: number): void
   free(): void
 }
@@ -146,7 +150,7 @@ interface Budget {
   give(owners: readonly Owner[], bytes: number): void
 }
 
-/** @param onChange called with the bytes that are taken */
+/** @param onChange called with the bytes in use */
 function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budget {
   const taken = new Map<string, number>()
   let total = 0
@@ -160,7 +164,7 @@ function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budg
   }
 
   function hasRoom(owners: readonly Owner[], bytes: number): boolean {
-    if (total === 0) return true // also one that is larger than the budget
+    if (total === 0) return true // accepts even a body that is larger than the budget
     if (total + bytes > bytesMax) return false
     return owners.every(({ id, share }) => {
       const own = taken.get(id) ?? 0

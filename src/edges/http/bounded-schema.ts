@@ -1,9 +1,9 @@
 /**
- * Bounds in the schemas that check requests: every list has maxItems, every object maxProperties and every text maxLength, so
- * that neither a check nor the core works through more than that. A bound that a schema has itself stays.
+ * Adds bounds to request schemas: every list gets maxItems, every object maxProperties and every string maxLength, so
+ * that neither validation nor the core processes more than that. A schema's own bounds are kept.
  *
- * Set where a route is registered, for every dialect: a list without a bound cannot be forgotten, and the API's description
- * shows what is checked. How large a recipient list or a label may be is the core's rule, and its bound is smaller.
+ * The bounds are added when a route is registered, for every dialect, so that no list without a bound is forgotten and
+ * the API description shows what is checked. The core limits recipient lists, labels and the like further.
  */
 import type { FastifySchema } from 'fastify'
 import type { Limits } from '../../limits.ts'
@@ -36,9 +36,9 @@ interface Bounds {
 }
 
 /**
- * @param schema       of a route; its answers are left as they are
- * @param bodyBytesMax of the route: what bounds content, which is as long as its body may be
- * @returns a copy: schemas are shared by routes
+ * @param schema       the schema of a route; response schemas are not changed
+ * @param bodyBytesMax the body limit of the route, which also limits content in the body
+ * @returns a copy, because routes share schemas
  */
 export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits: SizeLimits): FastifySchema {
   const bounds = { itemsMax: limits.httpListItemsMax, membersMax: limits.httpObjectMembersMax }

@@ -1,5 +1,5 @@
 /**
- * From a request to an actor: where the text of a key stands in it. Whether the key is good is the core's answer
+ * Authenticates a request: finds the API key in it. The core decides whether the key is valid
  * (mail/access/credentials.ts).
  */
 import type { IncomingMessage } from 'node:http'
@@ -9,13 +9,14 @@ import type { Credentials } from '../../mail/access/credentials.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is asking. Set before the body is read, on every route that is not open to strangers. */
+    /** The caller. Set before the body is read, on every route that requires a key. */
     actor: KeyActor
   }
 }
 
 /**
- * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service (docs/compatibility/agentmail.md).
+ * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service
+ * (docs/compatibility/agentmail.md).
  *
  * @throws missing_authorization, unknown_api_key
  */
@@ -27,9 +28,9 @@ export async function authenticateHeader(
 }
 
 /**
- * For upgrades and event streams, which browsers open without headers of their own: also from a query parameter. The
- * header wins where both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). Nowhere else may a key
- * stand in a URL: URLs are logged by every proxy on the way.
+ * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on
+ * them. The header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
+ * other route accepts a key in the URL, because every proxy logs URLs.
  *
  * @param parameter name of the query parameter, for example "api_key"
  * @throws missing_authorization, unknown_api_key

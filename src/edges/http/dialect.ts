@@ -1,6 +1,6 @@
 /**
- * What the HTTP server asks of a dialect, one hosted service's way to speak to us. A dialect spells: it has shapes, paths
- * and an error body. What happens is decided in mail/.
+ * The interface of a dialect: the HTTP API of one hosted service, as its clients expect it. A dialect defines paths,
+ * JSON shapes and error bodies; mail/ contains the rules.
  */
 import type { IncomingMessage } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -19,7 +19,7 @@ import type { Streams } from './streams.ts'
 import type { SocketSurroundings } from './subscriber.ts'
 import type { WritePacer } from './write-pacer.ts'
 
-/** Fastify with request types that follow from the routes' schemas. */
+/** Fastify with request types that are derived from the route schemas. */
 export type HttpApp = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -28,15 +28,15 @@ export type HttpApp = FastifyInstance<
   TypeBoxTypeProvider
 >
 
-/** What a dialect may know of the server that it is part of. */
+/** What the server provides to a dialect. */
 export interface HttpSurroundings {
-  /** Base of links that clients are given, without trailing slash. Known once the server listens. */
+  /** Base URL of links for clients, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
-  /** Aborts when the server begins to stop: a request that waits for something answers at once. */
+  /** Aborts when the server begins to stop: a long poll answers at once. */
   readonly stopping: AbortSignal
-  /** Where a response that stays open is made known. */
+  /** The registry of responses that stay open. */
   readonly streams: Pick<Streams, 'admit' | 'add'>
-  /** These two are shared by all connections that stay open. */
+  /** Shared by all connections that stay open: their memory budget, and how much is written in one turn of the event loop. */
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
 }
@@ -44,22 +44,24 @@ export interface HttpSurroundings {
 export interface Dialect {
   /** In metrics and the log, for example "agentmail". */
   readonly name: string
-  /** Every request below this path is the dialect's, found or not: "/v0". Empty: whatever no other dialect claims. */
+  /**
+   * The dialect answers all requests below this path, such as "/v0", even for unknown paths. Empty: all other paths.
+   */
   readonly prefix: string
-  /** Adds its routes to an encapsulated app below the prefix: hooks and decorators stay in it. */
+  /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
   readonly routes: (app: HttpApp, surroundings: HttpSurroundings) => Promise<void>
-  /** A failure as the dialect's clients expect it. Pure. */
+  /** Renders an error as the dialect's clients expect it. Pure. */
   readonly renderError: (error: MailError) => { readonly status: number; readonly body: object }
-  /** Where its clients open a WebSocket, if they do. */
+  /** The WebSocket endpoint, if the dialect has one. */
   readonly live?: {
     /** Whole path, matched exactly. */
     readonly path: string
-    /** Before the handshake: a MailError is answered as a plain HTTP response. */
+    /** Called before the handshake; a MailError is answered as a plain HTTP response. */
     readonly authenticate: (request: IncomingMessage) => Promise<KeyActor>
     /**
-     * Takes the open socket over, until it closes.
+     * Serves the open socket until it closes.
      *
-     * @returns resolves, once the feed has ended, when what it gave before is written
+     * @returns a function whose promise resolves, after the end of the feed, when all its events are written
      */
     readonly serve: (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => () => Promise<void>
   }

@@ -1,7 +1,7 @@
-/** A text that is being sent: encoded once and held in memory once, however many connections send it. */
+/** A text to send: encoded once and in memory once, even if many connections send it. */
 import type { BacklogItem } from '../../mail/events/event.ts'
 
-/** Memory that a waiting text costs each connection besides its bytes: queue entries, a callback, a frame header. */
+/** Memory per connection for a waiting text, besides its bytes: queue entries, a callback, a frame header. */
 const CONNECTION_BYTES = 1_024
 
 export class EncodedText implements BacklogItem {
@@ -9,8 +9,8 @@ export class EncodedText implements BacklogItem {
   holders = 0
 
   /**
-   * Copies the text, so that no larger buffer around it stays in memory: neither a block of Node's pool nor what a
-   * socket read.
+   * Copies the text, so that it does not keep a larger buffer in memory: neither a block of Node's pool nor the buffer
+   * of a socket read.
    */
   constructor(text: string | Buffer) {
     this.buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text))

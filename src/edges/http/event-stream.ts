@@ -1,15 +1,16 @@
 /**
- * One response that never ends by itself: server-sent events (WHATWG HTML, "Server-sent events"), for every dialect.
+ * Server-sent events (WHATWG HTML, "Server-sent events") for every dialect: one response that stays open.
  *
- *   feed.subscribe → head, `subscribed` → id and data of each event, a comment now and then → why it ends
+ *   feed.subscribe → response head, `subscribed` → id and data of each event, a comment now and then → reason of end
  *
- * Every event has its cursor as its id, so that the client's `Last-Event-ID` brings it back to where it was. `subscribed`
- * has one too: who was told nothing yet resumes as well. It carries data, since several clients forget an id without.
+ * Every event has its cursor as its id, so that a client resumes with `Last-Event-ID` at its position. `subscribed` has
+ * an id too, so that a client that has received no event yet can resume as well. It has data, since several clients
+ * ignore an id without data.
  *
- * Slow reader: cut off. It reconnects with the last id that it read. Stop: what the feed gave is written, then the response
- *   ends, and clients come back after `limits.streamRetryMs`. Clients do not come back after an answer other than 200, so
- *   what is refused before the stream begins is refused for good, but for failures that pass (`answerComeBack`). A key that
- *   has too many streams open is refused with 429.
+ * Slow client: disconnected. It reconnects with the last id that it read. Stop: all events that the feed delivered are
+ *   written, then the response ends, and clients reconnect after `limits.streamRetryMs`. Clients do not reconnect after
+ *   a status other than 200, so an error before the stream begins is final, except for temporary errors
+ *   (`answerComeBack`). A key with too many open streams gets 429.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../errors.ts'
@@ -27,13 +28,13 @@ import type { WritePacer } from './write-pacer.ts'
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
-  // nginx and those who follow it would keep events back until a buffer is full.
+  // Without it, nginx and proxies that support its header would delay events until a buffer is full.
   'x-accel-buffering': 'no',
 }
 
 const HEARTBEAT = Buffer.from(':\n\n')
 
-/** The same for every stream of an event's text, which has the event's cursor in it. */
+/** Blocks are shared by all streams that send the same text, which already contains the event's cursor. */
 const blocks = new WeakMap<EncodedText, EncodedText>()
 
 interface EventStreamNeeds {
@@ -41,7 +42,7 @@ interface EventStreamNeeds {
   readonly reply: FastifyReply
   readonly actor: KeyActor
   readonly interest: Interest
-  /** Told first, with the place where it starts. */
+  /** Sent first, with the cursor of the start position. */
   readonly acknowledgement: object
   readonly render: Render
   readonly renderError: (error: MailError) => object
@@ -55,17 +56,17 @@ interface EventStreamNeeds {
 }
 
 /**
- * Takes the response over.
+ * Takes over the response.
  *
- * @returns resolves, once the feed has ended, when what it gave before has left this process; undefined when the client
- *   has gone already
- * @throws too_many_connections, and as Feed.subscribe, while nothing is written yet
+ * @returns a function whose promise resolves, after the end of the feed, when all its events have left this process;
+ *   undefined if the client has already disconnected
+ * @throws too_many_connections, and as Feed.subscribe, before anything is written
  */
 export async function openEventStream(needs: EventStreamNeeds): Promise<(() => Promise<void>) | undefined> {
   const { reply, actor, interest, acknowledgement, render, feed, streams, budget, pacer, limits, metrics } = needs
   const log = needs.log.child({ requestId: needs.request.id, apiKeyId: actor.apiKeyId })
   const response = reply.raw
-  if (response.destroyed) return void reply.hijack() // "close" comes once, and it came before it could be listened for
+  if (response.destroyed) return void reply.hijack() // "close" is emitted only once, and it was emitted already
   streams.admit(reply, actor.apiKeyId)
   const gone = new AbortController()
   const backlog = budget.open(cutOff)
@@ -86,7 +87,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   const subscribed = block({ event: 'subscribed', id: events.cursor, data: JSON.stringify(acknowledgement) })
   writer.send(new EncodedText(`retry: ${limits.streamRetryMs}\n${subscribed}`))
   const heartbeat = setInterval(() => {
-    if (response.writableLength === 0) writer.send(new EncodedText(HEARTBEAT)) // who has something to read needs no sign of life
+    if (response.writableLength === 0) writer.send(new EncodedText(HEARTBEAT)) // not while other data waits to be read
   }, limits.streamHeartbeatMs)
 
   const telling = tell()
@@ -102,7 +103,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     if (ending && !response.destroyed) await end(ending)
   }
 
-  /** The budget is spent, and no other reader is slower. */
+  /** Called when the memory budget is exceeded and no other client is slower. */
   function cutOff(): void {
     if (!gone.signal.aborted) log.info({ reason: 'too_slow', backlogBytes: backlog.bytes }, 'event stream ended')
     gone.abort()
@@ -118,13 +119,13 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     if (ending.reason === 'stalled') return void response.destroy()
     for (const last of lastWords(ending)) writer.send(new EncodedText(last))
     response.end()
-    // Whoever does not read the rest is cut off like a stalled reader.
+    // A client that does not read the rest is disconnected like a stalled one.
     const timer = setTimeout(() => response.destroy(), limits.socketStallMs)
     await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
     clearTimeout(timer)
   }
 
-  /** No id: the place to come back to stays where it was. After the others the client just comes back. */
+  /** Without an id, so that the client keeps its position. After the reasons not listed here it simply reconnects. */
   function lastWords(ending: Ending): string[] {
     if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]
     if (ending.reason !== 'failed') return []
@@ -136,17 +137,20 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   }
 }
 
-/** Of the last event that the client was told: the header, which wins over the URL that it repeats, or nothing. */
+/**
+ * @returns the id of the last event that the client received, or undefined. It wins over the cursor in the URL, since a
+ *   reconnect repeats the URL
+ */
 export function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id']
   return typeof header === 'string' && header !== '' ? header : undefined
 }
 
 /**
- * Answers a failure that passes so that an EventSource tries again: with a stream that ends at once. Other clients hear of
- * the failure itself.
+ * Answers a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
+ * error itself.
  *
- * @returns whether it has answered
+ * @returns whether it has sent the response
  */
 export function answerComeBack(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
   const isPassing = error instanceof MailError && error.kind === 'temporary'
@@ -163,7 +167,7 @@ function blockOf(text: EncodedText, { cursor }: Event): EncodedText {
   return made
 }
 
-/** @param fields each of one line: cursors are base64url, and JSON has no line ends */
+/** @param fields values without line breaks: cursors are base64url, and our JSON contains no line breaks */
 function block(fields: { readonly event?: string; readonly id?: string; readonly data: string }): string {
   return `${Object.entries(fields)
     .map(([name, value]) => `${name}: ${value}\n`)
@@ -175,7 +179,7 @@ function outletOf(response: FastifyReply['raw']): Outlet {
     send(bytes, done) {
       const { socket } = response
       if (response.destroyed || !socket) return done()
-      socket.cork() // the parts of a chunk in one call, and at once: Node would wait for the end of this turn
+      socket.cork() // writes all parts of the chunk in one call now; Node would wait until the end of this turn
       response.write(bytes, done)
       socket.uncork()
     },

@@ -1,6 +1,6 @@
 /**
- * Where failures become answers, once for every dialect: whatever went wrong is made an entry of the catalogue, and the
- * dialect of the path words it. What nobody expected is logged here, and only here are its words kept.
+ * The error handler for all dialects: maps each error to an entry of the catalogue, which the dialect of the path
+ * renders. Unexpected errors are logged here; only the log has their details.
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -20,9 +20,9 @@ interface FailuresNeeds {
 }
 
 export interface Failures {
-  /** In the words of the dialect that the path belongs to. */
+  /** Answers with the error, as the dialect of the path renders it. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void
-  /** For what Node's parser refused: there is no request, and sometimes no socket left. */
+  /** Answers input that Node's parser rejected: there is no request object, and the socket may already be closed. */
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
@@ -34,10 +34,10 @@ export function createFailures({ limits, log, dialectOf, unanswered }: FailuresN
         log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
       }
       if (known.kind === 'unknown') {
-        // Any answer could be a lie, and clients repeat what got a 5xx. They know how to deal with a broken connection.
+        // Any answer could be wrong, and clients retry after a 5xx. They know how to handle a broken connection.
         log.warn({ requestId: request.id, path: loggedPath(request) }, 'closed without an answer')
         reply.hijack()
-        request.raw.socket.destroy() // the request's own destroy() leaves the connection open once its body was read
+        request.raw.socket.destroy() // request.raw.destroy() leaves the connection open after the body was read
         unanswered(request)
         return
       }
@@ -65,8 +65,9 @@ function isPassing(error: MailError): boolean {
 }
 
 /**
- * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse. Closes both
- * directions: a client that ignores our end could go on sending, and its connection would count and take memory for ever.
+ * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse.
+ * Closes both directions: a client could ignore our end and keep sending, and its connection would count and use memory
+ * forever.
  *
  * @returns the status that was written
  */
@@ -91,8 +92,9 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
 
 /**
  * @param error        thrown by a route, by Fastify or by Node
- * @param bodyBytesMax of the route
- * @returns internal_error, with the error as its cause, for what nobody expected: bad input must never end there
+ * @param bodyBytesMax the body limit of the route
+ * @returns the catalogue entry; for an unexpected error internal_error, with the error as its cause. Bad input must
+ *   never cause internal_error
  */
 export function toMailError(error: unknown, bodyBytesMax: number): MailError {
   if (error instanceof MailError) return error
@@ -108,9 +110,9 @@ export function toMailError(error: unknown, bodyBytesMax: number): MailError {
     case 'FST_ERR_MAX_PARAM_LENGTH': // no id is that long
       return new MailError('not_found', { what: 'Path' }, { cause: error })
   }
-  // The client left in the middle of its body. Nobody reads the answer, but it is no fault of ours either.
+  // The client disconnected in the middle of its body. It reads no answer, but this is not an internal error.
   if (code === 'ECONNRESET' && statusCode === 400) return invalid('The connection closed before the body had arrived')
-  // What Fastify blames on the request (a body shorter than its Content-Length, a malformed header).
+  // Errors that Fastify attributes to the request (a body shorter than its Content-Length, a malformed header).
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) return invalid(message ?? 'Bad request')
   return new MailError('internal_error', {}, { cause: error })
 

@@ -1,11 +1,11 @@
 /**
  * Schedules work that clients can request in bulk: one piece per turn of the event loop, round robin over API keys.
- * However many frames one key sends on however many sockets, other work runs between two of them, and a frame of
- * another key waits for at most one frame of each other key.
+ * Even if one key sends many frames on many sockets, other work runs between two of them, and a frame of another key
+ * waits for at most one frame of each other key.
  */
 
 export interface FairTurns {
-  /** Resolves in a turn of the event loop that no other call gets. Calls of one key keep their order. */
+  /** Resolves in a turn of the event loop in which no other call resolves. Calls of one key keep their order. */
   next(apiKeyId: string): Promise<void>
 }
 
@@ -29,7 +29,7 @@ export function createFairTurns(): FairTurns {
     const [apiKeyId, ofKey] = first
     waiting.delete(apiKeyId)
     ofKey.shift()!()
-    if (ofKey.length > 0) waiting.set(apiKeyId, ofKey) // behind the other keys
+    if (ofKey.length > 0) waiting.set(apiKeyId, ofKey) // after the other keys
     if (waiting.size > 0) setImmediate(serveNext)
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Reads the frames of one WebSocket client: in order, one at a time, and no more of them than the limits allow. Pings
- * and pongs count too, since each costs an answer or a turn of the event loop. A large frame counts as several: a
- * subscribe of a thousand ids costs some milliseconds.
+ * Reads the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and
+ * pongs count too, since each costs an answer or a turn of the event loop. A large frame counts as several: a subscribe
+ * with a thousand ids costs some milliseconds.
  *
- *   frame → within the rate? → queue, nothing more is read → a turn of the event loop → handled → read on
+ *   frame → within the rate? → queue, pause reading → a turn of the event loop → handle → resume reading
  *
- * Too many: a frame beyond the rate is refused at once, without being parsed. When more than
- *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, nothing more is read and the
- *   session ends.
+ * Too many frames: a frame above the rate is refused at once, without being parsed. When more than
+ *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, reading stops and the session
+ *   ends.
  * Must not: know what a frame means.
  */
 import type { RawData, WebSocket } from 'ws'
@@ -77,7 +77,7 @@ function sizeOf(data: RawData): number {
   return (data as Buffer).length
 }
 
-/** A token bucket: as many frames at once as it holds, and as many per second as flow into it. */
+/** A token bucket: its size limits the frames at once, its refill rate the frames per second. */
 class Allowance {
   readonly #limits: IntakeLimits
   #left: number

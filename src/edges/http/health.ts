@@ -1,4 +1,4 @@
-/** What machines ask: is it alive, can it work, how is it doing. Outside of every dialect. */
+/** Liveness, readiness and metrics for monitoring systems. They belong to no dialect. */
 import type { FastifyRequest } from 'fastify'
 import type { Log } from '../../log.ts'
 import type { Credentials } from '../../mail/access/credentials.ts'
@@ -7,7 +7,7 @@ import type { BacklogBudget } from './backlog-budget.ts'
 import { authenticateHeader } from './credentials.ts'
 import type { HttpApp } from './dialect.ts'
 
-/** By name: throws, or rejects, while that part cannot work. */
+/** Probes by name. A probe throws or rejects while its part cannot work. */
 export type Probes = Readonly<Record<string, () => void | Promise<void>>>
 
 interface HealthNeeds {
@@ -25,17 +25,17 @@ export function healthRoutes(
 ): void {
   const config = { quiet: true }
 
-  /** The process answers: do not kill it. Also while it stops. */
+  /** Liveness: the process answers, so do not kill it. Also 200 during a stop. */
   app.get('/healthz', { config }, () => ({ status: 'ok' }))
 
-  /** Send traffic here: every part works, and none is on its way out. */
+  /** Readiness: every part works and the server is not stopping, so send traffic here. */
   app.get('/readyz', { config }, async (_request, reply) => {
     const failing = isStopping() ? ['stopping'] : await failingProbes()
     if (failing.length === 0) return { status: 'ready' }
     return reply.code(503).header('retry-after', '1').send({ status: 'not ready', failing })
   })
 
-  /** Counts tell how much mail somebody gets, so strangers are not told. */
+  /** Metrics show how much mail users get, so other machines need an API key. */
   app.get('/metrics', { config }, async (request, reply) => {
     if (!isLocal(request)) await authenticateHeader(credentials, request)
     metrics.eventBacklog.set(budget.bytes)
@@ -58,7 +58,9 @@ export function healthRoutes(
   }
 }
 
-/** From this machine itself. What a reverse proxy on this machine passes on is not: such a request names its origin. */
+/**
+ * Whether the request is from this machine. One through a reverse proxy on this machine is not: it names its origin.
+ */
 function isLocal(request: FastifyRequest): boolean {
   const { headers, socket } = request.raw
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false

@@ -1,4 +1,6 @@
-/** Bodies: JSON, or none. Fastify's own parser refuses an empty JSON body, which AgentMail's clients send. */
+/**
+ * Parses JSON bodies and empty bodies. Fastify's own parser rejects an empty JSON body, which AgentMail's clients send.
+ */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { MailError } from '../../errors.ts'
@@ -29,9 +31,9 @@ export function parseJsonBody(
 const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
 
 /**
- * Forty megabytes of `{},{},…` become a gigabyte of objects, each of which is then checked against a schema. So tokens are
- * counted first: strings, lists, objects and commas. Stops at `max`; otherwise the time is linear, and little for a long text
- * without escapes, as base64 is.
+ * Counts strings, arrays, objects and commas before the body is parsed: 40 MB of `{},{},…` would become a gigabyte of
+ * objects, and each would be checked against a schema. Stops at `max`; otherwise the time is linear, and short for a
+ * long string without escapes, such as base64.
  */
 function hasMoreTokens(bytes: Buffer, max: number): boolean {
   let count = 0
@@ -45,7 +47,7 @@ function hasMoreTokens(bytes: Buffer, max: number): boolean {
   return false
 }
 
-/** @returns where its closing quote is; the end of the bytes when there is none */
+/** @returns the position of the closing quote, or the length of the bytes if there is none */
 function endOfString(bytes: Buffer, start: number): number {
   const end = bytes.indexOf(QUOTE!, start)
   if (end === -1) return bytes.length
@@ -58,10 +60,10 @@ function endOfString(bytes: Buffer, start: number): number {
 }
 
 function parse(text: string): unknown {
-  // RFC 8259 §8.1 allows to ignore a byte order mark; some Windows clients send one.
+  // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
   const json = text.startsWith('\uFEFF') ? text.slice(1) : text
   try {
-    // What `clean` looks for can only be written with that name or with an escape; it costs time for every member.
+    // `clean` costs time for every member. What it removes can only be written with this name or with an escape.
     return /__proto__|\\u/.test(json) ? JSON.parse(json, clean) : JSON.parse(json)
   } catch (cause) {
     throw new MailError('invalid_json', { detail: reason(cause) }, { cause })
@@ -69,16 +71,17 @@ function parse(text: string): unknown {
 }
 
 /**
- * A member "__proto__" would become a prototype in whatever copies the object key by key. Half a surrogate pair (RFC 8259
- * §8.2) would come back from the database as another character, so that two equal labels could differ.
+ * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces half
+ * a surrogate pair (RFC 8259 §8.2), which the database would return as another character, so that equal labels could
+ * differ.
  */
 function clean(key: string, value: unknown): unknown {
   if (key === '__proto__') return undefined
   return typeof value === 'string' ? value.toWellFormed() : value
 }
 
-/** V8 quotes the text around the fault, which may be somebody's mail: only what comes before the quotation is kept. */
+/** Returns the part of V8's message before its quotation: the quoted text around the fault may be part of a message. */
 function reason(cause: unknown): string {
-  if (!(cause instanceof SyntaxError)) return 'it is nested too deeply' // RangeError of the reviver's recursion
+  if (!(cause instanceof SyntaxError)) return 'it is nested too deeply' // RangeError from the recursion of the reviver
   return cause.message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
 }

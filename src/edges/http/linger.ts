@@ -1,16 +1,17 @@
 /**
- * How a connection ends whose request was refused before its body had arrived (RFC 9112 §9.6): our side ends with the answer,
- * and what the client still sends is read and thrown away for a moment. Were both sides closed at once, the connection would be
- * reset, and most clients that are still sending would report that and never see the answer.
+ * Closes a connection whose request was refused before its body had arrived (RFC 9112 §9.6): our side ends after the
+ * response, and for a moment we read and discard what the client still sends. If both directions were closed at once,
+ * the connection would be reset, and most clients that are still sending would report the reset and never see the
+ * response.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from '../../limits.ts'
 
 export interface Linger {
-  /** To be called before the answer is sent, which must say `Connection: close`. */
+  /** Call it before the response is sent. The response must contain `Connection: close`. */
   endWithAnswer(request: IncomingMessage): void
-  /** Whether it has had its last answer: a request that follows must not be carried out. */
+  /** Whether the connection ends: a request that follows must not be handled. */
   isEnding(socket: Socket): boolean
 }
 
@@ -21,7 +22,7 @@ export function createLinger(limits: Pick<Limits, 'httpLingerMs'>): Linger {
       const { socket } = request
       ending.add(socket)
       request.resume()
-      // Node calls this when the last answer is written, and its own would close the other side too.
+      // Node calls this method when the last response is written. Its own implementation would close both directions.
       socket.destroySoon = () => {
         socket.end()
         const timer = setTimeout(() => socket.destroy(), limits.httpLingerMs)

@@ -1,14 +1,14 @@
-/** Where the server listens, and what the operator is told when it cannot. */
+/** The URL of the listener, and the errors for the operator when it cannot listen. */
 import type { Config } from '../../config.ts'
 import { StartupError } from '../../errors.ts'
 
-/** Under which this machine reaches it: an address that listens everywhere is reached on loopback from here. */
+/** Returns the base URL for clients on this machine: loopback if the server listens on all addresses. */
 export function listenerUrl(host: string, port: number): string {
   const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-/** @param error of a listen() that failed; one that is not about the address comes back as it is */
+/** @param error the error of a failed listen(); returned unchanged if it is not about the address or port */
 export function startupError(error: unknown, config: Config): unknown {
   const { code } = error as NodeJS.ErrnoException
   const where = `port ${config.httpPort} on ${config.host}`

@@ -1,4 +1,4 @@
-/** Puts dialects side by side on one server, each below its own prefix. */
+/** Registers dialects on one server, each below its own path prefix. */
 import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { MailError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -10,8 +10,8 @@ import { pathOf } from './request-log.ts'
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
- * @param dialects the first one answers for paths that none claims
- * @returns whose a path is
+ * @param dialects the first one also gets the paths that belong to no dialect
+ * @returns a function that finds the dialect of a path
  */
 export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
   const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
@@ -27,7 +27,7 @@ interface MountNeeds {
   readonly limits: Limits
 }
 
-/** Encapsulated: its hooks and decorators stay below its prefix, and its failures are worded by it. */
+/** Registers a dialect in its own scope: its hooks and its rendering of errors apply only below its prefix. */
 export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures, limits }: MountNeeds): void {
   app.register(
     async (scope) => {
@@ -40,7 +40,7 @@ export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, fai
       await dialect.routes(scope as unknown as HttpApp, surroundings)
       for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
 
-      /** A path that exists, but under other methods (RFC 9110 §15.5.6). Answered before a body is read. */
+      /** Refuses the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
       function refuseOtherMethods(url: string, known: readonly RouteOptions[]): void {
         const allowed = known.flatMap(({ method }) => method)
         const refused = METHODS.filter((method) => !allowed.includes(method))

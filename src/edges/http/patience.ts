@@ -1,4 +1,4 @@
-/** How long a request may wait for its answer: until it is over, the client hangs up, or the server begins to stop. */
+/** Limits how long a request may wait: until its time is over, the client disconnects, or the server begins to stop. */
 import type { FastifyReply } from 'fastify'
 import type { Patience } from '../../mail/events/waiting.ts'
 

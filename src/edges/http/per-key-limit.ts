@@ -1,4 +1,4 @@
-/** How many connections of one kind each API key has open on this server, and how many it may have. */
+/** Counts the open connections of one kind per API key on this server, and limits them. */
 import { MailError } from '../../errors.ts'
 
 export class PerKeyLimit {
@@ -6,16 +6,16 @@ export class PerKeyLimit {
   readonly #max: number
   readonly #open = new Map<string, number>()
 
-  /** @param what connections of this kind, in the words of the error: "WebSockets" */
+  /** @param what the kind of connection, as the error names it: "WebSockets" */
   constructor(what: string, max: number) {
     this.#what = what
     this.#max = max
   }
 
   /**
-   * Counts one more.
+   * Counts one more connection.
    *
-   * @returns to be called once, when it has closed
+   * @returns a function to call once, when the connection has closed
    * @throws too_many_connections
    */
   add(apiKeyId: string): () => void {

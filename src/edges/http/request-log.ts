@@ -1,10 +1,10 @@
 /**
- * Sees every request from its first hook to the end of its response: counts those under way, so that a stop can wait for
- * them, and writes one log line and one metric each.
+ * Follows every request from its first hook to the end of its response: counts running requests, so that a stop can
+ * wait for them, and writes one log line and one metric per request.
  *
- * No secret of a URL gets into the line. It has no query string, since keys travel there. A path that is itself a secret (a
- * signed link) is logged as its route's pattern, whatever the method. A path without a route could be such a link with a
- * slash too many, or a key in the wrong place: only its words are logged.
+ * The log line contains no secret from the URL. It has no query string, since it may contain a key. A path that is
+ * itself a secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could
+ * be such a link with a slash too many, or a key in the wrong place, so only its lower-case words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../log.ts'
@@ -13,16 +13,16 @@ import type { Dialect } from './dialect.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The path holds a secret: log the route's pattern instead. */
+    /** The path contains a secret: log the pattern of the route instead. */
     secretPath?: boolean
-    /** Asked by machines every few seconds: log it only when debugging. */
+    /** Monitoring systems request it every few seconds: log it at level debug. */
     quiet?: boolean
   }
 }
 
 export interface RequestLog {
   begin(request: FastifyRequest, reply: FastifyReply): void
-  /** It stays open by its nature: nobody waits for its end. It is logged and counted when it ends all the same. */
+  /** Excludes a response that stays open, such as an event stream, from `idle`. It is still logged when it ends. */
   release(reply: FastifyReply): void
   /** Resolves when no request is under way: at once, or after the last response has ended. */
   idle(): Promise<void>
@@ -42,7 +42,7 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
     begin(request, reply) {
       const started = performance.now()
       underWay.add(reply.raw)
-      // "close" comes after "finish", and also when the client has gone before the response.
+      // "close" is emitted after "finish", and also if the client disconnects before the response.
       reply.raw.once('close', () => end(request, reply, performance.now() - started))
     },
 
@@ -80,7 +80,7 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
   }
 }
 
-/** The path as the log may have it. */
+/** Returns the path without secrets, for the log. */
 export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
   const pattern = routeOptions?.url
   if (pattern === undefined) return wordsOfPath(raw.url)
@@ -88,23 +88,23 @@ export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
 }
 
 /**
- * Lower-case words and versions, shorter than any key or token (MARTLET_ROOT_KEY has at least 20 characters); other segments
- * become "*".
+ * Keeps lower-case words and versions, which are shorter than any key or token (MARTLET_ROOT_KEY has at least 20
+ * characters), and replaces other segments with "*".
  */
 export function wordsOfPath(url: string | undefined): string {
   const segments = pathOf(url).split('/').slice(0, SEGMENTS_LOGGED_MAX)
   return segments.map((segment) => (/^(?:[a-z_-]{0,19}|v\d)$/.test(segment) ? segment : '*')).join('/')
 }
 
-/** Segments of a path without a route: what follows says nothing more about what was asked for. */
+/** Segments that are logged of a path without a route; the rest says nothing more about the request. */
 const SEGMENTS_LOGGED_MAX = 10
 
-/** An id may have been confused with a key, or a "?" may have been escaped with the rest of a URL. */
+/** Removes keys: a client may have sent one in place of an id, or may have escaped the "?" with the rest of the URL. */
 function withoutKeys(path: string): string {
   return path.replace(/%3F.*$/i, '').replace(/am_\w{17,}/g, '*')
 }
 
-/** Without the query string. */
+/** Returns the URL without its query string. */
 export function pathOf(url: string | undefined): string {
   return (url ?? '').split('?', 1)[0]!
 }

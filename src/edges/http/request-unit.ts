@@ -1,6 +1,6 @@
 /**
- * Each request is a unit of work (fault-boundary.ts): an error that nothing handles is answered with 500, or cuts the
- * connection of an answer that has begun.
+ * Makes each request a unit of work (fault-boundary.ts): an unhandled error is answered with 500. If the response has
+ * begun, the connection is closed instead.
  */
 import { runIn, type Unit } from '../../fault-boundary.ts'
 import type { HttpApp } from './dialect.ts'
@@ -24,6 +24,6 @@ export function containRequests(app: HttpApp, failures: Pick<Failures, 'answer'>
     }
     runIn(request.unit, next)
   })
-  // Again: the body arrives with events of the socket, which belong to no request.
+  // Enter the unit again: the body arrives with socket events, which run outside of the request's unit.
   app.addHook('preValidation', (request, _reply, next) => runIn(request.unit, next))
 }

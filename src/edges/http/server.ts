@@ -1,11 +1,12 @@
 /**
- * The HTTP listener: limits, bodies, errors and health for every dialect, and the order in which it stops.
+ * The HTTP listener: limits, bodies, errors and health checks for all dialects, and the order of a stop.
  *
  *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
  *
- * Crash: nothing is kept here. Stop: /readyz says no and new requests get 503, which clients repeat, while what runs is
- * finished and what waits is answered; WebSockets and event streams are closed last, since their clients dial again at
- * once and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's shapes or any rule.
+ * Crash: no state is kept here. Stop: /readyz and new requests get 503, which clients retry; meanwhile running requests
+ * finish and long polls are answered. WebSockets and event streams are closed last, since their clients reconnect at
+ * once, and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business
+ * rule.
  */
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
@@ -42,19 +43,22 @@ export interface HttpServerNeeds {
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
-  /** Called in a stop when no request runs any more: the feed tells its rest and ends. */
+  /** Called during a stop when no request runs any more: the feed sends its remaining events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
-  /** The first one answers for paths that no dialect claims. */
+  /** The first dialect answers paths that belong to no dialect. */
   readonly dialects: readonly [Dialect, ...Dialect[]]
 }
 
 export interface HttpServer {
   /**
-   * @returns the port that was opened, and the URL under which this machine reaches it
-   * @throws StartupError when the port cannot be had
+   * @returns the port that was opened, and the base URL for clients on this machine
+   * @throws StartupError if the port cannot be opened
    */
   listen(): Promise<{ port: number; url: string }>
-  /** Finishes what runs, for `graceMs` at most, then closes WebSockets and the listener. Later calls join the first. */
+  /**
+   * Lets running requests finish within `graceMs`, then closes WebSockets and the listener. Later calls return the
+   * first promise.
+   */
   stop(graceMs: number): Promise<void>
 }
 
@@ -64,7 +68,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   let url = ''
   let stopped: Promise<void> | undefined
   const stopping = new AbortController()
-  setMaxListeners(0, stopping.signal) // as many as requests wait
+  setMaxListeners(0, stopping.signal) // one listener per waiting request
   const isStopping = () => stopping.signal.aborted
 
   const dialectOf = createDialectOf(dialects)
@@ -79,27 +83,27 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const linger = createLinger(limits)
 
   const app: HttpApp = fastify({
-    logger: false, // request-log.ts writes our lines
+    logger: false, // request-log.ts writes our log lines
     genReqId: () => randomUUID(),
     bodyLimit: limits.httpBodyBytesMax,
     requestTimeout: limits.httpRequestMs,
     http: {
-      // Node looks for slow requests at this interval, and not at all while headers may take longer than the request.
+      // Node checks for slow requests at this interval. It never does if headersTimeout exceeds requestTimeout.
       connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
       headersTimeout: Math.min(60_000, limits.httpRequestMs),
     },
-    // Given at creation: Fastify would load Ajv before a later call could replace it, for a tenth of the start time.
+    // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
     schemaController: {
       compilersFactory: {
-        buildValidator: (() => validatorCompiler) as never, // its type has room for Ajv's schemas only
-        // Schemas of answers are documentation: the types hold wire to them.
+        buildValidator: (() => validatorCompiler) as never, // its type allows only Ajv's schemas
+        // Response schemas are documentation. TypeScript checks that wire functions match them.
         buildSerializer: () => () => JSON.stringify,
       },
     },
     routerOptions: { maxParamLength: limits.pathParameterCharsMax },
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
-      requests.begin(request, reply) // hooks do not run for these
+      requests.begin(request, reply) // hooks do not run for these errors
       if (hasUnreadBody(request.raw)) reply.header('connection', 'close')
       failures.answer(error, request, reply)
     },
@@ -121,7 +125,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
-    if (request.is404) throw pathNotFound() // here, so that no body is read for it
+    if (request.is404) throw pathNotFound() // before its body is read
   })
   app.addHook('preParsing', async (request, reply, payload) => bodies.admit(request, reply, payload))
   app.addHook('preValidation', async (request) => {
@@ -168,10 +172,10 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     const graceOver = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
     })
-    // The port stays open meanwhile: a 503 is repeated by clients, a refused connection is not.
+    // The port stays open meanwhile: clients retry after a 503, but not after a refused connection.
     await Promise.race([requests.idle(), graceOver])
     clearTimeout(timer)
-    // Whoever listens hears what the last requests did, before its socket closes.
+    // Subscribers get the events of the last requests before their sockets close.
     await needs.beforeSocketsClose?.()
     await Promise.all([upgrades.closeAll(), streams.closeAll()])
     const closed = app.close()
@@ -185,14 +189,14 @@ function pathNotFound(): MailError {
 }
 
 /**
- * Whether a body is still arriving. A request that is answered before that was refused, and its connection ends: the next
- * request would have to wait until the rest has been read.
+ * Whether a body is still arriving. A request that is answered before its body has arrived was refused, and its
+ * connection ends: otherwise the next request would have to wait until the rest of the body has been read.
  */
 function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
   return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 }
 
-/** Health and counts are told to the last moment. */
+/** Whether operators need the path: health checks and metrics are answered until the port closes. */
 function isForOperators(request: FastifyRequest): boolean {
   return ['/healthz', '/readyz', '/metrics'].includes(pathOf(request.url))
 }

@@ -1,6 +1,6 @@
 /**
- * Keeps every open event stream. Limits their number per API key; a stop does not wait for them as for requests, and
- * ends them last.
+ * Keeps every open event stream and limits their number per API key. A stop does not wait for them as it does for
+ * requests, and ends them last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
@@ -8,17 +8,20 @@ import type { Limits } from '../../limits.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 
 export interface Streams {
-  /** Before it begins: counts it until its connection closes. @throws too_many_connections */
+  /** Call it before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
   admit(reply: FastifyReply, apiKeyId: string): void
-  /** @param finish resolves, once the feed has ended, when what it gave before has left this process */
+  /** @param finish resolves, after the end of the feed, when all its events have left this process */
   add(reply: FastifyReply, finish: () => Promise<void>): void
-  /** After the feed has ended: resolves when what it gave is written, or soon. Then their connections can be closed. */
+  /**
+   * Call it after the end of the feed. Resolves when all its events are written, or after a short time; then the
+   * connections can be closed.
+   */
   closeAll(): Promise<void>
 }
 
 interface StreamsNeeds {
   readonly limits: Limits
-  /** Says that nobody waits for the end of this response. */
+  /** Declares that a stop need not wait for the end of this response. */
   readonly release: (reply: FastifyReply) => void
 }
 

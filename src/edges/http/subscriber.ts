@@ -1,15 +1,15 @@
 /**
- * One WebSocket that is told of events, for every dialect: frames in, interests that replace each other, heartbeat, and how
- * the reason of an end is spelled as a close. How events get from the feed into it stands in telling.ts.
+ * One WebSocket session, for every dialect: handles client frames, replaces the subscription, sends pings, and maps the
+ * reason of an end to a close code. telling.ts sends the events of the feed.
  *
- *   follow → feed.subscribe → acknowledgement → events, as they come
+ *   follow → feed.subscribe → acknowledgement → events, as they are committed
  *
- * Slow reader: the socket closes with 1013. Where the server's budget is spent (backlog-budget.ts) it is cut off
- *   instead: a close frame would wait behind what its client does not read.
- * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of its
- *   frames are handled.
- * Dead peer: protocol pings; two without an answer end the socket. Never an application's ping, and never a frame that is
- *   not a JSON object: AgentMail's Node client dies of plain text (docs/compatibility/agentmail.md).
+ * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
+ *   connection is terminated without a close frame, which would wait behind data that the client does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of
+ *   its frames are handled.
+ * Dead peer: protocol pings; two without an answer end the socket. The server sends no application-level ping, and only
+ *   frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
  */
 import type { WebSocket } from 'ws'
 import { MailError } from '../../errors.ts'
@@ -26,18 +26,18 @@ import { takeFrames } from './frame-intake.ts'
 import { type Ending, type Outlet, type Render, tellAll, Writer } from './telling.ts'
 import type { WritePacer } from './write-pacer.ts'
 
-/** RFC 6455 §7.4.1 and the IANA registry that it opens. */
+/** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
 const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
 
 /**
- * How a socket is told that the server stops. Node clients dial again after 1012 (Service Restart) and never after 1000;
- * Python clients end their iteration quietly at 1001 (Going Away) and with an exception at 1012.
+ * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000;
+ * Python clients end their iteration without an error at 1001 (Going Away) and with an exception at 1012.
  */
 export type StopCode = 1001 | 1012
 
-/** What the server supplies with each socket. */
+/** What the server provides with each socket. */
 export interface SocketSurroundings {
   readonly stopCode: StopCode
   readonly budget: BacklogBudget
@@ -47,12 +47,12 @@ export interface SocketSurroundings {
 
 export interface Subscriber {
   /**
-   * Tells what this interest asks for from now on, instead of what an earlier one did. Where the feed refuses it, the
-   * earlier one goes on. What the earlier one had not yet told when the new one begins is not told; a client that must
-   * not lose it names its last cursor in the new one.
+   * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues.
+   * Events that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its
+   * last cursor.
    *
-   * @param acknowledge the frame that is sent once the interest was accepted, before its first event; with the cursor of
-   *   the place after which it is told
+   * @param acknowledge returns the frame that is sent after the filter was accepted and before its first event. It gets
+   *   the cursor of the position after which events are sent
    * @throws as Feed.subscribe
    */
   follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
@@ -65,7 +65,9 @@ interface SubscriberNeeds extends SocketSurroundings {
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
-  /** One JSON object from the client, one at a time. What it throws is answered with `renderError`. */
+  /**
+   * Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`.
+   */
   readonly onFrame: (frame: object, subscriber: Subscriber) => Promise<void>
   readonly renderError: (error: MailError) => object
 }
@@ -73,7 +75,7 @@ interface SubscriberNeeds extends SocketSurroundings {
 /**
  * Serves the socket until it closes.
  *
- * @returns resolves, once the feed has ended, when what it gave before is written
+ * @returns a function whose promise resolves, after the end of the feed, when all its events are written
  */
 export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const { socket, actor, feed, budget, pacer, turns, limits, metrics, renderError } = needs
@@ -82,7 +84,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const writer = new Writer(outletOf(socket), limits, backlog)
   let current = new AbortController()
   let telling = Promise.resolve()
-  /** Held while a new interest is being checked, so that no event is told under both. */
+  /** Pending while a new filter is being checked, so that no event is sent under both filters. */
   let hold: Promise<unknown> = Promise.resolve()
 
   const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
@@ -111,7 +113,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
       send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
     onFlood: () => {
       close(POLICY_VIOLATION, 'too_many_frames')
-      // It is not read from any more, so its answer to the close would not be seen.
+      // The socket is not read any more, so the client's answer to the close would not be seen.
       setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
     },
   })
@@ -128,7 +130,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
   }
 
-  /** Until it subscribes: a key that is revoked closes its sockets, whatever they have asked for. */
+  /** Closes the socket when its key is revoked, until it subscribes; then the feed does. */
   async function watchKey(signal: AbortSignal): Promise<void> {
     try {
       if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
@@ -144,7 +146,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
       current = next
       return events
     })
-    hold = replaced.catch(() => undefined) // the failure is the caller's; the earlier interest goes on
+    hold = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
@@ -172,7 +174,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     socket.close(code, reason) // ws destroys it if the peer does not answer
   }
 
-  /** The budget is spent, and no other reader is slower. */
+  /** Called when the memory budget is exceeded and no other client is slower. */
   function cutOff(): void {
     if (socket.readyState === socket.OPEN) {
       metrics.socketsClosed.inc({ code: TRY_AGAIN_LATER })
@@ -184,7 +186,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   }
 }
 
-/** What a client must know of the end: come back, come back later, or stay away with this key. */
+/** Maps the end to a close code: reconnect, reconnect later, or do not reconnect with this key. */
 function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
   switch (ending.reason) {
     case 'stalled':
@@ -201,13 +203,13 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
 
 function outletOf(socket: WebSocket): Outlet {
   return {
-    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // bytes that are text: ws does not copy them
+    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
     isOpen: () => socket.readyState === socket.OPEN,
     waitingBytes: () => socket.bufferedAmount,
   }
 }
 
-/** @returns stops it */
+/** @returns a function that stops the pings */
 function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
   let unanswered = 0
   socket.on('pong', () => {
@@ -221,7 +223,7 @@ function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
   return () => clearInterval(timer)
 }
 
-/** @throws validation_error for what is not one JSON object */
+/** @throws validation_error unless the frame is one JSON object */
 function parseFrame(text: string | undefined): object {
   let frame: unknown
   try {

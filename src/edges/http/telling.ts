@@ -1,16 +1,16 @@
 /**
- * From the event feed to one reader that stays connected, for WebSockets and for streams alike: order, back-pressure, and
- * why it ended.
+ * The event pump: sends the events of the feed to one connected client, over a WebSocket or an event stream, in order
+ * and with back-pressure, and reports why the sending ended.
  *
- *   feed → event → render → write → … → wait while the reader's buffer is full
+ *   feed → event → render → write → … → wait while the client's buffer is full
  *
- * Slow reader: nothing more is pulled from the feed while more than `limits.socketBufferBytesMax` or
- *   `limits.socketBufferFramesMax` wait for it. It ends if none of that leaves for `limits.socketStallMs`, if the feed's
- *   own buffer runs over meanwhile, or if the server's budget is spent and this reader is the slowest
- *   (backlog-budget.ts). The reader comes back with the cursor of the last event it read and misses nothing.
- * Store away: the event waits until it can be rendered. Most clients know no cursor and would miss what happened between
- *   two connections.
- * Must not: decide what an actor may see (the feed does) or how an event looks (the dialect does).
+ * Slow client: no more events are pulled from the feed while more than `limits.socketBufferBytesMax` or
+ *   `limits.socketBufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.socketStallMs`,
+ *   if the feed's own buffer overflows meanwhile, or if the server's memory budget is exceeded and this client is the
+ *   slowest (backlog-budget.ts). The client resumes with the cursor of the last event that it read and misses nothing.
+ * Store unavailable: the event waits until it can be rendered. Most clients use no cursor and would miss the events
+ *   between two connections.
+ * Must not: decide what an actor may see (the feed does) or how an event is rendered (the dialect does).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -24,24 +24,24 @@ import type { WritePacer } from './write-pacer.ts'
 
 const RENDER_RETRY_FIRST_MS = 50
 
-/** The text for an event, or undefined when this dialect has no form for it. */
+/** Returns the text of an event, or undefined if this dialect has no form for it. */
 export type Render = (event: Event) => EncodedText | undefined | Promise<EncodedText | undefined>
 
-/** Why a reader is told no more, although it is still there. */
+/** Why a client that is still connected gets no more events. */
 export type Ending =
   | { readonly reason: FeedEnded['reason'] | 'stalled' }
-  /** cursor_expired: overtaken while reading the past; internal_error: nobody expected it. */
+  /** cursor_expired: the client's position expired while it read past events; internal_error: an unexpected error. */
   | { readonly reason: 'failed'; readonly error: MailError }
 
 interface TellingNeeds {
   readonly events: AsyncIterable<Event>
   readonly render: Render
-  /** Resolves when there is room for more, or the reader is gone. */
+  /** Resolves when more may be written, or the client has disconnected. */
   readonly write: (text: EncodedText, event: Event) => Promise<Readiness>
-  /** What must be over before the next event may be written. */
+  /** Resolves when the next event may be written. */
   readonly hold?: () => Promise<unknown>
   readonly pacer: WritePacer
-  /** Aborts when the reader is gone, or wants something else. */
+  /** Aborts when the client disconnects or replaces its subscription. */
   readonly signal: AbortSignal
   readonly limits: Limits
   readonly log: Log
@@ -72,7 +72,7 @@ export async function tellAll(needs: TellingNeeds): Promise<Ending | undefined> 
   }
 }
 
-/** @throws what `render` throws, unless it may go well later */
+/** @throws what `render` throws, except for temporary errors: those are retried */
 async function renderPatiently(event: Event, needs: TellingNeeds): Promise<EncodedText | undefined> {
   const { render, signal, limits, log } = needs
   for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.databaseRetryMaxMs)) {
@@ -86,16 +86,16 @@ async function renderPatiently(event: Event, needs: TellingNeeds): Promise<Encod
   }
 }
 
-/** The connection below a writer, whichever it is. */
+/** The connection below a writer: a WebSocket or a response. */
 export interface Outlet {
-  /** @param done called when it has left this process, or never will */
+  /** @param done called when the bytes have left this process, or never will */
   send(bytes: Buffer, done: () => void): void
   isOpen(): boolean
   /** Bytes that wait to leave this process. */
   waitingBytes(): number
 }
 
-/** Whether more may be written, or the reader has taken nothing for too long. */
+/** Whether more may be written, or the client has read nothing for too long. */
 export type Readiness = 'ready' | 'stalled'
 
 const READY: Promise<Readiness> = Promise.resolve('ready')
@@ -105,14 +105,14 @@ interface Chunk {
   isDone: boolean
 }
 
-/** Writes texts, counts those that have not left this process, and resolves when more may be written. */
+/** Writes texts, counts those that have not left this process yet, and reports when more may be written. */
 export class Writer {
   readonly #outlet: Outlet
   readonly #limits: Limits
   readonly #backlog: ConnectionBacklog
   /**
-   * Texts that are held in the backlog, oldest first. Empty while the reader keeps up: the system takes each text at
-   * once.
+   * Texts that are counted in the backlog, oldest first. Empty while the client keeps up, because the operating system
+   * then accepts each text at once.
    */
   readonly #unsent: Chunk[] = []
   readonly #wakes: (() => void)[] = []
@@ -124,14 +124,14 @@ export class Writer {
     this.#backlog = backlog
   }
 
-  /** @param send another way to send than as text */
+  /** @param send how to send; default: as text */
   send(text: EncodedText, send: Outlet['send'] = this.#outlet.send): void {
     if (this.#isClosed) return
     const chunk = { text, isDone: false }
     send(text.buffer, () => this.#leave(chunk))
     if (chunk.isDone || this.#outlet.waitingBytes() === 0) return
     this.#unsent.push(chunk)
-    this.#backlog.hold(text) // last: it may cut this connection off
+    this.#backlog.hold(text) // last: it may disconnect this client
   }
 
   /** Sends, and resolves as `ready` does. */
@@ -140,7 +140,10 @@ export class Writer {
     return this.ready()
   }
 
-  /** Resolves when the buffer has room, or the connection is closed, or nothing left it for `limits.socketStallMs`. */
+  /**
+   * Resolves when the buffer has space, the connection is closed, or nothing left the buffer for
+   * `limits.socketStallMs`.
+   */
   ready(): Promise<Readiness> {
     return this.isFull() ? this.#room() : READY
   }
@@ -150,7 +153,7 @@ export class Writer {
     return this.#unsent.length > socketBufferFramesMax || this.#outlet.waitingBytes() > socketBufferBytesMax
   }
 
-  /** The connection has ended: nothing is sent or held any more. */
+  /** Call it when the connection has ended: sends nothing more, and releases the backlog. */
   close(): void {
     this.#isClosed = true
     for (const { text } of this.#unsent.splice(0)) this.#backlog.release(text)
@@ -166,7 +169,7 @@ export class Writer {
 
   #leave(chunk: Chunk): void {
     chunk.isDone = true
-    const index = this.#unsent.indexOf(chunk) // the first one, as long as the connection is open
+    const index = this.#unsent.indexOf(chunk) // it is the first one while the connection is open
     if (index >= 0) {
       this.#unsent.splice(index, 1)
       this.#backlog.progressed()
@@ -180,7 +183,7 @@ export class Writer {
     for (const wake of this.#wakes.splice(0)) wake()
   }
 
-  /** Whether nothing leaves before the time is over. */
+  /** Whether nothing leaves the buffer within the time limit. */
   #isSilent(): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, this.#limits.socketStallMs, true)

@@ -1,7 +1,7 @@
 /**
- * WebSocket handshakes: which dialect a path belongs to, who is asking and with how many sockets, and then the socket
- * is the dialect's. Keeps every open socket, so that a stop can close them last and with the code that brings each
- * client back.
+ * WebSocket handshakes: finds the dialect of the path, authenticates the caller, limits its sockets, and passes the
+ * socket to the dialect. Keeps every open socket, so that a stop can close them last, with the close code after which
+ * each client reconnects.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -26,7 +26,7 @@ interface UpgradesNeeds {
   readonly metrics: Metrics
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
-  /** Whose error body and WebSocket a path has. */
+  /** Returns the dialect that a path belongs to. */
   readonly dialectOf: (url: string | undefined) => Dialect
   readonly isStopping: () => boolean
 }
@@ -34,13 +34,13 @@ interface UpgradesNeeds {
 export interface Upgrades {
   /** For the HTTP server's "upgrade" event. */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** Closes every socket and resolves when all are gone. */
+  /** Closes every socket and resolves when all are closed. */
   closeAll(): Promise<void>
 }
 
 interface OpenSocket {
   readonly code: StopCode
-  /** Resolves when what the feed gave before its end is written. */
+  /** Resolves when all events that the feed delivered before its end are written. */
   readonly finish: () => Promise<void>
 }
 
@@ -54,8 +54,8 @@ export function createUpgrades({
   isStopping,
 }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
-  // No synchronous events: thousands of frames may come with one read, and each gets a turn of the event loop.
-  // No pongs of the library: pings are counted first (frame-intake.ts).
+  // No synchronous events: one read can contain thousands of frames, and each needs its own turn of the event loop.
+  // No automatic pongs: pings are counted first (frame-intake.ts).
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -66,7 +66,7 @@ export function createUpgrades({
     autoPong: false,
     perMessageDeflate: false,
   })
-  // Without a listener ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
+  // Without a listener, ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
   server.on('wsClientError', (error, socket, request) =>
     refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
   )
@@ -76,12 +76,12 @@ export function createUpgrades({
 
   return {
     handle(request, socket, head) {
-      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer went away; nobody is left to tell
+      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer has disconnected
       void handshake(request, socket, head)
     },
 
     async closeAll() {
-      // Reading what a frame needs may take a moment; those who listen close themselves after their last one.
+      // Reading the data of a frame may take a moment. Subscribed sockets close themselves after their last frame.
       const told = Promise.all([...open.values()].map(({ finish }) => finish()))
       await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
       const closed = [...open].map(([socket, { code }]) => {
@@ -92,7 +92,7 @@ export function createUpgrades({
       })
       const timer = setTimeout(() => {
         for (const socket of open.keys()) socket.terminate()
-      }, limits.socketCloseMs) // short: a restart must be back within a second, since some clients dial once
+      }, limits.socketCloseMs) // short: a restart must take less than a second, since some clients reconnect only once
       await Promise.all(closed)
       clearTimeout(timer)
     },
@@ -133,8 +133,8 @@ export function createUpgrades({
 
 function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
   if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us go on as if it had not, but Node has
-    // handed us the bare connection already.
+    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has
+    // already passed us the bare connection.
     throw new MailError('validation_error', {
       detail: 'Only WebSocket upgrades are possible: leave out the Upgrade header',
     })
@@ -143,7 +143,7 @@ function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Di
   return dialect.live
 }
 
-/** Fern's Python clients say what they are written in. */
+/** Returns the close code after which this client reconnects. Fern's Python clients send their language in a header. */
 function stopCodeFor(request: IncomingMessage): StopCode {
   return request.headers['x-fern-language'] === 'Python' ? 1001 : 1012
 }

@@ -1,9 +1,10 @@
 /**
- * Checks requests against the routes' schemas, once for every dialect. A check ends at its first fault, and what is over a
- * bound (bounded-schema.ts) is refused before anything in it is described: describing visits every item of every list.
+ * Validates requests against the schemas of the routes, for all dialects. A check ends at its first fault. A value
+ * above a bound (bounded-schema.ts) is refused before its faults are described, because describing visits every item of
+ * every list.
  *
- * Bodies are taken as they are: "5" is not a number there, nor null a text. Query strings can only hold text, so numbers
- * and booleans are read from it where the schema asks for them.
+ * Bodies are not converted: "5" is not a number there, and null is not a string. Query strings contain only text, so
+ * numbers and booleans are parsed if the schema requires them.
  */
 import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -12,14 +13,14 @@ import type { TLocalizedValidationError } from 'typebox/error'
 import { MailError } from '../../errors.ts'
 import type { RequestSchema } from './bounded-schema.ts'
 
-/** Characters of a member's name that an error repeats. */
+/** Characters of a member's name that an error message repeats. */
 const NAME_CHARS_MAX = 100
 
 type Path = readonly (string | number)[]
 
 /**
- * Given to Fastify: makes a schema's check, which gives back the value or a MailError that names what is wrong. A schema is
- * compiled with its first request: a start would have to compile a hundred of them.
+ * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes
+ * the fault. A schema is compiled on its first request; compiling all hundred of them would slow the start.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   let compiled: ReturnType<typeof Compile> | undefined
@@ -33,7 +34,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   }
 }
 
-/** Only spellings that cannot be meant otherwise: "1.5" is no integer, "yes" no boolean. */
+/** Converts only unambiguous values: "1.5" is not an integer, and "yes" is not a boolean. */
 function readQuery(query: Record<string, unknown>, properties: Record<string, { type?: unknown }>) {
   const read: Record<string, unknown> = { ...query }
   for (const [name, { type }] of Object.entries(properties)) {
@@ -63,7 +64,7 @@ function sizeOf(schema: RequestSchema, value: unknown): [count: number, max: num
   return isObject(value) ? [Object.keys(value).length, maxProperties, 'members'] : [0, 0, '']
 }
 
-/** Yields the schemas of members and items with their values; an alternative has the same value. */
+/** Yields the schemas of members and items with their values. Alternatives are yielded with the value itself. */
 function* partsOf(
   { properties = {}, additionalProperties, items, anyOf = [] }: RequestSchema,
   value: unknown,
@@ -84,8 +85,9 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * One sentence about the innermost fault; TypeBox gives eight at most, of each alternative. An alternative ("text or list of texts") reports each of its branches and then
- * itself; the branch that got furthest is the one that was meant.
+ * Returns one sentence about the innermost fault. TypeBox reports at most eight per alternative. A union ("string or
+ * list of strings") reports the faults of each branch and then its own; the branch with the deepest fault is probably
+ * the one that the client meant.
  */
 function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
   const depth = (fault: TLocalizedValidationError) => fault.instancePath.split('/').length
@@ -104,7 +106,7 @@ function fault(at: Path, words: string): MailError {
   return new MailError('validation_error', { detail: `${path.join('.') || 'The request'} ${words}`, path })
 }
 
-/** RFC 6901 §4; list positions become numbers. */
+/** Decodes a token of a JSON Pointer (RFC 6901 §4); list positions become numbers. */
 function readPointer(token: string): string | number {
   const name = token.replaceAll('~1', '/').replaceAll('~0', '~')
   return /^\d+$/.test(name) ? Number(name) : name

@@ -1,23 +1,23 @@
 /**
- * Reads the argument of MAIL and RCPT: `FROM:<path> KEY=value …` (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2). Pure.
+ * Parses the argument of MAIL and RCPT: `FROM:<path> KEY=value …` (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2). Pure.
  *
- * It finds the address; whether that is a valid one is for formats/address to say.
+ * It finds the address; formats/address.ts decides whether the address is valid.
  */
 
 export interface AddressCommand {
   /** Between the angle brackets, without a source route; "" for `<>`. */
   readonly address: string
-  /** Keys in upper case; undefined where a key has no value. */
+  /** Keys in upper case; the value is undefined for a key without one. */
   readonly parameters: ReadonlyMap<string, string | undefined>
 }
 
-/** RFC 5321 §4.1.2: esmtp-keyword, and an esmtp-value of anything but "=", space and control characters. */
+/** RFC 5321 §4.1.2: an esmtp-keyword, and an esmtp-value of any characters except "=", space and control characters. */
 const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=]+))?$/
 
-/** @returns undefined where the argument does not have that form, or names a parameter twice */
+/** @returns undefined if the argument does not have that form, or repeats a parameter */
 export function parseAddressCommand(keyword: 'FROM' | 'TO', argument: string): AddressCommand | undefined {
   if (argument.slice(0, keyword.length + 1).toUpperCase() !== `${keyword}:`) return undefined
-  // A space after the colon is not in the grammar (RFC 5321 §3.3) but often sent, and can mean nothing else.
+  // A space after the colon is not in the grammar (RFC 5321 §3.3), but it is often sent and is unambiguous.
   const path = argument.slice(keyword.length + 1).trimStart()
   const end = endOfPath(path)
   if (end === -1) return undefined
@@ -27,7 +27,7 @@ export function parseAddressCommand(keyword: 'FROM' | 'TO', argument: string): A
   return parameters && { address: withoutSourceRoute(path.slice(1, end)), parameters }
 }
 
-/** Position of the closing bracket; a ">" inside a quoted local part does not count (RFC 5321 §4.1.2, Quoted-string). */
+/** Finds the closing bracket; a ">" inside a quoted local part does not count (RFC 5321 §4.1.2, Quoted-string). */
 function endOfPath(path: string): number {
   if (!path.startsWith('<')) return -1
   let isQuoted = false

@@ -1,15 +1,15 @@
 /**
- * How many connections may be open, in all and per network, and which one is closed when a new one needs its place.
+ * Limits open connections, in total and per network, and decides which one is closed when a new one needs its slot.
  *
- * Counts sockets, from accept to close, so that one that has said QUIT and lingers is still counted. One that is evicted
- * is not counted any more: it is closed at once. When the maximum is open, a new connection evicts one that is not in use, so
- * that connections which do nothing cannot keep others out. Candidates are
+ * Counts sockets from accept to close, so that a connection that lingers after QUIT is still counted. An evicted
+ * connection is no longer counted, since it is closed at once. At the maximum, a new connection evicts one that is not
+ * in use, so that idle connections cannot block others. Candidates are
  *
  *   1. connections that are closing, or have no mail transaction under way;
  *   2. if there are none, connections whose transaction has made no progress for `smtpStalledMs`.
  *
- * Among these, the network with the most connections loses the one that has been idle, or without progress, the longest. If
- * there is no candidate, every connection is in use, and the new one is refused.
+ * Among these, the network with the most connections loses the one that has been idle, or without progress, the
+ * longest. If there is no candidate, every connection is in use, and the new one is refused.
  */
 import { networkOf } from '../../formats/peer-network.ts'
 import type { Limits } from '../../limits.ts'

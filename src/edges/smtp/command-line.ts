@@ -1,9 +1,11 @@
-/** Cuts a command line into verb and argument (RFC 5321 §2.4, §4.1.1). Pure; takes anything a peer can send. */
+/**
+ * Splits a command line into verb and argument (RFC 5321 §2.4, §4.1.1). Pure; accepts any bytes that a peer can send.
+ */
 
 export interface CommandLine {
   /** Upper case. */
   readonly verb: string
-  /** Without white space around. */
+  /** Without white space at either end. */
   readonly argument: string
 }
 
@@ -11,7 +13,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * @param line without its line end
- * @returns undefined for what is no text: bytes that are not UTF-8 (RFC 6531 §3.3), NUL and other control characters
+ * @returns undefined if it is not text: if it contains bytes that are not UTF-8 (RFC 6531 §3.3), NUL or other control
+ *   characters
  */
 export function parseCommandLine(line: Buffer): CommandLine | undefined {
   const text = decode(line)
@@ -27,6 +30,6 @@ function decode(line: Buffer): string | undefined {
     const text = utf8.decode(line).replaceAll('\t', ' ').trimEnd()
     return /\p{Cc}/u.test(text) ? undefined : text
   } catch {
-    return undefined // not UTF-8; TextDecoder has no other way to say so
+    return undefined // not UTF-8; TextDecoder reports that by an exception only
   }
 }

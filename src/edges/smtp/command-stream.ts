@@ -1,36 +1,36 @@
 /**
- * The bytes of one connection, cut into command lines and mails, one at a time and in order.
+ * Splits the bytes of one connection into command lines and messages, one at a time and in order.
  *
- * It replaces the library's parser, whose output keeps bare LF and which spends an event-loop turn on each stuffed dot.
- * The next line is read only when the one before has been answered, so that pipelined commands (RFC 2920) wait in the
- * socket, not in memory, and a command in the segment that ends a mail is simply the next line.
+ * It replaces the library's parser, which keeps bare LF and needs one turn of the event loop per stuffed dot. The next
+ * line is read only when the previous one has been answered. So pipelined commands (RFC 2920) wait in the socket and
+ * not in memory, and a command in the segment that ends a message is simply the next line.
  *
- * `isClosed` (the library's field) drops whatever is still held: the library sets it when the connection closes and
- * before a TLS handshake, so that nothing sent in clear text can run after STARTTLS (RFC 3207 §4.2, CVE-2011-0411).
+ * `isClosed` (a field of the library) discards all buffered bytes. The library sets it when the connection closes and
+ * before a TLS handshake, so that commands sent in clear text cannot run after STARTTLS (RFC 3207 §4.2, CVE-2011-0411).
  */
 import type { PassThrough } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { DataDecoder } from './data-decoder.ts'
 
-/** Where the mail goes that follows a DATA command. */
+/** The destination of the message that follows a DATA command. */
 export interface MailSink {
-  /** Gets the decoded bytes, with back-pressure. Whoever reads it may destroy it: the rest is read and thrown away. */
+  /** Gets the decoded bytes, with back-pressure. Its reader may destroy it; the rest is then read and discarded. */
   readonly stream: PassThrough
-  /** Called at the end of the mail; resolves when the peer has its answer and the next command may run. */
+  /** Called at the end of the message; resolves when the peer has its reply and the next command may run. */
   finish(): Promise<void>
 }
 
-/** Whom the stream tells. The first two may not reject; the next line waits for them. */
+/** The callbacks of the stream. The first two must not reject; the next line waits for them. */
 export interface CommandListener {
-  /** @returns a sink when the line was DATA and a mail follows */
+  /** @returns a sink if the line was DATA and a message follows */
   command(line: Buffer): Promise<MailSink | undefined>
   lineTooLong(): Promise<void>
-  /** Called with the size of each chunk that arrives, before anything in it is answered. */
+  /** Called with the size of each chunk, before any command in it is answered. */
   received(sizeBytes: number): void
 }
 
-/** The peer left between DATA and the end of the mail: what came so far must not be filed. */
+/** The peer disconnected between DATA and the end of the message: the incomplete message must not be stored. */
 export class PeerGone extends Error {
   override readonly name = 'PeerGone'
   constructor() {
@@ -41,7 +41,7 @@ export class PeerGone extends Error {
 const LF = 0x0a
 const CR = 0x0d
 const EMPTY = Buffer.alloc(0)
-/** Lines after which other connections get their turn: answers to cheap commands do not leave the microtask queue. */
+/** Lines after which other connections run: replies to cheap commands do not leave the microtask queue. */
 const LINES_PER_TURN = 100
 
 export class CommandStream extends SMTPStream {
@@ -59,17 +59,17 @@ export class CommandStream extends SMTPStream {
     this.#listener = listener
   }
 
-  /** Whether a mail is being received or answered. */
+  /** Whether a message is being received or answered. */
   get isInMail(): boolean {
     return this.#mail !== undefined
   }
 
-  /** Whether bytes of the peer are being worked on, so that its silence is our doing. */
+  /** Whether we are processing bytes of the peer, so that it waits for us. */
   get isWorking(): boolean {
     return this.#isWorking
   }
 
-  /** The connection is gone: nothing more is read, and a mail that is not complete fails. */
+  /** Call it when the connection has closed: stops reading, and an incomplete message fails. */
   abandon(): void {
     this.isClosed = true
     const stream = this.#mail?.sink.stream
@@ -86,7 +86,7 @@ export class CommandStream extends SMTPStream {
       .then(() => next(), next)
   }
 
-  /** The library's hook for the end of input. A last line without CRLF is not a command (RFC 5321 §2.3.8). */
+  /** The library calls it at the end of input. A last line without CRLF is not a command (RFC 5321 §2.3.8). */
   override _flushData(): void {
     this.abandon()
   }
@@ -99,7 +99,7 @@ export class CommandStream extends SMTPStream {
     }
   }
 
-  /** @returns what follows the line */
+  /** @returns the bytes after the line */
   async #takeLine(bytes: Buffer): Promise<Buffer> {
     const newline = bytes.indexOf(LF)
     const part = newline === -1 ? bytes : bytes.subarray(0, newline + 1)
@@ -120,16 +120,16 @@ export class CommandStream extends SMTPStream {
     } else {
       const sink = await this.#listener.command(withoutLineEnd(line))
       if (sink) this.#mail = { sink, decoder: new DataDecoder() }
-      if (this.isClosed) this.abandon() // it closed while 354 was on its way: nobody else would end that mail
+      if (this.isClosed) this.abandon() // it closed while 354 was being sent; no other code would end this message
     }
     return bytes.subarray(newline + 1)
   }
 
-  /** @returns what follows the mail; nothing as long as it goes on */
+  /** @returns the bytes after the message; empty while the message continues */
   async #takeMail(mail: { sink: MailSink; decoder: DataDecoder }, bytes: Buffer): Promise<Buffer> {
     const { content, rest } = mail.decoder.decode(bytes)
     const { stream } = mail.sink
-    // A write to a stream that its reader destroyed calls back as well: the rest of a refused mail is heard out.
+    // A write to a destroyed stream calls back too, so the rest of a refused message is read.
     if (content.length > 0) await new Promise<void>((resolve) => stream.write(content, () => resolve()))
     if (rest === undefined) return EMPTY
 
@@ -140,7 +140,7 @@ export class CommandStream extends SMTPStream {
   }
 }
 
-/** Bare LF ends a command line too, as it does for Postfix; what matters for smuggling is the end of DATA alone. */
+/** A bare LF ends a command line too, as in Postfix; for smuggling, only the end of DATA matters. */
 function withoutLineEnd(line: Buffer): Buffer {
   const end = line.length - 1
   return line.subarray(0, line[end - 1] === CR ? end - 1 : end)

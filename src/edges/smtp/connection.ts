@@ -1,11 +1,12 @@
 /**
  * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
  *
- * From the library: the life of the socket, the STARTTLS upgrade and its certificates. Ours: the greeting without its
- * fixed wait, the bytes (command-stream.ts), the conversation (dialogue.ts), replies with their own enhanced code, every
- * limit of a connection, and leaving in an orderly way. Names that begin with "_" are the library's; it is pinned exactly.
+ * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
+ * avoid the library's fixed wait, the parser (command-stream.ts), the session (dialogue.ts), the replies with their
+ * enhanced codes, all limits of a connection, and the clean close. Names that begin with "_" belong to the library; its
+ * version is pinned.
  *
- * Crash or cut: a mail that has no 250 yet fails in `receive` and is filed for nobody; the peer keeps it (RFC 5321 §6.1).
+ * Crash or cut: a message that has no 250 yet fails in `receive` and is not stored; the peer keeps it (RFC 5321 §6.1).
  * Stop: see `shutDown` and `cut`.
  */
 import type { Socket } from 'node:net'
@@ -22,7 +23,7 @@ import { formatReply, type Reply, replies } from './replies.ts'
 export interface ConnectionNeeds extends DialogueNeeds {
   readonly metrics: Metrics
   readonly admission: Admission
-  /** Told once, when the socket has closed. */
+  /** Called once, when the socket has closed. */
   onClosed(connection: Connection): void
 }
 
@@ -37,14 +38,14 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   #heardAtMs = performance.now()
   #progressedAtMs = performance.now()
   #bytesSinceProgress = 0
-  /** Whether the next MAIL counts as progress: the first one does, and the first after each accepted mail. */
+  /** Whether the next MAIL counts as progress: the first one does, and the first one after each accepted message. */
   #mailIsProgress = true
   #isWaitingForDrain = false
   #commands = 0
   #refusals = 0
-  /** The TLS socket when there is one, even during its handshake: to destroy the one below it would crash Node. */
+  /** The TLS socket if there is one, even during its handshake: destroying the socket below it would crash Node. */
   #topSocket: Socket
-  /** An error that nothing handles cuts this connection; the peer keeps a mail that has no 250 yet. */
+  /** An unhandled error cuts this connection; the peer keeps a message that has no 250 yet. */
   readonly #unit: Unit = { kind: 'SMTP connection', fail: () => this.cut() }
 
   constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions | null, needs: ConnectionNeeds) {
@@ -68,14 +69,14 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     })
   }
 
-  /** Says goodbye at once when idle; otherwise after the answer that the peer waits for (RFC 5321 §3.8). */
+  /** Sends 421 and closes: at once when idle, otherwise after the reply that the peer waits for (RFC 5321 §3.8). */
   shutDown(): void {
     this.#isShuttingDown = true
     if (this._upgrading) this.cut()
     else if (this._closing || !this.#isBusy()) this.#leave(replies.shuttingDown)
   }
 
-  /** Ends the connection without a word; a mail under way fails. */
+  /** Ends the connection without a reply; a message under way fails. */
   cut(): void {
     this.#topSocket.destroy()
   }
@@ -87,7 +88,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return { state: 'busy', sinceMs: this.#isOurTurn() ? performance.now() : this.#progressedAtMs }
   }
 
-  /** Says 421 (RFC 5321 §3.8), unless the peer does not read: its place is needed now. */
+  /**
+   * Sends 421 (RFC 5321 §3.8), unless the peer does not read. Closes at once, because a new connection needs the slot.
+   */
   evict(): void {
     this.#isEvicted = true
     if (this._upgrading || this._closing || this._socket.writableNeedDrain) this.cut()
@@ -95,8 +98,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   }
 
   /**
-   * Whoever speaks before the greeting is no mail server (RFC 5321 §4.3.1). The library waits 100 ms for such a one; we
-   * look at what came with the connection, which catches programs that send without reading and costs honest peers nothing.
+   * A peer that sends before the greeting is not a mail server (RFC 5321 §4.3.1). The library waits 100 ms to detect
+   * it. We check the bytes that arrived with the connection: this detects programs that send without reading, and does
+   * not delay other peers.
    */
   #greet(): void {
     if (this._closing || this._closed) return
@@ -162,10 +166,10 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return undefined
   }
 
-  /** Resolves when the peer can take the next reply: one that never reads must not fill our memory. */
+  /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
   async #answer(reply: Reply): Promise<void> {
     if (reply.isSilence) return this.cut()
-    // Only what is refused for good counts: 452 for the hundred-and-first recipient is no misbehaviour.
+    // Only permanent refusals count: 452 for the 101st recipient is not misbehaviour.
     if (reply.code >= 500) this.#refusals += 1
     if (reply.code === 421) return this.#leave(reply) // RFC 5321 §3.8
     this.#write(reply)
@@ -179,7 +183,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   #leave(reply: Reply): void {
     if (!this._closing && !this._closed) this.#write(reply)
     this.#abandonMail()
-    this.close() // ours to write; for five seconds the peer may still talk into the void, so that it hears the reply
+    this.close() // ends our side; the peer may still send for five seconds, so that it receives the reply
     const hasNoTime = this.#isShuttingDown || !this.#isAdmitted || this.#isEvicted
     if (hasNoTime) this.#topSocket.destroySoon()
   }
@@ -206,7 +210,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return this._parser instanceof CommandStream && (this._parser.isInMail || this._parser.isWorking)
   }
 
-  /** Whether the peer waits for us: its mail may be waiting for our disk. */
+  /** Whether the peer waits for us: its message may be waiting for our disk. */
   #isOurTurn(): boolean {
     return this._parser instanceof CommandStream && this._parser.isWorking && !this.#isWaitingForDrain
   }
@@ -216,9 +220,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return `${this._socket.getProtocol()} ${this._socket.getCipher().standardName}`
   }
 
-  // What the library calls.
+  // Methods that the library calls.
 
-  /** Called from the library's constructor, before our own fields exist; nothing here may use them at once. */
+  /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {
     const parser = new CommandStream(this._server.options.maxCommandLength!, {
       command: (line) => runIn(this.#unit, () => this.#command(line)),
@@ -232,27 +236,27 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     return parser
   }
 
-  /** Called when TLS became active. */
+  /** Called when TLS has become active. */
   override _resetSession(): void {
     super._resetSession()
     this.#dialogue.forget()
   }
 
-  /** The library shows each socket here as it takes it over. */
+  /** Called with each new socket: the plain one, and the TLS socket. */
   override _armTimeout(socket: Socket = this._socket): void {
     this.#topSocket = socket
     super._armTimeout(socket)
-    socket.setTimeout(this.#idleMs()) // the library has one time for all states
+    socket.setTimeout(this.#idleMs()) // the library has one timeout for all states
   }
 
-  /** Silence counts only while it is the peer's turn (RFC 5321 §4.5.3.2). */
+  /** The timeout applies only while we wait for the peer (RFC 5321 §4.5.3.2). */
   override _onTimeout(): void {
     if (this._closing || this._upgrading) this.cut()
     else if (this.#isOurTurn()) this._armTimeout()
     else this.#leave(replies.idle)
   }
 
-  /** Peers that vanish and handshakes that fail are daily weather: logged, and never an error of the server. */
+  /** Peers that disconnect and failed handshakes are normal: they are logged and are not errors of the server. */
   override _onError(error: Error): void {
     this.#needs.log.debug({ err: error, session: this.id, remoteAddress: this.remoteAddress }, 'SMTP socket error')
     this.close()

@@ -1,16 +1,17 @@
 /**
- * The inside of DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. Pure; fed chunk by chunk.
+ * Decodes the data after DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. Pure; gets one chunk
+ * at a time.
  *
- * One rule keeps smuggled mails out (SEC Consult, December 2023): only CRLF "." CRLF ends the mail (RFC 5321 §4.1.1.4).
- * Every other spelling (LF.LF, LF.CRLF, CR.CR, CRLF.LF …) is content, wherever the chunks are cut.
+ * One rule prevents SMTP smuggling (SEC Consult, December 2023): only CRLF "." CRLF ends the message
+ * (RFC 5321 §4.1.1.4). Every other form (LF.LF, LF.CRLF, CR.CR, CRLF.LF …) is content, wherever the chunks are split.
  *
- * Two passes over the same bytes, told apart because their line ends differ:
- *   1. transparency (RFC 5321 §4.5.2): a "." after CRLF is removed, once. A "." after a bare LF is not at a line start that
- *      SMTP knows and stays.
+ * It makes two separate changes, because they define line ends differently:
+ *   1. transparency (RFC 5321 §4.5.2): one "." after CRLF is removed. A "." after a bare LF is kept, because it is not
+ *      at the start of a line as SMTP defines it.
  *   2. a bare LF becomes CRLF, as Postfix 3.9 does (`smtpd_forbid_bare_newline = normalize`), whose release notes say
- *      that many legitimate clients mix line ends. Refusing (chasquid, mox) would lose their mail; passing bare LF on
- *      would make us the sending half of the attack.
- * A bare CR stays: it ends no line for us, and CR CR LF is common enough that turning each into CRLF would tear headers.
+ *      that many legitimate clients mix line ends. Refusing bare LF (chasquid, mox) would lose their mail; passing it
+ *      on would make us the sending side of the attack.
+ * A bare CR is kept: it does not end a line for us. CR CR LF is so common that a CRLF for each CR would split headers.
  */
 
 const LF = 0x0a
@@ -18,22 +19,22 @@ const CR = 0x0d
 const DOT = 0x2e
 
 export interface Decoded {
-  /** Bytes of the mail; may be empty. */
+  /** Bytes of the message; may be empty. */
   readonly content: Buffer
-  /** Set once the end was found: what follows it, which is commands again (RFC 2920). */
+  /** Set once the end was found: the bytes after it, which are commands again (RFC 2920). */
   readonly rest?: Buffer
 }
 
 export class DataDecoder {
-  /** `dot` and `dotCr`: a "." at a line start, and a CR after it, are held back until the next byte says what they are. */
+  /** `dot` and `dotCr`: a "." at a line start, and a CR after it, are not passed on until the next byte decides. */
   #state: 'lineStart' | 'dot' | 'dotCr' | 'text' = 'lineStart'
-  /** Last byte of the chunk before, to tell CRLF from a bare LF where the cut falls between the two. */
+  /** Last byte of the previous chunk: tells CRLF from a bare LF if the chunks are split between the two. */
   #previous = LF
 
-  /** @param chunk bytes as received, cut anywhere */
+  /** @param chunk bytes as received, split anywhere */
   decode(chunk: Buffer): Decoded {
     const content = new Content(chunk)
-    let runStart = 0 // from here on the chunk is content, up to the next byte that is not
+    let runStart = 0 // from here the chunk is content, up to the next byte that is not
     let position = 0
     const leaveOut = (byteAt: number) => {
       content.append(runStart, byteAt)
@@ -61,7 +62,7 @@ export class DataDecoder {
         if (byte === CR) leaveOut(position++)
       } else {
         if (byte === LF) return { content: content.bytes, rest: chunk.subarray(position + 1) }
-        content.write(CR) // the dot before it was stuffing
+        content.write(CR) // the dot before it was dot-stuffing
         this.#state = 'text'
       }
     }
@@ -77,8 +78,8 @@ export class DataDecoder {
 }
 
 /**
- * The content of one chunk: the chunk's own memory as long as nothing inside it changes, which is so for most chunks;
- * else one buffer. A buffer for each line would take a hundred times the size of "a", bare LF, "a", bare LF, …
+ * The content of one chunk: the chunk's own memory while nothing inside it changes, as in most chunks, otherwise one
+ * new buffer. One buffer per line would use a hundred times the size of a chunk like "a", bare LF, "a", bare LF, …
  */
 class Content {
   readonly #chunk: Buffer
@@ -107,7 +108,7 @@ class Content {
 
   #own(): Buffer {
     if (this.#written) return this.#written
-    // Each bare LF becomes two bytes; a CR that the chunk before ended with is one more.
+    // Each bare LF becomes two bytes; a CR at the end of the previous chunk adds one.
     this.#written = Buffer.allocUnsafe(2 * this.#chunk.length + 1)
     this.#chunk.copy(this.#written, 0, 0, this.#length)
     return this.#written

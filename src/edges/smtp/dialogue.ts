@@ -1,9 +1,9 @@
 /**
- * The conversation with one peer: command line in, reply out, and what the connection has to do after it.
+ * The SMTP session with one peer: maps a command line to a reply and the next step of the connection.
  *
- * It knows the order of commands and the state of the transaction (RFC 5321 §3.3, §4.1.4) and asks `receiving` everything
- * else: who has an inbox, whether there is room, what becomes of a mail. No sockets and no limits of a connection here;
- * those are in connection.ts.
+ * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides
+ * all else: which inboxes exist, whether there is disk space, and what happens to a message. Sockets and the limits of
+ * a connection are in connection.ts.
  */
 import { PassThrough } from 'node:stream'
 import type { Config } from '../../config.ts'
@@ -24,7 +24,7 @@ export interface DialogueNeeds {
   readonly log: Log
 }
 
-/** What the connection knows of its peer. */
+/** The connection's data about its peer. */
 export interface Peer {
   readonly session: string
   readonly remoteAddress: string
@@ -32,20 +32,22 @@ export interface Peer {
   tls(): string | undefined
 }
 
-/** An answer, and what follows it. */
+/** A reply, and what the connection does after it. */
 export interface Step {
   readonly reply: Reply
   readonly next?: 'close' | 'startTls'
-  /** After 354: where the mail goes, and the reply once both it and the core are done. That promise never rejects. */
+  /**
+   * After 354: the destination of the message, and the reply once the core has processed it. The promise never rejects.
+   */
   readonly mail?: { readonly stream: PassThrough; readonly reply: Promise<Reply> }
 }
 
 interface Transaction extends MailCommand {
-  /** Normalised; a set, so that a repeated RCPT is one delivery. */
+  /** Normalised; a set, so that a repeated RCPT causes only one delivery. */
   readonly recipients: Set<string>
 }
 
-/** RFC 5321 §4.5.3.1.2. The name goes into a Received field, hence printable ASCII only. */
+/** RFC 5321 §4.5.3.1.2. The name is written into a Received field, so only printable ASCII is allowed. */
 const HELLO_NAME = /^[\x21-\x7e]{1,255}$/
 
 export class Dialogue {
@@ -64,7 +66,7 @@ export class Dialogue {
     return this.#transaction !== undefined
   }
 
-  /** RFC 3207 §4.2: after the TLS handshake nothing that was said before it counts. */
+  /** RFC 3207 §4.2: after the TLS handshake, commands before it no longer count. */
   forget(): void {
     this.#hello = undefined
     this.#transaction = undefined
@@ -101,7 +103,7 @@ export class Dialogue {
       case 'QUIT':
         return { reply: replies.bye, next: 'close' }
       case 'EXPN':
-      case 'AUTH': // submission has it; an MX takes mail from strangers
+      case 'AUTH': // for submission; an MX accepts mail from anyone
       case 'BDAT':
       case 'ETRN':
         return { reply: replies.notImplemented }
@@ -110,7 +112,7 @@ export class Dialogue {
       case 'PUT':
       case 'HEAD':
       case 'OPTIONS':
-      case 'CONNECT': // a browser or proxy made to speak to this port; its body must not be read as commands
+      case 'CONNECT': // a browser or proxy tricked into connecting here; its body must not be read as commands
         return { reply: replies.notSmtp }
       default:
         return { reply: replies.unknownCommand }
@@ -130,7 +132,7 @@ export class Dialogue {
       '8BITMIME', // RFC 6152
       'SMTPUTF8', // RFC 6531
       'ENHANCEDSTATUSCODES', // RFC 2034
-      ...(this.#peer.tls() === undefined ? ['STARTTLS'] : []), // RFC 3207 §4.2: not once it is active
+      ...(this.#peer.tls() === undefined ? ['STARTTLS'] : []), // RFC 3207 §4.2: not after TLS is active
     ])
   }
 
@@ -190,15 +192,17 @@ export class Dialogue {
     if (!transaction) return { reply: replies.mailFirst }
     if (transaction.recipients.size === 0) return { reply: replies.noRecipients }
 
-    this.#transaction = undefined // over after DATA, however it ends (RFC 5321 §4.1.1.4)
+    this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
     const stream = new PassThrough()
-    // A failing stream is the reader's news; when it has not begun to read there is nobody to tell, and an error event
-    // without a listener would end the process.
+    // The reader of the stream handles its error. Before the reader starts there is no listener, and an error event
+    // without a listener would be an unhandled error.
     stream.on('error', (error) => this.#needs.log.debug({ err: error, session: this.#peer.session }, 'mail broke off'))
     return { reply: replies.startMail, mail: { stream, reply: this.#file(transaction, stream) } }
   }
 
-  /** 250 only after `receive` resolved: from then on the mail is ours to deliver (RFC 5321 §4.2.5, §6.1). */
+  /**
+   * Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1).
+   */
   async #file(transaction: Transaction, stream: PassThrough): Promise<Reply> {
     const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
     try {
@@ -207,14 +211,14 @@ export class Dialogue {
     } catch (error) {
       return this.#failed(stream.errored instanceof PeerGone ? stream.errored : error)
     } finally {
-      if (!stream.readableEnded) stream.destroy() // nobody will read the rest; the connection throws it away
+      if (!stream.readableEnded) stream.destroy() // the rest has no reader; the connection discards it
     }
   }
 
   #arrival({ isSmtpUtf8 }: Transaction): Arrival {
     const tls = this.#peer.tls()
     const isExtended = this.#hello?.isExtended === true
-    // RFC 3848, RFC 6531 §4.3. There is no name for HELO over TLS; "SMTP" it is.
+    // RFC 3848, RFC 6531 §4.3. No name exists for HELO over TLS, so we use "SMTP".
     const name = isSmtpUtf8 ? 'UTF8SMTP' : isExtended ? 'ESMTP' : 'SMTP'
     return {
       protocol: tls !== undefined && name !== 'SMTP' ? `${name}S` : name,

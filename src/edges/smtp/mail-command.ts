@@ -1,13 +1,15 @@
 /**
- * Reads MAIL: the sender and the parameters of the extensions that EHLO offers. Pure; what it refuses, it refuses with
- * the reply.
+ * Parses MAIL: the sender, and the parameters of the extensions that EHLO offers. Pure; a refusal is returned as the
+ * reply.
  */
 import { normaliseDomain, splitAddress } from '../../formats/address.ts'
 import { type AddressCommand, parseAddressCommand } from './address-command.ts'
 import { type Reply, replies } from './replies.ts'
 
 export interface MailCommand {
-  /** As given, case included: a bounce must find the mailbox of somebody else's host (RFC 5321 §2.4). "" for a bounce. */
+  /**
+   * As given, case included, because a bounce must reach this mailbox on another host (RFC 5321 §2.4). "" for a bounce.
+   */
   readonly sender: string
   readonly isSmtpUtf8: boolean
 }
@@ -18,7 +20,7 @@ const SIZE_VALUE = /^\d{1,20}$/
 const SENDER_BYTES_MAX = 254
 const SENDER_LOCAL_PART = /^(?:"(?:[^"\\]|\\.)*"|[^\s<>"@]+)$/u
 
-/** @param messageBytesMax what SIZE in EHLO promised; a mail announced as larger is refused before it is sent */
+/** @param messageBytesMax the SIZE that EHLO announced; a message with a larger SIZE is refused before it is sent */
 export function readMailCommand(argument: string, messageBytesMax: number): MailCommand | { refusal: Reply } {
   const command = parseAddressCommand('FROM', argument)
   if (!command) return { refusal: replies.syntax('MAIL FROM:<address>') }
@@ -44,8 +46,9 @@ function refuseParameters({ parameters }: AddressCommand, messageBytesMax: numbe
 }
 
 /**
- * Looser than for our own addresses: mail from `a..b@`, which no standard allows, and from bounce addresses with more
- * than 64 characters before the "@" (RFC 5321 §4.5.3.1.1), is sent every day and can be answered.
+ * Checks less strictly than for our own addresses. Mail from `a..b@`, which no standard allows, and from bounce
+ * addresses with more than 64 characters before the "@" (RFC 5321 §4.5.3.1.1) is common, and a bounce can be delivered
+ * to it.
  */
 function refuseSender(address: string, isSmtpUtf8: boolean): Reply | undefined {
   if (address === '') return undefined // RFC 5321 §4.5.5: a bounce

@@ -1,11 +1,12 @@
 /**
- * The MX: takes mail for the inboxes from anyone, and hands it to `receiving`.
+ * The MX server: accepts mail for the inboxes from anyone, and passes it to `receiving`.
  *
  * A peer connects → connection.ts (socket, limits) → command-stream.ts (bytes) → dialogue.ts (commands) → receiving.
- * Here: the listener, its certificate, and the stop. Who gets mail and what becomes of it is decided in mail/receiving.
+ * This file contains the listener, its certificate, and the stop. mail/receiving decides who gets a message and what
+ * happens to it.
  *
- * Stop: the port closes; idle sessions hear 421 and are closed at once; a mail under way may finish within `graceMs`,
- * is answered, and then its session is closed too; what is left is cut, and its sender tries again.
+ * Stop: the port closes; idle sessions get 421 and are closed at once; a message under way may finish within `graceMs`
+ * and gets its reply, and then its session is closed. Remaining connections are cut, and their senders retry.
  */
 import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
@@ -27,11 +28,11 @@ const TLS_MIN = 'TLSv1.2'
 
 export interface Receiver {
   /**
-   * @returns the port, which is the system's choice where `config.smtpPort` is 0
-   * @throws StartupError when the port cannot be had
+   * @returns the port; the system chooses it if `config.smtpPort` is 0
+   * @throws StartupError if the port cannot be opened
    */
   listen(): Promise<{ port: number }>
-  /** Resolves when every connection has closed: `graceMs` from now at the latest. */
+  /** Resolves when every connection has closed, at the latest after `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -53,7 +54,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
     {
       ...tls.current(),
       minVersion: TLS_MIN,
-      logger: false, // ours has the session and the outcome; the library's has each line
+      logger: false, // our log has session and outcome; the library would log each line
       maxCommandLength: limits.smtpCommandBytesMax,
       socketTimeout: limits.smtpIdleMs,
     },
@@ -91,10 +92,10 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
     return { port }
   }
 
-  /** A certificate that cannot be used must not take away the one that can. */
+  /** Keeps the old certificate if the new one is unusable. */
   function renewCertificate(): void {
     try {
-      // Not the library's updateSecureContext, which drops the old context before it has made the new one.
+      // Not the library's updateSecureContext, which deletes the old context before it creates the new one.
       server.secureContext.set('*', createSecureContext({ ...tls.current(), minVersion: TLS_MIN }))
     } catch (error) {
       log.error({ err: error }, 'The new certificate cannot be used for SMTP; the old one stays')
@@ -118,7 +119,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
 
 type OnSocket = (socket: Socket, options: SMTPConnectionOptions | null) => void
 
-/** The library's listener, with our connections on its sockets. */
+/** The library's listener, with our connection class. */
 class MxServer extends SMTPServer {
   readonly #onSocket: OnSocket
 

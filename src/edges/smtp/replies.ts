@@ -1,9 +1,9 @@
 /**
- * Every reply of the SMTP edge, once: code, enhanced code (RFC 3463) and words; and the one translation of core errors.
+ * Every reply of the SMTP edge, once: code, enhanced code (RFC 3463) and text; and the translation of core errors.
  *
- * The text is for the other postmaster and says what to do; it never carries internals. Greeting, EHLO and 3xx have no
- * enhanced code (RFC 2034 §4); everything else has exactly one, in its own field, so that it can neither be missing nor
- * appear twice.
+ * The text is for the postmaster of the other side and says what to do; it contains no internals. Greeting, EHLO and
+ * 3xx have no enhanced code (RFC 2034 §4). All other replies have exactly one, in its own field, so that it can be
+ * neither missing nor repeated.
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../errors.ts'
 import type { Receipt } from '../../mail/receiving/arrival.ts'
@@ -13,14 +13,14 @@ export interface Reply {
   readonly enhancedCode?: string
   /** Several lines make a multi-line reply (RFC 5321 §4.2.1). */
   readonly text: string | readonly string[]
-  /** Why something was refused, as a label of `martlet_smtp_replies_total`: an error code or one of this file's words. */
+  /** The reason of a refusal, a label of `martlet_smtp_replies_total`: an error code or a word from this file. */
   readonly reason?: string
-  /** Not written: the connection is closed, as by a crash, and the peer tries again (RFC 5321 §4.2.5). */
+  /** Not sent: the connection is closed as by a crash, and the peer retries (RFC 5321 §4.2.5). */
   readonly isSilence?: true
 }
 
 export const replies = {
-  // Going on
+  // Success
   greeting: (hostname: string): Reply => ({ code: 220, text: `${hostname} ESMTP Martlet` }),
   hello: (lines: readonly string[]): Reply => ({ code: 250, text: lines }),
   senderOk: ok(250, '2.1.0', 'Sender ok'),
@@ -31,10 +31,10 @@ export const replies = {
   bye: ok(221, '2.0.0', 'Bye'),
   startTls: ok(220, '2.0.0', 'Ready to start TLS'),
   help: (domain: string): Reply => ok(214, '2.0.0', `See RFC 5321; postmaster@${domain} reaches the operator`),
-  // RFC 5321 §3.5.3: 252 for a server that does not tell who has a mailbox (§7.3 allows that).
+  // RFC 5321 §3.5.3: 252 for a server that does not reveal which mailboxes exist (§7.3 allows that).
   cannotVerify: ok(252, '2.0.0', 'Cannot verify; send the mail and see'),
 
-  // The command is wrong
+  // Wrong command
   unknownCommand: refusal(500, '5.5.1', 'syntax', 'Command not recognized'),
   unreadable: refusal(500, '5.5.2', 'syntax', 'Commands are UTF-8 text without control characters'),
   // RFC 5321 §4.5.3.1.9: 500 "Line too long".
@@ -48,7 +48,7 @@ export const replies = {
   // RFC 6531 §3.5.
   needsSmtpUtf8: refusal(553, '5.6.7', 'syntax', 'Non-ASCII addresses need the parameter SMTPUTF8 on MAIL FROM'),
 
-  // The command comes at the wrong time
+  // Wrong order of commands
   helloFirst: refusal(503, '5.5.1', 'sequence', 'Send EHLO first'),
   mailFirst: refusal(503, '5.5.1', 'sequence', 'Send MAIL first'),
   nestedMail: refusal(503, '5.5.1', 'sequence', 'A mail is under way; send RSET to drop it'),
@@ -56,12 +56,12 @@ export const replies = {
   // RFC 5321 §3.3: DATA after no accepted RCPT.
   noRecipients: refusal(554, '5.5.1', 'sequence', 'No valid recipients'),
 
-  // A limit
+  // Limits
   tooBig: (bytesMax: number): Reply =>
     refusal(552, '5.3.4', 'message_too_large', `The message is larger than ${bytesMax} bytes`),
   tooManyRecipients: refusal(452, '4.5.3', 'limit', 'Too many recipients; send the rest in another transaction'),
   tooManyConnections: refusal(421, '4.7.0', 'limit', 'Too many connections; try again later'),
-  // RFC 3463 §3.4 X.3.2: the system takes no mail on this connection, for a reason that will pass.
+  // RFC 3463 §3.4 X.3.2: the system accepts no mail on this connection, for a temporary reason.
   evicted: refusal(421, '4.3.2', 'evicted', 'All connections are taken and this one was not in use; connect again'),
   tooManyCommands: refusal(421, '4.7.0', 'limit', 'Too many commands in one connection'),
   tooManyErrors: refusal(421, '4.7.0', 'limit', 'Too many errors in one connection'),
@@ -82,7 +82,7 @@ const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   internal_error: [451, '4.3.0'],
 }
 
-/** For an entry that is not in `byCode`: only what no retry can help is permanent, since a 5xx loses the mail. */
+/** For an entry that is not in `byCode`. A 5xx loses the message, so only errors that no retry can solve get one. */
 const byKind: Partial<Record<ErrorKind, readonly [number, string]>> = {
   rejected: [550, '5.7.1'],
   forbidden: [550, '5.7.1'],
@@ -91,7 +91,7 @@ const byKind: Partial<Record<ErrorKind, readonly [number, string]>> = {
   rate_limited: [451, '4.7.1'],
 }
 
-/** What the peer hears of a failure of the core. Anything but a MailError is a bug and says nothing of itself. */
+/** Returns the reply for an error of the core. Errors other than MailError are bugs, so the reply gives no details. */
 export function replyForError(error: unknown): Reply {
   if (!(error instanceof MailError)) return refusal(451, '4.3.0', 'internal_error', 'Internal error; try again later')
   const reason: ErrorCode = error.code
@@ -101,8 +101,8 @@ export function replyForError(error: unknown): Reply {
 }
 
 /**
- * The reply as bytes on the wire. A control character would end the line and let the peer's own words (an address that
- * is echoed) become a reply, so none gets out.
+ * Formats the reply for the wire. Replaces control characters with spaces: otherwise one could end the line, and text
+ * of the peer (an echoed address) could become a reply.
  */
 export function formatReply(reply: Reply): string {
   const lines = typeof reply.text === 'string' ? [reply.text] : reply.text
@@ -116,7 +116,7 @@ export function formatReply(reply: Reply): string {
     .join('')
 }
 
-/** RFC 5321 §4.5.3.1.5 bounds a reply line to 512 octets, so that only the first id of many is told. */
+/** RFC 5321 §4.5.3.1.5 limits a reply line to 512 octets, so only the first of many ids is included. */
 function filed(receipts: readonly Receipt[]): Reply {
   const [first, ...others] = receipts
   const more = others.length > 0 ? ` and ${others.length} more` : ''

@@ -29,7 +29,7 @@ function addRoutes(app: HttpApp, level: Level, { apiKeys }: { readonly apiKeys: 
   const one = `${all}/:api_key_id`
   const above = paramsOf(level, {})
   const params = paramsOf<{ api_key_id: string }>(level, { api_key_id: Type.String() })
-  // Public keys are not built yet, so all there are is bearer keys.
+  // Public keys are not supported yet, so all keys are bearer keys.
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 
   const list = { tags, summary: 'Keys made here', params: above, querystring, response: ok(ApiKeyList) }

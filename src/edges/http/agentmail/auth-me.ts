@@ -1,4 +1,4 @@
-/** What a key is good for: clients ask before anything else. */
+/** Returns the scope and permissions of a key; clients call it first. */
 import type { HttpApp } from '../dialect.ts'
 import { ok } from './wire/shape.ts'
 import { Identity, identity } from './wire/tenant.ts'

@@ -1,9 +1,9 @@
 /**
- * Bytes behind a signed link: attachments and whole mails. No key and no redirect: AgentMail's toolkit refuses redirects
- * (docs/compatibility/agentmail.md).
+ * Serves the bytes behind a signed link: attachments and raw messages. It needs no key and sends no redirect, because
+ * AgentMail's toolkit refuses redirects (docs/compatibility/agentmail.md).
  *
- * What a stranger mailed is served from the address that the API has, so no browser may run it: the type is not guessed
- * and the page is sandboxed.
+ * Content from strangers is served from the origin of the API, so browsers must not run it: they may not guess the
+ * type, and the page is sandboxed.
  */
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
@@ -27,7 +27,7 @@ export function downloadRoutes(app: HttpApp, { messages, log }: DownloadNeeds): 
   app.get('/downloads/:token', { schema, config: { secretPath: true } }, async (request, reply) => {
     const content = await messages.download(request.params.token)
     const stream = Readable.from(content.bytes, { objectMode: false })
-    // The head is out by then: all that can be done is to cut the answer short of its Content-Length.
+    // The head is already sent: we can only end the response before its Content-Length is reached.
     stream.on('error', (error) => log.error({ requestId: request.id, err: error }, 'download failed'))
     return reply
       .headers({
@@ -42,7 +42,7 @@ export function downloadRoutes(app: HttpApp, { messages, log }: DownloadNeeds): 
   })
 }
 
-/** The type is the sender's word: one that is no media type (RFC 9110 §8.3.1) could not even be sent. */
+/** The sender chose the type: a value that is not a media type (RFC 9110 §8.3.1) could not even be sent as a header. */
 export function safeContentType(type: string): string {
   return /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\x20-\x21\x23-\x5b\x5d-\x7e]*"))*$/.test(
     type,
@@ -51,7 +51,7 @@ export function safeContentType(type: string): string {
     : 'application/octet-stream'
 }
 
-/** RFC 6266 §4.3 and appendix D: an ASCII name for everyone, the real one for those who read RFC 8187. */
+/** RFC 6266 §4.3 and appendix D: an ASCII name for all clients, the real name for clients that support RFC 8187. */
 export function contentDisposition({
   disposition,
   filename,
@@ -59,7 +59,7 @@ export function contentDisposition({
   if (filename === undefined) return disposition
   const ascii = filename.replace(/[^\x20-\x7e]|["\\%]/g, '_')
   if (ascii === filename) return `${disposition}; filename="${ascii}"`
-  // encodeURIComponent leaves ' ( ) * alone, which RFC 8187 §3.2.1 does not; on lone surrogates it throws.
+  // encodeURIComponent does not encode ' ( ) *, which RFC 8187 §3.2.1 requires, and it throws on lone surrogates.
   const encoded = encodeURIComponent(Buffer.from(filename).toString()).replace(/['()*]/g, hex)
   return `${disposition}; filename="${ascii}"; filename*=UTF-8''${encoded}`
 }

@@ -1,6 +1,6 @@
 /**
- * A failure as AgentMail's clients expect it: status, and one body that serves the clients of today (flat fields) and
- * those of 2024 (nested `error`). SDKs choose their class by the status alone; people and agents branch on `code`
+ * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and those
+ * of 2024 (nested `error`). SDKs choose their error class by the status alone; people and agents branch on `code`
  * (docs/compatibility/agentmail.md).
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../../errors.ts'
@@ -26,7 +26,7 @@ const statuses: Readonly<Record<ErrorKind, Status>> = {
   temporary: { status: 503, name: 'ServiceUnavailableError' },
 }
 
-/** AgentMail has fewer codes than our catalogue: these are told under the one that its documentation gives. */
+/** AgentMail has fewer codes than our catalogue: these are sent with the code of its documentation. */
 const codes: Partial<Record<ErrorCode, string>> = {
   invalid_json: 'validation_error',
   unsupported_media_type: 'validation_error',
@@ -52,7 +52,7 @@ export interface ErrorBody {
   readonly message: string
   readonly errors?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[]
   readonly fix?: string
-  /** What clients of 2024 and 2025 read. */
+  /** For clients of 2024 and 2025. */
   readonly error: {
     readonly type: string
     readonly message: string
@@ -62,7 +62,7 @@ export interface ErrorBody {
 
 export function renderError(error: MailError): { status: number; body: ErrorBody } {
   const { name } = statuses[error.kind]
-  // RFC 9110 §15.5.6: the path is there, its method is not.
+  // RFC 9110 §15.5.6: the path exists, but does not support the method.
   const status = error.code === 'method_not_allowed' ? 405 : statuses[error.kind].status
   const code = codes[error.code] ?? error.code
   const { message } = error
@@ -75,7 +75,7 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
       name,
       code,
       message,
-      // Clients expect the list with every ValidationError, also where no field can be named.
+      // Clients expect this list in every ValidationError, even if no field can be named.
       ...(status === 400 && { errors: [{ path: path ?? [], message }] }),
       ...(fix !== undefined && { fix }),
       error: { type: code, message, details },
@@ -83,7 +83,10 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
   }
 }
 
-/** The same failure as a frame. A type that needs a permission is refused in these words (docs/compatibility/agentmail.md). */
+/**
+ * Renders the error as a frame, with AgentMail's text for an event type without permission
+ * (docs/compatibility/agentmail.md).
+ */
 export function renderErrorFrame(error: MailError) {
   const { name, code, message, fix } = renderError(error).body
   const permission = missingPermission(error)
@@ -94,7 +97,7 @@ function pathOf(error: MailError): readonly (string | number)[] | undefined {
   return 'path' in error.params ? error.params.path : undefined
 }
 
-/** `message` stays "Forbidden" for a missing permission, as clients compare it; which one it is stands in `fix`. */
+/** `message` stays "Forbidden" for a missing permission, because clients compare it; `fix` names the permission. */
 function fixOf(error: MailError): string | undefined {
   const permission = missingPermission(error)
   return permission === undefined ? error.fix : `${error.fix} It is "${permission}".`

@@ -1,6 +1,6 @@
 /**
- * Events by request. Ours: pages of the log, which may wait for their first event; the same events under the same cursors,
- * in the same JSON, as on the WebSocket. AgentMail's: what became of the labels of an inbox.
+ * Event routes. Ours: pages of the event log, optionally as long polls, with the same events, cursors and JSON as on
+ * the WebSocket. AgentMail's: the history of label changes of an inbox.
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'

@@ -1,6 +1,6 @@
 /**
- * Events as this dialect's JSON, the same text everywhere: in a frame of a WebSocket, in a page, in an event stream.
- * Each text is rendered once for all readers who may see the same, and kept for a while for the next readers.
+ * Renders events as this dialect's JSON, with the same text in a WebSocket frame, a page and an event stream. Each text
+ * is rendered once for all readers with the same permissions, and cached for the next readers.
  */
 import type { Limits } from '../../../limits.ts'
 import type { Actor } from '../../../mail/access/actor.ts'
@@ -12,8 +12,8 @@ import { renderEvent } from './wire/event.ts'
 import { eventFrame } from './wire/event-frame.ts'
 
 /**
- * Renders an event for a reader as one JSON object on one line. Call it for each reader just before sending: what a reader may
- * see changes when a message is hidden. Readers who may see the same get the same text.
+ * Renders an event for a reader as one JSON object on one line. Call it for each reader just before sending, because a
+ * message can become hidden. Readers that may see the same data get the same text.
  *
  * @returns undefined for an event that has no form in this dialect, or that must not be sent to this reader
  */
@@ -25,7 +25,7 @@ interface FramesNeeds {
 }
 
 export function createFrames({ news, limits }: FramesNeeds): Frames {
-  /** By event and version of its subject: a text is made of nothing else. */
+  /** By event and version of its subject: the text depends on nothing else. */
   const recent = new Recent<string, EncodedText>({
     countMax: limits.framesKeptMax,
     bytesMax: limits.framesKeptBytesMax,

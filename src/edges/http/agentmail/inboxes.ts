@@ -1,4 +1,4 @@
-/** Inboxes, of the whole scope and of one pod. */
+/** Inbox routes, for the whole scope and for one pod. */
 import { Type } from 'typebox'
 import type { Inboxes } from '../../../mail/inboxes/inbox.ts'
 import type { HttpApp } from '../dialect.ts'
@@ -8,7 +8,7 @@ import { Inbox, InboxList, inbox, inboxList } from './wire/inbox.ts'
 import { mapOf, nothing, ok } from './wire/shape.ts'
 
 const tags = ['Inboxes']
-/** Pausing is not built yet; to accept it without a word would let mail flow that its owner wants stopped. */
+/** Pausing is not supported yet. If it were accepted without effect, mail would continue against its owner's wish. */
 const status = Type.Optional(Type.Enum(['active']))
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
@@ -40,7 +40,7 @@ function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: 
   const one = `${all}/:inbox_id`
   const above = paramsOf(level, {})
   const params = paramsOf<{ inbox_id: string }>(level, { inbox_id: Type.String({ description: 'Address.' }) })
-  // In the oldest material inboxes are listed by pod with a parameter (docs/compatibility/agentmail.md).
+  // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 
   const list = { tags, summary: 'Inboxes', params: above, querystring, response: ok(InboxList) }
@@ -72,7 +72,7 @@ function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: 
   })
 }
 
-/** The level above: `inbox_id` is the inbox itself here. */
+/** Returns the scope above the inbox, because here `inbox_id` is the inbox itself. */
 function podOf({ pod_id }: { readonly pod_id?: string }) {
   return withinOf(pod_id === undefined ? {} : { pod_id })
 }

@@ -1,6 +1,6 @@
 /**
- * The three levels at which AgentMail mounts the same resource: the whole scope of the key, one pod, one inbox. What a
- * level shows is the core's to decide; here it is only a path.
+ * The three levels at which AgentMail mounts the same resource: the whole scope of the key, one pod, one inbox. Here a
+ * level is only a path; the core decides what it shows.
  */
 import { type TSchema, Type } from 'typebox'
 import type { Within } from '../../../mail/access/actor.ts'
@@ -22,7 +22,7 @@ interface LevelParams {
   readonly inbox_id?: string
 }
 
-/** The parameters of a level and those of the resource below it. */
+/** Returns the parameters of a level and of the resource below it. */
 export function paramsOf<Own extends Record<string, string> = Record<never, string>>(
   level: Level,
   own: Readonly<Record<keyof Own & string, TSchema>>,

@@ -1,6 +1,6 @@
 /**
- * Messages of one inbox: lists, bodies, labels, bytes, and what became of sent ones. A message is named by its
- * Message-ID, with brackets or without.
+ * Message routes of one inbox: lists, bodies, labels, raw bytes, and the deliveries of sent messages. The id of a
+ * message is its Message-ID, with or without brackets.
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'
@@ -46,7 +46,7 @@ const list = {
   querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
   response: ok(MessageList),
 }
-/** Stands beside one message: no message is called "wait", since ids that clients see are Message-IDs. */
+/** A path beside those of single messages. No message has the id "wait", since ids that clients see are Message-IDs. */
 const wait = (limits: Limits) => ({
   tags,
   summary: 'The first message that is there or comes',

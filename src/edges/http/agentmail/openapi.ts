@@ -1,8 +1,8 @@
-/** The API's description, generated from the routes' schemas: what it says is what is checked. */
+/** The API description, generated from the schemas of the routes, so that it matches the validation. */
 import swagger from '@fastify/swagger'
 import type { HttpApp } from '../dialect.ts'
 
-/** Before the routes that it is to describe. */
+/** Call it before the routes that it describes are registered. */
 export async function describeRoutes(app: HttpApp): Promise<void> {
   await app.register(swagger, {
     openapi: {

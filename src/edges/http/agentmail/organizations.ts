@@ -1,4 +1,4 @@
-/** The organization of the key. */
+/** Organization route: the organization of the key. */
 import type { Organizations } from '../../../mail/tenants/pod.ts'
 import type { HttpApp } from '../dialect.ts'
 import { ok } from './wire/shape.ts'

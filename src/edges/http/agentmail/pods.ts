@@ -1,4 +1,4 @@
-/** Pods: groups of inboxes inside the organization. AgentMail has no update of them. */
+/** Pod routes: groups of inboxes inside the organization. AgentMail has no route to update a pod. */
 import { Type } from 'typebox'
 import type { Pods } from '../../../mail/tenants/pod.ts'
 import type { HttpApp } from '../dialect.ts'

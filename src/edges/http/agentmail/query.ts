@@ -1,13 +1,13 @@
 /**
- * Query strings as AgentMail's clients write them. Lists come in four encodings: a JSON array (Node, Python), a repeated
- * key, a comma-joined text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
+ * Parses query strings of AgentMail's clients. Lists have four encodings: a JSON array (Node, Python), a repeated key,
+ * a comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { MailError } from '../../../errors.ts'
 import type { PageRequest } from '../../../mail/access/paging.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../mail/access/permissions.ts'
 
-/** Parameters that are lists wherever they occur in this API. */
+/** Parameters that are lists in every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
   'labels',
   'from',
@@ -23,16 +23,18 @@ const LISTS: ReadonlySet<string> = new Set([
 
 type RawQuery = Readonly<Record<string, string | string[]>>
 
-/** Before the schema sees it: lists become lists, `last_key` of the oldest clients becomes `page_token`. */
+/**
+ * Normalises a query before validation: decodes lists, and renames `last_key` of the oldest clients to `page_token`.
+ */
 export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
-  const query: Record<string, unknown> = Object.create(null) // a parameter may be called "__proto__"
+  const query: Record<string, unknown> = Object.create(null) // a parameter may be named "__proto__"
   for (const [key, value] of Object.entries(raw)) {
     const name = key.replace(/\[\d{0,4}\]$/, '')
     if (!LISTS.has(name)) query[key] = value
     else query[name] = [...((query[name] as string[] | undefined) ?? []), ...readList(value)]
   }
   query.page_token ??= query.last_key
-  if (!query.page_token) delete query.page_token // an empty one is how some clients say "from the start"
+  if (!query.page_token) delete query.page_token // some clients send an empty one for the first page
   return query
 }
 
@@ -45,7 +47,7 @@ function readJsonList(text: string): string[] | undefined {
   if (!/^[["]/.test(text)) return undefined
   try {
     const list: unknown = JSON.parse(text)
-    if (typeof list === 'string') return [list] // Node's client quotes a plain text where its types ask for a list
+    if (typeof list === 'string') return [list] // Node's client quotes a plain text if its types require a list
     return Array.isArray(list) && list.every((item) => typeof item === 'string') ? list : undefined
   } catch {
     return undefined // "[ext] Hello" is a subject, not JSON
@@ -74,7 +76,7 @@ function filterList(description: string) {
 
 export const substringList = filterList('Substrings, each of which must occur.')
 
-/** By which mail is chosen, but for its time. */
+/** Filters of messages and threads, except by time. */
 export const mailFilters = {
   labels: filterList('All of them must be there.'),
   include_spam: Type.Optional(Type.Boolean()),
@@ -84,7 +86,7 @@ export const mailFilters = {
   subject: substringList,
 }
 
-/** What every list of mail can be narrowed by. */
+/** Query parameters of every list of messages or threads. */
 export const mailQuery = {
   ...pageQuery,
   before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
@@ -99,7 +101,7 @@ type MailQuery = { readonly [Key in `include_${HiddenLabel}`]?: boolean } & {
   readonly subject?: readonly string[]
 }
 
-/** The part of a filter that messages and threads share. @throws validation_error for a date that is none */
+/** Parses the filters that messages and threads share. @throws validation_error for an invalid date */
 export function readMailFilter(query: MailQuery) {
   return {
     labels: query.labels,
@@ -110,7 +112,7 @@ export function readMailFilter(query: MailQuery) {
   }
 }
 
-/** Of which events somebody wants to hear: what a WebSocket's subscribe holds. */
+/** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
 export const interestQuery = {
   event_types: filterList('The standard types when left out.'),
   inbox_ids: filterList('Addresses; with `pod_ids` a union.'),
@@ -127,18 +129,18 @@ export function readInterest({ event_types, inbox_ids, pod_ids }: InterestQuery)
   return { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids }
 }
 
-/** A date, with a time or without; with an offset or in UTC. "+" may have become a space on its way. */
+/** A date with or without a time, with an offset or in UTC. A "+" may have been decoded to a space. */
 const ISO_TIME =
   /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
 
-/** A place among messages: told apart by its form, since no cursor begins like a date. */
+/** Parses a position among messages: a date or a cursor. No cursor begins like a date. */
 export function readTimeOrCursor(name: string, text: string | undefined): number | string | undefined {
   return text === undefined || /^\d{4}-/.test(text) ? readTime(name, text) : text
 }
 
 /**
- * @param name of the parameter, for the error
- * @returns epoch ms; undefined when it was left out
+ * @param name name of the parameter, for the error
+ * @returns epoch ms; undefined if the parameter is missing
  * @throws validation_error
  */
 export function readTime(name: string, text: string | undefined): number | undefined {

@@ -1,4 +1,4 @@
-/** What waits to be handed over, and holding, releasing, cancelling or retrying it: Martlet's own addition. */
+/** Queue routes: list, hold, release, cancel and retry outgoing mail. Martlet's own addition. */
 import { Type } from 'typebox'
 import type { Queue } from '../../../mail/sending/waiting.ts'
 import type { HttpApp } from '../dialect.ts'

@@ -1,4 +1,4 @@
-/** Everything that sends a mail from an inbox. An Idempotency-Key makes a repeated call answer with the first result. */
+/** Routes that send a message from an inbox. With an Idempotency-Key, a repeated call returns the first result. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'
@@ -26,14 +26,14 @@ interface SendingNeeds {
 
 export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
   const bodyLimit = limits.httpSendBodyBytesMax
-  // The core checks again, with the inbox; here a key that may not send, or not read what it answers, is refused before its
-  // 70 MiB are read.
+  // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is
+  // read. The core checks again, for the inbox.
   const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
   const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
     requirePermission(actor, 'message_send')
     requirePermission(actor, 'message_read')
   }
-  // Material of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
+  // Documentation of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
     app.post(path, { schema: send, bodyLimit, onRequest }, async (request) => {
       const { actor, params, body } = request
@@ -62,7 +62,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): 
   })
 }
 
-/** The header as it is: whether it is well-formed is the core's to say. */
+/** Passes the header on unchanged; the core checks whether it is well-formed. */
 function optionsOf({ headers }: Pick<FastifyRequest, 'headers'>): SendOptions {
   const key = headers['idempotency-key']
   return { idempotencyKey: Array.isArray(key) ? key.join(', ') : key }

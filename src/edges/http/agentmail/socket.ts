@@ -1,8 +1,8 @@
 /**
- * Events at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
+ * The WebSocket at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
  *
- * Nothing is told before a subscribe; a second one replaces the first. Ours: each event carries its `cursor`, and subscribe
- * takes `after`, so that a client that was away hears what it missed.
+ * No event is sent before a subscribe; a second one replaces the first. Ours: each event contains its `cursor`, and
+ * subscribe accepts `after`, so that a client that reconnects gets the events that it missed.
  */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -36,7 +36,7 @@ const Subscribe = Type.Object({
 })
 const subscribe = Compile(Subscribe)
 
-/** @returns what serves one socket until it closes */
+/** @returns a function that serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
   return (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => {
     const render = (event: Event) => needs.frames(event, actor)

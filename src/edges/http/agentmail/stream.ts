@@ -1,4 +1,4 @@
-/** Events as server-sent events (ours): those of the WebSocket, for browsers and for whoever reads lines. */
+/** Server-sent events (ours): the events of the WebSocket, for browsers and line-based clients. */
 import { Type } from 'typebox'
 import type { Limits } from '../../../limits.ts'
 import type { Log } from '../../../log.ts'
@@ -39,7 +39,7 @@ const stream = {
   }),
 }
 
-/** In an app of its own: its key may stand in the URL. */
+/** Register it in a separate scope, because this route accepts the key in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
   const { credentials, feed, frames, limits, log, metrics, streams, budget, pacer } = needs
   app.addHook('onRequest', async (request) => {

@@ -1,4 +1,4 @@
-/** Threads of the whole scope, of a pod and of an inbox. */
+/** Thread routes, for the whole scope, a pod and an inbox. */
 import { Type } from 'typebox'
 import type { Threads } from '../../../mail/messages/thread.ts'
 import type { HttpApp, HttpSurroundings } from '../dialect.ts'
@@ -55,7 +55,8 @@ function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNee
     threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
   )
 
-  // Until July 2026 a first call only moved to the trash and `?permanent=true` did not: it is accepted and means nothing.
+  // Until July 2026 a first call moved the thread to the trash, and `?permanent=true` deleted it at once. The parameter is
+  // still accepted, without effect.
   const remove = { tags, summary: 'Delete a thread with its messages for good', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await threads.delete(actor, withinOf(params), params.thread_id)

@@ -1,4 +1,4 @@
-/** What became of a webhook's deliveries; sending one or many of them anew; a request to try it. */
+/** Delivery routes of a webhook: list deliveries and attempts, redeliver one, replay many, send a test request. */
 import { Type } from 'typebox'
 import type { DeliveryLog, Replays, WebhookTests } from '../../../mail/webhooks/delivery.ts'
 import type { HttpApp } from '../dialect.ts'

@@ -1,6 +1,6 @@
 /**
- * Webhooks as receivers of AgentMail's expect them (docs/compatibility/agentmail.md): the socket's events as bodies,
- * signed for the `svix` package and, in the same words, for Standard Webhooks.
+ * Webhooks as receivers of AgentMail's webhooks expect them (docs/compatibility/agentmail.md): the events of the
+ * WebSocket as bodies, signed for the `svix` package and, with the same signature, for Standard Webhooks.
  */
 import { formatSecret, isSecret, signWebhook } from '../../../formats/webhook-signature.ts'
 import type { News } from '../../../mail/messages/news.ts'
@@ -16,7 +16,7 @@ const HOUR = 60 * MINUTE
 
 const SECRET_BYTES = 32
 
-/** AgentMail's first waits, and then longer ones, so that a receiver may be away for three days: 75.5 hours together. */
+/** AgentMail's first waits, then longer ones, so that a receiver may be down for three days: 75.5 hours in total. */
 const RETRY_AFTER_MS = [
   5 * SECOND,
   5 * MINUTE,

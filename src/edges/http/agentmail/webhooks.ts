@@ -1,4 +1,4 @@
-/** Webhooks of the organization, of a pod and of an inbox. */
+/** Webhook routes, for the organization, a pod and an inbox. */
 import { Type } from 'typebox'
 import { MailError } from '../../../errors.ts'
 import type { Webhooks } from '../../../mail/webhooks/webhook.ts'
@@ -119,7 +119,7 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
   })
 }
 
-/** Newer clients have webhooks that are polled here. They are not built yet, and no webhook may be taken for them. */
+/** Newer clients poll webhooks here, which is not supported yet. "polling" must not be read as a webhook's id. */
 function addPollingRoutes(app: HttpApp, all: string): void {
   const absent = async () => {
     throw new MailError('not_found', { what: 'Path' })
@@ -128,7 +128,10 @@ function addPollingRoutes(app: HttpApp, all: string): void {
   app.all(`${all}/polling/*`, { schema: { hide: true } }, absent)
 }
 
-/** A narrower level has no choice of what is above it. Not ignored: the caller would be told of more than it meant. */
+/**
+ * Refuses lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
+ * ignored, the caller would get more events than it asked for.
+ */
 function refuseOutside(level: Level, given: Readonly<Record<string, readonly string[] | undefined>>): void {
   for (const [name, ids] of Object.entries(given)) {
     const isOutside = level === levels.inbox || (level === levels.pod && name.includes('pod'))

@@ -1,6 +1,6 @@
 /**
- * API keys. AgentMail's SDK checks these shapes in full, since they are variants of a union: one missing member and the
- * caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
+ * API keys. AgentMail's SDK validates these shapes strictly, since they are variants of a union: if one member is
+ * missing, the caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
  */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
@@ -28,7 +28,7 @@ export const ApiKey = Type.Object({
   updated_at: Time,
 })
 
-/** Without `type`: the SDK tells a created bearer key from a public key by its members. */
+/** Has no `type`: the SDK distinguishes a created bearer key from a public key by its members. */
 export const CreatedApiKey = Type.Object({
   ...shared,
   api_key: Type.String({ description: 'Shown here and never again.' }),
@@ -76,7 +76,7 @@ export const CreateApiKey = Type.Object({
 /** @throws validation_error */
 export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
   if (body.public_key !== undefined) {
-    // Without this, whoever registers a public key would get a bearer key that nobody asked for.
+    // Otherwise a client that registers a public key would get a bearer key that it did not ask for.
     const detail = 'Public keys are not available on this server; leave public_key out to make a bearer key'
     throw new MailError('validation_error', { detail, path: ['public_key'] })
   }

@@ -1,4 +1,4 @@
-/** Attachments and the links to bytes (docs/compatibility/agentmail.md). */
+/** Attachments, and the links to their bytes (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Attachment as AttachmentView, Download } from '../../../../mail/messages/message.ts'
 import { Time, time, type Wire } from './shape.ts'
@@ -30,7 +30,7 @@ const linkMembers = {
   expires_at: Time,
 }
 
-/** Where this dialect serves the core's download tokens (downloads.ts). */
+/** Returns the URL at which this dialect serves a download token of the core (downloads.ts). */
 function link(publicUrl: string, download: Download) {
   return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
 }

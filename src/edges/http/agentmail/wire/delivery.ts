@@ -1,4 +1,4 @@
-/** What became of a sent message at each recipient: Martlet's own addition, in this dialect's style. */
+/** The delivery status of a sent message per recipient: Martlet's own addition, in this dialect's style. */
 import { Type } from 'typebox'
 import type { RecipientStatus } from '../../../../mail/sending/outgoing.ts'
 import { optionalTime, Time, time, type Wire } from './shape.ts'

@@ -1,20 +1,20 @@
 /**
- * An event as a text frame that every client can take. Python clients close their socket at 1,048,577 bytes and do not
- * come back (docs/compatibility/agentmail.md), so what is too large loses its bulk and says so.
+ * Renders an event as a text frame that every client can read. Python clients close their socket at 1,048,577 bytes and
+ * do not reconnect (docs/compatibility/agentmail.md), so a frame that is too large loses its large members and says so.
  */
 
-/** Members in the order in which they may go: each is read from the API with the message itself. */
+/** Members that are dropped from a large frame; the client can fetch them from the API with the message. */
 const BODIES = ['text', 'html', 'extracted_text', 'extracted_html']
 const LISTS_KEPT = 100
-/** What is left of lists and texts where that is still too much. Ids and addresses are shorter, and stay whole. */
+/** Limits of lists and texts if the frame is still too large. Ids and addresses are shorter and stay complete. */
 const LISTS_KEPT_LAST = 10
 const TEXT_CHARS_KEPT = 1_000
 
 type Rendered = Readonly<Record<string, unknown>>
 
 /**
- * @param rendered an event (event.ts), with whatever else the frame carries
- * @param bytesMax of the frame after JSON escaping
+ * @param rendered an event (event.ts), with all other members of the frame
+ * @param bytesMax limit of the frame after JSON escaping
  */
 export function eventFrame(rendered: Rendered, bytesMax: number): string {
   for (const lighten of [keepAll, dropBodies, dropHeaders, cutLists]) {
@@ -36,20 +36,20 @@ function dropHeaders(event: Rendered): Rendered {
   return { ...event, ...mapMessage(event, (message) => without(message, [...BODIES, 'headers'])), truncated: true }
 }
 
-/** A mail to ten thousand people, or with a thousand attachments. */
+/** For a message to ten thousand recipients, or with a thousand attachments. */
 function cutLists(event: Rendered): Rendered {
   const cut = (value: unknown) => (Array.isArray(value) ? value.slice(0, LISTS_KEPT) : value)
   return mapParts(dropHeaders(event), (object) => mapValues(object, cut))
 }
 
-/** A subject as long as a header may be, which stands in the message and in the thread: hostile, but mail. */
+/** For a subject as long as the header limit, which is in the message and in the thread: hostile, but valid mail. */
 function cutTexts(event: Rendered): Rendered {
   const cut = (value: unknown): unknown => {
     if (typeof value === 'string') return value.slice(0, TEXT_CHARS_KEPT).replace(/[\ud800-\udbff]$/, '')
     if (Array.isArray(value)) return value.slice(0, LISTS_KEPT_LAST).map(cut)
     return isObject(value) ? mapValues(value, cut) : value
   }
-  // Half of a link leads nowhere, and theirs are short (formats/visible-text.ts).
+  // Half of a link is useless, and these links are short (formats/visible-text.ts).
   return mapParts(dropHeaders(event), (object) => ({ ...mapValues(object, cut), ...pick(object, 'links') }))
 }
 

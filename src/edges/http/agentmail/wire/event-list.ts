@@ -18,7 +18,7 @@ export const EventList = Type.Object({
   cursor: Type.String({ description: 'Give it as `after`. Unchanged where nothing more is there.' }),
 })
 
-/** Put together as text: the events are JSON already, and must stay what sockets are told. */
+/** Joins text: the events are JSON already, and must be the same text as in WebSocket frames. */
 export function eventList({ texts, cursor }: EventPage): string {
   return `{"count":${texts.length},"events":[${texts.join(',')}],"cursor":${JSON.stringify(cursor)}}`
 }

@@ -1,7 +1,7 @@
 /**
- * Events as AgentMail's sockets and webhooks tell them (docs/compatibility/agentmail.md). Python clients check each frame
- * strictly and show one that lacks a required member as a message.received without a message, so every required member
- * is always there (docs/compatibility/agentmail.md).
+ * Events in the form of AgentMail's WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients validate
+ * each frame strictly. They parse a frame that lacks a required member as a message.received without a message, so
+ * every required member is always present (docs/compatibility/agentmail.md).
  */
 import type { Event } from '../../../../mail/events/event.ts'
 import {
@@ -19,9 +19,9 @@ import { threadItem } from './thread.ts'
 import { shownWebhookId } from './webhook.ts'
 
 /**
- * Pure, so that a webhook's body can be made of the same parts as a frame.
+ * Renders an event. Pure, so that webhook bodies and frames are built from the same parts.
  *
- * @param subject message and thread of a `message.received` or one of its variants, where they still exist
+ * @param subject message and thread of a `message.received` or one of its variants, if they still exist
  * @returns undefined for a type that has no form in this dialect
  */
 export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
@@ -35,7 +35,7 @@ function renderBody(event: Event, subject: Omit<EventSubject, 'version'>): Recor
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
   if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }
 
-  // Ours: told only to those who name the type.
+  // Ours: sent only to subscribers that name the type.
   if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
   if (isMessageEvent(event, 'message.released')) return { release: recipients(event.payload) }
   if (isMessageEvent(event, 'message.cancelled')) return { cancellation: recipients(event.payload) }
@@ -69,7 +69,7 @@ function received(event: Event & { readonly payload: ReceivedPayload }, subject:
   }
 }
 
-/** A message that was deleted before it was told of: what the log remembers, in a form that clients can parse. */
+/** A message that was deleted before its event was sent: the data in the log, in a form that clients can parse. */
 function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayload }) {
   const when = time(at)
   return {

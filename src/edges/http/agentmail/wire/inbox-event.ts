@@ -1,4 +1,4 @@
-/** What became of a label of a message (docs/compatibility/agentmail.md). */
+/** A label change of a message (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type { LabelEvent } from '../../../../mail/events/message-events.ts'
@@ -25,7 +25,7 @@ export function inboxEventList(page: Page<LabelEvent>): Wire<typeof InboxEventLi
 function inboxEvent({ eventId, type, at, organizationId, podId, payload }: LabelEvent): Wire<typeof InboxEvent> {
   return {
     organization_id: organizationId,
-    pod_id: podId ?? '', // every message has one
+    pod_id: podId ?? '', // every message has a pod
     inbox_id: payload.inboxAddress,
     event_id: `evt_${eventId}`,
     event_type: type,

@@ -1,4 +1,4 @@
-/** A change of labels, on a message or a thread. */
+/** A change of the labels of a message or a thread. */
 import { type Static, Type } from 'typebox'
 import type { LabelChange } from '../../../../mail/messages/message.ts'
 import { readList } from './outgoing.ts'

@@ -1,4 +1,4 @@
-/** Messages as lists show them and with their bodies (docs/compatibility/agentmail.md). */
+/** Messages in lists, and with their bodies (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import { type Address, formatAddress } from '../../../../formats/address.ts'
 import type { Page } from '../../../../mail/access/paging.ts'
@@ -43,14 +43,14 @@ export const Message = Type.Object({
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
-  /** Ours: what the mail asks its reader to type or open. */
+  /** Ours: one-time codes and verification links in the message. */
   codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
     description: 'Ours: one-time codes in the mail, the best first.',
   }),
   links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
     description: 'Ours: links in the mail that verify, sign in or confirm, the best first.',
   }),
-  /** Ours: what the checks of the sender found. */
+  /** Ours: the results of sender authentication. */
   authentication: mapOf(Type.Unknown()),
   verified_domain: Type.Optional(
     Type.String({ description: 'Ours: the domain that the sender was shown to speak for.' }),
@@ -126,7 +126,10 @@ function formatAddresses(list: readonly Address[]): string[] {
   return list.map(formatAddress)
 }
 
-/** One text a name, spelled as it first occurs; a repeated field (Received) has its values on lines of their own. */
+/**
+ * Returns one text per name, spelled as in its first field; the values of a repeated field (Received) are on separate
+ * lines.
+ */
 function headerMap(fields: readonly (readonly [name: string, value: string])[]): Record<string, string> {
   const byName = new Map<string, { name: string; value: string }>()
   for (const [name, value] of fields) {

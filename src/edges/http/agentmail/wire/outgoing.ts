@@ -1,10 +1,10 @@
-/** From a send, reply or forward body to what the core sends (docs/compatibility/agentmail.md). */
+/** Converts the body of a send, reply or forward request for the core (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from '../../../../mail/sending/outgoing.ts'
 import { mapOf, type Wire } from './shape.ts'
 
-/** One address or several, each "address" or "Name <address>". */
+/** One or several addresses, each "address" or "Name <address>". */
 const Recipients = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
 
 const SendAttachment = Type.Object({
@@ -66,7 +66,7 @@ function readShared(body: Static<typeof ReplyBody>) {
   }
 }
 
-/** A text or a list of texts, as clients write recipients and labels. */
+/** Reads a string or a list of strings: clients send recipients and labels in both forms. */
 export function readList(value: string | readonly string[] | undefined): readonly string[] | undefined {
   return typeof value === 'string' ? [value] : value
 }
@@ -95,10 +95,11 @@ function readContent({ content, url }: Static<typeof SendAttachment>, path: read
 }
 
 /**
- * Strict: Node's decoder skips what it does not know, and half an attachment is worse than a refusal. Line breaks are
- * allowed, since MIME's encoders write them (RFC 2045 §6.8). Decoding first and comparing lengths spares a scan of tens of megabytes.
+ * Decodes strictly: Node's decoder skips invalid characters, and half an attachment is worse than an error. Line breaks
+ * are allowed, since MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids a scan of tens
+ * of megabytes.
  *
- * @returns undefined for what is not base64
+ * @returns undefined if the text is not base64
  */
 export function decodeBase64(text: string): Buffer | undefined {
   const dense = text.includes('\n') ? text.replace(/[\r\n]+/g, '') : text

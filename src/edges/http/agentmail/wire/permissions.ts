@@ -1,7 +1,7 @@
 /**
- * A key's permissions: an object of flags on the wire, a list of granted ones in the core. Absent means everything in
- * scope; an object, even an empty one or one that holds only flags that this version does not know, is a whitelist
- * (docs/compatibility/agentmail.md).
+ * Permissions of a key: an object of flags on the wire, a list of granted permissions in the core. If the object is
+ * absent, everything in scope is allowed. If it is present, even empty or with only flags unknown to this version, it
+ * is an allowlist (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { isPermission, type Permission } from '../../../../mail/access/permissions.ts'
@@ -12,14 +12,15 @@ export const Permissions = mapOf(Type.Boolean())
 type Flags = Readonly<Record<string, boolean>>
 
 /**
- * Flags that AgentMail renamed: clients of before and after must read and set the same grant (docs/compatibility/agentmail.md).
+ * Flags that AgentMail renamed: old and new clients must read and set the same permission
+ * (docs/compatibility/agentmail.md).
  */
 const synonyms: readonly (readonly [Permission, Permission])[] = [
   ['provider_connect', 'app_connect'],
   ['provider_share_owner', 'app_share_owner'],
 ]
 
-/** Unknown flags are dropped, not refused: older clients still send `thread_read` (docs/compatibility/agentmail.md). */
+/** Ignores unknown flags: older clients still send `thread_read` (docs/compatibility/agentmail.md). */
 export function readPermissions(flags: Flags): Permission[] {
   const granted = new Set(
     Object.entries(flags)

@@ -1,4 +1,4 @@
-/** What waits in the queue: Martlet's own addition, in this dialect's style. */
+/** Recipients in the queue: Martlet's own addition, in this dialect's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type { Changed, Selection, WaitingRecipient } from '../../../../mail/sending/waiting.ts'

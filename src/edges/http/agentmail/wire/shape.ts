@@ -1,10 +1,10 @@
-/** How every shape of this dialect is written: snake_case, ISO times, and what is unset left out. */
+/** Conventions of all shapes of this dialect: snake_case, ISO times, and unset members are omitted. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 
 /**
- * What a wire function returns for a schema. An optional member may also be undefined: JSON.stringify leaves it out,
- * which is what clients expect of unset members (docs/compatibility/agentmail.md; never null).
+ * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it,
+ * as clients expect for unset members (docs/compatibility/agentmail.md; never null).
  */
 export type Wire<Schema extends TSchema> = Unset<Static<Schema>>
 
@@ -17,15 +17,15 @@ type Unset<Shape> = Shape extends readonly (infer Item)[]
 type UndefinedIfOptional<Shape, Key extends keyof Shape> =
   Record<never, never> extends Pick<Shape, Key> ? undefined : never
 
-/** The answer of a route, as its schema's `response`: a handler must return what the wire function makes. */
+/** The `response` of a route's schema: the handler must return the result of the wire function. */
 export function ok<Schema extends TSchema>(schema: Schema) {
   return { 200: Type.Unsafe<Wire<Schema>>(schema) }
 }
 
-/** The answer of a route that has nothing to say. */
+/** The `response` of a route that returns no content. */
 export const nothing = { 204: Type.Null({ description: 'Done.' }) }
 
-/** ISO 8601 in UTC with milliseconds; clients turn it into dates. */
+/** ISO 8601 in UTC with milliseconds; clients parse it as a date. */
 export const Time = Type.String({ format: 'date-time' })
 
 /** @param ms epoch milliseconds */
@@ -37,12 +37,12 @@ export function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : time(ms)
 }
 
-/** A list that is left out while it is empty. */
+/** Returns undefined for an empty list, so that it is omitted. */
 export function nonEmpty<Item>(items: readonly Item[]): readonly Item[] | undefined {
   return items.length === 0 ? undefined : items
 }
 
-/** A map of texts or the like. Not Type.Record: its pattern lets keys with line breaks through unchecked. */
+/** A map with string keys. Not Type.Record: its pattern does not check the values of keys with line breaks. */
 export function mapOf<Value extends TSchema>(value: Value) {
   return Type.Unsafe<Record<string, Static<Value>>>({ type: 'object', additionalProperties: value } as TSchema)
 }
@@ -53,12 +53,12 @@ const pageShape = {
   next_page_token: Type.Optional(Type.String({ description: 'Absent at the end of the list.' })),
 }
 
-/** @param items the member that holds the page's items, as `{ inboxes: Type.Array(…) }` */
+/** @param items the member with the items of the page, such as `{ inboxes: Type.Array(…) }` */
 export function pageOf<Items extends TProperties>(items: Items) {
   return Type.Object({ ...pageShape, ...items })
 }
 
-/** The members that every page has. */
+/** Returns the members that every page has. */
 export function pageHead(page: Page<unknown>) {
   return { count: page.items.length, limit: page.limit, next_page_token: page.nextPageToken }
 }

@@ -56,7 +56,7 @@ export const Identity = Type.Object({
   api_key_id: Type.Optional(Type.String()),
 })
 
-/** @param inboxAddress of the inbox that the key is scoped to, if it is */
+/** Renders the scope of a key; `inboxAddress` is set if the key is limited to one inbox. */
 export function identity(actor: KeyActor): Wire<typeof Identity> {
   const { inboxAddress } = actor
   return {

@@ -1,4 +1,4 @@
-/** Threads as lists show them and with a page of their messages (docs/compatibility/agentmail.md). */
+/** Threads in lists, and with a page of their messages (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type { Message as MessageView } from '../../../../mail/messages/message.ts'
@@ -28,7 +28,7 @@ const itemMembers = {
 
 export const ThreadItem = Type.Object(itemMembers)
 
-/** @param view a thread, or what an event of the log remembers of it */
+/** @param view a thread, or the data about it in an event of the log */
 export function threadItem(
   view: Omit<ThreadItemView, 'organizationId' | 'podId' | 'inboxId'>,
 ): Wire<typeof ThreadItem> {
@@ -52,7 +52,7 @@ export function threadItem(
   }
 }
 
-/** Its messages are the page: the newest come first, and inside a page the oldest. */
+/** A thread with a page of messages. The first page has the newest messages; inside a page, the oldest is first. */
 export const Thread = pageOf({ ...itemMembers, messages: Type.Array(Message) })
 
 export function thread(view: {

@@ -1,4 +1,4 @@
-/** The delivery log of a webhook, replays and test requests: Martlet's own, in AgentMail's style. */
+/** The delivery log of a webhook, replays and test requests: Martlet's own addition, in AgentMail's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../mail/access/paging.ts'
 import type {
@@ -13,7 +13,7 @@ import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape.t
 
 const PREFIX = 'dlv_'
 
-/** @returns '' for what is no id of ours: nothing is found by it */
+/** @returns '' if it is not one of our ids; no delivery has this id */
 export function readDeliveryId(ref: string): string {
   return ref.startsWith(PREFIX) ? ref.slice(PREFIX.length) : ''
 }
@@ -90,7 +90,7 @@ interface DeliveryQuery {
   readonly after?: string
 }
 
-/** @throws validation_error for a date that is none */
+/** @throws validation_error for an invalid date */
 export function readDeliveryFilter({ state, event_types, before, after }: DeliveryQuery): LogFilter {
   return {
     states: state === undefined ? [] : [state],
@@ -114,7 +114,7 @@ export const RequestReplay = Type.Object({
   dry_run: Type.Optional(Type.Boolean({ description: 'Counts, and sends nothing.' })),
 })
 
-/** @throws validation_error for a date that is none */
+/** @throws validation_error for an invalid date */
 export function readReplay(body: Static<typeof RequestReplay>): ReplayRequest {
   return {
     start: readTime('start', body.start)!,

@@ -6,12 +6,12 @@ import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape.ts'
 
 const PREFIX = 'ep_'
 
-/** Shown ids have a prefix; a client_id serves in their place, and may begin the same way. */
+/** Removes the prefix of an id that we return. A client_id is also accepted, and may begin with the same prefix. */
 export function readWebhookId(ref: string): string {
   return /^ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(ref) ? ref.slice(PREFIX.length) : ref
 }
 
-/** @param id as the core has it */
+/** @param id the id in the core */
 export function shownWebhookId(id: string): string {
   return PREFIX + id
 }
@@ -115,7 +115,7 @@ export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookCh
   }
 }
 
-/** Clients of 2024 send the whole with PUT. */
+/** Clients of 2024 send the whole webhook with PUT. */
 export const ReplaceWebhook = Type.Object({
   url: Type.Optional(Type.String()),
   event_types: OptionalTexts,
