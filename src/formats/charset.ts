@@ -54,8 +54,8 @@ const SAYS_NOTHING = new Set([
  */
 const NOT_CHARSETS = new Set(['base64', 'hex', 'binary', 'utf7imap', 'cesu8'])
 
-/** Charsets whose decoders can produce half a surrogate pair, which no database takes. */
-const UTF_16_BASED = /^(utf-?(16|32)|ucs-?[24])/
+/** Charsets whose decoders can produce half a surrogate pair, which no database takes; without hyphens. */
+const UTF_16_BASED = /^(utf(16|32)|ucs[24])/
 
 /**
  * Decodes text of a mail. Never throws; NULs are left out, since PostgreSQL refuses them and no reader wants them.
@@ -64,8 +64,7 @@ const UTF_16_BASED = /^(utf-?(16|32)|ucs-?[24])/
  * @param charset  the label as found, any case; RFC 2231 §5's language suffix (`utf-8*en`) is ignored
  */
 export function decodeCharset(bytes: Buffer, charset = ''): string {
-  const text = decode(bytes, label(charset))
-  return replaceEach(text, '\0', '')
+  return bytes.length === 0 ? '' : replaceEach(decode(bytes, label(charset)), '\0', '')
 }
 
 function label(charset: string): string {
@@ -80,9 +79,16 @@ function decode(bytes: Buffer, name: string): string {
 
   // iconv-lite and not TextDecoder for the rest: 2.5 times as fast for single bytes, no exception for a made-up label,
   // and the same on every Node (some releases of 22 and 23 read windows-1252 as ISO-8859-1).
-  if (NOT_CHARSETS.has(name.replace(/[^a-z0-9]/g, '')) || !iconv.encodingExists(name)) return guess(bytes)
+  const canonical = name.replace(/:\d{4}$|[^a-z0-9]/g, '') // as iconv-lite compares names
+  if (NOT_CHARSETS.has(canonical) || !isKnown(canonical)) return guess(bytes)
   const text = iconv.decode(bytes, name)
-  return UTF_16_BASED.test(name) ? Buffer.from(text).toString() : text
+  return UTF_16_BASED.test(canonical) ? Buffer.from(text).toString() : text
+}
+
+/** Not encodingExists, which makes and catches an error for each unknown name: a header can hold 40,000 of them. */
+function isKnown(canonical: string): boolean {
+  if (!iconv.encodings) iconv.encodingExists('utf8') // loads the table
+  return canonical in iconv.encodings!
 }
 
 function guess(bytes: Buffer): string {

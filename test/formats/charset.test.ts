@@ -1,6 +1,8 @@
+import iconv from 'iconv-lite'
 import { describe, expect, test } from 'vitest'
 import { decodeCharset } from '../../src/formats/charset.ts'
 import { expectBounded } from './bounded.ts'
+import { seededRandom } from './random.ts'
 
 /** [label, bytes in hex, text]; the bytes are from the tables of the charsets. */
 const TABLE: readonly [charset: string, hex: string, text: string][] = [
@@ -63,7 +65,29 @@ describe('a missing or wrong label', () => {
 test('NULs and lone surrogates are removed', () => {
   expect(decodeCharset(Buffer.from('a\0b'))).toBe('ab')
   expect(decodeCharset(Buffer.from('00d841', 'hex'), 'utf-16le')).not.toMatch(/[\ud800-\udfff]/)
+  expect(decodeCharset(Buffer.from('00d841', 'hex'), 'utf_16le')).not.toMatch(/[\ud800-\udfff]/)
   expect(decodeCharset(Buffer.from('+2AA-', 'latin1'), 'utf-7')).not.toMatch(/[\ud800-\udfff]/)
+})
+
+test.each([
+  ['A+ImIDkQ.', 'A\u2262\u0391.'], // RFC 2152, examples
+  ['Hi Mom -+Jjo--!', 'Hi Mom -\u263a-!'],
+  ['+ZeVnLIqe-', '日本語'],
+  ['Item 3 is +AKM-1.', 'Item 3 is £1.'],
+  ['1 +- 1', '1 + 1'],
+])('UTF-7 %j is %j', (encoded, text) => {
+  for (const label of ['utf-7', 'UTF7', 'unicode-1-1-utf-7'])
+    expect(decodeCharset(Buffer.from(encoded), label)).toBe(text)
+})
+
+test('broken UTF-7 reads as iconv-lite reads it', () => {
+  const pieces = ['+', '-', '+-', 'AA', 'AOQ', '2D3cqQ', 'a', ' ', '\xff', '&', '=', '\0']
+  for (let seed = 0; seed < 3_000; seed++) {
+    const random = seededRandom(seed)
+    const bytes = Buffer.from(Array.from({ length: random.below(20) }, () => random.pick(pieces)).join(''), 'latin1')
+    const expected = Buffer.from(iconv.decode(bytes, 'utf-7')).toString().replaceAll('\0', '')
+    expect(decodeCharset(bytes, 'utf-7'), `seed ${seed}: ${JSON.stringify(bytes.toString('latin1'))}`).toBe(expected)
+  }
 })
 
 test.each(TABLE.map(([charset]) => charset))('%s decodes any bytes in bounded time', (charset) => {
