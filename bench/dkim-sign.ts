@@ -10,7 +10,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import DKIM from 'nodemailer/lib/dkim'
-import { signMessage } from '../src/formats/dkim-sign.ts'
+import { signMessage } from '../src/formats/dkim/dkim-sign.ts'
 
 const MEASURE_MS = 1000
 const ROUNDS = 3

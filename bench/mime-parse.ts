@@ -7,7 +7,7 @@
  * encoded words) in alternating rounds, so that both see the same machine. Prints messages per second and the ratio.
  */
 import { simpleParser } from 'mailparser'
-import { parseMessage } from '../src/formats/mime-parse.ts'
+import { parseMessage } from '../src/formats/mime/mime-parse.ts'
 
 const LIMITS = {
   ...{ depthMax: 20, partsMax: 500, headerBytesMax: 256 * 1024 },

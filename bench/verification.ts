@@ -6,13 +6,14 @@
  *
  * Measures four messages, alternating parse and search so that both see the same machine: a personal message, a shop's
  * with many links and numbers, one with a code in text and HTML, and a newsletter of 100 KB. Prints messages per second
- * for the parse, for all reading (mail/messages/reading.ts, which includes both) and for the search, and the share of
+ * for the parse, for all reading (mail/messages/content/parsed-message.ts, which includes both) and for the search, and the share of
  * the search in the reading.
  */
-import { parseMessage } from '../src/formats/mime-parse.ts'
-import { extractVerification } from '../src/formats/verification.ts'
-import { limits } from '../src/limits.ts'
-import { readMail } from '../src/mail/messages/reading.ts'
+
+import { limits } from '../src/config/limits.ts'
+import { parseMessage } from '../src/formats/mime/mime-parse.ts'
+import { extractVerification } from '../src/formats/verification/verification.ts'
+import { readMail } from '../src/mail/messages/content/parsed-message.ts'
 
 const MEASURE_MS = 400
 const ROUNDS = 5

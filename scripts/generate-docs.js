@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { settings } from '../dist/config.js'
-import { renderError } from '../dist/edges/http/agentmail/errors.js'
-import { replyForError } from '../dist/edges/smtp/replies.js'
+import { settings } from '../dist/config/settings.js'
+import { renderError } from '../dist/edges/http/dialects/agentmail/agentmail-errors.js'
+import { replyForError } from '../dist/edges/smtp/protocol/replies.js'
 import { errors, MailError } from '../dist/errors.js'
-import { limits } from '../dist/limits.js'
+import { limits } from '../dist/config/limits.js'
 
 /** Whatever a message asks for is there, under its own name. */
 const placeholders = new Proxy({}, { get: (_target, name) => `{${String(name)}}` })
@@ -29,7 +29,7 @@ function configurationPage() {
   return [
     '# Configuration',
     '',
-    'Generated from `src/config.ts` and `src/limits.ts` by `npm run docs`; do not edit.',
+    'Generated from `src/config/settings.ts` and `src/config/limits.ts` by `npm run docs`; do not edit.',
     '',
     'Settings are environment variables. Each has a default that works; an empty value counts as not set. A variable that',
     'begins with `MARTLET_` and is malformed, contradicts another or is not in this list stops the start with a sentence',

@@ -8,21 +8,21 @@
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config/settings.ts'
 import { StartupError } from './errors.ts'
 
 /** Node 20.19 and 22.12 or later can require ES modules; versions in between cannot. */
 const canRequire = (process.features as { require_module?: boolean }).require_module === true
 const require = createRequire(import.meta.url)
 const load = {
-  banner: () => loadModule<typeof import('./banner.ts')>('./banner.js'),
-  check: () => loadModule<typeof import('./check.ts')>('./check.js'),
+  banner: () => loadModule<typeof import('./cli/banner.ts')>('./cli/banner.js'),
+  check: () => loadModule<typeof import('./cli/check-command.ts')>('./cli/check-command.js'),
   log: () => loadModule<typeof import('./log.ts')>('./log.js'),
   faultBoundary: () => loadModule<typeof import('./fault-boundary.ts')>('./fault-boundary.js'),
-  main: () => loadModule<typeof import('./main.ts')>('./main.js'),
+  main: () => loadModule<typeof import('./server/start.ts')>('./server/start.js'),
   metrics: () => loadModule<typeof import('./metrics.ts')>('./metrics.js'),
-  queue: () => loadModule<typeof import('./queue-command.ts')>('./queue-command.js'),
-  serverClient: () => loadModule<typeof import('./server-client.ts')>('./server-client.js'),
+  queue: () => loadModule<typeof import('./cli/queue-command.ts')>('./cli/queue-command.js'),
+  serverClient: () => loadModule<typeof import('./cli/server-client.ts')>('./cli/server-client.js'),
   store: () => loadModule<typeof import('./store/store.ts')>('./store/store.js'),
 }
 

@@ -3,7 +3,7 @@
  *
  * An entry has a code (stable, because clients depend on it), a kind (which class of error it is) and a message for the
  * caller or operator who must act. Protocol status codes are not here: each edge translates kinds and codes once
- * (edges/http/<dialect>, edges/smtp/replies.ts). docs/errors.md is generated from this file.
+ * (edges/http/<dialect>, edges/smtp/protocol/replies.ts). docs/errors.md is generated from this file.
  *
  * Messages say what is wrong and what to do. They never contain paths, SQL, keys or stack traces.
  */

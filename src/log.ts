@@ -5,7 +5,7 @@
  * that slip through are redacted here.) It does contain addresses: "where is my mail?" needs them.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
-import type { Config } from './config.ts'
+import type { Config } from './config/settings.ts'
 
 export type Log = Logger
 

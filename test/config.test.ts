@@ -1,7 +1,7 @@
 /** Tests the environment variables: each error is one sentence that says what to write. */
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config/settings.ts'
 import { StartupError } from '../src/errors.ts'
 
 test('every setting has a default, and an empty value counts as not set', () => {

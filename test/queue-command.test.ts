@@ -1,9 +1,9 @@
 /** Tests `martlet queue` with a real server in this process: what it prints and what it refuses. */
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { loadConfig } from '../src/config.ts'
-import { runQueue } from '../src/queue-command.ts'
-import { openServerClient } from '../src/server-client.ts'
+import { runQueue } from '../src/cli/queue-command.ts'
+import { openServerClient } from '../src/cli/server-client.ts'
+import { loadConfig } from '../src/config/settings.ts'
 import { CatchingMx } from './catching-mx.ts'
 import { startWorld } from './world.ts'
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Limits } from '../src/limits.ts'
+import type { Limits } from '../src/config/limits.ts'
 
 export const cli = fileURLToPath(distUrl('cli.js'))
 
@@ -30,10 +30,10 @@ export interface ServerProcess {
 
 /** The command line takes no limits, so tests that need shorter ones start the same parts with this program. */
 const withLimits = (limits: Partial<Limits>) => `
-  import { loadConfig } from ${JSON.stringify(distUrl('config.js'))}
+  import { loadConfig } from ${JSON.stringify(distUrl('config/settings.js'))}
   import { handleStrayErrors } from ${JSON.stringify(distUrl('fault-boundary.js'))}
   import { createLog } from ${JSON.stringify(distUrl('log.js'))}
-  import { startMartlet } from ${JSON.stringify(distUrl('main.js'))}
+  import { startMartlet } from ${JSON.stringify(distUrl('server/start.js'))}
   import { createMetrics } from ${JSON.stringify(distUrl('metrics.js'))}
   const config = loadConfig(process.env, ${JSON.stringify(limits)})
   const log = createLog(config.logLevel)

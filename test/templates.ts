@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config/settings.ts'
 import { createLog } from '../src/log.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { migrateDatabase } from '../src/store/store.ts'
@@ -36,7 +36,7 @@ export async function makeTemplate<Result>(
     const needs = { config, log: createLog('silent'), metrics: createMetrics(), clock: Date.now }
     if (template === 'migrated') await migrateDatabase(needs)
     else {
-      const { startMartlet } = await import('../src/main.ts') // loads the whole server, which store tests do not need
+      const { startMartlet } = await import('../src/server/start.ts') // loads the whole server, which store tests do not need
       const martlet = await startMartlet(needs)
       await martlet.stop()
     }

@@ -7,34 +7,28 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, posix } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { settings } from '../src/config.ts'
+import { limits } from '../src/config/limits.ts'
+import { settings } from '../src/config/settings.ts'
 import { errors } from '../src/errors.ts'
-import { limits } from '../src/limits.ts'
 import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './imports.ts'
 import { WITHOUT_STORE } from './support/without-store.ts'
 
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
 const packageJson = JSON.parse(textOf('package.json'))
 
-/** The files below all others, and those above all others. */
+/** Below all others, and above all others: files and folders. */
 const GROUND = [
-  'errors',
-  'fault-boundary',
-  'config',
-  'config-outbound',
-  'limit',
-  'limits',
-  'limits-outbound',
-  'log',
-  'metrics',
-  'threads',
-].map((name) => `src/${name}.ts`)
-const TOP = ['main', 'cli', 'banner', 'check', 'queue-command', 'root-key', 'server-client', 'tls-source'].map(
-  (name) => `src/${name}.ts`,
-)
+  'src/errors.ts',
+  'src/fault-boundary.ts',
+  'src/log.ts',
+  'src/metrics.ts',
+  'src/worker-threads.ts',
+  'src/config/',
+]
+const TOP = ['src/cli.ts', 'src/cli/', 'src/server/']
 
 /** Modules of src/mail: each imports only those before it in the list; two in one entry do not import each other. */
-const ROOMS = [
+const MODULES = [
   ['access'],
   ['jobs', 'events'],
   ['tenants'],
@@ -49,26 +43,37 @@ const ROOMS = [
   ['reports'],
 ]
 
+function isIn(file: string, places: readonly string[]): boolean {
+  return places.some((place) => (place.endsWith('/') ? file.startsWith(place) : file === place))
+}
+
 /** Returns the folders and files from which a file may import; undefined: the file is not in the table. */
 function mayImport(file: string): readonly string[] | undefined {
-  const [, layer, room = '', inner] = file.split('/')
-  if (TOP.includes(file)) return ['src/']
-  if (GROUND.includes(file)) return GROUND
+  const [, layer, module = '', part = '', dialect = ''] = file.split('/')
+  if (isIn(file, TOP)) return ['src/']
+  if (isIn(file, GROUND)) return GROUND
   if (layer === 'formats') return ['src/formats/']
   if (layer === 'net') return ['src/net/', 'src/formats/', ...GROUND]
-  if (layer === 'store') return ['src/store/', 'src/net/', 'src/formats/', ...GROUND]
+  if (layer === 'store') return ['src/store/', 'src/formats/', ...GROUND]
   if (layer === 'mail') {
-    const rank = ROOMS.findIndex((rooms) => rooms.includes(room))
+    const rank = MODULES.findIndex((modules) => modules.includes(module))
     if (rank === -1) return undefined
-    const rooms = [...ROOMS.slice(0, rank).flat(), room].map((name) => `src/mail/${name}/`)
-    return ['src/store/', 'src/net/', 'src/formats/', ...GROUND, ...rooms]
+    const modules = [...MODULES.slice(0, rank).flat(), module].map((name) => `src/mail/${name}/`)
+    return ['src/store/', 'src/net/', 'src/formats/', ...GROUND, ...modules]
   }
-  if (layer !== 'edges') return undefined
-  const below = ['src/mail/', 'src/formats/', ...GROUND]
-  if (file === 'src/edges/tls.ts') return below
-  if (room !== 'http') return [...below, `src/edges/${room}/`, 'src/edges/tls.ts']
-  const shared = sources.filter((source) => posix.dirname(source) === 'src/edges/http')
-  return [...below, ...shared, 'src/edges/tls.ts', ...(file.split('/').length > 4 ? [`src/edges/http/${inner}/`] : [])]
+  return layer === 'edges'
+    ? ['src/mail/', 'src/formats/', ...GROUND, ...edgesOf(file, module, part, dialect)]
+    : undefined
+}
+
+/** Which parts of the edges a file of theirs may import. */
+function edgesOf(file: string, protocol: string, part: string, dialect: string): string[] {
+  if (file === 'src/edges/tls.ts') return []
+  const own = ['src/edges/tls.ts', `src/edges/${protocol}/${part}/`]
+  if (protocol === 'smtp') return part === 'protocol' ? own : [...own, 'src/edges/smtp/protocol/']
+  if (protocol !== 'http' || part === 'server') return own
+  if (part === 'live') return [...own, 'src/edges/http/server/']
+  return ['src/edges/http/server/', 'src/edges/http/live/', `src/edges/http/dialects/${dialect}/`]
 }
 
 /** Maps each file to those of our files that it imports, for values or for types. */
@@ -81,8 +86,8 @@ test('imports go one way, as in the table of ARCHITECTURE.md', () => {
     const allowed = mayImport(file)
     if (!allowed) return [`${file} is not in the import table: add it there, or move it to another folder`]
     return imported
-      .filter((target) => !allowed.some((place) => (place.endsWith('/') ? target.startsWith(place) : target === place)))
-      .map((target) => `${file} must not import ${target}: pass it in from main.ts, or move the shared code down`)
+      .filter((target) => !isIn(target, allowed))
+      .map((target) => `${file} must not import ${target}: pass it in from start.ts, or move the shared code down`)
   })
   expect(broken).toEqual([])
 })
@@ -156,11 +161,20 @@ test('files and folders are named after their subjects', () => {
     file
       .split('/')
       .map((part) => part.replace(/\.ts$/, ''))
-      .some((part) => empty.test(part) && !(part === 'index' && /^src\/edges\/http\/[^/]+\/index\.ts$/.test(file))),
+      .some(
+        (part) =>
+          empty.test(part) && !(part === 'index' && /^src\/edges\/http\/dialects\/[^/]+\/index\.ts$/.test(file)),
+      ),
   )
   expect(named.map((file) => `${file}: name it after its subject; index.ts is only for a dialect's entry`)).toEqual([])
   const shapes = sources.filter((file) => !/^src\/[a-z0-9/.-]+\.ts$/.test(file))
   expect(shapes.map((file) => `${file}: use kebab-case`)).toEqual([])
+})
+
+test('no two files of src have the same name, except the entry of a dialect', () => {
+  const names = sources.map((file) => basename(file)).filter((name) => name !== 'index.ts')
+  const repeated = names.filter((name, position) => names.indexOf(name) !== position)
+  expect(repeated.map((name) => `${name}: name it after its subject and its layer`)).toEqual([])
 })
 
 test('no marks of unfinished work are left', () => {
@@ -175,12 +189,12 @@ test('every limit, setting and error is used', () => {
     code.some(([file, text]) => !owners.includes(file) && pattern.test(text))
 
   const idleLimits = Object.keys(limits).filter(
-    (name) => !usedIn(new RegExp(`\\b${name}\\b`), 'src/limits.ts', 'src/limits-outbound.ts'),
+    (name) => !usedIn(new RegExp(`\\b${name}\\b`), 'src/config/limits.ts', 'src/config/limits-outbound.ts'),
   )
   expect(idleLimits.map((name) => `limits.${name} is not used: use it or remove it`)).toEqual([])
   const own = { tlsCertFile: 'tls', tlsKeyFile: 'tls', blobsUrl: 'blobsDir' } as Readonly<Record<string, string>>
   const idleSettings = Object.keys(settings).filter(
-    (name) => !usedIn(new RegExp(`\\b${own[name] ?? name}\\b`), 'src/config.ts'),
+    (name) => !usedIn(new RegExp(`\\b${own[name] ?? name}\\b`), 'src/config/settings.ts'),
   )
   expect(idleSettings.map((name) => `the setting ${name} is not used: use it or remove it`)).toEqual([])
   const idleErrors = Object.keys(errors).filter(

@@ -12,19 +12,21 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { AgentMailClient } from 'agentmail'
 import { createTransport, type SendMailOptions } from 'nodemailer'
-import { loadConfig } from '../src/config.ts'
-import type { Limits } from '../src/limits.ts'
+import type { Limits } from '../src/config/limits.ts'
+import { loadConfig } from '../src/config/settings.ts'
 import { createLog, type Log } from '../src/log.ts'
-import type { Martlet } from '../src/main.ts'
 import { createMetrics } from '../src/metrics.ts'
-import type { Lookup } from '../src/net/safe-fetch.ts'
+import type { Lookup } from '../src/net/fetch/safe-fetch.ts'
+import type { Martlet } from '../src/server/start.ts'
 import { createTestDatabase, databaseName, type TestDatabase } from './database.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 import { keepStarted } from './sqlite-templates.ts'
 
 /** Loaded with require(), as the command line does (src/cli.ts), because it needs only two thirds of the time. */
-const { startMartlet } = createRequire(import.meta.url)('../dist/main.js') as typeof import('../src/main.ts')
+const { startMartlet } = createRequire(import.meta.url)(
+  '../dist/server/start.js',
+) as typeof import('../src/server/start.ts')
 
 export interface WorldOptions {
   readonly limits?: Partial<Limits>

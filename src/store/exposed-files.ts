@@ -4,8 +4,8 @@
  * may have a reason.
  */
 import { stat } from 'node:fs/promises'
-import type { Config } from '../config.ts'
-import { databaseFiles } from './sqlite/folder.ts'
+import type { Config } from '../config/settings.ts'
+import { databaseFiles } from './sqlite/data-dir-lock.ts'
 
 export interface Exposed {
   readonly path: string

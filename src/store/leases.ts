@@ -9,8 +9,8 @@
  * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
  */
 import { type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
-import type { Dialect } from './dialect.ts'
 import type { JobRow, RecipientRow, Tx, WebhookDeliveryRow } from './schema.ts'
+import type { Dialect } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
 

@@ -266,10 +266,10 @@ export interface ContentRow {
   /** Up to limits.inlineBytesMax; else null and blob_key is set. */
   bytes: Uint8Array | null
   blob_key: string | null
-  /** Compressed JSON of the parsed bodies and headers (mail/messages/bodies.ts), or null and parsed_blob_key is set. */
+  /** Compressed JSON of the parsed bodies and headers (mail/messages/content/bodies.ts), or null and parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null
-  /** JSON of the codes and links found (mail/messages/bodies.ts); null when the content was never searched for them. */
+  /** JSON of the codes and links found (mail/messages/content/bodies.ts); null when the content was never searched for them. */
   verification: string | null
   created_at: number
 }
@@ -299,7 +299,7 @@ export interface SubmissionRow {
   /** null for mail that Martlet itself composes. */
   message_id: string | null
   content_id: string
-  /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/notices.ts). */
+  /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts). */
   kind: 'message' | 'bounce' | 'delay' | 'code' | 'report'
   envelope_sender: string
   /** Identifies the submission that a bounce is about. */

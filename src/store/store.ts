@@ -5,22 +5,22 @@
  * signal without data. Code above this folder does not know which database is used; `dialect` has the differences.
  */
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/settings.ts'
 import { MailError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import { createBell } from './bell.ts'
+import { openFileBlobs } from './blobs/blob-files.ts'
 import type { Blobs } from './blobs/blobs.ts'
-import { openFileBlobs } from './blobs/files.ts'
-import type { Database, DatabaseConfig, Dialect } from './dialect.ts'
+import { openEventLog } from './commit/append-events.ts'
+import { createBell } from './commit/commit-notifier.ts'
+import { createGroupCommit } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
-import { openEventLog } from './event-log.ts'
-import { createGroupCommit } from './group-commit.ts'
-import { createIds } from './ids.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
+import { createIds } from './new-id.ts'
 import type { Db, Tx } from './schema.ts'
-import { sqlite } from './sqlite.ts'
+import type { Database, DatabaseConfig, Dialect } from './sql-adapter.ts'
+import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
 
@@ -83,7 +83,7 @@ const EPOCH_BYTES = 8
 
 async function dialectOf({ databaseUrl }: DatabaseConfig): Promise<Dialect> {
   if (databaseUrl === undefined) return sqlite
-  const { postgres } = await import('./postgres.ts') // loads the driver too, which SQLite does not need
+  const { postgres } = await import('./postgres/postgres-adapter.ts') // loads the driver too, which SQLite does not need
   return postgres
 }
 

@@ -3,8 +3,8 @@
  * of the rows themselves for texts that are too short for a trigram.
  */
 import { type RawBuilder, sql } from 'kysely'
-import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from './dialect.ts'
 import type { Db } from './schema.ts'
+import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from './sql-adapter.ts'
 
 /**
  * Indexed characters per column. Indexing takes 0.1 to 0.8 ms per 1,000 characters, and two to six times their size on

@@ -1,8 +1,8 @@
 /** The cost of an event depends on its matching subscriptions, not on the number of open sockets. */
 import { expect, test } from 'vitest'
-import { Audience } from '../../src/mail/events/audience.ts'
-import { standardTypes } from '../../src/mail/events/event-types.ts'
-import { Subscription } from '../../src/mail/events/subscription.ts'
+import { Subscription } from '../../src/mail/events/feed/subscription.ts'
+import { Audience } from '../../src/mail/events/feed/subscription-index.ts'
+import { standardTypes } from '../../src/mail/events/log/event-types.ts'
 import type { EventRow } from '../../src/store/schema.ts'
 
 const row: EventRow = {

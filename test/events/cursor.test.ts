@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { formatCursor } from '../../src/mail/events/cursor.ts'
-import { endOf, floorOf, requirePosition } from '../../src/mail/events/position.ts'
+import { formatCursor } from '../../src/mail/events/log/cursor.ts'
+import { endOf, floorOf, requirePosition } from '../../src/mail/events/log/log-position.ts'
 import type { EventRow } from '../../src/store/schema.ts'
-import * as events from '../../src/store/tables/events.ts'
+import * as events from '../../src/store/tables/events-table.ts'
 import { FeedWorld, sent } from './feed-world.ts'
 
 const EPOCH = /^[\da-f-]+$/

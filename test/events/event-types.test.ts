@@ -1,9 +1,9 @@
 /** The events that modules append and edges read. */
 import { describe, expect, test } from 'vitest'
-import type { Event } from '../../src/mail/events/event.ts'
-import { standardTypes, subscribableTypes } from '../../src/mail/events/event-types.ts'
-import * as messages from '../../src/mail/events/message-events.ts'
-import * as resources from '../../src/mail/events/resource-events.ts'
+import type { Event } from '../../src/mail/events/log/event.ts'
+import { standardTypes, subscribableTypes } from '../../src/mail/events/log/event-types.ts'
+import * as messages from '../../src/mail/events/log/message-events.ts'
+import * as resources from '../../src/mail/events/log/resource-events.ts'
 import { messageIn } from './feed-world.ts'
 
 const place = { organizationId: 'organization', podId: 'pod', inboxId: 'inbox', address: 'a@test' }

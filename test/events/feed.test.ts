@@ -5,10 +5,10 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Backlog, BacklogItem, Event } from '../../src/mail/events/event.ts'
-import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/resource-events.ts'
+import type { Backlog, BacklogItem, Event } from '../../src/mail/events/log/event.ts'
+import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/log/resource-events.ts'
 import type { Store } from '../../src/store/store.ts'
-import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {

@@ -1,11 +1,11 @@
 /** Jobs over a real store; a second runner on the same store simulates another node. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
+import { JobRunner } from '../../src/mail/jobs/job-runner.ts'
 import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
-import { JobRunner } from '../../src/mail/jobs/runner.ts'
 import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
 import type { JobRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'

@@ -1,10 +1,10 @@
 /** The cost of sending one event to many readers, and the check of what each of them may see. */
 import { deflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import type { Event } from '../../src/mail/events/event.ts'
-import { createNews } from '../../src/mail/messages/news.ts'
+import type { Event } from '../../src/mail/events/log/event.ts'
+import { createNews } from '../../src/mail/messages/views/event-subject.ts'
 import type { Db } from '../../src/store/schema.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'

@@ -3,14 +3,14 @@
  * advances, and that no event is missed between the query and the wait.
  */
 import { expect, onTestFinished, test } from 'vitest'
-import type { Limits } from '../../src/limits.ts'
-import type { Event } from '../../src/mail/events/event.ts'
-import { labelEvents } from '../../src/mail/events/message-events.ts'
-import { createEventPages, type EventPage, type EventQuery } from '../../src/mail/events/pages.ts'
-import { keyRevoked } from '../../src/mail/events/resource-events.ts'
-import { sweepEvents } from '../../src/mail/events/retention.ts'
+import type { Limits } from '../../src/config/limits.ts'
+import { createEventPages, type EventPage, type EventQuery } from '../../src/mail/events/history/event-pages.ts'
+import type { Event } from '../../src/mail/events/log/event.ts'
+import { labelEvents } from '../../src/mail/events/log/message-events.ts'
+import { keyRevoked } from '../../src/mail/events/log/resource-events.ts'
+import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
-import * as apiKeys from '../../src/store/tables/api-keys.ts'
+import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import { FeedWorld, messageIn, type Place, seeded, sent } from './feed-world.ts'
 
 const MINUTE = 60_000

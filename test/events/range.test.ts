@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lastSeqBefore } from '../../src/mail/events/range.ts'
+import { lastSeqBefore } from '../../src/mail/events/log/seq-at-time.ts'
 import { FeedWorld, sent } from './feed-world.ts'
 
 test('the position of a time in the log is found, also if numbers have gaps', async () => {

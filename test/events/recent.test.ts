@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Recent } from '../../src/mail/events/recent.ts'
+import { Recent } from '../../src/mail/events/feed/recent.ts'
 
 function recentOf(limits: { countMax?: number; bytesMax?: number }, sizes: Record<string, number> = {}) {
   const recent = new Recent<string, string>({ countMax: 10, bytesMax: 100, ...limits })

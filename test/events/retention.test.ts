@@ -1,7 +1,7 @@
 /** Old events are purged from the log, and no cursor ever skips purged events silently. */
 import { expect, test } from 'vitest'
-import { labelEvents } from '../../src/mail/events/message-events.ts'
-import { sweepEvents } from '../../src/mail/events/retention.ts'
+import { labelEvents } from '../../src/mail/events/log/message-events.ts'
+import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/schema.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 

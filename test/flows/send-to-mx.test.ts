@@ -1,6 +1,6 @@
 /** Mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
 import { expect, test } from 'vitest'
-import type { Limits } from '../../src/limits.ts'
+import type { Limits } from '../../src/config/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { openStore } from '../../src/store/store.ts'
 import { type Behaviour, CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'

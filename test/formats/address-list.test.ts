@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseAddressList } from '../../src/formats/address-list.ts'
+import { parseAddressList } from '../../src/formats/address/address-list.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'
 

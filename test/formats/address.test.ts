@@ -6,8 +6,8 @@ import {
   parseRecipient,
   splitAddress,
   withoutTag,
-} from '../../src/formats/address.ts'
-import { parseAddressList } from '../../src/formats/address-list.ts'
+} from '../../src/formats/address/address.ts'
+import { parseAddressList } from '../../src/formats/address/address-list.ts'
 import { seededRandom } from './random.ts'
 
 describe('the normal form of an address', () => {

@@ -1,9 +1,9 @@
 /** What is decoded is no larger than what was encoded, and takes no memory beside it, however it is spelled. */
 import { describe, expect, test } from 'vitest'
-import { decodeCharset } from '../../src/formats/charset.ts'
-import { decodeEncodedWords } from '../../src/formats/encoded-words.ts'
-import { parseParameterised } from '../../src/formats/header-parameters.ts'
-import { decodeBytes, decodePartStream } from '../../src/formats/transfer-encoding.ts'
+import { decodeCharset } from '../../src/formats/mime/charset.ts'
+import { decodeEncodedWords } from '../../src/formats/mime/encoded-words.ts'
+import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
+import { decodeBytes, decodePartStream } from '../../src/formats/mime/transfer-encoding.ts'
 import { fill } from './linear.ts'
 import { seededRandom } from './random.ts'
 

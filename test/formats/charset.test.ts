@@ -1,6 +1,6 @@
 import iconv from 'iconv-lite'
 import { describe, expect, test } from 'vitest'
-import { decodeCharset } from '../../src/formats/charset.ts'
+import { decodeCharset } from '../../src/formats/mime/charset.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'
 

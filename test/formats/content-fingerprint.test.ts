@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { contentFingerprint } from '../../src/formats/content-fingerprint.ts'
-import { parseMessage } from '../../src/formats/mime-parse.ts'
+import { contentFingerprint } from '../../src/formats/mime/content-fingerprint.ts'
+import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
 import { LIMITS, nested } from './sample-mails.ts'
 
 function fingerprint(raw: Buffer): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseDateHeader } from '../../src/formats/date-header.ts'
+import { parseDateHeader } from '../../src/formats/mime/date-header.ts'
 
 test.each([
   ['Mon, 1 Jan 2024 10:00:00 +0100', '2024-01-01T09:00:00.000Z'],

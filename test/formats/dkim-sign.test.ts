@@ -4,9 +4,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { describe, expect, test } from 'vitest'
-import { relaxedBody } from '../../src/formats/dkim-canonical.ts'
-import { signMessage } from '../../src/formats/dkim-sign.ts'
-import { composeMessage } from '../../src/formats/mime-compose.ts'
+import { relaxedBody } from '../../src/formats/dkim/dkim-canonical.ts'
+import { signMessage } from '../../src/formats/dkim/dkim-sign.ts'
+import { composeMessage } from '../../src/formats/mime/mime-compose.ts'
 import { mutate, seededRandom } from './random.ts'
 import { mail, samples } from './sample-mails.ts'
 

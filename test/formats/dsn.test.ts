@@ -1,9 +1,9 @@
 /** Bounce notices as mail programs read them: parsed by our own parser, and by mailparser for comparison. */
 import { simpleParser } from 'mailparser'
 import { describe, expect, test } from 'vitest'
-import { composeNotice, type NoticeInput, type NoticeRecipient, noticeStatus } from '../../src/formats/dsn.ts'
-import { parseMessage } from '../../src/formats/mime-parse.ts'
-import { decodePart } from '../../src/formats/transfer-encoding.ts'
+import { composeNotice, type NoticeInput, type NoticeRecipient, noticeStatus } from '../../src/formats/dsn/dsn.ts'
+import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
+import { decodePart } from '../../src/formats/mime/transfer-encoding.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'
 import { LIMITS } from './sample-mails.ts'

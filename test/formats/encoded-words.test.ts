@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decodeEncodedWords } from '../../src/formats/encoded-words.ts'
+import { decodeEncodedWords } from '../../src/formats/mime/encoded-words.ts'
 import { expectBounded } from './bounded.ts'
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { unflow } from '../../src/formats/flowed-text.ts'
+import { unflow } from '../../src/formats/mime/flowed-text.ts'
 
 test.each([
   ['a paragraph', 'one \ntwo \nthree\nfour', false, 'one two three\nfour'],

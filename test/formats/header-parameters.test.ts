@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseParameterised } from '../../src/formats/header-parameters.ts'
+import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
 import { expectBounded } from './bounded.ts'
 
 test.each([

@@ -4,9 +4,9 @@
  * everywhere.
  */
 import { describe, expect, test } from 'vitest'
-import { textOfHtml } from '../../src/formats/html-text.ts'
-import { extractReplyHtml } from '../../src/formats/reply-html.ts'
-import { visibleTextOfHtml } from '../../src/formats/visible-text.ts'
+import { textOfHtml } from '../../src/formats/html/html-text.ts'
+import { visibleTextOfHtml } from '../../src/formats/html/visible-text.ts'
+import { extractReplyHtml } from '../../src/formats/reply/reply-html.ts'
 import { expectBounded } from './bounded.ts'
 
 const SIZE = 1024 * 1024

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type ComposeInput, composeMessage } from '../../src/formats/mime-compose.ts'
-import { parseMessage } from '../../src/formats/mime-parse.ts'
-import { isForbiddenHeader } from '../../src/formats/protected-headers.ts'
-import { decodePart } from '../../src/formats/transfer-encoding.ts'
+import { type ComposeInput, composeMessage } from '../../src/formats/mime/mime-compose.ts'
+import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
+import { isForbiddenHeader } from '../../src/formats/mime/protected-headers.ts'
+import { decodePart } from '../../src/formats/mime/transfer-encoding.ts'
 import { seededRandom } from './random.ts'
 import { LIMITS, nested } from './sample-mails.ts'
 

@@ -3,8 +3,8 @@
  * inside the message, no NUL and no lone surrogate in any text, no line break in a header value.
  */
 import { describe, expect, test } from 'vitest'
-import { type ParsedMessage, parseMessage } from '../../src/formats/mime-parse.ts'
-import { decodePart } from '../../src/formats/transfer-encoding.ts'
+import { type ParsedMessage, parseMessage } from '../../src/formats/mime/mime-parse.ts'
+import { decodePart } from '../../src/formats/mime/transfer-encoding.ts'
 import { amount } from '../support/amount.ts'
 import { expectBounded } from './bounded.ts'
 import { mutate, seededRandom } from './random.ts'

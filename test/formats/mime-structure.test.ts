@@ -1,6 +1,6 @@
 /** The structure is correct if the bytes at each part's offsets are those that the sender wrote for the part. */
 import { describe, expect, test } from 'vitest'
-import { type MimePart, scanStructure } from '../../src/formats/mime-structure.ts'
+import { type MimePart, scanStructure } from '../../src/formats/mime/mime-structure.ts'
 import { expectBounded } from './bounded.ts'
 import { LIMITS, mail, nested, report } from './sample-mails.ts'
 

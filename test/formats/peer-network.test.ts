@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { networkOf } from '../../src/formats/peer-network.ts'
+import { networkOf } from '../../src/formats/address/peer-network.ts'
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],

@@ -1,6 +1,7 @@
 /** Extracts codes and links within the limits of the server. */
-import { extractVerification as extract, type MailContent } from '../../src/formats/verification.ts'
-import { limits } from '../../src/limits.ts'
+
+import { limits } from '../../src/config/limits.ts'
+import { extractVerification as extract, type MailContent } from '../../src/formats/verification/verification.ts'
 
 export function extractVerification(content: MailContent) {
   return extract(content, {

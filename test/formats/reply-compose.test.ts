@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../src/formats/reply-compose.ts'
-import { extractReply } from '../../src/formats/reply-text.ts'
+import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../src/formats/reply/reply-compose.ts'
+import { extractReply } from '../../src/formats/reply/reply-text.ts'
 
 test.each([
   ['Lunch', 'Re: Lunch'],

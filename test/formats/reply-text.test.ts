@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { extractReply } from '../../src/formats/reply-text.ts'
-import { preview } from '../../src/formats/text-preview.ts'
+import { preview } from '../../src/formats/mime/text-preview.ts'
+import { extractReply } from '../../src/formats/reply/reply-text.ts'
 import { expectBounded } from './bounded.ts'
 
 const lines = (...each: string[]) => each.join('\n')

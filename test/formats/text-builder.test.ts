@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { replaceEach, TextBuilder, withLineBreaks } from '../../src/formats/text-builder.ts'
+import { replaceEach, TextBuilder, withLineBreaks } from '../../src/formats/mime/text-builder.ts'
 import { seededRandom } from './random.ts'
 
 test('text of many pieces is all of them, in order', () => {

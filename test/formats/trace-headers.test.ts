@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseMessage } from '../../src/formats/mime-parse.ts'
-import { type TraceInput, traceHeaders } from '../../src/formats/trace-headers.ts'
+import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
+import { type TraceInput, traceHeaders } from '../../src/formats/mime/trace-headers.ts'
 import { seededRandom } from './random.ts'
 import { LIMITS } from './sample-mails.ts'
 

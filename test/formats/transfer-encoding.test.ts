@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeBytes, decodePart, decodePartStream } from '../../src/formats/transfer-encoding.ts'
+import { decodeBytes, decodePart, decodePartStream } from '../../src/formats/mime/transfer-encoding.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'
 

@@ -3,8 +3,8 @@
  * nothing, and give results that can be stored and sent.
  */
 import { describe, expect, test } from 'vitest'
-import { extractVerification as extract } from '../../src/formats/verification.ts'
-import { limits } from '../../src/limits.ts'
+import { limits } from '../../src/config/limits.ts'
+import { extractVerification as extract } from '../../src/formats/verification/verification.ts'
 import { amount } from '../support/amount.ts'
 import { expectBounded } from './bounded.ts'
 import { seededRandom } from './random.ts'

@@ -1,7 +1,7 @@
 /** An HTTP client that sends exactly the bytes it is given, and judges what is answered. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { renderError } from '../../src/edges/http/agentmail/errors.ts'
+import { renderError } from '../../src/edges/http/dialects/agentmail/agentmail-errors.ts'
 import { type ErrorCode, errors, MailError } from '../../src/errors.ts'
 import { ATTACKERS, scale, type Target } from './attack.ts'
 
@@ -30,7 +30,7 @@ const codes = new Set(rendered.map(({ body }) => body.code))
 const statuses = new Set([
   ...[100, 101, 200, 201, 204],
   ...rendered.map(({ status }) => status).filter((status) => status < 500),
-  ...[408, 431], // what Node's parser refuses (edges/http/failures.ts)
+  ...[408, 431], // what Node's parser refuses (edges/http/server/error-handler.ts)
   503,
 ])
 

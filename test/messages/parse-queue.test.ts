@@ -1,6 +1,6 @@
 /** Whose large mail is parsed next: peers take turns, and what waits is bounded. */
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createParseQueue, type ParseQueueLimits } from '../../src/mail/messages/parse-queue.ts'
+import { createParseQueue, type ParseQueueLimits } from '../../src/mail/messages/content/parse-queue.ts'
 
 const LIMITS = { parseWaitingMax: 100, parseWaitingPerPeerMax: 10, parseWaitMs: 60_000, parsePenaltyMs: 60_000 }
 const REFUSED = { code: 'parse_queue_full' }

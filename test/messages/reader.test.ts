@@ -1,9 +1,9 @@
 /** Large mails in the thread that parses them: what it needs, what ends it, and that the next mail is parsed all the same. */
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/limits.ts'
+import { defaultLimits, type Limits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
-import { createReader } from '../../src/mail/messages/reader.ts'
-import { unpack } from '../../src/mail/messages/reading.ts'
+import { createReader } from '../../src/mail/messages/content/parse-worker.ts'
+import { unpack } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 

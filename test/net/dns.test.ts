@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createDns, isNoRecord } from '../../src/net/dns.ts'
+import { createDns, isNoRecord } from '../../src/net/dns/dns.ts'
 import { startDns, type Zones } from '../dns-server.ts'
 
 const zones: Zones = {

@@ -1,10 +1,10 @@
 /** What a sender sees of each attempt: which server replied, its reply, and the TLS version. */
 import { expect, test } from 'vitest'
-import { deliveryList } from '../../src/edges/http/agentmail/wire/delivery.ts'
-import { defaultLimits } from '../../src/limits.ts'
-import { createDeliveries } from '../../src/mail/sending/deliveries.ts'
-import { createRecordOutcome } from '../../src/mail/sending/outcome.ts'
-import type { Outcome } from '../../src/mail/sending/target.ts'
+import { defaultLimits } from '../../src/config/limits.ts'
+import { deliveryList } from '../../src/edges/http/dialects/agentmail/wire/delivery-wire.ts'
+import { createDeliveries } from '../../src/mail/sending/queue/delivery-history.ts'
+import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
+import type { Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { OWNER, sendMail } from './sent-mail.ts'
 
 const remote = { remote: 'mx.example.test [192.0.2.1]:25', tls: 'TLSv1.3 (unverified)' }

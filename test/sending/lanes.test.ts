@@ -1,7 +1,7 @@
 /** Which recipients one pass over the queue claims when the limits are low and there are many destinations. */
 import { expect, test } from 'vitest'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
-import { createLanes, type Lane } from '../../src/mail/sending/lanes.ts'
+import { createLanes, type Lane } from '../../src/mail/sending/queue/destination-limits.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 

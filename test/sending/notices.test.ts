@@ -3,12 +3,12 @@
  * replies.
  */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
-import { createContents } from '../../src/mail/messages/contents.ts'
-import { createNotices } from '../../src/mail/sending/notices.ts'
-import { createRecordOutcome } from '../../src/mail/sending/outcome.ts'
-import type { Outcome } from '../../src/mail/sending/target.ts'
+import { createContents } from '../../src/mail/messages/content/contents.ts'
+import { createNotices } from '../../src/mail/sending/queue/bounce-notices.ts'
+import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
+import type { Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { HOUR, OWNER, type SentMail, sendMail } from './sent-mail.ts'
 
 const limits = defaultLimits()

@@ -3,11 +3,11 @@
  * real store with leases that the test takes; test/flows/queue-control.test.ts tests the whole server.
  */
 import { describe, expect, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/limits.ts'
+import { defaultLimits, type Limits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import { createQueue } from '../../src/mail/sending/queue.ts'
-import type { Queue, QueueAction, Route } from '../../src/mail/sending/waiting.ts'
-import * as table from '../../src/store/tables/queue.ts'
+import { createQueue } from '../../src/mail/sending/queue/queue.ts'
+import type { Queue, QueueAction, Route } from '../../src/mail/sending/queue/queued-recipient.ts'
+import * as table from '../../src/store/tables/queue-table.ts'
 import { HOUR, type SentMail, sendMail } from './sent-mail.ts'
 
 const all = { isAll: true }

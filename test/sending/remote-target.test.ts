@@ -1,10 +1,10 @@
 /** The target for remote mail servers, with messages that our own composer would not create, and with time limits. */
 import { describe, expect, test } from 'vitest'
 
-import { defaultLimits, type Limits } from '../../src/limits.ts'
-import { createRemoteTarget } from '../../src/mail/sending/remote-target.ts'
-import type { Handover } from '../../src/mail/sending/target.ts'
-import { createDns } from '../../src/net/dns.ts'
+import { defaultLimits, type Limits } from '../../src/config/limits.ts'
+import type { Handover } from '../../src/mail/sending/targets/delivery-target.ts'
+import { createRemoteTarget } from '../../src/mail/sending/targets/remote-target.ts'
+import { createDns } from '../../src/net/dns/dns.ts'
 import { type Behaviour, mxAddress, startMxs } from '../catching-mx.ts'
 import { startDns, type Zones } from '../dns-server.ts'
 

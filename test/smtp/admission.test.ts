@@ -1,7 +1,7 @@
 /** Peers that a loopback interface does not have. What sockets can show is in limits.test.ts. */
 import { expect, test } from 'vitest'
-import { createAdmission } from '../../src/edges/smtp/admission.ts'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits } from '../../src/config/limits.ts'
+import { createAdmission } from '../../src/edges/smtp/mx/connection-limits.ts'
 
 test('IPv6 peers are counted by /64, and an IPv4-mapped address as its IPv4 address', () => {
   const limits = { ...defaultLimits(), smtpConnectionsPerAddressMax: 1 }

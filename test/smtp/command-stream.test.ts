@@ -1,7 +1,7 @@
 /** A case that real sockets can hardly reproduce: a connection that closes at the worst moment of a command. */
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { CommandStream, type MailSink, PeerGone } from '../../src/edges/smtp/command-stream.ts'
+import { CommandStream, type MailSink, PeerGone } from '../../src/edges/smtp/protocol/command-stream.ts'
 
 function sink(): MailSink {
   return { stream: new PassThrough().on('error', () => undefined), finish: async () => undefined }

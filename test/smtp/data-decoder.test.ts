@@ -4,7 +4,7 @@
  * repeated.
  */
 import { describe, expect, test } from 'vitest'
-import { DataDecoder } from '../../src/edges/smtp/data-decoder.ts'
+import { DataDecoder } from '../../src/edges/smtp/protocol/data-decoder.ts'
 
 interface Result {
   content: string

@@ -1,9 +1,9 @@
 /** An MX server on a free port with the in-memory core, stopped when the test ends. */
 import { onTestFinished } from 'vitest'
-import { loadConfig } from '../../src/config.ts'
-import { createReceiver, type Receiver } from '../../src/edges/smtp/receiver.ts'
+import type { Limits } from '../../src/config/limits.ts'
+import { loadConfig } from '../../src/config/settings.ts'
+import { createReceiver, type Receiver } from '../../src/edges/smtp/mx/mx-server.ts'
 import type { Certificate, TlsSource } from '../../src/edges/tls.ts'
-import type { Limits } from '../../src/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'

@@ -1,6 +1,6 @@
 /** The table of replies, and the mapping from core errors to replies. */
 import { describe, expect, test } from 'vitest'
-import { formatReply, type Reply, replies, replyForError } from '../../src/edges/smtp/replies.ts'
+import { formatReply, type Reply, replies, replyForError } from '../../src/edges/smtp/protocol/replies.ts'
 import { type ErrorCode, errors, MailError } from '../../src/errors.ts'
 
 const all: [string, Reply][] = [

@@ -1,7 +1,7 @@
 /** Starting and stopping: which sessions are closed at once, which may finish, and which are aborted. */
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../src/config.ts'
-import { createReceiver } from '../../src/edges/smtp/receiver.ts'
+import { loadConfig } from '../../src/config/settings.ts'
+import { createReceiver } from '../../src/edges/smtp/mx/mx-server.ts'
 import { StartupError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'

@@ -1,6 +1,6 @@
 /** What the store writes for an event, except the numbers, which group-commit.test.ts tests. */
 import { expect, test } from 'vitest'
-import * as events from '../../src/store/tables/events.ts'
+import * as events from '../../src/store/tables/events-table.ts'
 import { insertInbox, insertMessage } from './rows.ts'
 import { event, openTestStore } from './test-store.ts'
 

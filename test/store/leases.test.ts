@@ -1,7 +1,7 @@
 /** Leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
 import { claimJobs, claimLane, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
-import { listLanes } from '../../src/store/tables/submissions.ts'
+import { listLanes } from '../../src/store/tables/submissions-table.ts'
 import { notSupported } from '../database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'

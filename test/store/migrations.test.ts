@@ -15,7 +15,7 @@ import { webhookOrderAndReplay } from '../../src/store/migrations/0004-webhook-o
 import { verification } from '../../src/store/migrations/0005-verification.ts'
 import { scopedNames } from '../../src/store/migrations/0007-scoped-names.ts'
 import type { Migration } from '../../src/store/migrations/migration.ts'
-import { sqlite } from '../../src/store/sqlite.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
 import { migrateDatabase, openStore } from '../../src/store/store.ts'
 import { administrate, databaseName, notSupported } from '../database.ts'
 import { dumpPostgresSchema } from './postgres/schema-dump.ts'

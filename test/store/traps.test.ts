@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { participants } from '../../src/mail/messages/filing.ts'
-import * as contents from '../../src/store/tables/contents.ts'
-import * as inboxes from '../../src/store/tables/inboxes.ts'
-import * as threads from '../../src/store/tables/threads.ts'
+import * as contents from '../../src/store/tables/contents-table.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import * as threads from '../../src/store/tables/threads-table.ts'
 import { insertInbox, insertMessage } from './rows.ts'
 import { openTestStore } from './test-store.ts'
 

@@ -1,14 +1,14 @@
 /** A real store with tenants and webhooks, their dispatch with readable bodies, and a worker that the test chooses. */
-import type { Limits } from '../../src/limits.ts'
+import type { Limits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import type { WebhookWorker } from '../../src/mail/webhooks/deliver.ts'
-import { createDispatch, type Dispatch } from '../../src/mail/webhooks/dispatch.ts'
-import type { WebhookProfile } from '../../src/mail/webhooks/profile.ts'
-import type { NewWebhook, WebhookChange } from '../../src/mail/webhooks/webhook.ts'
-import { createWebhooks } from '../../src/mail/webhooks/webhooks.ts'
+import type { NewWebhook, WebhookChange } from '../../src/mail/webhooks/config/webhook.ts'
+import { createWebhooks } from '../../src/mail/webhooks/config/webhooks.ts'
+import type { WebhookProfile } from '../../src/mail/webhooks/delivery/webhook-profile.ts'
+import type { WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
+import { createDispatch, type Dispatch } from '../../src/mail/webhooks/dispatch/dispatch.ts'
 import type { Store } from '../../src/store/store.ts'
-import { earliestCursor } from '../../src/store/tables/webhooks.ts'
+import { earliestCursor } from '../../src/store/tables/webhooks-table.ts'
 import { FeedWorld, type Place } from '../events/feed-world.ts'
 
 export interface HookWorld extends AsyncDisposable {

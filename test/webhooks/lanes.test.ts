@@ -1,6 +1,6 @@
 /** Concurrency limits for requests: how much one receiver can take away from the others. */
 import { expect, test } from 'vitest'
-import { Lanes } from '../../src/mail/webhooks/lanes.ts'
+import { Lanes } from '../../src/mail/webhooks/delivery/webhook-limits.ts'
 
 const limits = { webhookConcurrencyMax: 8, webhookEndpointConcurrencyMax: 3, webhookRestMaxMs: 10_000 }
 

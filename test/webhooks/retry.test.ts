@@ -1,7 +1,7 @@
 /** What each response of a receiver means for its delivery. */
 import { expect, test } from 'vitest'
-import { agentMailWebhooks } from '../../src/edges/http/agentmail/webhook-profile.ts'
-import { judge } from '../../src/mail/webhooks/retry.ts'
+import { agentMailWebhooks } from '../../src/edges/http/dialects/agentmail/webhook-renderer.ts'
+import { judge } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
 
 const HOUR = 3_600_000
 const now = Date.UTC(2026, 0, 1)

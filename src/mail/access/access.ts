@@ -6,11 +6,11 @@
  * predicate; they never filter afterwards.
  */
 import { MailError } from '../../errors.ts'
-import { normaliseAddress } from '../../formats/address.ts'
+import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, InboxRow, PodRow, Tx } from '../../store/schema.ts'
-import * as apiKeys from '../../store/tables/api-keys.ts'
-import * as inboxes from '../../store/tables/inboxes.ts'
-import * as tenants from '../../store/tables/tenants.ts'
+import * as apiKeys from '../../store/tables/api-keys-table.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as tenants from '../../store/tables/tenants-table.ts'
 import type { Actor, KeyActor, Within } from './actor.ts'
 import { type HiddenLabel, hiddenClasses, type Permission, parsePermissions } from './permissions.ts'
 

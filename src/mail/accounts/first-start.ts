@@ -5,14 +5,14 @@
 
 import type { ApiKeyRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import * as apiKeys from '../../store/tables/api-keys.ts'
-import * as domainTable from '../../store/tables/domains.ts'
-import * as inboxes from '../../store/tables/inboxes.ts'
-import * as tenants from '../../store/tables/tenants.ts'
-import { keyColumns } from '../access/api-keys.ts'
-import { hashKey } from '../access/credentials.ts'
+import * as apiKeys from '../../store/tables/api-keys-table.ts'
+import * as domainTable from '../../store/tables/domains-table.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as tenants from '../../store/tables/tenants-table.ts'
+import { keyColumns } from '../access/keys/api-keys.ts'
+import { hashKey } from '../access/keys/credentials.ts'
 import type { Domains } from '../domains/domains.ts'
-import { keyRevoked } from '../events/resource-events.ts'
+import { keyRevoked } from '../events/log/resource-events.ts'
 
 interface FirstStartNeeds {
   readonly store: Store

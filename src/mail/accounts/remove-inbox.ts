@@ -4,10 +4,10 @@
  *
  * Crash, stop: the job runs again and continues with the rows that are left. Queued mail is still delivered.
  */
-import type { Limits } from '../../limits.ts'
+import type { Limits } from '../../config/limits.ts'
 import type { Store } from '../../store/store.ts'
-import * as inboxes from '../../store/tables/inboxes.ts'
-import * as messages from '../../store/tables/messages.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as messages from '../../store/tables/messages-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
 import type { Removal } from '../messages/removal.ts'
 

@@ -6,7 +6,7 @@
 import { X509Certificate } from 'node:crypto'
 import { createSelfSigned } from '../../net/self-signed.ts'
 import type { Store } from '../../store/store.ts'
-import * as secrets from '../../store/tables/secrets.ts'
+import * as secrets from '../../store/tables/secrets-table.ts'
 
 export interface StoredCertificate {
   /** PEM. */

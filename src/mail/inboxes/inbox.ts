@@ -1,6 +1,6 @@
 /** An inbox as the API shows it, and the interface of its module. */
 import type { Actor, Within } from '../access/actor.ts'
-import type { Page, PageRequest } from '../access/paging.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 

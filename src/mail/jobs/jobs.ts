@@ -1,9 +1,9 @@
 /**
  * Background jobs: work that must be done although no caller waits for it, for example removing an inbox's mail. A job
- * is enqueued in the transaction that makes it necessary, so both are committed or neither; runner.ts runs it.
+ * is enqueued in the transaction that makes it necessary, so both are committed or neither; job-runner.ts runs it.
  */
 import type { Tx } from '../../store/schema.ts'
-import * as table from '../../store/tables/jobs.ts'
+import * as table from '../../store/tables/jobs-table.ts'
 
 export interface NewJob {
   /** Selects the handler. */

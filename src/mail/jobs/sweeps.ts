@@ -1,5 +1,5 @@
 /**
- * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. main.ts passes
+ * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. start.ts passes
  * in what each sweep does.
  *
  * Every node runs the sweeps, so two runs of one sweep at once must be safe.

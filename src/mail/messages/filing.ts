@@ -4,19 +4,20 @@
  *
  * What moves together: message, labels, addresses, thread, participants, text index, counters, hourly counts.
  */
-import { type Address, formatAddress } from '../../formats/address.ts'
-import type { Limits } from '../../limits.ts'
+
+import type { Limits } from '../../config/limits.ts'
+import { type Address, formatAddress } from '../../formats/address/address.ts'
 import type { AddressKind, InboxRow, MessageAddressRow, ThreadRow, Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import * as inboxes from '../../store/tables/inboxes.ts'
-import * as messages from '../../store/tables/messages.ts'
-import * as rollups from '../../store/tables/rollups.ts'
-import * as threads from '../../store/tables/threads.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as messages from '../../store/tables/messages-table.ts'
+import * as rollups from '../../store/tables/rollups-table.ts'
+import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
-import type { ThreadSnapshot } from '../events/message-events.ts'
-import type { StoredContent } from './contents.ts'
-import type { Reading } from './reading.ts'
-import { findThread, hashId, referenceHashes } from './threading.ts'
+import type { ThreadSnapshot } from '../events/log/message-events.ts'
+import type { StoredContent } from './content/contents.ts'
+import type { Reading } from './content/parsed-message.ts'
+import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
 /** A mail about to be filed in one inbox. */
 export interface Filing {

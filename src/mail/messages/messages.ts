@@ -1,22 +1,22 @@
 /** Lists, shows, downloads and deletes the messages of one inbox. */
 
+import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import type { Limits } from '../../limits.ts'
 import type { Store } from '../../store/store.ts'
-import * as contentTable from '../../store/tables/contents.ts'
-import * as table from '../../store/tables/messages.ts'
+import * as contentTable from '../../store/tables/contents-table.ts'
+import * as table from '../../store/tables/messages-table.ts'
 import { confirm, hiddenMaskFor, holdInbox, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import { closePage, openPage } from '../access/paging.ts'
-import { showAttachment } from './attachment.ts'
-import { showWhole } from './bodies.ts'
-import type { Downloads } from './downloads.ts'
-import { requireMessage } from './finding.ts'
-import type { MailFilter, MessageFilter, Messages } from './message.ts'
-import type { VerificationLimits } from './reading.ts'
+import { closePage, openPage } from '../access/paging/page-tokens.ts'
+import { showWhole } from './content/bodies.ts'
+import type { Downloads } from './content/downloads.ts'
+import type { VerificationLimits } from './content/parsed-message.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
-import { showMessages } from './showing.ts'
+import { showAttachment } from './views/attachment.ts'
+import type { MailFilter, MessageFilter, Messages } from './views/message.ts'
+import { requireMessage } from './views/message-lookup.ts'
+import { showMessages } from './views/message-views.ts'
 
 interface MessagesNeeds {
   readonly store: Store

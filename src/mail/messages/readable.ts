@@ -7,11 +7,11 @@
  * readers who may read every class.
  */
 import type { Db, EventRow } from '../../store/schema.ts'
-import * as table from '../../store/tables/messages.ts'
+import * as table from '../../store/tables/messages-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { hiddenClasses, type Permission } from '../access/permissions.ts'
-import { holdsMessage } from '../events/message-events.ts'
+import { holdsMessage } from '../events/log/message-events.ts'
 
 /** @param message undefined when it was deleted */
 export function isReadable(reader: Actor, message: { readonly hidden: number } | undefined): boolean {

@@ -4,14 +4,14 @@
  */
 import type { Tx } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import * as contents from '../../store/tables/contents.ts'
-import * as inboxes from '../../store/tables/inboxes.ts'
-import * as table from '../../store/tables/messages.ts'
-import * as submissions from '../../store/tables/submissions.ts'
-import * as threads from '../../store/tables/threads.ts'
+import * as contents from '../../store/tables/contents-table.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as table from '../../store/tables/messages-table.ts'
+import * as submissions from '../../store/tables/submissions-table.ts'
+import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenClasses } from '../access/permissions.ts'
 import { participants } from './filing.ts'
-import { listFields, newestShown } from './thread-fields.ts'
+import { listFields, newestShown } from './threads/thread-fields.ts'
 
 export interface Removal {
   /**

@@ -6,7 +6,7 @@
  */
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { DeliveryTarget, Outcome } from '../sending/target.ts'
+import type { DeliveryTarget, Outcome } from '../sending/targets/delivery-target.ts'
 import type { Receiving } from './receiving.ts'
 
 interface LocalTargetNeeds {

@@ -3,21 +3,21 @@
  * goes through submit.ts.
  */
 import { MailError } from '../../errors.ts'
-import { type Address, formatAddress } from '../../formats/address.ts'
-import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply-compose.ts'
+import { type Address, formatAddress } from '../../formats/address/address.ts'
+import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import type { StoredMessageRow } from '../../store/tables/messages.ts'
+import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import { showWhole } from '../messages/bodies.ts'
-import { requireMessage } from '../messages/finding.ts'
-import type { Message } from '../messages/message.ts'
-import type { VerificationLimits } from '../messages/reading.ts'
-import { type DraftLimits, requireDraft } from './draft.ts'
-import type { Idempotency, KeyUse } from './idempotency.ts'
-import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './outgoing.ts'
-import type { Submit } from './submit.ts'
+import { showWhole } from '../messages/content/bodies.ts'
+import type { VerificationLimits } from '../messages/content/parsed-message.ts'
+import type { Message } from '../messages/views/message.ts'
+import { requireMessage } from '../messages/views/message-lookup.ts'
+import { type DraftLimits, requireDraft } from './compose/draft.ts'
+import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
+import type { Submit } from './compose/submit.ts'
+import type { Idempotency, KeyUse } from './idempotency/idempotency.ts'
 
 interface SendingNeeds {
   readonly store: Store

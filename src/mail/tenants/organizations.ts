@@ -1,8 +1,8 @@
 /** Reads the actor's own organization. */
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
-import * as domains from '../../store/tables/domains.ts'
-import * as tenants from '../../store/tables/tenants.ts'
+import * as domains from '../../store/tables/domains-table.ts'
+import * as tenants from '../../store/tables/tenants-table.ts'
 import { requireKey } from '../access/access.ts'
 import type { Organizations } from './pod.ts'
 

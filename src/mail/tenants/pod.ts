@@ -1,6 +1,6 @@
 /** Organizations and pods as the API shows them, and the interfaces of their modules. */
 import type { Actor } from '../access/actor.ts'
-import type { Page, PageRequest } from '../access/paging.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 
 export interface Organization {
   readonly id: string

@@ -1,4 +1,4 @@
-/** Adds a column for the verification codes and links of a mail (formats/verification.ts), beside its parsed form. */
+/** Adds a column for the verification codes and links of a mail (formats/verification/verification.ts), beside its parsed form. */
 import type { Migration } from './migration.ts'
 
 export const verification: Migration = {

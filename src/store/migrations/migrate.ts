@@ -6,8 +6,8 @@
  */
 import { Kysely, sql } from 'kysely'
 import { StartupError } from '../../errors.ts'
-import type { DefinitionLanguage, Dialect, Writer } from '../dialect.ts'
 import type { Schema } from '../schema.ts'
+import type { DefinitionLanguage, Dialect, Writer } from '../sql-adapter.ts'
 import { initial } from './0001-initial.ts'
 import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
 import { logEnds } from './0003-log-ends.ts'

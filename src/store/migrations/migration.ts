@@ -1,5 +1,5 @@
 /** One step of the schema: its statements, in the types and clauses of the database in use. */
-import type { DefinitionLanguage } from '../dialect.ts'
+import type { DefinitionLanguage } from '../sql-adapter.ts'
 
 export interface Migration {
   readonly number: number

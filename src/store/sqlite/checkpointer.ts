@@ -12,7 +12,7 @@
 import type { Worker } from 'node:worker_threads'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import { startThread } from '../../threads.ts'
+import { startThread } from '../../worker-threads.ts'
 
 export type CheckpointRequest = 'passive' | 'truncate' | 'close'
 

@@ -2,7 +2,10 @@
  * Signed download links: who can use them, for how long, and that a browser never runs content that a stranger mailed.
  */
 import { describe, expect, test } from 'vitest'
-import { contentDisposition, safeContentType } from '../../../src/edges/http/agentmail/downloads.ts'
+import {
+  contentDisposition,
+  safeContentType,
+} from '../../../src/edges/http/dialects/agentmail/routes/agentmail-downloads.ts'
 import { startWorld } from '../../world.ts'
 import { startEdge } from './edge.ts'
 

@@ -4,11 +4,11 @@
  */
 
 import { Writable } from 'node:stream'
-import { loadConfig } from '../../../src/config.ts'
-import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/agentmail/index.ts'
-import { createHttpServer, type HttpServer } from '../../../src/edges/http/server.ts'
+import type { Limits } from '../../../src/config/limits.ts'
+import { loadConfig } from '../../../src/config/settings.ts'
+import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/dialects/agentmail/index.ts'
+import { createHttpServer, type HttpServer } from '../../../src/edges/http/server/http-server.ts'
 import { MailError } from '../../../src/errors.ts'
-import type { Limits } from '../../../src/limits.ts'
 import { createLog } from '../../../src/log.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import { createMetrics, type Metrics } from '../../../src/metrics.ts'

@@ -4,7 +4,7 @@
  */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { renderError } from '../../../src/edges/http/agentmail/errors.ts'
+import { renderError } from '../../../src/edges/http/dialects/agentmail/agentmail-errors.ts'
 import { type ErrorCode, errors, MailError } from '../../../src/errors.ts'
 import { anyone, KEY, startEdge } from './edge.ts'
 

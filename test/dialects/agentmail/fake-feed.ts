@@ -1,6 +1,6 @@
 /** A feed whose events come from the test, for tests of how the HTTP edge handles them. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
-import { type Event, type Feed, FeedEnded, type Interest, type Listening } from '../../../src/mail/events/event.ts'
+import { type Event, type Feed, FeedEnded, type Interest, type Listening } from '../../../src/mail/events/log/event.ts'
 
 export class FakeFeed implements Feed {
   /** Subscriptions in the order of their creation. */

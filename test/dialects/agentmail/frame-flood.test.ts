@@ -4,8 +4,8 @@
  * of the event loop, which are counted and not timed.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createFairTurns } from '../../../src/edges/http/fair-turns.ts'
-import type { Limits } from '../../../src/limits.ts'
+import type { Limits } from '../../../src/config/limits.ts'
+import { createFairTurns } from '../../../src/edges/http/server/fair-turns.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket, type RawSocket } from './raw-socket.ts'

@@ -1,10 +1,10 @@
 /** An event is rendered once for all readers who may see the same of it, and for no others. */
 import { expect, test } from 'vitest'
-import { createFrames } from '../../../src/edges/http/agentmail/frames.ts'
+import { defaultLimits, type Limits } from '../../../src/config/limits.ts'
+import { createFrames } from '../../../src/edges/http/dialects/agentmail/live/event-json.ts'
 import { MailError } from '../../../src/errors.ts'
-import { defaultLimits, type Limits } from '../../../src/limits.ts'
-import type { Event } from '../../../src/mail/events/event.ts'
-import type { EventSubject } from '../../../src/mail/messages/news.ts'
+import type { Event } from '../../../src/mail/events/log/event.ts'
+import type { EventSubject } from '../../../src/mail/messages/views/event-subject.ts'
 import { anyone } from './edge.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
 

@@ -2,7 +2,7 @@
  * Checks before a JSON body is parsed: how many values it may have, and that the count itself is cheap for any input.
  */
 import { expect, test } from 'vitest'
-import { parseJsonBody } from '../../../src/edges/http/json-body.ts'
+import { parseJsonBody } from '../../../src/edges/http/server/json-body.ts'
 import { MailError } from '../../../src/errors.ts'
 import { expectBounded } from '../../formats/bounded.ts'
 

@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { wordsOfPath } from '../../../src/edges/http/request-log.ts'
+import { wordsOfPath } from '../../../src/edges/http/server/request-log.ts'
 import { KEY, startEdge } from './edge.ts'
 
-/** As mail/messages/downloads.ts makes them. */
+/** As mail/messages/content/downloads.ts makes them. */
 const TOKEN = `${Buffer.from('01a1fdba-27ed-714a-87b4-5ac5b9528684  1767225600000').toString('base64url')}.${'Ab9_-'.repeat(8)}xyz`
 const MADE_KEY = `am_us_${'0123456789abcdef'.repeat(4)}`
 const link = `/v0/downloads/${TOKEN}`

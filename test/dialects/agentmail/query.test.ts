@@ -1,6 +1,6 @@
 /** Query strings: lists in every encoding that AgentMail clients are known to use, times, booleans. */
 import { describe, expect, test } from 'vitest'
-import { normaliseQuery, readTime } from '../../../src/edges/http/agentmail/query.ts'
+import { normaliseQuery, readTime } from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
 
 describe('a list', () => {
   test.each<[string, Record<string, string | string[]>, string[]]>([

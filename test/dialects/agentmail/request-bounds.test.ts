@@ -3,10 +3,10 @@
  * refused before the rest is looked at.
  */
 import { expect, test } from 'vitest'
-import { boundRequest } from '../../../src/edges/http/bounded-schema.ts'
-import { validatorCompiler } from '../../../src/edges/http/validation.ts'
+import { defaultLimits } from '../../../src/config/limits.ts'
+import { boundRequest } from '../../../src/edges/http/server/bounded-schema.ts'
+import { validatorCompiler } from '../../../src/edges/http/server/validation.ts'
 import { MailError } from '../../../src/errors.ts'
-import { defaultLimits } from '../../../src/limits.ts'
 import { startEdge } from './edge.ts'
 
 interface Schema {

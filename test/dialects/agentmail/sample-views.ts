@@ -1,7 +1,7 @@
 /** A message, a thread and events as the core returns them, with every optional member set. */
-import type { Event } from '../../../src/mail/events/event.ts'
-import type { Message } from '../../../src/mail/messages/message.ts'
-import type { ThreadItem } from '../../../src/mail/messages/thread.ts'
+import type { Event } from '../../../src/mail/events/log/event.ts'
+import type { ThreadItem } from '../../../src/mail/messages/threads/thread.ts'
+import type { Message } from '../../../src/mail/messages/views/message.ts'
 
 export const AT = Date.UTC(2026, 10, 21, 10, 30, 0, 7)
 

@@ -1,8 +1,8 @@
 /** What the HTTP server does for every dialect: bodies, ids in paths, health, logging, and the port. */
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../../src/config.ts'
-import type { Dialect } from '../../../src/edges/http/dialect.ts'
-import { createHttpServer } from '../../../src/edges/http/server.ts'
+import { loadConfig } from '../../../src/config/settings.ts'
+import type { Dialect } from '../../../src/edges/http/server/http-dialect.ts'
+import { createHttpServer } from '../../../src/edges/http/server/http-server.ts'
 import { createLog } from '../../../src/log.ts'
 import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
 import { createMetrics } from '../../../src/metrics.ts'

@@ -5,8 +5,8 @@
  */
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
+import type { Limits } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
-import type { Limits } from '../../../src/limits.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket } from './raw-socket.ts'

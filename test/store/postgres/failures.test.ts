@@ -1,9 +1,9 @@
 /** Failures of PostgreSQL inside a group, and the answer that each member gets. */
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { writeLate } from '../../../src/store/commit/transaction.ts'
 import type { Tx } from '../../../src/store/schema.ts'
 import { openStore } from '../../../src/store/store.ts'
-import { writeLate } from '../../../src/store/transaction.ts'
 import { administrate } from '../../database.ts'
 import { PostgresProxy } from '../../postgres-proxy.ts'
 import { startPostgresServer } from '../../postgres-server.ts'

@@ -1,0 +1,52 @@
+/**
+ * Prints the banner on a terminal when the server is ready: addresses, the first key once, a command to try, and
+ * warnings about file permissions.
+ */
+import type { Config } from '../config/settings.ts'
+import { rootKeyFile } from '../server/root-key-file.ts'
+import type { Martlet } from '../server/start.ts'
+
+export function printBanner(
+  output: { write(text: string): unknown },
+  config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey' | 'exposed'>,
+): void {
+  const keyFile = rootKeyFile(config.dataDir)
+  const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
+  // A shell expression, so that the command works when it is copied, and does not show the key a second time.
+  const key = config.rootKey === undefined ? `$(cat '${keyFile}')` : '$MARTLET_ROOT_KEY'
+  const lines = [
+    'Martlet is ready.',
+    '',
+    `  API        ${martlet.url ?? 'off'}`,
+    `  SMTP       ${martlet.smtpPort === undefined ? 'off' : `${config.host}:${martlet.smtpPort}`}`,
+    `  Domain     ${config.domain}`,
+    `  Data       ${config.dataDir}`,
+    martlet.madeKey === undefined
+      ? `  API key    ${keyHint}`
+      : `  API key    ${martlet.madeKey}   (shown once; kept ${keyHint})`,
+    `  Outbound   ${config.outbound}: mail to other domains ${wayOut(config)}`,
+    '',
+    ...(martlet.url === undefined
+      ? []
+      : ['Try:', `  curl -X POST ${martlet.url}/v0/inboxes -H "Authorization: Bearer ${key}"`, '']),
+    ...warning(martlet.exposed),
+    'Ctrl-C stops it.',
+    '',
+  ]
+  output.write(lines.join('\n'))
+}
+
+function warning(exposed: Martlet['exposed']): string[] {
+  if (exposed.length === 0) return []
+  return [
+    'Warning: other users of this machine can read or change what is kept here. Run:',
+    ...exposed.map(({ mend, mode }) => `  ${mend}   # its mode is ${mode}`),
+    '',
+  ]
+}
+
+function wayOut({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
+  if (outbound === 'capture') return 'is held here and goes nowhere'
+  return outbound === 'direct' ? 'goes to their mail servers' : `goes to ${relay?.host}:${relay?.port}`
+}

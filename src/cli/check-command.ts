@@ -1,0 +1,97 @@
+/**
+ * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk, and changes
+ * only the schema of the database, which it migrates. The configuration was checked when it was loaded.
+ */
+import { createPublicKey, randomBytes } from 'node:crypto'
+import { access, constants, statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { Config } from '../config/settings.ts'
+import { createLog } from '../log.ts'
+import { createDomains } from '../mail/domains/domains.ts'
+import { createMetrics } from '../metrics.ts'
+import { rootKeyFile } from '../server/root-key-file.ts'
+import { findExposed } from '../store/exposed-files.ts'
+import { placeOf } from '../store/postgres/postgres-preflight.ts'
+import { openStore } from '../store/store.ts'
+
+/** @returns the exit status: 0 when a start would succeed, even if it prints warnings */
+export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
+  const checks: [name: string, check: () => Promise<string>][] = [
+    ['configuration', async () => 'valid'],
+    ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT')],
+    ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT')],
+    ['TLS files', () => checkTlsFiles(config)],
+    ['database', () => checkDatabase(config)],
+    ['DKIM', () => checkDkim(config)],
+    ['disk', () => checkDisk(config)],
+  ]
+  let failures = 0
+  for (const [name, check] of checks) {
+    try {
+      output.write(`ok    ${name}: ${await check()}\n`)
+    } catch (error) {
+      failures += 1
+      output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
+    }
+  }
+  for (const { path, mode, mend } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
+    output.write(`warn  permissions: other users of this machine can reach ${path} (mode ${mode}); run ${mend}\n`)
+  }
+  return failures === 0 ? 0 : 1
+}
+
+async function checkPort(host: string, port: Config['httpPort'], variable: string): Promise<string> {
+  if (port === 'off') return 'off'
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const isInUse = error.code === 'EADDRINUSE'
+      reject(isInUse ? new Error(`${host}:${port} is in use; stop what uses it, or set ${variable}`) : error)
+    })
+    server.listen(port, host, resolve)
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return `${host}:${port} is free`
+}
+
+async function checkTlsFiles({ tls }: Config): Promise<string> {
+  if (!tls) return 'none set; a self-signed certificate is made'
+  await access(tls.certFile, constants.R_OK)
+  await access(tls.keyFile, constants.R_OK)
+  return 'readable'
+}
+
+async function checkDatabase(config: Config): Promise<string> {
+  const log = createLog('silent')
+  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
+  try {
+    await store.probe()
+    const place = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+    return `${place} can be read and written`
+  } finally {
+    await store.close()
+  }
+}
+
+/** Prints the DNS record with which receivers verify our signatures (RFC 6376 §3.6.1), for the operator to publish. */
+async function checkDkim(config: Config): Promise<string> {
+  const log = createLog('silent')
+  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
+  try {
+    const key = await createDomains({ store }).signingKey(config.domain)
+    if (!key) return `a key of ${config.domain} is made at the first start`
+    const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
+    return `${key.selector}._domainkey.${key.domain} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
+  } finally {
+    await store.close()
+  }
+}
+
+async function checkDisk({ dataDir, limits }: Config): Promise<string> {
+  const { bavail, bsize } = await statfs(dataDir)
+  const freeBytes = bavail * bsize
+  if (freeBytes < limits.diskFreeBytesMin) {
+    throw new Error(`${freeBytes} bytes free; mail is refused below ${limits.diskFreeBytesMin}`)
+  }
+  return `${Math.floor(freeBytes / 1024 ** 2)} MiB free`
+}

@@ -1,0 +1,151 @@
+/**
+ * `martlet queue`: lists recipients that wait for delivery, as a table for people or as JSON for scripts; and holds,
+ * releases, cancels or retries them on the running server.
+ */
+import type { Writable } from 'node:stream'
+import { parseArgs } from 'node:util'
+import { StartupError } from '../errors.ts'
+import type { ServerClient } from './server-client.ts'
+
+/** One item of the server's list: the fields that are shown. */
+interface Recipient {
+  readonly recipient_id: string
+  readonly state: string
+  readonly recipient: string
+  readonly inbox_id?: string
+  readonly subject?: string
+  readonly last_reply?: string
+  readonly next_attempt_at?: string
+}
+
+const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Will now retry' } as const
+
+/** Fits most texts. Longer ones are cut, because a table with wrapped lines is unreadable; `--json` never cuts. */
+const COLUMN_CHARS_MAX = 40
+const PAGE_ITEMS = 500
+
+const options = {
+  state: { type: 'string' },
+  domain: { type: 'string' },
+  inbox: { type: 'string' },
+  all: { type: 'boolean' },
+  via: { type: 'string' },
+  json: { type: 'boolean' },
+  url: { type: 'string' },
+} as const
+
+/**
+ * @param open  creates the client, for a URL or the configured one
+ * @returns exit code: 2 for an unknown action
+ * @throws StartupError with a sentence for the operator
+ */
+export async function runQueue(
+  args: readonly string[],
+  open: (url: string | undefined) => Promise<ServerClient>,
+  out: Writable,
+): Promise<number> {
+  const [name = '', ...rest] = args
+  const { values, positionals } = parseArgs({ args: [...rest], options, allowPositionals: true })
+  if (name === 'list') {
+    if (positionals.length > 0 || values.all || values.via !== undefined) {
+      throw new StartupError('queue list accepts --state, --domain, --inbox and --json')
+    }
+    await list(await open(values.url), values, out)
+    return 0
+  }
+  if (!isAction(name)) return 2
+  const { state, domain, inbox, all, via } = values
+  if (positionals.length === 0 && domain === undefined && inbox === undefined && !all) {
+    throw new StartupError(`Say what to ${name}: ids of recipients, --domain, --inbox, or --all`)
+  }
+  const selection = {
+    ...(positionals.length > 0 && { recipient_ids: positionals }),
+    ...{ state, domain, inbox_id: inbox, all, route: via },
+  }
+  await change(await open(values.url), name, selection, values.json === true, out)
+  return 0
+}
+
+async function list(
+  client: ServerClient,
+  { state, domain, inbox, json }: { state?: string; domain?: string; inbox?: string; json?: boolean },
+  out: Writable,
+): Promise<void> {
+  const query = new URLSearchParams({ limit: String(PAGE_ITEMS), ascending: 'true' })
+  for (const [name, value] of Object.entries({ state, domain, inbox_id: inbox })) if (value) query.set(name, value)
+  let count = 0
+  for (;;) {
+    const page = (await client.request('GET', `/v0/queue?${query}`)) as {
+      recipients: readonly Recipient[]
+      next_page_token?: string
+    }
+    if (json) for (const recipient of page.recipients) out.write(`${JSON.stringify(recipient)}\n`)
+    else if (page.recipients.length > 0) out.write(table(page.recipients))
+    count += page.recipients.length
+    if (page.next_page_token === undefined) break
+    query.set('page_token', page.next_page_token)
+  }
+  if (count === 0 && !json) out.write('The queue is empty.\n')
+}
+
+function table(recipients: readonly Recipient[]): string {
+  const rows = [
+    ['ID', 'STATE', 'TO', 'FROM', 'SUBJECT', 'NEXT TRY', 'LAST REPLY'],
+    ...recipients.map((each) => [
+      each.recipient_id,
+      each.state,
+      each.recipient,
+      each.inbox_id ?? '',
+      each.subject ?? '',
+      each.next_attempt_at?.replace(/\.\d+Z$/, 'Z') ?? '',
+      each.last_reply ?? '',
+    ]),
+  ].map((row) => row.map(cell))
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((text, column) => text.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}
+
+/** Makes a text from outside safe for a terminal: control characters could move the cursor. */
+function cell(text: string): string {
+  const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+  return plain.length > COLUMN_CHARS_MAX ? `${plain.slice(0, COLUMN_CHARS_MAX - 1)}…` : plain
+}
+
+/** Repeats the request until nothing is left: one call changes a limited number of recipients. */
+async function change(
+  client: ServerClient,
+  action: keyof typeof actions,
+  selection: object,
+  isJson: boolean,
+  out: Writable,
+): Promise<void> {
+  let changed = 0
+  let busy = 0
+  for (;;) {
+    const answer = (await client.request('POST', `/v0/queue/${action}`, selection)) as {
+      changed: number
+      busy?: number
+      more?: boolean
+    }
+    changed += answer.changed
+    busy = answer.busy ?? 0
+    if (!answer.more || answer.changed === 0) break
+  }
+  if (isJson) out.write(`${JSON.stringify({ changed, busy })}\n`)
+  else {
+    out.write(`${actions[action]}: ${changed}\n`)
+    if (busy > 0) out.write(`Not changed, because delivery is in progress: ${busy}. Try again in a minute.\n`)
+  }
+}
+
+function isAction(name: string): name is keyof typeof actions {
+  return Object.hasOwn(actions, name)
+}

@@ -1,0 +1,110 @@
+/**
+ * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and those
+ * of 2024 (nested `error`). SDKs choose their error class by the status alone; people and agents branch on `code`
+ * (docs/compatibility/agentmail.md).
+ */
+import { type ErrorCode, type ErrorKind, MailError } from '../../../../errors.ts'
+
+interface Status {
+  readonly status: number
+  readonly name: string
+}
+
+const statuses: Readonly<Record<ErrorKind, Status>> = {
+  invalid: { status: 400, name: 'ValidationError' },
+  unauthenticated: { status: 401, name: 'UnauthorizedError' },
+  forbidden: { status: 403, name: 'ForbiddenError' },
+  taken: { status: 403, name: 'IsTakenError' },
+  rejected: { status: 403, name: 'MessageRejectedError' },
+  not_found: { status: 404, name: 'NotFoundError' },
+  conflict: { status: 409, name: 'ConflictError' },
+  too_large: { status: 413, name: 'PayloadTooLargeError' },
+  unprocessable: { status: 422, name: 'UnprocessableError' },
+  rate_limited: { status: 429, name: 'RateLimitError' },
+  internal: { status: 500, name: 'InternalServerError' },
+  unknown: { status: 500, name: 'InternalServerError' }, // never sent: the connection is closed instead
+  temporary: { status: 503, name: 'ServiceUnavailableError' },
+}
+
+/** AgentMail has fewer codes than our catalogue: these are sent with the code of its documentation. */
+const codes: Partial<Record<ErrorCode, string>> = {
+  invalid_json: 'validation_error',
+  unsupported_media_type: 'validation_error',
+  invalid_page_token: 'validation_error',
+  system_label: 'validation_error',
+  too_many_recipients: 'validation_error',
+  no_recipients: 'unprocessable',
+  domain_not_available: 'unprocessable',
+  thread_too_large: 'unprocessable',
+  idempotency_conflict: 'conflict',
+  too_many_connections: 'rate_limit_exceeded',
+  too_many_frames: 'rate_limit_exceeded',
+  too_many_bodies: 'service_unavailable',
+  unavailable: 'service_unavailable',
+  parse_queue_full: 'service_unavailable',
+  disk_full: 'service_unavailable',
+  shutting_down: 'service_unavailable',
+}
+
+export interface ErrorBody {
+  readonly name: string
+  readonly code: string
+  readonly message: string
+  readonly errors?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[]
+  readonly fix?: string
+  /** For clients of 2024 and 2025. */
+  readonly error: {
+    readonly type: string
+    readonly message: string
+    readonly details: Readonly<Record<string, string>>
+  }
+}
+
+export function renderError(error: MailError): { status: number; body: ErrorBody } {
+  const { name } = statuses[error.kind]
+  // RFC 9110 §15.5.6: the path exists, but does not support the method.
+  const status = error.code === 'method_not_allowed' ? 405 : statuses[error.kind].status
+  const code = codes[error.code] ?? error.code
+  const { message } = error
+  const path = pathOf(error)
+  const fix = fixOf(error)
+  const details = { code: code.toUpperCase(), ...(path?.length && { field: path.join('.') }) }
+  return {
+    status,
+    body: {
+      name,
+      code,
+      message,
+      // Clients expect this list in every ValidationError, even if no field can be named.
+      ...(status === 400 && { errors: [{ path: path ?? [], message }] }),
+      ...(fix !== undefined && { fix }),
+      error: { type: code, message, details },
+    },
+  }
+}
+
+/**
+ * Renders the error as a frame, with AgentMail's text for an event type without permission
+ * (docs/compatibility/agentmail.md).
+ */
+export function renderErrorFrame(error: MailError) {
+  const { name, code, message, fix } = renderError(error).body
+  const permission = missingPermission(error)
+  return { type: 'error', name, code, message: permission === undefined ? message : `${permission} is forbidden`, fix }
+}
+
+function pathOf(error: MailError): readonly (string | number)[] | undefined {
+  return 'path' in error.params ? error.params.path : undefined
+}
+
+/** `message` stays "Forbidden" for a missing permission, because clients compare it; `fix` names the permission. */
+function fixOf(error: MailError): string | undefined {
+  const permission = missingPermission(error)
+  return permission === undefined ? error.fix : `${error.fix} It is "${permission}".`
+}
+
+function missingPermission(error: MailError): string | undefined {
+  return error instanceof MailError && error.code === 'missing_permission' && 'permission' in error.params
+    ? error.params.permission
+    : undefined
+}

@@ -1,0 +1,118 @@
+/**
+ * The AgentMail dialect: `/v0/**` and a WebSocket at exactly `/v0`, as the published clients of api.agentmail.to speak
+ * them (docs/compatibility/agentmail.md).
+ */
+import type { Config } from '../../../../config/settings.ts'
+import type { Log } from '../../../../log.ts'
+import type { ApiKeys } from '../../../../mail/access/keys/api-key.ts'
+import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
+import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
+import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
+import type { Feed } from '../../../../mail/events/log/event.ts'
+import type { Inboxes } from '../../../../mail/inboxes/inbox.ts'
+import type { Threads } from '../../../../mail/messages/threads/thread.ts'
+import type { News } from '../../../../mail/messages/views/event-subject.ts'
+import type { Labels, Messages } from '../../../../mail/messages/views/message.ts'
+import type { Awaiting } from '../../../../mail/messages/wait/wait-for-message.ts'
+import type { Deliveries, Sending } from '../../../../mail/sending/compose/outgoing.ts'
+import type { Queue } from '../../../../mail/sending/queue/queued-recipient.ts'
+import type { Organizations, Pods } from '../../../../mail/tenants/pod.ts'
+import type { Webhooks } from '../../../../mail/webhooks/config/webhook.ts'
+import type { DeliveryLog, Replays, WebhookTests } from '../../../../mail/webhooks/delivery/webhook-delivery.ts'
+import type { Metrics } from '../../../../metrics.ts'
+import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/http-credentials.ts'
+import type { Dialect } from '../../server/http-dialect.ts'
+import { renderError } from './agentmail-errors.ts'
+import { streamRoute } from './live/agentmail-sse.ts'
+import { agentMailSocket } from './live/agentmail-websocket.ts'
+import { createFrames } from './live/event-json.ts'
+import { describeRoutes, openApiRoute } from './openapi.ts'
+import { normaliseQuery } from './query-parameters.ts'
+import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
+import { authMeRoutes } from './routes/agentmail-auth-me.ts'
+import { downloadRoutes } from './routes/agentmail-downloads.ts'
+import { eventRoutes } from './routes/agentmail-events.ts'
+import { inboxRoutes } from './routes/agentmail-inboxes.ts'
+import { messageRoutes } from './routes/agentmail-messages.ts'
+import { organizationRoutes } from './routes/agentmail-organizations.ts'
+import { podRoutes } from './routes/agentmail-pods.ts'
+import { queueRoutes } from './routes/agentmail-queue.ts'
+import { sendingRoutes } from './routes/agentmail-sending.ts'
+import { threadRoutes } from './routes/agentmail-threads.ts'
+import { webhookDeliveryRoutes } from './routes/agentmail-webhook-deliveries.ts'
+import { webhookRoutes } from './routes/agentmail-webhooks.ts'
+
+export interface AgentMailNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly apiKeys: ApiKeys
+  readonly organizations: Organizations
+  readonly pods: Pods
+  readonly inboxes: Inboxes
+  readonly messages: Messages
+  readonly awaiting: Awaiting
+  readonly threads: Threads
+  readonly labels: Labels
+  readonly sending: Sending
+  readonly deliveries: Deliveries
+  readonly queue: Queue
+  readonly webhooks: Webhooks
+  readonly deliveryLog: DeliveryLog
+  readonly replays: Replays
+  readonly webhookTests: WebhookTests
+  readonly feed: Feed
+  readonly eventPages: EventPages
+  readonly labelLog: LabelLog
+  readonly news: News
+}
+
+const PREFIX = '/v0'
+
+export function agentMail(needs: AgentMailNeeds): Dialect {
+  const { config, credentials } = needs
+  const { limits } = config
+  const frames = createFrames({ news: needs.news, limits })
+  return {
+    name: 'agentmail',
+    prefix: PREFIX,
+    renderError,
+
+    async routes(app, surroundings) {
+      await describeRoutes(app)
+      app.addHook('preValidation', async (request) => {
+        request.query = normaliseQuery(request.query as Record<string, string | string[]>)
+      })
+      downloadRoutes(app, needs)
+      openApiRoute(app)
+
+      await app.register(async (streamed) => {
+        streamRoute(streamed, { ...needs, ...surroundings, frames, limits })
+      })
+      await app.register(async (keyed) => {
+        keyed.addHook('onRequest', async (request) => {
+          request.actor = await authenticateHeader(credentials, request)
+        })
+        authMeRoutes(keyed)
+        organizationRoutes(keyed, needs)
+        podRoutes(keyed, needs)
+        apiKeyRoutes(keyed, needs)
+        inboxRoutes(keyed, needs)
+        webhookRoutes(keyed, needs)
+        webhookDeliveryRoutes(keyed, needs)
+        threadRoutes(keyed, { ...needs, ...surroundings })
+        messageRoutes(keyed, { ...needs, ...surroundings, limits })
+        sendingRoutes(keyed, { ...needs, limits })
+        queueRoutes(keyed, needs)
+        eventRoutes(keyed, { ...needs, ...surroundings, frames, limits })
+      })
+    },
+
+    live: {
+      path: PREFIX,
+      authenticate: (request) => authenticateHeaderOrQuery(credentials, request, 'api_key'),
+      serve: agentMailSocket({ ...needs, frames, limits }),
+    },
+  }
+}

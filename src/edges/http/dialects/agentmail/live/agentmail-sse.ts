@@ -1,0 +1,65 @@
+/** Server-sent events (ours): the events of the WebSocket, for browsers and line-based clients. */
+import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
+import type { Log } from '../../../../../log.ts'
+import type { Credentials } from '../../../../../mail/access/keys/credentials.ts'
+import type { Feed } from '../../../../../mail/events/log/event.ts'
+import type { Metrics } from '../../../../../metrics.ts'
+import { answerComeBack, lastEventId, openEventStream } from '../../../live/sse.ts'
+import { authenticateHeaderOrQuery } from '../../../server/http-credentials.ts'
+import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import { renderErrorFrame } from '../agentmail-errors.ts'
+import { interestQuery, readInterest } from '../query-parameters.ts'
+import type { Frames } from './event-json.ts'
+
+interface StreamNeeds extends HttpSurroundings {
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly feed: Feed
+  readonly frames: Frames
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const stream = {
+  tags: ['Events'],
+  summary: 'Events as they come: server-sent events',
+  description:
+    'A `text/event-stream` of the events that a WebSocket with the same filters is told, each with its cursor as `id`. ' +
+    'First comes `event: subscribed`; `event: end` and `event: cursor_expired` say why a stream ends.',
+  querystring: Type.Object({
+    ...interestQuery,
+    after: Type.Optional(
+      Type.String({
+        description:
+          'A cursor, `earliest` or `latest`; only what comes from now on when left out. `Last-Event-ID` wins.',
+      }),
+    ),
+    api_key: Type.Optional(Type.String({ description: 'For browsers, which send no `Authorization` here.' })),
+  }),
+}
+
+/** Register it in a separate scope, because this route accepts the key in the URL. */
+export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
+  const { credentials, feed, frames, limits, log, metrics, streams, budget, pacer } = needs
+  app.addHook('onRequest', async (request) => {
+    request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
+  })
+  app.setErrorHandler((error, request, reply) => {
+    if (!answerComeBack(error, request, reply, limits)) throw error
+  })
+
+  app.get('/events/stream', { schema: stream, exposeHeadRoute: false }, async (request, reply) => {
+    const { actor, query } = request
+    const { event_types, inbox_ids, pod_ids } = query
+    const finish = await openEventStream({
+      ...{ request, reply, actor, feed, streams, budget, pacer, limits, log, metrics },
+      interest: { ...readInterest(query), after: lastEventId(request) ?? query.after },
+      acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
+      render: (event) => frames(event, actor),
+      renderError: renderErrorFrame,
+    })
+    if (finish) streams.add(reply, finish)
+    return reply
+  })
+}

@@ -1,0 +1,61 @@
+/**
+ * The WebSocket at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
+ *
+ * No event is sent before a subscribe; a second one replaces the first. Ours: each event contains its `cursor`, and
+ * subscribe accepts `after`, so that a client that reconnects gets the events that it missed.
+ */
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { WebSocket } from 'ws'
+import type { Limits } from '../../../../../config/limits.ts'
+import { MailError } from '../../../../../errors.ts'
+import type { Log } from '../../../../../log.ts'
+import type { KeyActor } from '../../../../../mail/access/actor.ts'
+import type { Event, Feed } from '../../../../../mail/events/log/event.ts'
+import type { Metrics } from '../../../../../metrics.ts'
+import { type Subscriber, serveSubscriber } from '../../../live/websocket-session.ts'
+import type { SocketSurroundings } from '../../../server/http-dialect.ts'
+import { renderErrorFrame } from '../agentmail-errors.ts'
+import type { Frames } from './event-json.ts'
+
+interface SocketNeeds {
+  readonly feed: Feed
+  readonly frames: Frames
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const Ids = Type.Optional(Type.Array(Type.String()))
+
+const Subscribe = Type.Object({
+  type: Type.Literal('subscribe'),
+  event_types: Ids,
+  inbox_ids: Ids,
+  pod_ids: Ids,
+  after: Type.Optional(Type.String()),
+})
+const subscribe = Compile(Subscribe)
+
+/** @returns a function that serves one socket until it closes */
+export function agentMailSocket(needs: SocketNeeds) {
+  return (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => {
+    const render = (event: Event) => needs.frames(event, actor)
+    return serveSubscriber({ ...needs, ...surroundings, socket, actor, onFrame, renderError: renderErrorFrame })
+
+    async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
+      const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
+      const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
+      const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
+      await subscriber.follow(interest, acknowledge, render)
+    }
+  }
+}
+
+function readSubscribe(frame: object): Static<typeof Subscribe> {
+  const given = Object.fromEntries(Object.entries(frame).filter(([, value]) => value !== null))
+  if (subscribe.Check(given)) return given
+  const detail =
+    'The only frame that clients send is {"type":"subscribe"}, with lists of texts in event_types, inbox_ids and pod_ids, and a cursor in after'
+  throw new MailError('validation_error', { detail })
+}

@@ -1,0 +1,49 @@
+/**
+ * Renders events as this dialect's JSON, with the same text in a WebSocket frame, a page and an event stream. Each text
+ * is rendered once for all readers with the same permissions, and cached for the next readers.
+ */
+import type { Limits } from '../../../../../config/limits.ts'
+import type { Actor } from '../../../../../mail/access/actor.ts'
+import { Recent } from '../../../../../mail/events/feed/recent.ts'
+import type { Event } from '../../../../../mail/events/log/event.ts'
+import type { EventSubject, News } from '../../../../../mail/messages/views/event-subject.ts'
+import { EncodedText } from '../../../live/encoded-text.ts'
+import { eventFrame } from '../wire/event-frame-wire.ts'
+import { renderEvent } from '../wire/event-wire.ts'
+
+/**
+ * Renders an event for a reader as one JSON object on one line. Call it for each reader just before sending, because a
+ * message can become hidden. Readers that may see the same data get the same text.
+ *
+ * @returns undefined for an event that has no form in this dialect, or that must not be sent to this reader
+ */
+export type Frames = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
+
+interface FramesNeeds {
+  readonly news: News
+  readonly limits: Pick<Limits, 'socketFrameBytesMax' | 'framesKeptMax' | 'framesKeptBytesMax'>
+}
+
+export function createFrames({ news, limits }: FramesNeeds): Frames {
+  /** By event and version of its subject: the text depends on nothing else. */
+  const recent = new Recent<string, EncodedText>({
+    countMax: limits.framesKeptMax,
+    bytesMax: limits.framesKeptBytesMax,
+  })
+
+  return async (event, reader) => {
+    const subject = await news.of(event, reader)
+    return subject && textOf(event, subject)
+  }
+
+  function textOf(event: Event, subject: EventSubject): EncodedText | undefined {
+    const key = `${event.seq} ${subject.version}`
+    const known = recent.get(key)
+    if (known) return known
+    const rendered = renderEvent(event, subject)
+    if (!rendered) return undefined
+    const text = new EncodedText(eventFrame({ ...rendered, cursor: event.cursor }, limits.socketFrameBytesMax))
+    recent.set(key, text, text.bytes)
+    return text
+  }
+}

@@ -1,0 +1,23 @@
+/** The API description, generated from the schemas of the routes, so that it matches the validation. */
+import swagger from '@fastify/swagger'
+import type { HttpApp } from '../../server/http-dialect.ts'
+
+/** Call it before the routes that it describes are registered. */
+export async function describeRoutes(app: HttpApp): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Martlet, AgentMail-compatible API', version: '0' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+  })
+}
+
+export function openApiRoute(app: HttpApp): void {
+  let text: string | undefined // the routes do not change once the server listens
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    text ??= JSON.stringify(app.swagger())
+    return reply.type('application/json; charset=utf-8').send(text)
+  })
+}

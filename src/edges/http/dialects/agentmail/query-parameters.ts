@@ -1,0 +1,156 @@
+/**
+ * Parses query strings of AgentMail's clients. Lists have four encodings: a JSON array (Node, Python), a repeated key,
+ * a comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
+ */
+import { Type } from 'typebox'
+import { MailError } from '../../../../errors.ts'
+import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
+import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
+
+/** Parameters that are lists in every route of this API. */
+const LISTS: ReadonlySet<string> = new Set([
+  'labels',
+  'from',
+  'to',
+  'subject',
+  'senders',
+  'recipients',
+  'event_types',
+  'inbox_ids',
+  'pod_ids',
+  'usage_types',
+])
+
+type RawQuery = Readonly<Record<string, string | string[]>>
+
+/**
+ * Normalises a query before validation: decodes lists, and renames `last_key` of the oldest clients to `page_token`.
+ */
+export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
+  const query: Record<string, unknown> = Object.create(null) // a parameter may be named "__proto__"
+  for (const [key, value] of Object.entries(raw)) {
+    const name = key.replace(/\[\d{0,4}\]$/, '')
+    if (!LISTS.has(name)) query[key] = value
+    else query[name] = [...((query[name] as string[] | undefined) ?? []), ...readList(value)]
+  }
+  query.page_token ??= query.last_key
+  if (!query.page_token) delete query.page_token // some clients send an empty one for the first page
+  return query
+}
+
+function readList(value: string | string[]): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => readJsonList(item) ?? [item])
+  return readJsonList(value) ?? (value === '' ? [] : value.split(',').map((item) => item.trim()))
+}
+
+function readJsonList(text: string): string[] | undefined {
+  if (!/^[["]/.test(text)) return undefined
+  try {
+    const list: unknown = JSON.parse(text)
+    if (typeof list === 'string') return [list] // Node's client quotes a plain text if its types require a list
+    return Array.isArray(list) && list.every((item) => typeof item === 'string') ? list : undefined
+  } catch {
+    return undefined // "[ext] Hello" is a subject, not JSON
+  }
+}
+
+export const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Items of a page; cut to the maximum of the list.' })),
+  page_token: Type.Optional(Type.String({ description: '`next_page_token` of the page before.' })),
+  ascending: Type.Optional(Type.Boolean({ description: 'Oldest first.' })),
+}
+
+interface PageQuery {
+  readonly limit?: number
+  readonly page_token?: string
+  readonly ascending?: boolean
+}
+
+export function readPage(query: PageQuery): PageRequest {
+  return { limit: query.limit, pageToken: query.page_token, ascending: query.ascending }
+}
+
+function filterList(description: string) {
+  return Type.Optional(Type.Array(Type.String(), { description }))
+}
+
+export const substringList = filterList('Substrings, each of which must occur.')
+
+/** Filters of messages and threads, except by time. */
+export const mailFilters = {
+  labels: filterList('All of them must be there.'),
+  include_spam: Type.Optional(Type.Boolean()),
+  include_blocked: Type.Optional(Type.Boolean()),
+  include_unauthenticated: Type.Optional(Type.Boolean()),
+  include_trash: Type.Optional(Type.Boolean()),
+  subject: substringList,
+}
+
+/** Query parameters of every list of messages or threads. */
+export const mailQuery = {
+  ...pageQuery,
+  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  ...mailFilters,
+}
+
+type MailQuery = { readonly [Key in `include_${HiddenLabel}`]?: boolean } & {
+  readonly labels?: readonly string[]
+  readonly before?: string
+  readonly after?: string
+  readonly subject?: readonly string[]
+}
+
+/** Parses the filters that messages and threads share. @throws validation_error for an invalid date */
+export function readMailFilter(query: MailQuery) {
+  return {
+    labels: query.labels,
+    before: readTime('before', query.before),
+    after: readTime('after', query.after),
+    include: hiddenClasses.map((hidden) => hidden.label).filter((label) => query[`include_${label}`]),
+    subject: query.subject,
+  }
+}
+
+/** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
+export const interestQuery = {
+  event_types: filterList('The standard types when left out.'),
+  inbox_ids: filterList('Addresses; with `pod_ids` a union.'),
+  pod_ids: filterList('Ids or client_ids.'),
+}
+
+interface InterestQuery {
+  readonly event_types?: readonly string[]
+  readonly inbox_ids?: readonly string[]
+  readonly pod_ids?: readonly string[]
+}
+
+export function readInterest({ event_types, inbox_ids, pod_ids }: InterestQuery) {
+  return { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids }
+}
+
+/** A date with or without a time, with an offset or in UTC. A "+" may have been decoded to a space. */
+const ISO_TIME =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
+
+/** Parses a position among messages: a date or a cursor. No cursor begins like a date. */
+export function readTimeOrCursor(name: string, text: string | undefined): number | string | undefined {
+  return text === undefined || /^\d{4}-/.test(text) ? readTime(name, text) : text
+}
+
+/**
+ * @param name name of the parameter, for the error
+ * @returns epoch ms; undefined if the parameter is missing
+ * @throws validation_error
+ */
+export function readTime(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const [, date, time, , east, west] = ISO_TIME.exec(text) ?? []
+  const offset = (east ? `+${east}` : west)?.replace(/(\d{2}):?(\d{2})$/, '$1:$2')
+  const ms = date === undefined ? Number.NaN : Date.parse(`${date}T${time ?? '00:00'}${offset ?? 'Z'}`)
+  if (!Number.isNaN(ms)) return ms
+  throw new MailError('validation_error', {
+    detail: `${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z`,
+    path: [name],
+  })
+}

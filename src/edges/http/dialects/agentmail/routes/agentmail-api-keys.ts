@@ -1,0 +1,66 @@
+/** API keys of the organization, of a pod and of an inbox. */
+import { Type } from 'typebox'
+import type { ApiKeys } from '../../../../../mail/access/keys/api-key.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import {
+  ApiKey,
+  ApiKeyList,
+  apiKey,
+  apiKeyList,
+  CreateApiKey,
+  CreatedApiKey,
+  createdApiKey,
+  readKeyChange,
+  readNewKey,
+  UpdateApiKey,
+} from '../wire/api-key-wire.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+
+const tags = ['API keys']
+
+export function apiKeyRoutes(app: HttpApp, needs: { readonly apiKeys: ApiKeys }): void {
+  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { apiKeys }: { readonly apiKeys: ApiKeys }): void {
+  const all = `${level.path}/api-keys`
+  const one = `${all}/:api_key_id`
+  const above = paramsOf(level, {})
+  const params = paramsOf<{ api_key_id: string }>(level, { api_key_id: Type.String() })
+  // Public keys are not supported yet, so all keys are bearer keys.
+  const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
+
+  const list = { tags, summary: 'Keys made here', params: above, querystring, response: ok(ApiKeyList) }
+  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+    apiKeyList(await apiKeys.list(actor, withinOf(params), readPage(query))),
+  )
+
+  const create = { tags, summary: 'Make a key', params: above, body: CreateApiKey, response: ok(CreatedApiKey) }
+  app.post(all, { schema: create }, async ({ actor, params, body }) =>
+    createdApiKey(await apiKeys.create(actor, withinOf(params), readNewKey(body))),
+  )
+
+  const get = { tags, summary: 'One key', params, response: ok(ApiKey) }
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    apiKey(await apiKeys.get(actor, withinOf(params), params.api_key_id)),
+  )
+
+  const update = {
+    tags,
+    summary: 'Rename a key or change its permissions',
+    params,
+    body: UpdateApiKey,
+    response: ok(ApiKey),
+  }
+  app.patch(one, { schema: update }, async ({ actor, params, body }) =>
+    apiKey(await apiKeys.update(actor, withinOf(params), params.api_key_id, readKeyChange(body))),
+  )
+
+  const remove = { tags, summary: 'Delete a key: it stops working at once', params, response: nothing }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await apiKeys.delete(actor, withinOf(params), params.api_key_id)
+    return reply.code(204).send(null)
+  })
+}

@@ -1,0 +1,9 @@
+/** Returns the scope and permissions of a key; clients call it first. */
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { ok } from '../wire/shape-wire.ts'
+import { Identity, identity } from '../wire/tenant-wire.ts'
+
+export function authMeRoutes(app: HttpApp): void {
+  const schema = { tags: ['Auth'], summary: 'Scope of the key', response: ok(Identity) }
+  app.get('/auth/me', { schema }, async ({ actor }) => identity(actor))
+}

@@ -1,0 +1,68 @@
+/**
+ * Event routes. Ours: pages of the event log, optionally as long polls, with the same events, cursors and JSON as on
+ * the WebSocket. AgentMail's: the history of label changes of an inbox.
+ */
+import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
+import type { EventPages } from '../../../../../mail/events/history/event-pages.ts'
+import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
+import type { Event } from '../../../../../mail/events/log/event.ts'
+import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import { patienceOf } from '../../../server/request-wait.ts'
+import type { Frames } from '../live/event-json.ts'
+import { interestQuery, pageQuery, readInterest, readPage, readTime } from '../query-parameters.ts'
+import { EventList, eventList } from '../wire/event-list-wire.ts'
+import { InboxEventList, inboxEventList } from '../wire/inbox-event-wire.ts'
+import { ok } from '../wire/shape-wire.ts'
+
+interface EventNeeds extends HttpSurroundings {
+  readonly eventPages: EventPages
+  readonly labelLog: LabelLog
+  readonly frames: Frames
+  readonly limits: Limits
+}
+
+const listLabels = {
+  tags: ['Events'],
+  summary: 'What became of the labels of an inbox, newest first',
+  params: Type.Object({ inbox_id: Type.String({ description: 'Address.' }) }),
+  querystring: Type.Object(pageQuery),
+  response: ok(InboxEventList),
+}
+
+export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits, stopping }: EventNeeds): void {
+  const list = {
+    tags: ['Events'],
+    summary: 'Events, oldest first; with `wait_seconds` the answer waits for the first one',
+    querystring: Type.Object({
+      ...interestQuery,
+      after: Type.Optional(
+        Type.String({ description: 'A cursor, `earliest` or `latest`; the oldest event when left out.' }),
+      ),
+      start: Type.Optional(Type.String({ description: 'ISO 8601, inclusive.' })),
+      end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Events of a page; cut to the maximum.' })),
+      wait_seconds: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: limits.eventWaitMsMax / 1_000,
+          description: 'Only where nothing is there.',
+        }),
+      ),
+    }),
+    response: { 200: Type.Unsafe<string>(EventList) },
+  }
+
+  app.get('/events', { schema: list, exposeHeadRoute: false }, async ({ actor, query }, reply) => {
+    const { after, limit, wait_seconds = 0 } = query
+    const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
+    const wanted = { ...readInterest(query), ...times, after, limit }
+    const word = async (event: Event) => (await frames(event, actor))?.toString()
+    const page = await eventPages.read(actor, wanted, word, patienceOf(reply, wait_seconds * 1_000, stopping))
+    return reply.type('application/json; charset=utf-8').send(eventList(page))
+  })
+
+  app.get('/inboxes/:inbox_id/events', { schema: listLabels }, async ({ actor, params, query }) =>
+    inboxEventList(await labelLog.list(actor, params.inbox_id, readPage(query))),
+  )
+}

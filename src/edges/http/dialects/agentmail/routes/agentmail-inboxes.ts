@@ -1,0 +1,78 @@
+/** Inbox routes, for the whole scope and for one pod. */
+import { Type } from 'typebox'
+import type { Inboxes } from '../../../../../mail/inboxes/inbox.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
+import { mapOf, nothing, ok } from '../wire/shape-wire.ts'
+
+const tags = ['Inboxes']
+/** Pausing is not supported yet. If it were accepted without effect, mail would continue against its owner's wish. */
+const status = Type.Optional(Type.Enum(['active']))
+const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
+
+const CreateInbox = Type.Object({
+  username: Type.Optional(Type.String({ description: 'Part before the @; a random one when left out.' })),
+  domain: Type.Optional(Type.String({ description: "The server's shared domain when left out." })),
+  display_name: Type.Optional(Type.String()),
+  client_id: Type.Optional(Type.String({ description: 'The same one again gives the inbox that is there.' })),
+  status,
+  metadata: Type.Optional(mapOf(metadataValue)),
+})
+
+const UpdateInbox = Type.Object({
+  display_name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  status,
+  metadata: Type.Optional(
+    Type.Union([mapOf(Type.Union([metadataValue, Type.Null()])), Type.Null()], {
+      description: 'Merged; null removes a key, or everything.',
+    }),
+  ),
+})
+
+export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }): void {
+  for (const level of [levels.organization, levels.pod]) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: Inboxes }): void {
+  const all = `${level.path}/inboxes`
+  const one = `${all}/:inbox_id`
+  const above = paramsOf(level, {})
+  const params = paramsOf<{ inbox_id: string }>(level, { inbox_id: Type.String({ description: 'Address.' }) })
+  // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
+  const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
+
+  const list = { tags, summary: 'Inboxes', params: above, querystring, response: ok(InboxList) }
+  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+    inboxList(await inboxes.list(actor, withinOf({ ...query, ...params }), readPage(query))),
+  )
+
+  const create = { tags, summary: 'Make an inbox', params: above, body: CreateInbox, response: ok(Inbox) }
+  app.post(all, { schema: create }, async ({ actor, params, body }) => {
+    const { username, domain, metadata, display_name: displayName, client_id: clientId } = body
+    return inbox(await inboxes.create(actor, withinOf(params), { username, domain, displayName, clientId, metadata }))
+  })
+
+  const get = { tags, summary: 'One inbox', params, response: ok(Inbox) }
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    inbox(await inboxes.get(actor, podOf(params), params.inbox_id)),
+  )
+
+  const update = { tags, summary: 'Change an inbox', params, body: UpdateInbox, response: ok(Inbox) }
+  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+    const change = { displayName: body.display_name, metadata: body.metadata }
+    return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
+  })
+
+  const remove = { tags, summary: 'Delete an inbox with its mail', params, response: nothing }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await inboxes.delete(actor, podOf(params), params.inbox_id)
+    return reply.code(204).send(null)
+  })
+}
+
+/** Returns the scope above the inbox, because here `inbox_id` is the inbox itself. */
+function podOf({ pod_id }: { readonly pod_id?: string }) {
+  return withinOf(pod_id === undefined ? {} : { pod_id })
+}

@@ -1,0 +1,142 @@
+/**
+ * Message routes of one inbox: lists, bodies, labels, raw bytes, and the deliveries of sent messages. The id of a
+ * message is its Message-ID, with or without brackets.
+ */
+import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
+import type { Labels, Messages } from '../../../../../mail/messages/views/message.ts'
+import type { Awaiting } from '../../../../../mail/messages/wait/wait-for-message.ts'
+import type { Deliveries } from '../../../../../mail/sending/compose/outgoing.ts'
+import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import { patienceOf } from '../../../server/request-wait.ts'
+import {
+  mailFilters,
+  mailQuery,
+  readMailFilter,
+  readPage,
+  readTimeOrCursor,
+  substringList,
+} from '../query-parameters.ts'
+import { AttachmentLink, attachmentLink, RawMessage, rawMessage } from '../wire/attachment-wire.ts'
+import { DeliveryList, deliveryList } from '../wire/delivery-wire.ts'
+import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
+import {
+  AwaitedMessage,
+  awaitedMessage,
+  Message,
+  MessageLabels,
+  MessageList,
+  message,
+  messageLabels,
+  messageList,
+} from '../wire/message-wire.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+
+interface MessageNeeds extends HttpSurroundings {
+  readonly messages: Messages
+  readonly labels: Labels
+  readonly deliveries: Deliveries
+  readonly awaiting: Awaiting
+  readonly limits: Limits
+}
+
+const tags = ['Messages']
+const all = '/inboxes/:inbox_id/messages'
+const one = `${all}/:message_id`
+const ids = { inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() }
+const params = Type.Object(ids)
+
+const list = {
+  tags,
+  summary: 'Messages of an inbox, without bodies',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
+  response: ok(MessageList),
+}
+/** A path beside those of single messages. No message has the id "wait", since ids that clients see are Message-IDs. */
+const wait = (limits: Limits) => ({
+  tags,
+  summary: 'The first message that is there or comes',
+  description:
+    'When the time is over the answer has `message: null`; its `cursor`, as `after`, goes on without a gap. ' +
+    'Received messages only, unless `labels` names others.',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  querystring: Type.Object({
+    ...mailFilters,
+    from: substringList,
+    to: substringList,
+    after: Type.Optional(
+      Type.String({
+        description:
+          'ISO 8601, exclusive; a cursor of an answer or an event; or `latest`. The whole inbox, oldest first, when left out.',
+      }),
+    ),
+    wait_seconds: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: limits.messageWaitMsMax / 1_000, default: limits.messageWaitMs / 1_000 }),
+    ),
+  }),
+  response: ok(AwaitedMessage),
+})
+const get = { tags, summary: 'One message with its bodies', params, response: ok(Message) }
+const update = { tags, summary: 'Add and remove labels', params, body: LabelsBody, response: ok(MessageLabels) }
+const remove = { tags, summary: 'Delete a message for good', params, response: nothing }
+const raw = { tags, summary: 'Link to the mail as it was received or sent', params, response: ok(RawMessage) }
+const getAttachment = {
+  tags,
+  summary: 'Link to an attachment',
+  params: Type.Object({ ...ids, attachment_id: Type.String() }),
+  response: ok(AttachmentLink),
+}
+const listDeliveries = {
+  tags,
+  summary: 'Where each recipient of a sent message stands',
+  params,
+  response: ok(DeliveryList),
+}
+
+export function messageRoutes(
+  app: HttpApp,
+  { messages, labels, deliveries, awaiting, limits, publicUrl, stopping }: MessageNeeds,
+): void {
+  app.get(all, { schema: list }, async ({ actor, params, query }) => {
+    const filter = { ...readMailFilter(query), from: query.from, to: query.to }
+    return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query)))
+  })
+
+  app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async ({ actor, params, query }, reply) => {
+    const { from, to, after, wait_seconds, ...rest } = query
+    const waitMs = wait_seconds === undefined ? limits.messageWaitMs : wait_seconds * 1_000
+    const filter = { ...readMailFilter(rest), from, to }
+    const place = readTimeOrCursor('after', after)
+    return awaitedMessage(
+      await awaiting.first(actor, params.inbox_id, filter, place, patienceOf(reply, waitMs, stopping)),
+    )
+  })
+
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    message(await messages.get(actor, params.inbox_id, params.message_id)),
+  )
+
+  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+    const [changed] = await labels.change(actor, params.inbox_id, [params.message_id], readLabelChange(body))
+    return messageLabels(changed!) // one message in, one out
+  })
+
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await messages.delete(actor, params.inbox_id, params.message_id)
+    return reply.code(204).send(null)
+  })
+
+  app.get(`${one}/raw`, { schema: raw }, async ({ actor, params }) =>
+    rawMessage(publicUrl(), await messages.raw(actor, params.inbox_id, params.message_id)),
+  )
+
+  app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {
+    const { inbox_id, message_id, attachment_id } = params
+    return attachmentLink(publicUrl(), await messages.attachment(actor, inbox_id, message_id, attachment_id))
+  })
+
+  app.get(`${one}/deliveries`, { schema: listDeliveries }, async ({ actor, params }) =>
+    deliveryList(await deliveries.list(actor, params.inbox_id, params.message_id)),
+  )
+}

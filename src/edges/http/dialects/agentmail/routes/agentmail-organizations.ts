@@ -1,0 +1,10 @@
+/** Organization route: the organization of the key. */
+import type { Organizations } from '../../../../../mail/tenants/pod.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { ok } from '../wire/shape-wire.ts'
+import { Organization, organization } from '../wire/tenant-wire.ts'
+
+export function organizationRoutes(app: HttpApp, { organizations }: { readonly organizations: Organizations }): void {
+  const schema = { tags: ['Organizations'], summary: 'The organization', response: ok(Organization) }
+  app.get('/organizations', { schema }, async ({ actor }) => organization(await organizations.get(actor)))
+}

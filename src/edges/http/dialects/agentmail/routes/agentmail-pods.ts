@@ -1,0 +1,37 @@
+/** Pod routes: groups of inboxes inside the organization. AgentMail has no route to update a pod. */
+import { Type } from 'typebox'
+import type { Pods } from '../../../../../mail/tenants/pod.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+import { Pod, PodList, pod, podList } from '../wire/tenant-wire.ts'
+
+const tags = ['Pods']
+const params = Type.Object({ pod_id: Type.String({ description: 'Id or client_id.' }) })
+
+const list = { tags, summary: 'Pods', querystring: Type.Object(pageQuery), response: ok(PodList) }
+const get = { tags, summary: 'One pod', params, response: ok(Pod) }
+const remove = { tags, summary: 'Delete an empty pod', params, response: nothing }
+const create = {
+  tags,
+  summary: 'Make a pod; the same client_id again gives the first one',
+  body: Type.Object({ name: Type.Optional(Type.String()), client_id: Type.Optional(Type.String()) }),
+  response: ok(Pod),
+}
+
+export function podRoutes(app: HttpApp, { pods }: { readonly pods: Pods }): void {
+  app.get('/pods', { schema: list }, async ({ actor, query }) => podList(await pods.list(actor, readPage(query))))
+
+  app.get('/pods/:pod_id', { schema: get }, async (request) =>
+    pod(await pods.get(request.actor, request.params.pod_id)),
+  )
+
+  app.post('/pods', { schema: create }, async ({ actor, body }) =>
+    pod(await pods.create(actor, { name: body.name, clientId: body.client_id })),
+  )
+
+  app.delete('/pods/:pod_id', { schema: remove }, async (request, reply) => {
+    await pods.delete(request.actor, request.params.pod_id)
+    return reply.code(204).send(null)
+  })
+}

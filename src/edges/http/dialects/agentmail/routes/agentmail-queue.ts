@@ -1,0 +1,75 @@
+/** Queue routes: list, hold, release, cancel and retry outgoing mail. Martlet's own addition. */
+import { Type } from 'typebox'
+import type { Queue } from '../../../../../mail/sending/queue/queued-recipient.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import {
+  QueueChange,
+  queueChange,
+  RouteName,
+  readSelection,
+  SelectionBody,
+  WaitingList,
+  WaitingStateName,
+  waitingList,
+} from '../wire/queue-wire.ts'
+import { ok } from '../wire/shape-wire.ts'
+
+const tags = ['Queue']
+const summaries = {
+  hold: 'Stop handing recipients over until they are released',
+  release: 'Hand held recipients over after all',
+  cancel: 'Take recipients out of the queue for good',
+  retry: 'Try recipients again now',
+} as const
+const actions = Object.keys(summaries) as (keyof typeof summaries)[]
+const response = ok(QueueChange)
+const route = Type.Optional(RouteName)
+
+const listQuery = Type.Object({
+  ...pageQuery,
+  state: Type.Optional(WaitingStateName),
+  domain: Type.Optional(Type.String({ description: 'Of the recipients.' })),
+  inbox_id: Type.Optional(Type.String({ description: 'Address of the inbox that sent it.' })),
+  message_id: Type.Optional(Type.String({ description: 'Together with inbox_id.' })),
+})
+
+const messageParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
+const MessageSelection = Type.Object({
+  recipients: Type.Optional(Type.Array(Type.String(), { description: 'Addresses; all of them when left out.' })),
+  route,
+})
+
+export function queueRoutes(app: HttpApp, needs: { readonly queue: Queue }): void {
+  for (const level of Object.values(levels)) addList(app, level, needs)
+  for (const action of actions) addAction(app, action, needs)
+}
+
+function addList(app: HttpApp, level: Level, { queue }: { readonly queue: Queue }): void {
+  const params = paramsOf(level, {})
+  const list = { tags, summary: 'Recipients that wait', params, querystring: listQuery, response: ok(WaitingList) }
+  app.get(`${level.path}/queue`, { schema: list }, async ({ actor, params, query }) => {
+    const filter = { state: query.state, domain: query.domain, inbox: query.inbox_id, message: query.message_id }
+    return waitingList(await queue.list(actor, withinOf(params), filter, readPage(query)))
+  })
+}
+
+function addAction(app: HttpApp, action: keyof typeof summaries, { queue }: { readonly queue: Queue }): void {
+  const summary = summaries[action]
+
+  const many = { tags, summary, body: Type.Object({ ...SelectionBody.properties, route }), response }
+  app.post(`/queue/${action}`, { schema: many }, async ({ actor, body }) =>
+    queueChange(await queue.change(actor, {}, action, readSelection(body), body.route)),
+  )
+
+  const one = { tags, summary: `${summary}, of one message`, params: messageParams, body: MessageSelection, response }
+  app.post(
+    `/inboxes/:inbox_id/messages/:message_id/deliveries/${action}`,
+    { schema: one },
+    async ({ actor, params, body }) => {
+      const selection = { message: params.message_id, addresses: body.recipients }
+      return queueChange(await queue.change(actor, { inbox: params.inbox_id }, action, selection, body.route))
+    },
+  )
+}

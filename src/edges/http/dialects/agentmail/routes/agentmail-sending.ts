@@ -1,0 +1,69 @@
+/** Routes that send a message from an inbox. With an Idempotency-Key, a repeated call returns the first result. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
+import { requirePermission } from '../../../../../mail/access/access.ts'
+import type { Sending, SendOptions } from '../../../../../mail/sending/compose/outgoing.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { ReplyBody, readMessage, readReply, SendBody, SentMessage, sentMessage } from '../wire/outgoing-wire.ts'
+import { ok } from '../wire/shape-wire.ts'
+
+const tags = ['Sending']
+const all = '/inboxes/:inbox_id/messages'
+const inboxParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }) })
+const params = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
+const response = ok(SentMessage)
+
+const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response }
+const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response }
+const replyAll = { tags, summary: 'Reply to everyone in a message', params, body: ReplyBody, response }
+const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
+
+interface SendingNeeds {
+  readonly sending: Sending
+  readonly limits: Pick<Limits, 'httpSendBodyBytesMax'>
+}
+
+export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
+  const bodyLimit = limits.httpSendBodyBytesMax
+  // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is
+  // read. The core checks again, for the inbox.
+  const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
+  const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
+    requirePermission(actor, 'message_send')
+    requirePermission(actor, 'message_read')
+  }
+  // Documentation of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
+  for (const path of [`${all}/send`, all]) {
+    app.post(path, { schema: send, bodyLimit, onRequest }, async (request) => {
+      const { actor, params, body } = request
+      return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
+    })
+  }
+
+  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request) => {
+    const { actor, params, body } = request
+    return sentMessage(
+      await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
+    )
+  })
+
+  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, onRequest: onAnswer }, async (request) => {
+    const { actor, params, body } = request
+    const toAll = readReply({ ...body, reply_all: true })
+    return sentMessage(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
+  })
+
+  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, onRequest: onAnswer }, async (request) => {
+    const { actor, params, body } = request
+    return sentMessage(
+      await sending.forward(actor, params.inbox_id, params.message_id, readMessage(body), optionsOf(request)),
+    )
+  })
+}
+
+/** Passes the header on unchanged; the core checks whether it is well-formed. */
+function optionsOf({ headers }: Pick<FastifyRequest, 'headers'>): SendOptions {
+  const key = headers['idempotency-key']
+  return { idempotencyKey: Array.isArray(key) ? key.join(', ') : key }
+}

@@ -1,0 +1,76 @@
+/** Thread routes, for the whole scope, a pod and an inbox. */
+import { Type } from 'typebox'
+import type { Threads } from '../../../../../mail/messages/threads/thread.ts'
+import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
+import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+import { Thread, ThreadLabels, ThreadList, thread, threadLabels, threadList } from '../wire/thread-wire.ts'
+
+interface ThreadNeeds extends HttpSurroundings {
+  readonly threads: Threads
+}
+
+const tags = ['Threads']
+const listQuery = Type.Object({ ...mailQuery, senders: substringList, recipients: substringList })
+
+export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
+  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNeeds): void {
+  const all = `${level.path}/threads`
+  const one = `${all}/:thread_id`
+  const id = { thread_id: Type.String() }
+  const above = paramsOf(level, {})
+  const params = paramsOf<{ thread_id: string }>(level, id)
+
+  const list = { tags, summary: 'Threads', params: above, querystring: listQuery, response: ok(ThreadList) }
+  app.get(all, { schema: list }, async ({ actor, params, query }) => {
+    const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }
+    return threadList(await threads.list(actor, withinOf(params), filter, readPage(query)))
+  })
+
+  const get = {
+    tags,
+    summary: 'A thread with its newest messages',
+    params,
+    querystring: Type.Object(pageQuery),
+    response: ok(Thread),
+  }
+  app.get(one, { schema: get }, async ({ actor, params, query }) =>
+    thread(await threads.get(actor, withinOf(params), params.thread_id, readPage(query))),
+  )
+
+  const update = {
+    tags,
+    summary: 'Label every message of it',
+    params,
+    body: LabelsBody,
+    response: ok(ThreadLabels),
+  }
+  app.patch(one, { schema: update }, async ({ actor, params, body }) =>
+    threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
+  )
+
+  // Until July 2026 a first call moved the thread to the trash, and `?permanent=true` deleted it at once. The parameter is
+  // still accepted, without effect.
+  const remove = { tags, summary: 'Delete a thread with its messages for good', params, response: nothing }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await threads.delete(actor, withinOf(params), params.thread_id)
+    return reply.code(204).send(null)
+  })
+
+  const getAttachment = {
+    tags,
+    summary: 'Link to an attachment',
+    params: paramsOf<{ thread_id: string; attachment_id: string }>(level, { ...id, attachment_id: Type.String() }),
+    response: ok(AttachmentLink),
+  }
+  app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {
+    const { thread_id, attachment_id } = params
+    return attachmentLink(publicUrl(), await threads.attachment(actor, withinOf(params), thread_id, attachment_id))
+  })
+}

@@ -1,0 +1,96 @@
+/** Delivery routes of a webhook: list deliveries and attempts, redeliver one, replay many, send a test request. */
+import { Type } from 'typebox'
+import type { DeliveryLog, Replays, WebhookTests } from '../../../../../mail/webhooks/delivery/webhook-delivery.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { readPage } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { ok } from '../wire/shape-wire.ts'
+import {
+  Delivery,
+  DeliveryList,
+  delivery,
+  deliveryList,
+  deliveryQuery,
+  Replay,
+  RequestReplay,
+  readDeliveryFilter,
+  readDeliveryId,
+  readReplay,
+  replay,
+  TestOutcome,
+  testOutcome,
+} from '../wire/webhook-delivery-wire.ts'
+import { readWebhookId } from '../wire/webhook-wire.ts'
+
+const tags = ['Webhooks']
+
+export interface WebhookDeliveryNeeds {
+  readonly deliveryLog: DeliveryLog
+  readonly replays: Replays
+  readonly webhookTests: WebhookTests
+}
+
+export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds): void {
+  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { deliveryLog, replays, webhookTests }: WebhookDeliveryNeeds): void {
+  const above = `${level.path}/webhooks/:webhook_id`
+  const webhook_id = Type.String({ description: 'Id or client_id.' })
+  const params = paramsOf<{ webhook_id: string }>(level, { webhook_id })
+  const ofOne = paramsOf<{ webhook_id: string; delivery_id: string }>(level, {
+    ...{ webhook_id, delivery_id: Type.String() },
+  })
+
+  const list = {
+    tags,
+    summary: 'Its deliveries with their attempts, the newest event first',
+    params,
+    querystring: Type.Object(deliveryQuery),
+    response: ok(DeliveryList),
+  }
+  app.get(`${above}/deliveries`, { schema: list }, async ({ actor, params, query }) => {
+    const ref = readWebhookId(params.webhook_id)
+    return deliveryList(
+      await deliveryLog.list(actor, withinOf(params), ref, readDeliveryFilter(query), readPage(query)),
+    )
+  })
+
+  const get = { tags, summary: 'One delivery, with the body that is sent', params: ofOne, response: ok(Delivery) }
+  app.get(`${above}/deliveries/:delivery_id`, { schema: get }, async ({ actor, params }) => {
+    const id = readDeliveryId(params.delivery_id)
+    return delivery(await deliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+  })
+
+  const again = {
+    tags,
+    summary: 'Send one again, with the same id and bytes',
+    params: ofOne,
+    response: ok(Delivery),
+  }
+  app.post(`${above}/deliveries/:delivery_id/redeliver`, { schema: again }, async ({ actor, params }) => {
+    const id = readDeliveryId(params.delivery_id)
+    return delivery(await deliveryLog.redeliver(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+  })
+
+  const many = {
+    tags,
+    summary: 'Send the events of a time again, or for the first time',
+    params,
+    body: RequestReplay,
+    response: ok(Replay),
+  }
+  app.post(`${above}/replay`, { schema: many }, async ({ actor, params, body }) =>
+    replay(await replays.replay(actor, withinOf(params), readWebhookId(params.webhook_id), readReplay(body))),
+  )
+
+  const test = {
+    tags,
+    summary: 'Send a signed event of the type webhook.test now, and see the answer',
+    params,
+    response: ok(TestOutcome),
+  }
+  app.post(`${above}/test`, { schema: test }, async ({ actor, params }) =>
+    testOutcome(await webhookTests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
+  )
+}

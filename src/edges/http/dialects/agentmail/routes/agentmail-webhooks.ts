@@ -1,0 +1,144 @@
+/** Webhook routes, for the organization, a pod and an inbox. */
+import { Type } from 'typebox'
+import { MailError } from '../../../../../errors.ts'
+import type { Webhooks } from '../../../../../mail/webhooks/config/webhook.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+import {
+  CreateWebhook,
+  HeaderNames,
+  ReplaceWebhook,
+  RotateSecret,
+  readNewWebhook,
+  readReplacement,
+  readWebhookChange,
+  readWebhookId,
+  UpdateHeaders,
+  UpdateWebhook,
+  Webhook,
+  WebhookList,
+  webhook,
+  webhookList,
+} from '../wire/webhook-wire.ts'
+
+const tags = ['Webhooks']
+
+export function webhookRoutes(app: HttpApp, needs: { readonly webhooks: Webhooks }): void {
+  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+}
+
+function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks: Webhooks }): void {
+  const all = `${level.path}/webhooks`
+  const one = `${all}/:webhook_id`
+  const above = paramsOf(level, {})
+  const params = paramsOf<{ webhook_id: string }>(level, {
+    webhook_id: Type.String({ description: 'Id or client_id.' }),
+  })
+
+  addPollingRoutes(app, all)
+
+  const list = {
+    tags,
+    summary: 'Webhooks in scope',
+    params: above,
+    querystring: Type.Object(pageQuery),
+    response: ok(WebhookList),
+  }
+  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+    webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
+  )
+
+  const create = { tags, summary: 'Make a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
+  app.post(all, { schema: create }, async ({ actor, params, body }) => {
+    refuseOutside(level, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
+    return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
+  })
+
+  const get = { tags, summary: 'One webhook', params, response: ok(Webhook) }
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    webhook(await webhooks.get(actor, withinOf(params), readWebhookId(params.webhook_id))),
+  )
+
+  const update = { tags, summary: 'Change a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
+  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+    const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
+    refuseOutside(level, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
+    const ref = readWebhookId(params.webhook_id)
+    return webhook(await webhooks.update(actor, withinOf(params), ref, readWebhookChange(body)))
+  })
+
+  const replace = {
+    tags,
+    summary: 'Change a webhook, as older clients do',
+    params,
+    body: ReplaceWebhook,
+    response: ok(Webhook),
+  }
+  app.put(one, { schema: replace }, async ({ actor, params, body }) => {
+    refuseOutside(level, { inbox_ids: body.inbox_ids })
+    const ref = readWebhookId(params.webhook_id)
+    return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
+  })
+
+  const remove = { tags, summary: 'Delete a webhook with what it has not been told yet', params, response: nothing }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
+    return reply.code(204).send(null)
+  })
+
+  const rotate = {
+    tags,
+    summary: 'Change its secret; the one before goes on signing for a day',
+    params,
+    body: Type.Optional(RotateSecret),
+    response: ok(Webhook),
+  }
+  app.post(`${one}/rotate-secret`, { schema: rotate }, async ({ actor, params, body }) =>
+    webhook(await webhooks.rotateSecret(actor, withinOf(params), readWebhookId(params.webhook_id), body?.secret)),
+  )
+
+  const headers = `${one}/headers`
+  const names = { tags, summary: 'Names of its custom header fields', params, response: ok(HeaderNames) }
+  app.get(headers, { schema: names }, async ({ actor, params }) => ({
+    header_names: [...(await webhooks.headerNames(actor, withinOf(params), readWebhookId(params.webhook_id)))],
+  }))
+
+  const change = {
+    tags,
+    summary: 'Set and remove custom header fields',
+    params,
+    body: UpdateHeaders,
+    response: nothing,
+  }
+  app.patch(headers, { schema: change }, async ({ actor, params, body }, reply) => {
+    const asked = { set: body.headers, remove: body.remove_headers }
+    await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
+    return reply.code(204).send(null)
+  })
+}
+
+/** Newer clients poll webhooks here, which is not supported yet. "polling" must not be read as a webhook's id. */
+function addPollingRoutes(app: HttpApp, all: string): void {
+  const absent = async () => {
+    throw new MailError('not_found', { what: 'Path' })
+  }
+  app.all(`${all}/polling`, { schema: { hide: true } }, absent)
+  app.all(`${all}/polling/*`, { schema: { hide: true } }, absent)
+}
+
+/**
+ * Refuses lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
+ * ignored, the caller would get more events than it asked for.
+ */
+function refuseOutside(level: Level, given: Readonly<Record<string, readonly string[] | undefined>>): void {
+  for (const [name, ids] of Object.entries(given)) {
+    const isOutside = level === levels.inbox || (level === levels.pod && name.includes('pod'))
+    if (!isOutside || ids === undefined) continue
+    throw new MailError('validation_error', {
+      detail: `${name} cannot be given for a webhook of one scope`,
+      path: [name],
+    })
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * API keys. AgentMail's SDK validates these shapes strictly, since they are variants of a union: if one member is
+ * missing, the caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
+ */
+import { type Static, Type } from 'typebox'
+import { MailError } from '../../../../../errors.ts'
+import type { ApiKey as ApiKeyView, NewApiKey } from '../../../../../mail/access/keys/api-key.ts'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import { readTime } from '../query-parameters.ts'
+import { Permissions, permissionFlags, readPermissions } from './permissions-wire.ts'
+import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+const shared = {
+  api_key_id: Type.String(),
+  prefix: Type.String({ description: 'Visible first characters.' }),
+  name: Type.String(),
+  pod_id: Type.Optional(Type.String()),
+  inbox_id: Type.Optional(Type.String()),
+  permissions: Type.Optional(Permissions),
+  created_at: Time,
+  expires_at: Type.Optional(Time),
+}
+
+export const ApiKey = Type.Object({
+  type: Type.Literal('bearer'),
+  ...shared,
+  used_at: Type.Optional(Time),
+  updated_at: Time,
+})
+
+/** Has no `type`: the SDK distinguishes a created bearer key from a public key by its members. */
+export const CreatedApiKey = Type.Object({
+  ...shared,
+  api_key: Type.String({ description: 'Shown here and never again.' }),
+})
+
+function sharedMembers(view: ApiKeyView) {
+  return {
+    api_key_id: view.id,
+    prefix: view.prefix,
+    name: view.name,
+    pod_id: view.podId,
+    inbox_id: view.inboxAddress,
+    permissions: view.permissions && permissionFlags(view.permissions),
+    created_at: time(view.createdAt),
+    expires_at: optionalTime(view.expiresAt),
+  }
+}
+
+export function apiKey(view: ApiKeyView): Wire<typeof ApiKey> {
+  return {
+    type: 'bearer',
+    ...sharedMembers(view),
+    used_at: optionalTime(view.usedAt),
+    updated_at: time(view.updatedAt),
+  }
+}
+
+export function createdApiKey(view: ApiKeyView & { readonly key: string }): Wire<typeof CreatedApiKey> {
+  return { ...sharedMembers(view), api_key: view.key }
+}
+
+export const ApiKeyList = pageOf({ api_keys: Type.Array(ApiKey) })
+
+export function apiKeyList(page: Page<ApiKeyView>): Wire<typeof ApiKeyList> {
+  return { ...pageHead(page), api_keys: page.items.map(apiKey) }
+}
+
+export const CreateApiKey = Type.Object({
+  name: Type.Optional(Type.String()),
+  permissions: Type.Optional(Permissions),
+  expires_at: Type.Optional(Type.String({ description: 'ISO 8601, in the future; fixed for the life of the key.' })),
+  public_key: Type.Optional(Type.Unknown({ description: 'Not available in this version.' })),
+})
+
+/** @throws validation_error */
+export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
+  if (body.public_key !== undefined) {
+    // Otherwise a client that registers a public key would get a bearer key that it did not ask for.
+    const detail = 'Public keys are not available on this server; leave public_key out to make a bearer key'
+    throw new MailError('validation_error', { detail, path: ['public_key'] })
+  }
+  return {
+    name: body.name,
+    permissions: body.permissions && readPermissions(body.permissions),
+    expiresAt: readTime('expires_at', body.expires_at),
+  }
+}
+
+export const UpdateApiKey = Type.Object({
+  name: Type.Optional(Type.String()),
+  permissions: Type.Optional(Type.Union([Permissions, Type.Null()], { description: 'null lifts every restriction.' })),
+})
+
+export function readKeyChange(body: Static<typeof UpdateApiKey>) {
+  return { name: body.name, permissions: body.permissions && readPermissions(body.permissions) }
+}

@@ -1,0 +1,51 @@
+/** Attachments, and the links to their bytes (docs/compatibility/agentmail.md). */
+import { Type } from 'typebox'
+import type { Attachment as AttachmentView, Download } from '../../../../../mail/messages/views/message.ts'
+import { Time, time, type Wire } from './shape-wire.ts'
+
+const members = {
+  attachment_id: Type.String(),
+  filename: Type.Optional(Type.String()),
+  size: Type.Integer({ description: 'Bytes, decoded.' }),
+  content_type: Type.Optional(Type.String()),
+  content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
+  content_id: Type.Optional(Type.String({ description: 'Without angle brackets.' })),
+}
+
+export const Attachment = Type.Object(members)
+
+export function attachment(view: AttachmentView): Wire<typeof Attachment> {
+  return {
+    attachment_id: view.id,
+    filename: view.filename,
+    size: view.sizeBytes,
+    content_type: view.contentType,
+    content_disposition: view.disposition,
+    content_id: view.contentId,
+  }
+}
+
+const linkMembers = {
+  download_url: Type.String({ description: 'Works without a key until it expires.' }),
+  expires_at: Time,
+}
+
+/** Returns the URL at which this dialect serves a download token of the core (downloads.ts). */
+function link(publicUrl: string, download: Download) {
+  return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
+}
+
+export const AttachmentLink = Type.Object({ ...members, ...linkMembers })
+
+export function attachmentLink(publicUrl: string, view: AttachmentView & Download): Wire<typeof AttachmentLink> {
+  return { ...attachment(view), ...link(publicUrl, view) }
+}
+
+export const RawMessage = Type.Object({ message_id: Type.String(), size: Type.Integer(), ...linkMembers })
+
+export function rawMessage(
+  publicUrl: string,
+  view: { readonly messageId: string; readonly sizeBytes: number } & Download,
+): Wire<typeof RawMessage> {
+  return { message_id: view.messageId, size: view.sizeBytes, ...link(publicUrl, view) }
+}

@@ -1,0 +1,66 @@
+/** The delivery status of a sent message per recipient: Martlet's own addition, in this dialect's style. */
+import { Type } from 'typebox'
+import type { RecipientStatus } from '../../../../../mail/sending/compose/outgoing.ts'
+import { optionalTime, Time, time, type Wire } from './shape-wire.ts'
+
+const Attempt = Type.Object({
+  attempt: Type.Integer({ description: 'Place in the history, from 1.' }),
+  target: Type.String({ description: 'Where it was handed to; `queue`: what was done by hand.' }),
+  outcome: Type.String(),
+  code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
+  enhanced_code: Type.Optional(Type.String()),
+  reply: Type.Optional(Type.String()),
+  remote: Type.Optional(Type.String({ description: 'The server that answered, as name [address]:port.' })),
+  tls: Type.Optional(Type.String({ description: 'TLS version; "(unverified)": its certificate was not checked.' })),
+  started_at: Time,
+  ended_at: Time,
+})
+
+const Delivery = Type.Object({
+  recipient_id: Type.String({ description: 'Its name in the queue.' }),
+  recipient: Type.String(),
+  state: Type.Enum(['queued', 'delivered', 'held', 'bounced', 'cancelled']),
+  attempts: Type.Integer({ description: 'Since it was queued or last released.' }),
+  route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Where it was released to.' })),
+  last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
+  last_enhanced_code: Type.Optional(Type.String()),
+  last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
+  next_attempt_at: Type.Optional(Time),
+  history: Type.Array(Attempt),
+  created_at: Time,
+  updated_at: Time,
+})
+
+export const DeliveryList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(Delivery) })
+
+export function deliveryList(recipients: readonly RecipientStatus[]): Wire<typeof DeliveryList> {
+  return { count: recipients.length, deliveries: recipients.map(delivery) }
+}
+
+function delivery(view: RecipientStatus): Wire<typeof Delivery> {
+  return {
+    recipient_id: view.id,
+    recipient: view.recipient,
+    state: view.state,
+    attempts: view.attempts,
+    route: view.route,
+    last_code: view.lastCode,
+    last_enhanced_code: view.lastEnhancedCode,
+    last_reply: view.lastReply,
+    next_attempt_at: optionalTime(view.nextAttemptAt),
+    history: view.history.map((attempt) => ({
+      attempt: attempt.attempt,
+      target: attempt.target,
+      outcome: attempt.outcome,
+      code: attempt.code,
+      enhanced_code: attempt.enhancedCode,
+      reply: attempt.reply,
+      remote: attempt.remote,
+      tls: attempt.tls,
+      started_at: time(attempt.startedAt),
+      ended_at: time(attempt.endedAt),
+    })),
+    created_at: time(view.createdAt),
+    updated_at: time(view.updatedAt),
+  }
+}

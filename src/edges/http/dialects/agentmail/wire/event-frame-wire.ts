@@ -1,0 +1,83 @@
+/**
+ * Renders an event as a text frame that every client can read. Python clients close their socket at 1,048,577 bytes and
+ * do not reconnect (docs/compatibility/agentmail.md), so a frame that is too large loses its large members and says so.
+ */
+
+/** Members that are dropped from a large frame; the client can fetch them from the API with the message. */
+const BODIES = ['text', 'html', 'extracted_text', 'extracted_html']
+const LISTS_KEPT = 100
+/** Limits of lists and texts if the frame is still too large. Ids and addresses are shorter and stay complete. */
+const LISTS_KEPT_LAST = 10
+const TEXT_CHARS_KEPT = 1_000
+
+type Rendered = Readonly<Record<string, unknown>>
+
+/**
+ * @param rendered an event (event-wire.ts), with all other members of the frame
+ * @param bytesMax limit of the frame after JSON escaping
+ */
+export function eventFrame(rendered: Rendered, bytesMax: number): string {
+  for (const lighten of [keepAll, dropBodies, dropHeaders, cutLists]) {
+    const frame = JSON.stringify(lighten(rendered))
+    if (Buffer.byteLength(frame) <= bytesMax) return frame
+  }
+  return JSON.stringify(cutTexts(rendered))
+}
+
+function keepAll(event: Rendered): Rendered {
+  return event
+}
+
+function dropBodies(event: Rendered): Rendered {
+  return { ...event, ...mapMessage(event, (message) => without(message, BODIES)), truncated: true }
+}
+
+function dropHeaders(event: Rendered): Rendered {
+  return { ...event, ...mapMessage(event, (message) => without(message, [...BODIES, 'headers'])), truncated: true }
+}
+
+/** For a message to ten thousand recipients, or with a thousand attachments. */
+function cutLists(event: Rendered): Rendered {
+  const cut = (value: unknown) => (Array.isArray(value) ? value.slice(0, LISTS_KEPT) : value)
+  return mapParts(dropHeaders(event), (object) => mapValues(object, cut))
+}
+
+/** For a subject as long as the header limit, which is in the message and in the thread: hostile, but valid mail. */
+function cutTexts(event: Rendered): Rendered {
+  const cut = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.slice(0, TEXT_CHARS_KEPT).replace(/[\ud800-\udbff]$/, '')
+    if (Array.isArray(value)) return value.slice(0, LISTS_KEPT_LAST).map(cut)
+    return isObject(value) ? mapValues(value, cut) : value
+  }
+  // Half of a link is useless, and these links are short (formats/html/visible-text.ts).
+  return mapParts(dropHeaders(event), (object) => ({ ...mapValues(object, cut), ...pick(object, 'links') }))
+}
+
+function mapParts(event: Rendered, change: (part: Rendered) => Rendered): Rendered {
+  const { message, thread, ...rest } = event
+  return {
+    ...rest,
+    ...(isObject(message) && { message: change(message) }),
+    ...(isObject(thread) && { thread: change(thread) }),
+  }
+}
+
+function mapValues(object: Rendered, change: (value: unknown) => unknown): Rendered {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]))
+}
+
+function pick(object: Rendered, name: string): Rendered {
+  return name in object ? { [name]: object[name] } : {}
+}
+
+function mapMessage(event: Rendered, change: (message: Rendered) => Rendered): Rendered {
+  return isObject(event.message) ? { message: change(event.message) } : {}
+}
+
+function without(object: Rendered, names: readonly string[]): Rendered {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)))
+}
+
+function isObject(value: unknown): value is Rendered {
+  return typeof value === 'object' && value !== null
+}

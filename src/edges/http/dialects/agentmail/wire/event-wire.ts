@@ -1,0 +1,108 @@
+/**
+ * Events in the form of AgentMail's WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients validate
+ * each frame strictly. They parse a frame that lacks a required member as a message.received without a message, so
+ * every required member is always present (docs/compatibility/agentmail.md).
+ */
+import type { Event } from '../../../../../mail/events/log/event.ts'
+import {
+  type BouncedPayload,
+  isMessageEvent,
+  type MessageReference,
+  type ReceivedPayload,
+  receivedTypes,
+} from '../../../../../mail/events/log/message-events.ts'
+import { isInboxEvent, isWebhookDisabled } from '../../../../../mail/events/log/resource-events.ts'
+import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
+import { message } from './message-wire.ts'
+import { optionalTime, time } from './shape-wire.ts'
+import { threadItem } from './thread-wire.ts'
+import { shownWebhookId } from './webhook-wire.ts'
+
+/**
+ * Renders an event. Pure, so that webhook bodies and frames are built from the same parts.
+ *
+ * @param subject message and thread of a `message.received` or one of its variants, if they still exist
+ * @returns undefined for a type that has no form in this dialect
+ */
+export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
+  const body = renderBody(event, subject)
+  return body && { type: 'event', event_type: event.type, event_id: `evt_${event.eventId}`, ...body }
+}
+
+function renderBody(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
+  if (isMessageEvent(event, ...receivedTypes)) return received(event, subject)
+  if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }
+
+  // Ours: sent only to subscribers that name the type.
+  if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.released')) return { release: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.cancelled')) return { cancellation: recipients(event.payload) }
+  if (isMessageEvent(event, 'message.delayed')) {
+    const { nextAttemptAt, reply } = event.payload
+    return { delay: { ...recipients(event.payload), next_attempt_at: optionalTime(nextAttemptAt), reply } }
+  }
+  if (isMessageEvent(event, 'label.added', 'label.removed')) {
+    const { label, labels } = event.payload
+    return { label: { ...reference(event.payload), timestamp: time(event.at), label, labels } }
+  }
+  if (isWebhookDisabled(event)) {
+    const { webhookId, reason, failingSince } = event.payload
+    const webhook = { webhook_id: shownWebhookId(webhookId), enabled: false, disabled_reason: reason }
+    return { webhook: { ...webhook, failing_since: optionalTime(failingSince), timestamp: time(event.at) } }
+  }
+  if (isInboxEvent(event)) {
+    const { inboxAddress, displayName, clientId } = event.payload
+    const inbox = { pod_id: event.podId, inbox_id: inboxAddress, email: inboxAddress }
+    return { inbox: { ...inbox, display_name: displayName, client_id: clientId, timestamp: time(event.at) } }
+  }
+  return undefined
+}
+
+function received(event: Event & { readonly payload: ReceivedPayload }, subject: Omit<EventSubject, 'version'>) {
+  const { payload } = event
+  const thread = subject.thread ?? { ...payload.thread, inboxAddress: payload.inboxAddress }
+  return {
+    message: subject.message ? message(subject.message) : goneMessage(event),
+    thread: threadItem(thread),
+  }
+}
+
+/** A message that was deleted before its event was sent: the data in the log, in a form that clients can parse. */
+function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayload }) {
+  const when = time(at)
+  return {
+    ...reference(payload),
+    labels: payload.labels,
+    timestamp: when,
+    from: '',
+    to: [],
+    codes: [],
+    links: [],
+    size: 0,
+    updated_at: when,
+    created_at: when,
+    deleted: true,
+  }
+}
+
+function recipients(
+  payload: MessageReference & { readonly timestamp: number; readonly recipients: readonly string[] },
+) {
+  return { ...reference(payload), timestamp: time(payload.timestamp), recipients: payload.recipients }
+}
+
+function bounce(payload: BouncedPayload) {
+  return {
+    ...reference(payload),
+    timestamp: time(payload.timestamp),
+    type: payload.bounceType === 'permanent' ? 'Permanent' : 'Transient',
+    sub_type: payload.bounceSubType,
+    recipients: payload.recipients.map(({ address, status }) => ({ address, status })),
+  }
+}
+
+function reference(payload: MessageReference) {
+  return { inbox_id: payload.inboxAddress, thread_id: payload.threadId, message_id: payload.apiMessageId }
+}

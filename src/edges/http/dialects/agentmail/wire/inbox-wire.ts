@@ -1,0 +1,37 @@
+/** An inbox: its id is its address (docs/compatibility/agentmail.md). */
+import { Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type { Inbox as InboxView } from '../../../../../mail/inboxes/inbox.ts'
+import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+export const Inbox = Type.Object({
+  organization_id: Type.String(),
+  pod_id: Type.String(),
+  inbox_id: Type.String({ description: 'The address, lower-case.' }),
+  email: Type.String({ description: 'The address again.' }),
+  display_name: Type.Optional(Type.String()),
+  client_id: Type.Optional(Type.String()),
+  metadata: Type.Optional(mapOf(Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
+  updated_at: Time,
+  created_at: Time,
+})
+
+export function inbox(view: InboxView): Wire<typeof Inbox> {
+  return {
+    organization_id: view.organizationId,
+    pod_id: view.podId,
+    inbox_id: view.address,
+    email: view.address,
+    display_name: view.displayName,
+    client_id: view.clientId,
+    metadata: view.metadata,
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+  }
+}
+
+export const InboxList = pageOf({ inboxes: Type.Array(Inbox) })
+
+export function inboxList(page: Page<InboxView>): Wire<typeof InboxList> {
+  return { ...pageHead(page), inboxes: page.items.map(inbox) }
+}

@@ -1,0 +1,144 @@
+/** Messages in lists, and with their bodies (docs/compatibility/agentmail.md). */
+import { Type } from 'typebox'
+import { type Address, formatAddress } from '../../../../../formats/address/address.ts'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type {
+  MessageItem as MessageItemView,
+  Message as MessageView,
+} from '../../../../../mail/messages/views/message.ts'
+import { Attachment, attachment } from './attachment-wire.ts'
+import { mapOf, nonEmpty, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
+
+const itemMembers = {
+  inbox_id: Type.String(),
+  thread_id: Type.String(),
+  message_id: Type.String({ description: 'With angle brackets; unique in its inbox.' }),
+  labels: Type.Array(Type.String()),
+  timestamp: Time,
+  from: Type.String({ description: '`Name <address>` or the address; empty when the mail has no readable From.' }),
+  to: addresses,
+  cc: Type.Optional(addresses),
+  bcc: Type.Optional(addresses),
+  subject: Type.Optional(Type.String()),
+  preview: Type.Optional(Type.String()),
+  attachments: Type.Optional(Type.Array(Attachment)),
+  in_reply_to: Type.Optional(Type.String()),
+  references: Type.Optional(Type.Array(Type.String())),
+  size: Type.Integer({ description: 'Bytes of the whole mail.' }),
+  updated_at: Time,
+  created_at: Time,
+}
+
+export const MessageItem = Type.Object(itemMembers)
+
+const findingMembers = {
+  context: Type.String({ description: 'The words around it.' }),
+  confidence: Type.Number({ description: '0.5 to 1; what is less likely right than wrong is not listed.' }),
+}
+
+export const Message = Type.Object({
+  ...itemMembers,
+  reply_to: Type.Optional(addresses),
+  text: Type.Optional(Type.String()),
+  html: Type.Optional(Type.String()),
+  extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
+  extracted_html: Type.Optional(Type.String()),
+  headers: Type.Optional(mapOf(Type.String())),
+  /** Ours: one-time codes and verification links in the message. */
+  codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
+    description: 'Ours: one-time codes in the mail, the best first.',
+  }),
+  links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
+    description: 'Ours: links in the mail that verify, sign in or confirm, the best first.',
+  }),
+  /** Ours: the results of sender authentication. */
+  authentication: mapOf(Type.Unknown()),
+  verified_domain: Type.Optional(
+    Type.String({ description: 'Ours: the domain that the sender was shown to speak for.' }),
+  ),
+})
+
+export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
+  return {
+    inbox_id: view.inboxAddress,
+    thread_id: view.threadId,
+    message_id: view.messageId,
+    labels: view.labels,
+    timestamp: time(view.timestamp),
+    from: view.from ? formatAddress(view.from) : '', // clients require it
+    to: formatAddresses(view.to),
+    cc: nonEmpty(formatAddresses(view.cc)),
+    bcc: nonEmpty(formatAddresses(view.bcc)),
+    subject: view.subject,
+    preview: view.preview,
+    attachments: nonEmpty(view.attachments.map(attachment)),
+    in_reply_to: view.inReplyTo,
+    references: nonEmpty(view.references),
+    size: view.sizeBytes,
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+  }
+}
+
+export function message(view: MessageView): Wire<typeof Message> {
+  return {
+    ...messageItem(view),
+    reply_to: nonEmpty(formatAddresses(view.replyTo)),
+    text: view.text,
+    html: view.html,
+    extracted_text: view.extractedText,
+    extracted_html: view.extractedHtml,
+    headers: headerMap(view.headers),
+    codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
+    links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
+    authentication: view.authentication,
+    verified_domain: view.verifiedDomain,
+  }
+}
+
+export const MessageList = pageOf({ messages: Type.Array(MessageItem) })
+
+export function messageList(page: Page<MessageItemView>): Wire<typeof MessageList> {
+  return { ...pageHead(page), messages: page.items.map(messageItem) }
+}
+
+export const AwaitedMessage = Type.Object({
+  message: Type.Union([Message, Type.Null()], { description: 'null when none came in time.' }),
+  cursor: Type.String({ description: 'Give it as `after` to wait for the next one.' }),
+})
+
+export function awaitedMessage(answer: {
+  readonly message?: MessageView
+  readonly cursor: string
+}): Wire<typeof AwaitedMessage> {
+  return { message: answer.message ? message(answer.message) : null, cursor: answer.cursor }
+}
+
+export const MessageLabels = Type.Object({ message_id: Type.String(), labels: Type.Array(Type.String()) })
+
+export function messageLabels(changed: {
+  readonly messageId: string
+  readonly labels: readonly string[]
+}): Wire<typeof MessageLabels> {
+  return { message_id: changed.messageId, labels: changed.labels }
+}
+
+function formatAddresses(list: readonly Address[]): string[] {
+  return list.map(formatAddress)
+}
+
+/**
+ * Returns one text per name, spelled as in its first field; the values of a repeated field (Received) are on separate
+ * lines.
+ */
+function headerMap(fields: readonly (readonly [name: string, value: string])[]): Record<string, string> {
+  const byName = new Map<string, { name: string; value: string }>()
+  for (const [name, value] of fields) {
+    const known = byName.get(name.toLowerCase())
+    if (known) known.value += `\n${value}`
+    else byName.set(name.toLowerCase(), { name, value })
+  }
+  return Object.fromEntries([...byName.values()].map(({ name, value }) => [name, value]))
+}

@@ -1,0 +1,115 @@
+/** Converts the body of a send, reply or forward request for the core (docs/compatibility/agentmail.md). */
+import { type Static, Type } from 'typebox'
+import { MailError } from '../../../../../errors.ts'
+import type {
+  OutgoingAttachment,
+  OutgoingMessage,
+  OutgoingReply,
+  Sent,
+} from '../../../../../mail/sending/compose/outgoing.ts'
+import { mapOf, type Wire } from './shape-wire.ts'
+
+/** One or several addresses, each "address" or "Name <address>". */
+const Recipients = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
+
+const SendAttachment = Type.Object({
+  filename: Type.Optional(Type.String()),
+  content_type: Type.Optional(Type.String()),
+  content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
+  content_id: Type.Optional(Type.String()),
+  content: Type.Optional(Type.String({ contentEncoding: 'base64', description: 'Base64.' })),
+  url: Type.Optional(Type.String({ description: 'Not available in this version.' })),
+})
+
+const shared = {
+  labels: Type.Optional(Type.Array(Type.String())),
+  reply_to: Recipients,
+  to: Recipients,
+  cc: Recipients,
+  bcc: Recipients,
+  text: Type.Optional(Type.String({ contentMediaType: 'text/plain' })),
+  html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
+  attachments: Type.Optional(Type.Array(SendAttachment)),
+  headers: Type.Optional(mapOf(Type.String())),
+  track_opens: Type.Optional(Type.Boolean({ description: 'Only false in this version.' })),
+}
+
+export const SendBody = Type.Object({ ...shared, subject: Type.Optional(Type.String()) })
+export const ReplyBody = Type.Object({ ...shared, reply_all: Type.Optional(Type.Boolean()) })
+
+export const SentMessage = Type.Object({ message_id: Type.String(), thread_id: Type.String() })
+
+export function sentMessage(sent: Sent): Wire<typeof SentMessage> {
+  return { message_id: sent.messageId, thread_id: sent.threadId }
+}
+
+/** @throws validation_error */
+export function readMessage(body: Static<typeof SendBody>): OutgoingMessage {
+  return { ...readShared(body), subject: body.subject }
+}
+
+/** @throws validation_error */
+export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
+  return { ...readShared(body), toAll: body.reply_all }
+}
+
+function readShared(body: Static<typeof ReplyBody>) {
+  if (body.track_opens) {
+    const detail = 'track_opens is not available on this server; leave it out or send false'
+    throw new MailError('validation_error', { detail, path: ['track_opens'] })
+  }
+  return {
+    to: readList(body.to),
+    cc: readList(body.cc),
+    bcc: readList(body.bcc),
+    replyTo: readList(body.reply_to),
+    text: body.text,
+    html: body.html,
+    attachments: body.attachments?.map(readAttachment),
+    headers: body.headers,
+    labels: body.labels,
+  }
+}
+
+/** Reads a string or a list of strings: clients send recipients and labels in both forms. */
+export function readList(value: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof value === 'string' ? [value] : value
+}
+
+function readAttachment(body: Static<typeof SendAttachment>, index: number): OutgoingAttachment {
+  return {
+    filename: body.filename,
+    contentType: body.content_type,
+    disposition: body.content_disposition,
+    contentId: body.content_id?.replace(/^<(.*)>$/, '$1'),
+    content: readContent(body, ['attachments', index]),
+  }
+}
+
+function readContent({ content, url }: Static<typeof SendAttachment>, path: readonly (string | number)[]): Buffer {
+  if (url !== undefined) {
+    const detail = 'Attachments by url are not available on this server; send content as base64'
+    throw new MailError('validation_error', { detail, path: [...path, 'url'] })
+  }
+  const bytes = content === undefined ? undefined : decodeBase64(content)
+  if (bytes) return bytes
+  throw new MailError('validation_error', {
+    detail: 'An attachment needs content in base64',
+    path: [...path, 'content'],
+  })
+}
+
+/**
+ * Decodes strictly: Node's decoder skips invalid characters, and half an attachment is worse than an error. Line breaks
+ * are allowed, since MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids a scan of tens
+ * of megabytes.
+ *
+ * @returns undefined if the text is not base64
+ */
+export function decodeBase64(text: string): Buffer | undefined {
+  const dense = text.includes('\n') ? text.replace(/[\r\n]+/g, '') : text
+  const padding = dense.endsWith('==') ? 2 : dense.endsWith('=') ? 1 : 0
+  if (dense.length % 4 !== 0) return undefined
+  const bytes = Buffer.from(dense, 'base64')
+  return bytes.length === (dense.length / 4) * 3 - padding ? bytes : undefined
+}

@@ -1,0 +1,39 @@
+/**
+ * Permissions of a key: an object of flags on the wire, a list of granted permissions in the core. If the object is
+ * absent, everything in scope is allowed. If it is present, even empty or with only flags unknown to this version, it
+ * is an allowlist (docs/compatibility/agentmail.md).
+ */
+import { Type } from 'typebox'
+import { isPermission, type Permission } from '../../../../../mail/access/permissions.ts'
+import { mapOf } from './shape-wire.ts'
+
+export const Permissions = mapOf(Type.Boolean())
+
+type Flags = Readonly<Record<string, boolean>>
+
+/**
+ * Flags that AgentMail renamed: old and new clients must read and set the same permission
+ * (docs/compatibility/agentmail.md).
+ */
+const synonyms: readonly (readonly [Permission, Permission])[] = [
+  ['provider_connect', 'app_connect'],
+  ['provider_share_owner', 'app_share_owner'],
+]
+
+/** Ignores unknown flags: older clients still send `thread_read` (docs/compatibility/agentmail.md). */
+export function readPermissions(flags: Flags): Permission[] {
+  const granted = new Set(
+    Object.entries(flags)
+      .filter(([, isGranted]) => isGranted)
+      .map(([name]) => name)
+      .filter(isPermission),
+  )
+  for (const [older, newer] of synonyms) {
+    if (granted.has(older) || granted.has(newer)) granted.add(older).add(newer)
+  }
+  return [...granted]
+}
+
+export function permissionFlags(granted: readonly Permission[]): Flags {
+  return Object.fromEntries(granted.map((name) => [name, true]))
+}

@@ -1,0 +1,88 @@
+/** Recipients in the queue: Martlet's own addition, in this dialect's style. */
+import { type Static, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type { Changed, Selection, WaitingRecipient } from '../../../../../mail/sending/queue/queued-recipient.ts'
+import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+export const WaitingStateName = Type.Enum(['queued', 'held'])
+export const RouteName = Type.Enum(['relay', 'direct'], {
+  description: 'Where to hand it over, whatever the server does with other mail.',
+})
+
+const Recipient = Type.Object({
+  recipient_id: Type.String(),
+  recipient: Type.String(),
+  state: WaitingStateName,
+  kind: Type.Enum(['message', 'bounce', 'delay', 'code', 'report'], {
+    description: 'What is sent; all but `message` are the server’s own mails.',
+  }),
+  inbox_id: Type.Optional(Type.String()),
+  message_id: Type.Optional(Type.String()),
+  thread_id: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.String()),
+  route: Type.Optional(RouteName),
+  attempts: Type.Integer({ description: 'Since it was queued or last released.' }),
+  last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
+  last_enhanced_code: Type.Optional(Type.String()),
+  last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
+  next_attempt_at: Type.Optional(Time),
+  created_at: Time,
+  updated_at: Time,
+})
+
+export const WaitingList = pageOf({ recipients: Type.Array(Recipient) })
+
+export function waitingList(page: Page<WaitingRecipient>): Wire<typeof WaitingList> {
+  return { ...pageHead(page), recipients: page.items.map(recipient) }
+}
+
+function recipient(view: WaitingRecipient): Wire<typeof Recipient> {
+  return {
+    recipient_id: view.id,
+    recipient: view.recipient,
+    state: view.state,
+    kind: view.kind,
+    inbox_id: view.inboxAddress,
+    message_id: view.messageId,
+    thread_id: view.threadId,
+    subject: view.subject,
+    route: view.route,
+    attempts: view.attempts,
+    last_code: view.lastCode,
+    last_enhanced_code: view.lastEnhancedCode,
+    last_reply: view.lastReply,
+    next_attempt_at: optionalTime(view.nextAttemptAt),
+    created_at: time(view.createdAt),
+    updated_at: time(view.updatedAt),
+  }
+}
+
+export const SelectionBody = Type.Object({
+  recipient_ids: Type.Optional(Type.Array(Type.String())),
+  inbox_id: Type.Optional(Type.String({ description: 'Address of the inbox that sent it.' })),
+  message_id: Type.Optional(Type.String({ description: 'Together with inbox_id.' })),
+  domain: Type.Optional(Type.String({ description: 'Of the recipients.' })),
+  state: Type.Optional(WaitingStateName),
+  all: Type.Optional(Type.Boolean({ description: 'Needed when nothing but state is given.' })),
+})
+
+export function readSelection(body: Static<typeof SelectionBody>): Selection {
+  return {
+    ids: body.recipient_ids,
+    inbox: body.inbox_id,
+    message: body.message_id,
+    domain: body.domain,
+    state: body.state,
+    isAll: body.all,
+  }
+}
+
+export const QueueChange = Type.Object({
+  changed: Type.Integer(),
+  busy: Type.Optional(Type.Integer({ description: 'Left alone: they are being handed over right now.' })),
+  more: Type.Optional(Type.Boolean({ description: 'The same call again changes more.' })),
+})
+
+export function queueChange({ changed, busy, isMore }: Changed): Wire<typeof QueueChange> {
+  return { changed, busy: busy === 0 ? undefined : busy, more: isMore || undefined }
+}

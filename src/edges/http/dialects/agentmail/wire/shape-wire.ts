@@ -1,0 +1,64 @@
+/** Conventions of all shapes of this dialect: snake_case, ISO times, and unset members are omitted. */
+import { type Static, type TProperties, type TSchema, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+
+/**
+ * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it,
+ * as clients expect for unset members (docs/compatibility/agentmail.md; never null).
+ */
+export type Wire<Schema extends TSchema> = Unset<Static<Schema>>
+
+type Unset<Shape> = Shape extends readonly (infer Item)[]
+  ? readonly Unset<Item>[]
+  : Shape extends object
+    ? { readonly [Key in keyof Shape]: Unset<Shape[Key]> | UndefinedIfOptional<Shape, Key> }
+    : Shape
+
+type UndefinedIfOptional<Shape, Key extends keyof Shape> =
+  Record<never, never> extends Pick<Shape, Key> ? undefined : never
+
+/** The `response` of a route's schema: the handler must return the result of the wire function. */
+export function ok<Schema extends TSchema>(schema: Schema) {
+  return { 200: Type.Unsafe<Wire<Schema>>(schema) }
+}
+
+/** The `response` of a route that returns no content. */
+export const nothing = { 204: Type.Null({ description: 'Done.' }) }
+
+/** ISO 8601 in UTC with milliseconds; clients parse it as a date. */
+export const Time = Type.String({ format: 'date-time' })
+
+/** @param ms epoch milliseconds */
+export function time(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+export function optionalTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : time(ms)
+}
+
+/** Returns undefined for an empty list, so that it is omitted. */
+export function nonEmpty<Item>(items: readonly Item[]): readonly Item[] | undefined {
+  return items.length === 0 ? undefined : items
+}
+
+/** A map with string keys. Not Type.Record: its pattern does not check the values of keys with line breaks. */
+export function mapOf<Value extends TSchema>(value: Value) {
+  return Type.Unsafe<Record<string, Static<Value>>>({ type: 'object', additionalProperties: value } as TSchema)
+}
+
+const pageShape = {
+  count: Type.Integer({ description: 'Items in this page.' }),
+  limit: Type.Integer({ description: 'The limit in force.' }),
+  next_page_token: Type.Optional(Type.String({ description: 'Absent at the end of the list.' })),
+}
+
+/** @param items the member with the items of the page, such as `{ inboxes: Type.Array(…) }` */
+export function pageOf<Items extends TProperties>(items: Items) {
+  return Type.Object({ ...pageShape, ...items })
+}
+
+/** Returns the members that every page has. */
+export function pageHead(page: Page<unknown>) {
+  return { count: page.items.length, limit: page.limit, next_page_token: page.nextPageToken }
+}

@@ -1,0 +1,70 @@
+/** Organization, pod and identity (docs/compatibility/agentmail.md). */
+import { Type } from 'typebox'
+import type { KeyActor } from '../../../../../mail/access/actor.ts'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type { Organization as OrganizationView, Pod as PodView } from '../../../../../mail/tenants/pod.ts'
+import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+export const Organization = Type.Object({
+  organization_id: Type.String(),
+  inbox_count: Type.Integer(),
+  domain_count: Type.Integer(),
+  updated_at: Time,
+  created_at: Time,
+})
+
+export function organization(view: OrganizationView): Wire<typeof Organization> {
+  return {
+    organization_id: view.id,
+    inbox_count: view.inboxCount,
+    domain_count: view.domainCount,
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+  }
+}
+
+export const Pod = Type.Object({
+  pod_id: Type.String(),
+  name: Type.String(),
+  client_id: Type.Optional(Type.String()),
+  updated_at: Time,
+  created_at: Time,
+})
+
+export function pod(view: PodView): Wire<typeof Pod> {
+  return {
+    pod_id: view.id,
+    name: view.name,
+    client_id: view.clientId,
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+  }
+}
+
+export const PodList = pageOf({ pods: Type.Array(Pod) })
+
+export function podList(page: Page<PodView>): Wire<typeof PodList> {
+  return { ...pageHead(page), pods: page.items.map(pod) }
+}
+
+export const Identity = Type.Object({
+  scope_type: Type.Enum(['organization', 'pod', 'inbox']),
+  scope_id: Type.String(),
+  organization_id: Type.String(),
+  pod_id: Type.Optional(Type.String()),
+  inbox_id: Type.Optional(Type.String()),
+  api_key_id: Type.Optional(Type.String()),
+})
+
+/** Renders the scope of a key; `inboxAddress` is set if the key is limited to one inbox. */
+export function identity(actor: KeyActor): Wire<typeof Identity> {
+  const { inboxAddress } = actor
+  return {
+    scope_type: inboxAddress !== undefined ? 'inbox' : actor.podId !== undefined ? 'pod' : 'organization',
+    scope_id: inboxAddress ?? actor.podId ?? actor.organizationId,
+    organization_id: actor.organizationId,
+    pod_id: actor.podId,
+    inbox_id: inboxAddress,
+    api_key_id: actor.apiKeyId,
+  }
+}

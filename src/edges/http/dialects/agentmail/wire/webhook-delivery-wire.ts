@@ -1,0 +1,155 @@
+/** The delivery log of a webhook, replays and test requests: Martlet's own addition, in AgentMail's style. */
+import { type Static, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type {
+  LogFilter,
+  LoggedDelivery,
+  ReplayRequest,
+  Replay as ReplayView,
+  TestResult,
+} from '../../../../../mail/webhooks/delivery/webhook-delivery.ts'
+import { pageQuery, readTime } from '../query-parameters.ts'
+import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+const PREFIX = 'dlv_'
+
+/** @returns '' if it is not one of our ids; no delivery has this id */
+export function readDeliveryId(ref: string): string {
+  return ref.startsWith(PREFIX) ? ref.slice(PREFIX.length) : ''
+}
+
+const states = ['pending', 'behind', 'delivered', 'failed', 'cancelled'] as const
+const State = Type.Enum([...states], {
+  description: '`behind`: of an ordered webhook, while an earlier event of its inbox is not over.',
+})
+
+const Attempt = Type.Object({
+  attempt: Type.Integer({ description: 'Counted on when it is sent anew.' }),
+  outcome: Type.String({ description: '`delivered`, `retry`, `failed` or `gone`.' }),
+  status_code: Type.Optional(Type.Integer({ description: 'Absent when no answer came.' })),
+  response: Type.Optional(
+    Type.String({ description: "The beginning of the receiver's answer, for keys that may see the event." }),
+  ),
+  error: Type.Optional(Type.String({ description: 'Why no answer came.' })),
+  started_at: Time,
+  duration_ms: Type.Integer(),
+})
+
+export const Delivery = Type.Object({
+  delivery_id: Type.String(),
+  event_id: Type.String(),
+  event_type: Type.String(),
+  state: State,
+  attempts: Type.Array(Attempt),
+  next_attempt_at: Type.Optional(Type.String({ format: 'date-time', description: 'While it is pending.' })),
+  updated_at: Time,
+  created_at: Time,
+  body: Type.Optional(Type.String({ description: 'As it is sent, byte for byte; only of one delivery.' })),
+})
+
+export function delivery(view: LoggedDelivery): Wire<typeof Delivery> {
+  return {
+    delivery_id: PREFIX + view.id,
+    event_id: `evt_${view.eventId}`,
+    event_type: view.eventType,
+    state: view.state,
+    attempts: view.attempts.map((each) => ({
+      attempt: each.attempt,
+      outcome: each.outcome,
+      status_code: each.code,
+      response: each.response,
+      error: each.error,
+      started_at: time(each.startedAt),
+      duration_ms: each.durationMs,
+    })),
+    next_attempt_at: optionalTime(view.nextAttemptAt),
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+    body: view.body,
+  }
+}
+
+export const DeliveryList = pageOf({ deliveries: Type.Array(Delivery) })
+
+export function deliveryList(page: Page<LoggedDelivery>): Wire<typeof DeliveryList> {
+  return { ...pageHead(page), deliveries: page.items.map(delivery) }
+}
+
+export const deliveryQuery = {
+  ...pageQuery,
+  state: Type.Optional(State),
+  event_types: Type.Optional(Type.Array(Type.String())),
+  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive: when the delivery was made.' })),
+  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+}
+
+interface DeliveryQuery {
+  readonly state?: (typeof states)[number]
+  readonly event_types?: readonly string[]
+  readonly before?: string
+  readonly after?: string
+}
+
+/** @throws validation_error for an invalid date */
+export function readDeliveryFilter({ state, event_types, before, after }: DeliveryQuery): LogFilter {
+  return {
+    states: state === undefined ? [] : [state],
+    eventTypes: event_types,
+    before: readTime('before', before),
+    after: readTime('after', after),
+  }
+}
+
+export const RequestReplay = Type.Object({
+  start: Type.String({ description: 'ISO 8601, inclusive: when the events happened.' }),
+  end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive; now when left out.' })),
+  event_types: Type.Optional(
+    Type.Array(Type.String(), { description: 'Of those that the webhook is told of; all when left out.' }),
+  ),
+  only_failed: Type.Optional(
+    Type.Boolean({
+      description: 'Only what it has been sent in vain: failed, cancelled, or waiting for a retry, which is made now.',
+    }),
+  ),
+  dry_run: Type.Optional(Type.Boolean({ description: 'Counts, and sends nothing.' })),
+})
+
+/** @throws validation_error for an invalid date */
+export function readReplay(body: Static<typeof RequestReplay>): ReplayRequest {
+  return {
+    start: readTime('start', body.start)!,
+    end: readTime('end', body.end),
+    eventTypes: body.event_types,
+    isOnlyFailed: body.only_failed,
+    isDryRun: body.dry_run,
+  }
+}
+
+export const Replay = Type.Object({
+  count: Type.Integer({ description: 'Events that are sent, or would be.' }),
+  start: Time,
+  end: Time,
+  dry_run: Type.Boolean(),
+})
+
+export function replay({ count, start, end, isDryRun }: ReplayView): Wire<typeof Replay> {
+  return { count, start: time(start), end: time(end), dry_run: isDryRun }
+}
+
+export const TestOutcome = Type.Object({
+  success: Type.Boolean({ description: 'Whether the answer was a 2xx.' }),
+  status_code: Type.Optional(Type.Integer({ description: 'Absent when no answer came.' })),
+  response: Type.Optional(Type.String({ description: 'The beginning of the answer.' })),
+  error: Type.Optional(Type.String({ description: 'Why no answer came.' })),
+  duration_ms: Type.Integer(),
+})
+
+export function testOutcome(result: TestResult): Wire<typeof TestOutcome> {
+  return {
+    success: result.hasSucceeded,
+    status_code: result.code,
+    response: result.response,
+    error: result.error,
+    duration_ms: result.durationMs,
+  }
+}

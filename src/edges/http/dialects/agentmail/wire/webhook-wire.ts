@@ -1,0 +1,139 @@
+/** Webhooks (docs/compatibility/agentmail.md). */
+import { type Static, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type { NewWebhook, WebhookChange, Webhook as WebhookView } from '../../../../../mail/webhooks/config/webhook.ts'
+import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+const PREFIX = 'ep_'
+
+/** Removes the prefix of an id that we return. A client_id is also accepted, and may begin with the same prefix. */
+export function readWebhookId(ref: string): string {
+  return /^ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(ref) ? ref.slice(PREFIX.length) : ref
+}
+
+/** @param id the id in the core */
+export function shownWebhookId(id: string): string {
+  return PREFIX + id
+}
+
+const Texts = Type.Array(Type.String())
+const OptionalTexts = Type.Optional(Texts)
+const Ordered = Type.Optional(
+  Type.Boolean({ description: 'Send events of one inbox one after the other, in the order in which they happened.' }),
+)
+const Headers = mapOf(Type.String())
+
+export const Webhook = Type.Object({
+  webhook_id: Type.String(),
+  url: Type.String(),
+  event_types: OptionalTexts,
+  pod_ids: OptionalTexts,
+  inbox_ids: OptionalTexts,
+  pod_id: Type.Optional(Type.String({ description: 'What it belongs to.' })),
+  inbox_id: Type.Optional(Type.String({ description: 'What it belongs to.' })),
+  secret: Type.String({ description: 'Signs its requests: `whsec_` and base64.' }),
+  enabled: Type.Boolean(),
+  ordered: Type.Boolean({ description: 'Events of one inbox are sent one after the other.' }),
+  disabled_reason: Type.Optional(Type.String({ description: 'Why the server switched it off: `gone` or `failing`.' })),
+  client_id: Type.Optional(Type.String()),
+  updated_at: Time,
+  created_at: Time,
+})
+
+export function webhook(view: WebhookView): Wire<typeof Webhook> {
+  return {
+    webhook_id: shownWebhookId(view.id),
+    url: view.url,
+    event_types: view.eventTypes,
+    pod_ids: view.podIds,
+    inbox_ids: view.inboxAddresses,
+    pod_id: view.podId,
+    inbox_id: view.inboxAddress,
+    secret: view.secret,
+    enabled: view.isEnabled,
+    ordered: view.isOrdered,
+    disabled_reason: view.disabledReason,
+    client_id: view.clientId,
+    updated_at: time(view.updatedAt),
+    created_at: time(view.createdAt),
+  }
+}
+
+export const WebhookList = pageOf({ webhooks: Type.Array(Webhook) })
+
+export function webhookList(page: Page<WebhookView>): Wire<typeof WebhookList> {
+  return { ...pageHead(page), webhooks: page.items.map(webhook) }
+}
+
+export const CreateWebhook = Type.Object({
+  url: Type.String({ description: 'http or https; told of events by POST.' }),
+  event_types: OptionalTexts,
+  pod_ids: OptionalTexts,
+  inbox_ids: OptionalTexts,
+  client_id: Type.Optional(Type.String({ description: 'The same one again gives the webhook that is there.' })),
+  headers: Type.Optional(Headers),
+  enabled: Type.Optional(Type.Boolean()),
+  ordered: Ordered,
+})
+
+export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
+  return {
+    url: body.url,
+    eventTypes: body.event_types,
+    podIds: body.pod_ids,
+    inboxIds: body.inbox_ids,
+    clientId: body.client_id,
+    headers: body.headers,
+    isEnabled: body.enabled,
+    isOrdered: body.ordered,
+  }
+}
+
+export const UpdateWebhook = Type.Object({
+  url: Type.Optional(Type.String()),
+  event_types: Type.Optional(
+    Type.Array(Type.String(), { description: 'Replaces them; an empty list changes nothing.' }),
+  ),
+  add_pod_ids: OptionalTexts,
+  remove_pod_ids: OptionalTexts,
+  add_inbox_ids: OptionalTexts,
+  remove_inbox_ids: OptionalTexts,
+  enabled: Type.Optional(Type.Boolean()),
+  ordered: Ordered,
+})
+
+export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
+  return {
+    url: body.url,
+    eventTypes: body.event_types,
+    addPodIds: body.add_pod_ids,
+    removePodIds: body.remove_pod_ids,
+    addInboxIds: body.add_inbox_ids,
+    removeInboxIds: body.remove_inbox_ids,
+    isEnabled: body.enabled,
+    isOrdered: body.ordered,
+  }
+}
+
+/** Clients of 2024 send the whole webhook with PUT. */
+export const ReplaceWebhook = Type.Object({
+  url: Type.Optional(Type.String()),
+  event_types: OptionalTexts,
+  inbox_ids: OptionalTexts,
+  enabled: Type.Optional(Type.Boolean()),
+})
+
+export function readReplacement(body: Static<typeof ReplaceWebhook>): WebhookChange {
+  return { url: body.url, eventTypes: body.event_types, inboxIds: body.inbox_ids, isEnabled: body.enabled }
+}
+
+export const RotateSecret = Type.Object({
+  secret: Type.Optional(Type.String({ description: '`whsec_` and the base64 of 24 to 64 bytes; made when left out.' })),
+})
+
+export const HeaderNames = Type.Object({ header_names: Texts })
+
+export const UpdateHeaders = Type.Object({
+  headers: Type.Optional(Headers),
+  remove_headers: OptionalTexts,
+})

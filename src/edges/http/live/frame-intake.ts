@@ -1,0 +1,110 @@
+/**
+ * Reads the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and
+ * pongs count too, since each costs an answer or a turn of the event loop. A large frame counts as several: a subscribe
+ * with a thousand ids costs some milliseconds.
+ *
+ *   frame → within the rate? → queue, pause reading → a turn of the event loop → handle → resume reading
+ *
+ * Too many frames: a frame above the rate is refused at once, without being parsed. When more than
+ *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, reading stops and the session
+ *   ends.
+ * Must not: know what a frame means.
+ */
+import type { RawData, WebSocket } from 'ws'
+import type { Limits } from '../../../config/limits.ts'
+
+type IntakeLimits = Pick<
+  Limits,
+  'socketFramesPerSecondMax' | 'socketFramesBurstMax' | 'socketFramesRefusedMax' | 'socketFrameUnitBytes'
+>
+
+interface IntakeNeeds {
+  readonly socket: WebSocket
+  readonly limits: IntakeLimits
+  /** Resolves when the next frame of this socket may be handled. */
+  readonly turn: () => Promise<void>
+  /** Must not reject. @param text undefined for a binary frame */
+  readonly onFrame: (text: string | undefined) => Promise<void>
+  readonly onPing: (data: Buffer) => void
+  readonly onRefused: () => void
+  /** Called once. */
+  readonly onFlood: () => void
+}
+
+export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): void {
+  const allowance = new Allowance(limits)
+  let refused = 0
+  let isFlooded = false
+  let waiting = 0
+  let queue = Promise.resolve()
+
+  socket.on('message', (data, isBinary) => {
+    if (!admit(sizeOf(data))) return
+    waiting += 1
+    socket.pause()
+    queue = queue.then(() => handle(data, isBinary))
+  })
+  socket.on('ping', (data) => {
+    if (admit(data.length)) needs.onPing(data)
+  })
+  socket.on('pong', (data) => void admit(data.length))
+
+  async function handle(data: RawData, isBinary: boolean): Promise<void> {
+    await turn()
+    if (!isFlooded && socket.readyState === socket.OPEN) await needs.onFrame(isBinary ? undefined : data.toString())
+    waiting -= 1
+    if (waiting === 0 && !isFlooded) socket.resume()
+  }
+
+  function admit(bytes: number): boolean {
+    if (isFlooded) return false
+    if (allowance.isFull()) refused = 0
+    if (allowance.take(Math.max(1, Math.ceil(bytes / limits.socketFrameUnitBytes)))) return true
+    refused += 1
+    if (refused <= limits.socketFramesRefusedMax) {
+      needs.onRefused()
+    } else {
+      isFlooded = true
+      socket.pause()
+      needs.onFlood()
+    }
+    return false
+  }
+}
+
+/** Messages are Buffers here: no other type was asked of `ws`. */
+function sizeOf(data: RawData): number {
+  return (data as Buffer).length
+}
+
+/** A token bucket: its size limits the frames at once, its refill rate the frames per second. */
+class Allowance {
+  readonly #limits: IntakeLimits
+  #left: number
+  #filledAt = performance.now()
+
+  constructor(limits: IntakeLimits) {
+    this.#limits = limits
+    this.#left = limits.socketFramesBurstMax
+  }
+
+  isFull(): boolean {
+    this.#fill()
+    return this.#left === this.#limits.socketFramesBurstMax
+  }
+
+  take(count: number): boolean {
+    this.#fill()
+    if (this.#left < count) return false
+    this.#left -= count
+    return true
+  }
+
+  #fill(): void {
+    const { socketFramesPerSecondMax, socketFramesBurstMax } = this.#limits
+    const now = performance.now()
+    const flown = ((now - this.#filledAt) / 1_000) * socketFramesPerSecondMax
+    this.#left = Math.min(socketFramesBurstMax, this.#left + flown)
+    this.#filledAt = now
+  }
+}

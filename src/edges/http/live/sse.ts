@@ -1,0 +1,189 @@
+/**
+ * Server-sent events (WHATWG HTML, "Server-sent events") for every dialect: one response that stays open.
+ *
+ *   feed.subscribe → response head, `subscribed` → id and data of each event, a comment now and then → reason of end
+ *
+ * Every event has its cursor as its id, so that a client resumes with `Last-Event-ID` at its position. `subscribed` has
+ * an id too, so that a client that has received no event yet can resume as well. It has data, since several clients
+ * ignore an id without data.
+ *
+ * Slow client: disconnected. It reconnects with the last id that it read. Stop: all events that the feed delivered are
+ *   written, then the response ends, and clients reconnect after `limits.streamRetryMs`. Clients do not reconnect after
+ *   a status other than 200, so an error before the stream begins is final, except for temporary errors
+ *   (`answerComeBack`). A key with too many open streams gets 429.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
+import type { Event, Feed, Interest } from '../../../mail/events/log/event.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { BacklogBudget } from '../server/backlog-budget.ts'
+import type { Streams } from '../server/sse-registry.ts'
+import type { WritePacer } from '../server/write-pacer.ts'
+import { EncodedText } from './encoded-text.ts'
+import { type Ending, type Outlet, type Render, tellAll, Writer } from './event-pump.ts'
+
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // Without it, nginx and proxies that support its header would delay events until a buffer is full.
+  'x-accel-buffering': 'no',
+}
+
+const HEARTBEAT = Buffer.from(':\n\n')
+
+/** Blocks are shared by all streams that send the same text, which already contains the event's cursor. */
+const blocks = new WeakMap<EncodedText, EncodedText>()
+
+interface EventStreamNeeds {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly actor: KeyActor
+  readonly interest: Interest
+  /** Sent first, with the cursor of the start position. */
+  readonly acknowledgement: object
+  readonly render: Render
+  readonly renderError: (error: MailError) => object
+  readonly feed: Feed
+  readonly streams: Pick<Streams, 'admit'>
+  readonly budget: BacklogBudget
+  readonly pacer: WritePacer
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/**
+ * Takes over the response.
+ *
+ * @returns a function whose promise resolves, after the end of the feed, when all its events have left this process;
+ *   undefined if the client has already disconnected
+ * @throws too_many_connections, and as Feed.subscribe, before anything is written
+ */
+export async function openEventStream(needs: EventStreamNeeds): Promise<(() => Promise<void>) | undefined> {
+  const { reply, actor, interest, acknowledgement, render, feed, streams, budget, pacer, limits, metrics } = needs
+  const log = needs.log.child({ requestId: needs.request.id, apiKeyId: actor.apiKeyId })
+  const response = reply.raw
+  if (response.destroyed) return void reply.hijack() // "close" is emitted only once, and it was emitted already
+  streams.admit(reply, actor.apiKeyId)
+  const gone = new AbortController()
+  const backlog = budget.open(cutOff)
+  const writer = new Writer(outletOf(response), limits, backlog)
+  response.once('close', () => {
+    gone.abort()
+    writer.close()
+    backlog.close()
+  })
+  const events = await feed.subscribe(actor, interest, gone.signal, backlog)
+
+  reply.hijack()
+  if (response.destroyed) return undefined
+  metrics.streams.inc()
+  response.once('close', () => metrics.streams.dec())
+  response.on('error', (error) => log.debug({ err: error }, 'event stream failed')) // Node closes it
+  response.writeHead(200, HEADERS)
+  const subscribed = block({ event: 'subscribed', id: events.cursor, data: JSON.stringify(acknowledgement) })
+  writer.send(new EncodedText(`retry: ${limits.streamRetryMs}\n${subscribed}`))
+  const heartbeat = setInterval(() => {
+    if (response.writableLength === 0) writer.send(new EncodedText(HEARTBEAT)) // not while other data waits to be read
+  }, limits.streamHeartbeatMs)
+
+  const telling = tell()
+  return () => telling
+
+  async function tell(): Promise<void> {
+    const ending = await tellAll({
+      ...{ events, render, pacer, limits, log, metrics, signal: gone.signal },
+      write: (text, event) => writer.write(blockOf(text, event)),
+    })
+    clearInterval(heartbeat)
+    gone.abort()
+    if (ending && !response.destroyed) await end(ending)
+  }
+
+  /** Called when the memory budget is exceeded and no other client is slower. */
+  function cutOff(): void {
+    if (!gone.signal.aborted) log.info({ reason: 'too_slow', backlogBytes: backlog.bytes }, 'event stream ended')
+    gone.abort()
+    writer.close()
+    response.destroy()
+  }
+
+  async function end(ending: Ending): Promise<void> {
+    log.info(
+      { reason: ending.reason, ...(ending.reason === 'failed' && { code: ending.error.code }) },
+      'event stream ended',
+    )
+    if (ending.reason === 'stalled') return void response.destroy()
+    for (const last of lastWords(ending)) writer.send(new EncodedText(last))
+    response.end()
+    // A client that does not read the rest is disconnected like a stalled one.
+    const timer = setTimeout(() => response.destroy(), limits.socketStallMs)
+    await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
+    clearTimeout(timer)
+  }
+
+  /** Without an id, so that the client keeps its position. After the reasons not listed here it simply reconnects. */
+  function lastWords(ending: Ending): string[] {
+    if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]
+    if (ending.reason !== 'failed') return []
+    const { error } = ending
+    if (error.code === 'cursor_expired') {
+      return [block({ event: 'cursor_expired', data: JSON.stringify(needs.renderError(error)) })]
+    }
+    return [block({ event: 'end', data: JSON.stringify({ reason: error.code }) })]
+  }
+}
+
+/**
+ * @returns the id of the last event that the client received, or undefined. It wins over the cursor in the URL, since a
+ *   reconnect repeats the URL
+ */
+export function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id']
+  return typeof header === 'string' && header !== '' ? header : undefined
+}
+
+/**
+ * Answers a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
+ * error itself.
+ *
+ * @returns whether it has sent the response
+ */
+export function answerComeBack(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
+  const isPassing = error instanceof MailError && error.kind === 'temporary'
+  if (!isPassing || !request.headers.accept?.includes('text/event-stream')) return false
+  reply.code(200).headers(HEADERS).send(`retry: ${limits.streamRetryMs}\n\n`)
+  return true
+}
+
+function blockOf(text: EncodedText, { cursor }: Event): EncodedText {
+  const known = blocks.get(text)
+  if (known) return known
+  const made = new EncodedText(block({ id: cursor, data: text.toString() }))
+  blocks.set(text, made)
+  return made
+}
+
+/** @param fields values without line breaks: cursors are base64url, and our JSON contains no line breaks */
+function block(fields: { readonly event?: string; readonly id?: string; readonly data: string }): string {
+  return `${Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('')}\n`
+}
+
+function outletOf(response: FastifyReply['raw']): Outlet {
+  return {
+    send(bytes, done) {
+      const { socket } = response
+      if (response.destroyed || !socket) return done()
+      socket.cork() // writes all parts of the chunk in one call now; Node would wait until the end of this turn
+      response.write(bytes, done)
+      socket.uncork()
+    },
+    isOpen: () => !response.destroyed,
+    waitingBytes: () => response.writableLength,
+  }
+}

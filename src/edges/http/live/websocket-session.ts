@@ -1,0 +1,220 @@
+/**
+ * One WebSocket session, for every dialect: handles client frames, replaces the subscription, sends pings, and maps the
+ * reason of an end to a close code. event-pump.ts sends the events of the feed.
+ *
+ *   follow → feed.subscribe → acknowledgement → events, as they are committed
+ *
+ * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
+ *   connection is terminated without a close frame, which would wait behind data that the client does not read.
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of
+ *   its frames are handled.
+ * Dead peer: protocol pings; two without an answer end the socket. The server sends no application-level ping, and only
+ *   frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
+ */
+import type { WebSocket } from 'ws'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { runIn, type Unit } from '../../../fault-boundary.ts'
+import type { Log } from '../../../log.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
+import type { Event, Feed, Interest } from '../../../mail/events/log/event.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { SocketSurroundings, StopCode } from '../server/http-dialect.ts'
+import { EncodedText } from './encoded-text.ts'
+import { type Ending, type Outlet, type Render, tellAll, Writer } from './event-pump.ts'
+import { takeFrames } from './frame-intake.ts'
+
+/** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
+const TRY_AGAIN_LATER = 1013
+const POLICY_VIOLATION = 1008
+const INTERNAL_ERROR = 1011
+
+export interface Subscriber {
+  /**
+   * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues.
+   * Events that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its
+   * last cursor.
+   *
+   * @param acknowledge returns the frame that is sent after the filter was accepted and before its first event. It gets
+   *   the cursor of the position after which events are sent
+   * @throws as Feed.subscribe
+   */
+  follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+}
+
+interface SubscriberNeeds extends SocketSurroundings {
+  readonly socket: WebSocket
+  readonly actor: KeyActor
+  readonly feed: Feed
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+  /**
+   * Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`.
+   */
+  readonly onFrame: (frame: object, subscriber: Subscriber) => Promise<void>
+  readonly renderError: (error: MailError) => object
+}
+
+/**
+ * Serves the socket until it closes.
+ *
+ * @returns a function whose promise resolves, after the end of the feed, when all its events are written
+ */
+export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
+  const { socket, actor, feed, budget, pacer, turns, limits, metrics, renderError } = needs
+  const log = needs.log.child({ apiKeyId: actor.apiKeyId })
+  const backlog = budget.open(cutOff)
+  const writer = new Writer(outletOf(socket), limits, backlog)
+  let current = new AbortController()
+  let telling = Promise.resolve()
+  /** Pending while a new filter is being checked, so that no event is sent under both filters. */
+  let hold: Promise<unknown> = Promise.resolve()
+
+  const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
+
+  metrics.sockets.inc()
+  const stopHeartbeat = startHeartbeat(socket, limits)
+  socket.on('error', (error) => log.debug({ err: error }, 'websocket failed')) // ws closes it and emits "close"
+  socket.on('close', () => {
+    metrics.sockets.dec()
+    stopHeartbeat()
+    current.abort()
+    writer.close()
+    backlog.close()
+  })
+  void watchKey(current.signal)
+  takeFrames({
+    socket,
+    limits,
+    onFrame: (text) => runIn(unit, () => onFrame(text)),
+    turn: () => turns.next(actor.apiKeyId),
+    onPing(data) {
+      if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
+      writer.send(new EncodedText(data), (bytes, done) => socket.pong(bytes, false, done))
+    },
+    onRefused: () =>
+      send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
+    onFlood: () => {
+      close(POLICY_VIOLATION, 'too_many_frames')
+      // The socket is not read any more, so the client's answer to the close would not be seen.
+      setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
+    },
+  })
+
+  return () => telling
+
+  async function onFrame(text: string | undefined): Promise<void> {
+    try {
+      await needs.onFrame(parseFrame(text), { follow })
+    } catch (error) {
+      if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
+      send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
+    }
+    if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
+  }
+
+  /** Closes the socket when its key is revoked, until it subscribes; then the feed does. */
+  async function watchKey(signal: AbortSignal): Promise<void> {
+    try {
+      if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
+    } catch (error) {
+      log.warn({ err: error }, 'the key of a websocket is not watched until it subscribes')
+    }
+  }
+
+  async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
+    const next = new AbortController()
+    const replaced = feed.subscribe(actor, interest, next.signal, backlog).then((events) => {
+      current.abort()
+      current = next
+      return events
+    })
+    hold = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
+    const events = await replaced
+
+    if (socket.readyState !== socket.OPEN) return next.abort()
+    send(acknowledge(events.cursor))
+    telling = tell(events, render, next.signal)
+  }
+
+  async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
+    const write = (text: EncodedText) => writer.write(text)
+    const ending = await tellAll({ events, render, write, hold: () => hold, pacer, signal, limits, log, metrics })
+    if (!ending) return
+    if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
+    close(...closeOf(ending, needs.stopCode))
+  }
+
+  function send(frame: object): void {
+    writer.send(new EncodedText(JSON.stringify(frame)))
+  }
+
+  function close(code: number, reason: string): void {
+    current.abort()
+    if (socket.readyState !== socket.OPEN) return
+    metrics.socketsClosed.inc({ code })
+    log.info({ code, reason }, 'websocket closed')
+    socket.close(code, reason) // ws destroys it if the peer does not answer
+  }
+
+  /** Called when the memory budget is exceeded and no other client is slower. */
+  function cutOff(): void {
+    if (socket.readyState === socket.OPEN) {
+      metrics.socketsClosed.inc({ code: TRY_AGAIN_LATER })
+      log.info({ code: TRY_AGAIN_LATER, reason: 'too_slow', backlogBytes: backlog.bytes }, 'websocket closed')
+    }
+    current.abort()
+    writer.close()
+    socket.terminate()
+  }
+}
+
+/** Maps the end to a close code: reconnect, reconnect later, or do not reconnect with this key. */
+function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
+  switch (ending.reason) {
+    case 'stalled':
+    case 'too_slow':
+      return [TRY_AGAIN_LATER, ending.reason]
+    case 'revoked':
+      return [POLICY_VIOLATION, 'revoked']
+    case 'stopping':
+      return [stopCode, 'stopping']
+    case 'failed':
+      return [INTERNAL_ERROR, ending.error.code]
+  }
+}
+
+function outletOf(socket: WebSocket): Outlet {
+  return {
+    send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
+    isOpen: () => socket.readyState === socket.OPEN,
+    waitingBytes: () => socket.bufferedAmount,
+  }
+}
+
+/** @returns a function that stops the pings */
+function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
+  let unanswered = 0
+  socket.on('pong', () => {
+    unanswered = 0
+  })
+  const timer = setInterval(() => {
+    if (unanswered >= 2) return socket.terminate()
+    unanswered += 1
+    socket.ping()
+  }, limits.socketPingMs)
+  return () => clearInterval(timer)
+}
+
+/** @throws validation_error unless the frame is one JSON object */
+function parseFrame(text: string | undefined): object {
+  let frame: unknown
+  try {
+    frame = JSON.parse(text ?? '')
+  } catch {
+    frame = undefined
+  }
+  if (typeof frame === 'object' && frame !== null && !Array.isArray(frame)) return frame
+  throw new MailError('validation_error', { detail: 'A frame must be text that holds one JSON object' })
+}

@@ -1,0 +1,115 @@
+/**
+ * One memory budget for all data that the WebSockets and event streams of this process have not sent yet: rendered
+ * events, queued events, pages of past events. Each connection has its own limits, but a thousand connections that
+ * never read could fill the heap without exceeding them.
+ *
+ * An item that several connections wait for counts once. Above `limits.backlogBytesMax`, connections are terminated,
+ * the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event
+ * that it read and misses nothing.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Backlog, BacklogItem } from '../../../mail/events/log/event.ts'
+
+/** Part of the budget that is free afterwards, so that not every later event sorts the connections again. */
+const FREED_PART = 1 / 8
+
+export class BacklogBudget {
+  readonly #bytesMax: number
+  readonly #connections = new Set<ConnectionBacklog>()
+  #bytes = 0
+  #isCutting = false
+
+  constructor({ backlogBytesMax }: Pick<Limits, 'backlogBytesMax'>) {
+    this.#bytesMax = backlogBytesMax
+  }
+
+  /** Unsent bytes of all connections. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Adds a connection. Call `close` when the connection has ended.
+   *
+   * @param cutOff terminates the connection, and releases all its items before it returns
+   */
+  open(cutOff: () => void): ConnectionBacklog {
+    const connection = new ConnectionBacklog(this, cutOff)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  /** Only for `ConnectionBacklog`. */
+  change(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > this.#bytesMax) this.#cutSlowest()
+  }
+
+  /** Only for `ConnectionBacklog`. */
+  remove(connection: ConnectionBacklog): void {
+    this.#connections.delete(connection)
+  }
+
+  #cutSlowest(): void {
+    if (this.#isCutting) return
+    this.#isCutting = true
+    try {
+      const now = performance.now()
+      const slowestFirst = [...this.#connections].sort((one, other) => other.slowness(now) - one.slowness(now))
+      for (const connection of slowestFirst) {
+        if (this.#bytes <= this.#bytesMax * (1 - FREED_PART) || connection.bytes === 0) return
+        connection.cutOff()
+      }
+    } finally {
+      this.#isCutting = false
+    }
+  }
+}
+
+/** The unsent items of one connection. */
+export class ConnectionBacklog implements Backlog {
+  readonly cutOff: () => void
+  readonly #budget: BacklogBudget
+  /** Shared items count in full for each connection. */
+  #bytes = 0
+  #progressedAt = 0
+
+  constructor(budget: BacklogBudget, cutOff: () => void) {
+    this.#budget = budget
+    this.cutOff = cutOff
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  hold(item: BacklogItem): void {
+    if (this.#bytes === 0) this.progressed()
+    this.#bytes += item.bytes + item.bytesEach
+    item.holders += 1
+    this.#budget.change(item.bytesEach + (item.holders === 1 ? item.bytes : 0))
+  }
+
+  release(item: BacklogItem): void {
+    this.#bytes -= item.bytes + item.bytesEach
+    item.holders -= 1
+    this.#budget.change(-item.bytesEach - (item.holders === 0 ? item.bytes : 0))
+  }
+
+  /** Call it when some of the backlog has left this process. */
+  progressed(): void {
+    this.#progressedAt = performance.now()
+  }
+
+  /**
+   * Unsent bytes multiplied by the time since the last progress: high for a client that has stopped reading, low for
+   * one that reads, even if it gets a lot of data.
+   */
+  slowness(now: number): number {
+    return this.#bytes * (1 + now - this.#progressedAt)
+  }
+
+  close(): void {
+    this.#budget.remove(this)
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Limits the bytes of request bodies that this process has in memory at once. A JSON body is read as a whole, parsed
+ * and decoded, so that a body of 70 MiB uses several times its size for a moment. This budget bounds the heap, whatever
+ * clients send.
+ *
+ *   key and permission → admit → body → handler → response → the bytes are released
+ *
+ * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have their own
+ * budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a share. A key without
+ * a running body may still use all that is free, since a body larger than the share would otherwise always be refused.
+ *
+ * A refused body is not read: the response ends the connection (http-server.ts). When a client disconnects while its message
+ * is being stored, nothing is released, because the handler still uses the body. Must not: read a body or know a
+ * dialect.
+ */
+import { Transform } from 'node:stream'
+import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Metrics } from '../../../metrics.ts'
+
+/** Shares of a budget that one API key, and all keys of one pod, may use at once. */
+const KEY_SHARE = 1 / 2
+const POD_SHARE = 3 / 4
+
+export interface BodyBudget {
+  /**
+   * Counts the body of a request. Call it after the key was checked and before the body is read.
+   *
+   * @returns the stream to read the body from
+   * @throws too_many_bodies
+   */
+  admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
+  /** Call it when the handler is done: the body is released when the connection is done with it too. */
+  answered(request: FastifyRequest): void
+}
+
+interface BodyBudgetNeeds {
+  readonly limits: Pick<Limits, 'httpSmallBodyBytesMax' | 'httpSmallBodiesBytesMax' | 'httpLargeBodiesBytesMax'>
+  readonly metrics: Pick<Metrics, 'httpBodyBytes'>
+}
+
+/** A counted body, and whether the connection and the handler may still refer to it. */
+interface Hold {
+  readonly body: CountedBody
+  isClosed: boolean
+  isAnswered: boolean
+}
+
+export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudget {
+  const gauge = (budget: string) => (bytes: number) => metrics.httpBodyBytes.set({ budget }, bytes)
+  const small = createBudget(limits.httpSmallBodiesBytesMax, gauge('small'))
+  const large = createBudget(limits.httpLargeBodiesBytesMax, gauge('large'))
+  const budgetOf = (bytes: number) => (bytes > limits.httpSmallBodyBytesMax ? large : small)
+  const holds = new WeakMap<FastifyRequest, Hold>()
+
+  return {
+    admit(request, reply, payload) {
+      const declared = declaredBytes(request)
+      // A client that has disconnected meanwhile sends no body, and no event would release its bytes.
+      if (declared === 'none' || reply.raw.destroyed) return payload
+      const body = createCountedBody(budgetOf, ownersOf(request))
+      if (declared !== 'chunked') body.grow(declared)
+      const hold: Hold = { body, isClosed: false, isAnswered: false }
+      holds.set(request, hold)
+      reply.raw.once('close', () => {
+        hold.isClosed = true
+        if (hold.isAnswered || !request.raw.complete) body.free() // no handler begins before the body is complete
+      })
+      return declared === 'chunked' ? countArriving(payload, body) : payload
+    },
+
+    answered(request) {
+      const hold = holds.get(request)
+      if (!hold) return
+      hold.isAnswered = true
+      if (hold.isClosed) hold.body.free()
+    },
+  }
+}
+
+/**
+ * Returns the bytes that will be read: none above the route's limit (refused unread), and none of a GET (never read).
+ */
+function declaredBytes({ method, headers, routeOptions }: FastifyRequest): number | 'chunked' | 'none' {
+  if (method === 'GET' || method === 'HEAD') return 'none'
+  if (headers['transfer-encoding'] !== undefined) return 'chunked'
+  const bytes = Number(headers['content-length'] ?? 0)
+  return bytes === 0 || bytes > (routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY) ? 'none' : bytes
+}
+
+/** Passes a chunked body on, and ends it with an error as soon as it exceeds the budget. */
+function countArriving(payload: RequestPayload, body: CountedBody): RequestPayload {
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        body.grow(chunk.length)
+      } catch (error) {
+        return done(error as Error)
+      }
+      done(null, chunk)
+    },
+  })
+  payload.once('error', (error) => counter.destroy(error)) // the client disconnected
+  return payload.pipe(counter)
+}
+
+interface Owner {
+  readonly id: string
+  /** Share of a budget that all its bodies together may use. */
+  readonly share: number
+}
+
+function ownersOf({ actor }: FastifyRequest): Owner[] {
+  if (!actor) return [{ id: 'nobody', share: KEY_SHARE }] // no route reads a body before authentication
+  return [
+    { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
+    { id: `pod ${actor.podId ?? actor.organizationId}`, share: POD_SHARE },
+  ]
+}
+
+interface CountedBody {
+  /** @throws too_many_bodies; then the count does not change */
+  grow(bytes: number): void
+  free(): void
+}
+
+function createCountedBody(budgetOf: (bytes: number) => Budget, owners: readonly Owner[]): CountedBody {
+  let bytes = 0
+  let isFree = false
+  return {
+    grow(more) {
+      if (isFree) return
+      const before = budgetOf(bytes)
+      const after = budgetOf(bytes + more)
+      after.take(owners, after === before ? more : bytes + more)
+      if (after !== before) before.give(owners, bytes)
+      bytes += more
+    },
+    free() {
+      if (!isFree) budgetOf(bytes).give(owners, bytes)
+      isFree = true
+    },
+  }
+}
+
+interface Budget {
+  /** @throws too_many_bodies */
+  take(owners: readonly Owner[], bytes: number): void
+  give(owners: readonly Owner[], bytes: number): void
+}
+
+/** @param onChange called with the bytes in use */
+function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budget {
+  const taken = new Map<string, number>()
+  let total = 0
+
+  return {
+    take(owners, bytes) {
+      if (!hasRoom(owners, bytes)) throw new MailError('too_many_bodies', {})
+      change(owners, bytes)
+    },
+    give: (owners, bytes) => change(owners, -bytes),
+  }
+
+  function hasRoom(owners: readonly Owner[], bytes: number): boolean {
+    if (total === 0) return true // accepts even a body that is larger than the budget
+    if (total + bytes > bytesMax) return false
+    return owners.every(({ id, share }) => {
+      const own = taken.get(id) ?? 0
+      return own === 0 || own + bytes <= share * bytesMax
+    })
+  }
+
+  function change(owners: readonly Owner[], difference: number): void {
+    total += difference
+    for (const { id } of owners) {
+      const own = (taken.get(id) ?? 0) + difference
+      if (own === 0) taken.delete(id)
+      else taken.set(id, own)
+    }
+    onChange(total)
+  }
+}

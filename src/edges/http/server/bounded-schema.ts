@@ -1,0 +1,72 @@
+/**
+ * Adds bounds to request schemas: every list gets maxItems, every object maxProperties and every string maxLength, so
+ * that neither validation nor the core processes more than that. A schema's own bounds are kept.
+ *
+ * The bounds are added when a route is registered, for every dialect, so that no list without a bound is forgotten and
+ * the API description shows what is checked. The core limits recipient lists, labels and the like further.
+ */
+import type { FastifySchema } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+
+/** The keywords of JSON Schema that the routes use. */
+export interface RequestSchema {
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, RequestSchema>>
+  readonly additionalProperties?: RequestSchema
+  readonly items?: RequestSchema
+  readonly anyOf?: readonly RequestSchema[]
+  readonly maxItems?: number
+  readonly maxProperties?: number
+  readonly maxLength?: number
+  /** JSON Schema 2020-12 §8.3 and §8.4: the text is content, for example the HTML of a message or an attachment. */
+  readonly contentEncoding?: string
+  readonly contentMediaType?: string
+}
+
+type SizeLimits = Pick<
+  Limits,
+  'httpListItemsMax' | 'httpObjectMembersMax' | 'httpTextCharsMax' | 'pathParameterCharsMax'
+>
+
+interface Bounds {
+  readonly itemsMax: number
+  readonly membersMax: number
+  readonly textCharsMax: number
+  readonly contentCharsMax: number
+}
+
+/**
+ * @param schema       the schema of a route; response schemas are not changed
+ * @param bodyBytesMax the body limit of the route, which also limits content in the body
+ * @returns a copy, because routes share schemas
+ */
+export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits: SizeLimits): FastifySchema {
+  const bounds = { itemsMax: limits.httpListItemsMax, membersMax: limits.httpObjectMembersMax }
+  const given = { ...bounds, textCharsMax: limits.httpTextCharsMax, contentCharsMax: bodyBytesMax }
+  const path = { ...bounds, textCharsMax: limits.pathParameterCharsMax, contentCharsMax: limits.pathParameterCharsMax }
+  const { body, querystring, params } = schema as Readonly<Record<string, RequestSchema | undefined>>
+  return {
+    ...schema,
+    ...(body && { body: bound(body, given) }),
+    ...(querystring && { querystring: bound(querystring, given) }),
+    ...(params && { params: bound(params, path) }),
+  }
+}
+
+function bound(schema: RequestSchema, bounds: Bounds): RequestSchema {
+  const { type, properties, additionalProperties, items, anyOf } = schema
+  const isContent = schema.contentEncoding !== undefined || schema.contentMediaType !== undefined
+  const inner = (each: RequestSchema) => bound(each, bounds)
+  return {
+    ...(type === 'array' && { maxItems: bounds.itemsMax }),
+    ...(type === 'object' && { maxProperties: bounds.membersMax }),
+    ...(type === 'string' && { maxLength: isContent ? bounds.contentCharsMax : bounds.textCharsMax }),
+    ...schema,
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, each]) => [name, inner(each)])),
+    }),
+    ...(additionalProperties && { additionalProperties: inner(additionalProperties) }),
+    ...(items && { items: inner(items) }),
+    ...(anyOf && { anyOf: anyOf.map(inner) }),
+  }
+}

@@ -1,0 +1,68 @@
+/** Liveness, readiness and metrics for monitoring systems. They belong to no dialect. */
+import type { FastifyRequest } from 'fastify'
+import type { Log } from '../../../log.ts'
+import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
+import { authenticateHeader } from './http-credentials.ts'
+import type { HttpApp } from './http-dialect.ts'
+
+/** Probes by name. A probe throws or rejects while its part cannot work. */
+export type Probes = Readonly<Record<string, () => void | Promise<void>>>
+
+interface HealthNeeds {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly budget: BacklogBudget
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly probes: Probes
+  readonly isStopping: () => boolean
+}
+
+export function healthRoutes(
+  app: HttpApp,
+  { log, metrics, budget, credentials, probes, isStopping }: HealthNeeds,
+): void {
+  const config = { quiet: true }
+
+  /** Liveness: the process answers, so do not kill it. Also 200 during a stop. */
+  app.get('/healthz', { config }, () => ({ status: 'ok' }))
+
+  /** Readiness: every part works and the server is not stopping, so send traffic here. */
+  app.get('/readyz', { config }, async (_request, reply) => {
+    const failing = isStopping() ? ['stopping'] : await failingProbes()
+    if (failing.length === 0) return { status: 'ready' }
+    return reply.code(503).header('retry-after', '1').send({ status: 'not ready', failing })
+  })
+
+  /** Metrics show how much mail users get, so other machines need an API key. */
+  app.get('/metrics', { config }, async (request, reply) => {
+    if (!isLocal(request)) await authenticateHeader(credentials, request)
+    metrics.eventBacklog.set(budget.bytes)
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+
+  async function failingProbes(): Promise<string[]> {
+    const results = await Promise.all(
+      Object.entries(probes).map(async ([name, probe]) => {
+        try {
+          await probe()
+          return []
+        } catch (error) {
+          log.debug({ probe: name, err: error }, 'not ready')
+          return [name]
+        }
+      }),
+    )
+    return results.flat()
+  }
+}
+
+/**
+ * Whether the request is from this machine. One through a reverse proxy on this machine is not: it names its origin.
+ */
+function isLocal(request: FastifyRequest): boolean {
+  const { headers, socket } = request.raw
+  if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false
+  return /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+}

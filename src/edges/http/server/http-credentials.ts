@@ -1,0 +1,61 @@
+/**
+ * Authenticates a request: finds the API key in it. The core decides whether the key is valid
+ * (mail/access/keys/credentials.ts).
+ */
+import type { IncomingMessage } from 'node:http'
+import { MailError } from '../../../errors.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
+import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The caller. Set before the body is read, on every route that requires a key. */
+    actor: KeyActor
+  }
+}
+
+/**
+ * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service
+ * (docs/compatibility/agentmail.md).
+ *
+ * @throws missing_authorization, unknown_api_key
+ */
+export async function authenticateHeader(
+  credentials: Pick<Credentials, 'authenticate'>,
+  request: Pick<IncomingMessage, 'headers'>,
+): Promise<KeyActor> {
+  return credentials.authenticate(requireBearer(request.headers.authorization))
+}
+
+/**
+ * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on
+ * them. The header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
+ * other route accepts a key in the URL, because every proxy logs URLs.
+ *
+ * @param parameter name of the query parameter, for example "api_key"
+ * @throws missing_authorization, unknown_api_key
+ */
+export async function authenticateHeaderOrQuery(
+  credentials: Pick<Credentials, 'authenticate'>,
+  request: Pick<IncomingMessage, 'headers' | 'url'>,
+  parameter: string,
+): Promise<KeyActor> {
+  if (request.headers.authorization !== undefined) return authenticateHeader(credentials, request)
+  const query = new URLSearchParams(queryOf(request.url ?? ''))
+  return credentials.authenticate(requireKey(query.get(parameter) ?? ''))
+}
+
+function requireBearer(header: string | undefined): string {
+  const scheme = 'Bearer '
+  return requireKey(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
+}
+
+function requireKey(key: string): string {
+  if (key === '' || /\s/.test(key)) throw new MailError('missing_authorization', {})
+  return key
+}
+
+function queryOf(url: string): string {
+  const start = url.indexOf('?')
+  return start < 0 ? '' : url.slice(start + 1)
+}

@@ -1,0 +1,82 @@
+/**
+ * The interface of a dialect: the HTTP API of one hosted service, as its clients expect it. A dialect defines paths,
+ * JSON shapes and error bodies; mail/ contains the rules.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify'
+import type { WebSocket } from 'ws'
+import type { MailError } from '../../../errors.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
+import type { FairTurns } from './fair-turns.ts'
+import type { Streams } from './sse-registry.ts'
+import type { WritePacer } from './write-pacer.ts'
+
+/** Fastify with request types that are derived from the route schemas. */
+export type HttpApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+/**
+ * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000;
+ * Python clients end their iteration without an error at 1001 (Going Away) and with an exception at 1012.
+ */
+export type StopCode = 1001 | 1012
+
+/** What the server provides with each socket. */
+export interface SocketSurroundings {
+  readonly stopCode: StopCode
+  readonly budget: BacklogBudget
+  readonly pacer: WritePacer
+  readonly turns: FairTurns
+}
+
+/** What the server provides to a dialect. */
+export interface HttpSurroundings {
+  /** Base URL of links for clients, without trailing slash. Known once the server listens. */
+  readonly publicUrl: () => string
+  /** Aborts when the server begins to stop: a long poll answers at once. */
+  readonly stopping: AbortSignal
+  /** The registry of responses that stay open. */
+  readonly streams: Pick<Streams, 'admit' | 'add'>
+  /** Shared by all connections that stay open: their memory budget, and how much is written in one turn of the event loop. */
+  readonly budget: BacklogBudget
+  readonly pacer: WritePacer
+}
+
+export interface Dialect {
+  /** In metrics and the log, for example "agentmail". */
+  readonly name: string
+  /**
+   * The dialect answers all requests below this path, such as "/v0", even for unknown paths. Empty: all other paths.
+   */
+  readonly prefix: string
+  /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
+  readonly routes: (app: HttpApp, surroundings: HttpSurroundings) => Promise<void>
+  /** Renders an error as the dialect's clients expect it. Pure. */
+  readonly renderError: (error: MailError) => { readonly status: number; readonly body: object }
+  /** The WebSocket endpoint, if the dialect has one. */
+  readonly live?: {
+    /** Whole path, matched exactly. */
+    readonly path: string
+    /** Called before the handshake; a MailError is answered as a plain HTTP response. */
+    readonly authenticate: (request: IncomingMessage) => Promise<KeyActor>
+    /**
+     * Serves the open socket until it closes.
+     *
+     * @returns a function whose promise resolves, after the end of the feed, when all its events are written
+     */
+    readonly serve: (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => () => Promise<void>
+  }
+}

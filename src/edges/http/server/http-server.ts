@@ -1,0 +1,202 @@
+/**
+ * The HTTP listener: limits, bodies, errors and health checks for all dialects, and the order of a stop.
+ *
+ *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
+ *
+ * Crash: no state is kept here. Stop: /readyz and new requests get 503, which clients retry; meanwhile running requests
+ * finish and long polls are answered. WebSockets and event streams are closed last, since their clients reconnect at
+ * once, and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business
+ * rule.
+ */
+import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type FastifyRequest, fastify } from 'fastify'
+import type { Config } from '../../../config/settings.ts'
+import { MailError } from '../../../errors.ts'
+import { runIn } from '../../../fault-boundary.ts'
+import type { Log } from '../../../log.ts'
+import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+import type { Metrics } from '../../../metrics.ts'
+import { BacklogBudget } from './backlog-budget.ts'
+import { createBodyBudget } from './body-budget.ts'
+import { createFailures } from './error-handler.ts'
+import { healthRoutes, type Probes } from './health.ts'
+import type { Dialect, HttpApp } from './http-dialect.ts'
+import { parseJsonBody } from './json-body.ts'
+import { createLinger } from './linger.ts'
+import { listenerUrl, startupError } from './listen-errors.ts'
+import { createTurns } from './pipelining.ts'
+import { createDialectOf, mountDialect } from './register-dialect.ts'
+import { createRequestLog, pathOf } from './request-log.ts'
+import { containRequests } from './request-unit.ts'
+import { rewriteUrl } from './rewrite-url.ts'
+import { createStreams } from './sse-registry.ts'
+import { createUpgrades } from './upgrades.ts'
+import { validatorCompiler } from './validation.ts'
+import { WritePacer } from './write-pacer.ts'
+
+export interface HttpServerNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly probes: Probes
+  /** Called during a stop when no request runs any more: the feed sends its remaining events and ends. */
+  readonly beforeSocketsClose?: () => Promise<void>
+  /** The first dialect answers paths that belong to no dialect. */
+  readonly dialects: readonly [Dialect, ...Dialect[]]
+}
+
+export interface HttpServer {
+  /**
+   * @returns the port that was opened, and the base URL for clients on this machine
+   * @throws StartupError if the port cannot be opened
+   */
+  listen(): Promise<{ port: number; url: string }>
+  /**
+   * Lets running requests finish within `graceMs`, then closes WebSockets and the listener. Later calls return the
+   * first promise.
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+export function createHttpServer(needs: HttpServerNeeds): HttpServer {
+  const { config, log, metrics, credentials, probes, dialects } = needs
+  const { limits } = config
+  let url = ''
+  let stopped: Promise<void> | undefined
+  const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal) // one listener per waiting request
+  const isStopping = () => stopping.signal.aborted
+
+  const dialectOf = createDialectOf(dialects)
+  const bodies = createBodyBudget({ limits, metrics })
+  const failures = createFailures({ limits, log, dialectOf, unanswered: bodies.answered })
+  const requests = createRequestLog({ log, metrics, dialectOf })
+  const streams = createStreams({ limits, release: requests.release })
+  const budget = new BacklogBudget(limits)
+  const pacer = new WritePacer(limits)
+  const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, dialectOf, isStopping })
+  const takeTurn = createTurns(limits)
+  const linger = createLinger(limits)
+
+  const app: HttpApp = fastify({
+    logger: false, // request-log.ts writes our log lines
+    genReqId: () => randomUUID(),
+    bodyLimit: limits.httpBodyBytesMax,
+    requestTimeout: limits.httpRequestMs,
+    http: {
+      // Node checks for slow requests at this interval. It never does if headersTimeout exceeds requestTimeout.
+      connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
+      headersTimeout: Math.min(60_000, limits.httpRequestMs),
+    },
+    // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
+    schemaController: {
+      compilersFactory: {
+        buildValidator: (() => validatorCompiler) as never, // its type allows only Ajv's schemas
+        // Response schemas are documentation. TypeScript checks that wire functions match them.
+        buildSerializer: () => () => JSON.stringify,
+      },
+    },
+    routerOptions: { maxParamLength: limits.pathParameterCharsMax },
+    rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
+    frameworkErrors: (error, request, reply) => {
+      requests.begin(request, reply) // hooks do not run for these errors
+      if (hasUnreadBody(request.raw)) reply.header('connection', 'close')
+      failures.answer(error, request, reply)
+    },
+    clientErrorHandler: (error, socket) => failures.answerUnreadable(error, socket),
+  })
+  app.server.maxConnections = limits.httpConnectionsMax
+  app.server.on('upgrade', upgrades.handle)
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
+    runIn(request.unit, async () => parseJsonBody(request.headers, body, limits)),
+  )
+  app.decorateRequest('actor')
+  app.addHook('onRequest', ({ raw: { socket } }, reply, begin) => {
+    if (linger.isEnding(socket)) socket.destroy()
+    else takeTurn(socket, reply.raw, begin)
+  })
+  containRequests(app, failures)
+  app.addHook('onRequest', async (request, reply) => {
+    requests.begin(request, reply)
+    if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
+    if (request.is404) throw pathNotFound() // before its body is read
+  })
+  app.addHook('preParsing', async (request, reply, payload) => bodies.admit(request, reply, payload))
+  app.addHook('preValidation', async (request) => {
+    // A POST without a body and without a Content-Type never reaches a parser.
+    if (request.body === undefined) request.body = {}
+  })
+  app.addHook('onSend', async (request, reply) => {
+    bodies.answered(request)
+    const isRefused = hasUnreadBody(request.raw)
+    if (isRefused) linger.endWithAnswer(request.raw)
+    if (isRefused || isStopping()) reply.header('connection', 'close')
+  })
+  app.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+  app.setNotFoundHandler(() => {
+    throw pathNotFound()
+  })
+
+  healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
+  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget, pacer }
+  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures, limits })
+
+  return {
+    async listen() {
+      const wanted = config.httpPort === 'off' ? 0 : config.httpPort
+      try {
+        await app.listen({ host: config.host, port: wanted })
+      } catch (error) {
+        throw startupError(error, config)
+      }
+      const { port } = app.server.address() as AddressInfo
+      url = listenerUrl(config.host, port)
+      return { port, url }
+    },
+
+    stop(graceMs) {
+      stopped ??= stop(graceMs)
+      return stopped
+    },
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    stopping.abort()
+    let timer: NodeJS.Timeout | undefined
+    const graceOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs)
+    })
+    // The port stays open meanwhile: clients retry after a 503, but not after a refused connection.
+    await Promise.race([requests.idle(), graceOver])
+    clearTimeout(timer)
+    // Subscribers get the events of the last requests before their sockets close.
+    await needs.beforeSocketsClose?.()
+    await Promise.all([upgrades.closeAll(), streams.closeAll()])
+    const closed = app.close()
+    app.server.closeAllConnections()
+    await closed
+  }
+}
+
+function pathNotFound(): MailError {
+  return new MailError('not_found', { what: 'Path' })
+}
+
+/**
+ * Whether a body is still arriving. A request that is answered before its body has arrived was refused, and its
+ * connection ends: otherwise the next request would have to wait until the rest of the body has been read.
+ */
+function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
+  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+}
+
+/** Whether operators need the path: health checks and metrics are answered until the port closes. */
+function isForOperators(request: FastifyRequest): boolean {
+  return ['/healthz', '/readyz', '/metrics'].includes(pathOf(request.url))
+}

@@ -1,0 +1,87 @@
+/**
+ * Parses JSON bodies and empty bodies. Fastify's own parser rejects an empty JSON body, which AgentMail's clients send.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+
+/**
+ * @param bytes the whole body, already within the route's limit
+ * @returns the value, or an empty object for an empty body
+ * @throws invalid_json, unsupported_media_type, body_too_complex
+ */
+export function parseJsonBody(
+  headers: IncomingHttpHeaders,
+  bytes: Buffer,
+  limits: Pick<Limits, 'httpBodyTokensMax'>,
+): unknown {
+  if (bytes.length === 0) return {}
+  const contentType = headers['content-type'] ?? 'application/json'
+  if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
+    throw new MailError('unsupported_media_type', { contentType: contentType.slice(0, 100) })
+  }
+  if (hasMoreTokens(bytes, limits.httpBodyTokensMax)) {
+    throw new MailError('body_too_complex', { tokensMax: limits.httpBodyTokensMax })
+  }
+  if (!isUtf8(bytes)) throw new MailError('invalid_json', { detail: 'it is not UTF-8' }) // RFC 8259 §8.1
+  return parse(bytes.toString())
+}
+
+const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
+
+/**
+ * Counts strings, arrays, objects and commas before the body is parsed: 40 MB of `{},{},…` would become a gigabyte of
+ * objects, and each would be checked against a schema. Stops at `max`; otherwise the time is linear, and short for a
+ * long string without escapes, such as base64.
+ */
+function hasMoreTokens(bytes: Buffer, max: number): boolean {
+  let count = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    const isToken = byte === QUOTE || byte === COMMA || byte === LIST || byte === OBJECT
+    if (isToken) count += 1
+    if (count > max) return true
+    if (byte === QUOTE) at = endOfString(bytes, at + 1)
+  }
+  return false
+}
+
+/** @returns the position of the closing quote, or the length of the bytes if there is none */
+function endOfString(bytes: Buffer, start: number): number {
+  const end = bytes.indexOf(QUOTE!, start)
+  if (end === -1) return bytes.length
+  if (bytes[end - 1] !== BACKSLASH) return end
+  for (let at = start; at < bytes.length; at += 1) {
+    if (bytes[at] === QUOTE) return at
+    if (bytes[at] === BACKSLASH) at += 1
+  }
+  return bytes.length
+}
+
+function parse(text: string): unknown {
+  // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
+  const json = text.startsWith('\uFEFF') ? text.slice(1) : text
+  try {
+    // `clean` costs time for every member. What it removes can only be written with this name or with an escape.
+    return /__proto__|\\u/.test(json) ? JSON.parse(json, clean) : JSON.parse(json)
+  } catch (cause) {
+    throw new MailError('invalid_json', { detail: reason(cause) }, { cause })
+  }
+}
+
+/**
+ * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces half
+ * a surrogate pair (RFC 8259 §8.2), which the database would return as another character, so that equal labels could
+ * differ.
+ */
+function clean(key: string, value: unknown): unknown {
+  if (key === '__proto__') return undefined
+  return typeof value === 'string' ? value.toWellFormed() : value
+}
+
+/** Returns the part of V8's message before its quotation: the quoted text around the fault may be part of a message. */
+function reason(cause: unknown): string {
+  if (!(cause instanceof SyntaxError)) return 'it is nested too deeply' // RangeError from the recursion of the reviver
+  return cause.message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
+}

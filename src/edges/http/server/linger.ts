@@ -1,0 +1,35 @@
+/**
+ * Closes a connection whose request was refused before its body had arrived (RFC 9112 §9.6): our side ends after the
+ * response, and for a moment we read and discard what the client still sends. If both directions were closed at once,
+ * the connection would be reset, and most clients that are still sending would report the reset and never see the
+ * response.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Limits } from '../../../config/limits.ts'
+
+export interface Linger {
+  /** Call it before the response is sent. The response must contain `Connection: close`. */
+  endWithAnswer(request: IncomingMessage): void
+  /** Whether the connection ends: a request that follows must not be handled. */
+  isEnding(socket: Socket): boolean
+}
+
+export function createLinger(limits: Pick<Limits, 'httpLingerMs'>): Linger {
+  const ending = new WeakSet<Socket>()
+  return {
+    endWithAnswer(request) {
+      const { socket } = request
+      ending.add(socket)
+      request.resume()
+      // Node calls this method when the last response is written. Its own implementation would close both directions.
+      socket.destroySoon = () => {
+        socket.end()
+        const timer = setTimeout(() => socket.destroy(), limits.httpLingerMs)
+        socket.once('close', () => clearTimeout(timer))
+      }
+    },
+
+    isEnding: (socket) => ending.has(socket),
+  }
+}

@@ -1,0 +1,63 @@
+/** Registers dialects on one server, each below its own path prefix. */
+import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { boundRequest } from './bounded-schema.ts'
+import type { Failures } from './error-handler.ts'
+import type { Dialect, HttpApp, HttpSurroundings } from './http-dialect.ts'
+import { pathOf } from './request-log.ts'
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/**
+ * @param dialects the first one also gets the paths that belong to no dialect
+ * @returns a function that finds the dialect of a path
+ */
+export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
+  const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
+  return (url) => {
+    const path = pathOf(url)
+    return longestFirst.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0]
+  }
+}
+
+interface MountNeeds {
+  readonly surroundings: HttpSurroundings
+  readonly failures: Failures
+  readonly limits: Limits
+}
+
+/** Registers a dialect in its own scope: its hooks and its rendering of errors apply only below its prefix. */
+export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures, limits }: MountNeeds): void {
+  app.register(
+    async (scope) => {
+      const routes = new Map<string, RouteOptions[]>()
+      scope.addHook('onRoute', (route) => {
+        routes.set(route.url, [...(routes.get(route.url) ?? []), route])
+        if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.httpBodyBytesMax, limits)
+      })
+      scope.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+      await dialect.routes(scope as unknown as HttpApp, surroundings)
+      for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
+
+      /** Refuses the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
+      function refuseOtherMethods(url: string, known: readonly RouteOptions[]): void {
+        const allowed = known.flatMap(({ method }) => method)
+        const refused = METHODS.filter((method) => !allowed.includes(method))
+        if (refused.length === 0) return
+        scope.route({
+          method: refused,
+          url: url.slice(dialect.prefix.length),
+          schema: { hide: true },
+          config: { secretPath: known[0]?.config?.secretPath ?? false },
+          onRequest: async ({ method }: FastifyRequest, reply: FastifyReply) => {
+            reply.header('allow', allowed.join(', '))
+            throw new MailError('method_not_allowed', { method, allowed: allowed.join(', ') })
+          },
+          handler: () => undefined,
+        })
+      }
+    },
+    { prefix: dialect.prefix },
+  )
+}

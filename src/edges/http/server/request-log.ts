@@ -1,0 +1,110 @@
+/**
+ * Follows every request from its first hook to the end of its response: counts running requests, so that a stop can
+ * wait for them, and writes one log line and one metric per request.
+ *
+ * The log line contains no secret from the URL. It has no query string, since it may contain a key. A path that is
+ * itself a secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could
+ * be such a link with a slash too many, or a key in the wrong place, so only its lower-case words are logged.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { Dialect } from './http-dialect.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path contains a secret: log the pattern of the route instead. */
+    secretPath?: boolean
+    /** Monitoring systems request it every few seconds: log it at level debug. */
+    quiet?: boolean
+  }
+}
+
+export interface RequestLog {
+  begin(request: FastifyRequest, reply: FastifyReply): void
+  /** Excludes a response that stays open, such as an event stream, from `idle`. It is still logged when it ends. */
+  release(reply: FastifyReply): void
+  /** Resolves when no request is under way: at once, or after the last response has ended. */
+  idle(): Promise<void>
+}
+
+interface RequestLogNeeds {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly dialectOf: (url: string | undefined) => Dialect
+}
+
+export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): RequestLog {
+  const underWay = new Set<FastifyReply['raw']>()
+  let waiting: (() => void)[] = []
+
+  return {
+    begin(request, reply) {
+      const started = performance.now()
+      underWay.add(reply.raw)
+      // "close" is emitted after "finish", and also if the client disconnects before the response.
+      reply.raw.once('close', () => end(request, reply, performance.now() - started))
+    },
+
+    release: (reply) => settle(reply),
+
+    idle() {
+      return underWay.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
+    },
+  }
+
+  function end(request: FastifyRequest, reply: FastifyReply, ms: number): void {
+    const { method, id: requestId, raw } = request
+    const status = reply.raw.statusCode
+    metrics.httpRequests.inc({ dialect: dialectOf(raw.url).name, status })
+    log[request.routeOptions?.config?.quiet ? 'debug' : 'info'](
+      {
+        requestId,
+        method,
+        path: loggedPath(request),
+        status,
+        ms: Math.round(ms * 10) / 10,
+        ...(request.actor && { apiKeyId: request.actor.apiKeyId }),
+        ...(!reply.raw.writableFinished && { aborted: true }),
+      },
+      'request',
+    )
+    settle(reply)
+  }
+
+  function settle(reply: FastifyReply): void {
+    underWay.delete(reply.raw)
+    if (underWay.size > 0) return
+    for (const resolve of waiting) resolve()
+    waiting = []
+  }
+}
+
+/** Returns the path without secrets, for the log. */
+export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
+  const pattern = routeOptions?.url
+  if (pattern === undefined) return wordsOfPath(raw.url)
+  return routeOptions.config.secretPath ? pattern : withoutKeys(pathOf(raw.url))
+}
+
+/**
+ * Keeps lower-case words and versions, which are shorter than any key or token (MARTLET_ROOT_KEY has at least 20
+ * characters), and replaces other segments with "*".
+ */
+export function wordsOfPath(url: string | undefined): string {
+  const segments = pathOf(url).split('/').slice(0, SEGMENTS_LOGGED_MAX)
+  return segments.map((segment) => (/^(?:[a-z_-]{0,19}|v\d)$/.test(segment) ? segment : '*')).join('/')
+}
+
+/** Segments that are logged of a path without a route; the rest says nothing more about the request. */
+const SEGMENTS_LOGGED_MAX = 10
+
+/** Removes keys: a client may have sent one in place of an id, or may have escaped the "?" with the rest of the URL. */
+function withoutKeys(path: string): string {
+  return path.replace(/%3F.*$/i, '').replace(/am_\w{17,}/g, '*')
+}
+
+/** Returns the URL without its query string. */
+export function pathOf(url: string | undefined): string {
+  return (url ?? '').split('?', 1)[0]!
+}

@@ -1,0 +1,29 @@
+/**
+ * Makes each request a unit of work (fault-boundary.ts): an unhandled error is answered with 500. If the response has
+ * begun, the connection is closed instead.
+ */
+import { runIn, type Unit } from '../../../fault-boundary.ts'
+import type { Failures } from './error-handler.ts'
+import type { HttpApp } from './http-dialect.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    unit: Unit
+  }
+}
+
+export function containRequests(app: HttpApp, failures: Pick<Failures, 'answer'>): void {
+  app.decorateRequest('unit')
+  app.addHook('onRequest', (request, reply, next) => {
+    request.unit = {
+      kind: 'HTTP request',
+      fail(error) {
+        if (reply.raw.headersSent) request.raw.destroy()
+        else failures.answer(error, request, reply)
+      },
+    }
+    runIn(request.unit, next)
+  })
+  // Enter the unit again: the body arrives with socket events, which run outside of the request's unit.
+  app.addHook('preValidation', (request, _reply, next) => runIn(request.unit, next))
+}

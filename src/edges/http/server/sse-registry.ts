@@ -1,0 +1,46 @@
+/**
+ * Keeps every open event stream and limits their number per API key. A stop does not wait for them as it does for
+ * requests, and ends them last.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyReply } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+import { PerKeyLimit } from './per-key-limit.ts'
+
+export interface Streams {
+  /** Call it before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
+  admit(reply: FastifyReply, apiKeyId: string): void
+  /** @param finish resolves, after the end of the feed, when all its events have left this process */
+  add(reply: FastifyReply, finish: () => Promise<void>): void
+  /**
+   * Call it after the end of the feed. Resolves when all its events are written, or after a short time; then the
+   * connections can be closed.
+   */
+  closeAll(): Promise<void>
+}
+
+interface StreamsNeeds {
+  readonly limits: Limits
+  /** Declares that a stop need not wait for the end of this response. */
+  readonly release: (reply: FastifyReply) => void
+}
+
+export function createStreams({ limits, release }: StreamsNeeds): Streams {
+  const open = new Map<FastifyReply['raw'], () => Promise<void>>()
+  const perKey = new PerKeyLimit('event streams', limits.streamsPerKeyMax)
+
+  return {
+    admit: (reply, apiKeyId) => void reply.raw.once('close', perKey.add(apiKeyId)),
+
+    add(reply, finish) {
+      release(reply)
+      open.set(reply.raw, finish)
+      reply.raw.once('close', () => open.delete(reply.raw))
+    },
+
+    async closeAll() {
+      const told = Promise.all([...open.values()].map((finish) => finish()))
+      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+    },
+  }
+}

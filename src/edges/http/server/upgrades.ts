@@ -1,0 +1,148 @@
+/**
+ * WebSocket handshakes: finds the dialect of the path, authenticates the caller, limits its sockets, and passes the
+ * socket to the dialect. Keeps every open socket, so that a stop can close them last, with the close code after which
+ * each client reconnects.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { BacklogBudget } from './backlog-budget.ts'
+import { toMailError, writeFailure } from './error-handler.ts'
+import { createFairTurns } from './fair-turns.ts'
+import type { Dialect, StopCode } from './http-dialect.ts'
+import { PerKeyLimit } from './per-key-limit.ts'
+import { pathOf, wordsOfPath } from './request-log.ts'
+import type { WritePacer } from './write-pacer.ts'
+
+interface UpgradesNeeds {
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly budget: BacklogBudget
+  readonly pacer: WritePacer
+  /** Returns the dialect that a path belongs to. */
+  readonly dialectOf: (url: string | undefined) => Dialect
+  readonly isStopping: () => boolean
+}
+
+export interface Upgrades {
+  /** For the HTTP server's "upgrade" event. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Closes every socket and resolves when all are closed. */
+  closeAll(): Promise<void>
+}
+
+interface OpenSocket {
+  readonly code: StopCode
+  /** Resolves when all events that the feed delivered before its end are written. */
+  readonly finish: () => Promise<void>
+}
+
+export function createUpgrades({
+  limits,
+  log,
+  metrics,
+  budget,
+  pacer,
+  dialectOf,
+  isStopping,
+}: UpgradesNeeds): Upgrades {
+  // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
+  // No synchronous events: one read can contain thousands of frames, and each needs its own turn of the event loop.
+  // No automatic pongs: pings are counted first (frame-intake.ts).
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: limits.socketMessageBytesMax,
+    maxFragments: limits.socketMessagePartsMax,
+    maxBufferedChunks: limits.socketMessagePartsMax,
+    allowSynchronousEvents: false,
+    autoPong: false,
+    perMessageDeflate: false,
+  })
+  // Without a listener, ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
+  server.on('wsClientError', (error, socket, request) =>
+    refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
+  )
+  const perKey = new PerKeyLimit('WebSockets', limits.socketsPerKeyMax)
+  const turns = createFairTurns()
+  const open = new Map<WebSocket, OpenSocket>()
+
+  return {
+    handle(request, socket, head) {
+      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer has disconnected
+      void handshake(request, socket, head)
+    },
+
+    async closeAll() {
+      // Reading the data of a frame may take a moment. Subscribed sockets close themselves after their last frame.
+      const told = Promise.all([...open.values()].map(({ finish }) => finish()))
+      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+      const closed = [...open].map(([socket, { code }]) => {
+        if (socket.readyState === socket.OPEN) metrics.socketsClosed.inc({ code })
+        const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+        socket.close(code, 'stopping')
+        return gone
+      })
+      const timer = setTimeout(() => {
+        for (const socket of open.keys()) socket.terminate()
+      }, limits.socketCloseMs) // short: a restart must take less than a second, since some clients reconnect only once
+      await Promise.all(closed)
+      clearTimeout(timer)
+    },
+  }
+
+  async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const dialect = dialectOf(request.url)
+    const line = { method: request.method, path: wordsOfPath(request.url) }
+    try {
+      if (isStopping()) throw new MailError('shutting_down', {})
+      const live = requireLive(dialect, request)
+      const actor = await live.authenticate(request)
+      if (isStopping()) throw new MailError('shutting_down', {})
+      if (socket.destroyed) return
+      socket.once('close', perKey.add(actor.apiKeyId))
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
+        metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
+        const code = stopCodeFor(request)
+        webSocket.once('close', () => open.delete(webSocket))
+        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, pacer, turns }) })
+      })
+    } catch (error) {
+      refuse(request, socket, error)
+    }
+  }
+
+  function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
+    const dialect = dialectOf(url)
+    const line = { method, path: wordsOfPath(url) }
+    const known = toMailError(error, limits.httpBodyBytesMax)
+    if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
+    const status = writeFailure(socket, dialect, known)
+    log.info({ ...line, status }, 'request')
+    metrics.httpRequests.inc({ dialect: dialect.name, status })
+  }
+}
+
+function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
+  if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+    // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has
+    // already passed us the bare connection.
+    throw new MailError('validation_error', {
+      detail: 'Only WebSocket upgrades are possible: leave out the Upgrade header',
+    })
+  }
+  if (dialect.live?.path !== pathOf(request.url)) throw new MailError('not_found', { what: 'Path' })
+  return dialect.live
+}
+
+/** Returns the close code after which this client reconnects. Fern's Python clients send their language in a header. */
+function stopCodeFor(request: IncomingMessage): StopCode {
+  return request.headers['x-fern-language'] === 'Python' ? 1001 : 1012
+}

@@ -1,0 +1,113 @@
+/**
+ * Validates requests against the schemas of the routes, for all dialects. A check ends at its first fault. A value
+ * above a bound (bounded-schema.ts) is refused before its faults are described, because describing visits every item of
+ * every list.
+ *
+ * Bodies are not converted: "5" is not a number there, and null is not a string. Query strings contain only text, so
+ * numbers and booleans are parsed if the schema requires them.
+ */
+import type { FastifySchemaCompiler } from 'fastify'
+import type { TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { TLocalizedValidationError } from 'typebox/error'
+import { MailError } from '../../../errors.ts'
+import type { RequestSchema } from './bounded-schema.ts'
+
+/** Characters of a member's name that an error message repeats. */
+const NAME_CHARS_MAX = 100
+
+type Path = readonly (string | number)[]
+
+/**
+ * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes
+ * the fault. A schema is compiled on its first request; compiling all hundred of them would slow the start.
+ */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  let compiled: ReturnType<typeof Compile> | undefined
+  const properties = 'properties' in schema ? (schema.properties as Record<string, { type?: unknown }>) : {}
+  return (value: unknown) => {
+    const given = httpPart === 'querystring' ? readQuery(value as Record<string, unknown>, properties) : value
+    compiled ??= Compile(schema)
+    if (compiled.Check(given)) return { value: given }
+    const oversize = findOversize(schema as RequestSchema, given, [])
+    return { error: oversize ? fault(oversize.path, oversize.words) : toMailError(compiled.Errors(given)) }
+  }
+}
+
+/** Converts only unambiguous values: "1.5" is not an integer, and "yes" is not a boolean. */
+function readQuery(query: Record<string, unknown>, properties: Record<string, { type?: unknown }>) {
+  const read: Record<string, unknown> = { ...query }
+  for (const [name, { type }] of Object.entries(properties)) {
+    const text = read[name]
+    if (typeof text !== 'string') continue
+    if (type === 'integer' && /^-?\d{1,15}$/.test(text)) read[name] = Number(text)
+    if (type === 'boolean' && /^(true|false)$/i.test(text)) read[name] = text.toLowerCase() === 'true'
+  }
+  return read
+}
+
+/** Finds the first list, object or text that is larger than its schema allows, without visiting its contents. */
+function findOversize(schema: RequestSchema, value: unknown, path: Path): { path: Path; words: string } | undefined {
+  const [count, max, what] = sizeOf(schema, value)
+  if (count > max) return { path, words: `must not have more than ${max} ${what}` }
+  for (const [inner, part, name] of partsOf(schema, value)) {
+    const found = findOversize(inner, part, name === undefined ? path : [...path, name])
+    if (found) return found
+  }
+  return undefined
+}
+
+function sizeOf(schema: RequestSchema, value: unknown): [count: number, max: number, what: string] {
+  const { maxLength = Infinity, maxItems = Infinity, maxProperties = Infinity } = schema
+  if (typeof value === 'string') return [value.length, maxLength, 'characters']
+  if (Array.isArray(value)) return [value.length, maxItems, 'items']
+  return isObject(value) ? [Object.keys(value).length, maxProperties, 'members'] : [0, 0, '']
+}
+
+/** Yields the schemas of members and items with their values. Alternatives are yielded with the value itself. */
+function* partsOf(
+  { properties = {}, additionalProperties, items, anyOf = [] }: RequestSchema,
+  value: unknown,
+): Generator<[schema: RequestSchema, value: unknown, name?: string | number]> {
+  for (const branch of anyOf) yield [branch, value]
+  if (Array.isArray(value)) {
+    if (items) for (const [index, item] of value.entries()) yield [items, item, index]
+  } else if (isObject(value)) {
+    for (const [name, member] of Object.entries(value)) {
+      const schema = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+      if (schema) yield [schema, member, name]
+    }
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Returns one sentence about the innermost fault. TypeBox reports at most eight per alternative. A union ("string or
+ * list of strings") reports the faults of each branch and then its own; the branch with the deepest fault is probably
+ * the one that the client meant.
+ */
+function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
+  const depth = (fault: TLocalizedValidationError) => fault.instancePath.split('/').length
+  const deepest = Math.max(...faults.map(depth))
+  const innermost = faults.filter((fault) => depth(fault) === deepest && fault.keyword !== 'anyOf')
+  const first = innermost[0] ?? faults[0]
+  if (!first) return new MailError('validation_error', { detail: 'The request does not have the expected form' })
+
+  const path = first.instancePath.split('/').slice(1).map(readPointer)
+  const at = innermost.filter((fault) => fault.instancePath === first.instancePath)
+  return fault(path, [...new Set(at.map(({ message }) => message))].join(' or '))
+}
+
+function fault(at: Path, words: string): MailError {
+  const path = at.map((name) => (typeof name === 'string' ? name.slice(0, NAME_CHARS_MAX) : name))
+  return new MailError('validation_error', { detail: `${path.join('.') || 'The request'} ${words}`, path })
+}
+
+/** Decodes a token of a JSON Pointer (RFC 6901 §4); list positions become numbers. */
+function readPointer(token: string): string | number {
+  const name = token.replaceAll('~1', '/').replaceAll('~0', '~')
+  return /^\d+$/.test(name) ? Number(name) : name
+}

@@ -1,0 +1,141 @@
+/**
+ * The MX server: accepts mail for the inboxes from anyone, and passes it to `receiving`.
+ *
+ * A peer connects → smtp-connection.ts (socket, limits) → command-stream.ts (bytes) → smtp-session.ts (commands) → receiving.
+ * This file contains the listener, its certificate, and the stop. mail/receiving decides who gets a message and what
+ * happens to it.
+ *
+ * Stop: the port closes; idle sessions get 421 and are closed at once; a message under way may finish within `graceMs`
+ * and gets its reply, and then its session is closed. Remaining connections are cut, and their senders retry.
+ */
+import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
+import type { AddressInfo, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import { SMTPServer } from 'smtp-server'
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { Config } from '../../../config/settings.ts'
+import { StartupError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { Receiving } from '../../../mail/receiving/receiving.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { TlsSource } from '../../tls.ts'
+import { createAdmission } from './connection-limits.ts'
+import { Connection, type ConnectionNeeds } from './smtp-connection.ts'
+
+/** RFC 8996 §2: nothing below TLS 1.2. */
+const TLS_MIN = 'TLSv1.2'
+
+export interface Receiver {
+  /**
+   * @returns the port; the system chooses it if `config.smtpPort` is 0
+   * @throws StartupError if the port cannot be opened
+   */
+  listen(): Promise<{ port: number }>
+  /** Resolves when every connection has closed, at the latest after `graceMs`. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface ReceiverNeeds {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly receiving: Receiving
+  readonly tls: TlsSource
+}
+
+export function createReceiver(needs: ReceiverNeeds): Receiver {
+  const { config, log, metrics, receiving, tls } = needs
+  const { limits } = config
+  const open = new Set<Connection>()
+  let isStopping = false
+
+  const server = new MxServer(
+    {
+      ...tls.current(),
+      minVersion: TLS_MIN,
+      logger: false, // our log has session and outcome; the library would log each line
+      maxCommandLength: limits.smtpCommandBytesMax,
+      socketTimeout: limits.smtpIdleMs,
+    },
+    (socket, options) => {
+      const connection = new Connection(server, socket, options, connectionNeeds)
+      open.add(connection)
+      connection.init()
+      if (isStopping) connection.shutDown() // accepted just before the port closed
+    },
+  )
+  const connectionNeeds: ConnectionNeeds = {
+    config,
+    log,
+    metrics,
+    receiving,
+    admission: createAdmission({ limits, clock: () => performance.now() }),
+    onClosed: (connection) => open.delete(connection),
+  }
+  server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))
+  const stopRenewal = tls.onChange(renewCertificate)
+
+  return { listen, stop }
+
+  async function listen(): Promise<{ port: number }> {
+    assert(config.smtpPort !== 'off', 'main.ts starts no receiver where the port is off')
+    const listening = once(server.server, 'listening')
+    server.listen(config.smtpPort, config.host)
+    try {
+      await listening
+    } catch (error) {
+      throw new StartupError(explainListenError(error, config.host, config.smtpPort), { cause: error })
+    }
+    const { port } = server.server.address() as AddressInfo
+    log.info({ host: config.host, port }, 'SMTP receiver listens')
+    return { port }
+  }
+
+  /** Keeps the old certificate if the new one is unusable. */
+  function renewCertificate(): void {
+    try {
+      // Not the library's updateSecureContext, which deletes the old context before it creates the new one.
+      server.secureContext.set('*', createSecureContext({ ...tls.current(), minVersion: TLS_MIN }))
+    } catch (error) {
+      log.error({ err: error }, 'The new certificate cannot be used for SMTP; the old one stays')
+    }
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    isStopping = true
+    stopRenewal()
+    if (!server.server.listening) return
+    const closed = once(server.server, 'close')
+    server.server.close() // not the library's close(), which leaves idle sessions for 30 s
+    for (const connection of open) connection.shutDown()
+    const cut = setTimeout(() => {
+      for (const connection of open) connection.cut()
+    }, graceMs)
+    await closed
+    clearTimeout(cut)
+  }
+}
+
+type OnSocket = (socket: Socket, options: SMTPConnectionOptions | null) => void
+
+/** The library's listener, with our connection class. */
+class MxServer extends SMTPServer {
+  readonly #onSocket: OnSocket
+
+  constructor(options: ConstructorParameters<typeof SMTPServer>[0], onSocket: OnSocket) {
+    super(options)
+    this.#onSocket = onSocket
+  }
+
+  override connect(socket: Socket, options: SMTPConnectionOptions | null = null): void {
+    this.#onSocket(socket, options)
+  }
+}
+
+function explainListenError(error: unknown, host: string, port: number): string {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') return `MARTLET_SMTP_PORT=${port} is in use on ${host}; stop what uses it or set another`
+  if (code === 'EACCES') return `MARTLET_SMTP_PORT=${port} needs privileges; choose one above 1023 and forward 25 to it`
+  return `The SMTP listener cannot start on ${host}:${port} (${code ?? 'unknown reason'})`
+}

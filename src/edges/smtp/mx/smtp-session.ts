@@ -1,0 +1,241 @@
+/**
+ * The SMTP session with one peer: maps a command line to a reply and the next step of the connection.
+ *
+ * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides
+ * all else: which inboxes exist, whether there is disk space, and what happens to a message. Sockets and the limits of
+ * a connection are in smtp-connection.ts.
+ */
+import { PassThrough } from 'node:stream'
+import type { Config } from '../../../config/settings.ts'
+import { MailError } from '../../../errors.ts'
+import { normaliseAddress } from '../../../formats/address/address.ts'
+import type { Log } from '../../../log.ts'
+import type { Arrival, Envelope } from '../../../mail/receiving/arrival.ts'
+import type { Receiving } from '../../../mail/receiving/receiving.ts'
+import { parseAddressCommand } from '../protocol/address-command.ts'
+import { parseCommandLine } from '../protocol/command-line.ts'
+import { PeerGone } from '../protocol/command-stream.ts'
+import { isAscii, type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
+import { type Reply, replies, replyForError } from '../protocol/replies.ts'
+
+export interface DialogueNeeds {
+  readonly config: Pick<Config, 'hostname' | 'domain' | 'messageBytesMax' | 'limits'>
+  readonly receiving: Receiving
+  readonly log: Log
+}
+
+/** The connection's data about its peer. */
+export interface Peer {
+  readonly session: string
+  readonly remoteAddress: string
+  /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
+  tls(): string | undefined
+}
+
+/** A reply, and what the connection does after it. */
+export interface Step {
+  readonly reply: Reply
+  readonly next?: 'close' | 'startTls'
+  /**
+   * After 354: the destination of the message, and the reply once the core has processed it. The promise never rejects.
+   */
+  readonly mail?: { readonly stream: PassThrough; readonly reply: Promise<Reply> }
+}
+
+interface Transaction extends MailCommand {
+  /** Normalised; a set, so that a repeated RCPT causes only one delivery. */
+  readonly recipients: Set<string>
+}
+
+/** RFC 5321 §4.5.3.1.2. The name is written into a Received field, so only printable ASCII is allowed. */
+const HELLO_NAME = /^[\x21-\x7e]{1,255}$/
+
+export class Dialogue {
+  readonly #needs: DialogueNeeds
+  readonly #peer: Peer
+  #hello: { name: string; isExtended: boolean } | undefined
+  #transaction: Transaction | undefined
+
+  constructor(needs: DialogueNeeds, peer: Peer) {
+    this.#needs = needs
+    this.#peer = peer
+  }
+
+  /** Whether a MAIL was accepted and neither DATA, RSET nor EHLO followed (RFC 5321 §3.3). */
+  get isInTransaction(): boolean {
+    return this.#transaction !== undefined
+  }
+
+  /** RFC 3207 §4.2: after the TLS handshake, commands before it no longer count. */
+  forget(): void {
+    this.#hello = undefined
+    this.#transaction = undefined
+  }
+
+  /** @param line one command without its line end; anything a peer can send */
+  async handle(line: Buffer): Promise<Step> {
+    const parsed = parseCommandLine(line)
+    if (!parsed) return { reply: replies.unreadable }
+    const { verb, argument } = parsed
+    switch (verb) {
+      case 'EHLO':
+        return { reply: this.#helloReply(argument, true) }
+      case 'HELO':
+        return { reply: this.#helloReply(argument, false) }
+      case 'MAIL':
+        return { reply: this.#mail(argument) }
+      case 'RCPT':
+        return { reply: await this.#recipient(argument) }
+      case 'DATA':
+        return this.#data(argument)
+      case 'RSET':
+        if (argument !== '') return { reply: replies.syntax('RSET') }
+        this.#transaction = undefined
+        return { reply: replies.ok }
+      case 'NOOP': // RFC 5321 §4.1.1.9: an argument is ignored
+        return { reply: replies.ok }
+      case 'VRFY':
+        return { reply: argument === '' ? replies.syntax('VRFY address') : replies.cannotVerify }
+      case 'HELP':
+        return { reply: replies.help(this.#needs.config.domain) }
+      case 'STARTTLS':
+        return this.#startTls(argument)
+      case 'QUIT':
+        return { reply: replies.bye, next: 'close' }
+      case 'EXPN':
+      case 'AUTH': // for submission; an MX accepts mail from anyone
+      case 'BDAT':
+      case 'ETRN':
+        return { reply: replies.notImplemented }
+      case 'GET':
+      case 'POST':
+      case 'PUT':
+      case 'HEAD':
+      case 'OPTIONS':
+      case 'CONNECT': // a browser or proxy tricked into connecting here; its body must not be read as commands
+        return { reply: replies.notSmtp }
+      default:
+        return { reply: replies.unknownCommand }
+    }
+  }
+
+  #helloReply(argument: string, isExtended: boolean): Reply {
+    if (!HELLO_NAME.test(argument)) return replies.helloSyntax
+    this.#hello = { name: argument, isExtended }
+    this.#transaction = undefined // RFC 5321 §4.1.4: EHLO in the middle of a session is also RSET
+    const { hostname, messageBytesMax } = this.#needs.config
+    if (!isExtended) return replies.hello([hostname])
+    return replies.hello([
+      hostname,
+      'PIPELINING', // RFC 2920
+      `SIZE ${messageBytesMax}`, // RFC 1870
+      '8BITMIME', // RFC 6152
+      'SMTPUTF8', // RFC 6531
+      'ENHANCEDSTATUSCODES', // RFC 2034
+      ...(this.#peer.tls() === undefined ? ['STARTTLS'] : []), // RFC 3207 §4.2: not after TLS is active
+    ])
+  }
+
+  #startTls(argument: string): Step {
+    if (argument !== '') return { reply: replies.syntax('STARTTLS') } // RFC 3207 §4
+    if (this.#peer.tls() !== undefined) return { reply: replies.alreadySecure }
+    return { reply: replies.startTls, next: 'startTls' }
+  }
+
+  #mail(argument: string): Reply {
+    if (!this.#hello) return replies.helloFirst
+    if (this.#transaction) return replies.nestedMail // RFC 5321 §4.1.4
+    const command = readMailCommand(argument, this.#needs.config.messageBytesMax)
+    if ('refusal' in command) return command.refusal
+    try {
+      this.#needs.receiving.requireRoom()
+    } catch (error) {
+      return this.#failed(error)
+    }
+    this.#transaction = { ...command, recipients: new Set() }
+    return replies.senderOk
+  }
+
+  async #recipient(argument: string): Promise<Reply> {
+    if (!this.#hello) return replies.helloFirst
+    const transaction = this.#transaction
+    if (!transaction) return replies.mailFirst
+    const command = parseAddressCommand('TO', argument)
+    if (!command) return replies.syntax('RCPT TO:<address>')
+    for (const key of command.parameters.keys()) return replies.unknownParameter(key)
+    if (!transaction.isSmtpUtf8 && !isAscii(command.address)) return replies.needsSmtpUtf8
+
+    const address = this.#normaliseRecipient(command.address)
+    if (address === undefined) return replies.badRecipient
+    if (transaction.recipients.has(address)) return replies.recipientOk
+    if (transaction.recipients.size >= this.#needs.config.limits.smtpRecipientsMax) return replies.tooManyRecipients
+    try {
+      const isKnown = await this.#needs.receiving.accepts(address)
+      if (!isKnown) throw new MailError('unknown_recipient', { address })
+    } catch (error) {
+      return this.#failed(error)
+    }
+    transaction.recipients.add(address)
+    return replies.recipientOk
+  }
+
+  /** RFC 5321 §4.5.1: `<postmaster>`, in any case and without a domain, is always a recipient. */
+  #normaliseRecipient(address: string): string | undefined {
+    const isPostmaster = address.toLowerCase() === 'postmaster'
+    return normaliseAddress(isPostmaster ? `postmaster@${this.#needs.config.domain}` : address)
+  }
+
+  #data(argument: string): Step {
+    if (argument !== '') return { reply: replies.syntax('DATA') }
+    if (!this.#hello) return { reply: replies.helloFirst }
+    const transaction = this.#transaction
+    if (!transaction) return { reply: replies.mailFirst }
+    if (transaction.recipients.size === 0) return { reply: replies.noRecipients }
+
+    this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
+    const stream = new PassThrough()
+    // The reader of the stream handles its error. Before the reader starts there is no listener, and an error event
+    // without a listener would be an unhandled error.
+    stream.on('error', (error) => this.#needs.log.debug({ err: error, session: this.#peer.session }, 'mail broke off'))
+    return { reply: replies.startMail, mail: { stream, reply: this.#file(transaction, stream) } }
+  }
+
+  /**
+   * Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1).
+   */
+  async #file(transaction: Transaction, stream: PassThrough): Promise<Reply> {
+    const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
+    try {
+      const receipts = await this.#needs.receiving.receive(this.#arrival(transaction), envelope, stream)
+      return replies.filed(receipts)
+    } catch (error) {
+      return this.#failed(stream.errored instanceof PeerGone ? stream.errored : error)
+    } finally {
+      if (!stream.readableEnded) stream.destroy() // the rest has no reader; the connection discards it
+    }
+  }
+
+  #arrival({ isSmtpUtf8 }: Transaction): Arrival {
+    const tls = this.#peer.tls()
+    const isExtended = this.#hello?.isExtended === true
+    // RFC 3848, RFC 6531 §4.3. No name exists for HELO over TLS, so we use "SMTP".
+    const name = isSmtpUtf8 ? 'UTF8SMTP' : isExtended ? 'ESMTP' : 'SMTP'
+    return {
+      protocol: tls !== undefined && name !== 'SMTP' ? `${name}S` : name,
+      remoteAddress: this.#peer.remoteAddress,
+      helo: this.#hello?.name ?? '',
+      ...(tls !== undefined && { tls }),
+      session: this.#peer.session,
+    }
+  }
+
+  #failed(error: unknown): Reply {
+    const { log } = this.#needs
+    const { session, remoteAddress } = this.#peer
+    const isExpected = error instanceof MailError && error.kind !== 'internal'
+    if (error instanceof PeerGone) log.info({ session, remoteAddress }, error.message)
+    else if (!isExpected) log.error({ err: error, session, remoteAddress }, 'receiving failed')
+    else if (error.cause !== undefined) log.warn({ err: error, session, remoteAddress }, 'receiving is refused')
+    return replyForError(error)
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Address lists of header fields: From, To, Cc, Bcc, Reply-To (RFC 5322 §3.4, with the obsolete forms of §4.4).
+ *
+ * Written for what arrives, not for what is allowed: a list that is broken in one place still gives its other addresses.
+ * One pass; each construct that never ends is read as plain text, and noticed once, so that time stays linear.
+ */
+
+import { decodeEncodedWords } from '../mime/encoded-words.ts'
+import type { Address } from './address.ts'
+import { singleLine } from './address.ts'
+
+/** Longer ones are no addresses (RFC 5321 §4.5.3.1 ends at 254). */
+const ADDRESS_CHARS_MAX = 998
+const NAME_CHARS_MAX = 998
+
+/** An encoded word is one token: writers leave "," and ":" in it unencoded (RFC 2047 §5 rule 3 forbids that). */
+const ENCODED_WORD = /=\?[^?\s]{1,64}\?[bq]\?[^?\s]*\?=/iy
+
+/** What has been read of one mailbox. */
+interface Entry {
+  /** The text as a name: quotes undone. */
+  phrase: string
+  /** The same text as an addr-spec: quotes kept, since they are part of it. */
+  spec: string
+  /** Whether `spec` has an "@"; to search it for each ":" would cost quadratic time. */
+  hasAt: boolean
+  angle?: string
+  comment: string
+}
+
+/**
+ * Reads one field's value.
+ *
+ * @param value     unfolded; encoded words undecoded, for a comma inside one separates nothing (RFC 2047 §5)
+ * @param countMax  addresses returned at most
+ * @returns in order; group names are dropped and members kept (§3.4). Addresses are as written, not normalised. A name
+ *          without any address gives `address: ''`.
+ */
+export function parseAddressList(value: string, countMax = 1000): Address[] {
+  const addresses: Address[] = []
+  let entry = emptyEntry()
+  let quotesEnd = true // false once a quote was found that never ends
+  let commentsEnd = true
+  let pos = 0
+
+  const endEntry = () => {
+    const address = readEntry(entry)
+    if (address !== undefined) addresses.push(address)
+    entry = emptyEntry()
+  }
+
+  while (pos < value.length && addresses.length < countMax) {
+    const char = value[pos]!
+    if (char === '"' && quotesEnd) {
+      const end = endOfQuoted(value, pos)
+      quotesEnd = end > 0
+      if (quotesEnd) {
+        entry.phrase += unescaped(value.slice(pos + 1, end - 1))
+        addToSpec(entry, value.slice(pos, end))
+        pos = end
+        continue
+      }
+    } else if (char === '(' && commentsEnd) {
+      const end = endOfComment(value, pos)
+      commentsEnd = end > 0
+      if (commentsEnd) {
+        entry.comment = unescaped(value.slice(pos + 1, end - 1))
+        pos = end
+        continue
+      }
+    } else if (char === '<') {
+      const { end, next } = readAngle(value, pos + 1)
+      entry.angle = value.slice(pos + 1, end).trim()
+      pos = next
+      continue
+    } else if (char === ',' || char === ';') {
+      endEntry() // ";" ends a group, and separates addresses for Outlook's users
+      pos++
+      continue
+    } else if (char === ':' && entry.angle === undefined && !entry.hasAt) {
+      entry = emptyEntry() // what stood before was the name of a group
+      pos++
+      continue
+    }
+    const end = endOfPlain(value, pos)
+    entry.phrase += value.slice(pos, end)
+    addToSpec(entry, value.slice(pos, end))
+    pos = end
+  }
+  if (addresses.length < countMax) endEntry()
+  return addresses
+}
+
+function emptyEntry(): Entry {
+  return { phrase: '', spec: '', hasAt: false, comment: '' }
+}
+
+function addToSpec(entry: Entry, text: string): void {
+  entry.spec += text
+  entry.hasAt ||= text.includes('@')
+}
+
+function readEntry(entry: Entry): Address | undefined {
+  if (entry.angle !== undefined) {
+    // RFC 5322 §4.4: a route may stand before the address, "@relay,@relay:ann@host"
+    const spec = entry.angle.startsWith('@') ? entry.angle.slice(entry.angle.indexOf(':') + 1) : entry.angle
+    return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, spec)
+  }
+  const spec = entry.spec.trim()
+  if (!entry.hasAt) return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, '')
+  if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(entry.comment, spec) // ann@host (Ann), as of RFC 822
+  // Broken: "Ann Example ann@host" without brackets
+  const words = joinAroundDots(spec.split(/\s+/))
+  const at = words.findLastIndex((word) => word.includes('@'))
+  return toAddress(words.filter((_, index) => index !== at).join(' '), words[at]!)
+}
+
+function toAddress(rawName: string, rawSpec: string): Address | undefined {
+  const spec = singleLine(rawSpec)
+  const address = spec.startsWith('"') ? spec : spec.replace(/\s+/g, '') // RFC 5322 §4.4 allows white space around dots
+  const name = singleLine(decodeEncodedWords(rawName)).slice(0, NAME_CHARS_MAX)
+  if (address.length > ADDRESS_CHARS_MAX || (address === '' && name === '')) return undefined
+  return name === '' ? { address } : { name, address }
+}
+
+/** `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */
+function joinAroundDots(words: readonly string[]): string[] {
+  const groups: string[][] = []
+  let previous: string | undefined
+  for (const word of words) {
+    if (previous !== undefined && (/^[.@]/.test(word) || /[.@]/.test(previous.slice(-1)))) groups.at(-1)!.push(word)
+    else groups.push([word])
+    previous = word
+  }
+  return groups.map((group) => group.join(''))
+}
+
+/** The index behind the closing quote, or 0. */
+function endOfQuoted(text: string, open: number): number {
+  for (let i = open + 1; i < text.length; i++) {
+    if (text[i] === '\\') i++
+    else if (text[i] === '"') return i + 1
+  }
+  return 0
+}
+
+/** The index behind the closing parenthesis, or 0. Comments nest (RFC 5322 §3.2.2). */
+function endOfComment(text: string, open: number): number {
+  let depth = 0
+  for (let i = open; i < text.length; i++) {
+    if (text[i] === '\\') i++
+    else if (text[i] === '(') depth++
+    else if (text[i] === ')' && --depth === 0) return i + 1
+  }
+  return 0
+}
+
+/** Where an address in angle brackets ends, and where reading goes on: a forgotten ">" ends at what cannot be inside. */
+function readAngle(text: string, from: number): { end: number; next: number } {
+  const isRoute = text[from] === '@' // RFC 5322 §4.4: the one place where a comma may stand
+  let quotesEnd = true
+  for (let i = from; i < text.length; i++) {
+    const char = text[i]
+    if (char === '>') return { end: i, next: i + 1 }
+    if (char === '<' || (char === ',' && !isRoute)) return { end: i, next: i }
+    if (char === '"' && quotesEnd) {
+      const end = endOfQuoted(text.slice(i, i + ADDRESS_CHARS_MAX), 0)
+      quotesEnd = end > 0
+      if (quotesEnd) i += end - 1
+    }
+  }
+  return { end: text.length, next: text.length }
+}
+
+/** Plain text is taken over in one piece: an encoded word, or up to the next character that may mean something. */
+function endOfPlain(text: string, from: number): number {
+  ENCODED_WORD.lastIndex = from
+  if (text[from] === '=' && ENCODED_WORD.test(text)) return ENCODED_WORD.lastIndex
+
+  let end = from + 1
+  while (end < text.length && !'"(<,;:='.includes(text[end]!)) end++
+  return end
+}
+
+function unescaped(text: string): string {
+  return text.includes('\\') ? text.replace(/\\(.)/gu, '$1') : text
+}

@@ -1,0 +1,102 @@
+/**
+ * What a reply and a forward take over from the mail they answer: subject, ancestors, and the quoted block of a forward.
+ */
+import { type Address, formatAddress, singleLine } from '../address/address.ts'
+import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
+
+/** RFC 5322 §3.6.4 sets no limit; the header must end somewhere, and the nearest ancestors decide the thread. */
+const REFERENCES_MAX = 100
+
+/** `Re:` once: with the spellings of other languages, and counters such as "Re[2]:". */
+const REPLY_PREFIX = /^(?:re|aw|sv|vs|antw|odp|ref|回复|回覆|答复)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
+const FORWARD_PREFIX = /^(?:fwd?|wg|tr|rv|enc|vl|doorst|转发|轉寄)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
+
+/** Subject of a reply; RFC 5322 §3.6.5: "Re: " is put in front once. */
+export function replySubject(subject = ''): string {
+  const line = singleLine(subject)
+  return REPLY_PREFIX.test(line) ? line : `Re: ${line}`.trimEnd()
+}
+
+/** Subject of a forward. */
+export function forwardSubject(subject = ''): string {
+  const line = singleLine(subject)
+  return FORWARD_PREFIX.test(line) ? line : `Fwd: ${line}`.trimEnd()
+}
+
+/** The ids of a message as its own header has them, with brackets. */
+export interface ThreadFields {
+  messageId?: string
+  inReplyTo?: readonly string[]
+  references?: readonly string[]
+}
+
+/**
+ * In-Reply-To and References of a reply (RFC 5322 §3.6.4): the parent's References, or its In-Reply-To when that is one
+ * id, then the parent itself. Of a long thread the first id and the last ones stay.
+ */
+export function replyReferences(parent: ThreadFields): { inReplyTo?: string; references: string[] } {
+  const { messageId, inReplyTo = [], references = [] } = parent
+  const ancestors = references.length > 0 ? references : inReplyTo.length === 1 ? inReplyTo : []
+  const ids = [...new Set([...ancestors, ...(messageId === undefined ? [] : [messageId])])]
+  const kept = ids.length <= REFERENCES_MAX ? ids : [ids[0]!, ...ids.slice(1 - REFERENCES_MAX)]
+  return messageId === undefined ? { references: kept } : { inReplyTo: messageId, references: kept }
+}
+
+export interface ForwardedOriginal {
+  from: readonly Address[]
+  to: readonly Address[]
+  cc?: readonly Address[]
+  subject?: string
+  date?: Date
+  text?: string
+  html?: string
+}
+
+/**
+ * The bodies of a forward: what the sender adds, then the original under its header lines.
+ *
+ * @param added  the new text and HTML; a body that neither side has stays absent
+ * @returns text, and HTML when either side has HTML
+ */
+export function forwardBody(
+  original: ForwardedOriginal,
+  added: { text?: string; html?: string } = {},
+): { text: string; html?: string } {
+  const header = headerLines(original)
+  const originalText = original.text ?? ''
+  const text = joinText(added.text, ['---------- Forwarded message ---------', ...header, '', originalText].join('\n'))
+  if (original.html === undefined && added.html === undefined) return { text }
+
+  const rows = ['---------- Forwarded message ---------', ...header].map(escapeHtml).join('<br>\n')
+  const quoted = original.html ?? textAsHtml(originalText)
+  const addedHtml = added.html ?? textAsHtml(added.text ?? '')
+  const block = `<div class="gmail_quote">\n<div class="gmail_attr">${rows}</div>\n<br>\n${quoted}\n</div>`
+  return { text, html: addedHtml === '' ? block : `${addedHtml}\n<br>\n${block}` }
+}
+
+function headerLines({ from, to, cc = [], subject = '', date }: ForwardedOriginal): string[] {
+  return [
+    `From: ${addressLine(from)}`,
+    ...(date === undefined ? [] : [`Date: ${date.toUTCString()}`]),
+    `Subject: ${singleLine(subject)}`,
+    `To: ${addressLine(to)}`,
+    ...(cc.length === 0 ? [] : [`Cc: ${addressLine(cc)}`]),
+  ]
+}
+
+function addressLine(addresses: readonly Address[]): string {
+  return addresses.map(formatAddress).join(', ')
+}
+
+function joinText(added: string | undefined, block: string): string {
+  return added === undefined || added === '' ? block : `${added}\n\n${block}`
+}
+
+function textAsHtml(text: string): string {
+  return withLineBreaks(escapeHtml(text), '<br>\n')
+}
+
+function escapeHtml(text: string): string {
+  const references = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } // "&" is first
+  return Object.entries(references).reduce((html, [char, reference]) => replaceEach(html, char, reference), text)
+}

@@ -1,0 +1,244 @@
+/**
+ * Creates, lists, changes and deletes API keys at organization, pod and inbox level. A key never grants more than its
+ * creator has, and only the response that created it contains its text.
+ */
+import { MailError } from '../../../errors.ts'
+import type { ApiKeyRow, Db, Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as table from '../../../store/tables/api-keys-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as tenants from '../../../store/tables/tenants-table.ts'
+import { confirm, requireKey, requireScope, type Scope } from '../access.ts'
+import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
+import { closePage, openPage } from '../paging/page-tokens.ts'
+import { type Permission, parsePermissions } from '../permissions.ts'
+import type { ApiKey, ApiKeys } from './api-key.ts'
+import { hashKey } from './credentials.ts'
+
+/** AgentMail's tools recognise an API key by `am_` (docs/compatibility/agentmail.md). */
+const PREFIX = 'am_us_'
+/** 32 random bytes: 256 bits. */
+const KEY_BYTES = 32
+const SHOWN_CHARS = 12
+
+interface ApiKeysNeeds {
+  readonly store: Store
+  readonly random: (bytes: number) => Buffer
+  readonly clock: () => number
+  readonly limits: { readonly pageDefault: number; readonly pageMax: number; readonly displayNameCharsMax: number }
+  readonly keyRevoked: KeyRevoked
+}
+
+/** Notifies WebSockets and other nodes that a key is revoked, by an event in the transaction that removes it. */
+export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationId: string }) => void
+
+export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {
+  return {
+    async create(actor, within, request) {
+      const key = makeKey(random)
+      const name = requireName(request.name) ?? 'API key'
+      if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
+        throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
+      }
+      // Render it inside the transaction: nothing may fail after the commit, or a repeated call creates another key.
+      const made = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const scope = await requireScope(tx, actor, 'api_key_create', within)
+        requireNoEscalation(requireKey(actor), request.permissions)
+        const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
+        await keepPlace(tx, scope)
+        const row: ApiKeyRow = {
+          id: tx.newId(),
+          kind: 'bearer',
+          organization_id: scope.organizationId,
+          pod_id: scope.podId ?? null,
+          inbox_id: scope.inboxId ?? null,
+          name,
+          ...keyColumns(key),
+          permissions: request.permissions === undefined ? null : JSON.stringify(request.permissions),
+          is_root: 0,
+          created_by: actorName(actor),
+          expires_at: expiresAt,
+          used_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await table.insert(tx, row)
+        return view(tx, row)
+      })
+      return { ...made, key }
+    },
+
+    async list(actor, within, page) {
+      const scope = await requireScope(store.db, actor, 'api_key_read', within)
+      const level = { organizationId: scope.organizationId, podId: scope.podId ?? null, inboxId: scope.inboxId ?? null }
+      const window = openPage(page, level, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await table.list(store.db, level, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      const items: ApiKey[] = []
+      for (const row of shown) items.push(await view(store.db, row))
+      return closePage(items, window, level, last && { key: last.created_at, id: last.id })
+    },
+
+    async get(actor, within, id) {
+      return view(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
+    },
+
+    async update(actor, within, id, change) {
+      const name = requireName(change.name)
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        await table.holdById(tx, id)
+        const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
+        requireNotStronger(requireKey(actor), row)
+        if (change.permissions !== undefined) {
+          requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
+          if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })
+          if (isRaised(row, change.permissions)) await requireExpiry(tx, actor, row.expires_at)
+        }
+        const changed: ApiKeyRow = {
+          ...row,
+          name: name ?? row.name,
+          permissions:
+            change.permissions === undefined
+              ? row.permissions
+              : change.permissions && JSON.stringify(change.permissions),
+          updated_at: tx.now,
+        }
+        await table.update(tx, id, {
+          name: changed.name,
+          permissions: changed.permissions,
+          updated_at: changed.updated_at,
+        })
+        // A WebSocket keeps the permissions that it was opened with: its client must reconnect to get the new ones.
+        if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
+        return view(tx, changed)
+      })
+    },
+
+    async delete(actor, within, id) {
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        await table.holdById(tx, id)
+        const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
+        requireNotStronger(requireKey(actor), row)
+        if (row.is_root) {
+          const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
+          throw new MailError('cannot_delete', { detail })
+        }
+        await table.remove(tx, id)
+        keyRevoked(tx, actor, { id, organizationId: row.organization_id })
+      })
+    },
+  }
+
+  function requireName(name: string | undefined): string | undefined {
+    if (name === undefined) return undefined
+    if (name.trim() !== '' && name.length <= limits.displayNameCharsMax) return name
+    const detail = `name must have 1 to ${limits.displayNameCharsMax} characters`
+    throw new MailError('validation_error', { detail, path: ['name'] })
+  }
+}
+
+export function makeKey(random: (bytes: number) => Buffer): string {
+  return PREFIX + random(KEY_BYTES).toString('hex')
+}
+
+/** Returns the columns that are derived from a key's text. */
+export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
+  return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
+}
+
+/** Finds a key at or below the level of the call: its id is enough to find it in scope. */
+async function requireApiKey(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  id: string,
+): Promise<ApiKeyRow> {
+  const scope = await requireScope(db, actor, permission, within)
+  const row = await table.getById(db, id)
+  const isInScope =
+    row?.organization_id === scope.organizationId &&
+    (scope.podId === undefined || row.pod_id === scope.podId) &&
+    (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
+  if (!row || !isInScope) throw new MailError('not_found', { what: 'API key' })
+  return row
+}
+
+/** A key must not outlive the pod or inbox that another node is deleting at this moment. @throws not_found */
+async function keepPlace(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
+  if (inboxId !== undefined) {
+    if (!(await inboxes.holdById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
+  } else if (podId !== undefined && !(await tenants.keepPod(tx, podId))) {
+    throw new MailError('not_found', { what: 'Pod' })
+  }
+}
+
+function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
+  if (actor.permissions === undefined) return
+  if (granted === undefined) throw new MailError('unrestricted_key_required', {})
+  for (const permission of granted) {
+    if (!actor.permissions.has(permission)) throw new MailError('permission_escalation', { permission })
+  }
+}
+
+/**
+ * A key must not change or delete a key with more permissions than its own. That the other key has no wider scope
+ * follows from how it is found (requireApiKey).
+ *
+ * @throws forbidden
+ */
+function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
+  const own = actor.permissions
+  if (own === undefined) return
+  if (row.permissions === null) {
+    const detail = 'Only a key without restrictions can change or delete a key without restrictions'
+    throw new MailError('forbidden', { detail })
+  }
+  const more = parsePermissions(row.permissions).find((permission) => !own.has(permission))
+  if (more === undefined) return
+  const detail = `A key cannot change or delete one with the permission "${more}" that it does not have itself`
+  throw new MailError('forbidden', { detail })
+}
+
+/** Whether a change gives the key a permission that it does not have yet. */
+function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | null): boolean {
+  if (permissions === null) return false
+  const before = new Set(parsePermissions(permissions))
+  return changed === null || changed.some((permission) => !before.has(permission))
+}
+
+/**
+ * A key must not outlive the key that grants its permissions: by default both expire at the same time
+ * (docs/compatibility/agentmail.md).
+ *
+ * @param expiresAt epoch ms; null: never; undefined: when the actor's key expires
+ * @throws forbidden
+ */
+async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {
+  const giver = await table.getById(db, requireKey(actor).apiKeyId)
+  const latest = giver?.expires_at ?? null
+  if (expiresAt === undefined) return latest
+  if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt
+  throw new MailError('forbidden', { detail: 'expires_at is later than that of the key that gives the permissions' })
+}
+
+async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {
+  const address = row.inbox_id === null ? undefined : (await inboxes.getById(db, row.inbox_id))?.address
+  return {
+    id: row.id,
+    prefix: row.prefix,
+    name: row.name,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(address !== undefined && { inboxAddress: address }),
+    ...(row.permissions !== null && { permissions: parsePermissions(row.permissions) }),
+    ...(row.used_at !== null && { usedAt: row.used_at }),
+    ...(row.expires_at !== null && { expiresAt: row.expires_at }),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

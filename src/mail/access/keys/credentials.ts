@@ -1,0 +1,70 @@
+/**
+ * Authenticates an API key's text as an actor.
+ *
+ * Keys are stored as SHA-256 hashes: they are 256 bits of randomness, so a slow password hash would only make requests
+ * slow. The time of last use stays in memory and is written each minute, since a write per read would cost more than
+ * the read.
+ */
+import { createHash } from 'node:crypto'
+import { MailError } from '../../../errors.ts'
+import type { ApiKeyRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as apiKeys from '../../../store/tables/api-keys-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import type { KeyActor } from '../actor.ts'
+import { parsePermissions } from '../permissions.ts'
+
+export interface Credentials {
+  /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
+  authenticate(key: string): Promise<KeyActor>
+  /** Writes the times of last use that are still in memory. A crash loses only these times. */
+  flushUses(): Promise<void>
+}
+
+interface CredentialsNeeds {
+  readonly store: Store
+  readonly clock: () => number
+}
+
+export function createCredentials({ store, clock }: CredentialsNeeds): Credentials {
+  const uses = new Map<string, number>()
+
+  return {
+    async authenticate(key) {
+      const row = await apiKeys.getByHash(store.db, hashKey(key))
+      const now = clock()
+      if (row?.kind !== 'bearer' || (row.expires_at !== null && row.expires_at <= now)) {
+        throw new MailError('unknown_api_key', {})
+      }
+      const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
+      uses.set(row.id, now)
+      return toActor(row, inbox?.address)
+    },
+
+    async flushUses() {
+      if (uses.size === 0) return
+      const flushed = [...uses].sort(([a], [b]) => (a < b ? -1 : 1)) // the same order on every node
+      await store.transaction(async (tx) => {
+        for (const [id, usedAt] of flushed) await apiKeys.recordUse(tx, id, usedAt)
+      })
+      for (const [id, usedAt] of flushed) if (uses.get(id) === usedAt) uses.delete(id)
+    },
+  }
+}
+
+/** SHA-256 (hex), the form in which a key is stored and looked up. */
+export function hashKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+function toActor(row: ApiKeyRow, inboxAddress: string | undefined): KeyActor {
+  return {
+    kind: 'key',
+    apiKeyId: row.id,
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(inboxAddress !== undefined && { inboxAddress }),
+    ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads: however
+ * back it starts, it costs one page of memory, which its backlog counts, and never holds up anybody else.
+ */
+import { setImmediate } from 'node:timers/promises'
+import * as events from '../../../store/tables/events-table.ts'
+import { readStretch, type StretchNeeds } from '../history/read-events.ts'
+import type { Event } from '../log/event.ts'
+import type { Subscription } from './subscription.ts'
+
+interface BackfillNeeds extends StretchNeeds {
+  /** Returns the seq up to which the live feed has sent; it sends all later events. */
+  readonly position: () => number
+  readonly limits: StretchNeeds['limits'] & { readonly backfillBatchMax: number }
+}
+
+/**
+ * Sends the events between the subscription's start and the live feed, then cuts over: when this returns, the
+ * subscription is live (or has ended), without a gap between the events sent here and those of the live feed.
+ *
+ * @throws cursor_expired when retention has purged events that it had not read yet
+ */
+export async function* backfill(
+  subscription: Subscription,
+  { store, position, limits }: BackfillNeeds,
+): AsyncGenerator<Event, void> {
+  const { filter } = subscription
+  let { seq } = subscription.told
+  let { last_seq: end } = await events.requireLog(store.db)
+  while (!subscription.isEnded) {
+    // Read to the end of the log if the live feed lags behind it: it would offer the whole lag at once.
+    end = Math.max(end, position())
+    if (seq >= end) {
+      // Synchronously after the comparison: the live feed cannot send between the two. All events up to `seq` were sent
+      // here, and all events after `position`, which is at most `seq`, will still be offered.
+      subscription.goLive(seq)
+      return
+    }
+    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.backfillBatchMax }
+    const stretch = await readStretch(request, { store, limits })
+    if (subscription.isEnded) return // while the page was read: it would never be released
+    subscription.keepPage({ bytes: stretch.bytes, bytesEach: 0, holders: 0 })
+    for (const event of stretch.events) {
+      if (subscription.isEnded) return
+      yield subscription.tell(event)
+    }
+    if (subscription.isEnded) return
+    subscription.keepPage(undefined)
+    seq = stretch.throughSeq
+    end = stretch.lastSeq
+    await setImmediate() // yield to the event loop
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * The live feed: everything that follows events live (WebSockets and event streams of every dialect, long polls, IMAP
+ * sessions) subscribes here. Webhooks have their own cursors in the database.
+ *
+ *   commit → commit signal → the tailer reads the log, once per process → the matching subscriptions → their buffers →
+ *   their readers
+ *
+ * A subscription has three phases. Backfill: it reads the table from its cursor up to the tailer's position, at its own
+ * pace. Cutover: when it has reached the tailer, it becomes live in the same synchronous step. Live: it is offered the
+ * events that the tailer reads. A subscription without a cursor starts live, at the current end of the log.
+ *
+ * Crash: this module keeps no state; a subscriber resumes with the cursor of the last event it received.
+ * Stop: committed events are sent to the subscribers, then every subscription ends with `stopping`.
+ * Must not: know dialects, read messages, or wait for a reader.
+ */
+import { isMailError, MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { ApiKeyRow, EventLogRow, EventRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as apiKeys from '../../../store/tables/api-keys-table.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import type { KeyActor } from '../../access/actor.ts'
+import { type Permission, parsePermissions } from '../../access/permissions.ts'
+import { formatCursor, type Position } from '../log/cursor.ts'
+import { type Backlog, type Event, type Feed, FeedEnded, type Listening, memoryOf, toEvent } from '../log/event.ts'
+import { permissionsToSee } from '../log/event-types.ts'
+import { endOf, requirePosition } from '../log/log-position.ts'
+import { backfill } from './backfill.ts'
+import { Subscription, type WaitingEvent } from './subscription.ts'
+import { checkInterest, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
+import { Audience } from './subscription-index.ts'
+import { Tailer } from './tailer.ts'
+
+/** A reference in a subscription's list of waiting events. */
+const WAITING_BYTES = 8
+
+export interface RunningFeed extends Feed {
+  /** Call it before the first subscription. Earlier events are sent only to subscribers with a cursor. */
+  start(): Promise<void>
+  /** Resolves when all committed events are on their way to readers and all subscriptions have ended. */
+  stop(): Promise<void>
+  /** The age of the newest event at the time it was read. */
+  readonly lagMs: number
+}
+
+interface FeedNeeds {
+  readonly store: Store
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: {
+    readonly eventPollMs: number
+    readonly eventBatchMax: number
+    readonly backfillBatchMax: number
+    readonly socketBufferEventsMax: number
+    readonly subscriptionIdsMax: number
+    readonly listScanRowsMax: number
+  }
+}
+
+export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
+  const audience = new Audience()
+  const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
+  const cursorOf = (position: Position) => formatCursor(store.epoch, position)
+  /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
+  let soonestExpiry = Number.POSITIVE_INFINITY
+  let isStopped = false
+
+  return {
+    start: () => tailer.start(),
+
+    async stop() {
+      await tailer.stop()
+      isStopped = true
+      for (const subscription of audience.everyone()) end(subscription, 'stopping')
+    },
+
+    get lagMs() {
+      return tailer.lagMs
+    },
+
+    async subscribe(actor, interest, signal, backlog) {
+      const filter = await checkInterest(actor, interest, { db: store.db, limits })
+      return listen(filter, interest.after, signal, backlog)
+    },
+
+    async untilRevoked(actor, signal) {
+      try {
+        const nothing = await listen(nothingFor(actor), undefined, signal)
+        for await (const _ of nothing);
+      } catch (error) {
+        if (error instanceof FeedEnded) return error.reason === 'revoked'
+        if (!isMailError(error, 'shutting_down')) throw error
+      }
+      return false
+    },
+  }
+
+  async function listen(
+    filter: Filter,
+    after: string | undefined,
+    signal: AbortSignal,
+    backlog?: Backlog,
+  ): Promise<Listening> {
+    const bufferMax = limits.socketBufferEventsMax
+    const subscription = new Subscription({ filter, bufferMax, cursorOf, backlog })
+    const abort = () => end(subscription, 'aborted')
+    const forget = () => signal.removeEventListener('abort', abort)
+    // Join first: a key that is revoked from now on is noticed, either in the key's row or by the event.
+    audience.join(subscription)
+    metrics.eventSubscriptions.set(audience.size)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    try {
+      const row = await events.requireLog(store.db)
+      await place(subscription, after, row)
+      subscription.checkedAt = row.last_seq
+      await requireLiveKey(subscription)
+      if (isStopped) throw new MailError('shutting_down', {})
+    } catch (error) {
+      abort()
+      forget()
+      throw error
+    }
+    const { cursor } = subscription
+    const told = iterate(subscription, forget)
+    return { cursor, [Symbol.asyncIterator]: () => told }
+  }
+
+  /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
+  async function requireLiveKey(subscription: Subscription): Promise<void> {
+    const { actor } = subscription.filter
+    if (actor.kind === 'system') return
+    const row = await apiKeys.getById(store.db, actor.apiKeyId)
+    if (!row || !isCurrent(actor, row)) return end(subscription, 'revoked')
+    if (row.expires_at === null) return
+    subscription.expiresAt = row.expires_at
+    soonestExpiry = Math.min(soonestExpiry, row.expires_at)
+  }
+
+  /** Fixes the start position. @throws cursor_expired, validation_error */
+  async function place(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
+    if (after !== undefined) {
+      subscription.startAfter(await requirePosition(store, after, log))
+      return
+    }
+    // The tailer may have sent more while we read; its position is committed too, so neither is in the future.
+    // Live at once: events that are committed while the key is checked wait in the buffer.
+    const start = log.last_seq > tailer.position.seq ? endOf(log) : tailer.position
+    subscription.startAfter(start)
+    subscription.goLive(start.seq)
+  }
+
+  async function* iterate(subscription: Subscription, forget: () => void): AsyncGenerator<Event, void> {
+    try {
+      if (!subscription.isLive) yield* backfill(subscription, { store, limits, position: () => tailer.position.seq })
+      yield* subscription.live()
+    } finally {
+      end(subscription, 'aborted') // also when the reader leaves its loop
+      forget()
+    }
+  }
+
+  function end(subscription: Subscription, reason: FeedEnded['reason'] | 'aborted'): void {
+    subscription.end(reason)
+    leave(subscription)
+  }
+
+  function leave(subscription: Subscription): void {
+    audience.leave(subscription)
+    metrics.eventSubscriptions.set(audience.size)
+  }
+
+  /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
+  function tell(rows: readonly EventRow[]): void {
+    if (clock() >= soonestExpiry) endExpired()
+    for (const row of rows) {
+      try {
+        if (row.visibility === 'internal') heed(row)
+        else fanOut(row)
+      } catch (error) {
+        // A row that cannot be parsed must not block all later ones.
+        metrics.loopErrors.inc({ loop: 'event feed' })
+        log.error({ err: error, seq: row.seq, type: row.type }, 'an event could not be told and was passed over')
+      }
+    }
+  }
+
+  function fanOut(row: EventRow): void {
+    let waiting: WaitingEvent | undefined
+    let needed: readonly Permission[] = []
+    for (const subscription of audience.near(row)) {
+      if (!isWanted(subscription.filter, row)) continue
+      if (!waiting) {
+        const event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+        waiting = { event, bytes: memoryOf(row), bytesEach: WAITING_BYTES, holders: 0 }
+        needed = permissionsToSee(event.payload)
+      }
+      if (!maySee(subscription.filter.actor, needed)) continue
+      if (!subscription.offer(waiting)) end(subscription, 'too_slow')
+    }
+  }
+
+  /** Applies an internal event (these are never sent): ends the subscriptions of the key, inbox or pod it reports. */
+  function heed(row: EventRow): void {
+    for (const subscription of audience.concernedBy(row)) {
+      // A subscription that was opened after the change was checked against the new key: the event does not affect it.
+      if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
+    }
+  }
+
+  function endExpired(): void {
+    const now = clock()
+    soonestExpiry = Number.POSITIVE_INFINITY
+    for (const subscription of audience.everyone()) {
+      if (subscription.expiresAt === undefined) continue
+      if (subscription.expiresAt <= now) end(subscription, 'revoked')
+      else soonestExpiry = Math.min(soonestExpiry, subscription.expiresAt)
+    }
+  }
+
+  /** Whether the key is unchanged since its socket was opened: a socket can subscribe at any time. */
+  function isCurrent(actor: KeyActor, row: ApiKeyRow): boolean {
+    if (row.expires_at !== null && row.expires_at <= clock()) return false
+    if (row.permissions === null || actor.permissions === undefined) {
+      return row.permissions === null && actor.permissions === undefined
+    }
+    const granted = parsePermissions(row.permissions)
+    return (
+      granted.length === actor.permissions.size && granted.every((permission) => actor.permissions!.has(permission))
+    )
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Turns what a subscriber asks for into a checked subscription filter: known types, permissions, inboxes and pods in
+ * scope. Only this file decides who may receive which event; backfill and live use the same filter.
+ */
+import { MailError } from '../../../errors.ts'
+import type { Db, EventRow } from '../../../store/schema.ts'
+import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { Permission } from '../../access/permissions.ts'
+import type { Interest } from '../log/event.ts'
+import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
+
+/** The events that one subscription receives. */
+export interface Filter {
+  readonly actor: Actor
+  readonly types: ReadonlySet<string>
+  /** undefined: every organization, for system actors. */
+  readonly organizationId: string | undefined
+  /** Events of these inboxes or pods; all events of the organization when both are empty. */
+  readonly inboxIds: readonly string[]
+  readonly podIds: readonly string[]
+}
+
+interface InterestNeeds {
+  /** Inboxes and pods are looked up here. */
+  readonly db: Db
+  readonly limits: { readonly subscriptionIdsMax: number }
+}
+
+/** @throws validation_error, missing_permission, not_found */
+export async function checkInterest(actor: Actor, interest: Interest, needs: InterestNeeds): Promise<Filter> {
+  requirePermission(actor, 'message_read')
+  const eventTypes = [...new Set(interest.eventTypes)]
+  for (const name of eventTypes) requireType(actor, name)
+  const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = interest
+  requireFewIds('inbox_ids', inboxRefs, needs)
+  requireFewIds('pod_ids', podRefs, needs)
+  const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
+  const podIds = podRefs.length > 0 ? await findPods(actor, podRefs, needs) : []
+
+  return filterOf(actor, { eventTypes, inboxIds, podIds })
+}
+
+/**
+ * Builds the filter from names that were checked earlier (a webhook keeps its names for years).
+ *
+ * @param named resolved ids; an empty list means the same as a missing one
+ */
+export function filterOf(
+  actor: Actor,
+  named: {
+    readonly eventTypes: readonly string[]
+    readonly inboxIds: readonly string[]
+    readonly podIds: readonly string[]
+  },
+): Filter {
+  const { inboxIds, podIds } = named
+  const types = named.eventTypes.length === 0 ? standardTypesFor(actor) : new Set(named.eventTypes)
+  const organizationId = actor.kind === 'key' ? actor.organizationId : undefined
+  const isNamed = inboxIds.length + podIds.length > 0
+  if (isNamed || actor.kind === 'system') return { actor, types, organizationId, inboxIds, podIds }
+  if (actor.inboxId !== undefined) return { actor, types, organizationId, inboxIds: [actor.inboxId], podIds: [] }
+  return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
+}
+
+/** Returns the filter of a subscription that receives no events. */
+export function nothingFor(actor: Actor): Filter {
+  return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
+}
+
+/** Checks a named type. An internal type is refused like one that does not exist. */
+function requireType(actor: Actor, name: string): void {
+  if (!isSubscribable(name)) {
+    const detail = `There is no event type "${name}"`
+    throw new MailError('validation_error', { detail, path: ['event_types'] })
+  }
+  const { permission } = getEventType(name)!
+  if (permission && !hasPermission(actor, permission)) {
+    throw new MailError('missing_permission', { permission, eventType: name })
+  }
+}
+
+/** A subscriber that names no type gets the standard types it may receive; the others are left out without an error. */
+function standardTypesFor(actor: Actor): ReadonlySet<string> {
+  const allowed = [...standardTypes].filter((name) => {
+    const { permission } = getEventType(name)!
+    return permission === undefined || hasPermission(actor, permission)
+  })
+  return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
+}
+
+function requireFewIds(field: string, refs: readonly string[], { limits }: InterestNeeds): void {
+  if (refs.length <= limits.subscriptionIdsMax) return
+  const detail = `A subscription can name at most ${limits.subscriptionIdsMax} ${field}`
+  throw new MailError('validation_error', { detail, path: [field] })
+}
+
+async function findPods(actor: Actor, refs: readonly string[], { db }: InterestNeeds): Promise<readonly string[]> {
+  // The scope of an inbox key contains no pod, not even the pod of its inbox.
+  if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
+  return requirePodIds(db, requireKey(actor), 'message_read', refs)
+}
+
+/**
+ * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
+ * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
+ */
+export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
+  return types.has(row.type) && isInScope(actor, row)
+}
+
+/** Whether the row is from one of the filter's inboxes or pods. The subscription index has checked that for sockets. */
+export function isAtPlace({ inboxIds, podIds }: Filter, row: EventRow): boolean {
+  if (inboxIds.length + podIds.length === 0) return true
+  return (
+    (row.inbox_id !== null && inboxIds.includes(row.inbox_id)) || (row.pod_id !== null && podIds.includes(row.pod_id))
+  )
+}
+
+/** Whether the actor has the permissions from `permissionsToSee`. */
+export function maySee(actor: Actor, needed: readonly Permission[]): boolean {
+  return needed.every((permission) => hasPermission(actor, permission))
+}
+
+function isInScope(actor: Actor, row: EventRow): boolean {
+  if (actor.kind === 'system') return true
+  if (row.organization_id !== actor.organizationId) return false
+  if (actor.inboxId !== undefined) return row.inbox_id === actor.inboxId
+  return actor.podId === undefined || row.pod_id === actor.podId
+}

@@ -1,0 +1,148 @@
+/**
+ * The state of one subscription in the feed: its buffered events, its position, and the reason why it ended.
+ *
+ * The feed offers events as it reads the log; the reader takes them at its own pace. Between them is a bounded buffer:
+ * a reader that falls further behind is ended as too slow, and can resume with its cursor. All subscriptions share the
+ * event objects, so a buffered event costs one reference.
+ */
+import type { Position } from '../log/cursor.ts'
+import { type Backlog, type BacklogItem, type Event, FeedEnded } from '../log/event.ts'
+import type { Filter } from './subscription-filter.ts'
+
+/** An event on its way to its subscribers. */
+export interface WaitingEvent extends BacklogItem {
+  readonly event: Event
+}
+
+interface SubscriptionNeeds {
+  readonly filter: Filter
+  /** Events that may wait. */
+  readonly bufferMax: number
+  readonly cursorOf: (position: Position) => string
+  /** Counts what waits; left out where little can wait. */
+  readonly backlog: Backlog | undefined
+}
+
+export class Subscription {
+  readonly filter: Filter
+  /** When its key expires, epoch ms. */
+  expiresAt: number | undefined
+  /** The key was checked after this event: only later events can report a change since then. */
+  checkedAt = Number.POSITIVE_INFINITY
+  readonly #bufferMax: number
+  readonly #cursorOf: (position: Position) => string
+  readonly #backlog: Backlog | undefined
+  /** The last event that the reader got, or the start position; undefined until the start is fixed. */
+  #told: Position | undefined
+  /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
+  #offered: number | undefined
+  #waiting: WaitingEvent[] = []
+  /** Events of the past that were read and not yet given to the reader. */
+  #page: BacklogItem | undefined
+  #end: FeedEnded['reason'] | 'aborted' | undefined
+  #wake: (() => void) | undefined
+
+  constructor({ filter, bufferMax, cursorOf, backlog }: SubscriptionNeeds) {
+    this.filter = filter
+    this.#bufferMax = bufferMax
+    this.#cursorOf = cursorOf
+    this.#backlog = backlog
+  }
+
+  get told(): Position {
+    if (this.#told === undefined) throw new Error('the subscription has no start yet')
+    return this.#told
+  }
+
+  get isLive(): boolean {
+    return this.#offered !== undefined
+  }
+
+  get isEnded(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Fixes the start position. */
+  startAfter(position: Position): void {
+    this.#told = position
+  }
+
+  /** The cursor of the last event that the reader got, or of the start. */
+  get cursor(): string {
+    return this.#cursorOf(this.told)
+  }
+
+  /** Makes the subscription live: from now on it accepts offered events after `seq`. */
+  goLive(seq: number): void {
+    this.#offered = seq
+  }
+
+  /** Advances the position to this event, which the reader gets next. */
+  tell(event: Event): Event {
+    this.#told = event
+    return event
+  }
+
+  /** Buffers an event for the reader; skips an event that it already has. Returns false when the buffer is full. */
+  offer(waiting: WaitingEvent): boolean {
+    const { seq } = waiting.event
+    if (this.#offered === undefined || seq <= this.#offered || this.isEnded) return true
+    if (this.#waiting.length >= this.#bufferMax) return false
+    this.#offered = seq
+    this.#waiting.push(waiting)
+    this.#wakeReader()
+    this.#backlog?.hold(waiting) // last: it may end this subscription
+    return true
+  }
+
+  /** Counts a page of the past in place of the previous one; undefined when the reader was given all of it. */
+  keepPage(page: BacklogItem | undefined): void {
+    const before = this.#page
+    this.#page = page
+    if (before) this.#backlog?.release(before)
+    if (page) this.#backlog?.hold(page)
+  }
+
+  /**
+   * Ends the subscription. The first reason counts, except that an abort always wins: its reader gets no reason. When
+   * the server stops, buffered events are still sent; when the key was revoked, or the reader is too slow or has
+   * aborted, they are dropped.
+   */
+  end(reason: FeedEnded['reason'] | 'aborted'): void {
+    if (reason === 'aborted') this.#end = reason
+    this.#end ??= reason
+    if (reason !== 'stopping') this.#dropWaiting()
+    this.#wakeReader()
+  }
+
+  /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws FeedEnded */
+  async *live(): AsyncGenerator<Event, void> {
+    for (;;) {
+      const waiting = this.#waiting.shift()
+      if (waiting) {
+        this.#backlog?.release(waiting)
+        yield this.tell(waiting.event)
+      } else if (this.#end === 'aborted') return
+      else if (this.#end) throw new FeedEnded(this.#end, this.cursor)
+      else await this.#somethingNew()
+    }
+  }
+
+  #dropWaiting(): void {
+    const dropped = this.#waiting
+    this.#waiting = []
+    for (const waiting of dropped) this.#backlog?.release(waiting)
+    this.keepPage(undefined)
+  }
+
+  async #somethingNew(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #wakeReader(): void {
+    this.#wake?.()
+    this.#wake = undefined
+  }
+}

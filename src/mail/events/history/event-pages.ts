@@ -1,0 +1,142 @@
+/**
+ * Events over HTTP: pages of the log, oldest first, for clients without a socket. A page contains the events that a
+ * WebSocket with the same filter receives, with the same cursors. If there are none, a request can wait for the first.
+ *
+ *   start position (cursor, time) → read a range of the log → render each event → page and the cursor to continue from
+ *
+ * The cursor also advances over events that were read but did not match, so that a client never reads the same range
+ * twice. If the cursor in the response is unchanged, the client has reached the end. Must not: know the JSON of an
+ * event (the caller renders it).
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import type { Actor } from '../../access/actor.ts'
+import { lookOrWait, type Patience } from '../feed/long-poll.ts'
+import { checkInterest, type Filter } from '../feed/subscription-filter.ts'
+import type { Event, Feed, Interest } from '../log/event.ts'
+import { cursorAt, requirePosition } from '../log/log-position.ts'
+import { lastSeqBefore } from '../log/seq-at-time.ts'
+import { readStretch } from './read-events.ts'
+
+/** An interest; `after` defaults to "earliest", the oldest retained event. */
+export interface EventQuery extends Interest {
+  /** At most limits.eventPageMax; a larger value is reduced to it. */
+  readonly limit?: number | undefined
+  /** Epoch ms, inclusive. */
+  readonly start?: number | undefined
+  /** Epoch ms, exclusive. */
+  readonly end?: number | undefined
+}
+
+export interface EventPage {
+  /** One text per event, as `word` rendered it. */
+  readonly texts: readonly string[]
+  /** The cursor to continue from. */
+  readonly cursor: string
+}
+
+export interface EventPages {
+  /**
+   * @param word renders an event for the caller; if it returns undefined, the event is skipped
+   * @throws as Feed.subscribe, and what `word` throws
+   */
+  read(
+    actor: Actor,
+    query: EventQuery,
+    word: (event: Event) => Promise<string | undefined>,
+    patience: Patience,
+  ): Promise<EventPage>
+}
+
+interface EventPagesNeeds {
+  readonly store: Pick<Store, 'db' | 'epoch' | 'transaction'>
+  readonly feed: Feed
+  readonly clock: () => number
+  readonly limits: {
+    readonly subscriptionIdsMax: number
+    readonly listScanRowsMax: number
+    readonly eventPageDefault: number
+    readonly eventPageMax: number
+    readonly eventPageBytesMax: number
+    readonly eventDisorderMs: number
+  }
+}
+
+/** The range that a request reads: from the last event that the client has to the end of the log or time range. */
+interface Reach {
+  readonly filter: Filter
+  readonly limit: number
+  readonly times: { readonly from: number | undefined; readonly before: number | undefined }
+  readonly afterSeq: number
+  /** The cursor of `afterSeq`. */
+  readonly cursor: string
+  /** undefined: the end of the log. */
+  readonly endSeq: number | undefined
+}
+
+export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
+  return {
+    async read(actor, query, word, patience) {
+      const reach = await reachOf(actor, query)
+      const waitMs = isPast(query.end) ? 0 : patience.waitMs
+      let place = { seq: reach.afterSeq, cursor: reach.cursor }
+
+      /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
+      const look = async (): Promise<EventPage | undefined> => {
+        for (;;) {
+          const { texts, isEnd, ...reached } = await readPage(reach, place.seq, word)
+          if (reached.seq > place.seq) place = reached
+          if (texts.length > 0) return { texts, cursor: place.cursor }
+          if (isEnd || waitMs === 0 || patience.gone.aborted || patience.hurry.aborted) return undefined
+          await setImmediate() // yield to the event loop
+        }
+      }
+      const page = await lookOrWait(actor, query, { ...patience, waitMs }, look, { feed, store })
+      return page ?? { texts: [], cursor: place.cursor }
+    },
+  }
+
+  /** @throws validation_error, missing_permission, not_found, cursor_expired */
+  async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
+    const filter = await checkInterest(actor, query, { db: store.db, limits })
+    const log = await events.requireLog(store.db)
+    const { after = 'earliest', start, end } = query
+    const { seq: afterSeq } = await requirePosition(store, after, log)
+    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.eventDisorderMs, log)
+    const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.eventDisorderMs, log)
+    const fromSeq = Math.max(afterSeq, startSeq)
+    return {
+      filter,
+      limit: Math.min(query.limit ?? limits.eventPageDefault, limits.eventPageMax),
+      times: { from: start, before: end },
+      afterSeq: fromSeq,
+      cursor: await cursorAt(store, fromSeq, log),
+      endSeq: endSeq < log.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
+    }
+  }
+
+  async function readPage(reach: Reach, afterSeq: number, word: (event: Event) => Promise<string | undefined>) {
+    const { last_seq } = await events.requireLog(store.db)
+    const endSeq = reach.endSeq ?? last_seq
+    const stretch = await readStretch({ ...reach, afterSeq, endSeq }, { store, limits })
+    const texts: string[] = []
+    let bytes = 0
+    let last: Event | undefined
+    for (const event of stretch.events) {
+      const text = await word(event)
+      bytes += text === undefined ? 0 : Buffer.byteLength(text)
+      if (last && texts.length > 0 && bytes > limits.eventPageBytesMax) {
+        return { texts, seq: last.seq, cursor: last.cursor, isEnd: false }
+      }
+      if (text !== undefined) texts.push(text)
+      last = event
+    }
+    return { texts, seq: stretch.throughSeq, cursor: stretch.cursor, isEnd: stretch.throughSeq >= endSeq }
+  }
+
+  /** Whether no more events before `end` can be committed. */
+  function isPast(end: number | undefined): boolean {
+    return end !== undefined && clock() >= end + limits.eventDisorderMs
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Reads past events for a client: a bounded range of the log, in order, through the client's filter. Subscribers that
+ * resume (backfill.ts), lists and long polls (event-pages.ts) and requests that wait for a message all use this function, so
+ * that they get the same events with the same cursors.
+ */
+import { MailError } from '../../../errors.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import { type Filter, isWanted, maySee } from '../feed/subscription-filter.ts'
+import { type Event, memoryOf, toEvent } from '../log/event.ts'
+import { permissionsToSee } from '../log/event-types.ts'
+import { cursorAt } from '../log/log-position.ts'
+
+export interface StretchNeeds {
+  readonly store: Pick<Store, 'db' | 'epoch'>
+  readonly limits: { readonly listScanRowsMax: number }
+}
+
+export interface StretchRequest {
+  readonly filter: Filter
+  readonly afterSeq: number
+  /** The end of the range, inclusive. */
+  readonly endSeq: number
+  /** The maximum number of events. */
+  readonly limit: number
+  /** Epoch ms; from inclusive, before exclusive. */
+  readonly times?: { readonly from?: number | undefined; readonly before?: number | undefined }
+}
+
+export interface Stretch {
+  readonly events: readonly Event[]
+  /** Memory that they take. */
+  readonly bytes: number
+  /** All events up to here were read. */
+  readonly throughSeq: number
+  /** The cursor of `throughSeq`. */
+  readonly cursor: string
+  /** The end of the log at the time of the read. */
+  readonly lastSeq: number
+}
+
+/** @throws cursor_expired when retention has purged events that the reader has not read yet */
+export async function readStretch(
+  { filter, afterSeq, endSeq, limit, times }: StretchRequest,
+  { store, limits }: StretchNeeds,
+): Promise<Stretch> {
+  // Bounded by rows read, however few of them match: on SQLite a query blocks the whole process.
+  const throughSeq = Math.min(afterSeq + limits.listScanRowsMax, endSeq)
+  const selection = { ...filter, types: [...filter.types], afterSeq, throughSeq, ...times }
+  const rows = throughSeq > afterSeq ? await events.listSelected(store.db, selection, limit) : []
+  // Read the log's row after the page: events that retention purges later than this were still in the page.
+  const log = await events.requireLog(store.db)
+  if (log.floor_seq > afterSeq) throw new MailError('cursor_expired', {})
+
+  const wanted = rows.filter((row) => isWanted(filter, row))
+  const bytes = wanted.reduce((sum, row) => sum + memoryOf(row), 0)
+  const told = wanted
+    .map((row) => toEvent(row, store.epoch))
+    .filter((event) => maySee(filter.actor, permissionsToSee(event.payload)))
+  const seq = rows.length === limit ? rows.at(-1)!.seq : Math.max(throughSeq, afterSeq)
+  const last = told.at(-1)
+  const cursor = last?.seq === seq ? last.cursor : await cursorAt(store, seq, log)
+  return { events: told, bytes, throughSeq: seq, cursor, lastSeq: log.last_seq }
+}

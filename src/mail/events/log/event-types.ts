@@ -1,0 +1,115 @@
+/**
+ * The catalogue of event types: who receives each, and which permission it needs.
+ *
+ * Types have AgentMail's name where AgentMail has one, since subscribers of several dialects store and send these
+ * names. A type is never renamed and never changes its visibility: rows of the log outlive the version that wrote them.
+ */
+import type { Visibility } from '../../../store/schema.ts'
+import { type HiddenLabel, hiddenClasses, type Permission } from '../../access/permissions.ts'
+
+interface EventType {
+  readonly visibility: Visibility
+  /** Sent only to keys with this permission. `message_read` is not listed: without it a key cannot subscribe at all. */
+  readonly permission?: Permission
+  /** The class of hidden mail: a variant of a standard type, sent only to subscribers that name it. */
+  readonly hidden?: HiddenLabel
+}
+
+const standard: EventType = { visibility: 'public' }
+const optional: EventType = { visibility: 'optional' }
+const calendar: EventType = { visibility: 'optional', permission: 'calendar_event_read' }
+const internal: EventType = { visibility: 'internal' }
+
+const catalogue = {
+  // The eight standard types, for subscribers that name no type. Some can be named but are not created by any code yet.
+  'message.received': standard,
+  'message.sent': standard,
+  'message.delivered': standard,
+  'message.bounced': standard,
+  'message.complained': standard,
+  'message.rejected': standard,
+  'message.opened': standard,
+  'domain.verified': { visibility: 'public', permission: 'domain_read' },
+
+  // Sent instead of message.received, never together with it.
+  'message.received.spam': { visibility: 'public', permission: 'label_spam_read', hidden: 'spam' },
+  'message.received.blocked': { visibility: 'public', permission: 'label_blocked_read', hidden: 'blocked' },
+  'message.received.unauthenticated': {
+    visibility: 'public',
+    permission: 'label_unauthenticated_read',
+    hidden: 'unauthenticated',
+  },
+
+  // Only when named: AgentMail's clients treat an unknown type as message.received and fail on it.
+  'message.delayed': optional,
+  'message.held': optional,
+  'message.released': optional,
+  'message.cancelled': optional,
+  'label.added': optional,
+  'label.removed': optional,
+  'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
+  'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
+  'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },
+
+  // AgentMail's newer types (docs/compatibility/agentmail.md): no code creates them yet.
+  'message.security.completed': optional,
+  'message.security.review': optional,
+  'message.security.override': optional,
+  'calendar.event.created': calendar,
+  'calendar.event.updated': calendar,
+  'calendar.event.deleted': calendar,
+  'calendar.event.responded': calendar,
+  'calendar.event.starting': calendar,
+  'calendar.event.ending': calendar,
+
+  // For Martlet's own nodes: when a key, inbox or pod is deleted, every node must close what was opened with it.
+  'key.revoked': internal,
+  'inbox.gone': internal,
+  'pod.gone': internal,
+} as const satisfies Record<string, EventType>
+
+export type EventTypeName = keyof typeof catalogue
+
+const types: ReadonlyMap<string, EventType> = new Map(Object.entries(catalogue))
+
+/** Returns the properties of a type; undefined for a type that this version does not know. */
+export function getEventType(name: string): EventType | undefined {
+  return types.get(name)
+}
+
+/** Whether a client may name the type in a subscription. */
+export function isSubscribable(name: string): boolean {
+  const type = types.get(name)
+  return type !== undefined && type.visibility !== 'internal'
+}
+
+/** The types that a subscriber receives if it names none. */
+export const standardTypes: ReadonlySet<string> = new Set(
+  [...types].filter(([, type]) => type.visibility === 'public' && !type.hidden).map(([name]) => name),
+)
+
+/** All names that a subscription may contain, for documentation and schemas. */
+export const subscribableTypes: readonly string[] = [...types.keys()].filter(isSubscribable)
+
+/**
+ * Returns the event type for a received message with these labels. If several classes hide it, the owner's own list
+ * (`blocked`) has priority over our guess (`spam`), and that over a missing proof (`unauthenticated`).
+ */
+export function receivedType(labels: readonly string[]): EventTypeName {
+  if (labels.includes('blocked')) return 'message.received.blocked'
+  if (labels.includes('spam')) return 'message.received.spam'
+  if (labels.includes('unauthenticated')) return 'message.received.unauthenticated'
+  return 'message.received'
+}
+
+/**
+ * Returns the permissions needed to see an event's message, from the labels in its payload. The changed label itself
+ * does not count: an actor that could see the message before or after the change may know of the change.
+ */
+export function permissionsToSee(payload: Readonly<Record<string, unknown>>): readonly Permission[] {
+  const { labels, label } = payload
+  if (!Array.isArray(labels)) return []
+  return hiddenClasses
+    .filter((hidden) => hidden.label !== label && labels.includes(hidden.label))
+    .map((hidden) => hidden.permission)
+}

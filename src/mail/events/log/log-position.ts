@@ -1,0 +1,44 @@
+/** Positions in the event log: checks those that clients send, and creates the cursors that clients get. */
+import { MailError } from '../../../errors.ts'
+import type { EventLogRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import { formatCursor, markOf, type Position, parseCursor } from './cursor.ts'
+
+type LogStore = Pick<Store, 'db' | 'epoch'>
+
+/** The position before the first retained event. */
+export function floorOf(log: EventLogRow): Position {
+  return { seq: log.floor_seq, eventId: log.floor_event_id }
+}
+
+export function endOf(log: EventLogRow): Position {
+  return { seq: log.last_seq, eventId: log.last_event_id }
+}
+
+/**
+ * @param after a cursor, `earliest` for all retained events, or `latest` for new events only
+ * @param log the current row of the log
+ * @returns the position after which to continue
+ * @throws validation_error when it is not a cursor of ours; cursor_expired when events after it were purged, or the
+ *   cursor belongs to another log
+ */
+export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
+  if (after === 'earliest') return floorOf(log)
+  if (after === 'latest') return endOf(log)
+  const { seq, mark } = parseCursor(after, store.epoch)
+  const eventId = await eventIdAt(store, seq, log)
+  if (eventId === undefined || markOf(eventId) !== mark) throw new MailError('cursor_expired', {})
+  return { seq, eventId }
+}
+
+/** Returns the cursor of a position; the event at this position need not be visible to the client. */
+export async function cursorAt(store: LogStore, seq: number, log: EventLogRow): Promise<string> {
+  return formatCursor(store.epoch, { seq, eventId: (await eventIdAt(store, seq, log)) ?? null })
+}
+
+/** @returns undefined for a position that the log lacks: before the floor, or after the end of a restored log */
+async function eventIdAt(store: LogStore, seq: number, log: EventLogRow): Promise<string | null | undefined> {
+  if (seq === log.floor_seq) return log.floor_event_id
+  return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)
+}

@@ -1,0 +1,108 @@
+/** Events of inboxes, pods, keys and webhooks: their modules append them; edges render them, or nodes react to them. */
+import type { NewEvent, WebhookRow } from '../../../store/schema.ts'
+import type { Event } from './event.ts'
+import { type EventTypeName, getEventType } from './event-types.ts'
+
+/** The inbox that an event is about. An inbox, as `inboxes` returns it, has this shape. */
+export interface EventInbox {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId: string
+  readonly address: string
+  readonly displayName?: string
+  readonly clientId?: string
+}
+
+export interface InboxPayload {
+  readonly inboxAddress: string
+  readonly displayName?: string
+  readonly clientId?: string
+}
+
+export interface WebhookDisabledPayload {
+  readonly webhookId: string
+  /** gone: its server answered 410; failing: for days no request to it has succeeded. */
+  readonly reason: 'gone' | 'failing'
+  /** Epoch ms. */
+  readonly failingSince?: number
+}
+
+export interface KeyRevokedPayload {
+  readonly apiKeyId: string
+}
+
+/** Whether the event reports the creation or deletion of an inbox. */
+export function isInboxEvent(event: Event): event is Event & { readonly payload: InboxPayload } {
+  return event.type === 'inbox.created' || event.type === 'inbox.deleted'
+}
+
+export function isWebhookDisabled(event: Event): event is Event & { readonly payload: WebhookDisabledPayload } {
+  return event.type === 'webhook.disabled'
+}
+
+/** @param about `actor` is the name from `access.actorName` */
+export function inboxCreated(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.created', about)
+}
+
+/** Deletion was requested: the inbox is hidden from now on, its mail is removed later. */
+export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.deleted', about)
+}
+
+/** The server has disabled the webhook. The event belongs to the webhook's pod and inbox. */
+export function webhookDisabled(about: {
+  readonly actor: string
+  readonly webhook: Pick<WebhookRow, 'id' | 'organization_id' | 'pod_id' | 'inbox_id' | 'failing_since'>
+  readonly reason: WebhookDisabledPayload['reason']
+}): NewEvent {
+  const { id, organization_id, pod_id, inbox_id, failing_since } = about.webhook
+  const payload = {
+    ...{ webhookId: id, reason: about.reason },
+    ...(failing_since !== null && { failingSince: failing_since }),
+  } satisfies WebhookDisabledPayload
+  return {
+    ...header('webhook.disabled', about.actor),
+    organizationId: organization_id,
+    ...(pod_id !== null && { podId: pod_id }),
+    ...(inbox_id !== null && { inboxId: inbox_id }),
+    payload,
+  }
+}
+
+/** For nodes: closes everything opened with a key of this inbox. Append it together with inboxDeleted. */
+export function inboxGone(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
+  return inboxEvent('inbox.gone', about)
+}
+
+/** For nodes: closes everything opened with a key of this pod. */
+export function podGone(about: {
+  readonly actor: string
+  readonly pod: { readonly id: string; readonly organizationId: string }
+}): NewEvent {
+  const { id, organizationId } = about.pod
+  return { ...header('pod.gone', about.actor), organizationId, podId: id, payload: {} }
+}
+
+/** For nodes: the key was deleted or its permissions changed; closes everything opened with it before. */
+export function keyRevoked(about: {
+  readonly actor: string
+  readonly key: { readonly id: string; readonly organizationId: string }
+}): NewEvent {
+  const payload = { apiKeyId: about.key.id } satisfies KeyRevokedPayload
+  return { ...header('key.revoked', about.actor), organizationId: about.key.organizationId, payload }
+}
+
+function inboxEvent(type: EventTypeName, { actor, inbox }: { actor: string; inbox: EventInbox }): NewEvent {
+  const payload = {
+    inboxAddress: inbox.address,
+    ...(inbox.displayName !== undefined && { displayName: inbox.displayName }),
+    ...(inbox.clientId !== undefined && { clientId: inbox.clientId }),
+  } satisfies InboxPayload
+  const { organizationId, podId, id: inboxId } = inbox
+  return { ...header(type, actor), organizationId, podId, inboxId, payload }
+}
+
+function header(type: EventTypeName, actor: string): Pick<NewEvent, 'type' | 'visibility' | 'actor'> {
+  return { type, visibility: getEventType(type)!.visibility, actor }
+}

@@ -1,0 +1,71 @@
+/**
+ * Purges old events: most after limits.eventRetentionMs, label events later (limits.labelEventRetentionMs), because an
+ * inbox's label history has its own API.
+ *
+ *   from the floor upwards, in chunks: delete old events and raise the floor → then old label events
+ *
+ * A cursor below the floor gets `cursor_expired`, never a gap; the floor is raised in the same transaction as the
+ * deletion, so they always agree. Crash or stop between two chunks: the next sweep continues. Two nodes at the same
+ * time are safe: each row is deleted once.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+
+interface RetentionNeeds {
+  readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly clock: () => number
+  /** Returns the seq up to which durable consumers have read; later events stay. undefined: there is no consumer. */
+  readonly readThrough?: () => number | undefined
+  readonly limits: {
+    readonly eventRetentionMs: number
+    readonly labelEventRetentionMs: number
+    readonly eventSweepRows: number
+    readonly eventSweepRestMs: number
+  }
+}
+
+/**
+ * Runs one sweep. Rows are read in order of `seq`, and the sweep ends at the first one that is young enough. Times may
+ * be slightly out of order; old rows that are left because of that are deleted by the next sweep.
+ *
+ * @param signal ends the sweep after the current chunk
+ * @returns how many events were deleted
+ */
+export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): Promise<number> {
+  const { store, clock, limits } = needs
+  const now = clock()
+  const throughSeq = needs.readThrough?.() ?? Number.POSITIVE_INFINITY
+  const { floor_seq } = await events.requireLog(store.db)
+  const removed = await sweep(floor_seq, now - limits.eventRetentionMs, (row) => !isLabelEvent(row))
+  // Below the floor only label events are left. Purged earlier than other events, they would make the floor wrong.
+  const labelRetentionMs = Math.max(limits.labelEventRetentionMs, limits.eventRetentionMs)
+  return removed + (await sweep(0, now - labelRetentionMs, isLabelEvent))
+
+  async function sweep(fromSeq: number, before: number, isDue: (row: events.EventAge) => boolean): Promise<number> {
+    let seq = fromSeq
+    let count = 0
+    while (!signal.aborted) {
+      const chunk = await events.listAges(store.db, seq, limits.eventSweepRows)
+      const young = chunk.findIndex((row) => row.at >= before || row.seq > throughSeq)
+      const old = young < 0 ? chunk : chunk.slice(0, young)
+      const last = old.at(-1)
+      if (last) {
+        const due = old.filter(isDue).map((row) => row.seq)
+        await store.transaction(async (tx) => {
+          await events.remove(tx, due)
+          await events.raiseFloor(tx, last)
+        })
+        seq = last.seq
+        count += due.length
+      }
+      if (old.length < limits.eventSweepRows) break
+      await delay(limits.eventSweepRestMs)
+    }
+    return count
+  }
+}
+
+function isLabelEvent(row: events.EventAge): boolean {
+  return row.type.startsWith('label.')
+}

@@ -1,0 +1,228 @@
+/**
+ * Runs background jobs.
+ *
+ *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
+ *
+ * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
+ *   start, so its jobs are due at once. Handlers work from the state they find and may run twice.
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs. A job is never given
+ *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
+ *   outcome is retried while no other such work runs; after limits.workInterruptionsMax of them it waits for
+ *   limits.jobSetAsideMs (docs/adr/0022).
+ * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
+ * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
+ *   that does not end within limits.shutdownGraceMs keeps its lease, so that no other node runs it at the same time.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { contain } from '../../fault-boundary.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import { type CommitWait, createCommitWait } from '../../store/commit/commit-signal.ts'
+import { claimJobs, renewLeases } from '../../store/leases.ts'
+import type { JobRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/jobs-table.ts'
+import type { InterruptedWork } from './interrupted-work.ts'
+import type { Job, JobHandler } from './jobs.ts'
+
+/** A lease survives two renewals that fail. */
+const RENEWALS_PER_LEASE = 3
+/** Small: most likely the database failed, and much work waits when it works again. */
+const PAUSE_FACTOR_MAX = 2
+const RETRY_FACTOR = 4
+/** Stored part of an error, for operators who read the table. */
+const ERROR_CHARS_MAX = 1_000
+
+interface RunnerNeeds {
+  readonly store: Store
+  /** By kind. A kind that is missing here is left for nodes that know it. */
+  readonly handlers: Readonly<Record<string, JobHandler>>
+  readonly interrupted: InterruptedWork
+  /** Identifies this process among all, including earlier ones. */
+  readonly owner: string
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: {
+    readonly jobPollMs: number
+    readonly jobConcurrencyMax: number
+    readonly deliveryLeaseMs: number
+    readonly deliveryRetryFirstMs: number
+    readonly deliveryRetryMaxMs: number
+    readonly shutdownGraceMs: number
+    readonly workInterruptionsMax: number
+    readonly jobSetAsideMs: number
+  }
+}
+
+export class JobRunner {
+  readonly #needs: RunnerNeeds
+  readonly #kinds: readonly string[]
+  readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+  #wait: CommitWait | undefined
+  #loop: Promise<void> | undefined
+  #renewal: NodeJS.Timeout | undefined
+  #isStopping = false
+
+  constructor(needs: RunnerNeeds) {
+    this.#needs = needs
+    this.#kinds = Object.keys(needs.handlers)
+  }
+
+  start(): void {
+    const { store, limits } = this.#needs
+    this.#wait = createCommitWait(store)
+    this.#loop = this.#run(this.#wait)
+    this.#renewal = setInterval(() => void this.#renew(), limits.deliveryLeaseMs / RENEWALS_PER_LEASE)
+  }
+
+  /** Resolves when no handler is running any more, or when limits.shutdownGraceMs have passed. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#wait?.close()
+    await this.#loop
+    const running = [...this.#running.values()]
+    for (const { abort } of running) abort.abort(new Error('the server stops'))
+    const grace = new AbortController()
+    await Promise.race([
+      Promise.all(running.map(({ ended }) => ended)),
+      delay(this.#needs.limits.shutdownGraceMs, undefined, { signal: grace.signal }).catch(() => undefined), // aborted
+    ])
+    grace.abort()
+    clearInterval(this.#renewal)
+  }
+
+  async #run(wait: CommitWait): Promise<void> {
+    let failures = 0
+    while (!this.#isStopping) {
+      try {
+        for (const row of await this.#claim()) {
+          // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler
+          // continues.
+          if (!this.#running.has(row.id)) this.#start(row)
+          else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
+        }
+        failures = 0
+        await wait.next(this.#needs.limits.jobPollMs)
+      } catch (error) {
+        this.#report(error, { failures: ++failures }, 'jobs could not be claimed')
+        await wait.pause(this.#needs.limits.jobPollMs * Math.min(2 ** failures, PAUSE_FACTOR_MAX))
+      }
+    }
+  }
+
+  async #claim(): Promise<JobRow[]> {
+    const { store, interrupted, clock, limits, owner } = this.#needs
+    const limit = limits.jobConcurrencyMax - this.#running.size
+    // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
+    if (limit <= 0 || !(await table.isAnyDue(store.db, this.#kinds, clock()))) return []
+    const reserved = interrupted.reserve(() => this.#wait?.ring())
+    let rows: JobRow[] = []
+    try {
+      rows = await store.transaction(async (tx) => {
+        const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit }
+        const claimed = await claimJobs(tx, store.dialect, { ...lease, kinds: this.#kinds, interrupted: reserved })
+        const ids = claimed.map((row) => row.id)
+        await table.countAttempts(tx, ids)
+        return claimed
+      })
+    } finally {
+      interrupted.settle(reserved, rows)
+    }
+    return rows
+  }
+
+  #start(row: JobRow): void {
+    const abort = new AbortController()
+    const ended = this.#work(row, abort.signal).finally(() => {
+      this.#running.delete(row.id)
+      if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
+      this.#wait?.ring() // there is capacity for another job
+    })
+    this.#running.set(row.id, { abort, ended })
+  }
+
+  /** Never rejects. */
+  async #work(row: JobRow, signal: AbortSignal): Promise<void> {
+    try {
+      const outcome = await this.#attempt(row, signal)
+      await this.#settle(row, outcome)
+    } catch (error) {
+      // The lease expires, and the job runs again.
+      this.#report(error, { kind: row.kind, key: row.key }, 'the outcome of a job could not be written')
+    }
+  }
+
+  async #attempt(row: JobRow, signal: AbortSignal): Promise<Outcome> {
+    const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
+    if (row.interruptions >= this.#needs.limits.workInterruptionsMax) return this.#setAside(row)
+    try {
+      const payload = JSON.parse(row.payload) as Job['payload']
+      await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
+      return { name: 'done' }
+    } catch (error) {
+      if (signal.aborted) return { name: 'cut short' }
+      this.#report(error, { kind: row.kind, key: row.key, attempt: job.attempt }, 'a job failed and is tried again')
+      return { name: 'failed', error }
+    }
+  }
+
+  #setAside({ kind, key, interruptions }: JobRow): Outcome {
+    this.#needs.metrics.workSetAside.inc({ work: 'job' })
+    this.#needs.log.error({ kind, key, interruptions }, 'a job was set aside: each attempt ended without an outcome')
+    return { name: 'set aside' }
+  }
+
+  async #settle(row: JobRow, outcome: Outcome): Promise<void> {
+    const job = { id: row.id, owner: this.#needs.owner }
+    await this.#needs.store.transaction(async (tx) => {
+      switch (outcome.name) {
+        case 'done':
+          return table.complete(tx, job)
+        case 'cut short':
+          return table.giveBack(tx, job, row.attempts)
+        case 'failed': {
+          const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
+          return table.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
+        }
+        case 'set aside': {
+          const error = 'Set aside: the last attempts ended without an outcome'
+          return table.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobSetAsideMs, error })
+        }
+      }
+    })
+  }
+
+  #retryAfterMs(attempts: number): number {
+    const { deliveryRetryFirstMs, deliveryRetryMaxMs } = this.#needs.limits
+    return Math.min(deliveryRetryFirstMs * RETRY_FACTOR ** (attempts - 1), deliveryRetryMaxMs)
+  }
+
+  /** Never rejects. */
+  async #renew(): Promise<void> {
+    const ids = [...this.#running.keys()]
+    if (ids.length === 0) return
+    const { store, limits, owner } = this.#needs
+    try {
+      const kept = await store.transaction((tx) =>
+        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.deliveryLeaseMs }),
+      )
+      for (const id of ids) {
+        if (!kept.includes(id)) this.#running.get(id)?.abort.abort(new Error('another node has the job now'))
+      }
+    } catch (error) {
+      this.#report(error, { jobs: ids.length }, 'leases of jobs could not be renewed')
+    }
+  }
+
+  #report(error: unknown, fields: object, sentence: string): void {
+    this.#needs.metrics.loopErrors.inc({ loop: 'jobs' })
+    this.#needs.log.error({ err: error, ...fields }, sentence)
+  }
+}
+
+type Outcome =
+  | { readonly name: 'done' }
+  | { readonly name: 'cut short' }
+  | { readonly name: 'set aside' }
+  | { readonly name: 'failed'; readonly error: unknown }

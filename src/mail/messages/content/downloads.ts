@@ -1,0 +1,111 @@
+/**
+ * Links to bytes that work without a key until they expire: clients pass them to programs without API keys.
+ *
+ * A token contains the object and the expiry, signed with a secret that every node has. Nothing is stored, and a link
+ * stops working when the message is deleted.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { MailError } from '../../../errors.ts'
+import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
+import type { Store } from '../../../store/store.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import * as secrets from '../../../store/tables/secrets-table.ts'
+import type { Download, DownloadContent } from '../views/message.ts'
+import type { Contents } from './contents.ts'
+
+interface Target {
+  readonly messageId: string
+  /** undefined: the raw message. */
+  readonly attachmentId?: string
+}
+
+export interface Downloads {
+  link(target: Target): Promise<Download>
+  /** @throws not_found for an invalid or expired token, and when the message was deleted */
+  open(token: string): Promise<DownloadContent>
+}
+
+interface DownloadsNeeds {
+  readonly store: Store
+  readonly contents: Contents
+  readonly clock: () => number
+  readonly random: (bytes: number) => Buffer
+  readonly limits: { readonly downloadUrlMs: number }
+}
+
+const SECRET_BYTES = 32
+
+export function createDownloads({ store, contents: reader, clock, random, limits }: DownloadsNeeds): Downloads {
+  let secret: Promise<Buffer> | undefined
+
+  return {
+    async link({ messageId, attachmentId }) {
+      const expiresAt = clock() + limits.downloadUrlMs
+      const payload = Buffer.from([messageId, attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
+      return { token: `${payload}.${sign(await getSecret(), payload)}`, expiresAt }
+    },
+
+    async open(token) {
+      const target = verify(await getSecret(), token, clock())
+      const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
+      const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
+      if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
+      if (target.attachmentId === undefined) {
+        const bytes = reader.read(message.content_id)
+        return {
+          contentType: 'message/rfc822',
+          disposition: 'attachment',
+          filename: 'message.eml',
+          sizeBytes: message.size_bytes,
+          bytes,
+        }
+      }
+      const part = await contents.getAttachment(store.db, message.content_id, target.attachmentId)
+      if (!part) throw new MailError('not_found', { what: 'Download' })
+      const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
+      return {
+        ...(part.filename !== null && { filename: part.filename }),
+        contentType: part.content_type,
+        disposition: part.disposition,
+        sizeBytes: part.size_bytes,
+        bytes: decodePartStream(reader.read(message.content_id, range), part.transfer_encoding),
+      }
+    },
+  }
+
+  function getSecret(): Promise<Buffer> {
+    secret ??= loadSecret().catch((error: unknown) => {
+      secret = undefined // the next call tries again
+      throw error
+    })
+    return secret
+  }
+
+  async function loadSecret(): Promise<Buffer> {
+    const stored = await secrets.get(store.db, 'signing', 'downloads')
+    if (stored !== undefined) return Buffer.from(stored, 'base64url')
+    const made = random(SECRET_BYTES).toString('base64url')
+    return store.transaction(async (tx) => {
+      await secrets.insertOnce(tx, 'signing', 'downloads', made)
+      return Buffer.from((await secrets.get(tx, 'signing', 'downloads')) ?? made, 'base64url')
+    })
+  }
+}
+
+function sign(secret: Buffer, payload: string): string {
+  return createHmac('sha256', secret).update(payload).digest('base64url')
+}
+
+/** @returns undefined unless the text is, character by character, a valid token that has not expired */
+function verify(secret: Buffer, token: string, now: number): Target | undefined {
+  const [, payload, signature] = /^([\w-]+)\.([\w-]+)$/.exec(token) ?? []
+  if (payload === undefined || signature === undefined) return undefined
+  const expected = Buffer.from(sign(secret, payload))
+  const given = Buffer.from(signature)
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+  const [messageId, attachmentId, expiresAt] = Buffer.from(payload, 'base64url').toString().split(' ')
+  if (messageId === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
+  return { messageId, ...(attachmentId !== '' && { attachmentId }) }
+}

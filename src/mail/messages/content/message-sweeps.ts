@@ -1,0 +1,28 @@
+/** Removes leftovers: blobs that no row refers to (their transaction never committed), and old hourly counts. */
+import type { Limits } from '../../../config/limits.ts'
+import type { Store } from '../../../store/store.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as rollups from '../../../store/tables/rollups-table.ts'
+
+interface SweepNeeds {
+  readonly store: Store
+  readonly clock: () => number
+  readonly limits: Pick<Limits, 'blobSweepAgeMs' | 'rollupRetentionMs' | 'removalChunkRows'>
+}
+
+/** A blob is written before the transaction that refers to it, so only a blob of some age is known to be unused. */
+export async function sweepBlobs({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
+  for await (const key of store.blobs.listOlderThan(clock() - limits.blobSweepAgeMs)) {
+    signal.throwIfAborted()
+    if (!(await contents.isBlobUsed(store.db, key))) await store.blobs.delete(key)
+  }
+}
+
+export async function sweepRollups({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
+  const before = clock() - limits.rollupRetentionMs
+  let removed: number
+  do {
+    signal.throwIfAborted()
+    removed = await store.transaction((tx) => rollups.removeOlderThan(tx, before, limits.removalChunkRows))
+  } while (removed === limits.removalChunkRows)
+}

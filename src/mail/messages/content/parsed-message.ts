@@ -1,0 +1,128 @@
+/**
+ * Reading a mail once: everything that the store keeps of it besides its bytes, so that showing it later parses nothing.
+ *
+ * Pure and synchronous: it runs on the event loop for small mails and in a thread (parse-worker.thread.ts) for large ones,
+ * so its result must survive a structured clone.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { Limits } from '../../../config/limits.ts'
+import { textOfHtml } from '../../../formats/html/html-text.ts'
+import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
+import { type ParsedMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
+import { preview } from '../../../formats/mime/text-preview.ts'
+import { extractReply } from '../../../formats/reply/reply-text.ts'
+import { extractVerification, type MailContent, type Verification } from '../../../formats/verification/verification.ts'
+
+/** The fields and places that become rows. */
+export interface Reading extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {
+  readonly preview?: string
+  /** Equal for mails with the same body, From, To, Cc, Subject and Date. */
+  readonly fingerprint: string
+  /** What search looks at. */
+  readonly searchText: string
+  /** The codes and links by which its reader proves something. */
+  readonly verification: Verification
+  /** Compressed `Bodies`. */
+  readonly packed: Uint8Array
+}
+
+/** What is kept beside the bytes. */
+export interface Bodies {
+  readonly text?: string
+  readonly html?: string
+  readonly extractedText?: string
+  readonly extractedHtml?: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** What `findVerification` heeds. */
+export type VerificationLimits = Pick<
+  Limits,
+  'verificationCharsMax' | 'verificationFindingsMax' | 'verificationContextCharsMax'
+>
+
+export type ReadingLimits = VerificationLimits &
+  Pick<
+    Limits,
+    | 'mimeDepthMax'
+    | 'mimePartsMax'
+    | 'mimeHeaderBytesMax'
+    | 'mimeHeaderFieldsMax'
+    | 'bodyBytesMax'
+    | 'replyTextCharsMax'
+    | 'previewCharsMax'
+    | 'searchTextCharsMax'
+  >
+
+export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
+  const { headers, text, html, ...fields } = parseMessage(raw, {
+    depthMax: limits.mimeDepthMax,
+    partsMax: limits.mimePartsMax,
+    headerBytesMax: limits.mimeHeaderBytesMax,
+    headerFieldsMax: limits.mimeHeaderFieldsMax,
+    bodyBytesMax: limits.bodyBytesMax,
+  })
+  const { extractedText, extractedHtml } = extractReply(
+    { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    limits.replyTextCharsMax,
+  )
+  const bodies: Bodies = {
+    ...(text !== undefined && { text }),
+    ...(html !== undefined && { html }),
+    ...(extractedText !== undefined && { extractedText }),
+    ...(extractedHtml !== undefined && { extractedHtml }),
+    headers,
+  }
+  const shown = text === undefined ? undefined : preview(text, limits.previewCharsMax)
+  return {
+    ...fields,
+    ...(shown !== undefined && { preview: shown }),
+    fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
+    searchText: searchText(text, html, limits.searchTextCharsMax),
+    verification: findVerification({ subject: fields.subject, text, html }, limits),
+    packed: pack(bodies),
+  }
+}
+
+/** Of a mail on its way in or out; and of one that was stored before anything looked for them, whenever it is shown. */
+export function findVerification(content: MailContent, limits: VerificationLimits): Verification {
+  return extractVerification(content, {
+    charsMax: limits.verificationCharsMax,
+    findingsMax: limits.verificationFindingsMax,
+    contextCharsMax: limits.verificationContextCharsMax,
+  })
+}
+
+function searchText(text: string | undefined, html: string | undefined, charsMax: number): string {
+  if (text !== undefined) return text.slice(0, charsMax)
+  return html === undefined ? '' : textOfHtml(html, charsMax)
+}
+
+/** Level 1: mail text shrinks to a third with it; higher levels cost more time than they save bytes. */
+function pack(bodies: Bodies): Uint8Array {
+  return deflateRawSync(toJson(bodies), { level: 1 })
+}
+
+const PIECE_CHARS = 64 * 1024
+
+/**
+ * The same bytes as JSON.stringify makes, but for halves of a character at the border of two pieces, which become escapes.
+ *
+ * In pieces, outside of the JavaScript heap: as one string, a body of control characters is twelve times its size, and one
+ * allocation that large beside the thread's heap limit ends the whole process instead of the thread.
+ */
+function toJson({ headers, ...texts }: Bodies): Buffer {
+  const pieces = [Buffer.from(`{"headers":${JSON.stringify(headers)}`)]
+  for (const [name, text] of Object.entries(texts)) {
+    pieces.push(Buffer.from(`,"${name}":"`))
+    for (let at = 0; at < text.length; at += PIECE_CHARS)
+      pieces.push(Buffer.from(JSON.stringify(text.slice(at, at + PIECE_CHARS)).slice(1, -1)))
+    pieces.push(Buffer.from('"'))
+  }
+  pieces.push(Buffer.from('}'))
+  return Buffer.concat(pieces)
+}
+
+export function unpack(packed: Uint8Array): Bodies {
+  return JSON.parse(inflateRawSync(packed).toString()) as Bodies
+}

@@ -1,0 +1,73 @@
+/**
+ * Rules for labels: which of them the system controls, which are valid, and the result of a change. Pure.
+ *
+ * Labels are the source of truth for read state, folder, spam and trash; all else is derived from them: hidden
+ * masks, unread counts and IMAP flags.
+ */
+import { MailError } from '../../../errors.ts'
+import type { LabelChange } from '../views/message.ts'
+
+/** They record what happened to a message, so no client may change them (docs/compatibility/agentmail.md). */
+const SYSTEM_LABELS: ReadonlySet<string> = new Set([
+  'received',
+  'sent',
+  'delivered',
+  'bounced',
+  'complained',
+  'delayed',
+  'rejected',
+  'opened',
+  'scheduled',
+  'blocked',
+  'unauthenticated',
+  'agent-armor-held',
+])
+
+export interface LabelLimits {
+  readonly labelsPerMessageMax: number
+  readonly labelCharsMax: number
+}
+
+/**
+ * Returns a user's labels in their stored form: lower case, each once.
+ *
+ * @throws system_label, validation_error
+ */
+export function requireUserLabels(labels: readonly string[], limits: LabelLimits): string[] {
+  const normal = new Set<string>()
+  for (const label of labels) {
+    const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
+    if (stored === '' || stored.length > limits.labelCharsMax || stored.includes('\0')) {
+      throw new MailError('validation_error', {
+        detail: `A label has 1 to ${limits.labelCharsMax} characters, and no NUL`,
+        path: ['labels'],
+      })
+    }
+    if (SYSTEM_LABELS.has(stored)) throw new MailError('system_label', { label: stored })
+    normal.add(stored)
+  }
+  return [...normal]
+}
+
+/** Half a surrogate pair is not a character: the database would store another text than the one it compares. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd')
+}
+
+export interface LabelResult {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly labels: readonly string[]
+}
+
+/** Returns the result of a change. Removal wins when both lists name a label (docs/compatibility/agentmail.md). */
+export function applyLabels(current: readonly string[], change: LabelChange): LabelResult {
+  const remove = new Set(change.remove)
+  const before = new Set(current)
+  const after = new Set([...current, ...(change.add ?? [])].filter((label) => !remove.has(label)))
+  return {
+    added: [...after].filter((label) => !before.has(label)),
+    removed: [...before].filter((label) => !after.has(label)),
+    labels: [...after].sort(),
+  }
+}

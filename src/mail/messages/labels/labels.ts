@@ -1,0 +1,110 @@
+/**
+ * All changes to messages' labels. `change` serves clients; other modules record what happened to a message by calling
+ * `changeOne` in their own transaction. `change` uses it too.
+ */
+import { MailError } from '../../../errors.ts'
+import type { Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as table from '../../../store/tables/messages-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
+import { confirm, holdInbox } from '../../access/access.ts'
+import { actorName } from '../../access/actor.ts'
+import { hiddenMask } from '../../access/permissions.ts'
+import { labelEvents } from '../../events/log/message-events.ts'
+import { hiddenBy } from '../removal.ts'
+import { listFields, newestShown } from '../threads/thread-fields.ts'
+import { eventMessage } from '../views/event-message.ts'
+import type { LabelChange, Labels } from '../views/message.ts'
+import { requireMessage } from '../views/message-lookup.ts'
+import { applyLabels, type LabelLimits, requireUserLabels } from './label-rules.ts'
+
+interface LabelsNeeds {
+  readonly store: Store
+  readonly limits: LabelLimits
+}
+
+export function createLabels({ store, limits }: LabelsNeeds): Labels {
+  return {
+    async change(actor, inboxRef, refs, requested) {
+      const change = requireUserChange(requested, limits)
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const inbox = await holdInbox(tx, actor, 'message_update', inboxRef)
+        const changed: { messageId: string; labels: readonly string[] }[] = []
+        for (const ref of refs) {
+          const row = await requireMessage(tx, actor, inbox.id, ref)
+          const labels = await changeOne(tx, actorName(actor), row, inbox.address, change, limits)
+          changed.push({ messageId: row.api_message_id, labels })
+        }
+        return changed
+      })
+    },
+  }
+}
+
+/** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
+export function requireUserChange(change: LabelChange, limits: LabelLimits): LabelChange {
+  const add = requireUserLabels(change.add ?? [], limits)
+  const remove = requireUserLabels(change.remove ?? [], limits)
+  if (add.length + remove.length === 0) {
+    throw new MailError('validation_error', { detail: 'Give add_labels or remove_labels' })
+  }
+  return { add, remove }
+}
+
+/**
+ * Changes one message's labels and everything that depends on them: its hidden mask, its thread, the unread count, and
+ * one event per label. The caller must lock the inbox, and read the message after that.
+ *
+ * @param actor as in `access.actorName`
+ * @returns its new labels
+ * @throws validation_error when it would have too many
+ */
+export async function changeOne(
+  tx: Tx,
+  actor: string,
+  row: table.StoredMessageRow,
+  inboxAddress: string,
+  change: LabelChange,
+  limits?: LabelLimits,
+): Promise<readonly string[]> {
+  const current = (await table.labelsOf(tx, [row.id])).get(row.id) ?? []
+  const { added, removed, labels } = applyLabels(current, change)
+  if (added.length + removed.length === 0) return labels // nothing changed, so no event
+  if (limits && added.length > 0 && labels.length > limits.labelsPerMessageMax) {
+    throw new MailError('validation_error', {
+      detail: `A message can have at most ${limits.labelsPerMessageMax} labels`,
+    })
+  }
+
+  const hidden = hiddenMask(labels)
+  await table.changeLabels(tx, row.id, { added, removed, hidden })
+  await threads.addLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
+  if (hidden !== row.hidden) await moveVisibility(tx, row, hidden)
+  const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
+  if (unread !== 0) await inboxes.addCounts(tx, row.inbox_id, { messages: 0, unread, threads: 0, bytes: 0 })
+
+  const message = eventMessage(row, inboxAddress, labels)
+  for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)
+  return labels
+}
+
+const plusOne = (label: string): [string, number] => [label, 1]
+const minusOne = (label: string): [string, number] => [label, -1]
+
+/**
+ * A thread is hidden while all of its messages are; its list fields are those of the newest message that is not hidden.
+ */
+async function moveVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
+  const [thread] = await threads.listByIds(tx, [row.thread_id])
+  if (!thread) return
+  const visibleCount = thread.visible_count + Number(hidden === 0) - Number(row.hidden === 0)
+  const newest = visibleCount === thread.visible_count ? undefined : await newestShown(tx, thread.id, visibleCount)
+  await threads.update(tx, thread.id, {
+    ...(newest && listFields(newest)),
+    visible_count: visibleCount,
+    hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, thread.id),
+    updated_at: tx.now,
+  })
+}

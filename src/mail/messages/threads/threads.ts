@@ -1,0 +1,179 @@
+/** Lists threads across a scope, shows them with their messages, and relabels and deletes them as a whole. */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Db, ThreadRow, Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as messageTable from '../../../store/tables/messages-table.ts'
+import * as table from '../../../store/tables/threads-table.ts'
+import { confirm, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
+import { type Actor, actorName, type Within } from '../../access/actor.ts'
+import { closePage, openPage, type Position } from '../../access/paging/page-tokens.ts'
+import type { Permission } from '../../access/permissions.ts'
+import { showWhole } from '../content/bodies.ts'
+import type { Downloads } from '../content/downloads.ts'
+import type { VerificationLimits } from '../content/parsed-message.ts'
+import type { LabelLimits } from '../labels/label-rules.ts'
+import { changeOne, requireUserChange } from '../labels/labels.ts'
+import { inOrder, pageBounds, requireFewValues } from '../messages.ts'
+import { isReadable } from '../readable.ts'
+import type { Removal } from '../removal.ts'
+import { fillPage } from '../scanning.ts'
+import { showAttachment } from '../views/attachment.ts'
+import { showThreads, type ThreadShowLimits } from '../views/message-views.ts'
+import type { ThreadFilter, Threads } from './thread.ts'
+
+interface ThreadsNeeds {
+  readonly store: Store
+  readonly downloads: Downloads
+  readonly removal: Removal
+  readonly limits: LabelLimits &
+    ThreadShowLimits &
+    VerificationLimits &
+    Pick<
+      Limits,
+      | 'pageDefault'
+      | 'pageMax'
+      | 'filteredPageMax'
+      | 'filterValuesMax'
+      | 'listScanRowsMax'
+      | 'threadPageDefault'
+      | 'threadLabelMessagesMax'
+      | 'removalChunkRows'
+    >
+}
+
+export function createThreads({ store, downloads, removal, limits }: ThreadsNeeds): Threads {
+  return {
+    async list(actor, within, filter, page) {
+      requireFewValues(filter, limits.filterValuesMax)
+      const scope = await requireScope(store.db, actor, 'message_read', within)
+      const criteria = {
+        scope,
+        hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
+        labels: (filter.labels ?? []).map((label) => label.toLowerCase()),
+        before: filter.before,
+        after: filter.after,
+        senders: filter.senders ?? [],
+        recipients: filter.recipients ?? [],
+        subject: filter.subject ?? [],
+        partMessagesMax: limits.threadPartMessagesMax,
+      }
+      const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
+      const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
+      return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, scanned.last)
+    },
+
+    async get(actor, within, threadId, page) {
+      const row = await requireThread(store.db, actor, 'message_read', within, threadId)
+      const filter = { thread: row.id }
+      const window = openPage({ ...page, ascending: false }, filter, {
+        default: limits.threadPageDefault,
+        max: limits.pageMax,
+      })
+      const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
+      const newest = found.slice(0, window.limit)
+      const last = found.length > window.limit ? newest.at(-1) : undefined
+      const visible = newest.filter((message) => isReadable(actor, message))
+      const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
+      const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
+      if (!thread) throw new MailError('not_found', { what: 'Thread' }) // it has just been hidden
+      return {
+        thread,
+        messages: closePage(messages, window, filter, last && { key: last.timestamp, id: last.id }),
+      }
+    },
+
+    async attachment(actor, within, threadId, attachmentId) {
+      const row = await requireThread(store.db, actor, 'message_read', within, threadId)
+      const found = await messageTable.getAttachmentInThread(store.db, row.id, attachmentId)
+      const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
+      if (!found || !part || !isReadable(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
+      return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
+    },
+
+    async changeLabels(actor, within, threadId, requested) {
+      const change = requireUserChange(requested, limits)
+      return store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const row = await holdThread(tx, actor, 'message_update', within, threadId)
+        if (row.message_count >= limits.threadLabelMessagesMax) {
+          throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
+        }
+        const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
+        const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
+        const labels = new Set<string>()
+        for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
+          if (!isReadable(actor, message)) continue
+          const changed = await changeOne(tx, actorName(actor), message, address, change, limits)
+          for (const label of changed) labels.add(label)
+        }
+        return { threadId: row.id, labels: [...labels].sort() }
+      })
+    },
+
+    async delete(actor, within, threadId) {
+      // Delete in chunks: a thread can be long, and a transaction blocks other writers.
+      // Messages that the key may not see stay.
+      let after: Position | undefined
+      do {
+        const chunk = await store.transaction(async (tx) => {
+          await confirm(tx, actor)
+          const row = after
+            ? await holdIfThere(tx, threadId)
+            : await holdThread(tx, actor, 'message_delete', within, threadId)
+          if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
+          const keyset = { limit: limits.removalChunkRows, ascending: true, after }
+          const rows = await messageTable.listByThread(tx, row.id, keyset)
+          const blobs = await removal.remove(
+            tx,
+            row.inbox_id,
+            rows.filter((message) => isReadable(actor, message)),
+          )
+          return { blobs, last: rows.length === limits.removalChunkRows ? rows.at(-1) : undefined }
+        })
+        await removal.dropBlobs(chunk.blobs)
+        after = chunk.last && { key: chunk.last.timestamp, id: chunk.last.id }
+      } while (after)
+    },
+  }
+}
+
+async function requireThread(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  threadId: string,
+): Promise<ThreadRow> {
+  const scope: Scope = await requireScope(db, actor, permission, within)
+  const row = await table.get(db, scope, threadId)
+  if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Thread' })
+  return row
+}
+
+/** Locks the thread's inbox for this transaction, and so the thread. @throws as requireThread */
+async function holdThread(
+  tx: Tx,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  threadId: string,
+): Promise<ThreadRow> {
+  const row = await requireThread(tx, actor, permission, within, threadId)
+  await inboxes.holdAny(tx, row.inbox_id)
+  return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
+}
+
+async function holdIfThere(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
+  const [row] = await table.listByIds(tx, [threadId])
+  if (row) await inboxes.holdAny(tx, row.inbox_id)
+  return row
+}
+
+function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean {
+  return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
+}

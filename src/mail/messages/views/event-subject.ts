@@ -1,0 +1,179 @@
+/**
+ * Reads the subject of a message event, beyond its own payload: the message with its bodies, read while it exists, and
+ * the thread as it was then. One read serves all readers on a node that get the event at about the same time.
+ *
+ * Each request checks what the reader may see, by the classes that hide the message now (readable.ts): the label may
+ * have been added after the event. A thread with a hidden message is shown as it is now, built from its other messages:
+ * the thread as it was then may show a message that was hidden since.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import type { Store } from '../../../store/store.ts'
+import * as table from '../../../store/tables/messages-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
+import { forbiddenMask } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import { Recent } from '../../events/feed/recent.ts'
+import type { Event } from '../../events/log/event.ts'
+import { isMessageEvent, type ReceivedPayload, receivedTypes } from '../../events/log/message-events.ts'
+import { showWhole } from '../content/bodies.ts'
+import type { VerificationLimits } from '../content/parsed-message.ts'
+import { isReadable } from '../readable.ts'
+import type { ThreadItem } from '../threads/thread.ts'
+import { eventThreadMask } from './event-message.ts'
+import type { Message } from './message.ts'
+import { showThreads, type ThreadShowLimits } from './message-views.ts'
+
+/** Empty when the message was deleted. */
+export interface EventSubject {
+  readonly message?: Message
+  readonly thread?: ThreadItem
+  /** Subjects of one event with the same version are equal. */
+  readonly version: string
+}
+
+export interface News {
+  /**
+   * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
+   * event, and for a message that was deleted. Readers who may see the same get the same object.
+   *
+   * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
+   *   was deleted and may have been hidden before
+   */
+  of(event: Event, reader: Actor): Promise<EventSubject | undefined>
+}
+
+interface NewsNeeds {
+  readonly store: Store
+  readonly limits: VerificationLimits & ThreadShowLimits & Pick<Limits, 'newsKeptMax' | 'newsKeptBytesMax'>
+}
+
+type ReceivedEvent = Event & { readonly payload: ReceivedPayload }
+
+/** The cached read for one event. */
+interface Kept {
+  /** The message when it was read; undefined: it was deleted before. */
+  readonly row: table.MessageInThread | undefined
+  readonly whole: EventSubject
+  /** By hidden mask, for the thread state in `partsOf`: for readers who may not see all of the thread. */
+  readonly parts: Map<number, Promise<EventSubject | undefined>>
+  partsOf: string
+}
+
+const NOTHING: EventSubject = { version: 'nothing' }
+
+export function createNews({ store, limits }: NewsNeeds): News {
+  const kept = new Recent<number, Promise<Kept>>({
+    countMax: limits.newsKeptMax,
+    bytesMax: limits.newsKeptBytesMax,
+  })
+  const currentRow = createCurrentRows(store)
+
+  return {
+    async of(event, reader) {
+      if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
+      const known = kept.get(event.seq)
+      if (known) {
+        const subject = await known
+        const row = subject.row && (await currentRow(subject.row.id))
+        const isDeletedSince = subject.row !== undefined && row === undefined
+        if (!isDeletedSince) return subjectFor(event, subject, row, reader)
+      }
+      const reading = read(event)
+      keep(event.seq, reading)
+      const subject = await reading
+      return subjectFor(event, subject, subject.row, reader)
+    },
+  }
+
+  function keep(seq: number, reading: Promise<Kept>): void {
+    kept.set(seq, reading, 0)
+    reading.then(
+      ({ whole }) => kept.resize(seq, reading, bodyBytes(whole)),
+      () => kept.drop(seq), // the caller gets the failure; the next call reads again
+    )
+  }
+
+  async function read(event: ReceivedEvent): Promise<Kept> {
+    const rows = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
+    const [message] = await showWhole(store.db, store.blobs, rows, limits)
+    return { row: rows[0], whole: message ? asOfThen(event, message) : NOTHING, parts: new Map(), partsOf: '' }
+  }
+
+  /** @param row of the message as it is now; undefined: it was deleted */
+  async function subjectFor(
+    { payload }: ReceivedEvent,
+    subject: Kept,
+    row: table.MessageInThread | undefined,
+    reader: Actor,
+  ): Promise<EventSubject | undefined> {
+    if (!isReadable(reader, row)) return undefined
+    const forbidden = forbiddenMask(reader)
+    if (forbidden === 0 || !row || row.thread_visible_count === row.thread_message_count) return subject.whole
+    const state = [row.thread_updated_at, row.thread_visible_count, row.thread_message_count].join(' ')
+    if (subject.partsOf !== state) subject.parts.clear()
+    subject.partsOf = state
+    // Also hide the classes that the event's own thread leaves out, except those of the message itself.
+    const mask = forbidden | (eventThreadMask(payload.labels) & ~row.hidden)
+    const known = subject.parts.get(mask)
+    if (known) return known
+    const part = readPart(subject, row, mask, `${mask} ${state}`)
+    subject.parts.set(mask, part)
+    part.catch(() => subject.parts.delete(mask))
+    return part
+  }
+
+  async function readPart(
+    { whole }: Kept,
+    row: table.MessageInThread,
+    mask: number,
+    version: string,
+  ): Promise<EventSubject | undefined> {
+    const rows = await threads.listByIds(store.db, [row.thread_id])
+    const [thread] = await showThreads(store.db, rows, limits, mask)
+    return thread && { ...whole, thread, version } // without a thread the message was deleted or hidden meanwhile
+  }
+}
+
+/** An estimate: a text needs one or two bytes per character. */
+function bodyBytes({ message }: EventSubject): number {
+  const bodies = [message?.text, message?.html, message?.extractedText, message?.extractedHtml]
+  return bodies.reduce((sum, body) => sum + (body?.length ?? 0), 0)
+}
+
+/** Restores the state at the time of the event: a reader who gets it later sees the same. */
+function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubject {
+  const { organizationId, podId, inboxId, inboxAddress } = message
+  return {
+    message: { ...message, labels: payload.labels, updatedAt: at },
+    thread: { ...payload.thread, organizationId, podId, inboxId, inboxAddress },
+    version: 'whole',
+  }
+}
+
+/**
+ * Reads rows as they are now. A thousand readers may get an event in one turn of the event loop: one statement reads
+ * all rows that are requested in a turn, and it begins after the last of these requests.
+ */
+function createCurrentRows(store: Pick<Store, 'db'>) {
+  let next: { readonly ids: Set<string>; readonly rows: Promise<Map<string, table.MessageInThread>> } | undefined
+
+  return async function currentRow(id: string): Promise<table.MessageInThread | undefined> {
+    next ??= begin()
+    const { ids, rows } = next
+    ids.add(id)
+    return (await rows).get(id)
+  }
+
+  function begin() {
+    const ids = new Set<string>()
+    return { ids, rows: readLater(ids) }
+  }
+
+  async function readLater(ids: ReadonlySet<string>): Promise<Map<string, table.MessageInThread>> {
+    await setImmediate()
+    next = undefined
+    const rows = await table.listInThreads(store.db, [...ids])
+    return new Map(rows.map((row) => [row.id, row]))
+  }
+}

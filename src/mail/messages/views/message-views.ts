@@ -1,0 +1,151 @@
+/**
+ * Turns rows into messages or threads as callers see them: a page needs a fixed number of queries, whatever its length.
+ * The caller has already decided who may see them.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import type { Address } from '../../../formats/address/address.ts'
+import type { AddressKind, Db, MessageAddressRow, ThreadRow } from '../../../store/schema.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as table from '../../../store/tables/messages-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
+import type { ThreadItem } from '../threads/thread.ts'
+import { listFields } from '../threads/thread-fields.ts'
+import { showPart } from '../threads/thread-part.ts'
+import { showAttachment } from './attachment.ts'
+import type { Attachment, MessageItem } from './message.ts'
+
+/** Bounds what a list entry shows of a long thread. */
+export type ThreadShowLimits = Pick<
+  Limits,
+  'threadParticipantsMax' | 'threadAttachmentMessagesMax' | 'threadPartMessagesMax'
+>
+
+/** Returns messages in the order of the rows. */
+export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
+  const ids = rows.map((row) => row.id)
+  const labels = await table.labelsOf(db, ids)
+  const addresses = await table.addressesOf(db, ids)
+  const attachments = await attachmentsByContent(
+    db,
+    rows.map((row) => row.content_id),
+  )
+  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+
+  return rows.map((row) => {
+    const mine = addresses.get(row.id) ?? []
+    const [from] = ofKind(mine, 'from')
+    const [inReplyTo] = parseIds(row.in_reply_to)
+    return {
+      id: row.id,
+      organizationId: row.organization_id,
+      podId: row.pod_id,
+      inboxId: row.inbox_id,
+      inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
+      threadId: row.thread_id,
+      messageId: row.api_message_id,
+      labels: labels.get(row.id) ?? [],
+      timestamp: row.timestamp,
+      ...(from !== undefined && { from }),
+      replyTo: ofKind(mine, 'reply_to'),
+      to: ofKind(mine, 'to'),
+      cc: ofKind(mine, 'cc'),
+      bcc: ofKind(mine, 'bcc'),
+      ...(row.subject !== null && { subject: row.subject }),
+      ...(row.preview !== null && { preview: row.preview }),
+      attachments: attachments.get(row.content_id) ?? [],
+      ...(inReplyTo !== undefined && { inReplyTo }),
+      references: parseIds(row.references_list),
+      sizeBytes: row.size_bytes,
+      authentication: JSON.parse(row.authentication) as Record<string, unknown>,
+      ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+/**
+ * Returns threads in the order of the rows, without those of which nothing may be seen.
+ *
+ * @param hiddenMask classes to leave out of every field: those that the reader may not see or did not request
+ */
+export async function showThreads(
+  db: Db,
+  stored: readonly ThreadRow[],
+  limits: ThreadShowLimits,
+  hiddenMask: number,
+): Promise<ThreadItem[]> {
+  const rows = hiddenMask === 0 ? await Promise.all(stored.map(withNewest)) : stored
+  const ids = rows.map((row) => row.id)
+  const labels = await threads.labelsOf(db, ids)
+  const participants = await threads.participantsOf(db, ids, limits.threadParticipantsMax)
+  const contentIds = await threads.contentsOf(db, ids, limits.threadAttachmentMessagesMax)
+  const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
+  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+
+  const whole = rows.map((row) => {
+    const everyone = participants.get(row.id) ?? []
+    return {
+      id: row.id,
+      organizationId: row.organization_id,
+      podId: row.pod_id,
+      inboxId: row.inbox_id,
+      inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
+      labels: labels.get(row.id) ?? [],
+      timestamp: row.timestamp,
+      ...(row.received_timestamp !== null && { receivedTimestamp: row.received_timestamp }),
+      ...(row.sent_timestamp !== null && { sentTimestamp: row.sent_timestamp }),
+      senders: everyone.filter((one) => one.kind === 'sender').map((one) => one.display),
+      recipients: everyone.filter((one) => one.kind === 'recipient').map((one) => one.display),
+      ...(row.subject !== null && { subject: row.subject }),
+      ...(row.preview !== null && { preview: row.preview }),
+      attachments: (contentIds.get(row.id) ?? []).flatMap((contentId) => attachments.get(contentId) ?? []),
+      lastMessageId: row.last_message_id,
+      messageCount: row.message_count,
+      sizeBytes: row.size_bytes,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+  const shown = await Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
+  return shown.filter((thread) => thread !== undefined)
+
+  /** A reader who sees all of a thread gets the fields of its newest message, even if that is hidden from others. */
+  async function withNewest(row: ThreadRow): Promise<ThreadRow> {
+    if (row.visible_count === row.message_count) return row
+    const newest = await table.newestInThread(db, row.id, { isShown: false })
+    return newest ? { ...row, ...listFields(newest) } : row
+  }
+
+  /** Most threads hide nothing: only the others are built again from their visible messages. */
+  async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem | undefined> {
+    if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
+    const part = await showPart(db, row, hiddenMask, limits.threadPartMessagesMax, (ids) =>
+      attachmentsByContent(db, ids),
+    )
+    const { organizationId, podId, inboxId, inboxAddress } = thread
+    return part && { ...part, organizationId, podId, inboxId, inboxAddress }
+  }
+}
+
+async function attachmentsByContent(db: Db, contentIds: readonly string[]): Promise<Map<string, Attachment[]>> {
+  const byContent = new Map<string, Attachment[]>()
+  for (const row of await contents.listAttachments(db, [...new Set(contentIds)])) {
+    const list = byContent.get(row.content_id) ?? []
+    list.push(showAttachment(row))
+    byContent.set(row.content_id, list)
+  }
+  return byContent
+}
+
+function ofKind(rows: readonly MessageAddressRow[], kind: AddressKind): Address[] {
+  return rows
+    .filter((row) => row.kind === kind)
+    .map((row) => ({ ...(row.name !== null && { name: row.name }), address: row.address }))
+}
+
+function parseIds(json: string | null): string[] {
+  return json === null ? [] : (JSON.parse(json) as string[])
+}

@@ -1,0 +1,128 @@
+/** Messages as callers see them, and the calls on them. Times are epoch ms; sizes are bytes. */
+import type { Address } from '../../../formats/address/address.ts'
+import type { Verification } from '../../../formats/verification/verification.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
+import type { HiddenLabel } from '../../access/permissions.ts'
+import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
+
+export type Attachment = AttachmentSnapshot
+
+/** The fields of a message in a list. */
+export interface MessageItem {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId: string
+  readonly inboxId: string
+  readonly inboxAddress: string
+  readonly threadId: string
+  /** Unique in its inbox, with angle brackets: the id that AgentMail's clients use. */
+  readonly messageId: string
+  readonly labels: readonly string[]
+  readonly timestamp: number
+  /** Absent only on a message without a readable From. */
+  readonly from?: Address
+  readonly replyTo: readonly Address[]
+  readonly to: readonly Address[]
+  readonly cc: readonly Address[]
+  /** Only on sent messages. */
+  readonly bcc: readonly Address[]
+  readonly subject?: string
+  readonly preview?: string
+  readonly attachments: readonly Attachment[]
+  readonly inReplyTo?: string
+  readonly references: readonly string[]
+  readonly sizeBytes: number
+  /** The result of the sender checks; `{ result: 'not checked' }` until they are built. */
+  readonly authentication: Readonly<Record<string, unknown>>
+  readonly verifiedDomain?: string
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** A message with its bodies. */
+export interface Message extends MessageItem, Verification {
+  /** From text/plain parts only. */
+  readonly text?: string
+  readonly html?: string
+  /** New content without quotes and signature. */
+  readonly extractedText?: string
+  readonly extractedHtml?: string
+  /** In order, decoded. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** Filters that every list of messages or threads accepts. */
+export interface MailFilter {
+  /** A message must have all of them. */
+  readonly labels?: readonly string[] | undefined
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  /** Hidden classes to include, if the key may see them. */
+  readonly include?: readonly HiddenLabel[] | undefined
+  /** Substrings, each of which must occur. */
+  readonly subject?: readonly string[] | undefined
+}
+
+export interface MessageFilter extends MailFilter {
+  readonly from?: readonly string[] | undefined
+  /** Matches to, cc and bcc. */
+  readonly to?: readonly string[] | undefined
+}
+
+/** A link that works without a key until it expires. */
+export interface Download {
+  /** Opaque; the edge mounts it under a path of its own. */
+  readonly token: string
+  readonly expiresAt: number
+}
+
+export interface DownloadContent {
+  readonly filename?: string
+  readonly contentType: string
+  readonly disposition: 'inline' | 'attachment'
+  readonly sizeBytes: number
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
+/**
+ * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
+ * not_found for objects that do not exist or are not in scope, and missing_permission.
+ */
+export interface Messages {
+  /** Newest first. */
+  list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
+  get(actor: Actor, inbox: string, ref: string): Promise<Message>
+  raw(
+    actor: Actor,
+    inbox: string,
+    ref: string,
+  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
+  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
+  /** Deletes permanently. */
+  delete(actor: Actor, inbox: string, ref: string): Promise<void>
+  /** @throws not_found for an invalid or expired token */
+  download(token: string): Promise<DownloadContent>
+}
+
+export interface LabelChange {
+  readonly add?: readonly string[] | undefined
+  readonly remove?: readonly string[] | undefined
+}
+
+export interface Labels {
+  /**
+   * Changes users' own labels, and `unread`, `spam`, `trash`. Removal wins when both lists name a label.
+   *
+   * @param refs messages of one inbox, changed in one transaction
+   * @returns in the order of refs, with their new labels
+   * @throws system_label, validation_error, not_found, missing_permission
+   */
+  change(
+    actor: Actor,
+    inbox: string,
+    refs: readonly string[],
+    change: LabelChange,
+  ): Promise<{ readonly messageId: string; readonly labels: readonly string[] }[]>
+}

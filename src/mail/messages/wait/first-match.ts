@@ -1,0 +1,152 @@
+/**
+ * Finds the first message that matches a filter, in repeated polls. Each poll continues where the last one ended.
+ *
+ *   the list of the inbox, as it was at a position in the log, oldest first → then the log from that position
+ *
+ * Each message is returned once. From the list: those that matched at that position. From the log: those that arrived
+ * later, and those that began to match because their labels changed. Nothing can fall between the two, since the
+ * position is fixed before the list is read.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import type { EventLogRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as eventTable from '../../../store/tables/events-table.ts'
+import * as table from '../../../store/tables/messages-table.ts'
+import { hasPermission } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import { filterOf } from '../../events/feed/subscription-filter.ts'
+import { readStretch, type Stretch } from '../../events/history/read-events.ts'
+import { toEvent } from '../../events/log/event.ts'
+import { type EventTypeName, getEventType } from '../../events/log/event-types.ts'
+import { cursorAt } from '../../events/log/log-position.ts'
+import { receivedTypes } from '../../events/log/message-events.ts'
+import { showWhole } from '../content/bodies.ts'
+import type { VerificationLimits } from '../content/parsed-message.ts'
+import { labelsAround, labelsFit, labelTypes, type Moment, momentsOf } from '../labels/label-history.ts'
+import { fillPage } from '../scanning.ts'
+import type { Message } from '../views/message.ts'
+import type { WaitPlace } from './wait-cursor.ts'
+
+/** Event types by which messages arrive. */
+const arrivalTypes: readonly EventTypeName[] = ['message.sent', ...receivedTypes]
+
+/** Returns the event types that may bring a match, limited to those that the actor may see. */
+export function typesFor(actor: Actor): string[] {
+  const mayBeTold = (type: EventTypeName) => {
+    const permission = getEventType(type)?.permission
+    return permission === undefined || hasPermission(actor, permission)
+  }
+  return [...arrivalTypes.filter(mayBeTold), ...labelTypes]
+}
+
+interface FirstMatchNeeds {
+  readonly store: Store
+  readonly limits: Pick<Limits, 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> & VerificationLimits
+  readonly actor: Actor
+  readonly criteria: table.MessageCriteria
+  readonly start: WaitPlace
+  /** Whether the search must end early. */
+  readonly isOver: () => boolean
+}
+
+export interface FirstMatch {
+  /** The next message, or undefined when there is none yet. @throws cursor_expired */
+  look(): Promise<Message | undefined>
+  place(): WaitPlace
+}
+
+export function createFirstMatch({ store, limits, actor, criteria, start, isOver }: FirstMatchNeeds): FirstMatch {
+  const { inboxId } = criteria
+  const filter = filterOf(actor, { inboxIds: [inboxId], podIds: [], eventTypes: typesFor(actor) })
+  let place = start
+  return { look: async () => (await lookInList()) ?? (await lookInLog()), place: () => place }
+
+  /** Searches the list for messages that matched at the position. */
+  async function lookInList(): Promise<Message | undefined> {
+    while (place.listing !== undefined && !isOver()) {
+      const from = place.listing === 'start' ? undefined : place.listing
+      const window = { limit: 1, ascending: true, ...(from && { after: from }) }
+      const page = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const [row] = await table.listByIds(store.db, page.ids)
+      const message = row && (await fittedAtPlace(row)) ? await show(row) : undefined
+      place = { ...place, listing: page.last }
+      if (message) return message
+      await setImmediate() // let other work run
+    }
+    return undefined
+  }
+
+  /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
+  async function fittedAtPlace(row: table.StoredMessageRow): Promise<boolean> {
+    if (row.modseq <= place.seq) return true
+    const first = await momentAfter(place.seq, row.id, [...arrivalTypes, ...labelTypes])
+    if (!first) return true
+    const change = labelsAround(first)
+    return change !== undefined && labelsFit(change.before, criteria)
+  }
+
+  /** Searches the log for messages that arrived, or began to match, after the position. */
+  async function lookInLog(): Promise<Message | undefined> {
+    while (place.listing === undefined && !isOver()) {
+      const log = await eventTable.requireLog(store.db)
+      const endSeq = log.last_seq
+      const request = { filter, afterSeq: place.seq, endSeq, limit: limits.eventBatchMax }
+      const stretch = await readStretch(request, { store, limits })
+      const { moments, seq, cursor } = await wholeMoments(stretch, log)
+      for (const moment of moments) {
+        if (!(await comesToFit(moment))) continue
+        const row = await table.getMatching(store.db, criteria, moment.messageId)
+        const message = row && (await show(row))
+        if (!message) continue // changed again, or deleted
+        place = { ...place, seq: moment.last.seq, cursor: moment.last.cursor }
+        return message
+      }
+      place = { ...place, seq, cursor }
+      if (seq >= endSeq) return undefined
+      await setImmediate()
+    }
+    return undefined
+  }
+
+  /** The end of a range may split a label change: the whole change is then left to the next range. */
+  async function wholeMoments({ events, throughSeq, cursor }: Stretch, log: EventLogRow) {
+    const moments = momentsOf(events)
+    const last = moments.at(-1)
+    const seq = last === undefined ? throughSeq : last.events[0].seq - 1
+    const isCut = throughSeq < log.last_seq && last?.last.seq === throughSeq && seq > place.seq
+    if (!isCut) return { moments, seq: throughSeq, cursor }
+    return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, log) }
+  }
+
+  async function comesToFit(moment: Moment): Promise<boolean> {
+    const { messageId, last } = moment
+    const change = labelsAround(moment)
+    if (change) return labelsFit(change.after, criteria) && !labelsFit(change.before, criteria)
+    const { labels } = last.payload
+    if (Array.isArray(labels)) {
+      // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
+      return !labels.includes('sent') && labelsFit(labels as string[], criteria)
+    }
+    const row = await table.getMatching(store.db, criteria, messageId)
+    if (!row || row.modseq <= last.seq) return row !== undefined // most messages; a search of its later history is slow
+    const later = await momentAfter(last.seq, messageId, labelTypes)
+    return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
+  }
+
+  async function momentAfter(
+    afterSeq: number,
+    messageId: string,
+    types: readonly string[],
+  ): Promise<Moment | undefined> {
+    await setImmediate() // let other work run: this reads everything that happened in the inbox since
+    const rowsMax = 2 * limits.labelsPerMessageMax // a whole change: all labels removed, as many added
+    const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
+    return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]
+  }
+
+  async function show(row: table.StoredMessageRow): Promise<Message | undefined> {
+    const [message] = await showWhole(store.db, store.blobs, [row], limits)
+    return message
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The position of a client that waits for messages: first in the list of the inbox, as it was at a position in the log,
+ * and then in the log from there. Its text form is the cursor that clients pass as `after`: an event's cursor when that
+ * is enough.
+ */
+import { MailError } from '../../../errors.ts'
+import type { Position } from '../../access/paging/page-tokens.ts'
+
+export interface WaitPlace {
+  /** The last event examined; while `listing` is set, the log position at which the list is read. */
+  readonly seq: number
+  readonly cursor: string
+  /** Position in that list, oldest first; undefined when all of it was examined. */
+  readonly listing?: Position | 'start' | undefined
+  /** Epoch ms, exclusive: older messages do not match. */
+  readonly since?: number | undefined
+}
+
+/** No event's cursor contains a dot. */
+const MARK = 'w.'
+
+export function formatPlace({ cursor, listing, since }: WaitPlace): string {
+  if (listing === undefined && since === undefined) return cursor
+  const at = listing === undefined || listing === 'start' ? listing : [listing.key, listing.id]
+  const json = JSON.stringify([cursor, since ?? null, at ?? null])
+  return MARK + Buffer.from(json).toString('base64url')
+}
+
+/**
+ * @returns the event's cursor and the other fields
+ * @throws validation_error for a text that is neither; the cursor itself is not checked
+ */
+export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
+  if (!text.startsWith(MARK)) return { cursor: text }
+  const fields = readJson(Buffer.from(text.slice(MARK.length), 'base64url').toString())
+  if (Array.isArray(fields) && fields.length === 3) {
+    const [cursor, since, at] = fields as unknown[]
+    const listing = readListing(at)
+    if (typeof cursor === 'string' && (since === null || isWhole(since)) && listing !== null) {
+      return { cursor, listing, since: since ?? undefined }
+    }
+  }
+  throw new MailError('validation_error', {
+    detail: 'after must be a cursor that this server gave, or an ISO 8601 time',
+    path: ['after'],
+  })
+}
+
+/** @returns null for an invalid value */
+function readListing(at: unknown): WaitPlace['listing'] | null {
+  if (at === null) return undefined
+  if (at === 'start') return at
+  if (!Array.isArray(at) || at.length !== 2) return null
+  const [key, id] = at as unknown[]
+  return isWhole(key) && typeof id === 'string' ? { key, id } : null
+}
+
+/** Whether a value can be in a position of ours; a database query would fail on another number. */
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

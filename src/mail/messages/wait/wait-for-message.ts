@@ -1,0 +1,80 @@
+/**
+ * Waits for a message: the first one in an inbox that matches a filter, because it exists already, arrives, or gets
+ * labels that make it match. first-match.ts searches; mail/events/feed/long-poll.ts ensures that nothing is missed between
+ * search and wait.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import { hasPermission, requireInbox } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import { lookOrWait, type Patience } from '../../events/feed/long-poll.ts'
+import { formatCursor } from '../../events/log/cursor.ts'
+import type { Feed } from '../../events/log/event.ts'
+import { endOf, requirePosition } from '../../events/log/log-position.ts'
+import type { VerificationLimits } from '../content/parsed-message.ts'
+import { criteriaOf, requireFewValues } from '../messages.ts'
+import type { Message, MessageFilter } from '../views/message.ts'
+import { createFirstMatch, typesFor } from './first-match.ts'
+import { formatPlace, parsePlace, type WaitPlace } from './wait-cursor.ts'
+
+export interface Awaiting {
+  /**
+   * @param inbox address or id
+   * @param filter without labels: received messages
+   * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
+   * @returns no message when the time was over; `cursor` is where the next call continues, in any case
+   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when revoked meanwhile
+   */
+  first(
+    actor: Actor,
+    inbox: string,
+    filter: Omit<MessageFilter, 'before' | 'after'>,
+    after: number | string | undefined,
+    patience: Patience,
+  ): Promise<{ readonly message?: Message; readonly cursor: string }>
+}
+
+interface AwaitingNeeds {
+  readonly store: Store
+  readonly feed: Feed
+  readonly limits: Pick<Limits, 'filterValuesMax' | 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> &
+    VerificationLimits
+}
+
+/** The default filter when no label is named: it excludes what the inbox itself sends. */
+const RECEIVED = ['received']
+
+export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {
+  return {
+    async first(actor, inboxRef, filter, after, patience) {
+      requireFewValues(filter, limits.filterValuesMax)
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const start = await startOf(after)
+      const labels = filter.labels?.length ? filter.labels : RECEIVED
+      const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
+      const isOver = () => patience.gone.aborted || patience.hurry.aborted
+      const match = createFirstMatch({ store, limits, actor, criteria, start, isOver })
+
+      const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
+      const interest = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
+      const look = async () => {
+        await requireInbox(store.db, actor, 'message_read', inbox.id) // it may have been deleted
+        return match.look()
+      }
+      const message = await lookOrWait(actor, interest, patience, look, { feed, store })
+      return { ...(message && { message }), cursor: formatPlace(match.place()) }
+    },
+  }
+
+  async function startOf(after: number | string | undefined): Promise<WaitPlace> {
+    const log = await events.requireLog(store.db)
+    if (typeof after === 'string') {
+      const place = parsePlace(after)
+      const position = await requirePosition(store, place.cursor, log)
+      return { ...place, seq: position.seq, cursor: formatCursor(store.epoch, position) }
+    }
+    const end = endOf(log)
+    return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }
+  }
+}

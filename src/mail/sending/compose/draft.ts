@@ -1,0 +1,121 @@
+/**
+ * Validates a request to send and resolves it into a draft: every rule about what a client may request is checked here,
+ * before anything is written. Pure.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { type Address, isSmtpMailbox, parseRecipient } from '../../../formats/address/address.ts'
+import { isForbiddenHeader } from '../../../formats/mime/protected-headers.ts'
+import { requireUserLabels } from '../../messages/labels/label-rules.ts'
+import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
+
+/** A client's request to send, with every value valid. */
+export interface Draft {
+  readonly to: readonly Address[]
+  readonly cc: readonly Address[]
+  readonly bcc: readonly Address[]
+  readonly replyTo: readonly Address[]
+  readonly subject?: string
+  readonly text?: string
+  readonly html?: string
+  readonly attachments: readonly OutgoingAttachment[]
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly labels: readonly string[]
+}
+
+export type DraftLimits = Pick<
+  Limits,
+  | 'sendRecipientsMax'
+  | 'sendTextCharsMax'
+  | 'headersPerSendMax'
+  | 'attachmentsPerSendMax'
+  | 'labelsPerMessageMax'
+  | 'labelCharsMax'
+>
+
+/** @throws validation_error, no_recipients, too_many_recipients, system_label */
+export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Draft {
+  requireCounts(message, limits)
+  const labels = requireUserLabels(message.labels ?? [], limits)
+  if (labels.length > limits.labelsPerMessageMax) {
+    throw invalid(`A message can have at most ${limits.labelsPerMessageMax} labels`, 'labels')
+  }
+  return {
+    to: requireRecipients('to', message.to),
+    cc: requireRecipients('cc', message.cc),
+    bcc: requireRecipients('bcc', message.bcc),
+    replyTo: requireRecipients('reply_to', message.replyTo),
+    ...(message.subject !== undefined && { subject: message.subject }),
+    ...(message.text !== undefined && { text: message.text }),
+    ...(message.html !== undefined && { html: message.html }),
+    attachments: message.attachments ?? [],
+    headers: requireHeaders(message.headers ?? {}, limits.headersPerSendMax),
+    labels,
+  }
+}
+
+/**
+ * Checks the counts before any address is parsed or text is copied, so that an oversized request is refused cheaply.
+ */
+function requireCounts(
+  { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '' }: OutgoingMessage,
+  limits: DraftLimits,
+): void {
+  const recipients = to.length + cc.length + bcc.length
+  if (recipients === 0) throw new MailError('no_recipients', {})
+  if (recipients > limits.sendRecipientsMax) {
+    throw new MailError('too_many_recipients', { recipientsMax: limits.sendRecipientsMax })
+  }
+  if (replyTo.length > limits.sendRecipientsMax) {
+    throw invalid(`A message can have at most ${limits.sendRecipientsMax} addresses in reply_to`, 'reply_to')
+  }
+  if (attachments.length > limits.attachmentsPerSendMax) {
+    throw invalid(`A message can have at most ${limits.attachmentsPerSendMax} attachments`, 'attachments')
+  }
+  for (const [field, value] of Object.entries({ text, html })) {
+    if (value.length <= limits.sendTextCharsMax) continue
+    throw invalid(`${field} can have at most ${limits.sendTextCharsMax} characters; attach what is longer`, field)
+  }
+}
+
+/** Returns the envelope recipients: each address once, in order. */
+export function envelopeRecipients({ to, cc, bcc }: Pick<Draft, 'to' | 'cc' | 'bcc'>): string[] {
+  return [...new Set([...to, ...cc, ...bcc].map(({ address }) => address))]
+}
+
+function requireRecipients(field: string, texts: readonly string[] = []): Address[] {
+  return texts.map((text, index) => {
+    const recipient = parseRecipient(text)
+    if (!recipient)
+      throw invalid(
+        `${field}: "${text.slice(0, 100)}" is not an address like ann@example.com or Ann <ann@example.com>`,
+        field,
+        index,
+      )
+    // This covers Reply-To too: no one could reply to such an address.
+    if (!isSmtpMailbox(recipient.address)) {
+      const detail = `${field}: "${text.slice(0, 100)}" has < or > in the local part of its address; no mail can be sent to it`
+      throw invalid(detail, field, index)
+    }
+    return recipient
+  })
+}
+
+function requireHeaders(headers: Readonly<Record<string, string>>, countMax: number): [string, string][] {
+  const entries = Object.entries(headers)
+  if (entries.length > countMax) throw invalid(`A message can have at most ${countMax} extra headers`, 'headers')
+  for (const [name, value] of entries) {
+    // RFC 5322 §2.2: printable ASCII without colon.
+    if (!/^[\x21-\x39\x3b-\x7e]{1,76}$/.test(name))
+      throw invalid(`"${name.slice(0, 100)}" is not a header name`, 'headers', name)
+    if (isForbiddenHeader(name))
+      throw invalid(`The header ${name} is set by the server and cannot be given`, 'headers', name)
+    if (/[\r\n\0]/.test(value)) throw invalid(`The header ${name} has a line break in its value`, 'headers', name)
+  }
+  return entries
+}
+
+function invalid(detail: string, ...path: (string | number)[]): MailError {
+  return new MailError('validation_error', { detail, path })
+}

@@ -1,0 +1,98 @@
+/** What a client may request to send, and what it can see of the deliveries. */
+
+import type { RecipientState } from '../../../store/schema.ts'
+import type { Actor } from '../../access/actor.ts'
+
+export interface OutgoingAttachment {
+  readonly filename?: string | undefined
+  readonly contentType?: string | undefined
+  readonly disposition?: 'inline' | 'attachment' | undefined
+  /** Without angle brackets. The HTML can refer to it as `cid:`. */
+  readonly contentId?: string | undefined
+  readonly content: Buffer
+}
+
+/** Recipients are "address" or "Name <address>". */
+export interface OutgoingMessage {
+  readonly to?: readonly string[] | undefined
+  readonly cc?: readonly string[] | undefined
+  readonly bcc?: readonly string[] | undefined
+  readonly replyTo?: readonly string[] | undefined
+  readonly subject?: string | undefined
+  readonly text?: string | undefined
+  readonly html?: string | undefined
+  readonly attachments?: readonly OutgoingAttachment[] | undefined
+  /** Extra header fields. Fields that the server sets are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** User labels for the sent copy. */
+  readonly labels?: readonly string[] | undefined
+}
+
+/** A reply gets its subject from its parent, and its recipients too, unless it names some. */
+export interface OutgoingReply extends Omit<OutgoingMessage, 'subject'> {
+  /** Reply to the sender and every recipient of the parent except this inbox; excludes to, cc and bcc. */
+  readonly toAll?: boolean | undefined
+}
+
+export interface Sent {
+  readonly messageId: string
+  readonly threadId: string
+}
+
+export interface SendOptions {
+  /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/**
+ * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
+ * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission; and
+ * disk_full, unavailable or shutting_down when nothing was accepted.
+ */
+export interface Sending {
+  /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
+  send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
+  reply(actor: Actor, inbox: string, parent: string, reply: OutgoingReply, options?: SendOptions): Promise<Sent>
+  /** Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's. */
+  forward(actor: Actor, inbox: string, parent: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
+}
+
+/** The state of one recipient of a sent message. */
+export interface RecipientStatus {
+  readonly id: string
+  readonly recipient: string
+  readonly state: RecipientState
+  /** Attempts since it was queued or last released. */
+  readonly attempts: number
+  /** The route that it was released to. */
+  readonly route?: 'relay' | 'direct'
+  /** The last reply of the remote server, or Martlet's own text. */
+  readonly lastReply?: string
+  readonly lastCode?: number
+  readonly lastEnhancedCode?: string
+  /** Epoch ms; present while queued. */
+  readonly nextAttemptAt?: number
+  readonly history: readonly {
+    /** Position in the history, from 1. */
+    readonly attempt: number
+    /** "queue": a manual change. */
+    readonly target: string
+    readonly outcome: string
+    /** SMTP reply code and RFC 3463 enhanced code, if any. */
+    readonly code?: number
+    readonly enhancedCode?: string
+    readonly reply?: string
+    /** The server that replied, and the TLS version of the connection: see `Outcome`. */
+    readonly remote?: string
+    readonly tls?: string
+    readonly startedAt: number
+    readonly endedAt: number
+  }[]
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface Deliveries {
+  /** For a message that this inbox sent. @throws not_found, missing_permission */
+  list(actor: Actor, inbox: string, message: string): Promise<readonly RecipientStatus[]>
+}

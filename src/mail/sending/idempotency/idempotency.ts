@@ -1,0 +1,150 @@
+/**
+ * A repeated send with the same Idempotency-Key returns the first result and sends nothing.
+ *
+ * A key belongs to the inbox that sends: a repeated request finds it, with any API key of that inbox. Beyond that a
+ * caller may use a key once: another request in its own scope (organization, pod or inbox) is refused, also from
+ * another inbox. Keys that other scopes use in other inboxes have no effect and are not revealed.
+ *
+ * The key is claimed in its own transaction before any work, with a lease. The result is written in the transaction of
+ * the send itself, so that "sent" and "remembered" cannot differ. After a crash in between, the lease expires and the
+ * key is free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
+ */
+import { createHash, type Hash } from 'node:crypto'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { IdempotencyKeyRow, Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as table from '../../../store/tables/idempotency-table.ts'
+import type { Sent } from '../compose/outgoing.ts'
+
+/** An attempt that holds its key; undefined when the caller gave no key. */
+export type Attempt = table.Hold | undefined
+
+/** The caller of a key, and the inbox it is used for. */
+export interface KeyUse {
+  /** undefined: the caller gave no key. */
+  readonly key: string | undefined
+  readonly inboxId: string
+  /** The caller's scope: its inbox, pod or organization. */
+  readonly scopeId: string
+}
+
+export interface Idempotency {
+  /**
+   * Runs `send` unless this key has already completed one.
+   *
+   * @param request everything that makes two sends the same: endpoint, inbox, content
+   * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
+   */
+  once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
+}
+
+interface IdempotencyNeeds {
+  readonly store: Store
+  readonly limits: Pick<Limits, 'idempotencyMs' | 'idempotencyLeaseMs'>
+}
+
+export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempotency {
+  return {
+    async once({ key, inboxId, scopeId }, request, send) {
+      if (key === undefined) return send(undefined)
+      requireKeyForm(key)
+      const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, fingerprint(request)))
+      if ('sent' in taken) return taken.sent
+      try {
+        return await send(taken.attempt)
+      } catch (error) {
+        // else the lease expires
+        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined)
+        throw error
+      }
+    },
+  }
+
+  async function take(
+    tx: Tx,
+    { key, inboxId, scopeId }: KeyUse & { readonly key: string },
+    hash: string,
+  ): Promise<{ attempt: table.Hold } | { sent: Sent }> {
+    const row = await table.hold(tx, inboxId, key)
+    if (row && isInForce(row, tx.now)) return { sent: requireSent(row, hash) }
+    const used = await table.listOfScope(tx, scopeId, key)
+    if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
+
+    const leaseUntil = tx.now + limits.idempotencyLeaseMs
+    const taken = {
+      inbox_id: inboxId,
+      key,
+      scope_id: scopeId,
+      fingerprint: hash,
+      state: 'running' as const,
+      lease_until: leaseUntil,
+      result: null,
+      created_at: tx.now,
+      completed_at: null,
+    }
+    // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
+    await (row ? table.replace(tx, taken) : table.insert(tx, taken))
+    return { attempt: { inboxId, key, leaseUntil } }
+  }
+
+  function isInForce(row: IdempotencyKeyRow, now: number): boolean {
+    if (row.state === 'running') return (row.lease_until ?? 0) > now
+    return (row.completed_at ?? 0) + limits.idempotencyMs > now
+  }
+}
+
+/** @throws idempotency_conflict when it was another request, or is still running */
+function requireSent(row: IdempotencyKeyRow, hash: string): Sent {
+  if (row.fingerprint !== hash) throw usedForAnother()
+  if (row.state === 'done') return JSON.parse(row.result!) as Sent
+  throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
+}
+
+function usedForAnother(): MailError {
+  return new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
+}
+
+/**
+ * Stores the result, in the send's own transaction.
+ * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
+ */
+export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<void> {
+  if (!attempt || (await table.finish(tx, attempt, JSON.stringify(sent)))) return
+  throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
+}
+
+function requireKeyForm(key: string): void {
+  if (/^[A-Za-z0-9._~-]{1,256}$/.test(key)) return
+  throw new MailError('validation_error', {
+    detail: 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~',
+    path: ['Idempotency-Key'],
+  })
+}
+
+/** Hashes without JSON: JSON turns a Buffer into a list of numbers, and one attachment of 50 MiB exhausted the heap. */
+function fingerprint(request: unknown): string {
+  const hash = createHash('sha256')
+  addTo(hash, request)
+  return hash.digest('hex')
+}
+
+/**
+ * Hashes each value after its type and length, so that two different requests never look the same. Undefined values are
+ * skipped: they were not given.
+ */
+function addTo(hash: Hash, value: unknown): void {
+  if (typeof value === 'string' || Buffer.isBuffer(value)) {
+    hash.update(`${typeof value} ${value.length} `).update(value)
+  } else if (Array.isArray(value)) {
+    hash.update(`list ${value.length} `)
+    for (const item of value) addTo(hash, item)
+  } else if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+    hash.update(`map ${members.length} `)
+    for (const [name, member] of members) {
+      addTo(hash, name)
+      addTo(hash, member)
+    }
+  } else hash.update(`${typeof value} ${value} `)
+}

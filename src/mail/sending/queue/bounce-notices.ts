@@ -1,0 +1,139 @@
+/**
+ * Bounce notices (`bounce`) and delay notices (`delay`) to the sender of a message. Each is a submission by Martlet
+ * itself, queued in the transaction of the outcome that it reports (docs/adr/0014). The queue's local target files it
+ * in the sender's inbox like any message, in the thread of the sent one.
+ *
+ * A notice has the null sender, so that it causes no further notice (RFC 5321 §4.5.5). It is not signed, because it
+ * never leaves this server.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { splitAddress } from '../../../formats/address/address.ts'
+import { composeNotice, type NoticeRecipient, noticeStatus } from '../../../formats/dsn/dsn.ts'
+import { messageIdFrom } from '../../../formats/ids.ts'
+import type { Log } from '../../../log.ts'
+import type { RecipientRow, SubmissionRow, Tx } from '../../../store/schema.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as table from '../../../store/tables/submissions-table.ts'
+import { type Contents, insertOutgoing } from '../../messages/content/contents.ts'
+import type { Outcome } from '../targets/delivery-target.ts'
+
+/** A recipient in a notice, with the attempt that decided its outcome. */
+export interface Reported {
+  readonly row: RecipientRow
+  readonly outcome: Outcome
+}
+
+export interface Notices {
+  /**
+   * Reads the beginning of a submission's message, before the transaction. Returns an empty buffer when it cannot be
+   * read: that must not lose an outcome, and a notice works without it.
+   */
+  readHead(submission: SubmissionRow): Promise<Buffer>
+
+  /**
+   * Queues one notice for all of these recipients. Queues none when the submission is a notice itself, when its inbox
+   * no longer exists, or when there are no recipients.
+   *
+   * @param messageId of the submission's message, while it exists
+   */
+  enqueue(
+    tx: Tx,
+    kind: 'bounce' | 'delay',
+    about: { readonly submission: SubmissionRow; readonly head: Buffer; readonly messageId?: string | undefined },
+    reported: readonly Reported[],
+  ): Promise<void>
+}
+
+interface NoticesNeeds {
+  readonly contents: Pick<Contents, 'read'>
+  /** Name of this server. */
+  readonly hostname: string
+  readonly log: Log
+  readonly limits: Pick<Limits, 'deliveryRetryForMs' | 'noticeHeaderBytesMax'>
+}
+
+export function createNotices({ contents, hostname, log, limits }: NoticesNeeds): Notices {
+  return {
+    async readHead(submission) {
+      if (!canBeTold(submission)) return Buffer.alloc(0)
+      const chunks: Buffer[] = []
+      try {
+        const range = { start: 0, end: limits.noticeHeaderBytesMax }
+        for await (const chunk of contents.read(submission.content_id, range)) chunks.push(chunk)
+        return Buffer.concat(chunks)
+      } catch (error) {
+        log.warn({ err: error, submission: submission.id }, 'a notice goes without the header of its mail')
+        return Buffer.alloc(0)
+      }
+    },
+
+    async enqueue(tx, kind, { submission, head, messageId }, reported) {
+      if (reported.length === 0 || !canBeTold(submission)) return
+      const inbox = await inboxes.getById(tx, submission.inbox_id)
+      if (!inbox) return
+      const { domain } = splitAddress(inbox.address)
+      const id = tx.newId()
+      const mail = composeNotice({
+        action: kind === 'bounce' ? 'failed' : 'delayed',
+        messageId: messageIdFrom(id, domain),
+        date: new Date(tx.now),
+        boundary: tx.newId(),
+        reportingMta: hostname,
+        fromDomain: domain,
+        to: inbox.address,
+        recipients: reported.map((each) => noticeRecipient(tx, kind, each)),
+        original: { arrivedAt: new Date(submission.created_at), messageId, head },
+      })
+      await table.insert(
+        tx,
+        {
+          ...{ id, organization_id: inbox.organization_id, inbox_id: inbox.id, message_id: null },
+          ...{ content_id: await insertOutgoing(tx, mail), kind, envelope_sender: '', verp_token: id },
+          ...{ dkim_selector: null, smtputf8: /[^\x20-\x7e]/.test(inbox.address) ? 1 : 0, created_at: tx.now },
+        },
+        [
+          {
+            ...{ id: tx.newId(), submission_id: id, message_id: null, position: 0, address: inbox.address, domain },
+            ...{ organization_id: inbox.organization_id, inbox_id: inbox.id, state: 'queued', route: null },
+            ...{ delay_told_at: null, released_at: null, attempts: 0, next_attempt_at: tx.now },
+            ...{ lease_owner: null, lease_until: null, interruptions: 0 },
+            ...{ last_code: null, last_enhanced_code: null, last_reply: null },
+            ...{ created_at: tx.now, updated_at: tx.now },
+          },
+        ],
+      )
+    },
+  }
+
+  function noticeRecipient(tx: Tx, kind: 'bounce' | 'delay', { row, outcome }: Reported): NoticeRecipient {
+    const bornAt = bornAtOf(row)
+    return {
+      address: row.address,
+      status: statusOf(kind, outcome),
+      code: outcome.code,
+      reply: outcome.reply,
+      remote: outcome.remote,
+      lastAttemptAt: new Date(tx.now),
+      attempts: row.attempts + 1,
+      ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - bornAt }),
+      ...(kind === 'delay' && { willRetryUntil: new Date(bornAt + limits.deliveryRetryForMs) }),
+    }
+  }
+}
+
+/** The start of a recipient's age: a manual release restarts it. */
+export function bornAtOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
+  return row.released_at ?? row.created_at
+}
+
+/** The enhanced status code that the notice and the event report for a failure or delay. */
+export function statusOf(kind: 'bounce' | 'delay', { kind: outcome, enhancedCode }: Outcome): string {
+  if (kind === 'delay') return noticeStatus('delayed', enhancedCode)
+  return noticeStatus(outcome === 'failed_for_good' ? 'permanent' : 'expired', enhancedCode)
+}
+
+/** RFC 5321 §6.1: mail with a null sender gets no notice; all mail by Martlet itself has one. */
+function canBeTold(submission: SubmissionRow): submission is SubmissionRow & { readonly inbox_id: string } {
+  return submission.envelope_sender !== '' && submission.inbox_id !== null
+}

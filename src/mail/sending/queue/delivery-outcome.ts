@@ -1,0 +1,199 @@
+/**
+ * Records a delivery attempt in one transaction: each recipient's state and history, the message's labels, the events,
+ * and the notice to the sender.
+ *
+ * An outcome counts only while the worker still has the lease. After the lease expired another worker may deliver, and
+ * its outcome counts.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { RecipientRow, RecipientState, SubmissionRow, Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import * as rollups from '../../../store/tables/rollups-table.ts'
+import * as table from '../../../store/tables/submissions-table.ts'
+import {
+  type EventMessage,
+  messageBounced,
+  messageDelayed,
+  messageDelivered,
+  messageHeld,
+} from '../../events/log/message-events.ts'
+import { changeOne } from '../../messages/labels/labels.ts'
+import type { Removal } from '../../messages/removal.ts'
+import { eventMessage } from '../../messages/views/event-message.ts'
+import type { Outcome } from '../targets/delivery-target.ts'
+import { bornAtOf, type Notices, statusOf } from './bounce-notices.ts'
+import { retryDelayMs } from './delivery-retry.ts'
+
+/** One attempt for some recipients of one submission, and its outcome for each. */
+export interface Attempted {
+  readonly submission: SubmissionRow
+  readonly recipients: readonly { readonly row: RecipientRow; readonly outcome: Outcome }[]
+  /** Name of the target. */
+  readonly target: string
+  /** Worker that had the lease. */
+  readonly owner: string
+  readonly startedAt: number
+}
+
+export type RecordOutcome = (attempted: Attempted) => Promise<void>
+
+interface OutcomeNeeds {
+  readonly store: Store
+  readonly removal: Pick<Removal, 'dropBlobs'>
+  readonly notices: Notices
+  readonly limits: Pick<
+    Limits,
+    'deliveryRetryFirstMs' | 'deliveryRetryMaxMs' | 'deliveryRetryForMs' | 'deliveryDelayNoticeMs'
+  >
+  /** Random, 0 to 1. */
+  readonly spread: () => number
+}
+
+const ACTOR = 'system:queue'
+
+/** The event to append for a recipient; `delayed` only the first time. */
+type News = 'delivered' | 'held' | 'delayed' | 'bounced'
+
+interface Told {
+  readonly row: RecipientRow
+  readonly outcome: Outcome
+  readonly nextAttemptAt: number
+}
+
+/** The changes to a recipient after an outcome. */
+interface Change {
+  readonly state: RecipientState
+  readonly nextAttemptAt: number
+  readonly news?: News
+  /** The sender gets a delay notice. */
+  readonly isLate?: boolean
+}
+
+export function createRecordOutcome({ store, removal, notices, limits, spread }: OutcomeNeeds): RecordOutcome {
+  return async function recordOutcome(attempted) {
+    const { submission } = attempted
+    const isAnyFailed = attempted.recipients.some(({ outcome }) => outcome.kind.startsWith('failed'))
+    const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
+
+    const blobs = await store.transaction(async (tx) => {
+      // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
+      // too.
+      if (attempted.submission.inbox_id !== null) await inboxes.holdAny(tx, attempted.submission.inbox_id)
+      const news = new Map<News, Told[]>()
+      const late: Told[] = []
+      for (const { row, outcome } of attempted.recipients) {
+        const change = stateAfter(tx, row, outcome)
+        const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
+          state: change.state,
+          attempts: row.attempts + 1,
+          next_attempt_at: change.nextAttemptAt,
+          delay_told_at: change.isLate ? tx.now : row.delay_told_at,
+          last_code: outcome.code ?? null,
+          last_enhanced_code: outcome.enhancedCode ?? null,
+          last_reply: outcome.reply ?? null,
+        })
+        if (!isOurs) continue
+        await table.insertDeliveries(tx, [deliveryRow(tx, attempted, row, outcome)])
+        const told = { row, outcome, nextAttemptAt: change.nextAttemptAt }
+        if (change.news) news.set(change.news, [...(news.get(change.news) ?? []), told])
+        if (change.isLate) late.push(told)
+      }
+      const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
+      if (message) await tell(tx, message, news)
+      // The failure of a deleted message is reported too: its owner may be waiting for a reply.
+      const about = { submission, head, messageId: message?.api_message_id }
+      await notices.enqueue(tx, 'bounce', about, news.get('bounced') ?? [])
+      await notices.enqueue(tx, 'delay', about, late)
+      const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
+      return isLost ? forget(tx, submission) : []
+    })
+    await removal.dropBlobs(blobs)
+  }
+
+  function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
+    const nextAttemptAt = row.next_attempt_at
+    if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, news: 'delivered' }
+    if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, news: 'held' }
+    const bornAt = bornAtOf(row)
+    const isTooOld = bornAt + limits.deliveryRetryForMs <= tx.now
+    if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, news: 'bounced' }
+    const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
+    const noticeAt = bornAt + limits.deliveryDelayNoticeMs
+    const isToBeTold = row.delay_told_at === null
+    const isLate = isToBeTold && noticeAt <= tx.now
+    return {
+      state: 'queued',
+      // Make one attempt when the notice is due. By then the waits have grown to hours, and would delay the notice too.
+      nextAttemptAt: isToBeTold && !isLate ? Math.min(retryAt, noticeAt) : retryAt,
+      ...(row.attempts === 0 && { news: 'delayed' }),
+      isLate,
+    }
+  }
+}
+
+function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow, outcome: Outcome) {
+  return {
+    id: tx.newId(),
+    recipient_id: row.id,
+    target,
+    outcome: outcome.kind,
+    code: outcome.code ?? null,
+    enhanced_code: outcome.enhancedCode ?? null,
+    reply: outcome.reply ?? null,
+    remote: outcome.remote ?? null,
+    tls: outcome.tls ?? null,
+    started_at: startedAt,
+    ended_at: tx.now,
+  }
+}
+
+/**
+ * Removes finished rows of a message that was deleted during delivery, or of mail by Martlet itself: no call can show
+ * their history.
+ */
+async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
+  return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
+}
+
+async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<News, Told[]>): Promise<void> {
+  const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
+  const scope = { id: row.inbox_id, organization_id: row.organization_id, pod_id: row.pod_id }
+
+  for (const [name, told] of news) {
+    const labels = await label(tx, row, address, name)
+    const message = eventMessage(row, address, labels)
+    tx.append(eventOf(tx, name, message, told))
+    await rollups.add(tx, scope, name, told.length)
+  }
+}
+
+/** `held` is a state of the queue, not of the message: it has no label. */
+async function label(tx: Tx, row: messages.StoredMessageRow, address: string, name: News): Promise<readonly string[]> {
+  if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
+  const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))
+  const remove = isOver ? ['delayed'] : []
+  return changeOne(tx, ACTOR, row, address, { add: [name], remove })
+}
+
+function eventOf(tx: Tx, name: News, message: EventMessage, told: readonly Told[]) {
+  const about = { actor: ACTOR, message, timestamp: tx.now }
+  const recipients = told.map(({ row }) => row.address)
+  if (name === 'delivered') return messageDelivered({ ...about, recipients })
+  if (name === 'held') return messageHeld({ ...about, recipients })
+  const [first] = told
+  if (name === 'delayed') {
+    return messageDelayed({ ...about, recipients, nextAttemptAt: first?.nextAttemptAt, reply: first?.outcome.reply })
+  }
+  return messageBounced({
+    ...about,
+    bounceType: first?.outcome.kind === 'failed_for_good' ? 'permanent' : 'transient',
+    bounceSubType: 'General',
+    recipients: told.map(({ row, outcome }) => ({
+      address: row.address,
+      status: statusOf('bounce', outcome),
+    })),
+  })
+}

@@ -1,0 +1,295 @@
+/**
+ * Hands queued mail over.
+ *
+ *   claim due recipients lane by lane (destination-limits.ts; a lease, renewed while we work) → group by submission and target →
+ *   target.deliver → outcome, in one transaction
+ *
+ * Crash: the lease runs out, or is cleared when a lone node starts, and the recipient is claimed again. A remote that
+ *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1). The attempt that was cut is not in the
+ *   history: it is written with its outcome.
+ * Temporary failure: the outcome sets the next attempt (delivery-retry.ts). A failure of ours (the store, a bug) is logged,
+ *   counted, and left to the lease. A recipient whose attempts end without an outcome is
+ *   tried again while no other such work runs, and is held after limits.workInterruptionsMax of them (docs/adr/0022).
+ * Lost lease (this process hung): the hand-over is aborted, and its outcome would not count.
+ * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
+ * Must not: parse mail, decide who may send, or know what a target does.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { contain } from '../../../fault-boundary.ts'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import { giveBackLeases, renewLeases } from '../../../store/leases.ts'
+import type { RecipientRow, SubmissionRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as contentTable from '../../../store/tables/contents-table.ts'
+import * as table from '../../../store/tables/submissions-table.ts'
+import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
+import { createLooks } from '../../jobs/poll-loop.ts'
+import type { Contents } from '../../messages/content/contents.ts'
+import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
+import type { Attempted, RecordOutcome } from './delivery-outcome.ts'
+import { type Claimed, createLanes, type Lane } from './destination-limits.ts'
+
+export interface DeliveryWorker {
+  start(): void
+  /** Resolves when nothing is under way any more. */
+  stop(graceMs: number): Promise<void>
+}
+
+interface DeliveryNeeds {
+  readonly store: Store
+  readonly contents: Contents
+  /** In which lane mail for a domain waits. */
+  readonly laneOf: (domain: string) => Promise<Lane>
+  /** Where a recipient is handed to. */
+  readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
+  readonly recordOutcome: RecordOutcome
+  readonly interrupted: InterruptedWork
+  /** Begins the names of this worker's leases; unique over nodes and restarts. */
+  readonly owner: string
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Pick<
+    Limits,
+    | 'deliveryLeaseMs'
+    | 'deliveryConcurrencyMax'
+    | 'deliveryRecipientsMax'
+    | 'deliveryLanesMax'
+    | 'queuePollMs'
+    | 'workInterruptionsMax'
+  >
+}
+
+/** Recipients of one submission that go to one target. */
+interface Group {
+  readonly lane: Lane
+  readonly owner: string
+  readonly submission: SubmissionRow
+  readonly target: DeliveryTarget
+  readonly rows: RecipientRow[]
+  readonly abort: AbortController
+}
+
+/** For targets to close their connections once they are told to. */
+const ABORT_MS = 1_000
+
+export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
+  const { store, contents, targetFor, recordOutcome, interrupted, clock, log, metrics, limits } = needs
+  const lanes = createLanes({ ...needs, onFree: () => looks.soon() })
+  const running = new Map<Group, Promise<void>>()
+  const looks = createLooks({ look: () => guarded('claiming recipients', claim), pollMs: limits.queuePollMs })
+  let isStopping = false
+  let renewal: NodeJS.Timeout | undefined
+  let stopListening: (() => void) | undefined
+
+  return {
+    start() {
+      stopListening = store.onCommit(looks.soon)
+      renewal = setInterval(() => void renew(), limits.deliveryLeaseMs / 3).unref()
+      looks.soon()
+    },
+
+    async stop(graceMs) {
+      isStopping = true
+      stopListening?.()
+      await looks.stop()
+      await settled(graceMs)
+      for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
+      await settled(ABORT_MS) // what does not heed it is left to its lease
+      clearInterval(renewal)
+    },
+  }
+
+  /** Waits for what is under way, so long at most. */
+  async function settled(timeoutMs: number): Promise<void> {
+    let timeout: NodeJS.Timeout | undefined
+    const over = new Promise<void>((resolve) => {
+      timeout = setTimeout(resolve, timeoutMs)
+    })
+    await Promise.race([Promise.all(running.values()), over])
+    clearTimeout(timeout)
+  }
+
+  /** @returns ms until something is due, as far as it is known */
+  async function claim(): Promise<number> {
+    const now = clock()
+    const due = await table.nextDue(store.db, now)
+    if (due === undefined) return limits.queuePollMs
+    if (due > now) return Math.min(limits.queuePollMs, due - now)
+    const { claimed, isMore } = await lanes.claim()
+    for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
+    if (isMore) looks.soon()
+    return limits.queuePollMs
+  }
+
+  /** What cannot begin is free again at once, and keeps none of the others from beginning. */
+  async function beginOrGiveBack(claimed: Claimed): Promise<void> {
+    try {
+      await begin(claimed)
+    } catch (error) {
+      await giveBack(claimed.owner, claimed.rows)
+      throw error
+    }
+  }
+
+  async function begin({ lane, owner, rows }: Claimed): Promise<void> {
+    const suspects: Promise<void>[] = []
+    try {
+      for (const group of await grouped(lane, owner, rows)) {
+        const work = start(group)
+        if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
+      }
+    } finally {
+      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.leave)
+    }
+  }
+
+  /** @returns a promise that never rejects */
+  function start(group: Group): Promise<void> {
+    lanes.began(group.lane)
+    const work = guarded('handing mail over', () => handOverContained(group)).finally(() => {
+      running.delete(group)
+      lanes.ended(group.lane)
+      looks.soon()
+    })
+    running.set(group, work)
+    return work
+  }
+
+  async function giveBack(owner: string, rows: readonly RecipientRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const ids = rows.map((row) => row.id)
+    await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+  }
+
+  async function grouped(lane: Lane, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
+    const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
+    const byId = new Map(submissions.map((submission) => [submission.id, submission]))
+    const groups = new Map<string, Group>()
+    for (const row of rows) {
+      const submission = byId.get(row.submission_id)
+      if (!submission) continue // removed with its inbox a moment ago
+      const isSetAside = row.interruptions >= limits.workInterruptionsMax
+      const target = isSetAside ? setAsideTarget : await targetFor(row)
+      const key = `${submission.id} ${target.name}`
+      const known = groups.get(key)
+      if (known) known.rows.push(row)
+      else groups.set(key, { lane, owner, submission, target, rows: [row], abort: new AbortController() })
+    }
+    return [...groups.values()]
+  }
+
+  /** An error that nothing handles may have left the hand-over running: it is aborted before its lease ends. */
+  async function handOverContained(group: Group): Promise<void> {
+    try {
+      await contain('delivery', () => handOver(group))
+    } catch (error) {
+      group.abort.abort(error)
+      throw error
+    }
+  }
+
+  async function handOver({ submission, target, rows, owner, abort }: Group): Promise<void> {
+    const startedAt = clock()
+    const outcomes = await attempt({ submission, target, rows, abort })
+    if (outcomes === 'aborted') {
+      // Otherwise the lease was lost, or an error ended the hand-over: it counts when the lease ends.
+      if (isStopping) await giveBack(owner, rows)
+      return
+    }
+    for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
+    if (target === setAsideTarget) reportSetAside(rows)
+    const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
+    await recordWhileHeld({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
+    log.info(
+      { submission: submission.id, target: target.name, outcomes: outcomes.map(({ kind }) => kind) },
+      'mail handed over',
+    )
+  }
+
+  /** A store that is away for a while: given up, a mail that a remote has taken would go to it again. */
+  async function recordWhileHeld(attempted: Attempted, lost: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await recordOutcome(attempted)
+      } catch (error) {
+        const isAway = error instanceof MailError && error.kind === 'temporary'
+        if (!isAway || isStopping || lost.aborted) throw error
+        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome could not be written yet')
+        await delay(limits.queuePollMs)
+      }
+    }
+  }
+
+  async function attempt({
+    submission,
+    target,
+    rows,
+    abort,
+  }: Pick<Group, 'submission' | 'target' | 'rows' | 'abort'>): Promise<readonly Outcome[] | 'aborted'> {
+    try {
+      const place = await contentTable.getPlace(store.db, submission.content_id)
+      const handover = {
+        submissionId: submission.id,
+        organizationId: submission.organization_id,
+        sender: submission.envelope_sender,
+        recipients: rows.map((row) => row.address),
+        sizeBytes: place?.size_bytes ?? 0,
+        read: () => contents.read(submission.content_id),
+      }
+      return await target.deliver(handover, abort.signal)
+    } catch (error) {
+      if (abort.signal.aborted) return 'aborted'
+      log.error({ err: error, submission: submission.id, target: target.name }, 'a delivery target failed')
+      return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal failure; it is tried again' }))
+    }
+  }
+
+  function reportSetAside(rows: readonly RecipientRow[]): void {
+    metrics.workSetAside.inc({ work: 'recipient' }, rows.length)
+    const recipients = rows.map(({ id, interruptions }) => ({ id, interruptions }))
+    log.error({ recipients }, 'recipients were set aside: each attempt ended without an outcome')
+  }
+
+  /** In one transaction; whose lease was lost stops, since another attempt is at it. */
+  async function renew(): Promise<void> {
+    const groups = [...running.keys()]
+    if (groups.length === 0) return
+    await guarded('renewing leases', async () => {
+      const untilMs = clock() + limits.deliveryLeaseMs
+      const lost = await store.transaction(async (tx) => {
+        const without: Group[] = []
+        for (const group of groups) {
+          const ids = group.rows.map((row) => row.id)
+          const kept = await renewLeases(tx, 'recipients', { owner: group.owner, ids, untilMs })
+          if (kept.length === 0) without.push(group)
+        }
+        return without
+      })
+      for (const group of lost) group.abort.abort(new Error('the lease was lost'))
+    })
+  }
+
+  /** Background work reports its failures and goes on. */
+  async function guarded<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act()
+    } catch (error) {
+      metrics.loopErrors.inc({ loop: 'queue' })
+      log.error({ err: error }, `${what} failed`)
+      return undefined
+    }
+  }
+}
+
+/** Holds recipients that may be what ends the process, until an operator releases them. */
+const setAsideTarget: DeliveryTarget = {
+  name: 'set aside',
+  async deliver({ recipients }) {
+    const reply = 'Set aside: the last attempts ended without an outcome. See the log, then release it'
+    return recipients.map(() => ({ kind: 'held', reply }))
+  },
+}

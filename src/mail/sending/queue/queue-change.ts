@@ -1,0 +1,99 @@
+/**
+ * Applies a manual queue change to recipients and records it: an entry in the history, one event per message, and
+ * removal of the label `delayed` when it no longer applies. Call it in the transaction that has just found the
+ * recipients unleased.
+ */
+import type { RecipientRow, Tx } from '../../../store/schema.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import type { WaitingChange } from '../../../store/tables/queue-table.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
+import { messageCancelled, messageHeld, messageReleased } from '../../events/log/message-events.ts'
+import { changeOne } from '../../messages/labels/labels.ts'
+import { eventMessage } from '../../messages/views/event-message.ts'
+import type { QueueAction, Route, WaitingState } from './queued-recipient.ts'
+
+/**
+ * Per action: the states it applies to, its word in the history, and its event. A retry changes no state, so it appends
+ * no event.
+ */
+const ACTIONS: Readonly<
+  Record<QueueAction, { from: readonly WaitingState[]; done: string; event?: typeof messageHeld }>
+> = {
+  hold: { from: ['queued'], done: 'held', event: messageHeld },
+  release: { from: ['held'], done: 'released', event: messageReleased },
+  cancel: { from: ['queued', 'held'], done: 'cancelled', event: messageCancelled },
+  retry: { from: ['queued'], done: 'retried' },
+}
+
+/** Returns the states that a change applies to. */
+export function statesBefore(action: QueueAction): readonly WaitingState[] {
+  return ACTIONS[action].from
+}
+
+/** @param route the route of a release; null: the route that the configuration sets for all mail */
+export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: Route | null): WaitingChange {
+  if (action === 'retry') return { next_attempt_at: tx.now } // the last reply of the remote server stays
+  const words = { last_code: null, last_enhanced_code: null, last_reply: replyOf(actor, action) }
+  if (action === 'hold') return { ...words, state: 'held' }
+  if (action === 'cancel') return { ...words, state: 'cancelled' }
+  return {
+    ...words,
+    ...{ state: 'queued', route, attempts: 0 },
+    ...{ next_attempt_at: tx.now, released_at: tx.now, delay_told_at: null },
+  }
+}
+
+/** Writes history, events and labels of the changed recipients. @returns blobs to drop after the commit */
+export async function tellOfChange(
+  tx: Tx,
+  actor: Actor,
+  action: QueueAction,
+  rows: readonly RecipientRow[],
+): Promise<string[]> {
+  const { done } = ACTIONS[action]
+  await submissions.insertDeliveries(
+    tx,
+    rows.map((row) => ({
+      ...{ id: tx.newId(), recipient_id: row.id, target: 'queue', outcome: done, reply: replyOf(actor, action) },
+      ...{ code: null, enhanced_code: null, remote: null, tls: null, started_at: tx.now, ended_at: tx.now },
+    })),
+  )
+  const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
+  const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
+  for (const message of known) {
+    const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
+    await tellOne(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
+  }
+  if (action !== 'cancel') return []
+  // If no message shows a recipient, no call can show its history.
+  const shown = new Set(known.map((message) => message.id))
+  const lost = rows.filter((row) => row.message_id === null || !shown.has(row.message_id))
+  const ids = [...new Set(lost.map((row) => row.submission_id))]
+  return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', ids))
+}
+
+async function tellOne(
+  tx: Tx,
+  actor: Actor,
+  action: QueueAction,
+  row: messages.StoredMessageRow,
+  inboxAddress: string,
+  recipients: readonly string[],
+): Promise<void> {
+  const { event } = ACTIONS[action]
+  if (!event) return
+  const isLate = await submissions.isAnyDelayed(tx, row.id)
+  const labels = await changeOne(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
+  const message = eventMessage(row, inboxAddress, labels)
+  const about = { actor: actorName(actor), message, timestamp: tx.now }
+  tx.append(event({ ...about, recipients }))
+}
+
+/** Returns "Held by key:0199…", for the history and as the recipient's last reply. */
+function replyOf(actor: Actor, action: QueueAction): string {
+  const { done } = ACTIONS[action]
+  return `${done[0]!.toUpperCase()}${done.slice(1)} by ${actorName(actor)}`
+}

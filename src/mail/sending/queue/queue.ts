@@ -1,0 +1,156 @@
+/**
+ * Manual queue changes: lists waiting recipients, and holds, releases, cancels or retries them. Each change is one
+ * transaction with an entry in the recipient's history and its event. A recipient with a running delivery attempt is
+ * left alone, since its outcome is about to be written (docs/adr/0014).
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { normaliseAddress, normaliseDomain } from '../../../formats/address/address.ts'
+import { isUuid } from '../../../formats/ids.ts'
+import type { Db, Tx } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import * as table from '../../../store/tables/queue-table.ts'
+import { confirm, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
+import type { Actor, Within } from '../../access/actor.ts'
+import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import type { Permission } from '../../access/permissions.ts'
+import type { Removal } from '../../messages/removal.ts'
+import { requireMessage } from '../../messages/views/message-lookup.ts'
+import { columnsAfter, statesBefore, tellOfChange } from './queue-change.ts'
+import type { Queue, Route, Selection, WaitingFilter, WaitingRecipient, WaitingState } from './queued-recipient.ts'
+
+interface QueueNeeds {
+  readonly store: Store
+  readonly removal: Pick<Removal, 'dropBlobs'>
+  /** The route of a release that names none; undefined: the route that the configuration sets for all mail. */
+  readonly defaultRoute: Route | undefined
+  readonly hasRelay: boolean
+  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'queueChangeMax'>
+}
+
+export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
+  return {
+    async list(actor, within, filter, page) {
+      const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
+      const window = openPage(page, criteria, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await table.listWaiting(store.db, criteria, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      const items = await show(store.db, actor, shown)
+      return closePage(items, window, criteria, last && { key: last.created_at, id: last.id })
+    },
+
+    async change(actor, within, action, selection, route) {
+      requireSelection(selection)
+      if (route !== undefined && action !== 'release') throw invalid('route', 'route belongs to a release')
+      if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
+      const from = statesBefore(action)
+      const { changed, blobs } = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const criteria = await requireCriteria(tx, actor, 'message_send', within, selection)
+        const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
+        if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
+        const found = await table.listFree(tx, fitting, {
+          limit: limits.queueChangeMax + 1,
+          dueAfter: action === 'retry' ? tx.now : undefined,
+        })
+        const ids = found.slice(0, limits.queueChangeMax)
+        await holdInboxes(tx, await table.inboxIdsOf(tx, ids))
+        const rows = await table.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
+        const blobs = await tellOfChange(tx, actor, action, rows)
+        const isMore = found.length > ids.length
+        const busy = isMore ? 0 : await table.countBusy(tx, fitting) // once, at the end
+        return { changed: { changed: rows.length, busy, isMore }, blobs }
+      })
+      await removal.dropBlobs(blobs)
+      return changed
+    },
+  }
+
+  /** Resolves a filter into a predicate. @throws not_found, missing_permission, validation_error */
+  async function requireCriteria(
+    db: Db,
+    actor: Actor,
+    permission: Permission,
+    within: Within,
+    filter: WaitingFilter & Pick<Selection, 'ids' | 'addresses'>,
+  ): Promise<table.WaitingCriteria> {
+    const scope = await requireScope(db, actor, permission, within)
+    const inbox = filter.inbox === undefined ? undefined : await requireInbox(db, actor, permission, filter.inbox)
+    const isElsewhere =
+      inbox &&
+      ((scope.inboxId !== undefined && scope.inboxId !== inbox.id) ||
+        (scope.podId !== undefined && scope.podId !== inbox.pod_id))
+    if (isElsewhere) throw new MailError('not_found', { what: 'Inbox' })
+    const inboxId = inbox?.id ?? scope.inboxId
+    if (filter.message !== undefined && inboxId === undefined) {
+      throw invalid('message_id', 'message_id needs inbox_id: a Message-ID is unique in its inbox only')
+    }
+    const message = filter.message === undefined ? undefined : await requireMessage(db, actor, inboxId!, filter.message)
+    const domain = filter.domain === undefined ? undefined : normaliseDomain(filter.domain)
+    if (filter.domain !== undefined && domain === undefined) throw invalid('domain', 'domain is not a domain name')
+    for (const [name, named] of [['recipient_ids', filter.ids] as const, ['recipients', filter.addresses] as const]) {
+      if ((named?.length ?? 0) <= limits.queueChangeMax) continue
+      throw invalid(name, `At most ${limits.queueChangeMax} recipients can be named in one call`)
+    }
+    return {
+      ...scope,
+      hiddenMask: forbiddenMask(actor),
+      ...(inboxId !== undefined && { inboxId }),
+      ...(message && { messageId: message.id }),
+      ...(domain !== undefined && { domain }),
+      ...(filter.ids && { ids: filter.ids.filter(isUuid) }), // text that is no id matches nothing
+      ...(filter.addresses && { addresses: filter.addresses.flatMap((each) => normaliseAddress(each) ?? []) }),
+      states: filter.state === undefined ? ['queued', 'held'] : [filter.state],
+    }
+  }
+}
+
+/** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
+function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
+  if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
+  throw new MailError('validation_error', {
+    detail: 'Say which recipients: recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',
+  })
+}
+
+/** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
+async function holdInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const id of ids.toSorted()) await inboxes.holdAny(tx, id)
+}
+
+async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Promise<WaitingRecipient[]> {
+  const ids = rows.flatMap((row) => row.message_id ?? [])
+  const mask = forbiddenMask(actor)
+  const found = (await messages.listByIds(db, [...new Set(ids)])).filter((message) => (message.hidden & mask) === 0)
+  const messageOf = new Map(found.map((message) => [message.id, message]))
+  const addresses = await inboxes.addresses(db, [...new Set(rows.flatMap((row) => row.inbox_id ?? []))])
+  return rows.map((row) => {
+    const message = messageOf.get(row.message_id ?? '')
+    const inboxAddress = addresses.get(row.inbox_id ?? '')
+    return {
+      id: row.id,
+      recipient: row.address,
+      state: row.state as WaitingState, // by the query
+      kind: row.kind,
+      ...(inboxAddress !== undefined && { inboxAddress }),
+      ...(message && { messageId: message.api_message_id, threadId: message.thread_id }),
+      ...(message?.subject && { subject: message.subject }),
+      ...(row.route !== null && { route: row.route }),
+      attempts: row.attempts,
+      ...(row.last_reply !== null && { lastReply: row.last_reply }),
+      ...(row.last_code !== null && { lastCode: row.last_code }),
+      ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
+      ...(row.state === 'queued' && { nextAttemptAt: row.next_attempt_at }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+function invalid(name: string, detail: string): MailError {
+  return new MailError('validation_error', { detail, path: [name] })
+}

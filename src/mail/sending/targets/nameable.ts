@@ -1,0 +1,31 @@
+/**
+ * Fails recipients that no SMTP command can name, each one permanently, before any server is called, so that the others
+ * get the message. Both SMTP targets start with this check.
+ *
+ * The API refuses such addresses (draft.ts); the queue may contain some from an earlier version.
+ */
+import { isSmtpMailbox } from '../../../formats/address/address.ts'
+import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
+
+/** RFC 3463 §3.2 X.1.3: bad destination mailbox address syntax. */
+const UNNAMEABLE: Outcome = {
+  kind: 'failed_for_good',
+  enhancedCode: '5.1.3',
+  reply: 'No mail can be sent to this address: SMTP has no unambiguous form for it; check the address',
+}
+
+/**
+ * @param deliver called with the recipients that SMTP can name, unless there are none
+ * @returns one outcome per recipient, in their order
+ * @throws what `deliver` throws
+ */
+export async function deliverNameable(
+  handover: Handover,
+  signal: AbortSignal,
+  deliver: DeliveryTarget['deliver'],
+): Promise<Outcome[]> {
+  const recipients = handover.recipients.filter(isSmtpMailbox)
+  const outcomes = recipients.length === 0 ? [] : await deliver({ ...handover, recipients }, signal)
+  const byRecipient = new Map(recipients.map((recipient, index) => [recipient, outcomes[index]!]))
+  return handover.recipients.map((recipient) => byRecipient.get(recipient) ?? UNNAMEABLE)
+}

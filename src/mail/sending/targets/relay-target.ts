@@ -1,0 +1,91 @@
+/**
+ * Sends all mail for remote addresses to one server of the operator's, which forwards it. Connections are reused for
+ * the next message (net/smtp/smtp-pool.ts). A fault of the relay itself (it is down, its certificate or our password is
+ * refused) never fails a message: delivery is retried until the operator has fixed the relay.
+ *
+ * Must not: send a password without verified TLS, except to this same machine; or write it to the log or history.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { isLoopback, type Relay } from '../../../config/outbound-settings.ts'
+import type { Log } from '../../../log.ts'
+import { connectFailure, connectSocket } from '../../../net/fetch/connect.ts'
+import { type SessionOptions, SmtpFailure, SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import { createSmtpPool } from '../../../net/smtp/smtp-pool.ts'
+import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
+import { deliverNameable } from './nameable.ts'
+import { failureOutcome, type Remote } from './remote-outcome.ts'
+import { handOverSmtp } from './smtp-handover.ts'
+
+interface RelayTargetNeeds {
+  readonly relay: Relay
+  /** This server's name, in EHLO. */
+  readonly hostname: string
+  readonly log: Log
+  readonly limits: SessionOptions['limits'] &
+    Pick<Limits, 'deliveryConnectMs' | 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+}
+
+export interface RelayTarget extends DeliveryTarget {
+  /** Sends QUIT on idle connections. */
+  close(): void
+}
+
+export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetNeeds): RelayTarget {
+  const remote: Remote = { name: `The relay ${relay.host}`, place: `${relay.host}:${relay.port}` }
+  const pool = createSmtpPool({ open, limits })
+
+  return {
+    name: 'relay',
+    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
+    close: () => pool.close(),
+  }
+
+  async function deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]> {
+    try {
+      const { session, release } = await pool.acquire(signal)
+      try {
+        return await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
+      } finally {
+        release()
+      }
+    } catch (error) {
+      if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
+      const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
+      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay takes no mail')
+      return handover.recipients.map(() => outcome)
+    }
+  }
+
+  async function open(signal: AbortSignal): Promise<SmtpSession> {
+    const { host, port, isImplicitTls, auth } = relay
+    const socket = await connectSocket({ host, port, timeoutMs: limits.deliveryConnectMs }, signal).catch((error) => {
+      signal.throwIfAborted()
+      throw new RelayUnreachable(remote, error)
+    })
+    // RFC 8314 §3: only the relay may read the password. A connection to this same machine has no network in between.
+    const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
+    const tls = isImplicitTls ? 'implicit' : startTls
+    return SmtpSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
+  }
+
+  function sessionOutcome(failure: SmtpFailure): Outcome {
+    const outcome = failureOutcome(remote, failure)
+    const { stage, reply } = failure
+    // The reply may repeat what we sent: a password that is wrong here may be valid elsewhere.
+    if (stage !== 'login' || !reply) return outcome
+    const what = "does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL"
+    const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')
+    return { ...outcome, reply: `${remote.name} ${what}; the mail is tried again (${codes})` }
+  }
+}
+
+class RelayUnreachable extends Error {
+  readonly outcome: Outcome
+
+  constructor(remote: Remote, cause: Error) {
+    super('the relay cannot be reached', { cause })
+    const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; the mail is tried again`
+    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.place }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Turns a remote server's reply, or its absence, into an outcome for a recipient, in words for the agent's owner. Pure.
+ *
+ * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
+ * Without a reply, delivery is retried: only DNS can establish a permanent failure.
+ */
+import type { MxFailure, MxFailureKind } from '../../../net/dns/mx.ts'
+import type { SmtpFailure, SmtpResult } from '../../../net/smtp/smtp-client.ts'
+import type { Outcome } from './delivery-target.ts'
+
+/** The remote server. */
+export interface Remote {
+  /** Name of the server, for use in sentences. */
+  readonly name: string
+  /** As `Outcome.remote`. */
+  readonly place: string
+  /** As `Outcome.tls`. */
+  readonly tls?: string | undefined
+}
+
+/** RFC 3463 codes for failures before any server replied. Class 5 is permanent, class 4 temporary. */
+const MX_CODES: Readonly<Record<MxFailureKind, string>> = {
+  no_such_domain: '5.1.2', // bad destination system address
+  no_mail_server: '5.4.4', // unable to route
+  null_mx: '5.1.10', // RFC 7505 §4.2
+  loop: '5.4.6', // RFC 5321 §5.1
+  // Permanent, although the operator could allow it: three days of retries would not help, and would report the reason
+  // late.
+  private_network: '5.4.4',
+  dns_failed: '4.4.3', // directory server failure
+  unreachable: '4.4.1', // no answer from host
+}
+
+export function mxOutcome(domain: string, failure: MxFailure): Outcome {
+  const enhancedCode = MX_CODES[failure.kind]
+  const isForGood = enhancedCode.startsWith('5')
+  const fix = {
+    private_network: ', which this server may not call (MARTLET_ALLOW_PRIVATE_NETWORKS)',
+    no_such_domain: '; check the address',
+  } as Readonly<Record<string, string>>
+  const reply = `The mail cannot go to ${domain}: ${failure.detail}${fix[failure.kind] ?? ''}${isForGood ? '' : '; it is tried again'}`
+  return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', enhancedCode, reply }
+}
+
+export function smtpOutcome(remote: Remote, result: SmtpResult): Outcome {
+  if ('failure' in result) return failureOutcome(remote, result.failure)
+  const { code, enhancedCode, text } = result.reply
+  const words = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...where(remote) }
+  if (code >= 200 && code < 300) return { kind: 'delivered', ...words, reply: text }
+  const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this mail' }[result.command]
+  // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
+  const isForGood = code >= 500 && code < 600
+  return isForGood
+    ? { kind: 'failed_for_good', ...words, reply: `${remote.name} refuses ${what}: ${text}` }
+    : {
+        kind: 'failed_for_now',
+        ...words,
+        reply: `${remote.name} does not take ${what} now; it is tried again: ${text}`,
+      }
+}
+
+export function failureOutcome(remote: Remote, failure: SmtpFailure): Outcome {
+  const { reply, stage, isTimeout } = failure
+  const said = reply ? `: ${reply.text}` : ''
+  const what =
+    stage === 'tls'
+      ? `could not agree with this server on TLS (${failure.message})`
+      : `${isTimeout ? 'gave no answer in time' : reply ? 'ended the session' : 'broke the connection'} ${WHEN[stage]}`
+  return {
+    kind: 'failed_for_now',
+    ...(reply && { code: reply.code }),
+    enhancedCode: reply?.enhancedCode ?? (isTimeout ? '4.4.1' : stage === 'tls' ? '4.7.5' : '4.4.2'), // RFC 3463 §3.5
+    ...where(remote),
+    reply: `${remote.name} ${what}${stage === 'sent' ? SENT : '; the mail is tried again'}${said}`,
+  }
+}
+
+const WHEN: Readonly<Record<SmtpFailure['stage'], string>> = {
+  greeting: 'before it took any mail',
+  tls: '',
+  login: 'during the login',
+  envelope: 'before it took the mail',
+  mail: 'in the middle of the mail',
+  sent: 'after it had got the whole mail',
+}
+
+/** RFC 5321 §6.1: it is better to deliver twice than never. */
+const SENT = '; whether it took the mail is not known, so it is tried again and may arrive twice'
+
+function where({ place, tls }: Remote): Pick<Outcome, 'remote' | 'tls'> {
+  return { remote: place, ...(tls !== undefined && { tls }) }
+}

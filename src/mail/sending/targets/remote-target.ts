@@ -1,0 +1,118 @@
+/**
+ * Delivers directly to the mail servers of a recipient's domain (RFC 5321 §5.1). The first server that sends a greeting
+ * gets the message, and its reply decides. A server that cannot be reached, or whose greeting is a refusal, is skipped.
+ *
+ * Crash: nothing is stored here; the queue retries.
+ * Stop: the signal closes the connection.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { splitAddress } from '../../../formats/address/address.ts'
+import type { Dns } from '../../../net/dns/dns.ts'
+import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../../net/dns/mx.ts'
+import { type SessionOptions, SmtpFailure, SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
+import { deliverNameable } from './nameable.ts'
+import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
+import { handOverSmtp } from './smtp-handover.ts'
+
+interface RemoteTargetNeeds {
+  readonly dns: Dns
+  /** This server's name, in EHLO. */
+  readonly hostname: string
+  /** Port of the remote servers. */
+  readonly port: number
+  readonly allowPrivateNetworks: boolean
+  readonly random: () => number
+  readonly limits: SessionOptions['limits'] &
+    Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax' | 'deliveryAddressesMax'>
+}
+
+export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
+  const { hostname, limits } = needs
+
+  return {
+    name: 'direct',
+    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
+  }
+
+  async function deliver(handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
+    const outcomes = new Map<string, Outcome>()
+    for (const [domain, recipients] of byDomain(handover.recipients)) {
+      const results = await deliverTo(domain, { ...handover, recipients }, signal)
+      for (const [index, recipient] of recipients.entries()) outcomes.set(recipient, results[index]!)
+    }
+    return handover.recipients.map((recipient) => outcomes.get(recipient)!)
+  }
+
+  async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
+    const servers = mailServersOf(domain, needs)
+    let last: Outcome | undefined
+    for (let count = 0; count < limits.deliveryHostsMax; count++) {
+      let connection: MxConnection
+      try {
+        connection = await servers.next(signal)
+      } catch (error) {
+        if (!(error instanceof MxFailure)) throw error
+        // An earlier server's reply says more than the fact that the later ones could not be reached.
+        last ??= mxOutcome(domain, error)
+        break
+      }
+      try {
+        const session = await open(servers, connection, signal)
+        return await handOver(session, connection, domain, handover, signal)
+      } catch (error) {
+        if (!(error instanceof SmtpFailure)) throw error
+        last = failureOutcome(remoteOf(connection), error)
+      }
+    }
+    return handover.recipients.map(() => last!)
+  }
+
+  /** @throws SmtpFailure when the next server must be tried */
+  async function open(servers: MailServers, connection: MxConnection, signal: AbortSignal): Promise<SmtpSession> {
+    const options = { socket: connection.socket, hostname: connection.hostname, clientName: hostname, limits }
+    try {
+      return await SmtpSession.open({ ...options, tls: 'opportunistic' }, signal)
+    } catch (error) {
+      if (!(error instanceof SmtpFailure) || error.stage !== 'tls') throw error
+      // RFC 7435 §3: a failed TLS handshake must not stop mail that would be sent without TLS.
+      const { socket } = await servers.again(connection, signal).catch(() => {
+        throw error
+      })
+      return SmtpSession.open({ ...options, socket, tls: 'none' }, signal)
+    }
+  }
+
+  async function handOver(
+    session: SmtpSession,
+    connection: MxConnection,
+    domain: string,
+    handover: Handover,
+    signal: AbortSignal,
+  ): Promise<Outcome[]> {
+    try {
+      if (session.serverName === hostname) {
+        const detail = `its mail server [${connection.address}] answers by the name of this one (${hostname})`
+        const outcome = mxOutcome(domain, new MxFailure('loop', detail))
+        return handover.recipients.map(() => outcome)
+      }
+      return await handOverSmtp(session, { ...remoteOf(connection), tls: session.tls }, handover, signal)
+    } finally {
+      session.quit()
+    }
+  }
+}
+
+function remoteOf({ hostname, address, port }: MxConnection): Remote {
+  return { name: hostname, place: `${hostname} [${address}]:${port}` }
+}
+
+function byDomain(recipients: readonly string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const recipient of recipients) {
+    const { domain } = splitAddress(recipient)
+    groups.set(domain, [...(groups.get(domain) ?? []), recipient])
+  }
+  return groups
+}

@@ -1,0 +1,54 @@
+/**
+ * Routing: chooses a recipient's target. That is our own inboxes, the operator's relay, its domain's servers, or the
+ * capture target, which holds mail. Mail for our own domains is never sent outside, whatever route a release names.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { RecipientRow } from '../../../store/schema.ts'
+import type { Domains } from '../../domains/domains.ts'
+import type { Lane } from '../queue/destination-limits.ts'
+import type { Route } from '../queue/queued-recipient.ts'
+import { captureTarget } from './capture-target.ts'
+import type { DeliveryTarget } from './delivery-target.ts'
+
+export interface WaysOut {
+  laneOf(domain: string): Promise<Lane>
+  targetFor(row: Pick<RecipientRow, 'domain' | 'route'>): Promise<DeliveryTarget>
+  /** The route of a release that names none; undefined: the route of all mail. */
+  readonly releaseRoute: Route | undefined
+  /** Whether a relay is configured for a release. */
+  readonly hasRelay: boolean
+}
+
+interface WaysOutNeeds {
+  readonly domains: Pick<Domains, 'isOurs'>
+  /** The route of mail for remote addresses. */
+  readonly outbound: Route | 'capture'
+  readonly local: DeliveryTarget
+  readonly remote: DeliveryTarget
+  /** undefined: the operator has none. */
+  readonly relay: DeliveryTarget | undefined
+  readonly limits: Pick<Limits, 'deliveryLocalConcurrencyMax' | 'deliveryLaneConcurrencyMax' | 'relayConnectionsMax'>
+}
+
+export function createWaysOut({ domains, outbound, local, remote, relay, limits }: WaysOutNeeds): WaysOut {
+  return {
+    async laneOf(domain) {
+      if (await domains.isOurs(domain)) {
+        return { name: 'local', isLocal: true, concurrencyMax: limits.deliveryLocalConcurrencyMax }
+      }
+      return outbound === 'relay'
+        ? { name: 'relay', isLocal: false, concurrencyMax: limits.relayConnectionsMax }
+        : { name: domain, isLocal: false, concurrencyMax: limits.deliveryLaneConcurrencyMax }
+    },
+
+    async targetFor({ domain, route }) {
+      if (await domains.isOurs(domain)) return local
+      const way = route ?? outbound
+      if (way === 'direct') return remote
+      return way === 'relay' && relay ? relay : captureTarget
+    },
+
+    hasRelay: relay !== undefined,
+    releaseRoute: outbound === 'capture' ? (relay ? 'relay' : 'direct') : undefined,
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Delivers one message on an open session. Recipients whose message the server cannot accept fail before anything is
+ * sent; then the message is sent once for all others.
+ */
+import { splitAddress } from '../../../formats/address/address.ts'
+import type { SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import type { Handover, Outcome } from './delivery-target.ts'
+import { type EightBit, findEightBit } from './eight-bit.ts'
+import { type Remote, smtpOutcome } from './remote-outcome.ts'
+
+/** @returns one outcome per recipient. @throws what reading the mail threw, the signal's reason */
+export async function handOverSmtp(
+  session: SmtpSession,
+  remote: Remote,
+  handover: Handover,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
+  const { sender, recipients, sizeBytes, read } = handover
+  const eightBit = await findEightBit(read())
+  const isSmtpUtf8 = (recipient: string) => eightBit.isInHeader || isInternational(sender) || isInternational(recipient)
+  const outcomes = new Map<string, Outcome>()
+  for (const recipient of recipients) {
+    const reason = refusal(session, handover, eightBit, isSmtpUtf8(recipient))
+    if (!reason) continue
+    const reply = `${remote.name} ${reason.reply}`
+    outcomes.set(recipient, { kind: 'failed_for_good', ...reason, reply, remote: remote.place })
+  }
+  const left = recipients.filter((recipient) => !outcomes.has(recipient))
+  if (left.length > 0) {
+    const results = await session.send(
+      {
+        ...{ sender, recipients: left, sizeBytes, read },
+        isEightBit: eightBit.isInMail,
+        isSmtpUtf8: left.some(isSmtpUtf8),
+      },
+      signal,
+    )
+    for (const [index, recipient] of left.entries()) outcomes.set(recipient, smtpOutcome(remote, results[index]!))
+  }
+  return recipients.map((recipient) => outcomes.get(recipient)!)
+}
+
+/**
+ * Returns why this server cannot accept the message for a recipient. Permanent, since servers rarely gain an extension
+ * within days.
+ */
+function refusal(
+  session: SmtpSession,
+  { sizeBytes }: Handover,
+  eightBit: EightBit,
+  isSmtpUtf8: boolean,
+): { enhancedCode: string; reply: string } | undefined {
+  // RFC 1870 §6.1: a message above the server's announced limit would be refused, so do not send it.
+  if (session.sizeBytesMax > 0 && sizeBytes > session.sizeBytesMax) {
+    const reply = `takes at most ${session.sizeBytesMax} bytes, and the mail has ${sizeBytes}; send smaller attachments`
+    return { enhancedCode: '5.3.4', reply }
+  }
+  // RFC 6531 §3.1.8: the message must not be sent there, and an address cannot be rewritten.
+  if (isSmtpUtf8 && !session.offers('SMTPUTF8')) {
+    const reply = 'cannot take mail with addresses outside of ASCII (it lacks SMTPUTF8); use ASCII addresses'
+    return { enhancedCode: '5.6.7', reply }
+  }
+  // RFC 6152 §3: a gateway could convert, but would break the author's signature.
+  if (eightBit.isInMail && !session.offers('8BITMIME') && !session.offers('SMTPUTF8')) {
+    return { enhancedCode: '5.6.3', reply: 'cannot take 8-bit text (it lacks 8BITMIME); encode it as 7-bit' }
+  }
+  return undefined
+}
+
+/** The domain is in A-labels: only the local part can need SMTPUTF8. */
+function isInternational(address: string): boolean {
+  return /[^\x20-\x7e]/.test(splitAddress(address).localPart)
+}

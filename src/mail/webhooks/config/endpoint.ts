@@ -1,0 +1,99 @@
+/** Rules for a webhook's URL and custom header fields. Pure. */
+import { isIP } from 'node:net'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import { isPrivateAddress } from '../../../net/private-networks.ts'
+import type { CustomHeaders, HeadersChange } from './webhook.ts'
+
+/** Fields that Martlet sets, or that concern the connection (RFC 9110 §7.6.1): a custom field may not use them. */
+const RESERVED = new Set([
+  'host',
+  'user-agent',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+const RESERVED_BEGINNINGS = ['svix-', 'webhook-', 'content-']
+
+/** RFC 9110 §5.1 (a token) and §5.5 (visible characters, spaces and tabs between them). */
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
+
+interface UrlRules {
+  readonly allowPrivateNetworks: boolean
+  readonly limits: Pick<Limits, 'webhookUrlCharsMax'>
+}
+
+/**
+ * Checks what the text of a URL shows. A host name that resolves to a private network is detected at request time
+ * (net/fetch/safe-fetch.ts).
+ *
+ * @throws validation_error
+ */
+export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRules): string {
+  const url = text.length <= limits.webhookUrlCharsMax && URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw refusal(`url must be an http or https URL of at most ${limits.webhookUrlCharsMax} characters`, 'url')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw refusal('url must not hold a name or password; put them into a custom header', 'url')
+  }
+  if (!allowPrivateNetworks && isPrivateHost(url.hostname)) {
+    throw refusal('url leads into a private network, which this server does not call', 'url')
+  }
+  return text
+}
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host)) return isPrivateAddress(host)
+  return /^(?:.*\.)?localhost\.?$/.test(host) // RFC 6761 §6.3
+}
+
+/**
+ * Returns the header fields after a change. Names are compared without case; the latest spelling is kept.
+ *
+ * @throws validation_error
+ */
+export function applyHeaders(
+  current: CustomHeaders,
+  { set = {}, remove = [] }: HeadersChange,
+  limits: Pick<Limits, 'webhookHeadersMax' | 'webhookHeaderCharsMax'>,
+): CustomHeaders {
+  const names = Object.keys(set)
+  for (const name of names) requireHeader(name, set[name]!)
+  const touched = [...names, ...remove].map((name) => name.toLowerCase())
+  const twice = touched.find((name, index) => touched.indexOf(name) !== index)
+  if (twice !== undefined) throw refusal(`"${twice}" is named twice; set or remove it, once`, 'headers')
+
+  const kept = Object.entries(current).filter(([name]) => !touched.includes(name.toLowerCase()))
+  const headers = [...kept, ...Object.entries(set)]
+  const chars = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  if (headers.length > limits.webhookHeadersMax || chars > limits.webhookHeaderCharsMax) {
+    const most = `${limits.webhookHeadersMax} header fields of ${limits.webhookHeaderCharsMax} characters together`
+    throw refusal(`A webhook can have at most ${most}`, 'headers')
+  }
+  return Object.fromEntries(headers)
+}
+
+function requireHeader(name: string, value: string): void {
+  if (!NAME.test(name)) throw refusal(`"${name}" is not the name of a header field`, 'headers')
+  const lower = name.toLowerCase()
+  if (RESERVED.has(lower) || RESERVED_BEGINNINGS.some((beginning) => lower.startsWith(beginning))) {
+    throw refusal(`The header field "${name}" is set by the server; choose another name`, 'headers')
+  }
+  // The value is often a secret, so the error does not repeat it.
+  if (!VALUE.test(value))
+    throw refusal(`The value of "${name}" must be printable ASCII, without line breaks`, 'headers')
+}
+
+function refusal(detail: string, field: string): MailError {
+  return new MailError('validation_error', { detail, path: [field] })
+}

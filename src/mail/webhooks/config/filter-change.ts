@@ -1,0 +1,94 @@
+/** Computes a webhook's subscription filter, and the permissions it acts with, after a change. */
+
+import type { Limits } from '../../../config/limits.ts'
+import { isMailError, MailError } from '../../../errors.ts'
+import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import { requireInbox, requirePod } from '../../access/access.ts'
+import type { KeyActor } from '../../access/actor.ts'
+import { checkInterest } from '../../events/feed/subscription-filter.ts'
+import { list } from '../dispatch/matching.ts'
+import type { WebhookChange } from './webhook.ts'
+
+type IdLimits = Pick<Limits, 'webhookIdsMax'>
+
+/**
+ * Returns the filter after a change. A key that changes a webhook could send its events to another URL, so the key must
+ * be permitted to see all of them. To disable a webhook, the filter may be any.
+ */
+export async function changedInterest(
+  tx: Tx,
+  key: KeyActor,
+  row: WebhookRow,
+  change: WebhookChange,
+  limits: IdLimits,
+): Promise<Pick<WebhookRow, 'event_types' | 'inbox_ids' | 'pod_ids' | 'permissions'>> {
+  const { event_types, inbox_ids, pod_ids, permissions } = row
+  const isOnlySwitchedOff = change.isEnabled === false && Object.values(change).filter(isGiven).length === 1
+  if (isOnlySwitchedOff) return { event_types, inbox_ids, pod_ids, permissions }
+
+  const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : list(event_types)
+  const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
+  const needs = { db: tx, limits: { subscriptionIdsMax: limits.webhookIdsMax } }
+  const found = await checkInterest(key, { ...added, eventTypes }, needs)
+  const gone = await resolveRemoved(tx, key, change)
+  const isWhole = inbox_ids === null && pod_ids === null
+  const add = (now: readonly string[], more: readonly string[]) => new Set([...now, ...(isWhole ? [] : more)])
+  const newInboxes = added.inboxIds.length > 0 ? found.inboxIds : []
+  const inboxIds = change.inboxIds ? new Set(newInboxes) : add(list(inbox_ids), newInboxes)
+  const podIds = add(list(pod_ids), added.podIds.length > 0 ? found.podIds : [])
+  for (const id of gone) for (const ids of [inboxIds, podIds]) ids.delete(id)
+
+  requireCount('inbox_ids', inboxIds.size, limits)
+  requireCount('pod_ids', podIds.size, limits)
+  if (!isWhole && change.inboxIds === undefined && inboxIds.size + podIds.size === 0) {
+    const detail = 'A webhook of named inboxes or pods must keep one; delete it, or make one of everything'
+    throw new MailError('validation_error', { detail })
+  }
+  return {
+    event_types: json(eventTypes),
+    inbox_ids: json([...inboxIds]),
+    pod_ids: json([...podIds]),
+    permissions: permissionsOf(key),
+  }
+}
+
+function requireCount(field: string, count: number, limits: IdLimits): void {
+  if (count <= limits.webhookIdsMax) return
+  const detail = `A webhook can name at most ${limits.webhookIdsMax} ${field}`
+  throw new MailError('validation_error', { detail, path: [field] })
+}
+
+/** Resolves references to remove into ids. A reference that no longer exists needs no removal. */
+async function resolveRemoved(tx: Tx, key: KeyActor, change: WebhookChange): Promise<string[]> {
+  const ids: string[] = []
+  for (const ref of change.removeInboxIds ?? []) {
+    ids.push(ref, ...(await unlessGone(requireInbox(tx, key, 'message_read', ref))))
+  }
+  for (const ref of change.removePodIds ?? []) {
+    ids.push(ref, ...(await unlessGone(requirePod(tx, key, 'message_read', ref))))
+  }
+  return ids
+}
+
+async function unlessGone(row: Promise<{ readonly id: string }>): Promise<string[]> {
+  try {
+    return [(await row).id]
+  } catch (error) {
+    if (isMailError(error, 'not_found')) return []
+    throw error
+  }
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined
+}
+
+/** Returns permissions in the form of the row; null: everything. */
+export function permissionsOf(key: KeyActor): string | null {
+  return key.permissions === undefined ? null : JSON.stringify([...key.permissions])
+}
+
+/** Returns a list in the form of the row; null: an empty list. */
+export function json(list: readonly string[]): string | null {
+  return list.length === 0 ? null : JSON.stringify(list)
+}

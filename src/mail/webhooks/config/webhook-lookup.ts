@@ -1,0 +1,61 @@
+/** Finds a webhook in the scope of a call, to read or to change it. */
+import { MailError } from '../../../errors.ts'
+import type { Db, Tx, WebhookRow } from '../../../store/schema.ts'
+import * as table from '../../../store/tables/webhooks-table.ts'
+import { requireScope, type Scope } from '../../access/access.ts'
+import type { Actor, KeyActor, Within } from '../../access/actor.ts'
+import type { Permission } from '../../access/permissions.ts'
+
+/**
+ * @param ref id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope
+ * @throws not_found
+ */
+export async function requireWebhook(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
+): Promise<{ row: WebhookRow; scope: Scope }> {
+  const scope = await requireScope(db, actor, permission, within)
+  const byId = await table.getById(db, ref)
+  const row = byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref)
+  if (!row) throw new MailError('not_found', { what: 'Webhook' })
+  return { row, scope: scopeOf(row) }
+}
+
+/** Like requireWebhook, for a change: locks the row, so no other node changes it until the commit. */
+export async function holdWebhook(
+  tx: Tx,
+  ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
+): Promise<{ row: WebhookRow; scope: Scope }> {
+  const { row: found, scope } = await requireWebhook(tx, actor, permission, within, ref)
+  const row = await table.holdById(tx, found.id)
+  if (!row) throw new MailError('not_found', { what: 'Webhook' })
+  return { row, scope }
+}
+
+function scopeOf(row: WebhookRow): Scope {
+  return {
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+  }
+}
+
+function isInScope(row: WebhookRow, scope: Scope): boolean {
+  return (
+    row.organization_id === scope.organizationId &&
+    (scope.podId === undefined || row.pod_id === scope.podId) &&
+    (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
+  )
+}
+
+/** Narrows the key to the webhook's scope: a pod's webhook names only inboxes of that pod, with any key. */
+export function narrowed(key: KeyActor, scope: Scope): KeyActor {
+  return {
+    ...key,
+    ...(scope.podId !== undefined && { podId: scope.podId }),
+    ...(scope.inboxId !== undefined && { inboxId: scope.inboxId }),
+  }
+}

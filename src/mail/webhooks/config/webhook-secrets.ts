@@ -1,0 +1,50 @@
+/**
+ * The secrets that sign for a webhook. A new secret does not end the previous one at once: for
+ * limits.webhookOldSecretMs each request carries a signature of both, so that the receiver can switch without refusing
+ * any request. After several changes within that time, each old secret signs until its own time ends, up to
+ * limits.webhookOldSecretsMax of them.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { WebhookRow } from '../../../store/schema.ts'
+
+interface OldSecret {
+  readonly secret: string
+  /** Signs until this time, epoch ms. */
+  readonly until: number
+}
+
+type Secrets = Pick<WebhookRow, 'secret' | 'old_secrets'>
+
+/** Returns the secrets that sign at a moment, newest first. */
+export function secretsOf(row: Secrets, at: number): string[] {
+  return [row.secret, ...oldSecrets(row, at).map(({ secret }) => secret)]
+}
+
+/**
+ * Returns the row's secrets after a change.
+ *
+ * @throws validation_error when the webhook already has this secret; limit_exceeded when too many old ones still sign
+ */
+export function rotate(
+  row: Secrets,
+  secret: string,
+  at: number,
+  limits: Pick<Limits, 'webhookOldSecretMs' | 'webhookOldSecretsMax'>,
+): Secrets {
+  if (secret === row.secret) throw new MailError('validation_error', { detail: 'That is its secret', path: ['secret'] })
+  const before = [{ secret: row.secret, until: at + limits.webhookOldSecretMs }, ...oldSecrets(row, at)]
+  const old = before.filter((each) => each.secret !== secret) // an old secret may become current again
+  if (old.length > limits.webhookOldSecretsMax) {
+    throw new MailError('limit_exceeded', {
+      what: 'old secrets of a webhook that still sign',
+      max: limits.webhookOldSecretsMax,
+    })
+  }
+  return { secret, old_secrets: JSON.stringify(old) }
+}
+
+function oldSecrets({ old_secrets }: Pick<Secrets, 'old_secrets'>, at: number): OldSecret[] {
+  return old_secrets === null ? [] : (JSON.parse(old_secrets) as OldSecret[]).filter(({ until }) => until > at)
+}

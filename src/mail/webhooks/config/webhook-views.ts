@@ -1,0 +1,35 @@
+/** Renders webhooks as callers see them. */
+import type { Db, WebhookRow } from '../../../store/schema.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import { list } from '../dispatch/matching.ts'
+import { isOrdered } from '../ordering/ordering.ts'
+import type { Webhook } from './webhook.ts'
+
+export async function view(db: Db, row: WebhookRow): Promise<Webhook> {
+  const [webhook] = await viewAll(db, [row])
+  return webhook!
+}
+
+export async function viewAll(db: Db, rows: readonly WebhookRow[]): Promise<Webhook[]> {
+  const ids = rows.flatMap((row) => [...list(row.inbox_ids), ...(row.inbox_id === null ? [] : [row.inbox_id])])
+  const addresses = await inboxes.addresses(db, [...new Set(ids)])
+  return rows.map((row) => {
+    const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)
+    return {
+      id: row.id,
+      url: row.url,
+      ...(row.event_types !== null && { eventTypes: list(row.event_types) }),
+      ...(row.pod_ids !== null && { podIds: list(row.pod_ids) }),
+      ...(row.inbox_ids !== null && { inboxAddresses: list(row.inbox_ids).flatMap((id) => addresses.get(id) ?? []) }),
+      ...(row.pod_id !== null && { podId: row.pod_id }),
+      ...(address !== undefined && { inboxAddress: address }),
+      secret: row.secret,
+      isEnabled: row.is_enabled === 1,
+      isOrdered: isOrdered(row),
+      ...(row.disabled_reason !== null && { disabledReason: row.disabled_reason }),
+      ...(row.client_id !== null && { clientId: row.client_id }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}

@@ -1,0 +1,233 @@
+/**
+ * Creates, lists, changes and deletes webhooks at organization, pod and inbox level. A webhook's events are chosen
+ * here, by the rules of every subscription, in the name of the key that creates or changes it; dispatch.ts and
+ * webhook-worker.ts send them. A webhook belongs to the scope in which it was created, and is deleted with that scope, not
+ * with the key.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import * as table from '../../../store/tables/webhooks-table.ts'
+import { confirm, requireKey, requireScope } from '../../access/access.ts'
+import { requireClientId } from '../../access/client-id.ts'
+import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import { checkInterest } from '../../events/feed/subscription-filter.ts'
+import { LINE_UP_WEBHOOK, SETTLE_WEBHOOK } from '../../jobs/job-kinds.ts'
+import { enqueue } from '../../jobs/jobs.ts'
+import type { WebhookProfile } from '../delivery/webhook-profile.ts'
+import { customHeaders } from '../delivery/webhook-request.ts'
+import { isOrdered } from '../ordering/ordering.ts'
+import { applyHeaders, requireUrl } from './endpoint.ts'
+import { changedInterest, json, permissionsOf } from './filter-change.ts'
+import type { Webhooks } from './webhook.ts'
+import { holdWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
+import { rotate } from './webhook-secrets.ts'
+import { view, viewAll } from './webhook-views.ts'
+
+/** Names that API paths use in the position of an id. */
+const RESERVED_CLIENT_IDS = ['polling']
+
+interface WebhooksNeeds {
+  readonly store: Store
+  /** The profile of webhooks that are created here. */
+  readonly profile: Pick<WebhookProfile, 'name' | 'makeSecret' | 'isSecret'>
+  readonly random: (bytes: number) => Buffer
+  readonly allowPrivateNetworks: boolean
+  /** Called after a commit that enabled a webhook. */
+  readonly enabled: () => void
+  readonly limits: Pick<
+    Limits,
+    | 'pageDefault'
+    | 'pageMax'
+    | 'webhooksMax'
+    | 'webhookIdsMax'
+    | 'webhookUrlCharsMax'
+    | 'webhookHeadersMax'
+    | 'webhookHeaderCharsMax'
+    | 'webhookOldSecretMs'
+    | 'webhookOldSecretsMax'
+  >
+}
+
+export function createWebhooks({ store, profile, random, enabled, limits, ...rules }: WebhooksNeeds): Webhooks {
+  const urlRules = { ...rules, limits }
+  const idLimits = { subscriptionIdsMax: limits.webhookIdsMax }
+
+  return {
+    async create(actor, within, request) {
+      const clientId = requireWebhookClientId(request.clientId)
+      const url = requireUrl(request.url, urlRules)
+      const headers = applyHeaders({}, { set: request.headers }, limits)
+      const secret = profile.makeSecret(random)
+
+      const row = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const scope = await requireScope(tx, actor, 'webhook_create', within)
+        const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
+        if (existing) return existing
+
+        const key = narrowed(requireKey(actor), scope)
+        const { eventTypes = [] } = request
+        const found = await checkInterest(key, request, { db: tx, limits: idLimits })
+        const namesInboxes = (request.inboxIds?.length ?? 0) > 0
+        const namesPods = (request.podIds?.length ?? 0) > 0
+        if (await table.hasAsMany(tx, scope.organizationId, limits.webhooksMax)) {
+          throw new MailError('limit_exceeded', { what: 'webhooks in an organization', max: limits.webhooksMax })
+        }
+        const row: WebhookRow = {
+          id: tx.newId(),
+          organization_id: scope.organizationId,
+          pod_id: scope.podId ?? null,
+          inbox_id: scope.inboxId ?? null,
+          client_id: clientId ?? null,
+          url,
+          profile: profile.name,
+          event_types: json([...new Set(eventTypes)]),
+          pod_ids: namesPods ? json(found.podIds) : null,
+          inbox_ids: namesInboxes ? json(found.inboxIds) : null,
+          headers: Object.keys(headers).length === 0 ? null : JSON.stringify(headers),
+          secret,
+          old_secrets: null,
+          order_state: request.isOrdered ? 'ordered' : 'none',
+          term: 0,
+          is_enabled: request.isEnabled === false ? 0 : 1,
+          cursor_seq: await endOfLog(tx),
+          failing_since: null,
+          failed_at: null,
+          disabled_reason: null,
+          permissions: permissionsOf(key),
+          deleting_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await table.insert(tx, row)
+        return row
+      })
+      enabled()
+      return view(store.db, row)
+    },
+
+    async list(actor, within, page) {
+      const scope = await requireScope(store.db, actor, 'webhook_read', within)
+      const filter = { list: 'webhooks', ...scope }
+      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
+      const shown = rows.slice(0, window.limit)
+      const last = rows.length > window.limit ? shown.at(-1) : undefined
+      const items = await viewAll(store.db, shown)
+      return closePage(items, window, filter, last && { key: last.created_at, id: last.id })
+    },
+
+    async get(actor, within, ref) {
+      const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      return view(store.db, row)
+    },
+
+    async update(actor, within, ref, change) {
+      const url = change.url === undefined ? undefined : requireUrl(change.url, urlRules)
+      const row = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row, scope } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        const changed: WebhookRow = {
+          ...row,
+          ...changedUrl(row, url),
+          ...(await changedInterest(tx, narrowed(requireKey(actor), scope), row, change, limits)),
+          ...(await changedState(tx, row, change.isEnabled)),
+          ...(await changedOrder(tx, row, change.isOrdered)),
+          updated_at: tx.now,
+        }
+        await table.update(tx, row.id, changed)
+        return changed
+      })
+      enabled()
+      return view(store.db, row)
+    },
+
+    async delete(actor, within, ref) {
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row } = await holdWebhook(tx, actor, 'webhook_delete', within, ref)
+        await table.mark(tx, row.id)
+        await enqueue(tx, { kind: SETTLE_WEBHOOK, key: row.id })
+      })
+    },
+
+    async rotateSecret(actor, within, ref, given) {
+      if (given !== undefined && !profile.isSecret(given)) {
+        const detail = 'A secret is "whsec_" and the base64 of 24 to 64 random bytes; leave it out to have one made'
+        throw new MailError('validation_error', { detail, path: ['secret'] })
+      }
+      const secret = given ?? profile.makeSecret(random)
+      const row = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        const changed = { ...row, ...rotate(row, secret, tx.now, limits), updated_at: tx.now }
+        await table.update(tx, row.id, changed)
+        return changed
+      })
+      return view(store.db, row)
+    },
+
+    async headerNames(actor, within, ref) {
+      const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      return Object.keys(customHeaders(row))
+    },
+
+    async changeHeaders(actor, within, ref, change) {
+      if (Object.keys(change.set ?? {}).length + (change.remove?.length ?? 0) === 0) {
+        throw new MailError('validation_error', { detail: 'Give headers to set or remove' })
+      }
+      await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        const headers = applyHeaders(customHeaders(row), change, limits)
+        const stored = Object.keys(headers).length === 0 ? null : JSON.stringify(headers)
+        await table.update(tx, row.id, { headers: stored, updated_at: tx.now })
+      })
+    },
+  }
+}
+
+/**
+ * Responses of the old URL say nothing about the new one. Custom header fields are meant for the old URL: a key that
+ * may change the URL must not be able to read them elsewhere.
+ */
+function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRow> {
+  if (url === undefined || url === row.url) return {}
+  const isElsewhere = new URL(url).origin !== new URL(row.url).origin
+  return { url, failing_since: null, failed_at: null, ...(isElsewhere && { headers: null }) }
+}
+
+/** After it is enabled, a webhook gets events from now on; when it is disabled, waiting deliveries are cancelled. */
+async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefined): Promise<Partial<WebhookRow>> {
+  if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
+  if (isEnabled) {
+    const healthy = { failing_since: null, failed_at: null, disabled_reason: null }
+    return { is_enabled: 1, cursor_seq: await endOfLog(tx), ...healthy }
+  }
+  await enqueue(tx, { kind: SETTLE_WEBHOOK, key: row.id })
+  return { is_enabled: 0, term: row.term + 1, disabled_reason: null }
+}
+
+/** Waiting deliveries get or lose their ordering key before the next one is sent (enable-ordering.ts). */
+async function changedOrder(
+  tx: Tx,
+  row: WebhookRow,
+  isWanted: boolean | undefined,
+): Promise<Partial<Pick<WebhookRow, 'order_state'>>> {
+  if (isWanted === undefined || isWanted === isOrdered(row)) return {}
+  await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: row.id })
+  return { order_state: isWanted ? 'lining_up' : 'none' }
+}
+
+async function endOfLog(tx: Tx): Promise<number> {
+  return (await events.requireLog(tx)).last_seq
+}
+
+function requireWebhookClientId(clientId: string | undefined): string | undefined {
+  if (clientId === undefined || !RESERVED_CLIENT_IDS.includes(clientId)) return requireClientId(clientId)
+  throw new MailError('validation_error', { detail: `client_id cannot be "${clientId}"`, path: ['client_id'] })
+}

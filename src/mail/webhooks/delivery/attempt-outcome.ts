@@ -1,0 +1,76 @@
+/**
+ * Records an attempt in one transaction: the delivery's state, a row of its history, the next delivery of its ordering
+ * key, and the webhook's health. Nothing is written unless the lease is still valid (docs/adr/0010): a delivery that
+ * was cancelled, or claimed by another node, stays as it is.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import { moveUp } from '../ordering/ordering.ts'
+import { recordFailing, recordGone, recordSuccess } from './webhook-health.ts'
+import type { Verdict } from './webhook-retry.ts'
+
+/** One attempt that has ended. */
+export interface EndedAttempt {
+  readonly delivery: { readonly id: string; readonly attempts: number; readonly line: string | null }
+  readonly webhook: Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
+  /** Owner of its lease. */
+  readonly owner: string
+  readonly verdict: Verdict
+  /** The response status; undefined without a response. */
+  readonly code: number | undefined
+  /** The beginning of the response body. */
+  readonly response: string | undefined
+  /** Why there was no response. */
+  readonly error: string | undefined
+  /** Epoch ms. */
+  readonly startedAt: number
+  readonly endedAt: number
+}
+
+const STATES = { delivered: 'delivered', retry: 'pending', failed: 'failed', gone: 'failed' } as const
+
+/** @returns whether another delivery to this webhook was blocked by this one and may now be sent */
+export async function recordAttempt(
+  { store, limits }: { readonly store: Store; readonly limits: Pick<Limits, 'webhookFailingMaxMs' | 'webhookQuietMs'> },
+  ended: EndedAttempt,
+): Promise<{ hasFollower: boolean }> {
+  const { delivery, webhook, verdict } = ended
+  return store.transaction(async (tx) => {
+    const held = delivery.line === null ? undefined : await webhooks.holdById(tx, webhook.id)
+    if (!(await write(tx, ended))) return { hasFollower: false }
+    const isOver = STATES[verdict.kind] !== 'pending'
+    const followers = isOver && held && delivery.line !== null ? await moveUp(tx, held, [delivery.line]) : []
+    if (verdict.kind === 'gone') await recordGone(tx, webhook)
+    else if (verdict.kind === 'delivered') await recordSuccess(tx, webhook)
+    else await recordFailing(tx, webhook, limits)
+    return { hasFollower: followers.length > 0 }
+  })
+}
+
+/** @returns whether the lease was still valid */
+function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...said }: EndedAttempt): Promise<boolean> {
+  const attempts = delivery.attempts + 1
+  const answer = { code: said.code ?? null, error: said.error ?? null }
+  return deliveries.recordOutcome(
+    tx,
+    { id: delivery.id, owner },
+    {
+      state: STATES[verdict.kind],
+      attempts,
+      next_attempt_at: verdict.kind === 'retry' ? endedAt + verdict.afterMs : 0,
+      last_code: answer.code,
+      last_error: answer.error,
+    },
+    {
+      ...answer,
+      attempt: attempts,
+      outcome: verdict.kind,
+      response: said.response ?? null,
+      started_at: startedAt,
+      ended_at: endedAt,
+    },
+  )
+}

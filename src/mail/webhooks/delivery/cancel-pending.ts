@@ -1,0 +1,40 @@
+/**
+ * The job that clears a webhook's queue after it is disabled or deleted, in chunks: a dead webhook may have a hundred
+ * thousand rows. None of them is sent meanwhile, since claims check the webhook (webhook-worker.ts).
+ *
+ * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Store } from '../../../store/store.ts'
+import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import type { JobHandler } from '../../jobs/jobs.ts'
+import { moveUp } from '../ordering/ordering.ts'
+
+interface SettleNeeds {
+  readonly store: Store
+  readonly limits: Pick<Limits, 'webhookChunkRows'>
+}
+
+/** Handles jobs SETTLE_WEBHOOK; the key is the webhook's id. */
+export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler {
+  return async function settleWebhook({ key: webhookId, signal }) {
+    let isDone = false
+    while (!isDone) {
+      signal.throwIfAborted()
+      isDone = await store.transaction(async (tx) => {
+        const row = await webhooks.holdAny(tx, webhookId)
+        if (!row) return true
+        if (row.deleting_at !== null) {
+          const removed = await deliveries.removeOf(tx, webhookId, limits.webhookChunkRows)
+          if (removed === 0) await webhooks.remove(tx, webhookId)
+          return removed === 0
+        }
+        // The webhook may be enabled again meanwhile: deliveries of an earlier term are still cancelled.
+        const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhookChunkRows)
+        await moveUp(tx, row, await deliveries.cancel(tx, ids))
+        return ids.length < limits.webhookChunkRows // some of them may have ended on their own
+      })
+    }
+  }
+}

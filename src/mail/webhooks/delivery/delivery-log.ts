@@ -1,0 +1,151 @@
+/**
+ * The delivery log of a webhook: each delivery, its attempts and their outcomes.
+ *
+ * A body contains mail, and a response may repeat it. Both are shown only to a key that may see the event itself
+ * (`message_read`, the permission of its type, and those of the classes that hid its message then or hide it now).
+ * Secrets and custom header fields of a request are not stored in the log. Redelivery needs no permission to read the
+ * mail. But the webhook must still be subscribed to the event and must be permitted to read its message: its URL may
+ * now belong to a party that may see less than the earlier one.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Db, EventRow, WebhookAttemptRow, WebhookRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import * as table from '../../../store/tables/webhook-log-table.ts'
+import { confirm, hasPermission } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import { hiddenClasses, type Permission } from '../../access/permissions.ts'
+import { getEventType, permissionsToSee } from '../../events/log/event-types.ts'
+import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } from '../../messages/readable.ts'
+import { fillPage } from '../../messages/scanning.ts'
+import { holdWebhook, requireWebhook } from '../config/webhook-lookup.ts'
+import { isToldOf, targetOf } from '../dispatch/matching.ts'
+import { requireEnabled, sendAnew } from './redeliver.ts'
+import type { DeliveryLog, LoggedAttempt, LoggedDelivery } from './webhook-delivery.ts'
+
+interface DeliveryLogNeeds {
+  readonly store: Store
+  /** Called after a commit, with webhooks that have due deliveries. */
+  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'listScanRowsMax'>
+}
+
+export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogNeeds): DeliveryLog {
+  return {
+    async list(actor, within, ref, filter, page) {
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { states = [], eventTypes = [], before, after } = filter
+      const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
+      const window = openPage(page, criteria, { default: limits.pageDefault, max: limits.pageMax })
+      const { ids, last } = await fillPage(window, limits.listScanRowsMax, (keyset) =>
+        table.scan(store.db, criteria, keyset),
+      )
+      const rows = await table.listByIds(store.db, ids)
+      const inOrder = ids.flatMap((id) => rows.find((row) => row.id === id) ?? [])
+      return closePage(await showAll(store.db, actor, inOrder), window, criteria, last)
+    },
+
+    async get(actor, within, ref, id) {
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const row = await table.getOf(store.db, webhook.id, id)
+      if (!row) throw new MailError('not_found', { what: 'Delivery' })
+      const [event] = await events.listByNumbers(store.db, [row.seq])
+      const present = await presentClasses(store.db, event ? [{ reader: actor, event }] : [])
+      const permission = missingToSee(actor, row.event_type, event, present)
+      if (permission) throw new MailError('missing_permission', { permission })
+      const [shown] = await showAll(store.db, actor, [row])
+      return { ...shown!, ...(row.body !== null && { body: row.body }) }
+    },
+
+    async redeliver(actor, within, ref, id) {
+      const { webhookId, row } = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        const { row: webhook } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        requireEnabled(webhook)
+        const found = await table.getOf(tx, webhook.id, id)
+        const [row] = found ? await table.holdOfEvents(tx, webhook.id, [found.seq]) : []
+        if (!row) throw new MailError('not_found', { what: 'Delivery' })
+        const [event] = await events.listByNumbers(tx, [row.seq])
+        if (!event || !(await isStillTold(tx, webhook, event))) throw new MailError('event_not_told', {})
+        await sendAnew(tx, webhook, [{ row, inboxId: event.inbox_id }])
+        return { webhookId: webhook.id, row }
+      })
+      noticeWaiting([webhookId])
+      const [shown] = await showAll(store.db, actor, await table.listByIds(store.db, [row.id]))
+      if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
+      return shown
+    },
+  }
+}
+
+async function isStillTold(db: Db, webhook: WebhookRow, event: EventRow): Promise<boolean> {
+  const target = targetOf(webhook)
+  const present = await presentClasses(db, [{ reader: target.actor, event }])
+  return (
+    isToldOf(target, { row: event, payload: JSON.parse(event.payload) as Record<string, unknown> }) &&
+    mayReadEvent(target.actor, event, present)
+  )
+}
+
+async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDeliveryRow[]): Promise<LoggedDelivery[]> {
+  const attempts = await table.listAttempts(
+    db,
+    rows.map(({ id }) => id),
+  )
+  const told = await events.listByNumbers(
+    db,
+    rows.map(({ seq }) => seq),
+  )
+  const bySeq = new Map(told.map((event) => [event.seq, event]))
+  const present = await presentClasses(
+    db,
+    told.map((event) => ({ reader: actor, event })),
+  )
+  return rows.map((row) => {
+    const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq), present) === undefined
+    return {
+      id: row.id,
+      eventId: row.event_id,
+      eventType: row.event_type,
+      state: row.state,
+      attempts: attempts.filter((each) => each.delivery_id === row.id).map((each) => showAttempt(each, isShown)),
+      ...(row.state === 'pending' && { nextAttemptAt: row.next_attempt_at }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
+}
+
+function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedAttempt {
+  return {
+    attempt: row.attempt,
+    outcome: row.outcome,
+    ...(row.code !== null && { code: row.code }),
+    ...(row.response !== null && isShown && { response: row.response }),
+    ...(row.error !== null && { error: row.error }),
+    startedAt: row.started_at,
+    durationMs: row.ended_at - row.started_at,
+  }
+}
+
+/**
+ * Returns a permission that the actor lacks to see an event. The classes that hid its message then and those that hide
+ * it now both count. An event that retention has removed may have been hidden by any class.
+ */
+function missingToSee(
+  actor: Actor,
+  type: string,
+  event: EventRow | undefined,
+  present: PresentClasses,
+): Permission | undefined {
+  const own = getEventType(type)?.permission
+  const hidden = event
+    ? permissionsToSee(JSON.parse(event.payload) as Record<string, unknown>)
+    : hiddenClasses.map(({ permission }) => permission)
+  const needed: Permission[] = ['message_read', ...(own ? [own] : []), ...hidden]
+  const lacking = needed.find((permission) => !hasPermission(actor, permission))
+  return lacking ?? (event && missingForEvent(actor, event, present))
+}

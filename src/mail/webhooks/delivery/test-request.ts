@@ -1,0 +1,67 @@
+/**
+ * Sends a test request to a webhook, so that a caller can see whether the receiver accepts it. The event is
+ * in no log, but signed like any other, and bypasses the queue. It is one attempt; its result is returned to the
+ * caller, is not stored, and does not affect the webhook's health.
+ *
+ * It is bounded like every request to an untrusted URL (net/fetch/safe-fetch.ts), and the number at once per node is limited.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
+import type { Store } from '../../../store/store.ts'
+import { confirm } from '../../access/access.ts'
+import { requireWebhook } from '../config/webhook-lookup.ts'
+import type { WebhookTests } from './webhook-delivery.ts'
+import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
+import { postTo, wordsOf } from './webhook-request.ts'
+
+interface WebhookTestsNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly fetch: SafeFetch['fetch']
+  readonly clock: () => number
+  readonly newEventId: () => string
+  readonly limits: Pick<Limits, 'webhookTestsMax' | 'webhookResponseKeptCharsMax'>
+}
+
+export function createWebhookTests({
+  store,
+  profiles,
+  fetch,
+  clock,
+  newEventId,
+  limits,
+}: WebhookTestsNeeds): WebhookTests {
+  let underWay = 0
+
+  return {
+    async test(actor, within, ref) {
+      const webhook = await store.transaction(async (tx) => {
+        await confirm(tx, actor)
+        return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
+      })
+      if (underWay >= limits.webhookTestsMax) {
+        throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhookTestsMax })
+      }
+      underWay += 1
+      try {
+        const profile = requireProfile(profiles, webhook.profile)
+        const at = clock()
+        const eventId = newEventId()
+        const body = profile.renderTest({ eventId, webhookId: webhook.id, at })
+        const answered = await postTo(webhook, { eventId, body, at }, { profile, fetch })
+        const { code, response, error } = wordsOf(answered, limits.webhookResponseKeptCharsMax)
+        return {
+          hasSucceeded: code !== undefined && code >= 200 && code < 300,
+          ...(code !== undefined && { code }),
+          ...(response !== undefined && { response }),
+          ...(error !== undefined && { error }),
+          durationMs: clock() - at,
+        }
+      } finally {
+        underWay -= 1
+      }
+    },
+  }
+}

@@ -1,0 +1,48 @@
+/** Decides what an attempt means for its delivery: delivered, retry at a time, or no retry. Pure. */
+import type { Limits } from '../../../config/limits.ts'
+import type { SafeResponse } from '../../../net/fetch/safe-fetch.ts'
+
+/** Spreads deliveries that failed together. It only adds time: the whole length of the schedule is promised. */
+const JITTER = 0.1
+
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'retry'; readonly afterMs: number }
+  /** The attempts are used up, or the response rules out a retry. */
+  | { readonly kind: 'failed' }
+  /** The receiver is gone: the webhook itself is disabled. */
+  | { readonly kind: 'gone' }
+
+interface Attempted {
+  /** undefined: no response. */
+  readonly response: Pick<SafeResponse, 'status' | 'headers'> | undefined
+  /** Includes this attempt. */
+  readonly attempts: number
+  readonly retryAfterMs: readonly number[]
+  /** Random, 0 to 1. */
+  readonly spread: number
+  /** Epoch ms. */
+  readonly now: number
+}
+
+/** Redirects are failures: the receiver's URL is the one that was registered (docs/adr/0016). */
+export function judge(
+  { response, attempts, retryAfterMs, spread, now }: Attempted,
+  limits: Pick<Limits, 'webhookRetryAfterMaxMs'>,
+): Verdict {
+  if (response && response.status >= 200 && response.status < 300) return { kind: 'delivered' }
+  if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely permanent
+  if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
+  const waitMs = retryAfterMs[attempts - 1]
+  if (waitMs === undefined) return { kind: 'failed' }
+  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhookRetryAfterMaxMs)
+  return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), for a status that defines a meaning for it. */
+function askedWaitMs({ status, headers }: Pick<SafeResponse, 'status' | 'headers'>, now: number): number {
+  const value = headers['retry-after']
+  if (value === undefined || (status !== 429 && status !== 503)) return 0
+  const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - now
+  return Number.isNaN(waitMs) ? 0 : Math.max(0, waitMs)
+}

@@ -1,0 +1,55 @@
+/**
+ * Decides which webhooks get an event, by the rules that also apply to WebSockets (events/interest.ts), here for a row
+ * instead of a connection. A webhook acts for the key that created or last changed it: with the webhook's own scope and
+ * the permissions that the key had then. When the key is deleted the webhook continues, since it belongs to its scope.
+ */
+import type { EventRow, WebhookRow } from '../../../store/schema.ts'
+import type { KeyActor } from '../../access/actor.ts'
+import { parsePermissions } from '../../access/permissions.ts'
+import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../../events/feed/subscription-filter.ts'
+import { permissionsToSee } from '../../events/log/event-types.ts'
+
+/** A webhook's row, parsed once for a batch of events. */
+export interface Target {
+  readonly row: WebhookRow
+  /** The key that the webhook acts for. */
+  readonly actor: KeyActor
+  readonly filter: Filter
+}
+
+export function targetOf(row: WebhookRow): Target {
+  const named = { eventTypes: list(row.event_types), inboxIds: list(row.inbox_ids), podIds: list(row.pod_ids) }
+  const actor = actorOf(row)
+  return { row, actor, filter: filterOf(actor, named) }
+}
+
+function actorOf(row: WebhookRow): KeyActor {
+  return {
+    kind: 'key',
+    apiKeyId: `webhook ${row.id}`,
+    organizationId: row.organization_id,
+    ...(row.pod_id !== null && { podId: row.pod_id }),
+    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+    ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
+  }
+}
+
+/** An event's row, which must not be internal, and its parsed payload. */
+interface Read {
+  readonly row: EventRow
+  readonly payload: Readonly<Record<string, unknown>>
+}
+
+/** Whether a webhook gets this event when it happens: false for events from before it was created or enabled. */
+export function isFor(target: Target, event: Read): boolean {
+  return event.row.seq > target.row.cursor_seq && isToldOf(target, event)
+}
+
+/** Whether the webhook's filter matches the event, whatever its time. */
+export function isToldOf({ filter }: Target, { row, payload }: Read): boolean {
+  return isWanted(filter, row) && isAtPlace(filter, row) && maySee(filter.actor, permissionsToSee(payload))
+}
+
+export function list(json: string | null): readonly string[] {
+  return json === null ? [] : (JSON.parse(json) as string[])
+}

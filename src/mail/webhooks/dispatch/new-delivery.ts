@@ -1,0 +1,31 @@
+/** Creates the row that delivers an event to a webhook, with its body and its position in the order. */
+import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../../store/schema.ts'
+import { placeFor } from '../ordering/ordering.ts'
+
+const NO_LEASE = { lease_owner: null, lease_until: null }
+
+export function newDelivery(
+  tx: { readonly now: number; newId(): string },
+  { event, webhook, body }: { readonly event: EventRow; readonly webhook: WebhookRow; readonly body: string },
+  lease: Pick<WebhookDeliveryRow, 'lease_owner' | 'lease_until'> = NO_LEASE,
+): WebhookDeliveryRow {
+  return {
+    id: tx.newId(),
+    webhook_id: webhook.id,
+    seq: event.seq,
+    event_id: event.event_id,
+    event_type: event.type,
+    ...placeFor(webhook, event.inbox_id),
+    term: webhook.term,
+    attempts: 0,
+    attempts_before: 0,
+    next_attempt_at: tx.now,
+    ...lease,
+    interruptions: 0,
+    body,
+    last_code: null,
+    last_error: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The last check before a delivery that has waited is sent. Since its body was rendered, a key that may see less may
+ * have changed the webhook, and chosen its URL; or the message in the body may have been hidden from the webhook, or
+ * deleted. Such a delivery is cancelled instead.
+ */
+import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../../store/schema.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import { cancel } from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
+import { moveUp } from '../ordering/ordering.ts'
+import { isToldOf, targetOf } from './matching.ts'
+
+/**
+ * @param webhook as it will be called
+ * @param rows claimed in this transaction
+ * @returns the rows to send; the others are cancelled, and the deliveries blocked by them become pending
+ */
+export async function keepTold(
+  tx: Tx,
+  webhook: WebhookRow,
+  rows: readonly WebhookDeliveryRow[],
+): Promise<WebhookDeliveryRow[]> {
+  const target = targetOf(webhook)
+  const found = await events.listByNumbers(
+    tx,
+    rows.map(({ seq }) => seq),
+  )
+  const bySeq = new Map(found.map((event) => [event.seq, event]))
+  const reader = target.actor
+  const present = await presentClasses(
+    tx,
+    found.map((event) => ({ reader, event })),
+  )
+  const isTold = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
+    const row = bySeq.get(seq)
+    if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
+    // The log no longer has the event: send only if the webhook is unchanged since the delivery was written.
+    if (!row) return webhook.updated_at <= created_at
+    return isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
+  }
+  const untold = rows.filter((row) => !isTold(row))
+  if (untold.length === 0) return [...rows]
+  const held = await webhooks.holdById(tx, webhook.id)
+  const left = await cancel(
+    tx,
+    untold.map(({ id }) => id),
+  )
+  if (held) await moveUp(tx, held, left)
+  return rows.filter((row) => !untold.includes(row))
+}

@@ -1,0 +1,133 @@
+/**
+ * Puts the events of a replay into the queue of its webhook, in batches.
+ *
+ *   position of the replay → next events → render bodies, outside any transaction → one transaction moves the position
+ *   and inserts the deliveries
+ *
+ * Crash, stop: the position and the deliveries are one transaction, so the job continues there and does nothing twice.
+ * Failure: the job runner retries from the same position. An event whose body cannot be rendered is logged and skipped.
+ * The job ends early when the webhook is disabled or deleted. Events that retention removes meanwhile are logged.
+ */
+
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { EventRow, Tx, WebhookReplayRow, WebhookRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as log from '../../../store/tables/webhook-log-table.ts'
+import * as table from '../../../store/tables/webhook-replays-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import type { KeyActor } from '../../access/actor.ts'
+import { toEvent } from '../../events/log/event.ts'
+import type { JobHandler } from '../../jobs/jobs.ts'
+import { sendAnew } from '../delivery/redeliver.ts'
+import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
+import { targetOf } from '../dispatch/matching.ts'
+import { newDelivery } from '../dispatch/new-delivery.ts'
+import { moveUp } from '../ordering/ordering.ts'
+import { isReplayed, selectReplayed } from './replay-selection.ts'
+
+/** Bounds one transaction: the bodies of that many events are in memory at once. */
+const EVENTS_PER_COMMIT = 50
+
+interface ReplayJobNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly log: Log
+  readonly limits: Pick<Limits, 'listScanRowsMax' | 'webhookBatchBytesMax'>
+}
+
+/** An event, and its body if it is not in the queue yet. */
+interface Rendered {
+  readonly event: EventRow
+  readonly body: string | undefined
+}
+
+/** Handles jobs REPLAY_WEBHOOK; the key is the webhook's id. */
+export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }: ReplayJobNeeds): JobHandler {
+  const limits = { listScanRowsMax: needs.limits.listScanRowsMax, eventBatchMax: EVENTS_PER_COMMIT }
+
+  return async function replayWebhook({ key: webhookId, signal }) {
+    for (;;) {
+      signal.throwIfAborted()
+      const replay = await table.getOf(store.db, webhookId)
+      if (!replay) return
+      const webhook = await webhooks.getById(store.db, webhookId)
+      const isOver = !webhook || !isOn(webhook, replay) || replay.position_seq >= replay.through_seq
+      if (isOver) {
+        await store.transaction((tx) => table.remove(tx, replay.id))
+        return
+      }
+      const found = await selectReplayed(store.db, webhook, replay, limits)
+      await warnOfLost(replay)
+      const { rendered, throughSeq } = await renderSome(webhook, found.events, found.throughSeq)
+      await store.transaction((tx) => write(tx, replay, rendered, throughSeq))
+      noticeWaiting([webhookId])
+    }
+  }
+
+  /** Renders bodies up to a bound of their total size. */
+  async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
+    const { actor: reader } = targetOf(webhook)
+    const profile = requireProfile(profiles, webhook.profile)
+    const known = await log.standingsOfEvents(
+      store.db,
+      webhook.id,
+      some.map(({ seq }) => seq),
+    )
+    const rendered: Rendered[] = []
+    let bytes = 0
+    for (const event of some) {
+      if (bytes >= needs.limits.webhookBatchBytesMax) return { rendered, throughSeq: event.seq - 1 }
+      const body = known.has(event.seq) ? undefined : await render(profile, event, reader)
+      rendered.push({ event, body })
+      bytes += Buffer.byteLength(body ?? '')
+    }
+    return { rendered, throughSeq }
+  }
+
+  async function render(profile: WebhookProfile, event: EventRow, reader: KeyActor): Promise<string | undefined> {
+    try {
+      return await profile.render(toEvent(event, store.epoch), reader)
+    } catch (error) {
+      if (error instanceof MailError && error.kind === 'temporary') throw error
+      needs.log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')
+      return undefined
+    }
+  }
+
+  async function warnOfLost({ webhook_id, position_seq }: WebhookReplayRow): Promise<void> {
+    const { floor_seq } = await events.requireLog(store.db)
+    if (floor_seq <= position_seq) return
+    needs.log.warn({ webhook: webhook_id, position_seq, floor_seq }, 'retention has overtaken a replay')
+  }
+}
+
+async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Rendered[], throughSeq: number) {
+  const webhook = await webhooks.holdById(tx, replay.webhook_id)
+  if (!webhook || !isOn(webhook, replay)) return
+  if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
+  const seqs = rendered.map(({ event }) => event.seq)
+  const held = new Map((await log.holdOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const fresh = rendered.flatMap(({ event, body }) =>
+    body === undefined || held.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
+  )
+  await deliveries.insert(tx, fresh)
+  await moveUp(
+    tx,
+    webhook,
+    fresh.flatMap(({ line }) => line ?? []),
+  )
+  const anew = rendered.flatMap(({ event }) => {
+    const row = held.get(event.seq)
+    return row && isReplayed(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
+  })
+  await sendAnew(tx, webhook, anew)
+}
+
+function isOn(webhook: WebhookRow, replay: WebhookReplayRow): boolean {
+  return webhook.is_enabled === 1 && webhook.term === replay.term
+}

@@ -1,0 +1,107 @@
+/**
+ * Requests a replay: events of a time range are sent to a webhook again. This file counts them and changes nothing; the
+ * job (replay-job.ts) puts them into the queue. Both select by the rules of replay-selection.ts.
+ *
+ * The log's retention bounds a replay: a range that begins before the earliest kept event is refused, with that
+ * earliest time.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Db, Tx, WebhookReplayRow, WebhookRow } from '../../../store/schema.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import * as table from '../../../store/tables/webhook-replays-table.ts'
+import { confirm } from '../../access/access.ts'
+import { isSubscribable } from '../../events/log/event-types.ts'
+import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
+import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
+import { enqueue } from '../../jobs/jobs.ts'
+import { json } from '../config/filter-change.ts'
+import { holdWebhook, requireWebhook } from '../config/webhook-lookup.ts'
+import { requireEnabled } from '../delivery/redeliver.ts'
+import type { ReplayRequest, Replays } from '../delivery/webhook-delivery.ts'
+import { selectReplayed } from './replay-selection.ts'
+
+interface ReplayNeeds {
+  readonly store: Store
+  readonly clock: () => number
+  readonly limits: Pick<Limits, 'eventDisorderMs' | 'eventBatchMax' | 'listScanRowsMax' | 'webhookReplayEventsMax'>
+}
+
+export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
+  return {
+    async replay(actor, within, ref, request) {
+      const end = request.end ?? clock()
+      requireRange(request, end)
+      const isDryRun = request.isDryRun ?? false
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_update', within, ref)
+      if (!isDryRun) requireEnabled(webhook)
+      const wanted = await asRow(store.db, webhook, request, end)
+      const count = await countOf(webhook, wanted)
+      if (!isDryRun) {
+        await store.transaction(async (tx) => {
+          await confirm(tx, actor)
+          const { row: held } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+          requireEnabled(held)
+          if (await table.getOf(tx, held.id)) throw new MailError('replay_running', {})
+          await begin(tx, held, wanted)
+        })
+      }
+      return { count, start: request.start, end, isDryRun }
+    },
+  }
+
+  /** @throws range_expired */
+  async function asRow(db: Db, webhook: WebhookRow, request: ReplayRequest, end: number): Promise<Wanted> {
+    const log = await events.requireLog(db)
+    const { floor_seq } = log
+    if (floor_seq > 0) {
+      const [oldest] = await events.listAges(db, floor_seq, 1)
+      const from = oldest?.at ?? end
+      if (request.start < from) throw new MailError('range_expired', { from: new Date(from).toISOString() })
+    }
+    const { eventDisorderMs } = limits // within this margin each event is checked
+    return {
+      webhook_id: webhook.id,
+      position_seq: await lastSeqBefore(db, request.start - eventDisorderMs, log),
+      through_seq: await lastSeqBefore(db, end + eventDisorderMs, log),
+      start_at: request.start,
+      end_at: end,
+      event_types: json([...new Set(request.eventTypes ?? [])]),
+      is_only_failed: request.isOnlyFailed ? 1 : 0,
+    }
+  }
+
+  /** @throws validation_error when there are too many */
+  async function countOf(webhook: WebhookRow, wanted: Wanted): Promise<number> {
+    let count = 0
+    let position = wanted.position_seq
+    while (position < wanted.through_seq) {
+      const found = await selectReplayed(store.db, webhook, { ...wanted, position_seq: position }, limits)
+      count += found.events.length
+      position = found.throughSeq
+      if (count > limits.webhookReplayEventsMax) {
+        const detail = `A replay is of at most ${limits.webhookReplayEventsMax} events; choose a shorter time, or fewer types`
+        throw new MailError('validation_error', { detail, path: ['start'] })
+      }
+      await setImmediate() // let other work run
+    }
+    return count
+  }
+}
+
+/** The fields of a replay before its row exists. */
+type Wanted = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
+
+async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void> {
+  await table.insert(tx, { id: tx.newId(), ...wanted, term: webhook.term, created_at: tx.now })
+  await enqueue(tx, { kind: REPLAY_WEBHOOK, key: webhook.id })
+}
+
+function requireRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
+  if (start >= end) throw new MailError('validation_error', { detail: 'start must lie before end', path: ['start'] })
+  const unknown = eventTypes.find((name) => !isSubscribable(name))
+  if (unknown === undefined) return
+  throw new MailError('validation_error', { detail: `There is no event type "${unknown}"`, path: ['event_types'] })
+}

@@ -1,0 +1,77 @@
+/**
+ * Queries DNS, through the operator's resolvers or those of the system. limits.dnsTryMs and dnsTriesMax bound the time
+ * for each resolver. Nothing is cached here: the resolvers cache, by the TTL of the records.
+ *
+ * Must not: decide what an answer means for a message, or which addresses we may connect to (private-networks.ts).
+ */
+import { Resolver } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import type { Limits } from '../../config/limits.ts'
+
+export interface MxRecord {
+  /** Host name; "" or "." in a null MX (RFC 7505 §3). */
+  readonly exchange: string
+  /** The preference: the lowest number is tried first. */
+  readonly priority: number
+}
+
+/**
+ * Each method rejects with Node's error when there is no record. `code` is ENOTFOUND (the name does not exist), ENODATA
+ * (the name has no such record), or another code, after which a later query may succeed (see `isNoRecord`).
+ */
+export interface Dns {
+  mx(domain: string): Promise<MxRecord[]>
+  a(host: string): Promise<string[]>
+  aaaa(host: string): Promise<string[]>
+  /** Returns addresses of both families, IPv4 first; for an IP address, itself. Rejects only if both families fail. */
+  addresses(host: string): Promise<string[]>
+}
+
+interface DnsNeeds {
+  /** "127.0.0.1:5353" or "[::1]:53"; undefined: the resolvers of the system. */
+  readonly servers: readonly string[] | undefined
+  readonly limits: Pick<Limits, 'dnsTryMs' | 'dnsTriesMax'>
+}
+
+export function createDns({ servers, limits }: DnsNeeds): Dns {
+  const resolver = new Resolver({ timeout: limits.dnsTryMs, tries: limits.dnsTriesMax })
+  if (servers) resolver.setServers([...servers])
+
+  const mx = (domain: string) => requireRecords('queryMx', domain, resolver.resolveMx(domain))
+  const a = (host: string) => requireRecords('queryA', host, resolver.resolve4(host))
+  const aaaa = (host: string) => requireRecords('queryAaaa', host, resolver.resolve6(host))
+
+  return {
+    mx,
+    a,
+    aaaa,
+
+    async addresses(host) {
+      if (isIP(host) !== 0) return [host]
+      // RFC 6761 §6.3: such a name always means this machine; do not query DNS.
+      if (/(^|\.)localhost\.?$/i.test(host)) return ['127.0.0.1', '::1']
+      const [four, six] = await Promise.allSettled([a(host), aaaa(host)])
+      const found = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+      if (found.length > 0) return found
+      // If one failure is temporary and the other is permanent, throw the temporary one.
+      const failures = [four, six].flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
+      throw failures.find((error) => !isNoRecord(error)) ?? failures[0]
+    },
+  }
+}
+
+/**
+ * Rejects with ENODATA for an empty list. Node resolves with one when the answer contains only a CNAME: its target has
+ * no such record, or no longer exists. For callers, such a name has no record.
+ */
+async function requireRecords<T>(query: string, name: string, answer: Promise<T[]>): Promise<T[]> {
+  const records = await answer
+  if (records.length > 0) return records
+  throw Object.assign(new Error(`${query} ENODATA ${name}`), { code: 'ENODATA', hostname: name })
+}
+
+/** Whether DNS answered that the name or record does not exist; false if it did not answer. */
+export function isNoRecord(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOTFOUND' || code === 'ENODATA'
+}

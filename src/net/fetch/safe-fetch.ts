@@ -1,0 +1,217 @@
+/**
+ * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call services that
+ * only this server can reach. Names are resolved here and private addresses dropped. The address of the open connection
+ * is checked again before a byte is sent, against names that resolve differently the second time (DNS rebinding).
+ *
+ * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
+ * Connections are kept for the next request to the same host and port, a few and not for long.
+ */
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPrivateAddress } from '../private-networks.ts'
+
+/** Resolves a name to addresses. Rejects with an Error when there are none. */
+export type Lookup = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
+
+export interface SafeRequest {
+  /** http or https. */
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** The time for everything: DNS, connection, request and response. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SafeResponse {
+  readonly status: number
+  /** Names in lower case; the first value of a repeated field. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** The beginning of the body, up to limits.webhookResponseBytesMax. */
+  readonly body: string
+}
+
+export interface SafeFetch {
+  /** @throws FetchFailed for every failure; its message is written for the person who chose the URL */
+  fetch(request: SafeRequest): Promise<SafeResponse>
+  /** Closes unused connections. */
+  close(): void
+}
+
+/** Thrown when there is no response. */
+export class FetchFailed extends Error {
+  override readonly name = 'FetchFailed'
+  readonly reason: 'private_address' | 'timeout' | 'aborted' | 'unreachable'
+
+  constructor(reason: FetchFailed['reason'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+interface SafeFetchNeeds {
+  readonly lookup: Lookup
+  readonly allowPrivateNetworks: boolean
+  readonly limits: {
+    readonly webhookResponseBytesMax: number
+    readonly webhookConcurrencyMax: number
+    readonly webhookIdleSocketMs: number
+  }
+  /** Which addresses are refused; only tests replace it. */
+  readonly isRefused?: (address: string) => boolean
+}
+
+/** Unused connections kept per host and port. */
+const FREE_SOCKETS_MAX = 2
+
+export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
+  const { limits, lookup } = needs
+  const isRefused = needs.allowPrivateNetworks ? () => false : (needs.isRefused ?? isPrivateAddress)
+  const options = {
+    keepAlive: true,
+    // As many per host as in total: with fewer, a URL that hangs would block the other URLs of the same host.
+    maxSockets: limits.webhookConcurrencyMax,
+    maxFreeSockets: FREE_SOCKETS_MAX,
+    timeout: limits.webhookIdleSocketMs,
+  }
+  const agents = {
+    'http:': guard(new HttpAgent(options), isRefused),
+    'https:': guard(new HttpsAgent(options), isRefused),
+  }
+
+  return {
+    async fetch(request) {
+      const url = new URL(request.url)
+      if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+        throw new FetchFailed('unreachable', `The protocol ${url.protocol} is not supported`)
+      }
+      // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
+      const host = url.hostname.replace(/^\[|\]$/g, '')
+      if (isIP(host) && isRefused(host)) throw privateAddress(host)
+      const cut = new AbortController()
+      const timer = setTimeout(() => cut.abort('timeout'), request.timeoutMs)
+      const abort = () => cut.abort('aborted')
+      request.signal?.addEventListener('abort', abort, { once: true })
+      if (request.signal?.aborted) abort()
+      try {
+        return await exchange(url, request, cut.signal)
+      } catch (error) {
+        if (error instanceof FetchFailed) throw error
+        if (cut.signal.reason === 'timeout')
+          throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
+        if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
+        throw new FetchFailed('unreachable', wordsOf(error), { cause: error })
+      } finally {
+        clearTimeout(timer)
+        request.signal?.removeEventListener('abort', abort)
+      }
+    },
+
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy()
+    },
+  }
+
+  async function exchange(url: URL, request: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+    try {
+      return await once(url, request, signal)
+    } catch (error) {
+      // The server closed a kept connection at the moment we used it. It has read nothing of this request: send again.
+      if (!(error instanceof StaleSocket) || signal.aborted) throw error
+      return once(url, request, signal)
+    }
+  }
+
+  function once(url: URL, { method, headers, body }: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+    return new Promise((resolve, reject) => {
+      let hasResponse = false
+      const send = url.protocol === 'https:' ? requestHttps : requestHttp
+      const agent = agents[url.protocol as 'http:' | 'https:']
+      const length = { 'content-length': String(Buffer.byteLength(body)) }
+      const sent: ClientRequest = send(
+        url,
+        { method, headers: { ...headers, ...length }, agent, signal, lookup: resolver },
+        (response) => {
+          hasResponse = true
+          readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject)
+        },
+      )
+      // A 101 that we did not ask for: Node would emit neither a response nor an error.
+      sent.on('upgrade', ({ statusCode }, socket) => {
+        socket.destroy()
+        reject(new Error(`The response was ${statusCode}, a switch to another protocol`))
+      })
+      // The request ended in some other way: unless a response or an error has settled the promise, nothing else would.
+      sent.on('close', () => {
+        if (!hasResponse) reject(new Error('The connection was closed without a response'))
+      })
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        const isStale = sent.reusedSocket && error.code === 'ECONNRESET'
+        reject(isStale ? new StaleSocket() : error)
+      })
+      sent.end(body)
+    })
+  }
+
+  /** Has the signature of Node's `lookup`: `options.all` means that Node may try several addresses. */
+  function resolver(...[hostname, options, done]: Parameters<LookupFunction>): void {
+    lookup(hostname).then(
+      (answers) => {
+        const known = answers.filter(({ address }) => isIP(address) !== 0)
+        const open = known.filter(({ address }) => !isRefused(address))
+        const [first] = open
+        if (known.length === 0) done(new Error(`${hostname} has no address`), '', 0)
+        else if (!first) done(privateAddress(hostname), '', 0)
+        else if (options.all) done(null, [...open])
+        else done(null, first.address, first.family)
+      },
+      // Without an error Node would use the empty address as the answer, and throw where no code can catch it.
+      (error: unknown) => done(error instanceof Error ? error : new Error(`${hostname} was not found`), '', 0),
+    )
+  }
+}
+
+/** Checks each new connection before anything is written to it. */
+function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefused: (address: string) => boolean): Agent {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (...given: Parameters<HttpAgent['createConnection']>) => {
+    const socket = connect(...given) as Duplex & Pick<Socket, 'remoteAddress'>
+    // Before all other listeners: the one that sends the request waits for the same event.
+    socket.prependOnceListener('connect', () => {
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined || isRefused(remoteAddress)) socket.destroy(privateAddress(remoteAddress ?? ''))
+    })
+    return socket
+  }
+  return agent
+}
+
+/** Reads the response to its end, so that the connection can be reused, but not past the limit. */
+async function readResponse(response: IncomingMessage, bytesMax: number): Promise<SafeResponse> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    sizeBytes += chunk.length
+    if (sizeBytes > bytesMax) break // leaving the loop closes the connection
+  }
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+  )
+  return { status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks).subarray(0, bytesMax).toString() }
+}
+
+class StaleSocket extends Error {}
+
+function privateAddress(address: string): FetchFailed {
+  return new FetchFailed('private_address', `${address} is in a private network, which this server does not call`)
+}
+
+/** Returns the text of an error. When Node tries several addresses, its AggregateError has no message of its own. */
+function wordsOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(wordsOf).join('; ')
+  return error instanceof Error ? error.message || error.name : String(error)
+}

@@ -1,0 +1,132 @@
+/**
+ * A pool of SMTP sessions with one server, kept for the next message: at most limits.relayConnectionsMax at once, each
+ * for at most limits.relayMessagesMax messages, idle at most limits.relayIdleMs. When all are in use, callers queue.
+ *
+ * Stop: `close` sends QUIT on idle sessions; callers close those in use.
+ */
+import type { Limits } from '../../config/limits.ts'
+import type { SmtpSession } from './smtp-client.ts'
+
+export interface PooledSession {
+  readonly session: SmtpSession
+  /** Call it once, after the message; a closed session is not kept. */
+  release(): void
+}
+
+export interface SmtpPool {
+  /** Returns an idle session or opens one. @throws the error of opening it, or the signal's reason */
+  acquire(signal: AbortSignal): Promise<PooledSession>
+  close(): void
+}
+
+interface PoolNeeds {
+  readonly open: (signal: AbortSignal) => Promise<SmtpSession>
+  readonly limits: Pick<Limits, 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+}
+
+interface Idle {
+  readonly session: SmtpSession
+  readonly mails: number
+  readonly timer: NodeJS.Timeout
+}
+
+export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
+  let idle: Idle[] = []
+  const waiting: (() => void)[] = []
+  let taken = 0
+  let isClosed = false
+
+  return {
+    async acquire(signal) {
+      await turn(signal)
+      try {
+        const kept = await takeIdle(signal)
+        if (kept) return pooled(kept.session, kept.mails)
+        dropSurplus()
+        return pooled(await open(signal), 0)
+      } catch (error) {
+        free()
+        throw error
+      }
+    },
+
+    close() {
+      isClosed = true
+      for (const { session, timer } of idle.splice(0)) {
+        clearTimeout(timer)
+        session.quit()
+      }
+    },
+  }
+
+  async function turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (taken < limits.relayConnectionsMax) {
+      taken += 1
+      return
+    }
+    await new Promise<void>((resolve, reject) => {
+      const proceed = () => {
+        signal.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      const giveUp = () => {
+        waiting.splice(waiting.indexOf(proceed), 1)
+        reject(signal.reason)
+      }
+      waiting.push(proceed)
+      signal.addEventListener('abort', giveUp, { once: true })
+    })
+  }
+
+  /** Frees a place in the pool for the caller that has waited longest. */
+  function free(): void {
+    const next = waiting.shift()
+    if (next) next()
+    else taken -= 1
+  }
+
+  function pooled(session: SmtpSession, mails: number): PooledSession {
+    return {
+      session,
+      release() {
+        keep(session, mails + 1)
+        free()
+      },
+    }
+  }
+
+  function keep(session: SmtpSession, mails: number): void {
+    if (!session.isOpen) return
+    if (isClosed || mails >= limits.relayMessagesMax) {
+      session.quit()
+      return
+    }
+    const timer = setTimeout(() => {
+      idle = idle.filter((each) => each.session !== session)
+      session.quit()
+    }, limits.relayIdleMs).unref()
+    idle.push({ session, mails, timer })
+  }
+
+  /**
+   * Takes the session that was used last, because the server may soon close the others. Checks first that the server
+   * still answers: it may have closed the session without our noticing, and the next message would seem to fail.
+   */
+  async function takeIdle(signal: AbortSignal): Promise<Idle | undefined> {
+    for (let kept = idle.pop(); kept; kept = idle.pop()) {
+      clearTimeout(kept.timer)
+      if (kept.session.isOpen && (await kept.session.isAnswering(signal))) return kept
+    }
+    return undefined
+  }
+
+  /** Closes idle sessions over the limit: they count as open connections too. */
+  function dropSurplus(): void {
+    while (idle.length > 0 && idle.length + taken > limits.relayConnectionsMax) {
+      const oldest = idle.shift()!
+      clearTimeout(oldest.timer)
+      oldest.session.quit()
+    }
+  }
+}

@@ -1,0 +1,328 @@
+/**
+ * Commits many small transactions with one fsync (docs/adr/0003).
+ *
+ *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
+ *   events → commit → answer the callers in order → commit signal
+ *
+ * No caller gets an answer before the commit, not even one whose function threw: the cause of the error may be a row of
+ * another member of the same group ("taken"), and a failed commit would remove that row.
+ *
+ * A member that throws or runs out of time is rolled back alone. A full disk or an I/O error ends the whole transaction
+ * without our doing, and the next savepoint would then start its own transaction *and commit it*. So after each member
+ * we check that the transaction is still open; if it is not, the whole group fails and nothing of it is kept.
+ *
+ * A member can conflict with another node: the node has taken the same name, has locked a row that the member needs, or
+ * waits for a row that we have locked. Such a member is rolled back and run again. A member that is not the first of
+ * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
+ * group is committed, and the member runs first in the next group, where it may wait (docs/adr/0011).
+ *
+ * Crash: what was not committed was not confirmed to any caller. If the answer to a commit is lost, the outcome is
+ * looked up before any caller is answered; if that takes long, new transactions are refused.
+ * Stop: `close` refuses new work and waits for what is queued.
+ * Must not: start work by itself. After a failure, the next transaction simply tries again.
+ */
+import type { Config } from '../../config/settings.ts'
+import { isMailError, MailError } from '../../errors.ts'
+import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { NewId } from '../new-id.ts'
+import type { Tx } from '../schema.ts'
+import type { Dialect, Writer } from '../sql-adapter.ts'
+import { appendEvents } from './append-events.ts'
+import { StoreTransaction } from './transaction.ts'
+
+/**
+ * How long the members of a group may occupy the event loop before we yield to it; transactions that arrive then join
+ * the group. (With SQLite a member never waits for I/O, so none could arrive otherwise.)
+ */
+const TURN_MS = 10
+
+/** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
+const AFTER_CONFLICT_MS = 20
+
+interface GroupCommitNeeds {
+  writer: Writer
+  dialect: Dialect
+  limits: Pick<
+    Config['limits'],
+    'transactionGroupMax' | 'transactionQueueMax' | 'transactionMs' | 'transactionRerunsMax' | 'shutdownGraceMs'
+  >
+  clock: () => number
+  newId: NewId
+  log: Log
+  metrics: Metrics
+  /** Called after each commit, once its callers have been answered. Must not throw. */
+  onCommit(): void
+  /** Called when a group cannot be committed because the disk is full or the database fails. */
+  onFailure(error: MailError): void
+}
+
+export interface GroupCommit {
+  transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
+  /** The server stops: a commit with an unknown outcome rejects with outcome_unknown after limits.shutdownGraceMs. */
+  expectClose(): void
+  close(): Promise<void>
+}
+
+/** One call of `transaction`. */
+interface Member {
+  readonly fn: (tx: Tx) => Promise<unknown>
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  /** How often it conflicted with another node although it was allowed to wait. */
+  conflicts: number
+  outcome?: Kept | Refused
+}
+interface Kept {
+  readonly tx: StoreTransaction
+  readonly value: unknown
+}
+interface Refused {
+  readonly error: unknown
+}
+
+export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
+  const { writer, dialect, limits, clock, newId, log, metrics } = needs
+  const queue: Member[] = []
+  let running: Promise<void> | undefined
+  let isClosing = false
+  /** The current commit takes too long: its members wait for the outcome, but new callers are refused and may retry. */
+  let isStuck = false
+  let givingUp: NodeJS.Timeout | undefined
+  let turnStartedAt = performance.now()
+
+  return {
+    transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        if (isClosing) return reject(new MailError('shutting_down', {}))
+        if (isStuck) return reject(stuckBehindCommit())
+        if (queue.length >= limits.transactionQueueMax) {
+          return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
+        }
+        queue.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
+        running ??= outsideUnits(runGroups)
+      })
+    },
+
+    expectClose,
+
+    async close() {
+      isClosing = true
+      expectClose()
+      await running
+      clearTimeout(givingUp)
+    },
+  }
+
+  function expectClose(): void {
+    givingUp ??= setTimeout(() => writer.giveUp(), limits.shutdownGraceMs).unref()
+  }
+
+  async function runGroups(): Promise<void> {
+    // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
+    // group, and a queue that never empties does not delay sockets and timers by more than one group.
+    await eventLoopTurn()
+    for (; queue.length > 0; await eventLoopTurn()) await runGroup()
+    running = undefined
+  }
+
+  /** Never rejects. */
+  async function runGroup(): Promise<void> {
+    const group: Member[] = []
+    const startedAt = performance.now()
+    turnStartedAt = startedAt
+    try {
+      await writer.begin()
+      await runMembers(group)
+      await commit(group)
+    } catch (error) {
+      await writer.rollback()
+      if (group.length === 0) group.push(...queue.splice(0, limits.transactionGroupMax)) // begin failed
+      if (dialect.conflict(error)) runAgain(group, error)
+      else failGroup(group, error)
+      return
+    }
+    if (group.length === 0) return pause(AFTER_CONFLICT_MS) // its only member runs again
+    metrics.commitSeconds.observe((performance.now() - startedAt) / 1_000)
+    answer(group)
+  }
+
+  async function runMembers(group: Member[]): Promise<void> {
+    while (group.length < limits.transactionGroupMax) {
+      const member = queue.shift()
+      if (!member) return
+      group.push(member)
+      const mayGoOn = await runMember(member, group)
+      if (!mayGoOn) return // the earlier members have waited long enough for their commit
+
+      await giveTurn()
+    }
+  }
+
+  /**
+   * Runs one function in its savepoint.
+   *
+   * @returns whether more members may join the group
+   * @throws the error that ended the whole transaction
+   */
+  async function runMember(member: Member, group: Member[]): Promise<boolean> {
+    const tx = new StoreTransaction(writer, dialect, clock(), newId)
+    const isFirst = group.length === 1
+    await writer.savepoint(isFirst)
+    let isInTime = true
+    try {
+      const value = await withinTime(member.fn, tx, limits.transactionMs, () => {
+        isInTime = false
+      })
+      member.outcome = { tx, value }
+    } catch (error) {
+      member.outcome = { error }
+    }
+    tx.end()
+
+    if (!writer.isInTransaction()) {
+      throw 'error' in member.outcome ? member.outcome.error : new Error('the transaction ended inside a member')
+    }
+    if ('error' in member.outcome) await writer.rollbackToSavepoint()
+    else await release(member)
+    // SQLite would have ended the transaction, PostgreSQL goes on. Report it, to refuse the next message early.
+    if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
+      needs.onFailure(member.outcome.error)
+    if (!('error' in member.outcome) || !dialect.conflict(member.outcome.error)) return isInTime
+
+    group.pop()
+    // To the front of the queue, so that it is first next time; or to the end: the others may not need the locked row.
+    if (!isFirst) queue.unshift(member)
+    else if (countConflict(member)) queue.push(member)
+    else {
+      member.outcome = { error: inTheWay(member.outcome.error) }
+      group.push(member)
+    }
+    return false
+  }
+
+  async function release(member: Member): Promise<void> {
+    try {
+      await writer.releaseSavepoint()
+    } catch (error) {
+      if (!writer.isInTransaction()) throw error
+      member.outcome = { error }
+    }
+  }
+
+  /** @returns whether it may run again */
+  function countConflict(member: Member): boolean {
+    member.conflicts += 1
+    return member.conflicts <= limits.transactionRerunsMax
+  }
+
+  /** A duplicate name is reported as such; a caller can do nothing about a lock that we did not get, except retry. */
+  function inTheWay(error: unknown): unknown {
+    if (dialect.conflict(error) === 'changed') return error
+    return new MailError('unavailable', { detail: 'too many conflicts with other servers' }, { cause: error })
+  }
+
+  /** The group as a whole conflicted with another node, after its last member. */
+  function runAgain(group: readonly Member[], error: unknown): void {
+    const again = group.filter(countConflict)
+    queue.unshift(...again)
+    for (const member of group) if (!again.includes(member)) member.reject(inTheWay(error))
+    log.info({ err: error, members: group.length }, 'a group of transactions conflicted with another server; retrying')
+  }
+
+  /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */
+  async function commit(group: readonly Member[]): Promise<void> {
+    const kept = group.flatMap(({ outcome }) => (outcome && 'tx' in outcome ? [outcome.tx] : []))
+    if (kept.length === 0) return writer.rollback()
+
+    await writer.endSavepoints()
+    const tx = new StoreTransaction(writer, dialect, clock(), newId)
+    for (const write of kept.flatMap(({ lateWrites }) => lateWrites)) {
+      await write(tx)
+      await giveTurn()
+    }
+    await appendEvents(
+      tx,
+      kept.flatMap(({ events }) => events),
+    )
+    tx.end()
+    await withQueueTold(() => writer.commit())
+    metrics.commitMembers.observe(kept.length)
+  }
+
+  /** While a commit takes too long, its members wait for the outcome; transactions queued behind it are refused. */
+  async function withQueueTold(commit: () => Promise<void>): Promise<void> {
+    const timer = setTimeout(() => {
+      isStuck = true
+      const failure = stuckBehindCommit()
+      needs.onFailure(failure)
+      for (const { reject } of queue.splice(0)) reject(failure)
+    }, limits.transactionMs)
+    try {
+      await commit()
+    } finally {
+      clearTimeout(timer)
+      isStuck = false
+    }
+  }
+
+  /** Yields to the event loop if the group has occupied it for TURN_MS. */
+  async function giveTurn(): Promise<void> {
+    if (performance.now() - turnStartedAt < TURN_MS) return
+    await eventLoopTurn()
+    turnStartedAt = performance.now()
+  }
+
+  function answer(group: readonly Member[]): void {
+    let isCommitted = false
+    for (const { outcome, resolve, reject } of group) {
+      if (outcome && 'tx' in outcome) {
+        isCommitted = true
+        resolve(outcome.value)
+      } else reject(outcome?.error)
+    }
+    // Signal after the commit: listeners must find the new rows.
+    if (isCommitted) needs.onCommit()
+  }
+
+  function failGroup(group: readonly Member[], error: unknown): void {
+    const isTold = isSurroundings(error) || isMailError(error, 'outcome_unknown')
+    const failure = isTold ? error : new MailError('unavailable', {}, { cause: error })
+    log.error({ err: error, members: group.length }, 'a group of transactions was not committed')
+    if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to refuse all mail
+    for (const { reject } of group) reject(failure)
+  }
+}
+
+function isSurroundings(error: unknown): error is MailError {
+  return isMailError(error, 'disk_full') || isMailError(error, 'unavailable')
+}
+
+function stuckBehindCommit(): MailError<'unavailable'> {
+  return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
+}
+
+/** Limits the time of a member: a promise that never settles would stop all writes of the server. */
+async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      onTimeout()
+      reject(new MailError('unavailable', { detail: `a transaction took longer than ${timeoutMs} ms` }))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([fn(tx), timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function pause(timeMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, timeMs))
+}
+
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

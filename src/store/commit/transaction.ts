@@ -1,0 +1,91 @@
+/**
+ * The `tx` that a transaction function gets: a Kysely handle that writes, and the buffer of events. After the end of
+ * the transaction it throws.
+ *
+ * It checks this before each statement runs, not when a query is built: a query that was built in time but runs late
+ * must not become part of another transaction.
+ */
+import assert from 'node:assert/strict'
+import { Kysely, type SelectQueryBuilder } from 'kysely'
+import type { NewId } from '../new-id.ts'
+import type { EventRow, NewEvent, Schema, Tx } from '../schema.ts'
+import type { Dialect, Writer } from '../sql-adapter.ts'
+
+/** An event that has no `seq` yet. */
+export type UnnumberedEvent = Omit<EventRow, 'seq'>
+
+/** A write that runs after all members of the group have run. */
+export type LateWrite = (tx: Tx) => Promise<void>
+
+export class StoreTransaction extends Kysely<Schema> implements Tx {
+  readonly now: number
+  readonly events: UnnumberedEvent[] = []
+  readonly lateWrites: LateWrite[] = []
+  readonly #dialect: Pick<Dialect, 'forUpdate' | 'forShare'>
+  readonly #newId: NewId
+  readonly #end: { isOver: boolean }
+
+  constructor(writer: Writer, dialect: Pick<Dialect, 'forUpdate' | 'forShare'>, now: number, newId: NewId) {
+    const end = { isOver: false }
+    super(
+      writer.kyselyProps(() => {
+        if (end.isOver) throw transactionIsOver()
+      }),
+    )
+    this.now = now
+    this.#dialect = dialect
+    this.#newId = newId
+    this.#end = end
+  }
+
+  newId(): string {
+    this.#assertOpen()
+    return this.#newId(this.now)
+  }
+
+  forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
+    return this.#dialect.forUpdate(query)
+  }
+
+  forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
+    return this.#dialect.forShare(query)
+  }
+
+  append(event: NewEvent): void {
+    this.#assertOpen()
+    this.events.push({
+      event_id: this.#newId(this.now),
+      at: this.now,
+      organization_id: event.organizationId,
+      pod_id: event.podId ?? null,
+      inbox_id: event.inboxId ?? null,
+      type: event.type,
+      visibility: event.visibility,
+      actor: event.actor,
+      message_id: event.messageId ?? null,
+      payload: JSON.stringify(event.payload), // at once: the caller may change the object later
+    })
+  }
+
+  /** Ends the transaction: from now on every use throws. */
+  end(): void {
+    this.#end.isOver = true
+  }
+
+  #assertOpen(): void {
+    if (this.#end.isOver) throw transactionIsOver()
+  }
+}
+
+/**
+ * Runs `write` after the last member of the group, just before the commit. If it fails, the whole group fails: use it
+ * only for writes that cannot fail because of their data.
+ */
+export function writeLate(tx: Tx, write: LateWrite): void {
+  assert(tx instanceof StoreTransaction)
+  tx.lateWrites.push(write)
+}
+
+function transactionIsOver(): Error {
+  return new Error('this transaction is over; everything that belongs to it must be awaited inside it')
+}

@@ -1,0 +1,103 @@
+/**
+ * The commit notifier between nodes: LISTEN and NOTIFY, on a separate connection.
+ *
+ * A node sends NOTIFY after the commit, never inside the transaction: PostgreSQL would then commit only one transaction
+ * at a time. While a NOTIFY is running, further ones are merged into one. The payload is only the sender's node id; a
+ * lost notification costs the other nodes one poll interval.
+ * Connection lost: reconnects at growing intervals, then signals once, here and to the other nodes: notifications of both
+ * directions may have been lost.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { PostgresConnection } from './postgres-connection.ts'
+
+const CHANNEL = 'martlet_commits'
+const RETRY_FIRST_MS = 50
+
+interface OtherNodesNeeds {
+  readonly connect: () => Promise<PostgresConnection>
+  /** The unique id of this process. */
+  readonly node: string
+  readonly retryMaxMs: number
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export class OtherNodes {
+  readonly #needs: OtherNodesNeeds
+  readonly #stop = new AbortController()
+  #connection: PostgresConnection | undefined
+  #listener: () => void = () => undefined
+  #isTelling = false
+  #isToldAgain = false
+
+  constructor(needs: OtherNodesNeeds) {
+    this.#needs = needs
+  }
+
+  /** @throws what the first connection throws */
+  async start(): Promise<void> {
+    await this.#listen()
+  }
+
+  onCommit(listener: () => void): void {
+    this.#listener = listener
+  }
+
+  tell(): void {
+    if (this.#isTelling) this.#isToldAgain = true
+    else void this.#tell()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#connection?.close()
+  }
+
+  /** Never rejects. */
+  async #tell(): Promise<void> {
+    this.#isTelling = true
+    do {
+      this.#isToldAgain = false
+      // If it is lost with the connection, the other nodes poll after their interval.
+      await this.#connection?.query(`select pg_notify('${CHANNEL}', $1)`, [this.#needs.node]).catch(() => undefined)
+    } while (this.#isToldAgain)
+    this.#isTelling = false
+  }
+
+  async #listen(): Promise<void> {
+    const connection = await this.#needs.connect()
+    connection.onNotification((node) => {
+      if (node !== this.#needs.node) this.#listener()
+    })
+    connection.onEnd(() => void this.#listenAgain())
+    try {
+      await connection.run(`listen ${CHANNEL}`)
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+    this.#connection = connection
+  }
+
+  /** Never rejects. */
+  async #listenAgain(): Promise<void> {
+    const { signal } = this.#stop
+    if (signal.aborted || !this.#connection) return
+    this.#connection = undefined
+    const { log, metrics, retryMaxMs } = this.#needs
+    for (let pauseMs = RETRY_FIRST_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, retryMaxMs)) {
+      try {
+        await this.#listen()
+        this.#listener()
+        this.tell()
+        return
+      } catch (error) {
+        metrics.loopErrors.inc({ loop: 'bell' })
+        log.warn({ err: error }, 'cannot listen for commits of other servers; retrying')
+      }
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
+    }
+  }
+}

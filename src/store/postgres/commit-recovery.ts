@@ -1,0 +1,118 @@
+/**
+ * Commit recovery: looks up the outcome of a commit whose answer was lost, before any caller gets an answer. A message
+ * that was stored must not be answered with 451, and one that was not stored must not be answered with 250.
+ *
+ *   new connection → still running? terminate it → ended: does its mark exist? → committed, or not committed
+ *
+ * `pg_xact_status` shows that the transaction has ended. The mark that each transaction writes in its first statement
+ * shows whether it was committed. The status alone is not enough: after a crash that lost the end of the write-ahead
+ * log, PostgreSQL gives the ids of the lost transactions to others, and we would take their "committed" for ours.
+ * Server unreachable: retries for as long as the caller waits; the caller's signal ends it with outcome_unknown.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { MailError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { PostgresConnection } from './postgres-connection.ts'
+import { sqlState } from './postgres-errors.ts'
+
+const RETRY_FIRST_MS = 20
+
+/**
+ * The table of commit marks. One row per connection: a session that the server still believes alive keeps its row
+ * locked, so others must not use it. Created outside the migrations, because the first migration needs it.
+ */
+export const MARKS_TABLE = `create table if not exists commit_marks (
+  writer text primary key,
+  number bigint not null,
+  marked_at timestamptz not null
+)`
+
+/** Deletes the marks of connections that ended long ago. */
+export const REMOVE_OLD_MARKS = `delete from commit_marks where marked_at < now() - interval '7 days'`
+
+/** The first statement of each transaction. Parameters: writer, number. */
+export const MARK = `insert into commit_marks (writer, number, marked_at) values ($1, $2, now())
+  on conflict (writer) do update set number = excluded.number, marked_at = excluded.marked_at
+  returning pg_current_xact_id()::text as xid`
+
+interface LostTransaction {
+  readonly xid: string
+  /** The name of its connection. */
+  readonly writer: string
+  /** The number in its mark. */
+  readonly number: number
+}
+
+interface LostCommitNeeds {
+  /** Connects to a primary: the data of a standby may be old. */
+  readonly connect: () => Promise<PostgresConnection>
+  readonly log: Log
+  readonly retryMaxMs: number
+  /** Aborts when the caller stops waiting. */
+  readonly signal: AbortSignal
+}
+
+export class LostCommit {
+  readonly #needs: LostCommitNeeds
+  #connection: PostgresConnection | undefined
+
+  constructor(needs: LostCommitNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * @returns whether it was committed, and the connection that was used
+   * @throws outcome_unknown when the signal aborts
+   */
+  async settle(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
+    const { connect, log, retryMaxMs, signal } = this.#needs
+    for (let pauseMs = RETRY_FIRST_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, retryMaxMs)) {
+      try {
+        this.#connection ??= await connect()
+        const connection = this.#connection
+        if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
+        await end(connection, lost.xid)
+      } catch (error) {
+        log.warn({ err: error, xid: lost.xid }, 'the outcome of a commit could not be looked up; retrying')
+        this.#connection?.destroy()
+        this.#connection = undefined
+      }
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
+    }
+    this.#connection?.destroy()
+    throw new MailError('outcome_unknown', {})
+  }
+}
+
+async function isOver(connection: PostgresConnection, xid: string): Promise<boolean> {
+  try {
+    const { rows } = await connection.query<{ status: string | null }>(
+      'select pg_xact_status($1::text::xid8) as status',
+      [xid],
+    )
+    return rows[0]!.status !== 'in progress'
+  } catch (error) {
+    // invalid_parameter_value, "in the future": a crash lost the transaction, or this server never had it.
+    if (sqlState(error) === '22023') return true
+    throw error
+  }
+}
+
+/** Reads the mark in a separate statement: a snapshot from before the commit would not show it. */
+async function isMarked(connection: PostgresConnection, { writer, number }: LostTransaction): Promise<boolean> {
+  const { rows } = await connection.query<{ number: number }>('select number from commit_marks where writer = $1', [
+    writer,
+  ])
+  return rows[0]?.number === number
+}
+
+/**
+ * Terminates the session of the lost transaction: the server may not know yet that the connection is lost, and would
+ * keep all its locks. A session that is committing at this moment ends after the commit.
+ */
+async function end(connection: PostgresConnection, xid: string): Promise<void> {
+  await connection.query(
+    'select pg_terminate_backend(pid) from pg_stat_activity where backend_xid = $1::text::xid8::xid',
+    [xid],
+  )
+}

@@ -1,0 +1,103 @@
+/**
+ * The SQL adapter for PostgreSQL 15 to 18: one database for any number of identical nodes.
+ *
+ * Some connections read, one writes, one listens for the commits of other nodes. Implements `Dialect` (sql-adapter.ts); the
+ * longer parts are in postgres/. docs/adr/0011 describes the conflicts between two nodes and how we prevent them.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { Kysely, sql } from 'kysely'
+import { MailError, StartupError } from '../../errors.ts'
+import { kyselyProps } from '../kysely-props.ts'
+import type { Schema } from '../schema.ts'
+import type { Database, DatabaseNeeds, Dialect } from '../sql-adapter.ts'
+import { OtherNodes } from './commit-listener.ts'
+import { PostgresConnection, words } from './postgres-connection.ts'
+import { conflict, isUniqueViolation } from './postgres-errors.ts'
+import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
+import { Readers } from './postgres-readers.ts'
+import { createTextIndex, indexText, searchText, unindexText } from './postgres-text-index.ts'
+import { PostgresWriter } from './postgres-writer.ts'
+
+export const postgres: Dialect = {
+  name: 'postgres',
+  ddl: {
+    text: 'text collate "C"',
+    integer: 'integer',
+    bigint: 'bigint',
+    bytes: 'bytea',
+    identity: 'bigint generated always as identity primary key',
+    table: '',
+    linkTable: '',
+    textIndex: createTextIndex,
+  },
+  open,
+  async lockMigrations(handle) {
+    await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(handle)
+  },
+  skipLocked: (query) => query.forUpdate().skipLocked(),
+  // Not FOR UPDATE: other nodes may still insert rows that refer to the locked row.
+  forUpdate: (query) => query.forNoKeyUpdate(),
+  forShare: (query) => query.forShare(),
+  conflict,
+  isUniqueViolation,
+  indexText,
+  unindexText,
+  searchText,
+}
+
+async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Database> {
+  const { dataDir, databaseUrl: url, limits } = config
+  if (url === undefined) throw new Error('PostgreSQL was chosen without a URL')
+  await makeFolder(dataDir)
+  const connection = await openFitDatabase({ url, limits, clock })
+
+  const node = randomUUID()
+  const readers = new Readers({ url, limits, connectionsMax: limits.databaseReadersMax })
+  const connect = () => connectToPrimary({ url, limits })
+  const writer = new PostgresWriter({ connection, connect, log, limits })
+  const otherNodes = new OtherNodes({ connect, node, retryMaxMs: limits.databaseRetryMaxMs, log, metrics })
+  try {
+    await otherNodes.start()
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
+  return {
+    reader: new Kysely<Schema>(
+      kyselyProps(
+        words,
+        (use) => readers.lend(use),
+        () => undefined,
+      ),
+    ),
+    writer,
+    isOnlyNode: false,
+    onForeignCommit: (listener) => otherNodes.onCommit(listener),
+    tellOtherNodes: () => otherNodes.tell(),
+    async close() {
+      await otherNodes.close()
+      await readers.close()
+      await writer.close()
+    },
+  }
+}
+
+/** Creates the data folder. It holds the blobs, unless they are stored elsewhere. Several processes may share it. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new StartupError(`The data folder ${folder} cannot be made or written to (${code})`, { cause: error })
+  }
+}
+
+/** Connects and checks that the server is not a standby: after a failover the old primary may return as one. */
+async function connectToPrimary(needs: Parameters<typeof PostgresConnection.open>[0]): Promise<PostgresConnection> {
+  const connection = await PostgresConnection.open(needs)
+  const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])
+  if (!rows[0]!.is_standby) return connection
+  await connection.close()
+  throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
+}

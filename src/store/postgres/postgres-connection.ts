@@ -1,0 +1,224 @@
+/**
+ * One connection to PostgreSQL, used by Kysely and the writer. It keeps prepared statements, converts values to our
+ * types, classifies errors, and limits the time without an answer.
+ *
+ * Statements are sent at once and answered in order (pipelined), so that a statement whose answer we need not await
+ * (begin, savepoint) costs no round trip. A lost connection stays lost; its users open another.
+ */
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely'
+import pg from 'pg'
+import type { Limits } from '../../config/limits.ts'
+import { classify, isFatal, isOutdatedPlan } from './postgres-errors.ts'
+
+/**
+ * Prepared statements kept per connection: parsing and planning cost more than most statements, but queries that differ
+ * only in the length of a list must not fill the server's memory.
+ */
+const STATEMENTS_MAX = 200
+
+const INT8 = 20
+const NUMERIC = 1700
+
+/** Unlike the driver, we read bigint and numeric as numbers: times, sizes, seq and counts stay far below 2^53. */
+const types = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format),
+} as pg.CustomTypesConfig
+
+/**
+ * Settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default; waiting
+ * for a replica as well is the operator's choice. JIT costs more than any of our statements.
+ */
+const SESSION = `
+  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
+  set default_transaction_isolation to 'read committed';
+  set client_encoding to 'UTF8';
+  set standard_conforming_strings to on;
+  set jit to off`
+
+export const words = {
+  adapter: new PostgresAdapter(),
+  compiler: new PostgresQueryCompiler(),
+  introspector: (db: ConstructorParameters<typeof PostgresIntrospector>[0]) => new PostgresIntrospector(db),
+}
+
+export interface ConnectionNeeds {
+  readonly url: string
+  readonly limits: Pick<Limits, 'databaseConnectMs' | 'databaseSilenceMs' | 'statementMs' | 'lockWaitMs'>
+}
+
+export class PostgresConnection implements DatabaseConnection {
+  readonly #client: pg.Client
+  readonly #limits: ConnectionNeeds['limits']
+  /** SQL → name, least recently used first. */
+  readonly #statements = new Map<string, string>()
+  /** Names of statements to deallocate. */
+  #outdated: string[] = []
+  #prepared = 0
+  #isLost = false
+  #isUnhurried = false
+  #hasFailed = false
+
+  /** @throws what the driver throws */
+  static async open({ url, limits }: ConnectionNeeds): Promise<PostgresConnection> {
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: 'martlet',
+      types,
+      pipeline: true,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: limits.databaseSilenceMs,
+      connectionTimeoutMillis: limits.databaseConnectMs,
+      statement_timeout: limits.statementMs,
+      lock_timeout: limits.lockWaitMs,
+      idle_in_transaction_session_timeout: limits.databaseSilenceMs,
+    } as pg.ClientConfig)
+    const connection = new PostgresConnection(client, limits)
+    try {
+      await client.connect()
+      await connection.run(SESSION)
+      return connection
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+
+  private constructor(client: pg.Client, limits: ConnectionNeeds['limits']) {
+    this.#client = client
+    this.#limits = limits
+    const lose = () => {
+      this.#isLost = true
+    }
+    client.on('error', lose) // running statements reject with it
+    client.on('end', lose)
+  }
+
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  /** Whether a statement failed since the last call; if so, PostgreSQL runs no more in the open transaction. */
+  takeFailure(): boolean {
+    const hasFailed = this.#hasFailed
+    this.#hasFailed = false
+    return hasFailed
+  }
+
+  /** Calls the listener when the connection is lost, or closed by us. */
+  onEnd(listener: () => void): void {
+    this.#client.once('end', listener)
+  }
+
+  onNotification(listener: (payload: string) => void): void {
+    this.#client.on('notification', ({ payload }) => listener(payload ?? ''))
+  }
+
+  /** `true` removes our time limit for statements; the caller removes the server's own limits. */
+  setUnhurried(isUnhurried: boolean): void {
+    this.#isUnhurried = isUnhurried
+  }
+
+  /** Runs one or several statements without parameters. @returns the result of the last one */
+  async run(text: string): Promise<pg.QueryResult> {
+    const results: pg.QueryResult | pg.QueryResult[] = await this.#ask({ text })
+    return Array.isArray(results) ? results.at(-1)! : results
+  }
+
+  /** @throws disk_full, unavailable, or the driver's error */
+  async query<Row extends pg.QueryResultRow>(
+    text: string,
+    parameters: readonly unknown[],
+  ): Promise<pg.QueryResult<Row>> {
+    return this.#ask({ text, name: this.#nameOf(text), values: parameters.map(storable) })
+  }
+
+  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    const { command, rowCount, rows } = await this.query(sql, parameters)
+    return {
+      rows: rows as Row[],
+      ...(command !== 'SELECT' && { numAffectedRows: BigInt(rowCount ?? 0) }),
+    }
+  }
+
+  streamQuery(): never {
+    throw new Error('streaming would block the connection for all other queries: read pages instead')
+  }
+
+  /** Deallocates outdated statements. Call it outside a transaction: an error here would end the transaction. */
+  forgetOutdated(): void {
+    for (const name of this.#outdated.splice(0)) {
+      // It does not exist if its first use failed; and if this fails, it ends with the connection.
+      this.#client.query(`deallocate "${name}"`).catch(() => undefined)
+      delete (this.#client as unknown as Internals).connection.parsedStatements[name]
+    }
+  }
+
+  /** Closes the connection in order. */
+  async close(): Promise<void> {
+    this.#isLost = true
+    const timer = setTimeout(() => this.destroy(), this.#limits.databaseConnectMs) // the server may not answer
+    await this.#client.end().catch(() => undefined) // it is closed either way
+    clearTimeout(timer)
+  }
+
+  /** Cuts the connection; running statements reject. */
+  destroy(): void {
+    this.#isLost = true
+    ;(this.#client as unknown as Internals).connection.stream.destroy()
+  }
+
+  async #ask<Result>(query: pg.QueryConfig): Promise<Result> {
+    const timer = this.#isUnhurried ? undefined : setTimeout(() => this.destroy(), this.#limits.databaseSilenceMs)
+    try {
+      return (await this.#client.query(query)) as Result
+    } catch (error) {
+      this.#hasFailed = true
+      if (isOutdatedPlan(error)) this.#forgetAll()
+      if (isFatal(error)) this.#isLost = true
+      throw classify(error, this.#isLost)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #forgetAll(): void {
+    this.#outdated.push(...this.#statements.values())
+    this.#statements.clear()
+  }
+
+  #nameOf(text: string): string {
+    const known = this.#statements.get(text)
+    if (known !== undefined) this.#statements.delete(text)
+    else if (this.#statements.size >= STATEMENTS_MAX) {
+      for (const [oldest, name] of this.#statements) {
+        this.#statements.delete(oldest)
+        this.#outdated.push(name)
+        break
+      }
+    }
+    const name = known ?? `m${++this.#prepared}`
+    this.#statements.set(text, name)
+    return name
+  }
+}
+
+/** Private parts of the driver: there is no other way to drop a prepared statement or to cut a stuck connection. */
+interface Internals {
+  readonly connection: {
+    readonly stream: { destroy(): void }
+    readonly parsedStatements: Record<string, string>
+  }
+}
+
+/** PostgreSQL does not accept NUL in text (JSON escapes it). The replacement character still separates two words. */
+function storable(parameter: unknown): unknown {
+  return typeof parameter === 'string' && parameter.includes('\0') ? parameter.replaceAll('\0', '\ufffd') : parameter
+}

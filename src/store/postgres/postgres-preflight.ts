@@ -1,0 +1,141 @@
+/**
+ * The preflight check: verifies that Martlet can work with a PostgreSQL server and database, and creates what is needed
+ * before the migrations: the trigram extension and the table of commit marks. Each error says what to do.
+ */
+
+import type { Limits } from '../../config/limits.ts'
+import { StartupError } from '../../errors.ts'
+import { MARKS_TABLE, REMOVE_OLD_MARKS } from './commit-recovery.ts'
+import { type ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
+import { sqlState } from './postgres-errors.ts'
+
+/** The key of the advisory lock: any number that no other program uses in this database. */
+export const MIGRATION_LOCK = 0x6d_61_72_74
+
+const OLDEST_VERSION = 150_000
+
+/** Returns host:port/database, the part of the URL that may be shown. */
+export function placeOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl)
+  return `${host}${pathname}`
+}
+
+interface FitnessNeeds extends ConnectionNeeds {
+  readonly clock: () => number
+  readonly limits: ConnectionNeeds['limits'] & Pick<Limits, 'clockSkewMaxMs'>
+}
+
+/**
+ * Connects to the database, checks it, and prepares it for the migrations.
+ *
+ * @returns the connection that was used
+ * @throws StartupError when the database cannot be used
+ */
+export async function openFitDatabase({ clock, ...needs }: FitnessNeeds): Promise<PostgresConnection> {
+  const place = placeOf(needs.url)
+  const connection = await PostgresConnection.open(needs).catch((error: unknown) => {
+    throw new StartupError(`PostgreSQL at ${place} ${whyUnreachable(error)}`, { cause: error })
+  })
+  try {
+    await requireFitServer(connection, place)
+    await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.clockSkewMaxMs })
+    await prepare(connection, place)
+    return connection
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+function whyUnreachable(error: unknown): string {
+  switch (sqlState(error)) {
+    case '28P01':
+    case '28000':
+      return 'refused user or password; correct MARTLET_DATABASE_URL'
+    case '3D000':
+      return "has no such database; create it with: create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
+  }
+  const { code, message } = error as NodeJS.ErrnoException
+  return `cannot be reached (${code ?? message}); start it, or correct MARTLET_DATABASE_URL`
+}
+
+interface Found {
+  version: number
+  version_name: string
+  encoding: string
+  ctype: string
+  is_standby: boolean
+}
+
+async function requireFitServer(connection: PostgresConnection, place: string): Promise<void> {
+  const { rows } = await connection.query<Found>(
+    `select current_setting('server_version_num')::int as version, current_setting('server_version') as version_name,
+       current_setting('server_encoding') as encoding, datctype as ctype, pg_is_in_recovery() as is_standby
+     from pg_database where datname = current_database()`,
+    [],
+  )
+  const found = rows[0]!
+  if (found.version < OLDEST_VERSION) {
+    throw new StartupError(`PostgreSQL at ${place} is version ${found.version_name}; Martlet needs 15 or newer`)
+  }
+  if (found.is_standby) {
+    throw new StartupError(`PostgreSQL at ${place} is a standby, which accepts no writes; use its primary`)
+  }
+  if (found.encoding !== 'UTF8') throw new StartupError(unfit(place, `its encoding is ${found.encoding}`))
+  // Trigrams consist of letters, and these locales know no letters beyond a to z.
+  if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(place, `its LC_CTYPE is ${found.ctype}`))
+}
+
+/** Checks the clock: a node that is ahead would claim rows that others have leased, and would send mail twice. */
+async function requireSameTime(
+  connection: PostgresConnection,
+  { place, clock, skewMaxMs }: { place: string; clock: () => number; skewMaxMs: number },
+): Promise<void> {
+  const askedAt = clock()
+  const { rows } = await connection.query<{ now: number }>(
+    'select (extract(epoch from clock_timestamp()) * 1000)::bigint as now',
+    [],
+  )
+  const tookMs = clock() - askedAt
+  const skewMs = askedAt - rows[0]!.now
+  if (Math.abs(skewMs) <= skewMaxMs + tookMs) return
+  const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'behind'}`
+  throw new StartupError(`The clock of this machine is ${where} that of PostgreSQL at ${place}; set both by NTP`)
+}
+
+function unfit(place: string, why: string): string {
+  return (
+    `The database ${place} cannot store mail in every language: ${why}. Create another with: ` +
+    "create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
+  )
+}
+
+async function prepare(connection: PostgresConnection, place: string): Promise<void> {
+  await connection.run('begin; set local lock_timeout = 0; set local statement_timeout = 0')
+  connection.setUnhurried(true) // another node may be migrating
+  await connection.run(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+  await connection.run('create extension if not exists pg_trgm').catch((error: unknown) => {
+    const why = (error as Error).message
+    throw new StartupError(
+      `The extension pg_trgm cannot be created in ${place} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
+      { cause: error },
+    )
+  })
+  const { rows } = await connection.query<{ has_letters: boolean }>(
+    `select show_trgm('验证码') <> '{}' and show_trgm('ÜBER') = show_trgm('über') as has_letters`,
+    [],
+  )
+  if (!rows[0]!.has_letters) throw new StartupError(unfit(place, 'its trigrams support no letters beyond a to z'))
+  await connection.run(MARKS_TABLE).catch((error: unknown) => {
+    const why = (error as Error).message
+    throw new StartupError(
+      `Tables cannot be created in ${place} (${why}); make the user of MARTLET_DATABASE_URL its owner`,
+      {
+        cause: error,
+      },
+    )
+  })
+  await connection.run(REMOVE_OLD_MARKS)
+  await connection.run('commit')
+  connection.setUnhurried(false)
+}

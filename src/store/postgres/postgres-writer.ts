@@ -1,0 +1,188 @@
+/**
+ * The only connection of this node that writes. `Writer` (../dialect.ts) is its contract with the group commit.
+ *
+ * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
+ * a transaction returns its id and writes a mark; commit-recovery.ts uses both if the answer to the commit is lost.
+ * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again, at
+ * growing intervals. Transactions between two attempts are refused at once.
+ */
+import { randomUUID } from 'node:crypto'
+import type { KyselyProps } from 'kysely'
+import type { Limits } from '../../config/limits.ts'
+import { MailError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { kyselyProps } from '../kysely-props.ts'
+import type { Writer } from '../sql-adapter.ts'
+import { LostCommit, MARK } from './commit-recovery.ts'
+import { type PostgresConnection, words } from './postgres-connection.ts'
+import { classify } from './postgres-errors.ts'
+
+const RETRY_FIRST_MS = 50
+
+interface PostgresWriterNeeds {
+  /** The first connection; others are opened when it is lost. */
+  readonly connection: PostgresConnection
+  /** Opens a connection to a server that accepts writes. */
+  readonly connect: () => Promise<PostgresConnection>
+  readonly log: Log
+  readonly limits: Pick<Limits, 'lockWaitMs' | 'groupLockWaitMs' | 'databaseRetryMaxMs'>
+}
+
+export class PostgresWriter implements Writer {
+  readonly #needs: PostgresWriterNeeds
+  #connection: PostgresConnection
+  /** The connection's name in the table of commit marks. */
+  #name: string = randomUUID()
+  #isOpen = false
+  /** Whether lock_timeout currently lets statements wait for other nodes. */
+  #isPatient = true
+  /** The number of the transaction; counts up. */
+  #number = 0
+  /** The id of the open transaction. */
+  #xid: Promise<string> = Promise.reject(new Error('no transaction was begun'))
+  #failures = 0
+  #refusedUntil = 0
+  #refusal: unknown
+  readonly #giveUp = new AbortController()
+
+  constructor(needs: PostgresWriterNeeds) {
+    this.#needs = needs
+    this.#connection = needs.connection
+    ignore(this.#xid)
+  }
+
+  async begin(pace?: 'unhurried'): Promise<void> {
+    if (this.#connection.isLost) this.#use(await this.#reconnect())
+    const connection = this.#connection
+    connection.forgetOutdated()
+    connection.setUnhurried(pace === 'unhurried')
+    connection.takeFailure()
+    this.#isOpen = true
+    this.#isPatient = true
+    this.#number += 1
+    ignore(connection.run(pace === 'unhurried' ? BEGIN_UNHURRIED : 'begin'))
+    this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
+    ignore(this.#xid)
+  }
+
+  async savepoint(isFirst: boolean): Promise<void> {
+    this.#setPatient(isFirst)
+    ignore(this.#connection.run('savepoint member'))
+  }
+
+  async releaseSavepoint(): Promise<void> {
+    if (this.#connection.takeFailure()) {
+      await this.rollbackToSavepoint()
+      throw new Error('a statement of this transaction failed, but its function ignored the error')
+    }
+    ignore(this.#connection.run('release savepoint member'))
+  }
+
+  async rollbackToSavepoint(): Promise<void> {
+    await this.#connection.run('rollback to savepoint member; release savepoint member')
+    this.#connection.takeFailure()
+  }
+
+  async endSavepoints(): Promise<void> {
+    this.#setPatient(true)
+  }
+
+  isInTransaction(): boolean {
+    return this.#isOpen && !this.#connection.isLost
+  }
+
+  async commit(): Promise<void> {
+    const connection = this.#connection
+    const xid = await this.#xid // if this failed, there is nothing to commit
+    if (connection.isLost) throw new MailError('unavailable', { detail: 'the connection was lost before the commit' })
+    this.#isOpen = false
+    let command: string
+    try {
+      command = (await connection.run('commit')).command
+    } catch (error) {
+      if (!connection.isLost) throw error // the server itself reported the failure
+      return this.#settle(xid, error)
+    }
+    connection.setUnhurried(false)
+    // PostgreSQL answers ROLLBACK when a statement of the transaction had failed.
+    if (command !== 'COMMIT') throw new Error(`the commit ended as ${command}`)
+  }
+
+  async rollback(): Promise<void> {
+    const connection = this.#connection
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    if (connection.isLost) return
+    try {
+      await connection.run('rollback')
+      connection.setUnhurried(false)
+    } catch (error) {
+      this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
+      connection.destroy()
+    }
+  }
+
+  giveUp(): void {
+    this.#giveUp.abort()
+  }
+
+  kyselyProps(guard: () => void): KyselyProps {
+    return kyselyProps(words, (use) => use(this.#connection), guard)
+  }
+
+  async close(): Promise<void> {
+    this.giveUp()
+    await this.#connection.close()
+  }
+
+  #use(connection: PostgresConnection): void {
+    this.#connection = connection
+    this.#name = randomUUID()
+  }
+
+  /** Sends the setting only when it changes. A setting that was made before a savepoint survives the rollback to it. */
+  #setPatient(isPatient: boolean): void {
+    if (this.#isPatient === isPatient) return
+    this.#isPatient = isPatient
+    const { lockWaitMs, groupLockWaitMs } = this.#needs.limits
+    ignore(this.#connection.run(`set local lock_timeout = ${isPatient ? lockWaitMs : groupLockWaitMs}`))
+  }
+
+  /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */
+  async #settle(xid: string, cause: unknown): Promise<void> {
+    const { connect, log, limits } = this.#needs
+    log.warn({ err: cause, xid }, 'the connection was lost during a commit; looking up the outcome')
+    const lost = new LostCommit({ connect, log, retryMaxMs: limits.databaseRetryMaxMs, signal: this.#giveUp.signal })
+    const { isCommitted, connection } = await lost.settle({ xid, writer: this.#name, number: this.#number })
+    this.#use(connection)
+    log.warn({ xid, isCommitted }, 'the outcome of the commit is known')
+    if (!isCommitted)
+      throw new MailError('unavailable', { detail: 'the connection was lost during the commit' }, { cause })
+  }
+
+  async #reconnect(): Promise<PostgresConnection> {
+    if (performance.now() < this.#refusedUntil) throw this.#refusal
+    try {
+      const connection = await this.#needs.connect()
+      this.#failures = 0
+      return connection
+    } catch (error) {
+      this.#failures += 1
+      const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, this.#needs.limits.databaseRetryMaxMs)
+      this.#refusedUntil = performance.now() + pauseMs
+      this.#refusal = classify(error, true)
+      throw this.#refusal
+    }
+  }
+}
+
+const BEGIN_UNHURRIED = `begin;
+  set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
+
+/**
+ * Ignores the answer to a statement that is sent ahead of another. If it fails, every later statement of the
+ * transaction fails too: the connection is lost, or PostgreSQL refuses more statements.
+ */
+function ignore(answer: Promise<unknown>): void {
+  answer.catch(() => undefined)
+}

@@ -1,0 +1,168 @@
+/**
+ * The SQL adapter: all differences between the databases. The rest of the program never asks which database it uses.
+ *
+ * `Dialect` is what queries and migrations need (no state). `Database` is an open database; only store.ts and
+ * group-commit.ts use it. sqlite-adapter.ts and postgres-adapter.ts implement both.
+ *
+ * Statements of an implementation reject with MailError disk_full or unavailable (`cause` is the driver's error) when
+ * the disk, the server or the connection fails, and with the driver's own error otherwise.
+ */
+import type { Kysely, KyselyProps, SelectQueryBuilder } from 'kysely'
+import type { Config } from '../config/settings.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Db, Schema, Tx } from './schema.ts'
+
+/** What an implementation needs to open a database. */
+export interface DatabaseNeeds {
+  /** Epoch ms; the clocks of all nodes of one database must agree. */
+  readonly clock: () => number
+  readonly config: DatabaseConfig
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** The database's location and limits; without a URL it is SQLite in the data folder. */
+export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly databaseUrl?: Config['databaseUrl'] }
+
+export interface Dialect {
+  readonly name: 'sqlite' | 'postgres'
+
+  /** @throws StartupError when the database cannot be opened, or another process has locked it */
+  open(needs: DatabaseNeeds): Promise<Database>
+
+  /** Types and clauses for migrations. */
+  readonly ddl: DefinitionLanguage
+
+  /** Called inside the migrations' transaction: other nodes wait until it ends. */
+  lockMigrations(handle: Kysely<Schema>): Promise<void>
+
+  /** Makes a query that claims rows skip those that another node is claiming at the moment. */
+  skipLocked<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+
+  /** Implement `Tx.forUpdate` and `Tx.forShare`: add the row lock to a query. */
+  forUpdate<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+  forShare<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
+
+  /**
+   * Whether a statement failed because of another node, so that its transaction may succeed if it is run again.
+   * `changed`: the other node has taken a name or removed a row. `waited`: a deadlock, or a lock timeout.
+   */
+  conflict(error: unknown): 'changed' | 'waited' | undefined
+
+  /**
+   * Whether a statement failed because the row exists already. Call it with the error that `store.transaction` rejected
+   * with; inside the transaction use `on conflict do nothing`, since PostgreSQL runs no statement after an error.
+   */
+  isUniqueViolation(error: unknown): boolean
+
+  /** Adds a message's text to the index; searches see it after the commit. Long texts are cut. */
+  indexText(tx: Tx, messageNumber: number, text: IndexedText): Promise<void>
+
+  /** Removes a message's text from the index. Call it in the transaction that removes the message. */
+  unindexText(tx: Tx, messageNumber: number): Promise<void>
+
+  /** Finds messages by substrings, newest first. The texts are plain data: no character in them is an operator. */
+  searchText(db: Db, search: TextSearch): Promise<TextFound>
+}
+
+/** Types and clauses of `create table` that differ between databases. */
+export interface DefinitionLanguage {
+  /** Text that sorts by code point. */
+  readonly text: string
+  readonly integer: string
+  /** 64 bits: times, sizes, seq. */
+  readonly bigint: string
+  readonly bytes: string
+  /** A primary key that the database counts up; it never uses a value twice. */
+  readonly identity: string
+  /** The end of a `create table` statement. */
+  readonly table: string
+  /** The end of `create table` for a link table, which is little more than its primary key. */
+  readonly linkTable: string
+  /** Statements that create the text index; each database has its own kind. */
+  readonly textIndex: readonly string[]
+}
+
+export type TextColumn = 'subject' | 'addresses' | 'body'
+export type IndexedText = Readonly<Record<TextColumn, string>>
+
+/** Each text must be a substring of one of the columns; upper and lower case are equal. */
+export interface TextClause {
+  readonly columns: readonly TextColumn[]
+  readonly allOf: readonly string[]
+}
+
+export interface TextSearch {
+  readonly inboxId: string
+  /**
+   * A message is found when at least one clause matches. The index cannot find a text of one or two characters: beside
+   * a longer text it is ignored; a clause of only such texts searches subject, addresses and preview, not the body.
+   */
+  readonly anyOf: readonly TextClause[]
+  /** The position where the last page ended: its `nextNumber`. */
+  readonly beforeNumber?: number | undefined
+  readonly limit: number
+  /** The maximum number of candidates to read; so a page can be empty and still have a next page. */
+  readonly scanRowsMax: number
+}
+
+export interface TextFound {
+  readonly messages: readonly { readonly id: string; readonly number: number }[]
+  /** undefined: this is the last page. */
+  readonly nextNumber: number | undefined
+}
+
+/** An open database. */
+export interface Database {
+  /** Reads committed data, on separate connections. */
+  readonly reader: Kysely<Schema>
+  readonly writer: Writer
+
+  /** No other node uses this database: leases found at the start belong to a process that no longer runs. */
+  readonly isOnlyNode: boolean
+
+  /** Calls the listener after commits of other nodes. A lost signal costs one poll interval. */
+  onForeignCommit(listener: () => void): void
+  /** Notifies the other nodes; called after our own commits, so that they poll. Does not wait for them. */
+  tellOtherNodes(): void
+
+  close(): Promise<void>
+}
+
+/**
+ * The only connection that writes. It has one open transaction at a time, and in it one savepoint at a time: its caller
+ * is the group commit, which runs members one after another.
+ */
+export interface Writer {
+  /**
+   * Starts a transaction, on a new connection if the last one was lost.
+   *
+   * @param pace 'unhurried': without time limits, for migrations
+   */
+  begin(pace?: 'unhurried'): Promise<void>
+  /** @param isFirst no row is locked yet, so this member may wait for other nodes; a later one would block them */
+  savepoint(isFirst: boolean): Promise<void>
+  /** Rolls back to the savepoint and rejects when one of its statements failed and the function ignored the error. */
+  releaseSavepoint(): Promise<void>
+  rollbackToSavepoint(): Promise<void>
+  /** Called after the last savepoint: statements that follow may wait for other nodes again. */
+  endSavepoints(): Promise<void>
+
+  /** Whether the transaction is still open: a full disk or an I/O error ends it without our doing. */
+  isInTransaction(): boolean
+
+  /**
+   * Resolves when the transaction is on disk; rejects when nothing of it will ever be. If the outcome is unknown (lost
+   * connection), looks it up first, however long that takes; rejects with outcome_unknown after `giveUp`.
+   */
+  commit(): Promise<void>
+  /** From now on, do not wait for unknown outcomes. */
+  giveUp(): void
+
+  /** Leaves no transaction open; closes the connection if it must. Never rejects. */
+  rollback(): Promise<void>
+
+  /** Returns the parts of a Kysely on this connection. `guard` is called before each statement and may throw. */
+  kyselyProps(guard: () => void): KyselyProps
+}

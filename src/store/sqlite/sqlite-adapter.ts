@@ -1,0 +1,108 @@
+/**
+ * The SQL adapter for SQLite: one file in the data folder, used by this process alone.
+ *
+ * One connection writes, another reads committed data, and a thread copies the write-ahead log back into the file
+ * (checkpoint). Implements `Dialect` (sql-adapter.ts); the longer parts are in sqlite/.
+ */
+import BetterSqlite from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import { StartupError } from '../../errors.ts'
+import type { Schema } from '../schema.ts'
+import type { Database, DatabaseNeeds, Dialect } from '../sql-adapter.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { type DataFolder, takeFolder } from './data-dir-lock.ts'
+import { kyselyProps, SqliteConnection } from './sqlite-connection.ts'
+import { isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
+import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
+import { SqliteWriter } from './sqlite-writer.ts'
+
+/**
+ * No other process writes while we run, except perhaps an operator with sqlite3. A wait blocks the event loop, with the
+ * library's default for up to 5 s.
+ */
+const BUSY_TIMEOUT_MS = 50
+
+const PAGE_BYTES = 4_096
+
+export const sqlite: Dialect = {
+  name: 'sqlite',
+  ddl: {
+    text: 'text',
+    integer: 'integer',
+    bigint: 'integer',
+    bytes: 'blob',
+    identity: 'integer primary key autoincrement',
+    table: 'strict',
+    linkTable: 'strict, without rowid',
+    textIndex: createTextIndex,
+  },
+  open,
+  lockMigrations: async () => undefined, // one process, one writer
+  skipLocked: (query) => query,
+  forUpdate: (query) => query,
+  forShare: (query) => query,
+  conflict: () => undefined,
+  isUniqueViolation,
+  indexText,
+  unindexText,
+  searchText,
+}
+
+async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Promise<Database> {
+  const folder = takeFolder(config.dataDir)
+  try {
+    return openConnections(folder, { config, log, metrics })
+  } catch (error) {
+    folder.release()
+    const code = sqliteCode(error)
+    if (code === undefined) throw error
+    throw new StartupError(`The database ${folder.databaseFile} cannot be opened (${code})`, { cause: error })
+  }
+}
+
+function openConnections(folder: DataFolder, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
+  const file = folder.databaseFile
+  const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.checkpointPages, log, metrics })
+  const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, log })
+  const reading = openReading(file)
+  return {
+    reader: new Kysely<Schema>(
+      kyselyProps(
+        () => reading,
+        () => undefined,
+      ),
+    ),
+    writer,
+    isOnlyNode: true,
+    onForeignCommit: () => undefined, // there are no other nodes
+    tellOtherNodes: () => undefined,
+    async close() {
+      await checkpointer.close()
+      reading.close()
+      writer.close() // last: it copies the write-ahead log back, which a read-only connection cannot do
+      folder.release()
+    },
+  }
+}
+
+function openWriting(file: string): SqliteConnection {
+  const database = new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
+  try {
+    // The first two have an effect only before the first page is written, and switching to WAL writes it.
+    database.pragma(`page_size = ${PAGE_BYTES}`)
+    database.pragma('auto_vacuum = incremental')
+    database.pragma('journal_mode = wal')
+    database.pragma('synchronous = full') // a commit is on disk before we confirm it
+    database.pragma('wal_autocheckpoint = 0') // the checkpointer's work
+    database.pragma('foreign_keys = on')
+    database.pragma('trusted_schema = off')
+    return new SqliteConnection(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openReading(file: string): SqliteConnection {
+  return new SqliteConnection(new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, readonly: true }))
+}

@@ -1,0 +1,97 @@
+/**
+ * One connection to the database file, used by Kysely. It keeps prepared statements and classifies errors.
+ *
+ * Every statement runs synchronously, on the event loop. So a result must fit a page, and nothing is streamed.
+ */
+import type BetterSqlite from 'better-sqlite3'
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Kysely,
+  type KyselyProps,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import { kyselyProps as propsOf } from '../kysely-props.ts'
+import { classify } from './sqlite-errors.ts'
+
+/** Prepared statements kept. Each takes some KiB; queries that differ only in a list's length must not fill memory. */
+const STATEMENTS_MAX = 500
+
+export class SqliteConnection implements DatabaseConnection {
+  readonly #database: BetterSqlite.Database
+  /** By SQL, least recently used first. */
+  readonly #statements = new Map<string, BetterSqlite.Statement>()
+
+  constructor(database: BetterSqlite.Database) {
+    this.#database = database
+  }
+
+  get isInTransaction(): boolean {
+    return this.#database.open && this.#database.inTransaction
+  }
+
+  /** Runs a statement that is not a query: begin, savepoint, pragma. */
+  run(sql: string): BetterSqlite.RunResult {
+    try {
+      return this.#prepare(sql).run()
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  get<Row>(sql: string): Row {
+    try {
+      return this.#prepare(sql).get() as Row
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      const statement = this.#prepare(sql)
+      if (statement.reader) return { rows: statement.all(parameters) as Row[] }
+      const { changes, lastInsertRowid } = statement.run(parameters)
+      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  streamQuery(): never {
+    throw new Error('streaming would block the connection for all other queries: read pages instead')
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#database.close()
+  }
+
+  #prepare(sql: string): BetterSqlite.Statement {
+    const known = this.#statements.get(sql)
+    const statement = known ?? this.#database.prepare(sql)
+    if (known) this.#statements.delete(sql)
+    else if (this.#statements.size >= STATEMENTS_MAX) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest)
+        break
+      }
+    }
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+const words = {
+  adapter: new SqliteAdapter(),
+  compiler: new SqliteQueryCompiler(),
+  introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+}
+
+/** @param guard called before each statement; if it throws, the statement rejects with that error */
+export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
+  return propsOf(words, (use) => use(connection()), guard)
+}

@@ -1,0 +1,92 @@
+/**
+ * The only connection that writes. `Writer` (../dialect.ts) is its contract with the group commit.
+ */
+import type { KyselyProps } from 'kysely'
+import type { Log } from '../../log.ts'
+import type { Writer } from '../sql-adapter.ts'
+import type { Checkpointer, WalState } from './checkpointer.ts'
+import { kyselyProps, type SqliteConnection } from './sqlite-connection.ts'
+
+interface SqliteWriterNeeds {
+  open(): SqliteConnection
+  checkpointer: Checkpointer
+  log: Log
+}
+
+export class SqliteWriter implements Writer {
+  readonly #needs: SqliteWriterNeeds
+  #connection: SqliteConnection
+  #isLost = false
+
+  constructor(needs: SqliteWriterNeeds) {
+    this.#needs = needs
+    this.#connection = needs.open()
+  }
+
+  async begin(): Promise<void> {
+    await this.#needs.checkpointer.writersTurn()
+    if (this.#isLost) {
+      this.#connection = this.#needs.open()
+      this.#isLost = false
+    }
+    // Immediate: a transaction that reads first and locks only when it writes could fail with SQLITE_BUSY.
+    this.#connection.run('begin immediate')
+  }
+
+  async savepoint(): Promise<void> {
+    this.#connection.run('savepoint member')
+  }
+
+  async releaseSavepoint(): Promise<void> {
+    this.#connection.run('release member')
+  }
+
+  async rollbackToSavepoint(): Promise<void> {
+    this.#connection.run('rollback to member')
+    this.#connection.run('release member')
+  }
+
+  isInTransaction(): boolean {
+    return !this.#isLost && this.#connection.isInTransaction
+  }
+
+  async endSavepoints(): Promise<void> {} // there are no other nodes to wait for
+
+  async commit(): Promise<void> {
+    this.#connection.run('commit')
+    this.#lookAtWal()
+  }
+
+  async rollback(): Promise<void> {
+    try {
+      if (this.#connection.isInTransaction) this.#connection.run('rollback')
+    } catch (error) {
+      this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
+      this.close()
+    }
+  }
+
+  giveUp(): void {} // the outcome of a commit is always known
+
+  kyselyProps(guard: () => void): KyselyProps {
+    return kyselyProps(() => this.#connection, guard)
+  }
+
+  close(): void {
+    this.#isLost = true
+    try {
+      this.#connection.close()
+    } catch (error) {
+      this.#needs.log.error({ err: error }, 'closing the write connection failed')
+    }
+  }
+
+  #lookAtWal(): void {
+    try {
+      // NOOP only reports the log's length, in 2 µs. The file size does not: SQLite reuses the log from its start.
+      this.#needs.checkpointer.look(this.#connection.get<WalState>('pragma wal_checkpoint(noop)'))
+    } catch (error) {
+      this.#needs.log.warn({ err: error }, 'the length of the write-ahead log is unknown') // the commit is valid
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** Queries for API keys. Rows only: mail/access decides what a key may do. */
+import type { ApiKeyRow, Db, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+
+export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
+  return db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash).executeTakeFirst()
+}
+
+export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined> {
+  return db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Reads the key and locks it shared: until the commit, no other transaction can delete or change it. */
+export async function keepById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+  return tx.forShare(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Reads the key and locks it until the commit, before a change. */
+export async function holdById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function getRoot(db: Db, organizationId: string): Promise<ApiKeyRow | undefined> {
+  return db
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('is_root', '=', 1)
+    .executeTakeFirst()
+}
+
+/** The scope of the listed keys. podId null: keys of the organization; inboxId null: keys of the pod. */
+export interface KeyLevel {
+  readonly organizationId: string
+  readonly podId: string | null
+  readonly inboxId: string | null
+}
+
+export async function list(db: Db, level: KeyLevel, keyset: Keyset): Promise<ApiKeyRow[]> {
+  return db
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', level.organizationId)
+    .where('pod_id', level.podId === null ? 'is' : '=', level.podId)
+    .where('inbox_id', level.inboxId === null ? 'is' : '=', level.inboxId)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+export async function insert(tx: Tx, row: ApiKeyRow): Promise<void> {
+  await tx.insertInto('api_keys').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<ApiKeyRow, 'name' | 'permissions' | 'key_hash' | 'prefix' | 'updated_at'>>,
+): Promise<void> {
+  await tx.updateTable('api_keys').set(change).where('id', '=', id).execute()
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('api_keys').where('id', '=', id).execute()
+}
+
+/** Deletes the keys of an inbox that is being deleted; returns their ids. */
+export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> {
+  const rows = await tx.deleteFrom('api_keys').where('inbox_id', '=', inboxId).returning('id').execute()
+  return rows.map((row) => row.id)
+}
+
+/** Deletes the keys of a pod that is being deleted; returns their ids. */
+export async function removeByPod(tx: Tx, podId: string): Promise<string[]> {
+  const rows = await tx.deleteFrom('api_keys').where('pod_id', '=', podId).returning('id').execute()
+  return rows.map((row) => row.id)
+}
+
+/** Records the last use. Never moves it back, because two nodes may write in any order. */
+export async function recordUse(tx: Tx, id: string, usedAt: number): Promise<void> {
+  await tx
+    .updateTable('api_keys')
+    .set({ used_at: usedAt })
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('used_at', 'is', null), eb('used_at', '<', usedAt)]))
+    .execute()
+}

@@ -1,0 +1,81 @@
+/** Queries for the idempotency keys of sends. Rows only: mail/sending/idempotency/idempotency.ts decides. */
+import type { Db, IdempotencyKeyRow, Tx } from '../schema.ts'
+
+/** Reads the key and locks it until the commit. */
+export async function hold(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('idempotency_keys'))
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('key', '=', key)
+    .executeTakeFirst()
+}
+
+/** The same key, used by callers of this scope, in whichever inboxes. */
+export async function listOfScope(db: Db, scopeId: string, key: string): Promise<IdempotencyKeyRow[]> {
+  return db.selectFrom('idempotency_keys').selectAll().where('scope_id', '=', scopeId).where('key', '=', key).execute()
+}
+
+/** Inserts a key that did not exist. A conflict is an error: two nodes must not both take the same key. */
+export async function insert(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
+  await tx.insertInto('idempotency_keys').values(row).execute()
+}
+
+/** Replaces an existing key, which the caller has locked. */
+export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
+  const { inbox_id, key, ...change } = row
+  await tx.updateTable('idempotency_keys').set(change).where('inbox_id', '=', inbox_id).where('key', '=', key).execute()
+}
+
+export interface Hold {
+  readonly inboxId: string
+  readonly key: string
+  /** The end of the lease identifies the attempt. */
+  readonly leaseUntil: number
+}
+
+/** @returns false when the attempt has lost the key to another one */
+export async function finish(tx: Tx, hold: Hold, result: string): Promise<boolean> {
+  const changed = await tx
+    .updateTable('idempotency_keys')
+    .set({ state: 'done', lease_until: null, result, completed_at: tx.now })
+    .where('inbox_id', '=', hold.inboxId)
+    .where('key', '=', hold.key)
+    .where('state', '=', 'running')
+    .where('lease_until', '=', hold.leaseUntil)
+    .returning('key')
+    .executeTakeFirst()
+  return changed !== undefined
+}
+
+/** Frees the key of an attempt that failed. */
+export async function release(tx: Tx, hold: Hold): Promise<void> {
+  await tx
+    .deleteFrom('idempotency_keys')
+    .where('inbox_id', '=', hold.inboxId)
+    .where('key', '=', hold.key)
+    .where('state', '=', 'running')
+    .where('lease_until', '=', hold.leaseUntil)
+    .execute()
+}
+
+/** Deletes keys created before a time. @returns how many, at most `limit` */
+export async function removeOlderThan(tx: Tx, timeMs: number, limit: number): Promise<number> {
+  const old = await tx
+    .selectFrom('idempotency_keys')
+    .select(['inbox_id', 'key'])
+    .where('created_at', '<', timeMs)
+    .orderBy('inbox_id')
+    .orderBy('key') // every node in the same order, so that two sweeps do not wait for each other
+    .limit(limit)
+    .execute()
+  for (const row of old) {
+    await tx
+      .deleteFrom('idempotency_keys')
+      .where('inbox_id', '=', row.inbox_id)
+      .where('key', '=', row.key)
+      .where('created_at', '<', timeMs) // it may have been reused since
+      .execute()
+  }
+  return old.length
+}

@@ -1,0 +1,179 @@
+/** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
+import type { Db, InboxRow, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+
+export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('address', '=', address)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
+export async function holdByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .selectAll()
+    .where('address', '=', address)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+export async function holdById(tx: Tx, id: string): Promise<InboxRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
+export async function holdAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function getById(db: Db, id: string): Promise<InboxRow | undefined> {
+  return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
+}
+
+/** An inbox and the scope that it is in. */
+export type InboxPlaceRow = Pick<InboxRow, 'id' | 'address' | 'organization_id' | 'pod_id'>
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<InboxPlaceRow[]> {
+  return listPlaces(db, 'id', ids)
+}
+
+export async function listByAddresses(db: Db, addresses: readonly string[]): Promise<InboxPlaceRow[]> {
+  return listPlaces(db, 'address', addresses)
+}
+
+async function listPlaces(db: Db, column: 'id' | 'address', values: readonly string[]): Promise<InboxPlaceRow[]> {
+  if (values.length === 0) return []
+  return db
+    .selectFrom('inboxes')
+    .select(['id', 'address', 'organization_id', 'pod_id'])
+    .where(column, 'in', values)
+    .where('deleting_at', 'is', null)
+    .execute()
+}
+
+/** Each pod has client_ids of its own. */
+export async function getByClientId(db: Db, podId: string, clientId: string): Promise<InboxRow | undefined> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('pod_id', '=', podId)
+    .where('client_id', '=', clientId)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Whether the address is in use, also by an inbox that is still being deleted. */
+export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
+  const row = await db.selectFrom('inboxes').select('id').where('address', '=', address).executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whether the inbox of this address was deleted but its mail is still being removed. */
+export async function isBeingRemoved(db: Db, address: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('inboxes')
+    .select('id')
+    .where('address', '=', address)
+    .where('deleting_at', 'is not', null)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whether the pod still has an inbox, also one that is being deleted. */
+export async function podHasInbox(db: Db, podId: string): Promise<boolean> {
+  const row = await db.selectFrom('inboxes').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+export interface InboxScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<InboxRow[]> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('id', '=', scope.inboxId!))
+    .where('deleting_at', 'is', null)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+/** The fields that the caller sets; the other fields of a new inbox are always the same. */
+export type NewInboxRow = Pick<
+  InboxRow,
+  'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata'
+>
+
+export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
+  const row: InboxRow = {
+    ...inbox,
+    id: tx.newId(),
+    status: 'active',
+    message_count: 0,
+    unread_count: 0,
+    thread_count: 0,
+    size_bytes: 0,
+    deleting_at: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+  await tx.insertInto('inboxes').values(row).execute()
+  return row
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'updated_at' | 'deleting_at' | 'client_id'>>,
+): Promise<void> {
+  await tx.updateTable('inboxes').set(change).where('id', '=', id).execute()
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('inboxes').where('id', '=', id).execute()
+}
+
+/** Maps inbox ids to addresses, for rows that contain only the id. */
+export async function addresses(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).execute()
+  return new Map(rows.map((row) => [row.id, row.address]))
+}
+
+export interface InboxCounts {
+  readonly messages: number
+  readonly unread: number
+  readonly threads: number
+  readonly bytes: number
+}
+
+/** Adds to the counters, in the transaction that changes what they count. */
+export async function addCounts(tx: Tx, id: string, difference: InboxCounts): Promise<void> {
+  await tx
+    .updateTable('inboxes')
+    .set((eb) => ({
+      message_count: eb('message_count', '+', difference.messages),
+      unread_count: eb('unread_count', '+', difference.unread),
+      thread_count: eb('thread_count', '+', difference.threads),
+      size_bytes: eb('size_bytes', '+', difference.bytes),
+    }))
+    .where('id', '=', id)
+    .execute()
+}

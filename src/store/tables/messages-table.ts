@@ -1,0 +1,296 @@
+/** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { AddressKind, Db, MessageAddressRow, MessageRow, Tx } from '../schema.ts'
+import { conjunction, containing } from './conditions-table.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+
+export type NewMessageRow = Omit<MessageRow, 'number'>
+export type StoredMessageRow = Omit<MessageRow, 'number'> & { number: number }
+
+export async function getById(db: Db, inboxId: string, id: string): Promise<StoredMessageRow | undefined> {
+  return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).where('id', '=', id).executeTakeFirst()
+}
+
+/** @param hash SHA-256 (hex) of the api_message_id */
+export async function getByApiId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('api_message_id_hash', '=', hash)
+    .executeTakeFirst()
+}
+
+/** Returns the message of this inbox with the same Message-ID field and the same content, if there is one. */
+export async function getTwin(
+  db: Db,
+  inboxId: string,
+  headerIdHash: string,
+  fingerprint: string,
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', headerIdHash)
+    .where('fingerprint', '=', fingerprint)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Whether a message of this inbox already has this api_message_id. */
+export async function isApiIdTaken(db: Db, inboxId: string, hash: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('messages')
+    .select('id')
+    .where('inbox_id', '=', inboxId)
+    .where('api_message_id_hash', '=', hash)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute()
+}
+
+/** A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again. */
+export interface MessageInThread extends StoredMessageRow {
+  readonly thread_message_count: number
+  readonly thread_visible_count: number
+  readonly thread_updated_at: number
+}
+
+export async function listInThreads(db: Db, ids: readonly string[]): Promise<MessageInThread[]> {
+  if (ids.length === 0) return []
+  return db
+    .selectFrom('messages')
+    .innerJoin('threads', 'threads.id', 'messages.thread_id')
+    .selectAll('messages')
+    .select([
+      'threads.message_count as thread_message_count',
+      'threads.visible_count as thread_visible_count',
+      'threads.updated_at as thread_updated_at',
+    ])
+    .where('messages.id', 'in', ids)
+    .execute()
+}
+
+/** Hidden masks by id; a message that was deleted is not there. */
+export async function hiddenMasks(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('messages').select(['id', 'hidden']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, hidden }) => [id, hidden]))
+}
+
+export interface MessageCriteria {
+  readonly inboxId: string
+  /** Bits of the hidden classes to leave out. */
+  readonly hiddenMask: number
+  readonly labels: readonly string[]
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  readonly from: readonly string[]
+  readonly to: readonly string[]
+  readonly subject: readonly string[]
+}
+
+export interface ScannedRow {
+  readonly id: string
+  readonly timestamp: number
+  /** Whether the row meets the criteria. A SQL boolean: 0, 1, true or false. */
+  readonly matches: unknown
+}
+
+/**
+ * Reads the next `keyset.limit` messages in order of time, each with a flag that says whether it meets the criteria.
+ * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
+ */
+export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  return db
+    .selectFrom('messages')
+    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .where('inbox_id', '=', criteria.inboxId)
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+/** Returns the message if it meets the criteria. */
+export async function getMatching(
+  db: Db,
+  criteria: MessageCriteria,
+  id: string,
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', criteria.inboxId)
+    .where('id', '=', id)
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(conjunction(matchers(criteria)))
+    .executeTakeFirst()
+}
+
+function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
+  const all: Expression<SqlBool>[] = []
+  if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
+  for (const label of criteria.labels) {
+    all.push(
+      sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`,
+    )
+  }
+  for (const text of criteria.from) all.push(hasAddress(['from'], text))
+  for (const text of criteria.to) all.push(hasAddress(['to', 'cc', 'bcc'], text))
+  for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
+  return all
+}
+
+function hasAddress(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from message_addresses where message_addresses.message_id = messages.id
+    and message_addresses.kind in (${sql.join(kinds)})
+    and (${containing(sql.ref('message_addresses.address'), text)} or ${containing(sql.ref('message_addresses.name'), text)}))`
+}
+
+/** Lists the messages of a thread, newest first unless ascending. */
+export async function listByThread(db: Db, threadId: string, keyset: Keyset): Promise<StoredMessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('thread_id', '=', threadId)
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+/** @param isShown whether it must be in no hidden class */
+export async function newestInThread(
+  db: Db,
+  threadId: string,
+  { isShown }: { readonly isShown: boolean },
+): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('thread_id', '=', threadId)
+    .$if(isShown, (query) => query.where('hidden', '=', 0))
+    .orderBy('timestamp', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Returns the message of a thread that contains an attachment. */
+export async function getAttachmentInThread(
+  db: Db,
+  threadId: string,
+  attachmentId: string,
+): Promise<Pick<StoredMessageRow, 'id' | 'content_id' | 'hidden'> | undefined> {
+  return db
+    .selectFrom('attachments')
+    .innerJoin('messages', 'messages.content_id', 'attachments.content_id')
+    .select(['messages.id', 'messages.content_id', 'messages.hidden'])
+    .where('attachments.id', '=', attachmentId)
+    .where('messages.thread_id', '=', threadId)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Lists some messages of an inbox that is being deleted. */
+export async function listSome(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
+  return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
+}
+
+/** @returns the message's number in the text index */
+export async function insert(
+  tx: Tx,
+  row: NewMessageRow,
+  labels: readonly string[],
+  addresses: readonly MessageAddressRow[],
+): Promise<number> {
+  const { number } = await tx.insertInto('messages').values(row).returning('number').executeTakeFirstOrThrow()
+  if (labels.length > 0) await insertLabels(tx, row.id, labels)
+  if (addresses.length > 0)
+    await tx
+      .insertInto('message_addresses')
+      .values([...addresses])
+      .execute()
+  return number
+}
+
+async function insertLabels(tx: Tx, messageId: string, labels: readonly string[]): Promise<void> {
+  await tx
+    .insertInto('message_labels')
+    .values(labels.map((label) => ({ message_id: messageId, label })))
+    .execute()
+}
+
+/** Adds and removes labels, and stores the resulting hidden mask. */
+export async function changeLabels(
+  tx: Tx,
+  messageId: string,
+  change: { added: readonly string[]; removed: readonly string[]; hidden: number },
+): Promise<void> {
+  if (change.removed.length > 0) {
+    await tx
+      .deleteFrom('message_labels')
+      .where('message_id', '=', messageId)
+      .where('label', 'in', change.removed)
+      .execute()
+  }
+  if (change.added.length > 0) await insertLabels(tx, messageId, change.added)
+  await tx
+    .updateTable('messages')
+    .set({ hidden: change.hidden, updated_at: tx.now })
+    .where('id', '=', messageId)
+    .execute()
+}
+
+export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byMessage = new Map<string, string[]>()
+  if (messageIds.length === 0) return byMessage
+  const rows = await db
+    .selectFrom('message_labels')
+    .selectAll()
+    .where('message_id', 'in', messageIds)
+    .orderBy('message_id')
+    .orderBy('label')
+    .execute()
+  for (const row of rows) append(byMessage, row.message_id, row.label)
+  return byMessage
+}
+
+export async function addressesOf(db: Db, messageIds: readonly string[]): Promise<Map<string, MessageAddressRow[]>> {
+  const byMessage = new Map<string, MessageAddressRow[]>()
+  if (messageIds.length === 0) return byMessage
+  const rows = await db
+    .selectFrom('message_addresses')
+    .selectAll()
+    .where('message_id', 'in', messageIds)
+    .orderBy('message_id')
+    .orderBy('kind')
+    .orderBy('position')
+    .execute()
+  for (const row of rows) append(byMessage, row.message_id, row)
+  return byMessage
+}
+
+/** Deletes messages with their labels and addresses. */
+export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom('messages').where('id', 'in', ids).execute()
+}
+
+function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key)
+  if (list) list.push(value)
+  else map.set(key, [value])
+}

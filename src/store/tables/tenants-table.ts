@@ -1,0 +1,127 @@
+/** Queries for organizations and pods. Rows only. */
+import { sql } from 'kysely'
+import type { Db, OrganizationRow, PodRow, Tx } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+
+export async function getOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
+  return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Returns the organization that the first start created. */
+export async function getFirstOrganization(db: Db): Promise<OrganizationRow | undefined> {
+  return db.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').limit(1).executeTakeFirst()
+}
+
+export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<void> {
+  await tx.insertInto('organizations').values(row).execute()
+}
+
+/** Counts inboxes from the counters of the pods, without a scan of the inboxes. */
+export async function countInboxes(db: Db, organizationId: string): Promise<number> {
+  const row = await db
+    .selectFrom('pods')
+    .select(sql<number>`coalesce(sum(inbox_count), 0)`.as('count'))
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}
+
+export async function getPod(db: Db, organizationId: string, ref: string): Promise<PodRow | undefined> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where((eb) => eb.or([eb('id', '=', ref), eb('client_id', '=', ref)]))
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+type PodRefs = Pick<PodRow, 'id' | 'client_id'>
+
+export async function listPodsByIds(db: Db, organizationId: string, ids: readonly string[]): Promise<PodRefs[]> {
+  return listPodsBy(db, organizationId, 'id', ids)
+}
+
+export async function listPodsByClientIds(db: Db, organizationId: string, ids: readonly string[]): Promise<PodRefs[]> {
+  return listPodsBy(db, organizationId, 'client_id', ids)
+}
+
+async function listPodsBy(
+  db: Db,
+  organizationId: string,
+  column: 'id' | 'client_id',
+  values: readonly string[],
+): Promise<PodRefs[]> {
+  if (values.length === 0) return []
+  return db
+    .selectFrom('pods')
+    .select(['id', 'client_id'])
+    .where('organization_id', '=', organizationId)
+    .where(column, 'in', values)
+    .where('deleting_at', 'is', null)
+    .execute()
+}
+
+/** Reads the pod and locks it until the commit: before a change of its inbox count, or its deletion. */
+export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('pods'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Locks the pod shared: it cannot be deleted until the commit. @returns whether it exists */
+export async function keepPod(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .forShare(tx.selectFrom('pods'))
+    .select('id')
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function getDefaultPod(db: Db, organizationId: string): Promise<PodRow | undefined> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('is_default', '=', 1)
+    .executeTakeFirst()
+}
+
+export async function listPods(
+  db: Db,
+  scope: { organizationId: string; podId?: string | undefined },
+  keyset: Keyset,
+): Promise<PodRow[]> {
+  return db
+    .selectFrom('pods')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('id', '=', scope.podId!))
+    .where('deleting_at', 'is', null)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+export async function insertPod(tx: Tx, row: PodRow): Promise<void> {
+  await tx.insertInto('pods').values(row).execute()
+}
+
+export async function removePod(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('pods').where('id', '=', id).execute()
+}
+
+export async function addInboxCount(tx: Tx, podId: string, difference: number): Promise<void> {
+  await tx
+    .updateTable('pods')
+    .set((eb) => ({ inbox_count: eb('inbox_count', '+', difference) }))
+    .where('id', '=', podId)
+    .execute()
+}

@@ -1,0 +1,313 @@
+/** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { AddressKind, Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
+import { conjunction, containing } from './conditions-table.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+import type { ScannedRow } from './messages-table.ts'
+
+export interface ThreadScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+export async function get(db: Db, scope: ThreadScope, id: string): Promise<ThreadRow | undefined> {
+  return db
+    .selectFrom('threads')
+    .selectAll()
+    .where('id', '=', id)
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where('deleting_at', 'is', null)
+    .where(ofLivingInbox)
+    .executeTakeFirst()
+}
+
+/** The inbox is not being deleted: its threads are hidden from then on, although their rows are deleted later. */
+const ofLivingInbox = sql<SqlBool>`not exists (select 1 from inboxes
+  where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
+
+export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
+}
+
+/** Finds the threads of known Message-IDs, in the order of the given hashes; unknown ones are left out. */
+export async function findByReferences(db: Db, inboxId: string, hashes: readonly string[]): Promise<string[]> {
+  if (hashes.length === 0) return []
+  const rows = await db
+    .selectFrom('thread_references')
+    .select(['message_id_hash', 'thread_id'])
+    .where('inbox_id', '=', inboxId)
+    .where('message_id_hash', 'in', hashes)
+    .execute()
+  const byHash = new Map(rows.map((row) => [row.message_id_hash, row.thread_id]))
+  return hashes.map((hash) => byHash.get(hash)).filter((id) => id !== undefined)
+}
+
+/** Maps Message-IDs to a thread. A Message-ID that already belongs to a thread stays there. */
+export async function addReferences(
+  tx: Tx,
+  inboxId: string,
+  threadId: string,
+  hashes: readonly string[],
+): Promise<void> {
+  if (hashes.length === 0) return
+  await tx
+    .insertInto('thread_references')
+    .values(hashes.map((hash) => ({ inbox_id: inboxId, message_id_hash: hash, thread_id: threadId })))
+    .onConflict((conflict) => conflict.columns(['inbox_id', 'message_id_hash']).doNothing())
+    .execute()
+}
+
+export async function insert(tx: Tx, row: ThreadRow): Promise<void> {
+  await tx.insertInto('threads').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Omit<ThreadRow, 'id' | 'organization_id' | 'pod_id' | 'inbox_id' | 'created_at'>>,
+): Promise<void> {
+  await tx.updateTable('threads').set(change).where('id', '=', id).execute()
+}
+
+/** @param differences label → change in the number of the thread's messages with that label */
+export async function addLabelCounts(
+  tx: Tx,
+  threadId: string,
+  differences: ReadonlyMap<string, number>,
+): Promise<void> {
+  const rows = [...differences].filter(([, difference]) => difference !== 0)
+  if (rows.length === 0) return
+  await tx
+    .insertInto('thread_labels')
+    .values(rows.map(([label, difference]) => ({ thread_id: threadId, label, message_count: difference })))
+    .onConflict((conflict) =>
+      conflict.columns(['thread_id', 'label']).doUpdateSet((eb) => ({
+        message_count: eb('thread_labels.message_count', '+', eb.ref('excluded.message_count')),
+      })),
+    )
+    .execute()
+  if (rows.some(([, difference]) => difference < 0)) {
+    await tx.deleteFrom('thread_labels').where('thread_id', '=', threadId).where('message_count', '<=', 0).execute()
+  }
+}
+
+/** @param sign +1 for a message that was added, -1 for one that was removed */
+export async function addParticipants(
+  tx: Tx,
+  threadId: string,
+  participants: readonly Pick<ThreadParticipantRow, 'kind' | 'address' | 'display'>[],
+  sign: 1 | -1,
+): Promise<void> {
+  if (participants.length === 0) return
+  await tx
+    .insertInto('thread_participants')
+    .values(participants.map((participant) => ({ thread_id: threadId, ...participant, message_count: sign })))
+    .onConflict((conflict) =>
+      conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
+        message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
+        ...(sign === 1 && { display: eb.ref('excluded.display') }), // as last seen
+      })),
+    )
+    .execute()
+  if (sign === -1) {
+    await tx
+      .deleteFrom('thread_participants')
+      .where('thread_id', '=', threadId)
+      .where('message_count', '<=', 0)
+      .execute()
+  }
+}
+
+export async function labelsOf(db: Db, threadIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byThread = new Map<string, string[]>(threadIds.map((id) => [id, []]))
+  if (threadIds.length === 0) return byThread
+  const rows = await db
+    .selectFrom('thread_labels')
+    .select(['thread_id', 'label'])
+    .where('thread_id', 'in', threadIds)
+    .orderBy('thread_id')
+    .orderBy('label')
+    .execute()
+  for (const row of rows) byThread.get(row.thread_id)!.push(row.label)
+  return byThread
+}
+
+/** Returns the first `perThread` participants of each thread, ordered by kind (senders first) and address. */
+export async function participantsOf(
+  db: Db,
+  threadIds: readonly string[],
+  perThread: number,
+): Promise<Map<string, ThreadParticipantRow[]>> {
+  const byThread = new Map<string, ThreadParticipantRow[]>(threadIds.map((id) => [id, []]))
+  if (threadIds.length === 0) return byThread
+  const ranked = db
+    .selectFrom('thread_participants')
+    .selectAll()
+    .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('place'))
+    .where('thread_id', 'in', threadIds)
+  const rows = await db
+    .selectFrom(ranked.as('ranked'))
+    .selectAll()
+    .where('place', '<=', perThread)
+    .orderBy('thread_id')
+    .orderBy('place')
+    .execute()
+  for (const row of rows) byThread.get(row.thread_id)!.push(row)
+  return byThread
+}
+
+/** Returns the contents of each thread's newest `perThread` messages that have attachments, newest first. */
+export async function contentsOf(
+  db: Db,
+  threadIds: readonly string[],
+  perThread: number,
+): Promise<Map<string, string[]>> {
+  const byThread = new Map<string, string[]>()
+  if (threadIds.length === 0) return byThread
+  const ranked = db
+    .selectFrom('messages')
+    .select(['thread_id', 'content_id'])
+    .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('place'))
+    .where('thread_id', 'in', threadIds)
+    // Only messages with attachments: most have none, and a thread may be long.
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('attachments')
+          .select('attachments.id')
+          .whereRef('attachments.content_id', '=', 'messages.content_id'),
+      ),
+    )
+  const rows = await db
+    .selectFrom(ranked.as('ranked'))
+    .selectAll()
+    .where('place', '<=', perThread)
+    .orderBy('thread_id')
+    .orderBy('place')
+    .execute()
+  for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row.content_id])
+  return byThread
+}
+
+/** Returns the time of a thread's newest message with a label; null when no message has it. */
+export async function latestWith(db: Db, threadId: string, label: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('messages')
+    .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
+    .select('messages.timestamp')
+    .where('messages.thread_id', '=', threadId)
+    .where('message_labels.label', '=', label)
+    .orderBy('messages.timestamp', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.timestamp ?? null
+}
+
+export interface ThreadCriteria {
+  readonly scope: ThreadScope
+  readonly hiddenMask: number
+  readonly labels: readonly string[]
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  readonly senders: readonly string[]
+  readonly recipients: readonly string[]
+  readonly subject: readonly string[]
+  /** In a thread with hidden messages, so many of its newest are compared with labels, senders, recipients and subject. */
+  readonly partMessagesMax: number
+}
+
+/** Reads threads as `messages.scan` reads messages. */
+export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  const { scope } = criteria
+  return db
+    .selectFrom('threads')
+    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .$call((query) => {
+      if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
+      if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
+      return query.where('organization_id', '=', scope.organizationId)
+    })
+    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
+    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
+    .where(beyond('timestamp', keyset))
+    .orderBy('timestamp', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`threads.deleting_at is null`, ofLivingInbox]
+  if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
+  const { labels, senders, recipients, subject } = criteria
+  for (const label of labels) all.push(either(criteria, hasLabel(label), showsLabel(criteria, label)))
+  for (const text of senders) all.push(participates(criteria, 'sender', ['from'], text))
+  for (const text of recipients) all.push(participates(criteria, 'recipient', ['to', 'cc', 'bcc'], text))
+  for (const text of subject) {
+    const whole = containing(sql.ref('threads.subject'), text)
+    all.push(either(criteria, whole, showsSubject(criteria, text)))
+  }
+  return all
+}
+
+/**
+ * The stored fields of a thread cover all its messages. Where one of them is hidden, the criteria are compared with the other
+ * messages instead: otherwise a filter would reveal what is in a message that the caller may not see.
+ */
+function either(
+  { hiddenMask }: ThreadCriteria,
+  ofWhole: Expression<SqlBool>,
+  ofShown: Expression<SqlBool>,
+): Expression<SqlBool> {
+  if (hiddenMask === 0) return ofWhole
+  return sql<SqlBool>`case when threads.visible_count = threads.message_count then ${ofWhole} else ${ofShown} end`
+}
+
+/** Those of a thread's newest messages that may be shown, as `shown`. Bounded, since a thread may be long. */
+function shownMessages({ hiddenMask, partMessagesMax }: ThreadCriteria) {
+  const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp from messages
+    where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`
+  return sql`(select * from (${newest}) as newest where (newest.hidden & ${hiddenMask}) = 0) as shown`
+}
+
+function hasLabel(label: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from thread_labels
+    where thread_labels.thread_id = threads.id and thread_labels.label = ${label})`
+}
+
+function showsLabel(criteria: ThreadCriteria, label: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from ${shownMessages(criteria)}
+    join message_labels on message_labels.message_id = shown.id where message_labels.label = ${label})`
+}
+
+/** The subject of a part is that of its oldest message. */
+function showsSubject(criteria: ThreadCriteria, text: string): Expression<SqlBool> {
+  const oldest = sql`select shown.subject from ${shownMessages(criteria)} order by shown.timestamp, shown.id limit 1`
+  return sql<SqlBool>`exists (select 1 from (${oldest}) as oldest where ${containing(sql.ref('oldest.subject'), text)})`
+}
+
+function participates(
+  criteria: ThreadCriteria,
+  kind: ThreadParticipantRow['kind'],
+  fields: readonly AddressKind[],
+  text: string,
+): Expression<SqlBool> {
+  const whole = sql<SqlBool>`exists (select 1 from thread_participants where thread_participants.thread_id = threads.id
+    and thread_participants.kind = ${kind} and ${containing(sql.ref('thread_participants.display'), text)})`
+  // As formatAddress writes it, with quotes around the name or without.
+  const plain = sql`coalesce(sent.name || ' <' || sent.address || '>', sent.address)`
+  const quoted = sql`coalesce('"' || sent.name || '" <' || sent.address || '>', sent.address)`
+  const shown = sql<SqlBool>`exists (select 1 from ${shownMessages(criteria)}
+    join message_addresses as sent on sent.message_id = shown.id where sent.kind in (${sql.join(fields)})
+    and (${containing(plain, text)} or ${containing(quoted, text)}))`
+  return either(criteria, whole, shown)
+}
+
+/** Deletes threads with their labels, participants and references. */
+export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom('threads').where('id', 'in', ids).execute()
+}

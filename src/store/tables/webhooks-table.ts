@@ -1,0 +1,136 @@
+/** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
+import type { Db, Tx, WebhookRow } from '../schema.ts'
+import { beyond, direction, type Keyset } from './keyset-table.ts'
+
+/** The scope of a webhook; a narrower scope is part of the wider ones. */
+export interface WebhookScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+export async function getById(db: Db, id: string): Promise<WebhookRow | undefined> {
+  return db.selectFrom('webhooks').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
+}
+
+/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
+export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('webhooks'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Reads and locks some webhooks, always in the order of their ids, so that two nodes cannot deadlock. */
+export async function holdByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
+  if (ids.length === 0) return []
+  return tx
+    .forUpdate(tx.selectFrom('webhooks'))
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('deleting_at', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** Of exactly this scope: the organization, each pod and each inbox have client_ids of their own. */
+export async function getByClientId(db: Db, scope: WebhookScope, clientId: string): Promise<WebhookRow | undefined> {
+  return db
+    .selectFrom('webhooks')
+    .selectAll()
+    .where((eb) => eb.fn.coalesce('inbox_id', 'pod_id', 'organization_id'), '=', narrowest(scope))
+    .where('client_id', '=', clientId)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
+}
+
+function narrowest({ organizationId, podId, inboxId }: WebhookScope): string {
+  return inboxId ?? podId ?? organizationId
+}
+
+export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise<WebhookRow[]> {
+  return db
+    .selectFrom('webhooks')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where('deleting_at', 'is', null)
+    .where(beyond('created_at', keyset))
+    .orderBy('created_at', direction(keyset))
+    .orderBy('id', direction(keyset))
+    .limit(keyset.limit)
+    .execute()
+}
+
+/** Whether the organization has at least `count` webhooks. */
+export async function hasAsMany(db: Db, organizationId: string, count: number): Promise<boolean> {
+  const rows = await db
+    .selectFrom('webhooks')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('deleting_at', 'is', null)
+    .limit(count)
+    .execute()
+  return rows.length >= count
+}
+
+/** Returns the lowest cursor of all enabled webhooks; undefined when none is enabled. */
+export async function earliestCursor(db: Db): Promise<number | undefined> {
+  const row = await enabled(db)
+    .select((eb) => eb.fn.min('cursor_seq').as('cursor_seq'))
+    .executeTakeFirstOrThrow()
+  return (row.cursor_seq as number | null) ?? undefined
+}
+
+/** Lists the enabled webhooks of these organizations, which may receive their events. */
+export async function listEnabled(db: Db, organizationIds: readonly string[]): Promise<WebhookRow[]> {
+  if (organizationIds.length === 0) return []
+  return enabled(db).selectAll().where('organization_id', 'in', organizationIds).execute()
+}
+
+/** Lists the given webhooks that are still enabled, as they are now. */
+export async function listEnabledByIds(db: Db, ids: readonly string[]): Promise<WebhookRow[]> {
+  if (ids.length === 0) return []
+  return enabled(db).selectAll().where('id', 'in', ids).execute()
+}
+
+export async function insert(tx: Tx, row: WebhookRow): Promise<void> {
+  await tx.insertInto('webhooks').values(row).execute()
+}
+
+export async function update(tx: Tx, id: string, change: Partial<Omit<WebhookRow, 'id'>>): Promise<void> {
+  await tx.updateTable('webhooks').set(change).where('id', '=', id).execute()
+}
+
+/** Hides and disables a webhook; its client_id is free at once. Its deliveries are deleted later (`remove`). */
+export async function mark(tx: Tx, id: string): Promise<void> {
+  await update(tx, id, { deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
+}
+
+/** The same for all webhooks of an inbox or pod that is being deleted; returns their ids. */
+export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
+  const rows = await tx
+    .updateTable('webhooks')
+    .set({ deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
+    .where(column, '=', id)
+    .where('deleting_at', 'is', null)
+    .returning('id')
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+/** Reads a webhook, also one that is being deleted, and locks it until the commit. */
+export async function holdAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+  return tx.forUpdate(tx.selectFrom('webhooks')).selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('webhooks').where('id', '=', id).execute()
+}
+
+function enabled(db: Db) {
+  return db.selectFrom('webhooks').where('is_enabled', '=', 1).where('deleting_at', 'is', null)
+}
