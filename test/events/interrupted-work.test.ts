@@ -15,7 +15,7 @@ test('while an interrupted piece runs, no worker may claim another; it is notifi
   work.settle(second, [])
   expect(freed).toEqual([])
   work.leave()
-  expect(freed).toEqual(['second'])
+  expect(freed).toEqual(['second', 'first']) // the first may have more of them
   expect(work.reserve(() => undefined).mayClaim).toBe(true)
 })
 

@@ -30,18 +30,19 @@ export interface Interrupted {
 export function createInterruptedWork(limits: { readonly workInterruptionsMax: number }): InterruptedWork {
   const setAsideFrom = limits.workInterruptionsMax
   const refused = new Set<() => void>()
-  let isFree = true
+  /** Of the worker that has the reservation: more of its work may wait. */
+  let holder: (() => void) | undefined
 
   return {
     reserve(onFree) {
-      if (!isFree) refused.add(onFree)
-      const reserved = { mayClaim: isFree, setAsideFrom }
-      isFree = false
-      return reserved
+      const mayClaim = holder === undefined
+      if (mayClaim) holder = onFree
+      else refused.add(onFree)
+      return { mayClaim, setAsideFrom }
     },
 
     settle({ mayClaim }, rows) {
-      if (mayClaim && !rows.some(isInterrupted)) leave()
+      if (mayClaim && !rows.some(isInterrupted)) free()
     },
 
     isInterrupted,
@@ -54,7 +55,12 @@ export function createInterruptedWork(limits: { readonly workInterruptionsMax: n
   }
 
   function leave(): void {
-    isFree = true
+    if (holder) refused.add(holder)
+    free()
+  }
+
+  function free(): void {
+    holder = undefined
     const listeners = [...refused]
     refused.clear()
     for (const listener of listeners) listener()
