@@ -10,7 +10,7 @@ import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
 import { decodeBytes } from '../../src/formats/mime/transfer-encoding.ts'
 import { forwardBody } from '../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../src/formats/reply/reply-text.ts'
-import { expectLinear, fill, type Shape } from './linear.ts'
+import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
 import { extractVerification } from './reading-verification.ts'
 import { LIMITS } from './sample-mails.ts'
 
@@ -249,7 +249,7 @@ describe('text', () => {
     ['replies', (text) => extractReply({ text }, Number.POSITIVE_INFINITY)],
     ['codes and links', (text) => extractVerification({ subject: text, text })],
     ['forwards', (text) => forwardBody({ from: [], to: [], subject: text, text }, { html: '' })],
-  ])('%s take time that grows with their size', (reader, read) => {
+  ])('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of TEXTS) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
@@ -260,7 +260,7 @@ describe('HTML', () => {
     ['replies', (html) => extractReply({ html }, Number.POSITIVE_INFINITY)],
     ['visible text', (html) => visibleTextOfHtml(html, 1_000_000)],
     ['codes and links', (html) => extractVerification({ subject: 'code', html })],
-  ])('%s take time that grows with their size', (reader, read) => {
+  ])('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of HTMLS) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
@@ -275,12 +275,12 @@ describe('bytes', () => {
       `charset "${charset}"`,
       (bytes) => decodeCharset(bytes, charset),
     ]),
-  ])('%s: time grows with the size', (reader, read) => {
+  ])('%s: time grows with the size', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of BYTES) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
 
-test('whole mails take time that grows with their size', () => {
+test('whole mails take time that grows with their size', { timeout: LONG_MS }, () => {
   for (const [shape, make] of MAILS)
     expectLinear(
       shape,

@@ -22,7 +22,7 @@ import { fold, oneLine, plainText } from '../../src/formats/verification/keyword
 import { tokenOf } from '../../src/formats/verification/link-tokens.ts'
 import { isSecret } from '../../src/formats/webhook-signature.ts'
 import { parseReply } from '../../src/net/smtp/smtp-client.ts'
-import { expectLinear, fill, type Shape } from './linear.ts'
+import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
 
 /** Repeated as they are. */
 const PIECES = [
@@ -142,6 +142,6 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
     }),
 }
 
-test.each(Object.entries(READERS))('%s take time that grows with their size', (reader, read) => {
+test.each(Object.entries(READERS))('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
   for (const [shape, make] of SHAPES) expectLinear(`${reader}: ${shape}`, make, read)
 })

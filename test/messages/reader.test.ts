@@ -80,7 +80,7 @@ test('a mail that takes too long is read in part', async () => {
   expect(logged).toMatchObject([{ msg: 'a mail was read in part', cause: 'time' }])
 })
 
-test('mails read in part are told apart by all of their bytes', async () => {
+test('mails that were read in part are compared by all of their bytes', async () => {
   const { read } = openReader({ parseMs: 0 })
   const [one, two, again] = await Promise.all([
     read(`${honest('same')}one`, 'a'),
