@@ -26,24 +26,45 @@ const QUICK = {
   ...{ deliveryLeaseMs: 1_000, queuePollMs: 100, deliveryRetryFirstMs: 100, workInterruptionsMax: 2 },
 } satisfies Partial<Limits>
 
-test.each(['exceptionPort'] as const)('an error of a webhook delivery ends that delivery (%s)', async (fault) => {
-  const port = await freePort()
-  await using hook = await startReceiver()
-  await using place = await preparePlace({ [fault]: port })
-  const server = await place.start()
-  await api(server, 'POST', '/inboxes', { username: 'ada' })
-  const bad = await api(server, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
-  await api(server, 'POST', '/webhooks', webhookTo(hook.url))
-  await mail(server, 'hello')
+test(
+  'an error of a request, a socket, an SMTP connection or a webhook delivery ends that one only',
+  RESTARTS,
+  async () => {
+    const port = await freePort()
+    await using hook = await startReceiver()
+    await using place = await preparePlace({ exceptionPort: port })
+    const server = await place.start()
+    await api(server, 'POST', '/inboxes', { username: 'ada' })
 
-  await hook.count(1)
-  await expect.poll(() => unitsOf(server)).toContain('webhook delivery')
-  // The request fails by its own timeout or because its socket is closed, and is retried like any other.
-  const at = `/webhooks/${bad.webhook_id}/deliveries`
-  const firstAttempt = async () => (await api(server, 'GET', at)).deliveries[0].attempts[0]
-  await expect.poll(firstAttempt).toMatchObject({ outcome: 'retry', error: expect.any(String) })
-  await api(server, 'GET', '/inboxes') // it serves on
-})
+    const headers = { authorization: 'Bearer am_planted-rejection' } // it is hashed to look it up
+    const response = await fetch(`${server.url}/v0/inboxes`, { headers })
+    expect([401, 500]).toContain(response.status) // whichever was first
+    await expect.poll(() => unitsOf(server)).toEqual(['HTTP request'])
+
+    const [bad, good] = [openSocket(server), openSocket(server)]
+    await Promise.all([once(bad, 'open'), once(good, 'open')])
+    bad.send('{"type":"planted-rejection"}')
+    const [code] = await once(bad, 'close')
+    expect(code).toBe(1011)
+    good.send('{"type":"subscribe"}')
+    const [answer] = await once(good, 'message')
+    expect(String(answer)).toContain('subscribed')
+    good.close()
+
+    await mail(server, 'planted-exception').catch(() => undefined) // cut before or after its 250
+    await expect.poll(() => unitsOf(server)).toEqual(['HTTP request', 'WebSocket', 'SMTP connection'])
+
+    const webhook = await api(server, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+    await api(server, 'POST', '/webhooks', webhookTo(hook.url))
+    await mail(server, 'hello')
+    await hook.count(1)
+    await expect.poll(() => unitsOf(server)).toContain('webhook delivery')
+    // The request fails by its own timeout or because its socket is closed, and is retried like any other.
+    const at = `/webhooks/${webhook.webhook_id}/deliveries`
+    const firstAttempt = async () => (await api(server, 'GET', at)).deliveries[0].attempts[0]
+    await expect.poll(firstAttempt).toMatchObject({ outcome: 'retry', error: expect.any(String) })
+  },
+)
 
 test('a webhook delivery that ends the process is set aside, and the others are sent', RESTARTS, async () => {
   const port = await freePort()
@@ -99,43 +120,6 @@ test('a recipient whose hand-over ends the process is held, and can be released'
   expect(await last.exited).toBeNull() // it is tried again, as asked
 })
 
-test.each(['planted-exception'])('an error of an SMTP connection cuts that connection (%s)', async (text) => {
-  await using place = await preparePlace({})
-  const server = await place.start()
-  await api(server, 'POST', '/inboxes', { username: 'ada' })
-  await mail(server, text).catch(() => undefined) // cut before or after its 250
-  await expect.poll(() => unitsOf(server)).toContain('SMTP connection')
-  await mail(server, 'hello')
-  await api(server, 'GET', '/inboxes') // it serves on
-})
-
-test('an error of an HTTP request is answered with 500, and ends that request', async () => {
-  await using place = await preparePlace({})
-  const server = await place.start()
-  const headers = { authorization: 'Bearer am_planted-rejection' } // it is hashed to look it up
-  const response = await fetch(`${server.url}/v0/inboxes`, { headers })
-  await expect.poll(() => unitsOf(server)).toEqual(['HTTP request'])
-  expect([401, 500]).toContain(response.status) // whichever was first
-  await api(server, 'GET', '/inboxes') // it serves on
-})
-
-test('an error of a WebSocket closes that socket', async () => {
-  await using place = await preparePlace({})
-  const server = await place.start()
-  const open = () =>
-    new WebSocket(`${server.url.replace('http', 'ws')}/v0`, { headers: { authorization: `Bearer ${KEY}` } })
-  const [bad, good] = [open(), open()]
-  await Promise.all([once(bad, 'open'), once(good, 'open')])
-  bad.send('{"type":"planted-rejection"}')
-  const [code] = await once(bad, 'close')
-  expect(code).toBe(1011)
-  expect(unitsOf(server)).toEqual(['WebSocket'])
-  good.send('{"type":"subscribe"}')
-  const [answer] = await once(good, 'message')
-  expect(String(answer)).toContain('subscribed')
-  good.close()
-})
-
 /** A database and a data folder, for one server after the other. */
 async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Record<string, string> = {}) {
   const database: TestDatabase = await createTestDatabase('migrated')
@@ -167,6 +151,10 @@ async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Reco
 async function hasSetAside({ lines }: ServerProcess): Promise<true> {
   await expect.poll(() => lines.some(({ msg }) => String(msg).includes('set aside'))).toBe(true)
   return true
+}
+
+function openSocket({ url }: ServerProcess): WebSocket {
+  return new WebSocket(`${url.replace('http', 'ws')}/v0`, { headers: { authorization: `Bearer ${KEY}` } })
 }
 
 function webhookTo(url: string) {
