@@ -213,6 +213,12 @@ export const limits = {
     unit: 'count',
     sentence: 'Messages returned with a thread when the client gives no limit.',
   },
+  threadPageBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Size of the messages returned with a thread; the page ends before it is exceeded, but not before its first message.',
+  },
   filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
   listScanRowsMax: {
     default: 5_000,

@@ -163,3 +163,26 @@ test('a thread outside the scope is not found', async () => {
   }
   expect((await world.agentmailAs(key).threads.list()).count).toBe(0)
 })
+
+// Three messages of a stranger, in one thread, ended the process each time that the thread was read.
+test('a thread of large messages is returned page by page', async () => {
+  await using world = await startWorld({ limits: { threadPageBytesMax: 6_000 } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const references = name === 'a' ? undefined : '<a@x.test>'
+    await world.smtp.send({ to: ada.email, messageId: `<${name}@x.test>`, references, text: name.repeat(2_000) })
+  }
+  const [{ message }] = [await socket.next('message.received')]
+  const pages: string[][] = []
+  let pageToken: string | undefined
+  do {
+    const page = await world.agentmail.threads.get(message.thread_id, pageToken ? { pageToken } : {})
+    pages.push(page.messages.map(({ messageId }) => messageId))
+    pageToken = page.nextPageToken
+  } while (pageToken)
+  expect(pages).toEqual([
+    ['<c@x.test>', '<d@x.test>'],
+    ['<a@x.test>', '<b@x.test>'],
+  ])
+})

@@ -40,6 +40,8 @@ interface ThreadsNeeds {
       | 'filterValuesMax'
       | 'listScanRowsMax'
       | 'threadPageDefault'
+      | 'threadPageBytesMax'
+      | 'bodyBytesMax'
       | 'threadLabelMessagesMax'
       | 'removalChunkRows'
     >
@@ -75,8 +77,8 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         max: limits.pageMax,
       })
       const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
-      const newest = found.slice(0, window.limit)
-      const last = found.length > window.limit ? newest.at(-1) : undefined
+      const newest = withinBytes(found.slice(0, window.limit), limits)
+      const last = found.length > newest.length ? newest.at(-1) : undefined
       const visible = newest.filter((message) => isReadable(actor, message))
       const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
       const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
@@ -176,4 +178,16 @@ async function holdIfThere(tx: Tx, threadId: string): Promise<ThreadRow | undefi
 
 function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean {
   return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
+}
+
+/** A stranger can make a thread of many large messages: all of them in one answer would exhaust the memory. */
+function withinBytes<Row extends { readonly size_bytes: number }>(
+  rows: readonly Row[],
+  { threadPageBytesMax, bodyBytesMax }: Pick<Limits, 'threadPageBytesMax' | 'bodyBytesMax'>,
+): Row[] {
+  let bytes = 0
+  return rows.filter((row, position) => {
+    bytes += Math.min(row.size_bytes, 2 * bodyBytesMax) // text and HTML; nothing else of a message is that large
+    return position === 0 || bytes <= threadPageBytesMax
+  })
 }
