@@ -428,10 +428,15 @@ export const limits = {
     sentence: 'Recipients of one sent message, in to, cc and bcc together.',
   },
   sendTextCharsMax: {
-    default: 10_000_000,
+    default: 4 * MIB,
     unit: 'count',
     sentence:
       'Length of the text of a sent message, and of its HTML; longer ones would block the server while they are encoded.',
+  },
+  headerCharsPerSendMax: {
+    default: 256 * KIB,
+    unit: 'count',
+    sentence: 'Characters of subject, addresses and extra header fields of one sent message, all together.',
   },
   headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
   attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },

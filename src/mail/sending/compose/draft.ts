@@ -28,6 +28,7 @@ export type DraftLimits = Pick<
   Limits,
   | 'sendRecipientsMax'
   | 'sendTextCharsMax'
+  | 'headerCharsPerSendMax'
   | 'headersPerSendMax'
   | 'attachmentsPerSendMax'
   | 'labelsPerMessageMax'
@@ -59,7 +60,7 @@ export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Dra
  * Checks the counts before any address is parsed or text is copied, so that an oversized request is refused cheaply.
  */
 function requireCounts(
-  { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '' }: OutgoingMessage,
+  { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '', ...more }: OutgoingMessage,
   limits: DraftLimits,
 ): void {
   const recipients = to.length + cc.length + bcc.length
@@ -72,6 +73,18 @@ function requireCounts(
   }
   if (attachments.length > limits.attachmentsPerSendMax) {
     throw invalid(`A message can have at most ${limits.attachmentsPerSendMax} attachments`, 'attachments')
+  }
+  const headerTexts = [
+    more.subject ?? '',
+    ...to,
+    ...cc,
+    ...bcc,
+    ...replyTo,
+    ...Object.entries(more.headers ?? {}).flat(),
+  ]
+  if (headerTexts.reduce((sum, each) => sum + each.length, 0) > limits.headerCharsPerSendMax) {
+    const most = `at most ${limits.headerCharsPerSendMax} characters`
+    throw invalid(`Subject, addresses and headers of a message can have ${most} together`, 'headers')
   }
   for (const [field, value] of Object.entries({ text, html })) {
     if (value.length <= limits.sendTextCharsMax) continue
