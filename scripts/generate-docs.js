@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { limits } from '../dist/config/limits.js'
 import { settings } from '../dist/config/settings.js'
 import { renderError } from '../dist/edges/http/dialects/agentmail/agentmail-errors.js'
 import { replyForError } from '../dist/edges/smtp/protocol/replies.js'
 import { errors, MailError } from '../dist/errors.js'
-import { limits } from '../dist/config/limits.js'
 
 /** Whatever a message asks for is there, under its own name. */
 const placeholders = new Proxy({}, { get: (_target, name) => `{${String(name)}}` })
