@@ -94,7 +94,7 @@ function startHolder(dataDir: string): ChildProcess {
   const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href)
   const script = `
     import { randomBytes } from 'node:crypto'
-    import { defaultLimits } from ${dist('limits.js')}
+    import { defaultLimits } from ${dist('config/limits.js')}
     import { createLog } from ${dist('log.js')}
     import { createMetrics } from ${dist('metrics.js')}
     import { openStore } from ${dist('store/store.js')}
