@@ -9,7 +9,9 @@
  * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
  */
 import { type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
-import type { JobRow, RecipientRow, Tx, WebhookDeliveryRow } from './schema.ts'
+import type { Tx } from './handles.ts'
+import type { JobRow, RecipientRow } from './schema/sending-rows.ts'
+import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
 import type { Dialect } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'

@@ -11,7 +11,8 @@ import type { Kysely, KyselyProps, SelectQueryBuilder } from 'kysely'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Db, Schema, Tx } from './schema.ts'
+import type { Db, Tx } from './handles.ts'
+import type { Schema } from './schema/schema.ts'
 
 /** What an implementation needs to open a database. */
 export interface DatabaseNeeds {

@@ -3,7 +3,7 @@
  * of the rows themselves for texts that are too short for a trigram.
  */
 import { type RawBuilder, sql } from 'kysely'
-import type { Db } from './schema.ts'
+import type { Db } from './handles.ts'
 import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from './sql-adapter.ts'
 
 /**

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Subscription } from '../../src/mail/events/feed/subscription.ts'
 import { Audience } from '../../src/mail/events/feed/subscription-index.ts'
 import { standardTypes } from '../../src/mail/events/log/event-types.ts'
-import type { EventRow } from '../../src/store/schema.ts'
+import type { EventRow } from '../../src/store/schema/event-rows.ts'
 
 const row: EventRow = {
   ...{ seq: 1, event_id: 'event', at: 0, type: 'message.sent', visibility: 'public', actor: '', message_id: null },

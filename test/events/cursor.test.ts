@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { formatCursor } from '../../src/mail/events/log/cursor.ts'
 import { endOf, floorOf, requirePosition } from '../../src/mail/events/log/log-position.ts'
-import type { EventRow } from '../../src/store/schema.ts'
+import type { EventRow } from '../../src/store/schema/event-rows.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import { FeedWorld, sent } from './feed-world.ts'
 

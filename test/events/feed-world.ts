@@ -8,7 +8,7 @@ import { createFeed, type RunningFeed } from '../../src/mail/events/feed/feed.ts
 import { type Event, FeedEnded, type Interest } from '../../src/mail/events/log/event.ts'
 import { messageSent } from '../../src/mail/events/log/message-events.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
-import type { NewEvent } from '../../src/store/schema.ts'
+import type { NewEvent } from '../../src/store/handles.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'

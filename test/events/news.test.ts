@@ -5,7 +5,7 @@ import { defaultLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { createNews } from '../../src/mail/messages/views/event-subject.ts'
-import type { Db } from '../../src/store/schema.ts'
+import type { Db } from '../../src/store/handles.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 

@@ -9,7 +9,7 @@ import type { Event } from '../../src/mail/events/log/event.ts'
 import { labelEvents } from '../../src/mail/events/log/message-events.ts'
 import { keyRevoked } from '../../src/mail/events/log/resource-events.ts'
 import { sweepEvents } from '../../src/mail/events/log/retention.ts'
-import type { NewEvent } from '../../src/store/schema.ts'
+import type { NewEvent } from '../../src/store/handles.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import { FeedWorld, messageIn, type Place, seeded, sent } from './feed-world.ts'
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { labelEvents } from '../../src/mail/events/log/message-events.ts'
 import { sweepEvents } from '../../src/mail/events/log/retention.ts'
-import type { NewEvent } from '../../src/store/schema.ts'
+import type { NewEvent } from '../../src/store/handles.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 
 const DAY = 24 * 60 * 60_000

@@ -4,7 +4,7 @@
  * show.
  */
 
-import type { RecipientRow, SubmissionRow } from '../../src/store/schema.ts'
+import type { RecipientRow, SubmissionRow } from '../../src/store/schema/sending-rows.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { storeNeeds, temporaryFolder } from '../store/test-store.ts'

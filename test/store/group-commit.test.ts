@@ -5,7 +5,7 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { isMailError, MailError } from '../../src/errors.ts'
-import type { Tx } from '../../src/store/schema.ts'
+import type { Tx } from '../../src/store/handles.ts'
 import { notSupported } from '../database.ts'
 import {
   asKysely,

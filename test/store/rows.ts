@@ -1,6 +1,6 @@
 /** Rows for store tests, with only the required columns. */
 import { randomUUID } from 'node:crypto'
-import type { Tx } from '../../src/store/schema.ts'
+import type { Tx } from '../../src/store/handles.ts'
 import { insertOrganization } from './test-store.ts'
 
 export interface InboxIds {

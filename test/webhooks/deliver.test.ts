@@ -13,7 +13,7 @@ import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks
 import { createMetrics } from '../../src/metrics.ts'
 import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/fetch/safe-fetch.ts'
 import { clearLeases } from '../../src/store/leases.ts'
-import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema/webhook-rows.ts'
 import * as deliveryTable from '../../src/store/tables/webhook-deliveries-table.ts'
 import { holdOfEvents } from '../../src/store/tables/webhook-log-table.ts'
 import * as webhookTable from '../../src/store/tables/webhooks-table.ts'

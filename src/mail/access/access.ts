@@ -7,7 +7,8 @@
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
-import type { Db, InboxRow, PodRow, Tx } from '../../store/schema.ts'
+import type { Db, Tx } from '../../store/handles.ts'
+import type { InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'

@@ -3,7 +3,8 @@
  * DKIM key, the postmaster's inbox, and the root key. Runs at each start; existing rows stay as they are.
  */
 
-import type { ApiKeyRow, Tx } from '../../store/schema.ts'
+import type { Tx } from '../../store/handles.ts'
+import type { ApiKeyRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as domainTable from '../../store/tables/domains-table.ts'

@@ -4,7 +4,8 @@
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
-import type { Db, InboxRow, Tx } from '../../store/schema.ts'
+import type { Db, Tx } from '../../store/handles.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as table from '../../store/tables/inboxes-table.ts'

@@ -2,7 +2,7 @@
  * Background jobs: work that must be done although no caller waits for it, for example removing an inbox's mail. A job
  * is enqueued in the transaction that makes it necessary, so both are committed or neither; job-runner.ts runs it.
  */
-import type { Tx } from '../../store/schema.ts'
+import type { Tx } from '../../store/handles.ts'
 import * as table from '../../store/tables/jobs-table.ts'
 
 export interface NewJob {

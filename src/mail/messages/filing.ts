@@ -7,7 +7,9 @@
 
 import type { Limits } from '../../config/limits.ts'
 import { type Address, formatAddress } from '../../formats/address/address.ts'
-import type { AddressKind, InboxRow, MessageAddressRow, ThreadRow, Tx } from '../../store/schema.ts'
+import type { Tx } from '../../store/handles.ts'
+import type { AddressKind, MessageAddressRow, ThreadRow } from '../../store/schema/message-rows.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'

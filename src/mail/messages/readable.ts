@@ -6,7 +6,8 @@
  * A deleted message has no classes any more, and it may have been hidden before. What is still stored of it is only for
  * readers who may read every class.
  */
-import type { Db, EventRow } from '../../store/schema.ts'
+import type { Db } from '../../store/handles.ts'
+import type { EventRow } from '../../store/schema/event-rows.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'

@@ -2,7 +2,7 @@
  * Removes messages permanently: the row, its dependent rows, its share of its thread and of the inbox's counters, and
  * its bytes once nothing else refers to them. Its queued deliveries continue: its submission keeps the bytes.
  */
-import type { Tx } from '../../store/schema.ts'
+import type { Tx } from '../../store/handles.ts'
 import type { Store } from '../../store/store.ts'
 import * as contents from '../../store/tables/contents-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'

@@ -7,7 +7,8 @@
  * mail behind a known id.
  */
 import { messageIdFrom } from '../../formats/ids.ts'
-import type { InboxRow, Tx } from '../../store/schema.ts'
+import type { Tx } from '../../store/handles.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'

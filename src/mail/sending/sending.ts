@@ -5,7 +5,7 @@
 import { MailError } from '../../errors.ts'
 import { type Address, formatAddress } from '../../formats/address/address.ts'
 import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply/reply-compose.ts'
-import type { InboxRow } from '../../store/schema.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requireKey, requirePermission } from '../access/access.ts'

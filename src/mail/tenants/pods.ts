@@ -1,6 +1,6 @@
 /** Pods: groups of inboxes inside an organization. The default pod is used when a request names none. */
 import { MailError } from '../../errors.ts'
-import type { PodRow } from '../../store/schema.ts'
+import type { PodRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as domains from '../../store/tables/domains-table.ts'

@@ -5,7 +5,8 @@
  * and the next node waits for the row.
  */
 import type { Kysely } from 'kysely'
-import type { Schema, Tx } from '../schema.ts'
+import type { Tx } from '../handles.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { UnnumberedEvent } from './transaction.ts'
 
 /** Rows per insert: below each database's limit on parameters, and few distinct statements. */

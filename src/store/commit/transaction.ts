@@ -7,8 +7,10 @@
  */
 import assert from 'node:assert/strict'
 import { Kysely, type SelectQueryBuilder } from 'kysely'
+import type { NewEvent, Tx } from '../handles.ts'
 import type { NewId } from '../new-id.ts'
-import type { EventRow, NewEvent, Schema, Tx } from '../schema.ts'
+import type { EventRow } from '../schema/event-rows.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { Dialect, Writer } from '../sql-adapter.ts'
 
 /** An event that has no `seq` yet. */

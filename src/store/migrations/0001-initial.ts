@@ -1,5 +1,5 @@
 /**
- * The first schema: every table of ../schema.ts.
+ * The first schema: every table of ../schema/schema.ts.
  *
  * Indexes serve keyset lists (scope, sort key, id) and contain `hidden`, so that a page skips spam and trash without
  * reading their rows. Foreign keys exist where a row would be wrong without its owner; link tables and lists are

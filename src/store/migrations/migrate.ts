@@ -6,7 +6,7 @@
  */
 import { Kysely, sql } from 'kysely'
 import { StartupError } from '../../errors.ts'
-import type { Schema } from '../schema.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { DefinitionLanguage, Dialect, Writer } from '../sql-adapter.ts'
 import { initial } from './0001-initial.ts'
 import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'

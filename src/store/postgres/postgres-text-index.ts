@@ -5,7 +5,8 @@
  * messages.number, which grows with time.
  */
 import { type Kysely, type SqlBool, sql } from 'kysely'
-import type { Db, Schema, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { IndexedText, TextClause, TextFound, TextSearch } from '../sql-adapter.ts'
 import { hasTrigram, indexable, type ReadCandidates, search } from '../text-search.ts'
 

@@ -7,7 +7,7 @@
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { StartupError } from '../../errors.ts'
-import type { Schema } from '../schema.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, Dialect } from '../sql-adapter.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { type DataFolder, takeFolder } from './data-dir-lock.ts'

@@ -6,7 +6,8 @@
  */
 import { type Kysely, sql } from 'kysely'
 import { writeLate } from '../commit/transaction.ts'
-import type { Db, Schema, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { IndexedText, TextClause, TextFound, TextSearch } from '../sql-adapter.ts'
 import { hasTrigram, indexable, type ReadCandidates, search } from '../text-search.ts'
 

@@ -1,5 +1,6 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
-import type { ApiKeyRow, Db, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { ApiKeyRow } from '../schema/tenant-rows.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 
 export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {

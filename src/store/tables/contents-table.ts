@@ -2,7 +2,8 @@
  * Queries for contents (a mail's bytes and their parsed form) and the attachments inside them. Rows only. Every message
  * and submission made from the same bytes shares one content, which is deleted when nothing refers to it any more.
  */
-import type { AttachmentRow, ContentRow, Db, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 
 /** What is needed to read the bytes: size and blob key, without the bytes themselves. */
 export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>

@@ -1,5 +1,6 @@
 /** Queries for domains. Rows only. */
-import type { Db, DomainRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { DomainRow } from '../schema/tenant-rows.ts'
 
 export async function getByName(db: Db, domain: string): Promise<DomainRow | undefined> {
   return db

@@ -1,5 +1,5 @@
 /** Queries for durable consumers of the event log and their cursors. Rows only. */
-import type { Db, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
 
 /** Returns the consumer's cursor; a new consumer starts at the end of the log. */
 export async function openCursor(tx: Tx, name: string): Promise<number> {

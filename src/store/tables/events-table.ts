@@ -1,5 +1,6 @@
 /** Queries for the event log. Rows only; the store numbers and inserts them at commit, mail/events reads and purges. */
-import type { Db, EventLogRow, EventRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
 
 /** Returns the log's identity and bounds: retained events have a seq in (floor_seq, last_seq]. */
 export async function requireLog(db: Db): Promise<EventLogRow> {

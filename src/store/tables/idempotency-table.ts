@@ -1,5 +1,6 @@
 /** Queries for the idempotency keys of sends. Rows only: mail/sending/idempotency/idempotency.ts decides. */
-import type { Db, IdempotencyKeyRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { IdempotencyKeyRow } from '../schema/sending-rows.ts'
 
 /** Reads the key and locks it until the commit. */
 export async function hold(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {

@@ -1,5 +1,6 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
-import type { Db, InboxRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { InboxRow } from '../schema/tenant-rows.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 
 export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {

@@ -1,6 +1,7 @@
 /** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
-import type { Db, JobRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { JobRow } from '../schema/sending-rows.ts'
 
 /**
  * Adds a job, or joins the existing one of the same kind and key: a waiting job runs at the earlier of both times, a

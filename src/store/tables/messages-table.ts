@@ -1,6 +1,7 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { AddressKind, Db, MessageAddressRow, MessageRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { AddressKind, MessageAddressRow, MessageRow } from '../schema/message-rows.ts'
 import { conjunction, containing } from './conditions-table.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 

@@ -3,7 +3,8 @@
  * The queries by which the worker finds due recipients are in `submissions-table.ts` and `leases.ts`.
  */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Db, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 import { conjunction } from './conditions-table.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 

@@ -1,5 +1,6 @@
 /** Queries for hourly counts, written with the change that they count; reports read them, not all rows. Rows only. */
-import type { InboxRow, Tx } from '../schema.ts'
+import type { Tx } from '../handles.ts'
+import type { InboxRow } from '../schema/tenant-rows.ts'
 
 const HOUR_MS = 3_600_000
 

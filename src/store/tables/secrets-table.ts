@@ -1,5 +1,5 @@
 /** Queries for secrets that all nodes share: signing keys, certificates. Rows only; values are never logged. */
-import type { Db, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
 
 export async function get(db: Db, kind: string, name: string): Promise<string | undefined> {
   const row = await db

@@ -1,6 +1,7 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
-import type { Db, DeliveryRow, RecipientRow, SubmissionRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { DeliveryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
   await tx.insertInto('submissions').values(submission).execute()

@@ -1,6 +1,7 @@
 /** Queries for organizations and pods. Rows only. */
 import { sql } from 'kysely'
-import type { Db, OrganizationRow, PodRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { OrganizationRow, PodRow } from '../schema/tenant-rows.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 
 export async function getOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {

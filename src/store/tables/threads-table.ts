@@ -1,6 +1,7 @@
 /** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { AddressKind, Db, ThreadParticipantRow, ThreadRow, Tx } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { AddressKind, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { conjunction, containing } from './conditions-table.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 import type { ScannedRow } from './messages-table.ts'

@@ -1,6 +1,8 @@
 /** Queries for webhook deliveries and their attempts. Rows only; ../leases.ts claims them, mail/webhooks decides. */
 import { type ExpressionBuilder, sql } from 'kysely'
-import type { Db, Schema, Tx, WebhookAttemptRow, WebhookDeliveryRow } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { Schema } from '../schema/schema.ts'
+import type { WebhookAttemptRow, WebhookDeliveryRow } from '../schema/webhook-rows.ts'
 
 /** Rows per insert: below each database's limit on parameters. */
 const INSERT_ROWS_MAX = 50

@@ -6,7 +6,8 @@
  * next delivery to the other.
  */
 import { sql } from 'kysely'
-import type { Db, Tx, WebhookDeliveryRow } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { WebhookDeliveryRow } from '../schema/webhook-rows.ts'
 
 /** An ordering key of one webhook. */
 export interface Line {

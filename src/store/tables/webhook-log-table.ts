@@ -1,6 +1,7 @@
 /** Queries for the delivery log of a webhook, with attempts. Rows only; mail/webhooks decides who may see what. */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Db, Tx, WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema/webhook-rows.ts'
 import { direction, type Keyset } from './keyset-table.ts'
 import type { ScannedRow } from './messages-table.ts'
 

@@ -1,5 +1,6 @@
 /** Queries for replays that have not ended. Rows only. */
-import type { Db, Tx, WebhookReplayRow } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { WebhookReplayRow } from '../schema/webhook-rows.ts'
 
 export async function getOf(db: Db, webhookId: string): Promise<WebhookReplayRow | undefined> {
   return db.selectFrom('webhook_replays').selectAll().where('webhook_id', '=', webhookId).limit(1).executeTakeFirst()

@@ -1,5 +1,6 @@
 /** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
-import type { Db, Tx, WebhookRow } from '../schema.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { WebhookRow } from '../schema/webhook-rows.ts'
 import { beyond, direction, type Keyset } from './keyset-table.ts'
 
 /** The scope of a webhook; a narrower scope is part of the wider ones. */

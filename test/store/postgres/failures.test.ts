@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { writeLate } from '../../../src/store/commit/transaction.ts'
-import type { Tx } from '../../../src/store/schema.ts'
+import type { Tx } from '../../../src/store/handles.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { administrate } from '../../database.ts'
 import { PostgresProxy } from '../../postgres-proxy.ts'

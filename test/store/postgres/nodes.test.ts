@@ -1,7 +1,7 @@
 /** Two stores on one database: they wait for each other, retry, and notify each other of commits. */
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
-import type { Tx } from '../../../src/store/schema.ts'
+import type { Tx } from '../../../src/store/handles.ts'
 import { migrateDatabase } from '../../../src/store/store.ts'
 import * as contents from '../../../src/store/tables/contents-table.ts'
 import * as idempotency from '../../../src/store/tables/idempotency-table.ts'

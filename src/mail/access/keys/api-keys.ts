@@ -3,7 +3,8 @@
  * creator has, and only the response that created it contains its text.
  */
 import { MailError } from '../../../errors.ts'
-import type { ApiKeyRow, Db, Tx } from '../../../store/schema.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
+import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'

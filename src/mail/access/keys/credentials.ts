@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { MailError } from '../../../errors.ts'
-import type { ApiKeyRow } from '../../../store/schema.ts'
+import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'

@@ -3,7 +3,8 @@
  * scope. Only this file decides who may receive which event; backfill and live use the same filter.
  */
 import { MailError } from '../../../errors.ts'
-import type { Db, EventRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
 import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'

@@ -3,7 +3,7 @@
  * sockets in one organization, each for its own inbox, must not be checked one by one for each message. Subscriptions
  * are indexed by the inbox, pod or organization that they listen to.
  */
-import type { EventRow } from '../../../store/schema.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { KeyRevokedPayload } from '../log/resource-events.ts'
 import type { Subscription } from './subscription.ts'
 

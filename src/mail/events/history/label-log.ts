@@ -1,6 +1,6 @@
 /** Lists the label changes of an inbox, as far back as the log reaches: pages of its label events. */
 import type { Limits } from '../../../config/limits.ts'
-import type { EventRow } from '../../../store/schema.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { requireInbox } from '../../access/access.ts'

@@ -4,7 +4,7 @@
  * Types have AgentMail's name where AgentMail has one, since subscribers of several dialects store and send these
  * names. A type is never renamed and never changes its visibility: rows of the log outlive the version that wrote them.
  */
-import type { Visibility } from '../../../store/schema.ts'
+import type { Visibility } from '../../../store/schema/event-rows.ts'
 import { type HiddenLabel, hiddenClasses, type Permission } from '../../access/permissions.ts'
 
 interface EventType {

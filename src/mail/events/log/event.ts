@@ -1,5 +1,5 @@
 /** Events as subscribers receive them, and the interface of the feed. */
-import type { EventRow } from '../../../store/schema.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { Actor } from '../../access/actor.ts'
 import { formatCursor } from './cursor.ts'
 

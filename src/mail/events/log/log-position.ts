@@ -1,6 +1,6 @@
 /** Positions in the event log: checks those that clients send, and creates the cursors that clients get. */
 import { MailError } from '../../../errors.ts'
-import type { EventLogRow } from '../../../store/schema.ts'
+import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { formatCursor, markOf, type Position, parseCursor } from './cursor.ts'

@@ -5,7 +5,7 @@
  * its message was deleted; bodies are read from the message while it exists. Payloads stay in the log for weeks: add
  * optional fields, never change the meaning of a field.
  */
-import type { NewEvent } from '../../../store/schema.ts'
+import type { NewEvent } from '../../../store/handles.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType, receivedType } from './event-types.ts'
 

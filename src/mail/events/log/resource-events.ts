@@ -1,5 +1,6 @@
 /** Events of inboxes, pods, keys and webhooks: their modules append them; edges render them, or nodes react to them. */
-import type { NewEvent, WebhookRow } from '../../../store/schema.ts'
+import type { NewEvent } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType } from './event-types.ts'
 

@@ -3,7 +3,8 @@
  * a transaction is taken at its begin, and each node has its own clock. So a binary search finds the position in a few
  * small queries, the caller widens the range by `limits.eventDisorderMs`, and the rows of a page are compared exactly.
  */
-import type { Db, EventLogRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
 
 /** @returns the number of the last event before a time, as far as times are in order; the floor when there is none */

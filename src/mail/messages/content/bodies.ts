@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Verification } from '../../../formats/verification/verification.ts'
-import type { Db } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
 import type { Blobs } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'

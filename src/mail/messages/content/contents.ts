@@ -6,7 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { isMailError, MailError } from '../../../errors.ts'
-import type { AttachmentRow, Tx } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/contents-table.ts'
 import { showAttachment } from '../views/attachment.ts'

@@ -3,7 +3,7 @@
  * `changeOne` in their own transaction. `change` uses it too.
  */
 import { MailError } from '../../../errors.ts'
-import type { Tx } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'

@@ -3,7 +3,8 @@
  * message that no class hides, or the newest of all if every message is hidden. Lists are ordered and filtered by that
  * time, so a hidden message must not move a thread that is shown.
  */
-import type { Db, ThreadRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 
 /** @param visibleCount messages of the thread that no class hides */

@@ -2,7 +2,8 @@
  * Builds a thread for a reader who may not see all of its messages. Every field comes from the visible ones, so that no
  * field reveals a hidden message's words, sender or files.
  */
-import type { Db, ThreadRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { Keyset } from '../../../store/tables/keyset-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { AttachmentSnapshot, ThreadSnapshot } from '../../events/log/message-events.ts'

@@ -7,7 +7,7 @@
  * ancestor.
  */
 import { createHash } from 'node:crypto'
-import type { Db } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 
 /** Ancestors looked up and stored, nearest first; a thread of 50 generations does not need its first. */

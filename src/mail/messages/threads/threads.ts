@@ -2,7 +2,8 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { Db, ThreadRow, Tx } from '../../../store/schema.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
+import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'

@@ -1,5 +1,5 @@
 /** Renders an attachment's row as callers see it. */
-import type { AttachmentRow } from '../../../store/schema.ts'
+import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import type { Attachment } from './message.ts'
 
 export function showAttachment(row: AttachmentRow): Attachment {

@@ -1,7 +1,7 @@
 /** Finds a message by a caller's reference: our id, or its Message-ID with or without brackets. */
 import { MailError } from '../../../errors.ts'
 import { isUuid, trimMessageId } from '../../../formats/ids.ts'
-import type { Db } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
 import * as table from '../../../store/tables/messages-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import { isReadable } from '../readable.ts'

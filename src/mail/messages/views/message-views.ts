@@ -5,7 +5,8 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import type { Address } from '../../../formats/address/address.ts'
-import type { AddressKind, Db, MessageAddressRow, ThreadRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { AddressKind, MessageAddressRow, ThreadRow } from '../../../store/schema/message-rows.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'

@@ -9,7 +9,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import type { EventLogRow } from '../../../store/schema.ts'
+import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as eventTable from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'

@@ -1,6 +1,6 @@
 /** What a client may request to send, and what it can see of the deliveries. */
 
-import type { RecipientState } from '../../../store/schema.ts'
+import type { RecipientState } from '../../../store/schema/sending-rows.ts'
 import type { Actor } from '../../access/actor.ts'
 
 export interface OutgoingAttachment {

@@ -6,7 +6,8 @@
  * its outcome counts.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { RecipientRow, RecipientState, SubmissionRow, Tx } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'

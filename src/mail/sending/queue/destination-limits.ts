@@ -6,8 +6,9 @@
  * Due recipients are searched domain by domain, in rotation, so that each domain gets its share when capacity is short.
  */
 import type { Limits } from '../../../config/limits.ts'
+import type { Tx } from '../../../store/handles.ts'
 import { claimLane, type InterruptedClaim } from '../../../store/leases.ts'
-import type { RecipientRow, Tx } from '../../../store/schema.ts'
+import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'

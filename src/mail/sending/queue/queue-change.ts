@@ -3,7 +3,8 @@
  * removal of the label `delayed` when it no longer applies. Call it in the transaction that has just found the
  * recipients unleased.
  */
-import type { RecipientRow, Tx } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'

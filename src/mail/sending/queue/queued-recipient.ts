@@ -1,5 +1,5 @@
 /** The waiting part of the queue, and the manual changes to it: the types that edges use. */
-import type { RecipientState, SubmissionRow } from '../../../store/schema.ts'
+import type { RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 

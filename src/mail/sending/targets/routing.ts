@@ -3,7 +3,7 @@
  * capture target, which holds mail. Mail for our own domains is never sent outside, whatever route a release names.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { RecipientRow } from '../../../store/schema.ts'
+import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Domains } from '../../domains/domains.ts'
 import type { Lane } from '../queue/destination-limits.ts'
 import type { Route } from '../queue/queued-recipient.ts'

@@ -2,7 +2,8 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
-import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { requireInbox, requirePod } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { checkInterest } from '../../events/feed/subscription-filter.ts'

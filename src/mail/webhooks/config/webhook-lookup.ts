@@ -1,6 +1,7 @@
 /** Finds a webhook in the scope of a call, to read or to change it. */
 import { MailError } from '../../../errors.ts'
-import type { Db, Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
 import { requireScope, type Scope } from '../../access/access.ts'
 import type { Actor, KeyActor, Within } from '../../access/actor.ts'

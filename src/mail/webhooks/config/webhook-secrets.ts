@@ -7,7 +7,7 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { WebhookRow } from '../../../store/schema.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 
 interface OldSecret {
   readonly secret: string

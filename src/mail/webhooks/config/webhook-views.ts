@@ -1,5 +1,6 @@
 /** Renders webhooks as callers see them. */
-import type { Db, WebhookRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import { list } from '../dispatch/matching.ts'
 import { isOrdered } from '../ordering/ordering.ts'

@@ -7,7 +7,8 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'

@@ -4,7 +4,8 @@
  * was cancelled, or claimed by another node, stays as it is.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'

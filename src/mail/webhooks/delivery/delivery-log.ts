@@ -10,7 +10,9 @@
 
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { Db, EventRow, WebhookAttemptRow, WebhookRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
+import type { WebhookAttemptRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'

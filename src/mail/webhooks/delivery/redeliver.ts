@@ -1,6 +1,7 @@
 /** Redelivers on request: one delivery by its id, or those of a time range (replays.ts). */
 import { MailError } from '../../../errors.ts'
-import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'
 import { moveUp, placeFor } from '../ordering/ordering.ts'
 

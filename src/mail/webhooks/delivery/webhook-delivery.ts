@@ -1,5 +1,5 @@
 /** Deliveries as callers see them, replays of a time range, and test requests; and the calls on them. */
-import type { WebhookDeliveryState } from '../../../store/schema.ts'
+import type { WebhookDeliveryState } from '../../../store/schema/webhook-rows.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 

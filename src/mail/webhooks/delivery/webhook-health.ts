@@ -7,7 +7,8 @@
  * receiver's state in that pause is unknown. Everything happens in the transaction of the attempt.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { Tx, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { webhookDisabled } from '../../events/log/resource-events.ts'
 import { SETTLE_WEBHOOK } from '../../jobs/job-kinds.ts'

@@ -1,7 +1,7 @@
 /** One request to a webhook: its bytes, signatures and custom header fields; and its result. */
 import type { SafeFetch, SafeResponse } from '../../../net/fetch/safe-fetch.ts'
 import { FetchFailed } from '../../../net/fetch/safe-fetch.ts'
-import type { WebhookRow } from '../../../store/schema.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { CustomHeaders } from '../config/webhook.ts'
 import { secretsOf } from '../config/webhook-secrets.ts'
 import type { WebhookProfile } from './webhook-profile.ts'

@@ -3,7 +3,8 @@
  * instead of a connection. A webhook acts for the key that created or last changed it: with the webhook's own scope and
  * the permissions that the key had then. When the key is deleted the webhook continues, since it belongs to its scope.
  */
-import type { EventRow, WebhookRow } from '../../../store/schema.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { parsePermissions } from '../../access/permissions.ts'
 import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../../events/feed/subscription-filter.ts'

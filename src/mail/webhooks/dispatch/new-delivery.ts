@@ -1,5 +1,6 @@
 /** Creates the row that delivers an event to a webhook, with its body and its position in the order. */
-import type { EventRow, WebhookDeliveryRow, WebhookRow } from '../../../store/schema.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { placeFor } from '../ordering/ordering.ts'
 
 const NO_LEASE = { lease_owner: null, lease_until: null }

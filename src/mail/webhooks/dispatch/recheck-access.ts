@@ -3,7 +3,8 @@
  * have changed the webhook, and chosen its URL; or the message in the body may have been hidden from the webhook, or
  * deleted. Such a delivery is cancelled instead.
  */
-import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { cancel } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'

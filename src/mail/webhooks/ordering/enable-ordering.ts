@@ -8,7 +8,7 @@
  * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { Tx } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import * as lines from '../../../store/tables/webhook-lines-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'

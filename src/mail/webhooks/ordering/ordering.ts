@@ -11,7 +11,8 @@
  * webhook. Otherwise a transaction that ends a delivery and one that adds a delivery could each rely on the other to
  * start the next.
  */
-import type { Tx, WebhookDeliveryRow, WebhookRow } from '../../../store/schema.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as lines from '../../../store/tables/webhook-lines-table.ts'
 

@@ -1,6 +1,8 @@
 /** Selects the events of a log range for a replay: those that match the webhook now and do not already wait. */
 import type { Limits } from '../../../config/limits.ts'
-import type { Db, EventRow, WebhookReplayRow, WebhookRow } from '../../../store/schema.ts'
+import type { Db } from '../../../store/handles.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
+import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as log from '../../../store/tables/webhook-log-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'

@@ -1,0 +1,112 @@
+/** Limits of jobs, transactions, databases and disk, and of the time for a stop. Part of ../limits.ts. */
+import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
+
+export const storeLimits = {
+  jobPollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which background jobs are polled when no commit signal arrives.',
+  },
+  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs that run at once.' },
+  removalChunkRows: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Messages deleted in one transaction when an inbox is deleted.',
+  },
+  usedAtFlushMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Interval at which the last-used times of API keys are written.',
+  },
+  clockSkewMaxMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Largest difference between the clocks of this node and of PostgreSQL at the start; leases are times.',
+  },
+  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions in one group commit.' },
+  transactionQueueMax: {
+    default: 10_000,
+    unit: 'count',
+    sentence: 'Transactions that wait for the writer; further ones fail as unavailable.',
+  },
+  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Time for the statements of one transaction.' },
+  transactionRerunsMax: {
+    default: 3,
+    unit: 'count',
+    sentence:
+      'Times that a transaction is run again after a conflict with another node, before it fails as unavailable.',
+  },
+  lockWaitMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time to wait for a row that another node has locked, on PostgreSQL.',
+  },
+  groupLockWaitMs: {
+    default: 10,
+    unit: 'milliseconds',
+    sentence:
+      'The same for a transaction that shares its commit with earlier ones, whose rows stay locked meanwhile; then it moves to the next commit.',
+  },
+  statementMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for PostgreSQL to run one statement.',
+  },
+  databaseConnectMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time to connect to PostgreSQL, and for a read to wait for a free connection.',
+  },
+  databaseSilenceMs: {
+    default: 15 * SECOND,
+    unit: 'milliseconds',
+    sentence:
+      'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends the session of a node that falls silent in a transaction.',
+  },
+  databaseReadersMax: {
+    default: 10,
+    unit: 'count',
+    sentence: 'Connections to PostgreSQL that read; one more connection writes and one listens.',
+  },
+  databaseRetryMaxMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Longest wait between two attempts to reconnect to PostgreSQL.',
+  },
+  inlineBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    sentence: 'Largest message stored in the database; larger ones are stored as blobs.',
+  },
+  diskFreeBytesMin: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    sentence: 'Free disk space below which no mail is accepted, neither over SMTP nor from API clients.',
+  },
+  diskCheckMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval at which free disk space is checked.',
+  },
+  blobSweepAgeMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Age at which an unreferenced blob is deleted.',
+  },
+  blobSweepMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    sentence:
+      'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
+  },
+  checkpointPages: {
+    default: 4_000,
+    unit: 'count',
+    sentence: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
+  },
+  shutdownGraceMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Time for running work to finish when the server stops.',
+  },
+} as const satisfies Record<string, Limit>

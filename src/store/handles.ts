@@ -1,0 +1,45 @@
+/**
+ * The two handles through which the rest of the program uses the tables: `Db` reads, `Tx` writes. And what a transaction
+ * appends to the event log.
+ */
+import type { Kysely, SelectQueryBuilder } from 'kysely'
+import type { Visibility } from './schema/event-rows.ts'
+import type { Schema } from './schema/schema.ts'
+
+/** Reads only: the root handle and a transaction both fit this type, and a write does not compile. */
+export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
+
+/**
+ * Writes, inside `store.transaction` only: the database transaction and the buffer of its events. A change and the
+ * event that reports it are committed together or not at all. A Tx that has ended throws when it is used.
+ */
+export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable' | 'deleteFrom'> {
+  /** The one clock reading of this transaction, epoch ms. */
+  readonly now: number
+  /** Returns a new UUIDv7 with this transaction's time. */
+  newId(): string
+  /**
+   * Makes a query lock the rows that it finds until the commit: another node that wants to lock or change them waits.
+   * If another node has locked a row, the query waits and reads the row as it is afterwards. If a write depends on a
+   * row, lock the row first and read it then. Lock several rows in the order of their ids (docs/adr/0011).
+   */
+  forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
+  /** Makes a query take a shared lock: as `forUpdate`, but other nodes may take a shared lock on the same rows. */
+  forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
+  /** Buffers an event; the store numbers and inserts it just before the commit. Discarded if this transaction fails. */
+  append(event: NewEvent): void
+}
+
+/** An event before the store numbers it. Ids and small values only; bodies are read from the message. */
+export interface NewEvent {
+  readonly type: string
+  readonly visibility: Visibility
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+  /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
+  readonly messageId?: string | undefined
+  /** The name of the actor, as in `access.actorName`. */
+  readonly actor: string
+  readonly payload: Readonly<Record<string, unknown>>
+}

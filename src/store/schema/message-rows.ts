@@ -1,0 +1,138 @@
+/** Rows of threads, messages, contents and attachments. Rows only; mail/messages decides what they mean. */
+import type { Generated } from 'kysely'
+
+export interface ThreadRow {
+  id: string
+  organization_id: string
+  pod_id: string
+  inbox_id: string
+  subject: string | null
+  preview: string | null
+  /** api_message_id of the newest message. */
+  last_message_id: string
+  message_count: number
+  /** Number of messages in no hidden class. */
+  visible_count: number
+  size_bytes: number
+  /** Bitmask of the hidden classes of its messages if none is visible, else 0. */
+  hidden: number
+  /** Of the newest message. */
+  timestamp: number
+  received_timestamp: number | null
+  sent_timestamp: number | null
+  deleting_at: number | null
+  created_at: number
+  updated_at: number
+}
+
+export interface ThreadLabelRow {
+  thread_id: string
+  label: string
+  message_count: number
+}
+
+export interface ThreadParticipantRow {
+  thread_id: string
+  kind: 'sender' | 'recipient'
+  address: string
+  /** As last seen: "Name <address>" or the address. */
+  display: string
+  message_count: number
+}
+
+/** Maps a Message-ID to a thread of an inbox: the Message-IDs of its messages and those that they refer to. */
+export interface ThreadReferenceRow {
+  inbox_id: string
+  message_id_hash: string
+  thread_id: string
+}
+
+export interface MessageRow {
+  /** Local number, used by the text index only; never leaves the store. */
+  number: Generated<number>
+  id: string
+  organization_id: string
+  pod_id: string
+  inbox_id: string
+  thread_id: string
+  content_id: string
+  /** The id that AgentMail's clients see; unique in the inbox (through its hash). */
+  api_message_id: string
+  api_message_id_hash: string
+  /** The Message-ID header field as sent; not unique; null when there was none. Threading uses it. */
+  header_message_id: string | null
+  header_message_id_hash: string | null
+  /** Equal for equal body, From, To, Cc, Subject and Date; with the Message-ID it identifies a repeated message. */
+  fingerprint: string
+  subject: string | null
+  preview: string | null
+  /** JSON array of Message-IDs. */
+  in_reply_to: string | null
+  /** JSON array of Message-IDs. */
+  references_list: string | null
+  /** Envelope sender and recipient as received; null on sent mail. */
+  envelope_sender: string | null
+  envelope_recipient: string | null
+  size_bytes: number
+  /** Bitmask: spam 1, blocked 2, unauthenticated 4, trash 8. */
+  hidden: number
+  /** JSON: results of the sender authentication. */
+  authentication: string
+  /** The sender's domain if authentication confirmed it; null: none. */
+  verified_domain: string | null
+  /** seq of the event that last touched it (RFC 7162). */
+  modseq: number
+  /** When Martlet accepted it. */
+  timestamp: number
+  created_at: number
+  updated_at: number
+}
+
+export interface MessageLabelRow {
+  message_id: string
+  label: string
+}
+
+export type AddressKind = 'from' | 'sender' | 'reply_to' | 'to' | 'cc' | 'bcc'
+
+export interface MessageAddressRow {
+  message_id: string
+  kind: AddressKind
+  position: number
+  /** As in the header field. */
+  address: string
+  name: string | null
+}
+
+/** A mail's bytes and their parsed form, shared by every message and submission made from it; never changed. */
+export interface ContentRow {
+  id: string
+  size_bytes: number
+  sha256: string
+  /** Up to limits.inlineBytesMax; else null and blob_key is set. */
+  bytes: Uint8Array | null
+  blob_key: string | null
+  /** Compressed JSON of the parsed bodies and headers (mail/messages/content/bodies.ts), or null and parsed_blob_key is set. */
+  parsed: Uint8Array | null
+  parsed_blob_key: string | null
+  /** JSON of the codes and links found (mail/messages/content/bodies.ts); null when the content was never searched for them. */
+  verification: string | null
+  created_at: number
+}
+
+/** The position of an attachment in its content; it is decoded from there, not stored twice. */
+export interface AttachmentRow {
+  id: string
+  content_id: string
+  position: number
+  filename: string | null
+  content_type: string
+  disposition: 'inline' | 'attachment'
+  /** Content-ID without angle brackets. */
+  cid: string | null
+  transfer_encoding: string
+  offset_bytes: number
+  length_bytes: number
+  /** Size after decoding. */
+  size_bytes: number
+}

@@ -1,0 +1,57 @@
+/**
+ * The type of every table for Kysely. Rows only; mail/ decides what they mean. The rest of the program uses them through
+ * `Db` and `Tx` (../handles.ts).
+ *
+ * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
+ * the SHA-256 (hex) of a text that may be too long for an index key.
+ */
+import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
+import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
+import type {
+  AttachmentRow,
+  ContentRow,
+  MessageAddressRow,
+  MessageLabelRow,
+  MessageRow,
+  ThreadLabelRow,
+  ThreadParticipantRow,
+  ThreadReferenceRow,
+  ThreadRow,
+} from './message-rows.ts'
+import type { DeliveryRow, IdempotencyKeyRow, JobRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
+import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, RollupRow, SecretRow } from './tenant-rows.ts'
+import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
+
+export interface Schema {
+  event_log: EventLogRow
+  events: EventRow
+  organizations: OrganizationRow
+  pods: PodRow
+  domains: DomainRow
+  secrets: SecretRow
+  api_keys: ApiKeyRow
+  inboxes: InboxRow
+  threads: ThreadRow
+  thread_labels: ThreadLabelRow
+  thread_participants: ThreadParticipantRow
+  thread_references: ThreadReferenceRow
+  messages: MessageRow
+  message_labels: MessageLabelRow
+  message_addresses: MessageAddressRow
+  contents: ContentRow
+  attachments: AttachmentRow
+  submissions: SubmissionRow
+  recipients: RecipientRow
+  deliveries: DeliveryRow
+  idempotency_keys: IdempotencyKeyRow
+  jobs: JobRow
+  mailboxes: MailboxRow
+  mailbox_entries: MailboxEntryRow
+  mailbox_tombstones: MailboxTombstoneRow
+  webhooks: WebhookRow
+  event_consumers: EventConsumerRow
+  webhook_deliveries: WebhookDeliveryRow
+  webhook_attempts: WebhookAttemptRow
+  webhook_replays: WebhookReplayRow
+  rollups: RollupRow
+}
