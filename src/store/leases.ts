@@ -8,7 +8,7 @@
  * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set it
  * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
  */
-import { type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
+import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Tx } from './handles.ts'
 import type { JobRow, RecipientRow } from './schema/sending-rows.ts'
 import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
@@ -49,7 +49,7 @@ export async function claimLane(
       .where('domain', '=', claim.domain)
       .where('next_attempt_at', '<=', tx.now)
       .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-      .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
+      .where(mayBeClaimed(claim.interrupted))
       .orderBy('next_attempt_at')
       .orderBy('id')
   // Rows, not distinct submissions: so we read no more than we claim, however many recipients of the domain wait.
@@ -80,7 +80,7 @@ export async function claimJobs(
     .where('run_at', '<=', tx.now)
     .where('kind', 'in', claim.kinds)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-    .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
+    .where(mayBeClaimed(claim.interrupted))
     .orderBy('run_at')
     .orderBy('id')
     .limit(claim.limit)
@@ -104,7 +104,7 @@ export async function claimWebhookDeliveries(
     .where('next_attempt_at', '<=', tx.now)
     .where('term', '=', claim.term)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-    .$if(!claim.interrupted.mayClaim, (query) => query.where(isSound(claim.interrupted)))
+    .where(mayBeClaimed(claim.interrupted))
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
@@ -177,6 +177,11 @@ export async function clearLeases(tx: Tx): Promise<void> {
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }
 
+/** Whether the work on a row was interrupted and may be what ends the process. A row that is set aside is not run. */
+export function isInterrupted({ interruptions }: { readonly interruptions: number }, setAsideFrom: number): boolean {
+  return interruptions > 0 && interruptions < setAsideFrom
+}
+
 /** A row that still names an owner was left without an outcome. */
 const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
@@ -184,7 +189,12 @@ function takenBy({ owner, untilMs }: Claim) {
   return { lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow } // of before the update
 }
 
-function isSound({ setAsideFrom }: InterruptedClaim) {
+/**
+ * For claims, and for the queries that decide whether a claim is worth a transaction: its commit is a signal to look again,
+ * so a row that must wait must not count as due.
+ */
+export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
+  if (mayClaim) return sql<SqlBool>`1 = 1`
   return sql<SqlBool>`(${interruptionsNow} = 0 or ${interruptionsNow} >= ${setAsideFrom})`
 }
 
@@ -193,9 +203,8 @@ function idsToClaim(
   rows: readonly { readonly id: string; readonly unit: string; readonly interruptions: number }[],
   { interrupted: { setAsideFrom } }: Claim,
 ): string[] {
-  const isInterrupted = (row: (typeof rows)[number]) => row.interruptions > 0 && row.interruptions < setAsideFrom
-  const first = rows.find(isInterrupted)
-  return rows.filter((row) => !isInterrupted(row) || row.unit === first?.unit).map(({ id }) => id)
+  const first = rows.find((row) => isInterrupted(row, setAsideFrom))
+  return rows.filter((row) => !isInterrupted(row, setAsideFrom) || row.unit === first?.unit).map(({ id }) => id)
 }
 
 const freedFromDeadOwner = { lease_owner: null, lease_until: null, interruptions: sql<number>`interruptions + 1` }

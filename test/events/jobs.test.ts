@@ -1,6 +1,6 @@
 /** Jobs over a real store; a second runner on the same store simulates another node. */
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
@@ -249,6 +249,23 @@ test('a claim over a lease that ran out counts as an interruption', async () => 
   startRunner('b', desk)
   await desk.next()
   expect(await jobRows()).toMatchObject([{ lease_owner: 'b', interruptions: 1 }])
+})
+
+// Each claim that found nothing committed, and the signal of its commit began the next one.
+test('while an interrupted job runs, the next one waits without a commit', async () => {
+  for (const key of ['first', 'second']) await ask({ key })
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: 1 }).execute())
+  const desk = new Desk()
+  startRunner('a', desk)
+  const first = await desk.next()
+  let commits = 0
+  onTestFinished(world.store.onCommit(() => void commits++))
+  for (let turn = 0; turn < 200; turn++) await setImmediate()
+  expect(commits).toBe(0)
+  expect(desk.isEmpty).toBe(true)
+  first.resolve()
+  ;(await desk.next()).resolve()
+  await until(none)
 })
 
 test('a job that completes while the server stops is deleted', async () => {

@@ -1,6 +1,5 @@
 /** Which recipients one pass over the queue claims when the limits are low and there are many destinations. */
 import { expect, test } from 'vitest'
-import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createLanes, type Lane } from '../../src/mail/sending/queue/destination-limits.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
@@ -14,8 +13,7 @@ interface Settings {
 
 function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = () => ({}) }: Settings) {
   const lanes = createLanes({
-    ...{ store, owner: 'process', clock: Date.now, interrupted: createInterruptedWork({ workInterruptionsMax: 3 }) },
-    onFree: () => undefined,
+    ...{ store, owner: 'process', clock: Date.now },
     laneOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: lane, ...laneOf(domain) }),
     limits: {
       ...{ deliveryLeaseMs: 60_000, deliveryConcurrencyMax: all },
@@ -28,7 +26,7 @@ function lanesOf(store: TestStore, { lane = 1, all = 100, page = 100, laneOf = (
     async look() {
       const begun: string[] = []
       for (let isMore = true; isMore; ) {
-        const found = await lanes.claim()
+        const found = await lanes.claim({ mayClaim: true, setAsideFrom: 3 })
         for (const { lane, rows } of found.claimed) {
           for (const _mail of rows) lanes.began(lane)
           begun.push(`${rows[0]!.domain} ${rows.length}`)
@@ -136,6 +134,9 @@ test('each claim has its own lease owner', async () => {
   await using store = await openTestStore()
   await queue(store, 'a.test', 2)
   const lanes = lanesOf(store, {})
-  const owners = [await lanes.claim(), await lanes.claim()].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
+  const owners = [
+    await lanes.claim({ mayClaim: true, setAsideFrom: 3 }),
+    await lanes.claim({ mayClaim: true, setAsideFrom: 3 }),
+  ].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
   expect(owners).toEqual(['process/1', 'process/2'])
 })

@@ -6,6 +6,8 @@ import { notSupported } from '../database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
+/** Interrupted work may be claimed. */
+const ANY = { mayClaim: true, setAsideFrom: 3 }
 const FAR_MS = 4_000_000_000_000
 
 test('due recipients are claimed once, those due longest first', async () => {
@@ -34,7 +36,7 @@ test('a claim takes due recipients of one domain, from a limited number of submi
       const claim = {
         owner: 'one',
         untilMs: FAR_MS,
-        interrupted: { mayClaim: true, setAsideFrom: 3 },
+        interrupted: ANY,
         domain: 'example.test',
         submissions,
         limit,
@@ -45,7 +47,9 @@ test('a claim takes due recipients of one domain, from a limited number of submi
   expect(await take(5, 1)).toEqual([second[0]])
   expect(await take(5, 10)).toEqual([second[1]])
   expect(await take(5, 10)).toEqual([])
-  expect(await store.transaction((tx) => listLanes(tx, { after: '', limit: 9, now: tx.now }))).toEqual([
+  expect(
+    await store.transaction((tx) => listLanes(tx, { after: '', limit: 9, now: tx.now, interrupted: ANY })),
+  ).toEqual([
     { domain: 'example.test', isDue: false },
     { domain: 'other.test', isDue: true },
   ])
@@ -64,13 +68,13 @@ test('domains with queued recipients are listed in order; leased or later recipi
     await claimLane(tx, store.dialect, {
       owner: 'x',
       untilMs: FAR_MS,
-      interrupted: { mayClaim: true, setAsideFrom: 3 },
+      interrupted: ANY,
       domain: 'b.test',
       submissions: 9,
       limit: 9,
     })
   })
-  const page = (after: string, limit: number) => listLanes(store.db, { after, limit, now: 1_000 })
+  const page = (after: string, limit: number) => listLanes(store.db, { after, limit, now: 1_000, interrupted: ANY })
   const all = [
     { domain: 'a.test', isDue: true },
     { domain: 'b.test', isDue: false },
@@ -133,7 +137,7 @@ test('jobs are claimed by kind', async () => {
     claimJobs(tx, store.dialect, {
       owner: 'one',
       untilMs: FAR_MS,
-      interrupted: { mayClaim: true, setAsideFrom: 3 },
+      interrupted: ANY,
       limit: 10,
       kinds: ['removal', 'sweep'],
     }),
@@ -170,7 +174,7 @@ async function claim(store: TestStore, owner: string, untilMs: number, limit: nu
       domain: 'example.test',
       submissions: limit,
       limit,
-      interrupted: { mayClaim: true, setAsideFrom: 3 },
+      interrupted: ANY,
     }),
   )
   return rows.map(({ id }) => id)

@@ -83,7 +83,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['see what hides messages', (db) => messages.hiddenMasks(db, ['m', 'n']), '(id=?)'],
   ['see where messages of events are', (db) => messages.listInThreads(db, ['m', 'n']), 'messages USING INDEX'],
-  ['find the next due recipient', (db) => submissions.nextDue(db, 1), 'recipients_due'],
+  ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
   ['list the queue', (db) => queue.listWaiting(db, waiting, next), 'recipients_waiting '],
   [
     'list the queue, held',
@@ -97,7 +97,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'find domains with queued recipients',
-    (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1 }),
+    (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1, interrupted: claim.interrupted }),
     'recipients_by_lane (domain>?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],

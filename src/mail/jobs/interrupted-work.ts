@@ -1,24 +1,33 @@
 /**
- * Runs work that was interrupted before one piece at a time, across all workers of this process.
+ * Work that was interrupted before runs one piece at a time, over all workers of this process.
  *
- * When a process dies, any piece of work under a lease may be the cause. If all ran again together, all would be
- * counted again. One by one, the harmless pieces finish, and the piece that ends the process is soon known
- * (docs/adr/0022).
- *
- * Crash: nothing is stored here; the counts are in the rows.
+ * When a process dies, every piece of work under a lease is a suspect. Run together again, all would be counted again. Run
+ * one by one, the innocent ones finish, and what ends the process is soon known (docs/adr/0022).
+ * Crash: nothing is kept here; the counts are in the rows.
  */
-import type { InterruptedClaim } from '../../store/leases.ts'
+import { type InterruptedClaim, isInterrupted } from '../../store/leases.ts'
 
 export interface InterruptedWork {
   /**
-   * Call it before a claim, and `settle` after it.
+   * Says which interrupted rows are worth a claim at this moment.
    *
-   * @param onFree called once when a piece may be claimed again, if none may be claimed now
+   * @param onFree called once when an interrupted piece may be claimed again, if none may be now
    */
-  reserve(onFree: () => void): InterruptedClaim
-  /** Releases the reservation unless an interrupted row was claimed with it. `rows`: empty when the claim failed. */
-  settle(reserved: InterruptedClaim, rows: readonly Interrupted[]): void
-  /** Whether `leave` must be called when the work on the row has ended. */
+  look(onFree: () => void): InterruptedClaim
+  /**
+   * Claims work, with at most one interrupted piece; with none while another one runs.
+   *
+   * @param claim  claims rows under leases; the reservation says which interrupted rows it may claim
+   * @param rowsOf the rows of what was claimed
+   * @param onFree called once when an interrupted piece may be claimed again: if none might now, or one was claimed and
+   *   has ended
+   */
+  claim<Claimed>(
+    claim: (reserved: InterruptedClaim) => Promise<Claimed>,
+    rowsOf: (claimed: Claimed) => readonly Interrupted[],
+    onFree: () => void,
+  ): Promise<Claimed>
+  /** Whether `leave` is to be called when the work on the row has ended. */
   isInterrupted(row: Interrupted): boolean
   leave(): void
 }
@@ -29,34 +38,38 @@ export interface Interrupted {
 
 export function createInterruptedWork(limits: { readonly workInterruptionsMax: number }): InterruptedWork {
   const setAsideFrom = limits.workInterruptionsMax
+  const isSuspect = (row: Interrupted) => isInterrupted(row, setAsideFrom)
   const refused = new Set<() => void>()
   /** Of the worker that has the reservation: more of its work may wait. */
   let holder: (() => void) | undefined
 
   return {
-    reserve(onFree) {
-      const mayClaim = holder === undefined
+    look,
+
+    async claim(claim, rowsOf, onFree) {
+      const { mayClaim } = look(onFree)
       if (mayClaim) holder = onFree
-      else refused.add(onFree)
-      return { mayClaim, setAsideFrom }
+      let hasSuspect = false
+      try {
+        const claimed = await claim({ mayClaim, setAsideFrom })
+        hasSuspect = rowsOf(claimed).some(isSuspect)
+        return claimed
+      } finally {
+        if (mayClaim && !hasSuspect) free()
+      }
     },
 
-    settle({ mayClaim }, rows) {
-      if (mayClaim && !rows.some(isInterrupted)) free()
+    isInterrupted: isSuspect,
+
+    leave() {
+      if (holder) refused.add(holder)
+      free()
     },
-
-    isInterrupted,
-    leave,
   }
 
-  /** A row that has reached the limit is not counted: it is set aside without being run. */
-  function isInterrupted({ interruptions }: Interrupted): boolean {
-    return interruptions > 0 && interruptions < setAsideFrom
-  }
-
-  function leave(): void {
-    if (holder) refused.add(holder)
-    free()
+  function look(onFree: () => void): InterruptedClaim {
+    if (holder) refused.add(onFree)
+    return { mayClaim: holder === undefined, setAsideFrom }
   }
 
   function free(): void {

@@ -18,7 +18,7 @@ import { contain } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { type CommitWait, createCommitWait } from '../../store/commit/commit-signal.ts'
-import { claimJobs, renewLeases } from '../../store/leases.ts'
+import { claimJobs, type InterruptedClaim, renewLeases } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/sending-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/jobs-table.ts'
@@ -63,6 +63,8 @@ export class JobRunner {
   #loop: Promise<void> | undefined
   #renewal: NodeJS.Timeout | undefined
   #isStopping = false
+
+  readonly #claimAgain = () => this.#wait?.ring()
 
   constructor(needs: RunnerNeeds) {
     this.#needs = needs
@@ -114,22 +116,19 @@ export class JobRunner {
   async #claim(): Promise<JobRow[]> {
     const { store, interrupted, clock, limits, owner } = this.#needs
     const limit = limits.jobConcurrencyMax - this.#running.size
+    if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
-    if (limit <= 0 || !(await table.isAnyDue(store.db, this.#kinds, clock()))) return []
-    const reserved = interrupted.reserve(() => this.#wait?.ring())
-    let rows: JobRow[] = []
-    try {
-      rows = await store.transaction(async (tx) => {
+    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.look(this.#claimAgain) }
+    if (!(await table.isAnyDue(store.db, due))) return []
+    const claim = (reserved: InterruptedClaim) =>
+      store.transaction(async (tx) => {
         const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit }
-        const claimed = await claimJobs(tx, store.dialect, { ...lease, kinds: this.#kinds, interrupted: reserved })
-        const ids = claimed.map((row) => row.id)
+        const rows = await claimJobs(tx, store.dialect, { ...lease, kinds: this.#kinds, interrupted: reserved })
+        const ids = rows.map((row) => row.id)
         await table.countAttempts(tx, ids)
-        return claimed
+        return rows
       })
-    } finally {
-      interrupted.settle(reserved, rows)
-    }
-    return rows
+    return interrupted.claim(claim, (rows) => rows, this.#claimAgain)
   }
 
   #start(row: JobRow): void {

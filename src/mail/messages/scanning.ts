@@ -2,7 +2,7 @@
  * Fills a page of a filtered list: it examines rows in order, in growing chunks, until the page is full or the budget
  * is spent. A filter without matches ends in a short page with a token, never in a scan of the whole inbox.
  */
-import type { Keyset } from '../../store/tables/keyset-table.ts'
+import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
 import type { PageWindow, Position } from '../access/paging/page-tokens.ts'
 

@@ -1,7 +1,7 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { Db, Tx } from '../handles.ts'
 import type { ApiKeyRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
   return db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash).executeTakeFirst()

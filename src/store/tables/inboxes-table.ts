@@ -1,7 +1,7 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import type { Db, Tx } from '../handles.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
   return db

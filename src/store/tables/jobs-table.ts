@@ -1,6 +1,7 @@
 /** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
 import type { JobRow } from '../schema/sending-rows.ts'
 
 /**
@@ -25,7 +26,10 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 }
 
 /** Whether a claim would find a job, without writing. */
-export async function isAnyDue(db: Db, kinds: readonly string[], now: number): Promise<boolean> {
+export async function isAnyDue(
+  db: Db,
+  { kinds, now, interrupted }: { kinds: readonly string[]; now: number; interrupted: InterruptedClaim },
+): Promise<boolean> {
   if (kinds.length === 0) return false
   const row = await db
     .selectFrom('jobs')
@@ -33,6 +37,7 @@ export async function isAnyDue(db: Db, kinds: readonly string[], now: number): P
     .where('run_at', '<=', now)
     .where('kind', 'in', kinds)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
+    .where(mayBeClaimed(interrupted))
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

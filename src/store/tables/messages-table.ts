@@ -2,8 +2,8 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { AddressKind, MessageAddressRow, MessageRow } from '../schema/message-rows.ts'
-import { conjunction, containing } from './conditions-table.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { conjunction, containing } from './conditions.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 export type NewMessageRow = Omit<MessageRow, 'number'>
 export type StoredMessageRow = Omit<MessageRow, 'number'> & { number: number }

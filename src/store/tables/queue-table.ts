@@ -5,8 +5,8 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
-import { conjunction } from './conditions-table.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { conjunction } from './conditions.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 /** All given conditions must be true. */
 export interface WaitingCriteria {

@@ -1,6 +1,7 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
 import type { DeliveryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
@@ -27,12 +28,13 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
 }
 
 /** Returns when the next recipient is due that is not under a running lease; undefined: there is none. */
-export async function nextDue(db: Db, nowMs: number): Promise<number | undefined> {
+export async function nextDue(db: Db, nowMs: number, interrupted: InterruptedClaim): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
     .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', nowMs)]))
+    .where(mayBeClaimed(interrupted))
     .orderBy('next_attempt_at')
     .limit(1)
     .executeTakeFirst()
@@ -45,7 +47,7 @@ export async function nextDue(db: Db, nowMs: number): Promise<number | undefined
  */
 export async function listLanes(
   db: Db,
-  { after, limit, now }: { after: string; limit: number; now: number },
+  { after, limit, now, interrupted }: { after: string; limit: number; now: number; interrupted: InterruptedClaim },
 ): Promise<{ domain: string; isDue: boolean }[]> {
   const lanes = sql<{ domain: string; is_due: number }>`(
     with recursive lanes (domain, place) as (
@@ -60,7 +62,7 @@ export async function listLanes(
     )
     select domain, case when exists (
       select 1 from recipients where state = 'queued' and domain = lanes.domain and next_attempt_at <= ${now}
-        and (lease_until is null or lease_until <= ${now})
+        and (lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}
     ) then 1 else 0 end as is_due
     from lanes where domain is not null
   )`

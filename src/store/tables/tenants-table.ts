@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { OrganizationRow, PodRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 export async function getOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
   return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()

@@ -2,7 +2,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema/webhook-rows.ts'
-import { direction, type Keyset } from './keyset-table.ts'
+import { direction, type Keyset } from './keyset.ts'
 import type { ScannedRow } from './messages-table.ts'
 
 export interface LogCriteria {

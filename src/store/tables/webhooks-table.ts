@@ -1,7 +1,7 @@
 /** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
 import type { Db, Tx } from '../handles.ts'
 import type { WebhookRow } from '../schema/webhook-rows.ts'
-import { beyond, direction, type Keyset } from './keyset-table.ts'
+import { beyond, direction, type Keyset } from './keyset.ts'
 
 /** The scope of a webhook; a narrower scope is part of the wider ones. */
 export interface WebhookScope {

@@ -4,7 +4,7 @@
  */
 import type { Db } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
-import type { Keyset } from '../../../store/tables/keyset-table.ts'
+import type { Keyset } from '../../../store/tables/keyset.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { AttachmentSnapshot, ThreadSnapshot } from '../../events/log/message-events.ts'
 import { participants } from '../filing.ts'

@@ -78,7 +78,7 @@ const ABORT_MS = 1_000
 
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   const { store, contents, targetFor, recordOutcome, interrupted, clock, log, metrics, limits } = needs
-  const lanes = createLanes({ ...needs, onFree: () => looks.soon() })
+  const lanes = createLanes(needs)
   const running = new Map<Group, Promise<void>>()
   const looks = createLooks({ look: () => guarded('claiming recipients', claim), pollMs: limits.queuePollMs })
   let isStopping = false
@@ -116,10 +116,14 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns ms until something is due, as far as it is known */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.nextDue(store.db, now)
+    const due = await table.nextDue(store.db, now, interrupted.look(looks.soon))
     if (due === undefined) return limits.queuePollMs
     if (due > now) return Math.min(limits.queuePollMs, due - now)
-    const { claimed, isMore } = await lanes.claim()
+    const { claimed, isMore } = await interrupted.claim(
+      lanes.claim,
+      (found) => found.claimed.flatMap(({ rows }) => rows),
+      looks.soon,
+    )
     for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
     if (isMore) looks.soon()
     return limits.queuePollMs

@@ -7,11 +7,10 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimLane, type InterruptedClaim } from '../../../store/leases.ts'
+import { claimLane, type InterruptedClaim, isInterrupted } from '../../../store/leases.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
-import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 
 /** The queue of a destination. */
 export interface Lane {
@@ -43,9 +42,6 @@ const OUTSIDE = '(outside)'
 interface LanesNeeds {
   readonly store: Store
   readonly laneOf: (domain: string) => Promise<Lane>
-  readonly interrupted: InterruptedWork
-  /** Called when interrupted work that this claim had to skip may be claimed. */
-  readonly onFree: () => void
   readonly owner: string
   readonly clock: () => number
   readonly limits: Pick<
@@ -60,13 +56,13 @@ export interface Lanes {
    *
    * @returns isMore: this poll has not reached all domains
    */
-  claim(): Promise<{ claimed: Claimed[]; isMore: boolean }>
+  claim(interrupted: InterruptedClaim): Promise<{ claimed: Claimed[]; isMore: boolean }>
   /** Call when a delivery attempt begins, and `ended` when it ends. */
   began(lane: Lane): void
   ended(lane: Lane): void
 }
 
-export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, limits }: LanesNeeds): Lanes {
+export function createLanes({ store, laneOf, owner, clock, limits }: LanesNeeds): Lanes {
   const running = new Map<string, number>()
   let runningOutside = 0
   let claims = 0
@@ -78,8 +74,8 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
   let passedOver: string | undefined
 
   return {
-    async claim() {
-      const page = await table.listLanes(store.db, { after, limit: limits.deliveryLanesMax, now: clock() })
+    async claim(interrupted) {
+      const page = await table.listLanes(store.db, { after, limit: limits.deliveryLanesMax, now: clock(), interrupted })
       const due: Due[] = []
       let previous = after
       for (const { domain, isDue } of page) {
@@ -88,7 +84,7 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
       }
       const nothing = new Map<string, number>()
       const isRoom = due.some(({ lane }) => roomOf(lane, nothing) > 0)
-      const claimed = isRoom ? await claimWithReservation(due) : []
+      const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, new Map(), interrupted)) : []
       passedOver ??= due.find(({ domain, lane }) => isPassedOver(domain, lane, claimed))?.previous
       return { claimed, isMore: !goOn(page) }
     },
@@ -105,38 +101,24 @@ export function createLanes({ store, laneOf, interrupted, onFree, owner, clock, 
       : Math.min(own, limits.deliveryConcurrencyMax - runningOutside - (planned.get(OUTSIDE) ?? 0))
   }
 
-  async function claimWithReservation(due: readonly Due[]): Promise<Claimed[]> {
-    const reserved = interrupted.reserve(onFree)
-    let claimed: Claimed[] = []
-    try {
-      claimed = await store.transaction((tx) => claimDue(tx, due, new Map(), reserved))
-    } finally {
-      interrupted.settle(
-        reserved,
-        claimed.flatMap(({ rows }) => rows),
-      )
-    }
-    return claimed
-  }
-
   /** Uses one transaction for all lanes: a commit costs more than its statements. */
   async function claimDue(
     tx: Tx,
     due: readonly Due[],
     planned: Map<string, number>,
-    reserved: InterruptedClaim,
+    interrupted: InterruptedClaim,
   ): Promise<Claimed[]> {
     const claimed: Claimed[] = []
-    let { mayClaim } = reserved
+    let { mayClaim } = interrupted
     for (const { domain, lane } of due) {
       const submissions = roomOf(lane, planned)
       if (submissions <= 0) continue
       claims += 1
       const claim = { owner: `${owner}/${claims}`, untilMs: tx.now + limits.deliveryLeaseMs }
       const limit = limits.deliveryRecipientsMax
-      const only = { domain, submissions, limit, interrupted: { ...reserved, mayClaim } }
+      const only = { domain, submissions, limit, interrupted: { ...interrupted, mayClaim } }
       const rows = await claimLane(tx, store.dialect, { ...claim, ...only })
-      if (rows.some(interrupted.isInterrupted)) mayClaim = false
+      if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) mayClaim = false
       if (rows.length === 0) continue // another node was faster
       const begun = new Set(rows.map((row) => row.submission_id)).size
       for (const name of lane.isLocal ? [lane.name] : [lane.name, OUTSIDE]) {

@@ -26,7 +26,7 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, giveBackLeases } from '../../../store/leases.ts'
+import { claimWebhookDeliveries, giveBackLeases, type InterruptedClaim } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/webhook-deliveries-table.ts'
@@ -175,40 +175,40 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
   async function claimInto(wanted: readonly Reservation[][]): Promise<void> {
     const unused = wanted.map((reservations) => [...reservations])
-    const reserved = interrupted.reserve(looks.soon)
-    let claimedRows: WebhookDeliveryRow[] = []
     try {
-      const claimed = await store.transaction(async (tx) => {
-        let { mayClaim } = reserved
-        const ids = wanted.map(([first]) => first!.webhookId)
-        const webhooks = await webhookTable.listEnabledByIds(tx, ids)
-        const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; reservations: Reservation[] }[] = []
-        for (const reservations of unused) {
-          const { webhookId, owner } = reservations[0]!
-          const webhook = webhooks.find(({ id }) => id === webhookId)
-          if (!webhook || webhook.order_state === 'lining_up') continue
-          const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
-          const lane = { webhookId, term: webhook.term }
-          const rows = await claimWebhookDeliveries(tx, store.dialect, {
-            ...{ ...lease, ...lane, interrupted: { ...reserved, mayClaim } },
-          })
-          const sendable = await keepTold(tx, webhook, await keepOrder(tx, webhook, owner, rows))
-          if (sendable.length < rows.length) looks.soon() // the capacity of the cancelled rows is free for others
-          if (sendable.some(interrupted.isInterrupted)) mayClaim = false
-          found.push({ webhook, rows: sendable, reservations })
-        }
-        return found
-      })
-      claimedRows = claimed.flatMap(({ rows }) => rows)
+      const claimed = await interrupted.claim(
+        (reserved) => store.transaction((tx) => claimEach(tx, unused, reserved)),
+        (found) => found.flatMap(({ rows }) => rows),
+        looks.soon,
+      )
       for (const { webhook, rows, reservations } of claimed) {
         servedLast = webhook.id
         if (rows.length < reservations.length) backlog.delete(webhook.id)
         for (const row of rows) begin(reservations.shift()!, row, webhook)
       }
     } finally {
-      interrupted.settle(reserved, claimedRows)
       for (const { webhookId } of unused.flat()) lanes.leave(webhookId)
     }
+  }
+
+  async function claimEach(tx: Tx, wanted: readonly Reservation[][], reserved: InterruptedClaim) {
+    let { mayClaim } = reserved
+    const ids = wanted.map(([first]) => first!.webhookId)
+    const webhooks = await webhookTable.listEnabledByIds(tx, ids)
+    const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; reservations: Reservation[] }[] = []
+    for (const reservations of wanted) {
+      const { webhookId, owner } = reservations[0]!
+      const webhook = webhooks.find(({ id }) => id === webhookId)
+      if (!webhook || webhook.order_state === 'lining_up') continue
+      const lease = { owner, untilMs: tx.now + limits.webhookLeaseMs, limit: reservations.length }
+      const only = { webhookId, term: webhook.term, interrupted: { ...reserved, mayClaim } }
+      const rows = await claimWebhookDeliveries(tx, store.dialect, { ...lease, ...only })
+      const sendable = await keepTold(tx, webhook, await keepOrder(tx, webhook, owner, rows))
+      if (sendable.length < rows.length) looks.soon() // the capacity of the cancelled rows is free for others
+      if (sendable.some(interrupted.isInterrupted)) mayClaim = false
+      found.push({ webhook, rows: sendable, reservations })
+    }
+    return found
   }
 
   /**
