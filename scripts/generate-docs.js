@@ -90,7 +90,7 @@ function errorsPage() {
     '',
     'Generated from `src/errors.ts` and the tables of the edges by `npm run docs`; do not edit.',
     '',
-    'Every failure that a caller can be told of. The code is stable; branch on it, not on the words. `{…}` stands for what',
+    'Every error that a caller can get. The code is stable; branch on it, not on the words. `{…}` stands for what',
     'the failure is about. A *temporary* failure passes by itself: the same call works later, and nothing was changed.',
     '',
     'Over HTTP (AgentMail dialect) the answer has the status and, in its body, `name`, `code`, `message` and `fix`.',

@@ -141,7 +141,7 @@ export const errors = {
   }),
   event_not_told: define({
     kind: 'conflict',
-    message: () => 'The webhook is told of such an event no longer, or the event log keeps it no longer',
+    message: () => 'The webhook is no longer subscribed to this event, or the event was purged',
     fix: 'See what the webhook names, and with which permissions it was changed last.',
   }),
   replay_running: define({
@@ -228,7 +228,7 @@ export const errors = {
     kind: 'unknown',
     message: () =>
       'The connection to the database broke while it was committing, and the server stopped before it was known how that ended',
-    fix: 'Nobody is told this: the connection is closed without an answer.',
+    fix: 'No caller gets this error: the connection is closed without an answer.',
   }),
   internal_error: define({
     kind: 'internal',

@@ -6,7 +6,6 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Limits } from '../../src/config/limits.ts'
@@ -15,6 +14,7 @@ import { startReceiver } from '../receiver.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
+import { api, mailToAda } from '../support/process-client.ts'
 
 const KEY = 'am_test_key_for_contained_faults'
 
@@ -34,7 +34,7 @@ test(
     await using hook = await startReceiver()
     await using place = await preparePlace({ exceptionPort: port })
     const server = await place.start()
-    await api(server, 'POST', '/inboxes', { username: 'ada' })
+    await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
 
     const headers = { authorization: 'Bearer am_planted-rejection' } // it is hashed to look it up
     const response = await fetch(`${server.url}/v0/inboxes`, { headers })
@@ -51,17 +51,17 @@ test(
     expect(String(answer)).toContain('subscribed')
     good.close()
 
-    await mail(server, 'planted-exception').catch(() => undefined) // cut before or after its 250
+    await mailToAda(server, 'planted-exception').catch(() => undefined) // cut before or after its 250
     await expect.poll(() => unitsOf(server)).toContain('SMTP connection')
 
-    const webhook = await api(server, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
-    await api(server, 'POST', '/webhooks', webhookTo(hook.url))
-    await mail(server, 'hello')
+    const webhook = await api(server, KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+    await api(server, KEY, 'POST', '/webhooks', webhookTo(hook.url))
+    await mailToAda(server, 'hello')
     await hook.count(1)
     await expect.poll(() => unitsOf(server)).toContain('webhook delivery')
     // The request fails by its own timeout or because its socket is closed, and is retried like any other.
     const at = `/webhooks/${webhook.webhook_id}/deliveries`
-    const firstAttempt = async () => (await api(server, 'GET', at)).deliveries[0].attempts[0]
+    const firstAttempt = async () => (await api(server, KEY, 'GET', at)).deliveries[0].attempts[0]
     await expect.poll(firstAttempt).toMatchObject({ outcome: 'retry', error: expect.any(String) })
   },
 )
@@ -71,17 +71,17 @@ test('a webhook delivery that ends the process is set aside, and the others are 
   await using hook = await startReceiver()
   await using place = await preparePlace({ abortPort: port })
   const first = await place.start()
-  await api(first, 'POST', '/inboxes', { username: 'ada' })
-  const bad = await api(first, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
-  await api(first, 'POST', '/webhooks', webhookTo(hook.url))
-  await mail(first, 'hello').catch(() => undefined) // the process may end before its 250
+  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
+  const bad = await api(first, KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+  await api(first, KEY, 'POST', '/webhooks', webhookTo(hook.url))
+  await mailToAda(first, 'hello').catch(() => undefined) // the process may end before its 250
   expect(await first.exited).toBeNull()
 
   const last = await place.startUntilItStays()
   const at = `/webhooks/${bad.webhook_id}/deliveries`
-  await expect.poll(async () => (await api(last, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
+  await expect.poll(async () => (await api(last, KEY, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
   await hook.count(1)
-  await api(last, 'GET', '/inboxes') // it serves on
+  await api(last, KEY, 'GET', '/inboxes') // it serves on
 })
 
 test('an error of a hand-over ends that hand-over, and its recipient is held when it happens again and again', async () => {
@@ -89,15 +89,15 @@ test('an error of a hand-over ends that hand-over, and its recipient is held whe
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ rejectionPort: port }, out)
   const server = await place.start()
-  await api(server, 'POST', '/inboxes', { username: 'ada' })
-  await api(server, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+  await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
+  await api(server, KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
     ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
   })
   await expect
     .poll(() => queue(server))
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   expect(unitsOf(server)).toEqual(['delivery', 'delivery'])
-  await api(server, 'GET', '/inboxes') // it serves on
+  await api(server, KEY, 'GET', '/inboxes') // it serves on
 })
 
 test('a recipient whose hand-over ends the process is held, and can be released', RESTARTS, async () => {
@@ -105,8 +105,8 @@ test('a recipient whose hand-over ends the process is held, and can be released'
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ abortPort: port }, out)
   const first = await place.start()
-  await api(first, 'POST', '/inboxes', { username: 'ada' })
-  await api(first, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
+  await api(first, KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
     ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
   }).catch(() => undefined) // the process may end before its answer
   expect(await first.exited).toBeNull()
@@ -116,7 +116,7 @@ test('a recipient whose hand-over ends the process is held, and can be released'
     .poll(() => queue(last))
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   const [recipient] = await queue(last)
-  await api(last, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
+  await api(last, KEY, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
   expect(await last.exited).toBeNull() // it is tried again, as asked
 })
 
@@ -167,25 +167,5 @@ function unitsOf({ lines }: ServerProcess): unknown[] {
 }
 
 async function queue(server: ServerProcess) {
-  return (await api(server, 'GET', '/queue')).recipients
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-async function api({ url }: ServerProcess, method: string, path: string, body?: object): Promise<any> {
-  const response = await fetch(`${url}/v0${path}`, {
-    method,
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    ...(body && { body: JSON.stringify(body) }),
-  })
-  expect(response.ok, `${method} ${path}`).toBe(true)
-  return response.json()
-}
-
-async function mail({ smtpPort }: ServerProcess, text: string): Promise<void> {
-  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
-  try {
-    await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text })
-  } finally {
-    transport.close()
-  }
+  return (await api(server, KEY, 'GET', '/queue')).recipients
 }

@@ -6,11 +6,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase } from '../database.ts'
 import { startDns, type Zones } from '../dns-server.ts'
 import { type ServerProcess, startServer } from '../server-process.ts'
+import { api, mailToAda } from '../support/process-client.ts'
 
 const KEY = 'am_test_key_for_dangling_names'
 
@@ -32,12 +32,12 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
 
   const server = await start()
   onTestFinished(() => server.signal('SIGKILL'))
-  await api(server, 'POST', '/inboxes', { username: 'ada' })
-  const { webhook_id } = await api(server, 'POST', '/webhooks', {
+  await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
+  const { webhook_id } = await api(server, KEY, 'POST', '/webhooks', {
     url: 'http://hooks.test/',
     event_types: ['message.received'],
   })
-  await mail(server)
+  await mailToAda(server, 'hello')
   await expect.poll(() => errors(server, webhook_id)).toEqual([expect.stringContaining('ENODATA')])
   server.signal('SIGTERM')
   expect(await server.exited).toBe(0)
@@ -45,8 +45,8 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
   const again = await start()
   onTestFinished(() => again.signal('SIGKILL'))
   const at = `/webhooks/${webhook_id}/deliveries`
-  const { deliveries } = await api(again, 'GET', at)
-  await api(again, 'POST', `${at}/${deliveries[0].delivery_id}/redeliver`)
+  const { deliveries } = await api(again, KEY, 'GET', at)
+  await api(again, KEY, 'POST', `${at}/${deliveries[0].delivery_id}/redeliver`)
   await expect.poll(async () => (await errors(again, webhook_id)).length).toBe(2)
   again.signal('SIGTERM')
   expect(await again.exited).toBe(0)
@@ -54,23 +54,6 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
 
 /** Returns the error of each attempt of the webhook's deliveries. */
 async function errors(server: ServerProcess, webhookId: string): Promise<string[]> {
-  const { deliveries } = await api(server, 'GET', `/webhooks/${webhookId}/deliveries`)
+  const { deliveries } = await api(server, KEY, 'GET', `/webhooks/${webhookId}/deliveries`)
   return deliveries.flatMap(({ attempts }: { attempts: { error: string }[] }) => attempts.map(({ error }) => error))
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
-async function api({ url }: ServerProcess, method: string, path: string, body?: object): Promise<any> {
-  const response = await fetch(`${url}/v0${path}`, {
-    method,
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    ...(body && { body: JSON.stringify(body) }),
-  })
-  expect(response.ok, `${method} ${path}`).toBe(true)
-  return response.json()
-}
-
-async function mail({ smtpPort }: ServerProcess): Promise<void> {
-  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
-  await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text: 'hello' })
-  transport.close()
 }

@@ -1,4 +1,4 @@
-/** Bodies that ask much of whoever reads them: deep, wide, long, malformed, or of other types than the schema wants. */
+/** Bodies that are costly to read: deep, wide, long, malformed, or of other types than the schema wants. */
 import type { Random } from '../formats/random.ts'
 import { fill } from './attack.ts'
 

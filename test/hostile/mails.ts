@@ -1,4 +1,4 @@
-/** Mails that ask much of whoever parses them, by shape; each about as long as is asked for, in CRLF. */
+/** Messages that are costly to parse, by shape; each about as long as is asked for, in CRLF. */
 import type { Random } from '../formats/random.ts'
 import { fill } from './attack.ts'
 

@@ -1,4 +1,4 @@
-/** A peer that sends exactly the bytes it is told and reads replies one by one; the opposite of a well-behaved client. */
+/** A peer that sends exactly the given bytes and reads replies one by one; the opposite of a well-behaved client. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'

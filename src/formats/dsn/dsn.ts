@@ -12,7 +12,7 @@ import { parseMessageIds } from '../ids.ts'
 import { fieldText, findField, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
 import { rfc5322Date } from '../mime/trace-headers.ts'
 
-/** What is told of one recipient. */
+/** The report on one recipient. */
 export interface NoticeRecipient {
   /** Normalised. */
   readonly address: string
@@ -82,7 +82,7 @@ export function composeNotice(input: NoticeInput): Buffer {
     field('Date', rfc5322Date(input.date)),
     field('Message-ID', singleLine(input.messageId)),
     ...(originalId === undefined ? [] : [field('In-Reply-To', originalId), field('References', originalId)]),
-    field('Auto-Submitted', 'auto-replied'), // RFC 3834 §5; whoever answers it answers nobody
+    field('Auto-Submitted', 'auto-replied'), // RFC 3834 §5; an answer to it reaches no one
     field('MIME-Version', '1.0'),
     field('Content-Type', `multipart/report; report-type=delivery-status; boundary="${boundary}"`),
   ]

@@ -38,7 +38,7 @@ export interface ComposeInput {
   /** With angle brackets. */
   inReplyTo?: string
   references?: readonly string[]
-  /** Further fields. Forbidden ones are left out: whoever takes them from a client checks isForbiddenHeader and says so. */
+  /** Further fields. Forbidden ones are left out: a caller that accepts them from a client checks isForbiddenHeader and reports them. */
   headers?: readonly (readonly [name: string, value: string])[]
 }
 

@@ -3,7 +3,7 @@
  *
  * The HTML is tokenised once and never built into a tree: quoting elements become ranges to leave out, the visible text
  * becomes lines that are judged like plain text (quoting.ts), and the answer is the source without the ranges.
- * It is not sanitised; whoever shows it must do that.
+ * It is not sanitised; a client that displays it must do that.
  */
 import { createHtmlReader } from '../html/html-reader.ts'
 import { isDeviceSignature } from './quote-signals.ts'

@@ -222,7 +222,7 @@ interface Participant {
   readonly display: string
 }
 
-/** Who takes part, each once a message: senders, and whoever it was addressed to. */
+/** The participants of a message, each once: its senders and the addresses that it was sent to. */
 export function participants(addresses: readonly MessageAddressRow[]): Participant[] {
   const byKey = new Map<string, Participant>()
   for (const row of addresses) {

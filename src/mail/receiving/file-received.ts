@@ -118,7 +118,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     return { name: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
   }
 
-  /** Mail to oneself: the sent message is now also received, and that is told; a repeated delivery changes nothing. */
+  /** Mail to oneself: the sent message is now also received, and its event is appended; a repeated delivery changes nothing. */
   async function tellOfTwin(tx: Tx, inbox: InboxRow, twin: messages.StoredMessageRow): Promise<void> {
     const before = (await messages.labelsOf(tx, [twin.id])).get(twin.id) ?? []
     if (before.includes('received')) return

@@ -3,8 +3,8 @@
  *
  *   requireRoom → spool → authenticate → policy → read → file, in one transaction → receipts
  *
- * Both ways in end here: the MX listener and the queue's own local delivery. Nothing is told to the sender before the
- * commit; nothing is refused for being ugly. Crash before the commit: the sender was not answered and tries again.
+ * The MX listener and the queue's local delivery both end here. The sender gets no reply before the commit, and no message
+ * is refused for being malformed. Crash before the commit: the sender got no reply and retries.
  */
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
@@ -34,7 +34,7 @@ export interface Receiving {
   accepts(address: string): Promise<boolean>
 
   /**
-   * Whether a new mail can be taken at the moment, so that a peer is told before it sends its bytes.
+   * Checks whether a new message can be accepted now, so that a peer gets the refusal before it sends its bytes.
    *
    * @throws disk_full, shutting_down, unavailable
    */
@@ -64,7 +64,7 @@ interface ReceivingNeeds {
 }
 
 /**
- * Names that every domain answers to, whoever has inboxes there: RFC 2142 §5 and §4, and the one that our notices come
+ * Local parts that every domain accepts, even without such an inbox: RFC 2142 §5 and §4, and the one that our notices come
  * from. An agent that answers every mail would otherwise be sent a notice that its answer to a notice is undeliverable,
  * and answer that.
  */

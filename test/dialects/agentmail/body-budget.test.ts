@@ -1,5 +1,5 @@
 /**
- * What bodies under way may hold, whoever sends them: the budgets, their shares, and that every way in which a request can end
+ * Memory for the bodies that are being received: the budgets, their shares, and that every way in which a request can end
  * gives back what it took. Clients are bare sockets, since no real client leaves its requests half sent.
  */
 import { once } from 'node:events'

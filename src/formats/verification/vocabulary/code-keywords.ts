@@ -184,7 +184,7 @@ export const EXPIRIES = words(
   '有効 | 分間 | 分以内 | 期限 | 유효 | 분 동안 | 분간 | 분 이내 | 有效 | 分钟 | 分鐘 | 失效 | 过期 | 過期 | perc | érvényes | valabil | minute',
 )
 
-/** That nobody else may have it, or that whoever did not ask for it may ignore it. */
+/** Words that say to share it with no one, or that a reader who did not ask for it may ignore it. */
 export const WARNINGS = words(
   'share | anyone | nobody | no one | never ask | did not request | didn’t request | didn’t ask | ignore | disregard | didn’t try | not you | wasn’t you',
   'niemand* | weiterge* | nicht angefordert | ignorier* | deel | negeer | dela | aldrig | ignorer* | del ikke | kenellekään | partage* | ignorez | personne | comparta* | compart* | nadie',

@@ -73,7 +73,7 @@ interface Group {
   readonly abort: AbortController
 }
 
-/** For targets to close their connections once they are told to. */
+/** Time for targets to close their connections after they are aborted. */
 const ABORT_MS = 1_000
 
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {

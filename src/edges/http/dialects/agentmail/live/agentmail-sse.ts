@@ -25,7 +25,7 @@ const stream = {
   tags: ['Events'],
   summary: 'Events as they come: server-sent events',
   description:
-    'A `text/event-stream` of the events that a WebSocket with the same filters is told, each with its cursor as `id`. ' +
+    'A `text/event-stream` of the events that a WebSocket with the same filters receives, each with its cursor as `id`. ' +
     'First comes `event: subscribed`; `event: end` and `event: cursor_expired` say why a stream ends.',
   querystring: Type.Object({
     ...interestQuery,

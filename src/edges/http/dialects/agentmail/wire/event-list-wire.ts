@@ -6,10 +6,10 @@ const Event = Type.Object(
   {
     type: Type.Literal('event'),
     event_type: Type.String(),
-    event_id: Type.String({ description: 'The same wherever the event is told.' }),
+    event_id: Type.String({ description: 'The same wherever the event is sent.' }),
     cursor: Type.String({ description: 'What follows it is what its holder has not heard.' }),
   },
-  { description: 'What a WebSocket is told, to the byte.' },
+  { description: 'The frame of a WebSocket, byte for byte.' },
 )
 
 export const EventList = Type.Object({

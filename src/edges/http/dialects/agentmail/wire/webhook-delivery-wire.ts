@@ -104,7 +104,7 @@ export const RequestReplay = Type.Object({
   start: Type.String({ description: 'ISO 8601, inclusive: when the events happened.' }),
   end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive; now when left out.' })),
   event_types: Type.Optional(
-    Type.Array(Type.String(), { description: 'Of those that the webhook is told of; all when left out.' }),
+    Type.Array(Type.String(), { description: 'Types that the webhook is subscribed to; all when left out.' }),
   ),
   only_failed: Type.Optional(
     Type.Boolean({

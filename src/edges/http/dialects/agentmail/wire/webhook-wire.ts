@@ -66,7 +66,7 @@ export function webhookList(page: Page<WebhookView>): Wire<typeof WebhookList> {
 }
 
 export const CreateWebhook = Type.Object({
-  url: Type.String({ description: 'http or https; told of events by POST.' }),
+  url: Type.String({ description: 'http or https; receives events by POST.' }),
   event_types: OptionalTexts,
   pod_ids: OptionalTexts,
   inbox_ids: OptionalTexts,

@@ -1,0 +1,32 @@
+/** Requests and messages to a server that runs as a separate process. */
+import { createTransport } from 'nodemailer'
+import { expect } from 'vitest'
+import type { ServerProcess } from '../server-process.ts'
+
+/** @returns the body of a successful answer */
+// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
+export async function api(
+  server: ServerProcess,
+  key: string,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<any> {
+  const response = await fetch(`${server.url}/v0${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  expect(response.ok, `${method} ${path}`).toBe(true)
+  return response.json()
+}
+
+/** Sends a message from a stranger to ada@mail.localhost. */
+export async function mailToAda({ smtpPort }: ServerProcess, text: string): Promise<void> {
+  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
+  try {
+    await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text })
+  } finally {
+    transport.close()
+  }
+}
