@@ -4,13 +4,13 @@ import { expect } from 'vitest'
 import type { ServerProcess } from '../server-process.ts'
 
 /** @returns the body of a successful answer */
-// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
 export async function api(
   server: ServerProcess,
   key: string,
   method: string,
   path: string,
   body?: object,
+  // biome-ignore lint/suspicious/noExplicitAny: responses of every shape
 ): Promise<any> {
   const response = await fetch(`${server.url}/v0${path}`, {
     method,
