@@ -183,7 +183,7 @@ export function isInterrupted({ interruptions }: { readonly interruptions: numbe
 }
 
 /** A row that still names an owner was left without an outcome. */
-const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
+export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
 function takenBy({ owner, untilMs }: Claim) {
   return { lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow } // of before the update

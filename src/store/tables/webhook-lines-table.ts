@@ -7,6 +7,7 @@
  */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { interruptionsNow } from '../leases.ts'
 import type { WebhookDeliveryRow } from '../schema/webhook-rows.ts'
 
 /** An ordering key of one webhook. */
@@ -35,7 +36,13 @@ export async function takeTurn(
     .limit(1)
   return tx
     .updateTable('webhook_deliveries')
-    .set({ state: 'pending', ...lease, updated_at: tx.now })
+    .set({
+      state: 'pending',
+      // One that was interrupted is left to a claim, which sees to it that no other such work runs (docs/adr/0022).
+      lease_owner: sql`case when interruptions = 0 then ${lease.lease_owner} end`,
+      lease_until: sql`case when interruptions = 0 then cast(${lease.lease_until} as bigint) end`,
+      updated_at: tx.now,
+    })
     .where('id', '=', next)
     .where(({ not, exists, selectFrom }) =>
       not(
@@ -113,6 +120,7 @@ export async function joinLine(tx: Tx, line: string, ids: readonly string[]): Pr
   await tx
     .updateTable('webhook_deliveries')
     .set({ state: 'behind', line, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .set({ interruptions: interruptionsNow })
     .where('id', 'in', ids)
     .where('state', '=', 'pending')
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))

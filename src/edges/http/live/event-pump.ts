@@ -80,7 +80,7 @@ async function renderPatiently(event: Event, needs: TellingNeeds): Promise<Encod
       return await render(event)
     } catch (error) {
       if (signal.aborted || !(error instanceof MailError) || error.kind !== 'temporary') throw error
-      log.warn({ err: error, pauseMs }, 'an event waits to be told')
+      log.warn({ err: error, pauseMs }, 'rendering an event failed; retrying')
       await delay(pauseMs, undefined, { signal })
     }
   }

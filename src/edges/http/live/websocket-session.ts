@@ -66,12 +66,18 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new Writer(outletOf(socket), limits, backlog)
+  /** Aborted when this socket is closed or cut off: also a subscribe that is still being checked ends, and frees what it holds. */
+  const gone = new AbortController()
   let current = new AbortController()
   let telling = Promise.resolve()
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
   let hold: Promise<unknown> = Promise.resolve()
 
   const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
+  const inUnit =
+    <Given extends unknown[], Result>(act: (...given: Given) => Result) =>
+    (...given: Given) =>
+      runIn(unit, () => act(...given))
 
   metrics.sockets.inc()
   const stopHeartbeat = startHeartbeat(socket, limits)
@@ -79,7 +85,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   socket.on('close', () => {
     metrics.sockets.dec()
     stopHeartbeat()
-    current.abort()
+    end()
     writer.close()
     backlog.close()
   })
@@ -87,19 +93,20 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
   takeFrames({
     socket,
     limits,
-    onFrame: (text) => runIn(unit, () => onFrame(text)),
+    onFrame: inUnit(onFrame),
     turn: () => turns.next(actor.apiKeyId),
-    onPing(data) {
+    onPing: inUnit((data: Buffer) => {
       if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
       writer.send(new EncodedText(data), (bytes, done) => socket.pong(bytes, false, done))
-    },
-    onRefused: () =>
+    }),
+    onRefused: inUnit(() =>
       send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
-    onFlood: () => {
+    ),
+    onFlood: inUnit(() => {
       close(POLICY_VIOLATION, 'too_many_frames')
       // The socket is not read any more, so the client's answer to the close would not be seen.
       setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
-    },
+    }),
   })
 
   return () => telling
@@ -125,7 +132,8 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
   async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
     const next = new AbortController()
-    const replaced = feed.subscribe(actor, interest, next.signal, backlog).then((events) => {
+    const signal = AbortSignal.any([gone.signal, next.signal])
+    const replaced = feed.subscribe(actor, interest, signal, backlog).then((events) => {
       current.abort()
       current = next
       return events
@@ -135,7 +143,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
 
     if (socket.readyState !== socket.OPEN) return next.abort()
     send(acknowledge(events.cursor))
-    telling = tell(events, render, next.signal)
+    telling = tell(events, render, signal)
   }
 
   async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
@@ -150,8 +158,13 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     writer.send(new EncodedText(JSON.stringify(frame)))
   }
 
-  function close(code: number, reason: string): void {
+  function end(): void {
+    gone.abort()
     current.abort()
+  }
+
+  function close(code: number, reason: string): void {
+    end()
     if (socket.readyState !== socket.OPEN) return
     metrics.socketsClosed.inc({ code })
     log.info({ code, reason }, 'websocket closed')
@@ -164,7 +177,7 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
       metrics.socketsClosed.inc({ code: TRY_AGAIN_LATER })
       log.info({ code: TRY_AGAIN_LATER, reason: 'too_slow', backlogBytes: backlog.bytes }, 'websocket closed')
     }
-    current.abort()
+    end()
     writer.close()
     socket.terminate()
   }

@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type FastifyRequest, fastify } from 'fastify'
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { runIn } from '../../../fault-boundary.ts'
@@ -104,7 +104,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
       requests.begin(request, reply) // hooks do not run for these errors
-      if (hasUnreadBody(request.raw)) reply.header('connection', 'close')
+      closeIfUnread(request, reply)
       failures.answer(error, request, reply)
     },
     clientErrorHandler: (error, socket) => failures.answerUnreadable(error, socket),
@@ -134,9 +134,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
   app.addHook('onSend', async (request, reply) => {
     bodies.answered(request)
-    const isRefused = hasUnreadBody(request.raw)
-    if (isRefused) linger.endWithAnswer(request.raw)
-    if (isRefused || isStopping()) reply.header('connection', 'close')
+    if (isStopping()) reply.header('connection', 'close')
+    closeIfUnread(request, reply)
   })
   app.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
   app.setNotFoundHandler(() => {
@@ -164,6 +163,13 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       stopped ??= stop(graceMs)
       return stopped
     },
+  }
+
+  /** The client of a refused body must see the answer, and may not send another request on this connection. */
+  function closeIfUnread(request: FastifyRequest, reply: FastifyReply): void {
+    if (!hasUnreadBody(request.raw)) return
+    reply.header('connection', 'close')
+    linger.endWithAnswer(request.raw)
   }
 
   async function stop(graceMs: number): Promise<void> {

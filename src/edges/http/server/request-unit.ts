@@ -18,7 +18,8 @@ export function containRequests(app: HttpApp, failures: Pick<Failures, 'answer'>
     request.unit = {
       kind: 'HTTP request',
       fail(error) {
-        if (reply.raw.headersSent) request.raw.destroy()
+        if (reply.raw.headersSent)
+          reply.raw.destroy() // the request's own destroy() leaves the connection open once its body was read
         else failures.answer(error, request, reply)
       },
     }

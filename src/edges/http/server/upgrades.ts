@@ -112,7 +112,14 @@ export function createUpgrades({
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
-        open.set(webSocket, { code, finish: live.serve(webSocket, actor, { stopCode: code, budget, pacer, turns }) })
+        try {
+          const finish = live.serve(webSocket, actor, { stopCode: code, budget, pacer, turns })
+          open.set(webSocket, { code, finish })
+        } catch (error) {
+          // The connection speaks WebSocket now: an HTTP answer would be read as a frame.
+          log.error({ ...line, err: error }, 'websocket could not be served')
+          webSocket.close(1011)
+        }
       })
     } catch (error) {
       refuse(request, socket, error)

@@ -79,7 +79,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
   return { listen, stop }
 
   async function listen(): Promise<{ port: number }> {
-    assert(config.smtpPort !== 'off', 'main.ts starts no receiver where the port is off')
+    assert(config.smtpPort !== 'off', 'server/start.ts starts no MX server where the port is off')
     const listening = once(server.server, 'listening')
     server.listen(config.smtpPort, config.host)
     try {

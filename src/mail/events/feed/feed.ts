@@ -183,7 +183,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
         metrics.loopErrors.inc({ loop: 'event feed' })
-        log.error({ err: error, seq: row.seq, type: row.type }, 'an event could not be told and was passed over')
+        log.error({ err: error, seq: row.seq, type: row.type }, 'sending an event failed; event skipped')
       }
     }
   }

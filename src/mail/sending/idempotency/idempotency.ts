@@ -50,7 +50,8 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     async once({ key, inboxId, scopeId }, request, send) {
       if (key === undefined) return send(undefined)
       requireKeyForm(key)
-      const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, fingerprint(request)))
+      const hash = fingerprint(request) // outside the transaction: it may read 50 MiB of attachments
+      const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, hash))
       if ('sent' in taken) return taken.sent
       try {
         return await send(taken.attempt)

@@ -29,6 +29,8 @@ export interface EndedAttempt {
   /** Epoch ms. */
   readonly startedAt: number
   readonly endedAt: number
+  /** Nothing was sent: the outcome says nothing about the receiver. */
+  readonly isSetAside?: boolean
 }
 
 const STATES = { delivered: 'delivered', retry: 'pending', failed: 'failed', gone: 'failed' } as const
@@ -46,7 +48,7 @@ export async function recordAttempt(
     const followers = isOver && held && delivery.line !== null ? await moveUp(tx, held, [delivery.line]) : []
     if (verdict.kind === 'gone') await recordGone(tx, webhook)
     else if (verdict.kind === 'delivered') await recordSuccess(tx, webhook)
-    else await recordFailing(tx, webhook, limits)
+    else if (!ended.isSetAside) await recordFailing(tx, webhook, limits)
     return { hasFollower: followers.length > 0 }
   })
 }

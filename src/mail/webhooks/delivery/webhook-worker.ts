@@ -249,6 +249,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const { hasFollower } = await recordAttempt(needs, {
       ...{ delivery, webhook, owner, startedAt: now, endedAt: now, code: undefined, response: undefined },
       verdict: { kind: 'failed' },
+      isSetAside: true,
       error: 'Set aside: the last attempts ended without an outcome',
     })
     if (hasFollower) looks.soon()

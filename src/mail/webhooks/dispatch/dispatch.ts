@@ -193,10 +193,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       failed.seq = row.seq
       if (failed.times < RENDER_TRIES) throw error
       metrics.loopErrors.inc({ loop: 'webhook dispatch' })
-      log.error(
-        { err: error, seq: row.seq, type: row.type },
-        'an event could not be told to webhooks and was passed over',
-      )
+      log.error({ err: error, seq: row.seq, type: row.type }, 'rendering an event for webhooks failed; event skipped')
       return []
     }
   }
@@ -236,7 +233,10 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
           const lines = rows.flatMap(({ delivery }) => (delivery.webhook_id === webhook.id ? [delivery.line!] : []))
           const free = reservations.filter((reservation) => reservation?.webhookId === webhook.id)
           const moved = await moveUp(tx, webhook, lines, (turn) => leaseFor(free[turn]))
-          first.push(...moved.map((delivery, turn) => ({ delivery, webhook, reservation: free[turn] })))
+          for (const [turn, delivery] of moved.entries()) {
+            const reservation = delivery.lease_owner === null ? undefined : free[turn]
+            first.push({ delivery, webhook, reservation })
+          }
         }
         return [...unordered, ...first]
       })
