@@ -4,7 +4,7 @@ import { LongFirst } from './test/support/sequencer.ts'
 import { WITHOUT_STORE } from './test/support/without-store.ts'
 
 /** What only one database has: its plans and files, and its ways to fail. */
-const ofSqlite = ['checkpoint', 'folder', 'plans'].map((name) => `test/store/${name}.test.ts`)
+const ofSqlite = ['checkpoint', 'data-dir-lock', 'plans'].map((name) => `test/store/${name}.test.ts`)
 const ofPostgres = ['test/store/postgres/**/*.test.ts']
 const buildSetup = 'test/support/build-setup.ts'
 
@@ -54,11 +54,13 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // Everything that has a store below it; the rest cannot tell the difference.
           include: [
-            ...['store', 'flows', 'events', 'sending', 'webhooks'].map((folder) => `test/${folder}/**/*.test.ts`),
+            ...['store', 'flows', 'events', 'jobs', 'messages', 'sending', 'webhooks'].map(
+              (folder) => `test/${folder}/**/*.test.ts`,
+            ),
             'test/dialects/agentmail/{api-keys,downloads,hostile,inboxes,messages,queue,sending,tenants,threads,webhooks}.test.ts',
           ],
           exclude: [...ofSqlite, ...WITHOUT_STORE],
-          globalSetup: [buildSetup, 'test/postgres-setup.ts'],
+          globalSetup: [buildSetup, 'test/support/postgres-setup.ts'],
           setupFiles: 'test/support/postgres-ready.ts',
         },
       },

@@ -10,8 +10,11 @@ import { simpleParser } from 'mailparser'
 import { parseMessage } from '../src/formats/mime/mime-parse.ts'
 
 const LIMITS = {
-  ...{ depthMax: 20, partsMax: 500, headerBytesMax: 256 * 1024 },
-  ...{ headerFieldsMax: 20_000, bodyBytesMax: 4 * 1024 * 1024 },
+  depthMax: 20,
+  partsMax: 500,
+  headerBytesMax: 256 * 1024,
+  headerFieldsMax: 20_000,
+  bodyBytesMax: 4 * 1024 * 1024,
 }
 const MEASURE_MS = 1000
 const ROUNDS = 5

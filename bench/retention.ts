@@ -14,7 +14,7 @@ import { createLog } from '../src/log.ts'
 import { sweepEvents } from '../src/mail/events/log/retention.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { openStore, type Store } from '../src/store/store.ts'
-import { startPostgresServer } from '../test/postgres-server.ts'
+import { startPostgresServer } from '../test/support/postgres-server.ts'
 
 const EVENTS = Number(process.env.EVENTS ?? 200_000)
 /** Rows per insert transaction. */
@@ -70,9 +70,17 @@ async function makeOldEvents(store: Store, total: number): Promise<void> {
   for (let first = 1; first <= total; first += CHUNK) {
     await store.transaction(async (tx) => {
       const rows = Array.from({ length: Math.min(CHUNK, total - first + 1) }, (_, index) => ({
-        ...{ seq: first + index, event_id: tx.newId(), at, organization_id: 'bench', pod_id: null },
-        ...{ inbox_id: 'bench', type: 'message.received', visibility: 'public' as const, actor: 'bench' },
-        ...{ message_id: null, payload },
+        seq: first + index,
+        event_id: tx.newId(),
+        at,
+        organization_id: 'bench',
+        pod_id: null,
+        inbox_id: 'bench',
+        type: 'message.received',
+        visibility: 'public' as const,
+        actor: 'bench',
+        message_id: null,
+        payload,
       }))
       for (let from = 0; from < rows.length; from += 500) {
         await tx

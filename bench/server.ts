@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { startPostgresServer } from '../test/postgres-server.ts'
+import { startPostgresServer } from '../test/support/postgres-server.ts'
 
 export const KEY = 'am_bench_key_of_this_run'
 

@@ -19,7 +19,7 @@ import { Session, sampleMail } from './smtp-load.ts'
 
 const SOCKETS = Number(process.env.SOCKETS ?? 10_000)
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
-/** A key has no more than limits.socketsPerKeyMax. */
+/** A key has no more than limits.sockets.perKeyMax. */
 const SOCKETS_PER_KEY = 1_000
 /** The number of handshakes at a time. */
 const OPENING = 100
@@ -59,7 +59,10 @@ async function measureMartlet(): Promise<Measured> {
       keys.push(String((await server.request('POST', '/api-keys', { name: `${keys.length}` })).api_key))
     }
     const measured = await measure({
-      ...{ url: server.url, pid: server.pid, keys, send },
+      url: server.url,
+      pid: server.pid,
+      keys,
+      send,
       greet: (socket) => socket.send('{"type":"subscribe"}'),
     })
     await session.quit()
@@ -77,7 +80,9 @@ async function measureBare(frameBytes: number): Promise<Measured> {
   const sockets: WebSocket[] = []
   const text = 'x'.repeat(frameBytes)
   const measured = await measure({
-    ...{ url, pid: child.pid!, keys: [KEY] },
+    url,
+    pid: child.pid!,
+    keys: [KEY],
     greet: (socket) => {
       sockets.push(socket)
       if (sockets.length === 1) socket.send('hello')

@@ -13,7 +13,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import BetterSqlite from 'better-sqlite3'
-import { defaultLimits } from '../src/config/limits.ts'
+import { defaultLimits, withLimits } from '../src/config/limits.ts'
 import { createLog } from '../src/log.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { openStore, type Store } from '../src/store/store.ts'
@@ -30,7 +30,9 @@ try {
 }
 
 async function run(): Promise<void> {
-  const limits = { ...defaultLimits(), transactionGroupMax: Math.max(GROUP, defaultLimits().transactionGroupMax) }
+  const limits = withLimits({
+    store: { transactionGroupMax: Math.max(GROUP, defaultLimits().store.transactionGroupMax) },
+  })
   const store = await openStore({
     config: { dataDir: join(folder, 'store'), limits },
     log: createLog('warn'),
@@ -139,8 +141,13 @@ async function storeTransactions(
             .values({ id: tx.newId(), name: 'bench', ...times })
             .execute()
           tx.append({
-            ...{ type: 'bench', visibility: 'public', actor: 'bench', payload: {} },
-            ...{ organizationId: 'o', podId: 'p', inboxId: 'i' },
+            type: 'bench',
+            visibility: 'public',
+            actor: 'bench',
+            payload: {},
+            organizationId: 'o',
+            podId: 'p',
+            inboxId: 'i',
           })
         })
       }

@@ -10,29 +10,27 @@
  * the search in the reading.
  */
 
-import { limits } from '../src/config/limits.ts'
+import { defaultLimits } from '../src/config/limits.ts'
 import { parseMessage } from '../src/formats/mime/mime-parse.ts'
 import { extractVerification } from '../src/formats/verification/verification.ts'
-import { readMail } from '../src/mail/messages/content/parsed-message.ts'
+import { parseMail } from '../src/mail/messages/content/parsed-message.ts'
 
 const MEASURE_MS = 400
 const ROUNDS = 5
 const SENTENCE = 'We have looked at it again on 12 May, and 3 of the 14 points are still open. '
 
-const defaults = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limit.default])) as {
-  [Name in keyof typeof limits]: number
-}
+const defaults = defaultLimits()
 const parseLimits = {
-  depthMax: defaults.mimeDepthMax,
-  partsMax: defaults.mimePartsMax,
-  headerBytesMax: defaults.mimeHeaderBytesMax,
-  headerFieldsMax: defaults.mimeHeaderFieldsMax,
-  bodyBytesMax: defaults.bodyBytesMax,
+  depthMax: defaults.parsing.mimeDepthMax,
+  partsMax: defaults.parsing.mimePartsMax,
+  headerBytesMax: defaults.parsing.mimeHeaderBytesMax,
+  headerFieldsMax: defaults.parsing.mimeHeaderFieldsMax,
+  bodyBytesMax: defaults.parsing.bodyBytesMax,
 }
 const bounds = {
-  charsMax: defaults.verificationCharsMax,
-  findingsMax: defaults.verificationFindingsMax,
-  contextCharsMax: defaults.verificationContextCharsMax,
+  charsMax: defaults.parsing.verificationCharsMax,
+  findingsMax: defaults.parsing.verificationFindingsMax,
+  contextCharsMax: defaults.parsing.verificationContextCharsMax,
 }
 
 const mails = {
@@ -65,7 +63,7 @@ for (const [name, raw] of Object.entries(mails)) {
   for (let round = 0; round <= ROUNDS; round++) {
     const measured = {
       parse: perSecond(() => parseMessage(raw, parseLimits)),
-      reading: perSecond(() => readMail(raw, defaults)),
+      reading: perSecond(() => parseMail(raw, defaults)),
       search: perSecond(() => extractVerification({ subject, text, html }, bounds)),
     }
     // The first round only warms up the compiler.

@@ -24,7 +24,7 @@ const SAMPLES = Number(process.env.SAMPLES ?? 300)
 const server = await startBenchServer()
 let heard = 0
 let onCall: ((body: string) => void) | undefined
-const receiver = createServer((request, response) => {
+const sink = createServer((request, response) => {
   if (request.url === '/hangs') return void request.resume() // and never respond
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -34,9 +34,9 @@ const receiver = createServer((request, response) => {
     response.writeHead(204).end()
   })
 })
-receiver.listen(0, '127.0.0.1')
-await once(receiver, 'listening')
-const base = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+sink.listen(0, '127.0.0.1')
+await once(sink, 'listening')
+const base = `http://127.0.0.1:${(sink.address() as AddressInfo).port}`
 
 try {
   await server.request('POST', '/inboxes', { username: 'load' })
@@ -67,8 +67,8 @@ try {
   console.log(`${ENDPOINTS} endpoints, ${EVENTS} events: ${alone.toFixed(0)} deliveries/s`)
   console.log(`the same with one that hangs: ${withOne.toFixed(0)} deliveries/s, ratio ${(withOne / alone).toFixed(2)}`)
 } finally {
-  receiver.closeAllConnections()
-  receiver.close()
+  sink.closeAllConnections()
+  sink.close()
   await server.stop()
 }
 

@@ -49,7 +49,13 @@ function configurationPage() {
     '',
     ...table(
       ['limit', 'value', 'meaning'],
-      Object.entries(limits).map(([name, limit]) => [`\`${name}\``, human(limit.default, limit.unit), limit.sentence]),
+      Object.entries(limits).flatMap(([group, members]) =>
+        Object.entries(members).map(([name, limit]) => [
+          `\`${group}.${name}\``,
+          human(limit.default, limit.unit),
+          limit.sentence,
+        ]),
+      ),
     ),
   ]
 }

@@ -34,8 +34,8 @@ export function createMetrics({ collectProcess = false } = {}) {
       buckets: SECONDS,
       registers,
     }),
-    messagesReadInPart: new Counter({
-      name: 'martlet_messages_read_in_part_total',
+    messagesParsedInPart: new Counter({
+      name: 'martlet_messages_parsed_in_part_total',
       help: 'Large messages of which only the beginning could be parsed, by what ran out: time, memory; error is a bug',
       labelNames: ['cause'],
       registers,
@@ -87,7 +87,7 @@ export function createMetrics({ collectProcess = false } = {}) {
       help: 'Memory for what WebSockets and event streams have not sent yet',
       registers,
     }),
-    eventsTold: new Counter({ name: 'martlet_events_told_total', help: 'Events written to subscribers', registers }),
+    eventsSent: new Counter({ name: 'martlet_events_sent_total', help: 'Events written to subscribers', registers }),
     commitSeconds: new Histogram({
       name: 'martlet_commit_seconds',
       help: 'Duration of a group commit, from begin to disk',

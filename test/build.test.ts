@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { build } from '../scripts/build.js'
-import { root } from './imports.ts'
+import { root } from './support/imports.ts'
 
 test('this repository needs no build, because the test run has built it', () => {
   expect(build()).toBe(false)

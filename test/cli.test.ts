@@ -7,8 +7,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { cli, startServer } from './server-process.ts'
-import { openTerminal } from './terminal.ts'
+import { cli, startServer } from './support/server-process.ts'
+import { openTerminal } from './support/terminal.ts'
 
 const KEY = 'am_test_key_of_the_command_line'
 

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, onTestFinished, test } from 'vitest'
-import { root, textOf } from './imports.ts'
+import { root, textOf } from './support/imports.ts'
 
 const packageJson = JSON.parse(textOf('package.json'))
 

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest'
 import { runQueue } from '../src/cli/queue-command.ts'
 import { openServerClient } from '../src/cli/server-client.ts'
 import { loadConfig } from '../src/config/settings.ts'
-import { CatchingMx } from './catching-mx.ts'
-import { startWorld } from './world.ts'
+import { FakeMx } from './support/fake-mx.ts'
+import { startWorld } from './support/world.ts'
 
 function commandLine(world: { readonly url: string; readonly rootKey: string }) {
   const config = loadConfig({ MARTLET_ROOT_KEY: world.rootKey })
@@ -76,7 +76,7 @@ test('list --json prints every member, one recipient per line, over all pages', 
 })
 
 test('recipients are changed by id, by domain, by inbox, or all at once', async () => {
-  await using relay = new CatchingMx({})
+  await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const { world, queue } = await startHolding(
     [

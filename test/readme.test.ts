@@ -10,10 +10,10 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { root, textOf } from './imports.ts'
 import { freePort } from './support/free-port.ts'
-import { openTerminal, type Terminal } from './terminal.ts'
-import { type Watched, watched } from './watched.ts'
+import { root, textOf } from './support/imports.ts'
+import { outputOf, type ProcessOutput } from './support/process-output.ts'
+import { openTerminal, type Terminal } from './support/terminal.ts'
 
 interface Block {
   readonly language: string
@@ -28,7 +28,7 @@ function blocksOf(markdown: string): Block[] {
 }
 
 test('the commands of the README work and print what it shows', { timeout: 180_000 }, async () => {
-  const reader = await createReader()
+  const reader = await createMailParser()
   for (const block of blocksOf(textOf('README.md'))) await reader.carryOut(block)
   await reader.leave()
 })
@@ -42,7 +42,7 @@ test('CI runs the command that the README gives', async () => {
 })
 
 /** Does what a reader would do with each block. */
-async function createReader() {
+async function createMailParser() {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   for (const name of ['node_modules', 'dist']) await symlink(join(root, name), join(folder, name))
@@ -52,7 +52,7 @@ async function createReader() {
 
   let server: Terminal | undefined
   const shell = openShell(folder, { MARTLET_HTTP_PORT: String(httpPort) }) // the port is for the command line
-  let last: Pick<Watched, 'until'> = shell
+  let last: Pick<ProcessOutput, 'until'> = shell
 
   return {
     async carryOut({ language, text, note }: Block): Promise<void> {
@@ -106,12 +106,12 @@ function openShell(folder: string, settings: Readonly<Record<string, string>>) {
   const bash = spawn('bash', ['--norc'], { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void bash.kill('SIGKILL'))
   bash.stdin.write('exec 2>&1\n')
-  const shown = watched(bash.stdout)
+  const shown = outputOf(bash.stdout)
   let count = 0
   return {
     ...shown,
     /** Resolves when the commands have exited with 0; their output can then be compared. */
-    async run(commands: string): Promise<Watched> {
+    async run(commands: string): Promise<ProcessOutput> {
       count += 1
       bash.stdin.write(`${commands}\nprintf '\\nblock ${count} ended with %s\\n' $?\n`)
       const [, code] = await shown.until(new RegExp(`(?=[\\s\\S]*^block ${count} ended with (\\d+)$)`, 'm'))
@@ -121,7 +121,7 @@ function openShell(folder: string, settings: Readonly<Record<string, string>>) {
   }
 }
 
-async function expectLines(output: Pick<Watched, 'until'>, expected: string, isAnyOrder: boolean): Promise<void> {
+async function expectLines(output: Pick<ProcessOutput, 'until'>, expected: string, isAnyOrder: boolean): Promise<void> {
   const lines = expected.trimEnd().split('\n').map(pattern)
   if (!isAnyOrder) return void (await output.until(new RegExp(`^${lines.join('\\n')}$`, 'm')))
   // Each line must occur as often as expected, and everything up to the last of them counts as seen.

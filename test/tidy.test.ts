@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { limits } from '../src/config/limits.ts'
 import { settings } from '../src/config/settings.ts'
 import { errors } from '../src/errors.ts'
-import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './imports.ts'
+import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './support/imports.ts'
 import { WITHOUT_STORE } from './support/without-store.ts'
 
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
@@ -177,6 +177,49 @@ test('no two files of src have the same name, except the entry of a dialect', ()
   expect(repeated.map((name) => `${name}: name it after its subject and its layer`)).toEqual([])
 })
 
+test('code and files use standard terms, not the private words that they replaced', () => {
+  const words = [
+    ...[
+      'Dialogue',
+      'Admission',
+      'Failures',
+      'Patience',
+      'patience',
+      'hurry',
+      'mountDialect',
+      'createFrames',
+      'tellAll',
+    ],
+    ...['Audience', 'audience', 'Interest', 'interest', 'Stretch', 'stretch', 'Awaiting', 'awaiting', 'News', 'news'],
+    ...['WaysOut', 'Lane', 'Lanes', 'lane', 'lanes', 'lineUp', 'lining_up', 'sendAnew', 'settleWebhook', 'keepTold'],
+    ...['noticeWaiting', 'nudge', 'Looks', 'CommitWait', 'Bell', 'OtherNodes', 'LostCommit', 'DataFolder', 'heed'],
+    ...['telling', 'told', 'tell', 'dice', 'CatchingMx', 'whoever', 'Whoever'],
+  ]
+  const privateWord = new RegExp(`\\b(?:${words.join('|')}|hold(?:Any|By|Inbox|Pod|Webhook)\\w*|keep(?:ById|Pod))\\b`)
+  const code = [...sources, ...filesBelow('bench'), ...filesBelow('test')].filter(
+    (file) => file.endsWith('.ts') && file !== 'test/tidy.test.ts' && !file.includes('formats/'),
+  )
+  const found = code.flatMap((file) => {
+    const word = privateWord.exec(withoutTexts(textOf(file)))
+    return word ? [`${file} says "${word[0]}": use the standard term (ARCHITECTURE.md, "Words")`] : []
+  })
+  expect(found).toEqual([])
+
+  const files =
+    /\/(?:bell|looks|commit-wait|telling|patience|mounting|interest|audience|stretch|awaiting|news|lanes|ways-out)\b/
+  expect(sources.filter((file) => files.test(file))).toEqual([])
+
+  const stiff = /whoever|is told|are told|told of/gi
+  const pages = [
+    ...sources,
+    ...filesBelow('docs'),
+    ...filesBelow('test'),
+    ...trackedFiles().filter((file) => /^[^/]+\.md$/.test(file)),
+  ]
+  const hits = pages.flatMap((file) => (textOf(file).match(stiff) ?? []).map((hit) => `${file}: ${hit}`))
+  expect(hits.length, hits.join('\n')).toBeLessThanOrEqual(20)
+})
+
 test('no marks of unfinished work are left', () => {
   const mark = new RegExp(`\\b(?:${'TO'}DO|${'FIX'}ME|${'XX'}X)\\b`)
   const left = [...sources, ...filesBelow('test'), ...filesBelow('scripts')].filter((file) => mark.test(textOf(file)))
@@ -188,8 +231,16 @@ test('every limit, setting and error is used', () => {
   const usedIn = (pattern: RegExp, ...owners: string[]) =>
     code.some(([file, text]) => !owners.includes(file) && pattern.test(text))
 
-  const idleLimits = Object.keys(limits).filter(
-    (name) => !usedIn(new RegExp(`\\b${name}\\b`), ...sources.filter((file) => file.startsWith('src/config/limits'))),
+  const limitFiles = sources.filter((file) => file.startsWith('src/config/limits'))
+  const idleLimits = Object.entries(limits).flatMap(([group, members]) =>
+    Object.keys(members)
+      .filter((name) => {
+        const access = `\\b${group}\\.${name}\\b`
+        const pattern = `\\{[^{}]*\\b${name}\\b[^{}]*\\} = [\\w.#]*limits\\.${group}\\b`
+        const nested = `\\b${group}: \\{[^}]*\\b${name}\\b`
+        return !usedIn(new RegExp([access, pattern, nested].join('|')), ...limitFiles)
+      })
+      .map((name) => `${group}.${name}`),
   )
   expect(idleLimits.map((name) => `limits.${name} is not used: use it or remove it`)).toEqual([])
   const own = { tlsCertFile: 'tls', tlsKeyFile: 'tls', blobsUrl: 'blobsDir' } as Readonly<Record<string, string>>
@@ -309,6 +360,11 @@ test('circlesOf finds cycles', () => {
 })
 
 const documents = filesBelow('docs')
+
+/** Removes comments and the contents of strings, so that only identifiers remain. */
+function withoutTexts(source: string): string {
+  return withoutComments(source).replace(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''")
+}
 
 function trackedFiles(): string[] {
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })

@@ -25,7 +25,7 @@ export function printBanner(
     martlet.madeKey === undefined
       ? `  API key    ${keyHint}`
       : `  API key    ${martlet.madeKey}   (shown once; kept ${keyHint})`,
-    `  Outbound   ${config.outbound}: mail to other domains ${wayOut(config)}`,
+    `  Outbound   ${config.outbound}: mail to other domains ${describeRoute(config)}`,
     '',
     ...(martlet.url === undefined
       ? []
@@ -46,7 +46,7 @@ function warning(exposed: Martlet['exposed']): string[] {
   ]
 }
 
-function wayOut({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
+function describeRoute({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
   if (outbound === 'capture') return 'is held here and goes nowhere'
   return outbound === 'direct' ? 'goes to their mail servers' : `goes to ${relay?.host}:${relay?.port}`
 }

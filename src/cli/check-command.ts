@@ -90,8 +90,8 @@ async function checkDkim(config: Config): Promise<string> {
 async function checkDisk({ dataDir, limits }: Config): Promise<string> {
   const { bavail, bsize } = await statfs(dataDir)
   const freeBytes = bavail * bsize
-  if (freeBytes < limits.diskFreeBytesMin) {
-    throw new Error(`${freeBytes} bytes free; mail is refused below ${limits.diskFreeBytesMin}`)
+  if (freeBytes < limits.store.diskFreeBytesMin) {
+    throw new Error(`${freeBytes} bytes free; mail is refused below ${limits.store.diskFreeBytesMin}`)
   }
   return `${Math.floor(freeBytes / 1024 ** 2)} MiB free`
 }

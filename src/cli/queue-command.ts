@@ -60,7 +60,11 @@ export async function runQueue(
   }
   const selection = {
     ...(positionals.length > 0 && { recipient_ids: positionals }),
-    ...{ state, domain, inbox_id: inbox, all, route: via },
+    state,
+    domain,
+    inbox_id: inbox,
+    all,
+    route: via,
   }
   await change(await open(values.url), name, selection, values.json === true, out)
   return 0

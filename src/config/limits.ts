@@ -1,30 +1,70 @@
 /**
  * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Each file
- * of limits/ has those of one subject; no other file defines a limit. docs/configuration.md is generated from them.
+ * of limits/ has one group; no other file defines a limit. docs/configuration.md is generated from them.
+ *
+ * All code gets the whole object and uses its group: `limits.webhooks.leaseMs`.
  */
 import { deliveryLimits } from './limits/limits-delivery.ts'
-import { eventLimits } from './limits/limits-events.ts'
+import { dnsLimits } from './limits/limits-dns.ts'
+import { eventsLimits } from './limits/limits-events.ts'
 import { httpLimits } from './limits/limits-http.ts'
-import { messageLimits } from './limits/limits-messages.ts'
+import { jobsLimits } from './limits/limits-jobs.ts'
+import { listsLimits } from './limits/limits-lists.ts'
+import { messagesLimits } from './limits/limits-messages.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
+import { sendingLimits } from './limits/limits-sending.ts'
+import { serverLimits } from './limits/limits-server.ts'
 import { smtpLimits } from './limits/limits-smtp.ts'
+import { socketsLimits } from './limits/limits-sockets.ts'
 import { storeLimits } from './limits/limits-store.ts'
-import { webhookLimits } from './limits/limits-webhooks.ts'
+import { streamsLimits } from './limits/limits-streams.ts'
+import { webhooksLimits } from './limits/limits-webhooks.ts'
 
 /** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
-  ...smtpLimits,
-  ...parsingLimits,
-  ...httpLimits,
-  ...eventLimits,
-  ...messageLimits,
-  ...deliveryLimits,
-  ...webhookLimits,
-  ...storeLimits,
+  smtp: smtpLimits,
+  parsing: parsingLimits,
+  http: httpLimits,
+  lists: listsLimits,
+  sockets: socketsLimits,
+  streams: streamsLimits,
+  events: eventsLimits,
+  messages: messagesLimits,
+  sending: sendingLimits,
+  delivery: deliveryLimits,
+  dns: dnsLimits,
+  jobs: jobsLimits,
+  webhooks: webhooksLimits,
+  store: storeLimits,
+  server: serverLimits,
 }
 
-export type Limits = { readonly [K in keyof typeof limits]: number }
+type Groups = typeof limits
+
+export type Limits = { readonly [G in keyof Groups]: { readonly [K in keyof Groups[G]]: number } }
+
+/** Limits that differ from their defaults. */
+export type LimitOverrides = { readonly [G in keyof Groups]?: { readonly [K in keyof Groups[G]]?: number } }
 
 export function defaultLimits(): Limits {
-  return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limit.default])) as unknown as Limits
+  return withLimits()
+}
+
+/** Returns the changes as one; of two changes to one limit, the later one counts. */
+export function mergeLimits(...changes: readonly (LimitOverrides | undefined)[]): LimitOverrides {
+  const merged: Record<string, object> = {}
+  for (const change of changes) {
+    for (const [group, values] of Object.entries(change ?? {})) merged[group] = { ...merged[group], ...values }
+  }
+  return merged as LimitOverrides
+}
+
+/** Returns the defaults with these changes; of two changes to one limit, the later one counts. */
+export function withLimits(...changes: readonly (LimitOverrides | undefined)[]): Limits {
+  const changed = mergeLimits(...changes)
+  const groups = Object.entries(limits).map(([group, defaults]) => {
+    const values = Object.entries(defaults).map(([name, limit]) => [name, limit.default])
+    return [group, Object.freeze({ ...Object.fromEntries(values), ...changed[group as keyof Limits] })]
+  })
+  return Object.freeze(Object.fromEntries(groups)) as Limits
 }

@@ -6,8 +6,8 @@ import { isIP } from 'node:net'
 import { StartupError } from '../errors.ts'
 
 /** Routes of mail to other domains. */
-const ways = ['capture', 'direct', 'relay'] as const
-export type Way = (typeof ways)[number]
+const outboundRoutes = ['capture', 'direct', 'relay'] as const
+export type OutboundRoute = (typeof outboundRoutes)[number]
 
 /** The server that accepts all our mail to other domains. */
 export interface Relay {
@@ -28,15 +28,15 @@ export function readOutbound(
   value: string | undefined,
   domain: string,
   relay: Relay | undefined,
-): Way {
+): OutboundRoute {
   // No host on the internet can reply to a .localhost address (RFC 6761 §6.3), so by default no mail is sent from one.
   if (value === undefined) return /(^|\.)localhost$/.test(domain) ? 'capture' : 'direct'
-  const way = ways.find((known) => known === value)
-  if (!way) throw new StartupError(`${variable}=${value}: write one of ${ways.join(', ')}`)
-  if (way === 'relay' && !relay) {
+  const route = outboundRoutes.find((known) => known === value)
+  if (!route) throw new StartupError(`${variable}=${value}: write one of ${outboundRoutes.join(', ')}`)
+  if (route === 'relay' && !relay) {
     throw new StartupError(`${variable}=relay: set MARTLET_RELAY_URL too, such as smtp://relay.example.com:587`)
   }
-  return way
+  return route
 }
 
 export function readRelay(variable: string, value: string | undefined): Relay | undefined {

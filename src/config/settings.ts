@@ -8,18 +8,19 @@
  *
  * Add a setting only when the code behind it works: an operator who sets a variable must get what it promises.
  */
+
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { StartupError } from '../errors.ts'
-import { defaultLimits, type Limits } from './limits.ts'
+import { type LimitOverrides, type Limits, withLimits } from './limits.ts'
 import {
+  type OutboundRoute,
   type Relay,
   readAllowPrivateNetworks,
   readDnsServers,
   readOutbound,
   readOutboundPort,
   readRelay,
-  type Way,
 } from './outbound-settings.ts'
 
 const KIB = 1024
@@ -151,7 +152,7 @@ export interface Config {
   /** Without trailing slash; undefined: derived from the host and the port that was opened. */
   readonly publicUrl: string | undefined
   readonly rootKey: string | undefined
-  readonly outbound: Way
+  readonly outbound: OutboundRoute
   readonly relay: Relay | undefined
   readonly outboundPort: number
   /** In the form that node:dns accepts; undefined: the system's resolvers. */
@@ -170,7 +171,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  * @param limited limits that differ from their defaults
  * @throws StartupError with a sentence that says what to write
  */
-export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Config {
+export function loadConfig(env: Environment, limited: LimitOverrides = {}): Config {
   refuseUnknown(env)
   const read = (name: keyof typeof settings) => env[settings[name].variable] || undefined
   const domain = readDomain(settings.domain.variable, read('domain') ?? settings.domain.default)
@@ -210,7 +211,7 @@ export function loadConfig(env: Environment, limited: Partial<Limits> = {}): Con
       read('messageBytesMax') ?? settings.messageBytesMax.default,
     ),
     logLevel: readLogLevel(read('logLevel') ?? settings.logLevel.default),
-    limits: Object.freeze({ ...defaultLimits(), ...limited }),
+    limits: withLimits(limited),
   })
 }
 

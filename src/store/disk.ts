@@ -24,18 +24,18 @@ interface DiskWatchNeeds {
   intervalMs: number
   log: Log
   /** Called after each check. */
-  onLook(): void
+  onCheck(): void
   freeBytes?: FreeBytes | undefined
 }
 
 /** Resolves after the first check. */
 export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
-  const { folders, freeBytesMin, intervalMs, log, onLook, freeBytes = freeBytesOf } = needs
+  const { folders, freeBytesMin, intervalMs, log, onCheck, freeBytes = freeBytesOf } = needs
   let problem: MailError | undefined
-  let isLooking = false
+  let isChecking = false
 
-  await look()
-  const timer = setInterval(() => void look(), intervalMs)
+  await check()
+  const timer = setInterval(() => void check(), intervalMs)
   timer.unref()
 
   return {
@@ -45,9 +45,9 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
     stop: () => clearInterval(timer),
   }
 
-  async function look(): Promise<void> {
-    if (isLooking) return // if the file system hangs, checks must not pile up
-    isLooking = true
+  async function check(): Promise<void> {
+    if (isChecking) return // if the file system hangs, checks must not pile up
+    isChecking = true
     const before = problem
     try {
       const free = Math.min(...(await Promise.all(folders.map(freeBytes))))
@@ -58,9 +58,9 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
       problem = new MailError('unavailable', {}, { cause: error })
       if (!before) log.error({ err: error, folders }, 'the free disk space could not be read')
     } finally {
-      isLooking = false
+      isChecking = false
     }
-    onLook()
+    onCheck()
   }
 }
 

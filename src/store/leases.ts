@@ -6,13 +6,14 @@
  * has the lease: put `lease_owner = owner` into the update's condition, or call `renewLeases` in the same transaction.
  *
  * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set it
- * to 0; what reaches limits.workInterruptionsMax is set aside by its worker (docs/adr/0022).
+ * to 0; what reaches limits.jobs.interruptionsMax is set aside by its worker (docs/adr/0022).
  */
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Tx } from './handles.ts'
+import type { Schema } from './schema/schema.ts'
 import type { JobRow, RecipientRow } from './schema/sending-rows.ts'
 import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
-import type { Dialect } from './sql-adapter.ts'
+import type { SqlAdapter } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
 
@@ -37,9 +38,9 @@ export interface InterruptedClaim {
  *
  * @param claim  submissions: at most this many, so that each can be delivered at once; limit: maximum of recipients
  */
-export async function claimLane(
+export async function claimRecipients(
   tx: Tx,
-  dialect: Pick<Dialect, 'skipLocked'>,
+  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: Claim & { readonly domain: string; readonly submissions: number },
 ): Promise<Selectable<RecipientRow>[]> {
   const due = () =>
@@ -48,12 +49,11 @@ export async function claimLane(
       .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
       .where('domain', '=', claim.domain)
       .where('next_attempt_at', '<=', tx.now)
-      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-      .where(mayBeClaimed(claim.interrupted))
+      .where(isClaimable(tx, claim))
       .orderBy('next_attempt_at')
       .orderBy('id')
   // Rows, not distinct submissions: so we read no more than we claim, however many recipients of the domain wait.
-  const first = await dialect.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
+  const first = await adapter.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]
   const rows = due()
@@ -61,62 +61,77 @@ export async function claimLane(
     .where('submission_id', 'in', submissions)
     .limit(claim.limit)
   // A separate statement: PostgreSQL may run a subquery more than once, and would then claim more than the limit.
-  const ids = idsToClaim(await dialect.skipLocked(rows).execute(), claim)
-  if (ids.length === 0) return []
-  const claimed = await tx.updateTable('recipients').set(takenBy(claim)).where('id', 'in', ids).returningAll().execute()
-  return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
+  const found = await adapter.skipLocked(rows).execute()
+  return lease(tx, 'recipients', found, claim, ({ next_attempt_at }) => next_attempt_at)
 }
 
 /** Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first. */
 export async function claimJobs(
   tx: Tx,
-  dialect: Pick<Dialect, 'skipLocked'>,
+  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: Claim & { readonly kinds: readonly string[] },
 ): Promise<Selectable<JobRow>[]> {
   if (claim.kinds.length === 0) return []
-  const due = tx
+  const rows = tx
     .selectFrom('jobs')
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('run_at', '<=', tx.now)
     .where('kind', 'in', claim.kinds)
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-    .where(mayBeClaimed(claim.interrupted))
+    .where(isClaimable(tx, claim))
     .orderBy('run_at')
     .orderBy('id')
     .limit(claim.limit)
-  const ids = idsToClaim(await dialect.skipLocked(due).execute(), claim)
-  if (ids.length === 0) return []
-  const claimed = await tx.updateTable('jobs').set(takenBy(claim)).where('id', 'in', ids).returningAll().execute()
-  return claimed.sort((a, b) => a.run_at - b.run_at || (a.id < b.id ? -1 : 1))
+  return lease(tx, 'jobs', await adapter.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
 }
 
 /** Claims deliveries of one webhook that are due and under no lease, and that belong to its current term. */
 export async function claimWebhookDeliveries(
   tx: Tx,
-  dialect: Pick<Dialect, 'skipLocked'>,
+  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: Claim & { readonly webhookId: string; readonly term: number },
 ): Promise<Selectable<WebhookDeliveryRow>[]> {
-  const due = tx
+  const rows = tx
     .selectFrom('webhook_deliveries')
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('webhook_id', '=', claim.webhookId)
     .where('state', '=', sql.lit('pending')) // a literal, as above
     .where('next_attempt_at', '<=', tx.now)
     .where('term', '=', claim.term)
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
-    .where(mayBeClaimed(claim.interrupted))
+    .where(isClaimable(tx, claim))
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
-  const ids = idsToClaim(await dialect.skipLocked(due).execute(), claim)
+  const found = await adapter.skipLocked(rows).execute()
+  return lease(tx, 'webhook_deliveries', found, claim, ({ next_attempt_at }) => next_attempt_at)
+}
+
+/** The part of a due row that decides whether it is claimed. */
+interface Candidate {
+  readonly id: string
+  /** Rows with the same unit are one piece of work. */
+  readonly unit: string
+  readonly interruptions: number
+}
+
+/** Puts due rows under a lease. @returns them, those due longest first */
+async function lease<Table extends LeasedTable>(
+  tx: Tx,
+  table: Table,
+  candidates: readonly Candidate[],
+  claim: Claim,
+  dueAt: (row: Selectable<Schema[Table]>) => number,
+): Promise<Selectable<Schema[Table]>[]> {
+  const ids = idsToClaim(candidates, claim)
   if (ids.length === 0) return []
-  const claimed = await tx
-    .updateTable('webhook_deliveries')
-    .set(takenBy(claim))
+  const { owner, untilMs } = claim
+  const claimed = await asLeased(tx)
+    .updateTable(table as LeasedTable)
+    .set({ lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // of before the update
     .where('id', 'in', ids)
     .returningAll()
     .execute()
-  return claimed.sort((a, b) => a.next_attempt_at - b.next_attempt_at || (a.id < b.id ? -1 : 1))
+  const rows = claimed as unknown as (Selectable<Schema[Table]> & { readonly id: string })[]
+  return rows.sort((a, b) => dueAt(a) - dueAt(b) || (a.id < b.id ? -1 : 1))
 }
 
 /**
@@ -185,8 +200,9 @@ export function isInterrupted({ interruptions }: { readonly interruptions: numbe
 /** A row that still names an owner was left without an outcome. */
 export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
-function takenBy({ owner, untilMs }: Claim) {
-  return { lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow } // of before the update
+/** Whether a due row is under no lease and may be claimed now. */
+function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expression<SqlBool> {
+  return sql<SqlBool>`(lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}`
 }
 
 /**
@@ -199,10 +215,7 @@ export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expr
 }
 
 /** All rows but those of a second interrupted unit: under a lease they would be counted again if the first ends the process. */
-function idsToClaim(
-  rows: readonly { readonly id: string; readonly unit: string; readonly interruptions: number }[],
-  { interrupted: { setAsideFrom } }: Claim,
-): string[] {
+function idsToClaim(rows: readonly Candidate[], { interrupted: { setAsideFrom } }: Claim): string[] {
   const first = rows.find((row) => isInterrupted(row, setAsideFrom))
   return rows.filter((row) => !isInterrupted(row, setAsideFrom) || row.unit === first?.unit).map(({ id }) => id)
 }
@@ -214,6 +227,7 @@ interface Leased {
   id: string
   lease_owner: string | null
   lease_until: number | null
+  interruptions: number
 }
 function asLeased(tx: Tx): Pick<Kysely<Record<LeasedTable, Leased>>, 'updateTable'> {
   return tx as unknown as Kysely<Record<LeasedTable, Leased>>

@@ -1,7 +1,7 @@
 /**
  * The SQL adapter: all differences between the databases. The rest of the program never asks which database it uses.
  *
- * `Dialect` is what queries and migrations need (no state). `Database` is an open database; only store.ts and
+ * `SqlAdapter` is what queries and migrations need (no state). `Database` is an open database; only store.ts and
  * group-commit.ts use it. sqlite-adapter.ts and postgres-adapter.ts implement both.
  *
  * Statements of an implementation reject with MailError disk_full or unavailable (`cause` is the driver's error) when
@@ -26,7 +26,7 @@ export interface DatabaseNeeds {
 /** The database's location and limits; without a URL it is SQLite in the data folder. */
 export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly databaseUrl?: Config['databaseUrl'] }
 
-export interface Dialect {
+export interface SqlAdapter {
   readonly name: 'sqlite' | 'postgres'
 
   /** @throws StartupError when the database cannot be opened, or another process has locked it */
@@ -126,7 +126,7 @@ export interface Database {
   /** Calls the listener after commits of other nodes. A lost signal costs one poll interval. */
   onForeignCommit(listener: () => void): void
   /** Notifies the other nodes; called after our own commits, so that they poll. Does not wait for them. */
-  tellOtherNodes(): void
+  notifyNodes(): void
 
   close(): Promise<void>
 }

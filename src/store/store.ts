@@ -2,7 +2,7 @@
  * The store keeps everything: rows, events and large blobs. This file is its interface for the rest of the program.
  *
  * Reads go through `db`, writes through `transaction`. The store does not know its listeners: each commit sends a
- * signal without data. Code above this folder does not know which database is used; `dialect` has the differences.
+ * signal without data. Code above this folder does not know which database is used; `adapter` has the differences.
  */
 import { join } from 'node:path'
 import type { Config } from '../config/settings.ts'
@@ -12,14 +12,14 @@ import type { Metrics } from '../metrics.ts'
 import { openFileBlobs } from './blobs/blob-files.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
-import { createBell } from './commit/commit-notifier.ts'
+import { createCommitNotifier } from './commit/commit-notifier.ts'
 import { createGroupCommit } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import type { Db, Tx } from './handles.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
 import { createIds } from './new-id.ts'
-import type { Database, DatabaseConfig, Dialect } from './sql-adapter.ts'
+import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
@@ -31,8 +31,8 @@ export interface Store {
   /** The event log's epoch: a random text, made together with the log. */
   readonly epoch: string
   /** The SQL adapter: what queries need that differs between databases (text search, claims, unique violations). */
-  readonly dialect: Pick<
-    Dialect,
+  readonly adapter: Pick<
+    SqlAdapter,
     'name' | 'skipLocked' | 'isUniqueViolation' | 'indexText' | 'unindexText' | 'searchText'
   >
 
@@ -53,10 +53,10 @@ export interface Store {
   /** Calls `listener` after each commit, without data: it reads the tables. Returns a function that removes it. */
   onCommit(listener: () => void): () => void
 
-  /** @throws disk_full below limits.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail */
+  /** @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail */
   requireRoom(): void
 
-  /** The server begins to stop: limits.shutdownGraceMs now bounds the wait for a commit with an unknown outcome. */
+  /** The server begins to stop: limits.server.shutdownGraceMs now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
 
   /** Reads and writes once, for readiness and `martlet check`. @throws the error that a transaction would get */
@@ -81,7 +81,7 @@ export interface StoreNeeds {
 /** Random bytes of the event log's epoch: enough that no two logs have the same one. */
 const EPOCH_BYTES = 8
 
-async function dialectOf({ databaseUrl }: DatabaseConfig): Promise<Dialect> {
+async function adapterFor({ databaseUrl }: DatabaseConfig): Promise<SqlAdapter> {
   if (databaseUrl === undefined) return sqlite
   const { postgres } = await import('./postgres/postgres-adapter.ts') // loads the driver too, which SQLite does not need
   return postgres
@@ -93,10 +93,10 @@ async function dialectOf({ databaseUrl }: DatabaseConfig): Promise<Dialect> {
  * @throws StartupError when the data folder or database is in use, cannot be used, or belongs to a newer version
  */
 export async function openStore(needs: StoreNeeds): Promise<Store> {
-  const dialect = await dialectOf(needs.config)
-  const database = await dialect.open(needs)
+  const adapter = await adapterFor(needs.config)
+  const database = await adapter.open(needs)
   try {
-    return await startStore(dialect, database, needs)
+    return await startStore(adapter, database, needs)
   } catch (error) {
     await database.close()
     throw error
@@ -110,32 +110,38 @@ export async function openStore(needs: StoreNeeds): Promise<Store> {
  * @throws StartupError as `openStore` does
  */
 export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBytes'>): Promise<number[]> {
-  const dialect = await dialectOf(needs.config)
-  const database = await dialect.open(needs)
+  const adapter = await adapterFor(needs.config)
+  const database = await adapter.open(needs)
   try {
-    return await migrate(database.writer, dialect, needs.clock())
+    return await migrate(database.writer, adapter, needs.clock())
   } finally {
     await database.close()
   }
 }
 
-async function startStore(dialect: Dialect, database: Database, needs: StoreNeeds): Promise<Store> {
+async function startStore(adapter: SqlAdapter, database: Database, needs: StoreNeeds): Promise<Store> {
   const { config, log, metrics, clock, random } = needs
-  for (const number of await migrate(database.writer, dialect, clock())) log.info({ number }, 'schema migrated')
+  for (const number of await migrate(database.writer, adapter, clock())) log.info({ number }, 'schema migrated')
 
-  const bell = createBell(log, metrics)
-  database.onForeignCommit(bell.ring)
+  const commitNotifier = createCommitNotifier(log, metrics)
+  database.onForeignCommit(commitNotifier.notify)
   let commitFailure: MailError | undefined
   const {
     transaction,
     expectClose,
     close: finishTransactions,
   } = createGroupCommit({
-    ...{ writer: database.writer, dialect, limits: config.limits, clock, newId: createIds(random), log, metrics },
+    writer: database.writer,
+    adapter,
+    limits: config.limits,
+    clock,
+    newId: createIds(random),
+    log,
+    metrics,
     onCommit() {
       commitFailure = undefined
-      bell.ring()
-      database.tellOtherNodes()
+      commitNotifier.notify()
+      database.notifyNodes()
     },
     onFailure(error) {
       commitFailure = error
@@ -150,12 +156,12 @@ async function startStore(dialect: Dialect, database: Database, needs: StoreNeed
   const blobs = await openFileBlobs({ root: blobsDir, random })
   const disk = await watchDisk({
     folders: [config.dataDir, blobsDir],
-    freeBytesMin: config.limits.diskFreeBytesMin,
-    intervalMs: config.limits.diskCheckMs,
+    freeBytesMin: config.limits.store.diskFreeBytesMin,
+    intervalMs: config.limits.store.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
     // After a failed commit, callers that check requireRoom first would never write again. So the probe tries to write.
-    onLook: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
+    onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
   let closing: Promise<void> | undefined
 
@@ -163,9 +169,9 @@ async function startStore(dialect: Dialect, database: Database, needs: StoreNeed
     db: database.reader,
     blobs,
     epoch,
-    dialect,
+    adapter,
     transaction,
-    onCommit: bell.listen,
+    onCommit: commitNotifier.listen,
     expectClose,
     requireRoom() {
       if (closing) throw new MailError('shutting_down', {})

@@ -1,11 +1,11 @@
 /** A real store with tenants and a running feed, a clock that the test sets, and readers that record their events. */
 import { randomBytes } from 'node:crypto'
-import { defaultLimits, type Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, type Limits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Permission } from '../../src/mail/access/permissions.ts'
 import { createFeed, type RunningFeed } from '../../src/mail/events/feed/feed.ts'
-import { type Event, FeedEnded, type Interest } from '../../src/mail/events/log/event.ts'
+import { type Event, type EventFilter, FeedEnded } from '../../src/mail/events/log/event.ts'
 import { messageSent } from '../../src/mail/events/log/message-events.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
@@ -39,16 +39,16 @@ export class FeedWorld implements AsyncDisposable {
 
   private constructor(
     folder: Awaited<ReturnType<typeof temporaryFolder>>,
-    limits: Partial<Limits>,
+    limits: LimitOverrides,
     disturb: (store: Store) => Store,
   ) {
     this.#folder = folder
     // The poll interval is long: events that a test waits for must arrive by the commit signal.
-    this.limits = { ...defaultLimits(), eventPollMs: 60_000, ...limits }
+    this.limits = withLimits({ events: { pollMs: 60_000 } }, limits)
     this.disturb = disturb
   }
 
-  static async open(limits: Partial<Limits> = {}, disturb = (store: Store) => store): Promise<FeedWorld> {
+  static async open(limits: LimitOverrides = {}, disturb = (store: Store) => store): Promise<FeedWorld> {
     const world = new FeedWorld(await temporaryFolder(), limits, disturb)
     await world.start()
     return world
@@ -173,15 +173,15 @@ export class FeedWorld implements AsyncDisposable {
     } as KeyActor
   }
 
-  async listen(actor: KeyActor, interest: Interest = {}): Promise<Listener> {
+  async listen(actor: KeyActor, eventFilter: EventFilter = {}): Promise<Listener> {
     const abort = new AbortController()
-    return new Listener(await this.feed.subscribe(actor, interest, abort.signal), abort)
+    return new Listener(await this.feed.subscribe(actor, eventFilter, abort.signal), abort)
   }
 }
 
 /** Reads events as fast as it can and records them. */
 export class Listener {
-  readonly told: Event[] = []
+  readonly collected: Event[] = []
   readonly abort: AbortController
   /** The error that the iteration threw; undefined when it ended without one. */
   readonly ended: Promise<unknown>
@@ -193,21 +193,21 @@ export class Listener {
   }
 
   get seqs(): number[] {
-    return this.told.map((event) => event.seq)
+    return this.collected.map((event) => event.seq)
   }
 
   get types(): string[] {
-    return this.told.map((event) => event.type)
+    return this.collected.map((event) => event.type)
   }
 
   /** Resolves when `count` events were received, or the iteration has ended. */
   async count(count: number): Promise<void> {
-    await this.#met(() => this.told.length >= count)
+    await this.#met(() => this.collected.length >= count)
   }
 
   /** Resolves when the last received event matches, or the iteration has ended. */
   async until(isLast: (event: Event) => boolean): Promise<void> {
-    await this.#met(() => this.told.length > 0 && isLast(this.told.at(-1)!))
+    await this.#met(() => this.collected.length > 0 && isLast(this.collected.at(-1)!))
   }
 
   async #met(condition: () => boolean): Promise<void> {
@@ -228,7 +228,7 @@ export class Listener {
   async #read(events: AsyncIterable<Event>): Promise<unknown> {
     try {
       for await (const event of events) {
-        this.told.push(event)
+        this.collected.push(event)
         this.#check?.()
       }
       return undefined

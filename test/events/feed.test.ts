@@ -13,7 +13,7 @@ import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {
   const random = seeded(seed)
-  await using world = await FeedWorld.open({ eventBatchMax: 5, backfillBatchMax: 5, listScanRowsMax: 7 })
+  await using world = await FeedWorld.open({ events: { batchMax: 5, backfillBatchMax: 5 }, lists: { scanRowsMax: 7 } })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   const listeners: { listener: Listener; after: number; through: number; isLive: boolean }[] = []
@@ -35,7 +35,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)',
       const after = isLive ? before : cursor === 'earliest' ? 0 : seqOf(cursor)
       listeners.push({ listener, after, through: await world.lastSeq(), isLive })
       await listener.count(1 + Math.floor(random() * 3))
-      const last = listener.told.at(-1)
+      const last = listener.collected.at(-1)
       if (last) cursors.push(last.cursor)
     }
   }
@@ -58,7 +58,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)',
     expect(await listener.reason()).toBe('stopping')
     const first = listener.seqs[0] ?? Number.POSITIVE_INFINITY
     // A subscriber that still reads past events when the server stops resumes later for the rest.
-    const last = listener.told.at(-1)!
+    const last = listener.collected.at(-1)!
     expect(last.seq).toBeGreaterThanOrEqual(end)
     expect(await listener.ended).toMatchObject({ cursor: last.cursor })
     expect(listener.seqs).toEqual(log.filter((seq) => seq >= first && seq <= last.seq))
@@ -96,7 +96,7 @@ test('a subscriber resumes with its cursor after a restart and misses nothing', 
   await world.append(sent(inbox)) // while the subscriber is disconnected
   await world.restart()
 
-  const after = await world.listen(actor, { after: before.told[0]!.cursor })
+  const after = await world.listen(actor, { after: before.collected[0]!.cursor })
   await world.append(sent(inbox))
   await after.count(3)
   expect(after.seqs).toEqual([2, 3, 4])
@@ -104,7 +104,11 @@ test('a subscriber resumes with its cursor after a restart and misses nothing', 
 })
 
 test('a subscriber that reads past events slowly is not too slow: its events wait in the table', async () => {
-  await using world = await FeedWorld.open({ socketBufferEventsMax: 2, backfillBatchMax: 3, listScanRowsMax: 3 })
+  await using world = await FeedWorld.open({
+    sockets: { bufferEventsMax: 2 },
+    events: { backfillBatchMax: 3 },
+    lists: { scanRowsMax: 3 },
+  })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   await world.append(...Array.from({ length: 10 }, () => sent(inbox)))
@@ -121,7 +125,7 @@ test('a subscriber that reads past events slowly is not too slow: its events wai
 })
 
 test('a live subscriber that falls behind is ended as too slow, with the cursor of the last event it got', async () => {
-  await using world = await FeedWorld.open({ socketBufferEventsMax: 3 })
+  await using world = await FeedWorld.open({ sockets: { bufferEventsMax: 3 } })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   const witness = await world.listen(actor)
@@ -134,15 +138,15 @@ test('a live subscriber that falls behind is ended as too slow, with the cursor 
   }
 
   const end = await reader.next().catch((error: unknown) => error)
-  expect(end).toMatchObject({ name: 'FeedEnded', reason: 'too_slow', cursor: witness.told[0]!.cursor })
-  const back = await world.listen(actor, { after: witness.told[0]!.cursor })
+  expect(end).toMatchObject({ name: 'FeedEnded', reason: 'too_slow', cursor: witness.collected[0]!.cursor })
+  const back = await world.listen(actor, { after: witness.collected[0]!.cursor })
   await back.count(5)
   expect(back.seqs).toEqual([2, 3, 4, 5, 6])
   expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // no other subscriber is affected
 })
 
 test('what waits for a reader is counted while it waits: events, and a page of the past', async () => {
-  await using world = await FeedWorld.open({ backfillBatchMax: 3 })
+  await using world = await FeedWorld.open({ events: { backfillBatchMax: 3 } })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
@@ -179,19 +183,19 @@ test('a reader that is ended by what it holds leaves nothing held', async () => 
     const abort = new AbortController()
     const backlog = new CountedBacklog(() => abort.abort())
     const events = await world.feed.subscribe(actor, { after }, abort.signal, backlog)
-    const told: Event[] = []
+    const collected: Event[] = []
     const reading = (async () => {
-      for await (const event of events) told.push(event)
+      for await (const event of events) collected.push(event)
     })()
     await setImmediate()
     await world.append(sent(inbox))
     await reading
-    expect([told, backlog.count, backlog.bytes]).toEqual([[], 0, 0])
+    expect([collected, backlog.count, backlog.bytes]).toEqual([[], 0, 0])
   }
 })
 
 test('a burst longer than the buffer does not make a quick reader too slow', async () => {
-  await using world = await FeedWorld.open({ socketBufferEventsMax: 10, eventBatchMax: 10 })
+  await using world = await FeedWorld.open({ sockets: { bufferEventsMax: 10 }, events: { batchMax: 10 } })
   const inbox = await world.addInbox()
   const listener = await world.listen(await world.addKey(inbox))
   await world.append(...Array.from({ length: 100 }, () => sent(inbox)))
@@ -291,7 +295,7 @@ test('a key can be used again as soon as its permissions were changed', async ()
   const fail = (table: string) => {
     if (isGone && table === 'events') throw new Error('the disk is gone')
   }
-  await using world = await FeedWorld.open({ eventPollMs: 1 }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observed(store, fail))
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox, { permissions: ['message_read', 'inbox_read'] })
   const before = await world.listen(actor)
@@ -339,7 +343,7 @@ test('a read that fails is counted and retried, and no event is missed', async (
   const fail = () => {
     if (isGone) throw new Error('the disk is gone')
   }
-  await using world = await FeedWorld.open({ eventPollMs: 1 }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observed(store, fail))
   const inbox = await world.addInbox()
   const listener = await world.listen(await world.addKey(inbox))
   await world.append(sent(inbox))
@@ -361,7 +365,7 @@ test('after many failures the log is still read every second poll interval', asy
     failedAt.push(performance.now())
     throw new Error('the database is away')
   }
-  await using world = await FeedWorld.open({ eventPollMs: 40 }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 40 } }, (store) => observed(store, fail))
   const listener = await world.listen(await world.addKey(await world.addInbox()))
   isGone = true
   await expect.poll(() => failedAt.length, { timeout: 10_000 }).toBeGreaterThan(8)
@@ -380,7 +384,7 @@ test('a subscriber that has received no event yet has a cursor to resume from', 
   const listener = await world.listen(actor)
   await world.append(sent(inbox))
   await listener.count(1) // from now on a new subscription starts at the live feed's position
-  places.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.told[0]!.cursor))
+  places.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.collected[0]!.cursor))
   await world.append(sent(inbox))
   const seqs = []
   for (const { cursor } of places) {
@@ -432,8 +436,8 @@ class CountedBacklog implements Backlog {
 }
 
 /** Subscribes with a reader that reads one event per call of `next`. */
-async function pullReader(world: FeedWorld, ...[actor, interest]: Parameters<FeedWorld['listen']>) {
-  const events = await world.feed.subscribe(actor, interest ?? {}, new AbortController().signal)
+async function pullReader(world: FeedWorld, ...[actor, eventFilter]: Parameters<FeedWorld['listen']>) {
+  const events = await world.feed.subscribe(actor, eventFilter ?? {}, new AbortController().signal)
   const iterator = events[Symbol.asyncIterator]()
   return {
     next: async () => ((await iterator.next()).value as Event).seq,
@@ -445,11 +449,11 @@ function seqOf(cursor: string): number {
   return Number(Buffer.from(cursor, 'base64url').toString().split('.')[2])
 }
 
-/** Wraps a store: `look` is called before each query and may throw. */
-function observed(store: Store, look: (table: string) => void): Store {
+/** Wraps a store: `check` is called before each query and may throw. */
+function observed(store: Store, check: (table: string) => void): Store {
   const db: Store['db'] = Object.assign(Object.create(store.db), {
     selectFrom(table: 'events') {
-      look(table)
+      check(table)
       return store.db.selectFrom(table)
     },
   })

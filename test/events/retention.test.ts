@@ -1,12 +1,16 @@
 /** Old events are purged from the log, and no cursor ever skips purged events silently. */
+
 import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
 import { labelEvents } from '../../src/mail/events/log/message-events.ts'
 import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
 
 const DAY = 24 * 60 * 60_000
-const limits = { eventRetentionMs: 30 * DAY, labelEventRetentionMs: 90 * DAY, eventSweepRows: 3, eventSweepRestMs: 1 }
+const limits = withLimits({
+  events: { retentionMs: 30 * DAY, labelRetentionMs: 90 * DAY, sweepRows: 3, sweepPauseMs: 1 },
+})
 
 function labelled(inbox: Place): NewEvent {
   return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
@@ -49,7 +53,7 @@ test('a cursor from before the sweep has expired, "earliest" and later ones have
   await sweep(world)
   await world.restart() // the floor is on disk
 
-  const cursors = listener.told.map((event) => event.cursor)
+  const cursors = listener.collected.map((event) => event.cursor)
   await expect(world.listen(actor, { after: cursors[3]! })).rejects.toMatchObject({ code: 'cursor_expired' })
   const last = await world.listen(actor, { after: cursors[4]! })
   const all = await world.listen(actor, { after: 'earliest' })
@@ -73,7 +77,7 @@ test('a log that was swept empty still knows its end', async () => {
 })
 
 test('a subscriber whose unread events are purged gets cursor_expired, not a gap', async () => {
-  await using world = await FeedWorld.open({ backfillBatchMax: 2 })
+  await using world = await FeedWorld.open({ events: { backfillBatchMax: 2 } })
   const inbox = await world.addInbox()
   await world.append(...Array.from({ length: 6 }, () => sent(inbox)))
   const actor = await world.addKey(inbox)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test("messages to postmaster and abuse reach the postmaster's inbox, which exists from the start", async () => {
   await using world = await startWorld()

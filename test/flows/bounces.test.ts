@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../world.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 /** Sends to two recipients that do not exist. Resolves when the bounce notice has arrived. */
 async function bounce(world: World) {

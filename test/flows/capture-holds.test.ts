@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('in capture mode a message to an external address is held, and its bytes can be read', async () => {
   await using world = await startWorld()

@@ -4,9 +4,9 @@
  * and stored.
  */
 import { expect, test } from 'vitest'
-import { changeRows, readRows } from '../database.ts'
-import { startReceiver } from '../receiver.ts'
-import { startWorld, type World } from '../world.ts'
+import { changeRows, readRows } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const MAIL = {
   from: 'accounts@shop.example',
@@ -29,9 +29,9 @@ const PATH = '/v0/inboxes/ada@mail.localhost/messages'
 
 test('a code and a link are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: ['message.received'] })
+  await world.agentmail.webhooks.create({ url: sink.url, eventTypes: ['message.received'] })
   const socket = await world.subscribe({ inboxIds: ['ada@mail.localhost'] })
   const waiting = world.request('GET', `${PATH}/wait?subject=Confirm`)
 
@@ -40,7 +40,7 @@ test('a code and a link are in the message, its thread, the WebSocket frame, the
   expect((await waiting).body.message).toMatchObject({ codes: CODES, links: LINKS })
   const frame = await socket.next('message.received')
   expect(frame.message).toMatchObject({ codes: CODES, links: LINKS })
-  const [call] = await receiver.count(1)
+  const [call] = await sink.count(1)
   expect(call!.event.message).toMatchObject({ codes: CODES, links: LINKS })
   expect(await get(world)).toMatchObject({ codes: CODES, links: LINKS })
   const thread = await world.request('GET', `/v0/threads/${frame.message.thread_id}`)
@@ -70,7 +70,7 @@ test('a message with a large attachment, which is parsed in a worker thread, is 
 })
 
 test('a frame without its bodies keeps the codes and links', async () => {
-  await using world = await startWorld({ limits: { socketFrameBytesMax: 3_000 } })
+  await using world = await startWorld({ limits: { sockets: { frameBytesMax: 3_000 } } })
   await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe({ inboxIds: ['ada@mail.localhost'] })
   await world.smtp.send({ ...MAIL, text: `${MAIL.text}\n\n${'Terms and more. '.repeat(300)}` })

@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Limits } from '../../src/config/limits.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
-import { startReceiver } from '../receiver.ts'
-import { type ServerProcess, startServer } from '../server-process.ts'
+import type { LimitOverrides } from '../../src/config/limits.ts'
 import { freePort } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
+import { type ServerProcess, startServer } from '../support/server-process.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
 
 const KEY = 'am_test_key_for_contained_faults'
 
@@ -22,16 +22,17 @@ const KEY = 'am_test_key_for_contained_faults'
 const RESTARTS = { timeout: 90_000 }
 
 const QUICK = {
-  ...{ webhookTimeoutMs: 500, webhookLeaseMs: 1_000, webhookPollMs: 100 },
-  ...{ deliveryLeaseMs: 1_000, queuePollMs: 100, deliveryRetryFirstMs: 100, workInterruptionsMax: 2 },
-} satisfies Partial<Limits>
+  webhooks: { timeoutMs: 500, leaseMs: 1_000, pollMs: 100 },
+  delivery: { leaseMs: 1_000, pollMs: 100, retryFirstMs: 100 },
+  jobs: { interruptionsMax: 2 },
+} satisfies LimitOverrides
 
 test(
   'an error of a request, a socket, an SMTP connection or a webhook delivery ends that one only',
   RESTARTS,
   async () => {
     const port = await freePort()
-    await using hook = await startReceiver()
+    await using hook = await startWebhookSink()
     await using place = await preparePlace({ exceptionPort: port })
     const server = await place.start()
     await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
@@ -68,7 +69,7 @@ test(
 
 test('a webhook delivery that ends the process is set aside, and the others are sent', RESTARTS, async () => {
   const port = await freePort()
-  await using hook = await startReceiver()
+  await using hook = await startWebhookSink()
   await using place = await preparePlace({ abortPort: port })
   const first = await place.start()
   await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
@@ -134,7 +135,7 @@ async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Reco
     },
     /** Starts again each time that the process ends; alone, what ends it may do so as often as the limit allows. */
     async startUntilItStays(): Promise<ServerProcess> {
-      for (let starts = 1; starts <= QUICK.workInterruptionsMax + 1; starts += 1) {
+      for (let starts = 1; starts <= QUICK.jobs.interruptionsMax + 1; starts += 1) {
         const server = await this.start().catch(() => undefined)
         if (server && (await Promise.race([server.exited, hasSetAside(server)])) === true) return server
       }

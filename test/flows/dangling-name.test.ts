@@ -7,10 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestDatabase } from '../database.ts'
-import { startDns, type Zones } from '../dns-server.ts'
-import { type ServerProcess, startServer } from '../server-process.ts'
+import { startDns, type Zones } from '../support/dns-server.ts'
 import { api, mailToAda } from '../support/process-client.ts'
+import { type ServerProcess, startServer } from '../support/server-process.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 
 const KEY = 'am_test_key_for_dangling_names'
 

@@ -5,17 +5,18 @@
  *
  * AWAY_MS sets a minimum length, for runs by hand.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
-import { notSupported } from '../database.ts'
-import { Ledger } from '../ledger.ts'
-import { type Stop, startPostgresServer } from '../postgres-server.ts'
-import type { Frame } from '../socket-client.ts'
 import { amount } from '../support/amount.ts'
-import { startWorld } from '../world.ts'
+import { Ledger } from '../support/ledger.ts'
+import { type Stop, startPostgresServer } from '../support/postgres-server.ts'
+import type { Frame } from '../support/socket-client.ts'
+import { notSupported } from '../support/test-database.ts'
+import { startWorld } from '../support/world.ts'
 
 const AWAY_MS = Number(process.env.AWAY_MS ?? 0)
 /** The number of messages and sends that are acknowledged before the outage, and again after it. */
@@ -27,7 +28,7 @@ const LEASE_MS = 2_000
 const ANSWER_MAX_MS = 5_000
 
 const onServer = notSupported('sqlite', 'its database is a file of the server')
-const ways = {
+const routing = {
   fast: 'is stopped',
   immediate: 'crashes',
   kill: 'is killed',
@@ -35,7 +36,7 @@ const ways = {
 
 for (const how of ['fast', 'immediate', 'kill'] as const) {
   onServer(
-    `a database that ${ways[how]} causes 451 and 503 while it is away; then all continues, and nothing is lost or doubled`,
+    `a database that ${routing[how]} causes 451 and 503 while it is away; then all continues, and nothing is lost or doubled`,
     async () => {
       await using away = await startAway()
       const { world, ledger, database } = away
@@ -73,7 +74,7 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
             since.mail = performance.now() - startedAt
           }),
         ledger
-          .until(() => ledger.heard.some(isNew))
+          .until(() => ledger.received.some(isNew))
           .then(() => {
             since.event = performance.now() - startedAt
           }),
@@ -110,8 +111,8 @@ async function startAway() {
   const world = await startWorld({
     shared: { databaseUrl: database.url, blobsDir },
     limits: {
-      ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, queuePollMs: LEASE_MS / 5 },
-      deliveryRetryFirstMs: LEASE_MS / 5, // also retries what failed because of the outage
+      delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
+      sending: { idempotencyLeaseMs: LEASE_MS },
     },
   })
   const ledger = new Ledger({ key: world.rootKey, place: () => world, random: Math.random })

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { expect } from 'vitest'
-import { notSupported } from '../database.ts'
-import { startWorld } from '../world.ts'
+import { notSupported } from '../support/test-database.ts'
+import { startWorld } from '../support/world.ts'
 
 notSupported('postgres', 'it has no file that another program could lock')(
   'while the database cannot be written, requests get 451 or 503 and store nothing; afterwards the server recovers',
   async () => {
-    await using world = await startWorld({ limits: { diskCheckMs: 20 } })
+    await using world = await startWorld({ limits: { store: { diskCheckMs: 20 } } })
     const ada = await world.agentmail.inboxes.create({ username: 'ada' })
     const send = () =>
       world.request('POST', `/v0/inboxes/${ada.email}/messages/send`, {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 // Threads and download links used to work until the last message of a deleted inbox had been removed.
 test('a deleted inbox disappears from every route at once, and its name is free when its messages are gone', async () => {
   // Removes one message per chunk, so that some are still stored when the deletion is answered.
-  await using world = await startWorld({ limits: { removalChunkRows: 1 } })
+  await using world = await startWorld({ limits: { jobs: { removalChunkRows: 1 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   for (let index = 0; index < 30; index += 1)
     await world.smtp.send({ to: ada.email, subject: `${index}`, text: 'text' })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../world.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 test('a nearly full disk causes temporary errors, loses nothing, and needs no action to recover', async () => {
   let free = Number.MAX_SAFE_INTEGER
-  await using world = await startWorld({ limits: { diskCheckMs: 5 }, freeBytes: async () => free })
+  await using world = await startWorld({ limits: { store: { diskCheckMs: 5 } }, freeBytes: async () => free })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ada.email, subject: 'before', text: 'kept' })
 

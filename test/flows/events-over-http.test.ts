@@ -5,9 +5,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { openEventSource, type StreamedEvent } from '../event-source.ts'
 import { seeded } from '../events/feed-world.ts'
-import { startWorld, type World } from '../world.ts'
+import { openEventSource, type StreamedEvent } from '../support/event-source.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const ADA = 'ada@mail.localhost'
 
@@ -63,7 +63,7 @@ test('a stream that breaks many times while messages arrive misses nothing and r
   await world.agentmail.inboxes.create({ username: 'ada' })
   const random = seeded(3)
   const total = 80
-  const told: StreamedEvent[] = []
+  const received: StreamedEvent[] = []
   let lastEventId = ''
   let connections = 0
   const sending = Promise.all(
@@ -71,7 +71,7 @@ test('a stream that breaks many times while messages arrive misses nothing and r
       for (let number = 0; number < total / 2; number++) await world.smtp.send({ to: ADA, subject: 'x', text: 'x' })
     }),
   )
-  while (told.length < total) {
+  while (received.length < total) {
     // The first connection has no Last-Event-ID and starts at `earliest`; it may break before it gets an event.
     await using source = await openEventSource(
       `${world.url}/v0/events/stream${connections === 0 ? '?after=earliest' : ''}`,
@@ -82,13 +82,13 @@ test('a stream that breaks many times while messages arrive misses nothing and r
     )
     connections += 1
     await source.next('subscribed')
-    const most = told.length + Math.floor(random() * 6)
-    while (told.length < Math.min(most, total)) told.push(await source.next('message'))
-    lastEventId = told.at(-1)?.lastEventId ?? source.lastEventId // unread events are lost
+    const most = received.length + Math.floor(random() * 6)
+    while (received.length < Math.min(most, total)) received.push(await source.next('message'))
+    lastEventId = received.at(-1)?.lastEventId ?? source.lastEventId // unread events are lost
   }
   await sending
   const listed = await rawPage(world, 'limit=500')
-  expect(told.map(({ data }) => data)).toEqual(listed.body.texts)
+  expect(received.map(({ data }) => data)).toEqual(listed.body.texts)
   expect(connections).toBeGreaterThan(10)
 })
 
@@ -257,7 +257,7 @@ test('an invalid or forbidden request is refused with the documented code', asyn
 })
 
 test('the label changes of an inbox are listed, newest first', async () => {
-  await using world = await startWorld({ limits: { listScanRowsMax: 4 } })
+  await using world = await startWorld({ limits: { lists: { scanRowsMax: 4 } } })
   await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: ADA, subject: 'x', text: 'x', messageId: '<one@example.test>' })
   const one = `/v0/inboxes/${ADA}/messages/${encodeURIComponent('<one@example.test>')}`

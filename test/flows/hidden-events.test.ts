@@ -3,8 +3,8 @@
  * tests compare what a whole server sends over lists, long polls, streams, sockets and waits.
  */
 import { expect, test } from 'vitest'
-import { openEventSource } from '../event-source.ts'
-import { startWorld, type World } from '../world.ts'
+import { openEventSource } from '../support/event-source.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const ADA = 'ada@mail.localhost'
 const NARROW = ['inbox_read', 'message_read']
@@ -23,9 +23,9 @@ for (const label of ['trash', 'spam']) {
     expect((await world.request('GET', pathOf('<secret@x.test>'), { key: narrow })).status).toBe(404)
 
     for (const query of ['', `?after=${cursor}&wait_seconds=20`]) {
-      const told = await eventTexts(world, narrow, query)
-      expect(told, query).not.toMatch(SECRET)
-      expect(told, query).toContain('plain words')
+      const received = await eventTexts(world, narrow, query)
+      expect(received, query).not.toMatch(SECRET)
+      expect(received, query).toContain('plain words')
       for (const key of [wide, world.rootKey]) expect(await eventTexts(world, key, query)).toMatch(/940627/)
     }
 

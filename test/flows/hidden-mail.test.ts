@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 // A thread's list entry used to include the text and file names of its spam, and its spam label could be removed
 // through it.
@@ -140,7 +140,7 @@ test('filters, order and times of threads reveal nothing of a hidden message', a
 
 // Such a thread used to show all its stored fields, hidden messages included.
 test('a thread with many newer hidden messages shows the visible one below, or is not found', async () => {
-  await using world = await startWorld({ limits: { threadPartMessagesMax: 2 } })
+  await using world = await startWorld({ limits: { lists: { threadPartMessagesMax: 2 } } })
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).email
   const send = (name: string) => {
     const words = { messageId: `<${name}@x.test>`, references: '<seen@x.test>', text: `${name} words` }

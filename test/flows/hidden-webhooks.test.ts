@@ -3,19 +3,19 @@
  * sent nor shown for a key that may not read the message now. The tests compare what a real receiver gets, and the delivery log.
  */
 import { expect, test } from 'vitest'
-import { type Receiver, startReceiver } from '../receiver.ts'
-import { startWorld, type World } from '../world.ts'
+import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const ADA = 'ada@mail.localhost'
 const HOUR = 3_600_000
-const failing: Receiver['answer'] = (response) => void response.writeHead(500).end('it said secret')
+const failing: WebhookSink['answer'] = (response) => void response.writeHead(500).end('it said secret')
 
 for (const ordered of [false, true]) {
   test(`a stored body goes only to a webhook that may read its mail now (${ordered ? 'in order' : 'as it comes'})`, async () => {
     const time = movable()
     await using world = await startWorld(time.options)
-    await using narrow = await startReceiver(failing)
-    await using wide = await startReceiver(failing)
+    await using narrow = await startWebhookSink(failing)
+    await using wide = await startWebhookSink(failing)
     await world.agentmail.inboxes.create({ username: 'ada' })
     const flags = ['webhook_create', 'webhook_read', 'webhook_update', 'message_read']
     const narrowKey = await keyWith(world, flags)
@@ -27,7 +27,7 @@ for (const ordered of [false, true]) {
     await expect.poll(() => log(world, wideAt)).toEqual(['pending 1'])
 
     await label(world, { add_labels: ['trash'] })
-    for (const receiver of [narrow, wide]) receiver.answer = (response) => void response.writeHead(204).end()
+    for (const sink of [narrow, wide]) sink.answer = (response) => void response.writeHead(204).end()
     await world.smtp.send({ to: ADA, subject: 'plain', text: 'x' })
     time.pass(HOUR)
     await expect.poll(() => log(world, narrowAt)).toEqual(['delivered 1', 'cancelled 1'])
@@ -55,9 +55,9 @@ for (const ordered of [false, true]) {
 }
 
 test('a replay leaves out messages that are hidden from its webhook, or deleted', async () => {
-  await using world = await startWorld({ limits: { jobPollMs: 20 } })
-  await using narrow = await startReceiver()
-  await using whole = await startReceiver()
+  await using world = await startWorld({ limits: { jobs: { pollMs: 20 } } })
+  await using narrow = await startWebhookSink()
+  await using whole = await startWebhookSink()
   await world.agentmail.inboxes.create({ username: 'ada' })
   for (const id of ['<1@x.test>', '<2@x.test>', '<3@x.test>']) {
     await world.smtp.send({ to: ADA, messageId: id, subject: `mail ${id}`, text: 'secret words' })
@@ -76,11 +76,11 @@ test('a replay leaves out messages that are hidden from its webhook, or deleted'
 
 test('the stored body of a deleted message is shown only to keys that may read every class', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   await world.agentmail.inboxes.create({ username: 'ada' })
-  const at = await hookUp(world, receiver)
+  const at = await hookUp(world, sink)
   await world.smtp.send({ to: ADA, messageId: '<1@x.test>', subject: 'secret', text: 'secret words' })
-  await receiver.count(1)
+  await sink.count(1)
   const flags = ['webhook_read', 'message_read']
   const narrow = await keyWith(world, flags)
   const classes = ['spam', 'blocked', 'unauthenticated', 'trash'].map((name) => `label_${name}_read`)
@@ -96,8 +96,8 @@ test('the stored body of a deleted message is shown only to keys that may read e
   expect(await statuses()).toEqual([403, 200])
 })
 
-async function hookUp(world: World, receiver: Receiver, more: object = {}, key = world.rootKey): Promise<string> {
-  const body = { url: receiver.url, event_types: ['message.received'], ...more }
+async function hookUp(world: World, sink: WebhookSink, more: object = {}, key = world.rootKey): Promise<string> {
+  const body = { url: sink.url, event_types: ['message.received'], ...more }
   return `/v0/webhooks/${(await world.request('POST', '/v0/webhooks', { body, key })).body.webhook_id}`
 }
 
@@ -112,8 +112,8 @@ async function log(world: World, at: string): Promise<string[]> {
   return deliveries.map((each: { state: string; attempts: unknown[] }) => `${each.state} ${each.attempts.length}`)
 }
 
-function subjects(receiver: Receiver): string[] {
-  return receiver.calls.map(({ event }) => event.message.subject)
+function subjects(sink: WebhookSink): string[] {
+  return sink.calls.map(({ event }) => event.message.subject)
 }
 
 async function keyWith(world: World, flags: readonly string[]): Promise<string> {
@@ -124,7 +124,7 @@ async function keyWith(world: World, flags: readonly string[]): Promise<string> 
 function movable() {
   let ahead = 0
   return {
-    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    options: { clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 } } },
     pass(ms: number) {
       ahead += ms
     },

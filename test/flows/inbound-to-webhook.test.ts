@@ -7,23 +7,23 @@ import { type AddressInfo, createServer } from 'node:net'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, onTestFinished, test } from 'vitest'
-import { readRows } from '../database.ts'
-import { startReceiver } from '../receiver.ts'
-import { startWorld, type World, type WorldOptions } from '../world.ts'
+import { readRows } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
 test('a message sent over SMTP reaches the webhook, signed for svix and for Standard Webhooks', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const webhook = await world.agentmail.webhooks.create({
-    url: receiver.url,
+    url: sink.url,
     eventTypes: ['message.received'],
     headers: { 'X-Team': 'blue' },
   })
 
   await world.smtp.send({ to: inbox.email, subject: 'hello', text: 'grüße' })
 
-  const [call] = await receiver.count(1)
+  const [call] = await sink.count(1)
   expect(call).toMatchObject({ method: 'POST', path: '/hook' })
   expect(call!.headers).toMatchObject({
     'content-type': 'application/json',
@@ -45,13 +45,13 @@ test('a message sent over SMTP reaches the webhook, signed for svix and for Stan
 
 test('the event of a message that is too large for a body is sent without its text, with truncated: true', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver()
-  const { webhook, inbox } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink()
+  const { webhook, inbox } = await hookUp(world, sink.url)
   // Fewer than a million characters, but more than a million bytes.
   const text = 'grüße '.repeat(160_000)
   await world.smtp.send({ to: inbox.email, subject: 'large', text, html: `<p>${text}</p>` })
   await world.smtp.send({ to: inbox.email, subject: 'small', text: 'x' })
-  const calls = await receiver.count(2)
+  const calls = await sink.count(2)
   const large = calls.find(({ event }) => event.message.subject === 'large')!
   const small = calls.find(({ event }) => event.message.subject === 'small')!
   expect(Buffer.byteLength(large.body)).toBeLessThanOrEqual(1_000_000)
@@ -72,19 +72,19 @@ test('the event of a message that is too large for a body is sent without its te
 test('a failed attempt is retried on schedule, even after a restart, with the same id and bytes', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end('not today'))
-  const { webhook } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end('not today'))
+  const { webhook } = await hookUp(world, sink.url)
 
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'again' })
-  await receiver.count(1)
+  await sink.count(1)
   await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 500, 'not today', null]])
   await world.restart()
   time.pass(5_600)
-  await receiver.count(2)
+  await sink.count(2)
   await expect.poll(() => attempts(world)).toHaveLength(2)
-  receiver.answer = (response) => void response.writeHead(200).end()
+  sink.answer = (response) => void response.writeHead(200).end()
   time.pass(5.6 * 60_000)
-  const [first, ...repeated] = await receiver.count(3)
+  const [first, ...repeated] = await sink.count(3)
 
   expect(repeated.map(({ body }) => body)).toEqual([first!.body, first!.body])
   expect(repeated.map(({ headers }) => headers['svix-id'])).toEqual([
@@ -99,9 +99,9 @@ test('a failed attempt is retried on schedule, even after a restart, with the sa
 })
 
 test('a webhook that hangs, with many deliveries waiting, does not delay another webhook', async () => {
-  await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
-  await using hanging = await startReceiver(() => undefined)
-  await using healthy = await startReceiver()
+  await using world = await startWorld({ limits: { webhooks: { endpointConcurrencyMax: 3 } } })
+  await using hanging = await startWebhookSink(() => undefined)
+  await using healthy = await startWebhookSink()
   await hookUp(world, hanging.url)
   await world.agentmail.webhooks.create({ url: healthy.url, eventTypes: ['message.received'] })
 
@@ -116,29 +116,29 @@ test('a webhook that hangs, with many deliveries waiting, does not delay another
 
 // Connections were limited per host: ten hanging requests to one path delayed every other path of the host for 15 s.
 test('a webhook that hangs does not delay another one on the same host', async () => {
-  await using world = await startWorld({ limits: { webhookEndpointConcurrencyMax: 3 } })
-  await using receiver = await startReceiver((response, { path }) => {
+  await using world = await startWorld({ limits: { webhooks: { endpointConcurrencyMax: 3 } } })
+  await using sink = await startWebhookSink((response, { path }) => {
     if (path === '/healthy') response.end()
   })
-  await hookUp(world, receiver.url)
+  await hookUp(world, sink.url)
   await world.agentmail.webhooks.create({
-    url: receiver.url.replace('hook', 'healthy'),
+    url: sink.url.replace('hook', 'healthy'),
     eventTypes: ['message.received'],
   })
   for (let mail = 0; mail < 10; mail += 1) await world.smtp.send({ to: 'ada@mail.localhost', subject: `${mail}` })
-  const healthy = () => receiver.calls.filter(({ path }) => path === '/healthy').length
+  const healthy = () => sink.calls.filter(({ path }) => path === '/healthy').length
   await expect.poll(healthy, { timeout: 10_000 }).toBe(10)
-  expect(receiver.calls).toHaveLength(13)
-  await receiver[Symbol.asyncDispose]() // otherwise the stop would wait for it
+  expect(sink.calls).toHaveLength(13)
+  await sink[Symbol.asyncDispose]() // otherwise the stop would wait for it
 })
 
 test('a redirect is a failed attempt and is not followed', async () => {
   await using world = await startWorld()
-  await using elsewhere = await startReceiver()
-  await using receiver = await startReceiver(
+  await using elsewhere = await startWebhookSink()
+  await using sink = await startWebhookSink(
     (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
   )
-  await hookUp(world, receiver.url)
+  await hookUp(world, sink.url)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'moved' })
   await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 307, '', null]])
   expect(elsewhere.connections).toBe(0)
@@ -154,8 +154,8 @@ test('a receiver that switches protocols fails, and delays neither another webho
   upgrading.listen(0, '127.0.0.1')
   await once(upgrading, 'listening')
   onTestFinished(() => void upgrading.close())
-  await using healthy = await startReceiver()
-  await using world = await startWorld({ limits: { webhookConcurrencyMax: 1, webhookEndpointConcurrencyMax: 1 } })
+  await using healthy = await startWebhookSink()
+  await using world = await startWorld({ limits: { webhooks: { concurrencyMax: 1, endpointConcurrencyMax: 1 } } })
   await hookUp(world, `http://127.0.0.1:${(upgrading.address() as AddressInfo).port}/`)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'first' })
   await expect.poll(() => attempts(world)).toEqual([[1, 'retry', null, null, expect.any(String)]])
@@ -170,11 +170,11 @@ test('a receiver that switches protocols fails, and delays neither another webho
 test('410 Gone disables the webhook, and cancels its waiting deliveries', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, sink.url)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'waits' })
   await expect.poll(() => attempts(world)).toHaveLength(1)
-  receiver.answer = (response) => void response.writeHead(410).end()
+  sink.answer = (response) => void response.writeHead(410).end()
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'gone' })
 
   await expect.poll(async () => (await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(false)
@@ -189,10 +189,10 @@ test('410 Gone disables the webhook, and cancels its waiting deliveries', async 
 test('Retry-After is respected with a 503, up to one day', async () => {
   await using world = await startWorld()
   const waits = ['3600', '999999']
-  await using receiver = await startReceiver(
+  await using sink = await startWebhookSink(
     (response) => void response.writeHead(503, { 'retry-after': waits.shift() }).end(),
   )
-  await hookUp(world, receiver.url)
+  await hookUp(world, sink.url)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'an hour' })
   await expect.poll(() => attempts(world)).toHaveLength(1)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'a day' })
@@ -204,28 +204,28 @@ test('Retry-After is respected with a 503, up to one day', async () => {
 
 test('"webhook-delivery: abort-message" ends the retries of that delivery only', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver(
+  await using sink = await startWebhookSink(
     (response) => void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end('never'),
   )
-  const { webhook } = await hookUp(world, receiver.url)
+  const { webhook } = await hookUp(world, sink.url)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'unwanted' })
   await expect.poll(() => deliveries(world)).toEqual([['failed', 1, 400]])
   expect((await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(true)
 })
 
 test('a host name that resolves to a private network is not called', async () => {
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   const answers = [{ address: '127.0.0.1', family: 4 }]
   await using world = await startWorld({
     env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     lookup: async () => answers,
   })
-  await hookUp(world, `http://innocent.example:${receiver.port}/hook`)
+  await hookUp(world, `http://innocent.example:${sink.port}/hook`)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'secret' })
   await expect
     .poll(() => attempts(world))
     .toEqual([[1, 'retry', null, null, expect.stringContaining('private network')]])
-  expect(receiver.connections).toBe(0)
+  expect(sink.connections).toBe(0)
 
   for (const url of [
     'http://127.0.0.1/',
@@ -242,8 +242,8 @@ test('a host name that resolves to a private network is not called', async () =>
 test('deliveries that wait when a webhook is disabled are never sent, even if it is enabled again', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, sink.url)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'before' })
   await expect.poll(() => attempts(world)).toHaveLength(1)
 
@@ -251,19 +251,19 @@ test('deliveries that wait when a webhook is disabled are never sent, even if it
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'meanwhile' })
   await expect.poll(() => deliveries(world)).toEqual([['cancelled', 1, 500]])
   await switchTo(world, webhook.webhookId, true)
-  receiver.answer = (response) => void response.writeHead(204).end()
+  sink.answer = (response) => void response.writeHead(204).end()
   time.pass(6_000)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'after' })
-  await receiver.count(2)
-  expect(receiver.calls.map(({ event }) => event.message.subject)).toEqual(['before', 'after'])
+  await sink.count(2)
+  expect(sink.calls.map(({ event }) => event.message.subject)).toEqual(['before', 'after'])
 })
 
 test('deleting a webhook removes all its rows, and deleting an inbox deletes its webhooks', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
+  const { webhook } = await hookUp(world, sink.url)
   await world.agentmail.inboxes.webhooks.create('ada@mail.localhost', {
-    url: receiver.url,
+    url: sink.url,
     eventTypes: ['message.received'],
   })
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'twice' })
@@ -291,7 +291,7 @@ function movable(): { options: WorldOptions; pass(ms: number): void } {
   let ahead = 0
   const options = {
     clock: () => Date.now() + ahead,
-    limits: { webhookPollMs: 20, jobPollMs: 20, clockSkewMaxMs: 1e12 },
+    limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMaxMs: 1e12 } },
   }
   return {
     options,

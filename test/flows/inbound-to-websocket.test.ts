@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('a message sent over SMTP reaches the WebSocket with its text', async () => {
   await using world = await startWorld()

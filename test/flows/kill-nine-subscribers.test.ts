@@ -14,13 +14,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestDatabase, databaseName, readRows } from '../database.ts'
-import { dice } from '../dice.ts'
-import { Ledger } from '../ledger.ts'
-import { endOfLog, Reader } from '../readers.ts'
-import { type Call, ok, type Receiver, startReceiver } from '../receiver.ts'
-import { type ServerProcess, startServer } from '../server-process.ts'
 import { amount } from '../support/amount.ts'
+import { Ledger } from '../support/ledger.ts'
+import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { type ServerProcess, startServer } from '../support/server-process.ts'
+import { createTestDatabase, databaseName, readRows } from '../support/test-database.ts'
+import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 6, long: 100 }))
@@ -42,35 +42,37 @@ test(`after ${CUTS} kills under load, sockets, streams and webhooks have receive
   timeout: 120_000 + CUTS * 10_000,
 }, async () => {
   console.log(`KILL_SEED=${SEED}`)
-  const random = dice(SEED)
+  const random = seededRandom(SEED)
   await using servers = await startServers(random)
-  await using ordered = await startReceiver()
-  await using unordered = await startReceiver()
-  const refusals = [ordered, unordered].map((receiver) => refuseSome(receiver, random))
+  await using ordered = await startWebhookSink()
+  await using unordered = await startWebhookSink()
+  const refusals = [ordered, unordered].map((sink) => refuseSome(sink, random))
   // No large messages: if one takes longer than a server lives here, its sender repeats it forever and sends no other.
   const ledger = new Ledger({ key: KEY, place: servers.place, random, largeShare: 0 })
   await ledger.open()
   onTestFinished(() => ledger.close())
   const after = await endOfLog(servers.place(), KEY)
-  for (const [receiver, isOrdered] of [
+  for (const [sink, isOrdered] of [
     [ordered, true],
     [unordered, false],
   ] as const) {
     const response = await fetch(`${servers.place().url}/v0/webhooks`, {
       method: 'POST',
       headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ url: receiver.url, event_types: TYPES, ordered: isOrdered }),
+      body: JSON.stringify({ url: sink.url, event_types: TYPES, ordered: isOrdered }),
     })
     expect(response.status).toBe(200)
   }
   const common = { key: KEY, place: servers.place, after, types: TYPES }
   const hangsUp = () => random() < 0.02
   const whole = (['socket', 'stream'] as const).flatMap((over) => [
-    new Reader(over, common),
-    new Reader(over, { ...common, hangsUp }),
+    new ReconnectingClient(over, common),
+    new ReconnectingClient(over, { ...common, hangsUp }),
   ])
   const inboxIds = ['out@mail.localhost']
-  const ofOne = (['socket', 'stream'] as const).map((over) => new Reader(over, { ...common, inboxIds, hangsUp }))
+  const ofOne = (['socket', 'stream'] as const).map(
+    (over) => new ReconnectingClient(over, { ...common, inboxIds, hangsUp }),
+  )
   const readers = [...whole, ...ofOne]
   onTestFinished(async () => void (await Promise.all(readers.map((reader) => reader.stop()))))
 
@@ -85,46 +87,46 @@ test(`after ${CUTS} kills under load, sockets, streams and webhooks have receive
   const ids = log.map(({ id }) => id)
   const idsOfOne = log.filter(({ inbox }) => inbox === 'out@mail.localhost').map(({ id }) => id)
   await expect
-    .poll(() => readers.map(({ heard }) => heard.length), { timeout: 60_000 })
+    .poll(() => readers.map(({ received }) => received.length), { timeout: 60_000 })
     .toEqual([...whole.map(() => ids.length), ...ofOne.map(() => idsOfOne.length)])
   for (const reader of whole) expect(idsOf(reader)).toEqual(ids)
   for (const reader of ofOne) expect(idsOf(reader)).toEqual(idsOfOne)
   const [first] = whole
-  for (const reader of whole) expect(reader.heard).toEqual(first!.heard) // all subscribers receive the same bytes
+  for (const reader of whole) expect(reader.received).toEqual(first!.received) // all subscribers receive the same bytes
 
-  const told = [await toldBy(ordered, ids.length), await toldBy(unordered, ids.length)] as const
-  for (const { bodies } of told) {
+  const received = [await receivedBy(ordered, ids.length), await receivedBy(unordered, ids.length)] as const
+  for (const { bodies } of received) {
     expect([...bodies.keys()].toSorted()).toEqual(ids.toSorted())
     expect([...bodies.values()].filter((each) => each.size > 1)).toEqual([])
   }
   for (const inbox of new Set(log.map((event) => event.inbox))) {
     const inOrder = log.filter((event) => event.inbox === inbox).map(({ id }) => id)
     const ofInbox = new Set(inOrder)
-    const calls = told[0].calls.filter(({ id }) => ofInbox.has(id)).map(({ id }) => id)
+    const calls = received[0].calls.filter(({ id }) => ofInbox.has(id)).map(({ id }) => id)
     // A retry follows the request that it repeats: the next event waits until the previous one was accepted.
     expect(calls.filter((id, index) => id !== calls[index - 1])).toEqual(inOrder)
   }
   await ledger.expectOneStory()
-  const added = first!.heard.filter(({ event_type }) => event_type === 'label.added').map(({ label }) => label.label)
+  const added = first!.received.filter(({ event_type }) => event_type === 'label.added').map(({ label }) => label.label)
   const own = added.filter((label) => label.startsWith('l-'))
   expect(new Set(own).size).toBe(own.length)
   expect(own).toEqual(expect.arrayContaining([...ledger.labels]))
   for (const refused of refusals) expect(refused.size).toBeGreaterThan(0)
-  const repeated = told.map(({ calls, bodies }) => calls.length - bodies.size)
+  const repeated = received.map(({ calls, bodies }) => calls.length - bodies.size)
   console.log(
     `${CUTS} kills, ${ids.length} events, ${readers.reduce((sum, { tries }) => sum + tries, 0)} connections of ` +
       `${readers.length} subscribers; ${repeated[0]} and ${repeated[1]} webhook requests were repeated; ${ledger.figures}`,
   )
 })
 
-function idsOf({ heard }: Reader): string[] {
-  return heard.map(({ event_id }) => event_id)
+function idsOf({ received }: ReconnectingClient): string[] {
+  return received.map(({ event_id }) => event_id)
 }
 
 /** Refuses the first request of some events. Returns the set of their ids, which grows over time. */
-function refuseSome(receiver: Receiver, random: () => number): ReadonlySet<string> {
+function refuseSome(sink: WebhookSink, random: () => number): ReadonlySet<string> {
   const [known, refused] = [new Set<string>(), new Set<string>()]
-  receiver.answer = (response, call) => {
+  sink.answer = (response, call) => {
     const id = idOf(call)
     const isFirst = !known.has(id)
     if (isFirst && (known.size === REFUSED_AFTER || random() < REFUSED_SHARE)) refused.add(id)
@@ -136,12 +138,12 @@ function refuseSome(receiver: Receiver, random: () => number): ReadonlySet<strin
 }
 
 /** Resolves when the receiver has received that many events. */
-async function toldBy(receiver: Receiver, count: number) {
+async function receivedBy(sink: WebhookSink, count: number) {
   const bodies = new Map<string, Set<string>>()
   const calls: { id: string; body: string }[] = []
   while (bodies.size < count) {
-    await receiver.count(calls.length + 1)
-    for (const call of receiver.calls.slice(calls.length)) {
+    await sink.count(calls.length + 1)
+    for (const call of sink.calls.slice(calls.length)) {
       const id = idOf(call)
       calls.push({ id, body: call.body })
       bodies.set(id, (bodies.get(id) ?? new Set()).add(call.body))
@@ -163,8 +165,9 @@ async function startServers(random: () => number) {
     Array.from({ length: SERVERS }, () => mkdtemp(join(tmpdir(), 'martlet-test-subscribers-'))),
   )
   const limits = {
-    ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, webhookLeaseMs: LEASE_MS },
-    ...{ webhookTimeoutMs: LEASE_MS / 2, queuePollMs: LEASE_MS / 5, webhookPollMs: LEASE_MS / 5 },
+    delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5 },
+    sending: { idempotencyLeaseMs: LEASE_MS },
+    webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
   }
   const start = (dataDir: string): Promise<ServerProcess> =>
     startServer(

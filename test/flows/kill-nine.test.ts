@@ -4,18 +4,19 @@
  *
  * KILL_CUTS sets the number of kills (few in `npm test`, many in `npm run test:long`), KILL_SEED the random seed.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../database.ts'
-import { dice } from '../dice.ts'
-import { Ledger } from '../ledger.ts'
-import { startPostgresServer } from '../postgres-server.ts'
-import { startReceiver } from '../receiver.ts'
-import { type ServerProcess, startServer } from '../server-process.ts'
 import { amount } from '../support/amount.ts'
+import { Ledger } from '../support/ledger.ts'
+import { startPostgresServer } from '../support/postgres-server.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { type ServerProcess, startServer } from '../support/server-process.ts'
+import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 4 : 2, long: 40 }))
@@ -105,18 +106,18 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     database.url === undefined
       ? undefined
       : {
-          ...{ deliveryLeaseMs: LEASE_MS, idempotencyLeaseMs: LEASE_MS, webhookLeaseMs: LEASE_MS },
-          ...{ webhookTimeoutMs: LEASE_MS / 2, queuePollMs: LEASE_MS / 5, webhookPollMs: LEASE_MS / 5 },
-          deliveryRetryFirstMs: LEASE_MS / 5, // also retries what failed because of the outage
+          delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
+          sending: { idempotencyLeaseMs: LEASE_MS },
+          webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
         }
-  const random = dice(SEED)
+  const random = seededRandom(SEED)
   let server: ServerProcess | undefined
-  const receiver = await startReceiver()
-  const ledger = new Ledger({ key: KEY, place: () => server!, random, receiver })
+  const sink = await startWebhookSink()
+  const ledger = new Ledger({ key: KEY, place: () => server!, random, sink })
   const recoveriesMs: number[] = []
   onTestFinished(async () => {
     await ledger.close()
-    await receiver[Symbol.asyncDispose]()
+    await sink[Symbol.asyncDispose]()
     server?.signal('SIGKILL')
     await server?.exited
     await database[Symbol.asyncDispose]()

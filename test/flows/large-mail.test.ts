@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
-import { startWorld, type World } from '../world.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 // The worker thread that parses large messages used to receive only the first one: the second never got its 250.
 test('large messages, in sequence or in parallel, are stored with unchanged attachments', async () => {
@@ -35,7 +35,7 @@ test('large messages, in sequence or in parallel, are stored with unchanged atta
 })
 
 test('a large message that cannot be parsed in time is stored with what the parsing of its start found', async () => {
-  await using world = await startWorld({ limits: { parseMs: 0 } })
+  await using world = await startWorld({ limits: { parsing: { timeoutMs: 0 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
 
@@ -117,7 +117,7 @@ test('a large mail does not wait behind those of another peer', async () => {
 })
 
 test('where too many large mails wait, one more is refused for now and stored nowhere; small ones are taken', async () => {
-  await using world = await startWorld({ limits: { parseWaitingPerPeerMax: 0 } })
+  await using world = await startWorld({ limits: { parsing: { waitingPerPeerMax: 0 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
 
   await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({
@@ -137,26 +137,23 @@ test('where too many large mails wait, one more is refused for now and stored no
 test('a mail that exceeds the heap of its thread is filed in part, its peer waits, and a restart parses nothing again', async () => {
   // Without the other limits each field takes a hundred bytes of heap.
   const limits = {
-    mimeHeaderBytesMax: 64 * MIB,
-    mimeHeaderFieldsMax: 64 * MIB,
-    parseHeapBytesMax: 32 * MIB,
-    parseWaitMs: 500,
+    parsing: { mimeHeaderBytesMax: 64 * MIB, mimeHeaderFieldsMax: 64 * MIB, heapBytesMax: 32 * MIB, waitMs: 500 },
   }
   await using world = await startWorld({ limits })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const readInPart = async () => {
     const { body } = await world.request('GET', '/metrics')
-    return /^martlet_messages_read_in_part_total.*$/m.exec(body)?.[0]
+    return /^martlet_messages_parsed_in_part_total.*$/m.exec(body)?.[0]
   }
 
   const peer = await RawClient.inData(world.smtpPort, ada.email)
   peer.send(`Subject: hostile\r\n${'a:\r\n'.repeat(MIB)}\r\n`)
   expect(await peer.command('.')).toMatch(/^250 /)
-  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+  expect(await readInPart()).toBe('martlet_messages_parsed_in_part_total{cause="memory"} 1')
 
   await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({ responseCode: 451 })
   expect(await sendOverHttp(world, ada.inboxId, LARGE)).toMatchObject({ status: 200 })
-  expect(await readInPart()).toBe('martlet_messages_read_in_part_total{cause="memory"} 1')
+  expect(await readInPart()).toBe('martlet_messages_parsed_in_part_total{cause="memory"} 1')
 
   await world.restart()
   const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
-import { openEventSource } from '../event-source.ts'
-import { startServer } from '../server-process.ts'
-import { openSocket } from '../socket-client.ts'
+import { openEventSource } from '../support/event-source.ts'
+import { startServer } from '../support/server-process.ts'
+import { openSocket } from '../support/socket-client.ts'
 
 const ROOT = 'am_test_root_key_that_no_log_may_hold'
 const WRONG = 'am_test_wrong_key_that_no_log_may_hold'
@@ -55,7 +55,7 @@ test('no key, download token or message content gets into the log, however it is
   server.signal('SIGTERM')
   expect(await server.exited).toBe(0)
 
-  const log = server.lines.map((line) => JSON.stringify(line)).join('\n')
+  const log = server.lines.map((ordering_key) => JSON.stringify(ordering_key)).join('\n')
   expect(log).toContain('"status":401') // the requests themselves are logged
   for (const secret of [ROOT, WRONG, made!, link!.split('/').at(-1)!, 'confidential', 'classified']) {
     expect(log).not.toContain(secret)

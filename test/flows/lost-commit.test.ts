@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import type { Limits } from '../../src/config/limits.ts'
-import { createTestDatabase, notSupported } from '../database.ts'
-import { type Cut, PostgresProxy } from '../postgres-proxy.ts'
-import { startWorld } from '../world.ts'
+import type { LimitOverrides } from '../../src/config/limits.ts'
+import { type Cut, PostgresProxy } from '../support/postgres-proxy.ts'
+import { createTestDatabase, notSupported } from '../support/test-database.ts'
+import { startWorld } from '../support/world.ts'
 
 const onWire = notSupported('sqlite', 'there is no connection to the database')
 
@@ -18,7 +18,7 @@ for (const [cut, code] of [
   onWire(
     `a message whose COMMIT is cut off (${cut}) is answered ${code}, and is stored once when it is repeated`,
     async () => {
-      const { world, proxy } = await startBehindProxy({ diskCheckMs: 20 })
+      const { world, proxy } = await startBehindProxy({ store: { diskCheckMs: 20 } })
       const ada = await world.agentmail.inboxes.create({ username: 'ada' })
       const mail = { to: ada.email, subject: 'hello', text: 'x', messageId: '<one@example.test>', date: new Date(0) }
 
@@ -39,7 +39,7 @@ for (const [cut, code] of [
 onWire(
   'a server that stops before it knows the outcome of a commit answers no sender, and the message is stored once',
   async () => {
-    const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
+    const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMaxMs: 50 } })
     const ada = await world.agentmail.inboxes.create({ username: 'ada' })
     const text = 'a line of a mail that is large enough for a blob\n'.repeat(10_000)
     const mail = { to: ada.email, subject: 'hello', text, messageId: '<one@example.test>', date: new Date(0) }
@@ -64,7 +64,7 @@ onWire(
 )
 
 onWire('a server that stops before it knows the outcome of a commit answers no HTTP client', async () => {
-  const { world, proxy } = await startBehindProxy({ shutdownGraceMs: 500, databaseRetryMaxMs: 50 })
+  const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMaxMs: 50 } })
   await world.agentmail.inboxes.create({ username: 'bob' }) // waits until the writes of the start are committed
   const cut = proxy.cutNextCommit('after', { thenDown: true })
   const answer = world.request('POST', '/v0/inboxes', { body: { username: 'ada' } }).then(
@@ -76,7 +76,7 @@ onWire('a server that stops before it knows the outcome of a commit answers no H
   expect(await answer).toBe('dropped')
 })
 
-async function startBehindProxy(limits: Partial<Limits> = {}) {
+async function startBehindProxy(limits: LimitOverrides = {}) {
   const database = await createTestDatabase('started')
   const proxy = await PostgresProxy.open(database.url!)
   const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))

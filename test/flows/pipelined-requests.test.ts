@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../world.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const stream = '/v0/events/stream'
 const wait = '/v0/events?after=earliest&wait_seconds=60&event_types=message.delayed'
@@ -51,7 +51,7 @@ test('the requests of one connection are answered one after another, in order', 
 })
 
 test('a connection with too many pipelined requests is closed', async () => {
-  await using world = await startWorld({ limits: { httpPipelinedMax: 3 } })
+  await using world = await startWorld({ limits: { http: { pipelinedMax: 3 } } })
   const before = await listening(world)
   const { socket } = await pipeline(world, [wait, wait, wait, wait, wait])
   await once(socket, 'close')

@@ -1,8 +1,8 @@
 /** Control of the queue by hand, in a whole server: held recipients are released, held again, or cancelled for good. */
 import { expect, test } from 'vitest'
-import { CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
-import { startDns } from '../dns-server.ts'
-import { startWorld, type World, type WorldOptions } from '../world.ts'
+import { startDns } from '../support/dns-server.ts'
+import { FakeMx, mxAddress, startMxs } from '../support/fake-mx.ts'
+import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
 async function startHeld(options: WorldOptions = {}) {
   const world = await startWorld(options)
@@ -21,7 +21,7 @@ async function deliveryOf(world: World, inbox: string, messageId: string) {
 }
 
 test('a released message is sent to the relay, and its history says who released it', async () => {
-  await using relay = new CatchingMx({})
+  await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const { world, ada, socket, sent } = await startHeld({
     env: { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
@@ -67,8 +67,9 @@ test('without a relay, a released message goes to the mail server of the domain'
 
 test('a message that waits for a retry can be held and then released by hand', async () => {
   let answers = 0
-  await using relay = new CatchingMx({
-    on: (line) => (line.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined),
+  await using relay = new FakeMx({
+    on: (ordering_key) =>
+      ordering_key.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined,
   })
   await relay.listen('127.0.0.1', 0)
   await using world = await startWorld({

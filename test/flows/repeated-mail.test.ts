@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('the same message twice is stored once, but a different one with its Message-ID is stored as another', async () => {
   await using world = await startWorld()

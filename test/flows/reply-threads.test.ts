@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('reply, reply-all and forward stay in one thread', async () => {
   await using world = await startWorld()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('after a restart everything is still stored, and a subscriber resumes at its cursor', async () => {
   await using world = await startWorld()

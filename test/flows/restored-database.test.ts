@@ -3,9 +3,9 @@
  * A cursor of a lost event has expired, and a cursor that the backup contains can be resumed.
  */
 import { expect, test } from 'vitest'
-import { backUp } from '../database.ts'
-import { type Frame, openSocket } from '../socket-client.ts'
-import { startWorld, type World } from '../world.ts'
+import { type Frame, openSocket } from '../support/socket-client.ts'
+import { backUp } from '../support/test-database.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 test('the cursors of lost events expire, even if the log has grown past them; earlier cursors resume', async () => {
   await using world = await startWorld()
@@ -22,14 +22,14 @@ test('the cursors of lost events expire, even if the log has grown past them; ea
   await world.restart()
   const lost = await world.subscribe({ after: kept[1]!.cursor })
   for (const subject of ['lost 1', 'lost 2']) await world.smtp.send({ to: email, subject, text: 'x' })
-  const gone = [await lost.next(), await lost.next()]
+  const lostEvents = [await lost.next(), await lost.next()]
   await world.stop()
   await copy.restore()
 
   await world.restart()
-  await expectExpired(world, gone)
+  await expectExpired(world, lostEvents)
   for (const subject of ['new 1', 'new 2', 'new 3']) await world.smtp.send({ to: email, subject, text: 'x' })
-  await expectExpired(world, gone) // new events have their sequence numbers by now
+  await expectExpired(world, lostEvents) // new events have their sequence numbers by now
 
   const subjects = async (after: string, count: number) => {
     const back = await world.subscribe({ after })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startWorld } from '../world.ts'
+import { startWorld } from '../support/world.ts'
 
 test('a message to another local inbox goes through the queue and causes events in both inboxes', async () => {
   await using world = await startWorld()

@@ -1,18 +1,18 @@
 /** Mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
 import { expect, test } from 'vitest'
-import type { Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { openStore } from '../../src/store/store.ts'
-import { type Behaviour, CatchingMx, mxAddress, startMxs } from '../catching-mx.ts'
-import { startDns, type Zones } from '../dns-server.ts'
-import { judgeSignature } from '../signature.ts'
 import { storeNeeds } from '../store/test-store.ts'
-import { startWorld, type World } from '../world.ts'
+import { verifySignature } from '../support/dkim-verify.ts'
+import { startDns, type Zones } from '../support/dns-server.ts'
+import { type Behaviour, FakeMx, mxAddress, startMxs } from '../support/fake-mx.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 /** Starts a world that sends mail for `a.test` (and `b.test`, `c.test`, …) to the described servers. */
 async function withMxs(
   behaviours: readonly Behaviour[],
-  { zones = {}, limits = {}, env = {} }: { zones?: Zones; limits?: Partial<Limits>; env?: Record<string, string> } = {},
+  { zones = {}, limits = {}, env = {} }: { zones?: Zones; limits?: LimitOverrides; env?: Record<string, string> } = {},
 ) {
   const { mxs, port, [Symbol.asyncDispose]: closeMxs } = await startMxs(...behaviours)
   const own: Zones = {}
@@ -24,21 +24,17 @@ async function withMxs(
   const dns = await startDns({ ...own, ...zones })
   const world = await startWorld({
     env: { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: `${port}`, MARTLET_DNS_SERVERS: dns.address, ...env },
-    limits: {
-      deliveryRetryFirstMs: 20,
-      queuePollMs: 20,
-      dnsTryMs: 100,
-      dnsTriesMax: 1,
-      shutdownGraceMs: 50,
-      ...limits,
-    },
+    limits: mergeLimits(
+      { delivery: { retryFirstMs: 20, pollMs: 20 }, dns: { tryMs: 100, triesMax: 1 }, server: { shutdownGraceMs: 50 } },
+      limits,
+    ),
   })
   const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
   const socket = await world.subscribe({
     eventTypes: ['message.delivered', 'message.delayed', 'message.bounced', 'message.held'],
   })
   return {
-    ...{ world, mxs: mxs as readonly CatchingMx[], dns, ada, socket, port },
+    ...{ world, mxs: mxs as readonly FakeMx[], dns, ada, socket, port },
     async send(to: string | string[], more: { subject?: string; text?: string; attachments?: object[] } = {}) {
       const mail = { to, subject: 'hello', text: 'hello', ...more }
       return world.agentmail.inboxes.messages.send(ada.inboxId, mail as never)
@@ -71,8 +67,9 @@ test('a message reaches the mail server of another domain, and its signature is 
   expect(all.mxs[0]!.commands[0]).toBe('EHLO mail.localhost')
   const raw = await all.world.agentmail.inboxes.messages.getRaw(all.ada.inboxId, sent.messageId)
   expect(mail.data).toBe(await (await fetch(raw.downloadUrl)).text())
-  for (const line of mail.wire.toString('latin1').split('\r\n')) expect(line).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
-  expect(await judgeSignature(mail.data, all.world)).toBe('pass')
+  for (const ordering_key of mail.wire.toString('latin1').split('\r\n'))
+    expect(ordering_key).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
+  expect(await verifySignature(mail.data, all.world)).toBe('pass')
 
   expect((await all.socket.next('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
   const [delivery] = await all.deliveries(sent.messageId)
@@ -211,12 +208,12 @@ test.each([
   expect(all.mxs[0]!.connections).toBe(0)
 })
 
-const MOMENT = { deliveryGreetingMs: 150, deliveryCommandMs: 150, deliveryDataMs: 150 }
+const MOMENT = { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150 } }
 
 test.each<[string, Behaviour, string, RegExp]>([
   [
     'hangs after EHLO',
-    { on: (line) => (/^EHLO/.test(line) ? 'hang' : undefined) },
+    { on: (ordering_key) => (/^EHLO/.test(ordering_key) ? 'hang' : undefined) },
     '4.4.1',
     /gave no answer in time before it took any mail/,
   ],
@@ -230,43 +227,43 @@ test.each<[string, Behaviour, string, RegExp]>([
   ],
   [
     'hangs after MAIL',
-    { on: (line) => (/^MAIL/.test(line) ? 'hang' : undefined) },
+    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? 'hang' : undefined) },
     '4.4.1',
     /no answer in time before it took the mail/,
   ],
   [
     'hangs after DATA',
-    { on: (line) => (line === 'DATA' ? 'hang' : undefined) },
+    { on: (ordering_key) => (ordering_key === 'DATA' ? 'hang' : undefined) },
     '4.4.1',
     /no answer in time before it took the mail/,
   ],
   [
     'hangs after the mail',
-    { on: (line) => (line === '.' ? 'hang' : undefined) },
+    { on: (ordering_key) => (ordering_key === '.' ? 'hang' : undefined) },
     '4.4.1',
     /no answer in time after it had got the whole mail; whether it took the mail is not known/,
   ],
   [
     'resets after the mail',
-    { on: (line) => (line === '.' ? 'reset' : undefined) },
+    { on: (ordering_key) => (ordering_key === '.' ? 'reset' : undefined) },
     '4.4.2',
     /broke the connection after it had got the whole mail; whether it took the mail is not known/,
   ],
   [
     'says 421 in the middle',
-    { on: (line) => (/^RCPT/.test(line) ? '421 4.3.2 going down' : undefined) },
+    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '421 4.3.2 going down' : undefined) },
     '4.3.2',
     /421 4.3.2 going down/,
   ],
   [
     'refuses MAIL for now',
-    { on: (line) => (/^MAIL/.test(line) ? '451 4.7.1 greylisted' : undefined) },
+    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? '451 4.7.1 greylisted' : undefined) },
     '4.7.1',
     /does not take mail from this sender now; it is tried again: 451 4.7.1 greylisted/,
   ],
   [
     'refuses the mail for now',
-    { on: (line) => (line === '.' ? '452 4.3.1 disk full' : undefined) },
+    { on: (ordering_key) => (ordering_key === '.' ? '452 4.3.1 disk full' : undefined) },
     '4.3.1',
     /does not take this mail now; it is tried again: 452 4.3.1 disk full/,
   ],
@@ -289,7 +286,7 @@ test.each<[string, Behaviour, string, RegExp]>([
 test.each<[string, Behaviour, string, RegExp]>([
   [
     'the sender',
-    { on: (line) => (/^MAIL/.test(line) ? '550 5.7.1 not you' : undefined) },
+    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? '550 5.7.1 not you' : undefined) },
     '5.7.1',
     /mx\.a\.test refuses mail from this sender: 550 5.7.1 not you/,
   ],
@@ -297,21 +294,25 @@ test.each<[string, Behaviour, string, RegExp]>([
     'the sender, with PIPELINING',
     {
       extensions: ['PIPELINING'],
-      on: (line) =>
-        /^MAIL/.test(line) ? '550 5.7.1 not you' : /^RCPT|^DATA/.test(line) ? '503 5.5.1 no MAIL' : undefined,
+      on: (ordering_key) =>
+        /^MAIL/.test(ordering_key)
+          ? '550 5.7.1 not you'
+          : /^RCPT|^DATA/.test(ordering_key)
+            ? '503 5.5.1 no MAIL'
+            : undefined,
     },
     '5.7.1',
     /refuses mail from this sender: 550 5.7.1 not you/,
   ],
   [
     'the recipient',
-    { on: (line) => (/^RCPT/.test(line) ? '550-5.1.1 no such\r\n550 5.1.1 user' : undefined) },
+    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '550-5.1.1 no such\r\n550 5.1.1 user' : undefined) },
     '5.1.1',
     /refuses mail for this address: 550 5.1.1 no such user/,
   ],
   [
     'the content',
-    { on: (line) => (line === '.' ? '554 5.6.0 spam' : undefined) },
+    { on: (ordering_key) => (ordering_key === '.' ? '554 5.6.0 spam' : undefined) },
     '5.6.0',
     /refuses this mail: 554 5.6.0 spam/,
   ],
@@ -331,8 +332,8 @@ test.each<[string, Behaviour, string, RegExp]>([
 
 test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independently (%j)', async (extensions) => {
   const replies: Record<string, string> = { gone: '550 5.1.1 gone', busy: '450 4.2.1 busy' }
-  const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
-  await using all = await withMxs([{ extensions, on }], { limits: { deliveryRetryFirstMs: 600_000 } })
+  const on = (ordering_key: string) => replies[/^RCPT TO:<(\w+)@/.exec(ordering_key)?.[1] ?? '']
+  await using all = await withMxs([{ extensions, on }], { limits: { delivery: { retryFirstMs: 600_000 } } })
   const sent = await all.send(['gone@a.test', 'zoe@a.test', 'busy@a.test'])
 
   expect((await all.socket.next('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
@@ -352,7 +353,9 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
 })
 
 test('when every recipient is refused, no DATA is sent', async () => {
-  await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
+  await using all = await withMxs([
+    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '550 5.1.1 gone' : undefined) },
+  ])
   await all.send(['zoe@a.test', 'bob@a.test'])
   await all.socket.next('message.bounced')
   expect(all.mxs[0]!.commands).not.toContain('DATA')
@@ -361,7 +364,7 @@ test('when every recipient is refused, no DATA is sent', async () => {
 test('a DNS failure or timeout delays the message', async () => {
   await using all = await withMxs([{}], {
     zones: { 'fails.test': 'fails', 'silent.test': 'silent' },
-    limits: { deliveryRetryFirstMs: 600_000 },
+    limits: { delivery: { retryFirstMs: 600_000 } },
   })
   for (const domain of ['fails.test', 'silent.test']) {
     const sent = await all.send(`zoe@${domain}`)
@@ -378,7 +381,7 @@ test('servers that refuse connections delay the message, and the reply names eac
       'down.test': { MX: [{ preference: 1, exchange: 'mx.down.test' }] },
       'mx.down.test': { A: ['127.0.0.98', '127.0.0.99'] },
     },
-    limits: { deliveryRetryFirstMs: 600_000 },
+    limits: { delivery: { retryFirstMs: 600_000 } },
   })
   const sent = await all.send('zoe@down.test')
   await all.socket.next('message.delayed')
@@ -399,7 +402,10 @@ test('only a few of hundreds of mail servers of a domain are looked up and tried
     zones[`mx${index}.many.test`] = { A: [`127.9.${index >> 8}.${index & 255}`] }
   }
   const deliveryHostsMax = 4
-  await using all = await withMxs([{}], { zones, limits: { deliveryRetryFirstMs: 600_000, deliveryHostsMax } })
+  await using all = await withMxs([{}], {
+    zones,
+    limits: { delivery: { retryFirstMs: 600_000, hostsMax: deliveryHostsMax } },
+  })
   const sent = await all.send('zoe@many.test')
   await all.socket.next('message.delayed')
   const [delivery] = await all.deliveries(sent.messageId)
@@ -439,7 +445,7 @@ test("a message larger than the server's SIZE limit is not sent to it", async ()
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ last_enhanced_code: '5.3.4' })
   expect(delivery.last_reply).toMatch(/^mx\.a\.test takes at most 1000 bytes, and the mail has \d{4}; send smaller/)
-  expect(all.mxs[0]!.commands.some((line) => line.startsWith('MAIL'))).toBe(false)
+  expect(all.mxs[0]!.commands.some((ordering_key) => ordering_key.startsWith('MAIL'))).toBe(false)
 })
 
 test('a message to an international address is sent to a server with SMTPUTF8, and bounces at one without', async () => {
@@ -470,7 +476,9 @@ test('an international domain needs no SMTPUTF8', async () => {
 })
 
 test('a destination that hangs, with a backlog, does not delay another one', async () => {
-  await using all = await withMxs([{ greeting: 'hang' }, {}], { limits: { deliveryLaneConcurrencyMax: 2 } })
+  await using all = await withMxs([{ greeting: 'hang' }, {}], {
+    limits: { delivery: { destinationConcurrencyMax: 2 } },
+  })
   for (let count = 0; count < 30; count++) await all.send('zoe@a.test')
   await all.mxs[0]!.until(() => all.mxs[0]!.connections === 2)
   await all.send('bob@b.test')
@@ -479,7 +487,7 @@ test('a destination that hangs, with a backlog, does not delay another one', asy
 })
 
 test('a held message is delivered by the route that the release names', async () => {
-  await using relay = new CatchingMx({})
+  await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
   await using all = await withMxs([{}], { env })
@@ -497,7 +505,7 @@ test('a held message is delivered by the route that the release names', async ()
 test.each(['direct', 'relay'])(
   'a queued address that SMTP cannot name bounces, and the others get the mail (%s)',
   async (route) => {
-    await using relay = new CatchingMx({})
+    await using relay = new FakeMx({})
     await relay.listen('127.0.0.1', 0)
     const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
     await using all = await withMxs([{}], { env })

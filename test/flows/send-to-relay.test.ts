@@ -3,27 +3,27 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SMTPServer } from 'smtp-server'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { createLog, type Log } from '../../src/log.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
-import { type Behaviour, CatchingMx } from '../catching-mx.ts'
-import { startServer } from '../server-process.ts'
-import { judgeSignature } from '../signature.ts'
-import { startWorld } from '../world.ts'
+import { verifySignature } from '../support/dkim-verify.ts'
+import { type Behaviour, FakeMx } from '../support/fake-mx.ts'
+import { startServer } from '../support/server-process.ts'
+import { startWorld } from '../support/world.ts'
 
 const PASSWORD = 'p@ss/word%with:signs'
 const CREDENTIALS = `ada%40relay:${encodeURIComponent(PASSWORD)}`
 
-async function startRelay(behaviour: Behaviour, port = 0): Promise<CatchingMx> {
-  const relay = new CatchingMx(behaviour)
+async function startRelay(behaviour: Behaviour, port = 0): Promise<FakeMx> {
+  const relay = new FakeMx(behaviour)
   await relay.listen('127.0.0.1', port)
   return relay
 }
 
-async function startSender(url: string, limits: Partial<Limits> = {}, env: Record<string, string> = {}, log?: Log) {
+async function startSender(url: string, limits: LimitOverrides = {}, env: Record<string, string> = {}, log?: Log) {
   const world = await startWorld({
     env: { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: url, ...env },
-    limits: { deliveryRetryFirstMs: 20, queuePollMs: 20, shutdownGraceMs: 50, ...limits },
+    limits: mergeLimits({ delivery: { retryFirstMs: 20, pollMs: 20 }, server: { shutdownGraceMs: 50 } }, limits),
     ...(log && { log }),
   })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
@@ -47,7 +47,7 @@ test('all outgoing mail is sent to the relay after a login, and its signature is
 
   const mails = [await relay.mail(1), await relay.mail(2)]
   expect(mails.flatMap((mail) => mail.to).sort()).toEqual(['bob@b.test', 'zoe@a.test'])
-  expect(await judgeSignature(mails[0]!.data, all.world)).toBe('pass')
+  expect(await verifySignature(mails[0]!.data, all.world)).toBe('pass')
   await all.socket.next('message.delivered')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history).toMatchObject([
@@ -57,25 +57,25 @@ test('all outgoing mail is sent to the relay after a login, and its signature is
 
 test('a connection is reused for the next message, up to the limit', async () => {
   await using relay = await startRelay({})
-  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayMessagesMax: 3 })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { delivery: { relayMessagesMax: 3 } })
   for (let number = 1; number <= 4; number++) {
     await all.send('zoe@a.test')
     await all.socket.next('message.delivered')
   }
   expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 1, 1, 2])
-  expect(relay.commands.filter((line) => line === 'QUIT')).toEqual(['QUIT'])
+  expect(relay.commands.filter((ordering_key) => ordering_key === 'QUIT')).toEqual(['QUIT'])
 })
 
 test('an idle connection is closed after a while', async () => {
   await using relay = await startRelay({})
-  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayIdleMs: 50 })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { delivery: { relayIdleMs: 50 } })
   await all.send('zoe@a.test')
   await relay.until(() => relay.connections === 1 && relay.openConnections === 0)
   expect(relay.commands.at(-1)).toBe('QUIT')
 })
 
 test('a kept connection that the relay has closed does not fail the next message', async () => {
-  await using relay = await startRelay({ on: (line) => (line === 'RSET' ? 'reset' : undefined) })
+  await using relay = await startRelay({ on: (ordering_key) => (ordering_key === 'RSET' ? 'reset' : undefined) })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
   for (let number = 1; number <= 2; number++) {
     const sent = await all.send('zoe@a.test')
@@ -86,10 +86,10 @@ test('a kept connection that the relay has closed does not fail the next message
 })
 
 test('no more connections are opened than the limit allows', async () => {
-  await using relay = await startRelay({ on: (line) => (line === '.' ? 'hang' : undefined) })
-  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { relayConnectionsMax: 2 })
+  await using relay = await startRelay({ on: (ordering_key) => (ordering_key === '.' ? 'hang' : undefined) })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { delivery: { relayConnectionsMax: 2 } })
   for (const letter of 'abcdef') await all.send(`zoe@${letter}.test`)
-  await relay.until(() => relay.commands.filter((line) => line === 'DATA').length === 2)
+  await relay.until(() => relay.commands.filter((ordering_key) => ordering_key === 'DATA').length === 2)
   expect(relay.connections).toBe(2)
 })
 
@@ -110,17 +110,21 @@ test('a relay that refuses the password delays the message, and the password is 
   await all.socket.next('message.delivered')
 })
 
-test.each<[string, (line: string) => string]>([
-  ['the command', (line) => line],
-  ['its argument', (line) => line.split(' ').at(-1)!],
-  ['the password', (line) => Buffer.from(line.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!],
+test.each<[string, (ordering_key: string) => string]>([
+  ['the command', (ordering_key) => ordering_key],
+  ['its argument', (ordering_key) => ordering_key.split(' ').at(-1)!],
+  [
+    'the password',
+    (ordering_key) => Buffer.from(ordering_key.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!,
+  ],
 ])('a refusal in which the relay repeats %s of the login is never quoted with it', async (_what, repeated) => {
   const lines: string[] = []
   await using relay = await startRelay({
     auth: `ada@relay:${PASSWORD}`,
-    on: (line) => (line.startsWith('AUTH') ? `500 5.5.1 unrecognized: "${repeated(line)}", sorry` : undefined),
+    on: (ordering_key) =>
+      ordering_key.startsWith('AUTH') ? `500 5.5.1 unrecognized: "${repeated(ordering_key)}", sorry` : undefined,
   })
-  const log = createLog('trace', { write: (line) => void lines.push(line) })
+  const log = createLog('trace', { write: (ordering_key) => void lines.push(ordering_key) })
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`, {}, {}, log)
   const sent = await all.send('zoe@a.test')
 
@@ -189,7 +193,7 @@ test.each([
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ outcome: 'failed_for_now', target: 'relay' })
   expect(history[0].reply).toMatch(words)
-  expect(relay.commands.filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([])
+  expect(relay.commands.filter((ordering_key) => /^(AUTH|MAIL)/.test(ordering_key))).toEqual([])
 })
 
 // As a separate process, since node takes another certificate authority from its environment only.

@@ -4,9 +4,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestDatabase } from '../database.ts'
-import { startServer } from '../server-process.ts'
-import { openSocket } from '../socket-client.ts'
+import { startServer } from '../support/server-process.ts'
+import { openSocket } from '../support/socket-client.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 
 const KEY = 'am_test_key_for_shutdown_drains'
 
@@ -40,8 +40,8 @@ test('SIGTERM lets an incoming message finish, sends its event, closes sockets w
   socket.send({ type: 'subscribe' })
   await socket.nextFrame((frame) => frame.type === 'subscribed')
   const smtp = await dialogue(server.smtpPort)
-  for (const line of ['EHLO test.example', 'MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) {
-    await smtp.say(line)
+  for (const ordering_key of ['EHLO test.example', 'MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) {
+    await smtp.say(ordering_key)
   }
   smtp.write('Subject: on the way\r\n\r\nhalf of it,')
 
@@ -115,8 +115,8 @@ async function dialogue(port: number) {
   await reply()
   return {
     write: (text: string) => void socket.write(text),
-    say(line: string) {
-      socket.write(`${line}\r\n`)
+    say(ordering_key: string) {
+      socket.write(`${ordering_key}\r\n`)
       return reply()
     },
   }

@@ -3,14 +3,24 @@
  * that they read and get each event once. A subscriber that reads is not affected.
  */
 import { expect, test } from 'vitest'
-import { cursorsOf, MANY, metric, muteSocket, muteStream, readAll, request, send, subscribe } from '../mute-readers.ts'
-import { startWorld } from '../world.ts'
+import {
+  cursorsOf,
+  MANY,
+  metric,
+  readAll,
+  request,
+  send,
+  silentSocket,
+  silentStream,
+  subscribe,
+} from '../support/silent-clients.ts'
+import { startWorld } from '../support/world.ts'
 
 const INBOXES = ['a', 'b', 'c', 'd'].map((name) => `${name}@mail.localhost`)
 const CUT_OFF = 'martlet_websockets_closed_total{code="1013"}'
 
 /** A reader that is behind has two events of 200 KB in its buffer: one such reader fits, two do not. */
-const limits = { socketBufferBytesMax: 300_000, backlogBytesMax: 750_000, backfillBatchMax: 5 }
+const limits = { sockets: { bufferBytesMax: 300_000 }, events: { backlogBytesMax: 750_000, backfillBatchMax: 5 } }
 
 test('readers that do not read are cut off, and come back with their cursor for the rest, each event once', {
   timeout: 60_000,
@@ -19,10 +29,10 @@ test('readers that do not read are cut off, and come back with their cursor for 
   for (const inbox of INBOXES) await request(world, 'POST', '/v0/inboxes', { username: inbox.split('@')[0] })
   const [a, b, c, d] = INBOXES as [string, string, string, string]
   const mute = [
-    { inbox: a, reader: await muteStream(world, a) },
-    { inbox: b, reader: await muteSocket(world, b) },
-    { inbox: c, reader: await muteStream(world, c) },
-    { inbox: d, reader: await muteSocket(world, d) },
+    { inbox: a, reader: await silentStream(world, a) },
+    { inbox: b, reader: await silentSocket(world, b) },
+    { inbox: c, reader: await silentStream(world, c) },
+    { inbox: d, reader: await silentSocket(world, d) },
   ]
   const reading = await subscribe(world.url, { inbox: a })
   await reading.nextFrame(({ type }) => type === 'subscribed')

@@ -10,10 +10,10 @@ import pg from 'pg'
 import { expect, onTestFinished } from 'vitest'
 import { defaultLimits } from '../../src/config/limits.ts'
 import { StartupError } from '../../src/errors.ts'
-import { administrate, createTestDatabase, notSupported } from '../database.ts'
-import { startServer } from '../server-process.ts'
-import type { Frame, TestSocket } from '../socket-client.ts'
-import { startNodes, startWorld, type World } from '../world.ts'
+import { startServer } from '../support/server-process.ts'
+import type { Frame, TestSocket } from '../support/socket-client.ts'
+import { administrate, createTestDatabase, notSupported } from '../support/test-database.ts'
+import { startNodes, startWorld, type World } from '../support/world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
@@ -70,10 +70,10 @@ onTwo(
     }
     await Promise.all([work(nodes.one), work(nodes.two)])
 
-    const heard = [await take(atOne, expected), await take(atTwo, expected), (await wandering).events]
-    expect(heard[1]).toEqual(heard[0])
-    expect(heard[2]).toEqual(heard[0])
-    expect(new Set(heard[0]!.map(({ id }) => id)).size).toBe(expected)
+    const received = [await take(atOne, expected), await take(atTwo, expected), (await wandering).events]
+    expect(received[1]).toEqual(received[0])
+    expect(received[2]).toEqual(received[0])
+    expect(new Set(received[0]!.map(({ id }) => id)).size).toBe(expected)
     const list = TYPES.map((type) => `'${type}'`).join()
     const { rows } = await administrate(
       nodes.one.shared.databaseUrl!,
@@ -86,7 +86,7 @@ onTwo(
 )
 
 onTwo('both nodes work off the queue, and each recipient is delivered once', async () => {
-  await using nodes = await startNodes({ deliveryConcurrencyMax: 2, deliveryLocalConcurrencyMax: 2 })
+  await using nodes = await startNodes({ delivery: { concurrencyMax: 2, localConcurrencyMax: 2 } })
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   const bob = await nodes.one.agentmail.inboxes.create({ username: 'bob' })
   const socket = await nodes.one.subscribe({ eventTypes: ['message.delivered'] })
@@ -119,7 +119,7 @@ onTwo('both nodes work off the queue, and each recipient is delivered once', asy
 })
 
 onTwo('recipients that a killed node had claimed are delivered by the other when the leases end', async () => {
-  await using nodes = await startNodes({ deliveryLeaseMs: 1_000, queuePollMs: 100 })
+  await using nodes = await startNodes({ delivery: { leaseMs: 1_000, pollMs: 100 } })
   const { one, two } = nodes
   await two.stop() // it must not claim anything yet
   const ada = await one.agentmail.inboxes.create({ username: 'ada' })
@@ -172,9 +172,12 @@ onTwo('an inbox deleted at one node disappears at the other', async () => {
 // Its leases would outlast those of the others, and it would see theirs as expired: it would send again what they send.
 onTwo('a node whose clock is ahead by as much as a lease does not start, and says why', async () => {
   await using one = await startWorld()
-  const { deliveryLeaseMs, clockSkewMaxMs } = defaultLimits()
+  const {
+    delivery: { leaseMs },
+    store: { clockSkewMaxMs },
+  } = defaultLimits()
   const failure = await one
-    .startSibling({ clock: () => Date.now() + deliveryLeaseMs, limits: { clockSkewMaxMs } })
+    .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMaxMs } } })
     .then(
       async (two) => two[Symbol.asyncDispose](),
       (error: unknown) => error,
@@ -213,7 +216,7 @@ async function startVictim({ shared, rootKey }: World) {
     ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
   }
   const victim = await startServer(env, {
-    ...{ deliveryLeaseMs: 3_000, lockWaitMs: 60_000, statementMs: 60_000, databaseSilenceMs: 60_000 },
+    ...{ delivery: { leaseMs: 3_000 }, store: { lockWaitMs: 60_000, statementMs: 60_000, silenceMs: 60_000 } },
   })
   onTestFinished(async () => {
     victim.signal('SIGKILL')
@@ -247,12 +250,12 @@ interface Heard {
 }
 
 async function take(socket: TestSocket, count: number): Promise<Heard[]> {
-  const heard: Heard[] = []
-  while (heard.length < count) {
+  const received: Heard[] = []
+  while (received.length < count) {
     const { event_id: id, cursor, event_type: type } = await socket.next()
-    heard.push({ id, cursor, type })
+    received.push({ id, cursor, type })
   }
-  return heard
+  return received
 }
 
 /** Returns the number of delivery attempts that this node has finished, from its metrics. */

@@ -7,9 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { createTestDatabase, notSupported, readRows } from '../database.ts'
-import { startDns } from '../dns-server.ts'
-import { startNodes, startWorld, type World } from '../world.ts'
+import { startDns } from '../support/dns-server.ts'
+import { createTestDatabase, notSupported, readRows } from '../support/test-database.ts'
+import { startNodes, startWorld, type World } from '../support/world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
@@ -80,12 +80,12 @@ onTwo('labels that both nodes change at once are all stored and counted, with on
   expect(body.labels).toEqual([...labels, 'received'])
   const thread = await servers.one.request('GET', `/v0/threads/${message!.threadId}`)
   expect(thread.body.labels).toEqual([...labels, 'received'])
-  const told: string[] = []
-  while (told.length < labels.length + 1) {
+  const received: string[] = []
+  while (received.length < labels.length + 1) {
     const event = await socket.next()
-    told.push(`${event.event_type} ${event.label.label}`)
+    received.push(`${event.event_type} ${event.label.label}`)
   }
-  expect(new Set(told).size).toBe(labels.length + 1)
+  expect(new Set(received).size).toBe(labels.length + 1)
 })
 
 onTwo(
@@ -93,7 +93,10 @@ onTwo(
   async () => {
     await using dns = await startDns({ 'a.test': { A: ['127.0.0.1'] } })
     const env = { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: '1', MARTLET_DNS_SERVERS: dns.address }
-    await using servers = await startNodes({ deliveryRetryFirstMs: 600_000, shutdownGraceMs: 50 }, env)
+    await using servers = await startNodes(
+      { delivery: { retryFirstMs: 600_000 }, server: { shutdownGraceMs: 50 } },
+      env,
+    )
     const { one, two } = servers
     const { inboxId } = await one.agentmail.inboxes.create({ username: 'ada' })
     const socket = await one.subscribe({ eventTypes: ['message.delayed'] })
@@ -203,7 +206,7 @@ onTwo('the same username at both nodes is given to one request, and the other is
 onTwo(
   'a message that arrives while the other node deletes its inbox is stored or refused, and nothing of it remains',
   async () => {
-    await using servers = await startNodes({ removalChunkRows: 3 })
+    await using servers = await startNodes({ jobs: { removalChunkRows: 3 } })
     const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
     const mails = Array.from({ length: 12 }, (_, index) =>
       servers.both[index % 2]!.smtp.send({ to: ada.email, subject: `${index}`, text: 'x' }).then(

@@ -5,9 +5,9 @@
  */
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
-import { changeRows, notSupported } from '../database.ts'
 import { seeded } from '../events/feed-world.ts'
-import { startWorld, type World, type WorldOptions } from '../world.ts'
+import { changeRows, notSupported } from '../support/test-database.ts'
+import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
 const INBOX = 'ada@mail.localhost'
 const PATH = `/v0/inboxes/${INBOX}/messages/wait`
@@ -91,37 +91,37 @@ test('when the time is over, message is null, and the cursor resumes without a g
 })
 
 test('no message is missed or repeated while many arrive between polls', async () => {
-  await using world = await startWithInbox({ limits: { listScanRowsMax: 7, eventBatchMax: 3 } })
+  await using world = await startWithInbox({ limits: { lists: { scanRowsMax: 7 }, events: { batchMax: 3 } } })
   const total = 60
-  const told: string[] = []
+  const received: string[] = []
   const ids: string[] = []
   await Promise.all([
     ...[0, 1, 2, 3].map(async (sender) => {
       for (let number = 0; number < total / 4; number++) ids.push(await send(world, `${sender}.${number}`))
     }),
     (async () => {
-      for (let after = ''; told.length < total; ) {
+      for (let after = ''; received.length < total; ) {
         const { message, cursor } = await wait(world, { ...(after && { after }), wait_seconds: 20 })
-        told.push(message!.message_id)
+        received.push(message!.message_id)
         after = cursor
       }
     })(),
   ])
-  expect(told.toSorted()).toEqual(ids.toSorted())
+  expect(received.toSorted()).toEqual(ids.toSorted())
 })
 
 test('a message that starts to match during a scan is returned once, however its labels change', async () => {
-  await using world = await startWithInbox({ limits: { listScanRowsMax: 9, eventBatchMax: 5 } })
+  await using world = await startWithInbox({ limits: { lists: { scanRowsMax: 9 }, events: { batchMax: 5 } } })
   const random = seeded(7)
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!
   const ids: string[] = []
   const chosen = new Set<string>()
-  const told: string[] = []
+  const received: string[] = []
   let after = ''
-  const look = async () => {
+  const check = async () => {
     const { message, cursor } = await wait(world, { labels: 'go,ready', wait_seconds: 0, ...(after && { after }) })
     after = cursor
-    if (message) told.push(message.message_id)
+    if (message) received.push(message.message_id)
     return message !== null
   }
   for (let step = 0; step < 20; step++) ids.push(await send(world, `mail ${step}`))
@@ -139,10 +139,10 @@ test('a message that starts to match during a scan is returned once, however its
         await label(world, id, { add_labels: ['ready'] })
         await label(world, id, { add_labels: ['go'] })
       }
-    } else if (step > 30) await look()
+    } else if (step > 30) await check()
   }
-  while (await look());
-  expect(told.toSorted()).toEqual([...chosen].toSorted())
+  while (await check());
+  expect(received.toSorted()).toEqual([...chosen].toSorted())
   expect(chosen.size).toBeGreaterThan(10)
 })
 
@@ -208,7 +208,7 @@ test('messages that get the same label one after another are each returned', asy
   expect((await drain(world, { labels: 'todo', after: cursor })).subjects).toEqual(['one', 'two'])
 })
 
-test.each([{ eventBatchMax: 3 }, { listScanRowsMax: 3 }])(
+test.each([{ events: { batchMax: 3 } }, { lists: { scanRowsMax: 3 } }])(
   'a change of several labels counts as one change, even if reading the log pauses within it: %o',
   async (limits) => {
     await using world = await startWithInbox({ limits })
@@ -308,7 +308,7 @@ test('a stop answers waiting requests with null and a cursor to resume from', as
 })
 
 test('deleting or restricting the key, or deleting the inbox, ends the wait', async () => {
-  await using world = await startWithInbox({ limits: { eventPollMs: 50 } })
+  await using world = await startWithInbox({ limits: { events: { pollMs: 50 } } })
   const make = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: { name: 'k' } })).body
   const ask = (key: string) => world.request('GET', pathOf({ wait_seconds: 30 }), { key })
   const [deleted, narrowed, scoped] = [await make('/v0'), await make('/v0'), await make(`/v0/inboxes/${INBOX}`)]

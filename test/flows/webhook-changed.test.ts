@@ -3,9 +3,9 @@
  * waiting. A new URL is judged by its own responses. The tests use real receivers and check what reaches each of them.
  */
 import { expect, test } from 'vitest'
-import { readRows } from '../database.ts'
-import { type Receiver, startReceiver } from '../receiver.ts'
-import { startWorld, type World } from '../world.ts'
+import { readRows } from '../support/test-database.ts'
+import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -14,8 +14,8 @@ for (const ordered of [false, true]) {
   test(`a delivery goes to a new URL only if the new key may see it (${ordered ? 'ordered' : 'unordered'})`, async () => {
     const time = movable()
     await using world = await startWorld(time.options)
-    await using before = await startReceiver((response) => void response.writeHead(500).end())
-    await using after = await startReceiver()
+    await using before = await startWebhookSink((response) => void response.writeHead(500).end())
+    await using after = await startWebhookSink()
     const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
     const event_types = ['message.received', 'label.added']
     const made = await world.request('POST', '/v0/webhooks', { body: { url: before.url, event_types, ordered } })
@@ -38,18 +38,18 @@ for (const ordered of [false, true]) {
     time.pass(HOUR)
     // The first mail is spam by now, which the new key may not read; that it went there the key may know.
     await expect.poll(() => states(world)).toEqual(['cancelled', 'delivered', 'cancelled', 'delivered'])
-    const told = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
-    expect(told.toSorted()).toEqual(['spam', 'two'])
+    const received = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
+    expect(received.toSorted()).toEqual(['spam', 'two'])
   })
 }
 
 test('responses from an earlier URL do not disable the webhook at its new URL', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  const refusing: Receiver['answer'] = (response) =>
+  const refusing: WebhookSink['answer'] = (response) =>
     void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
-  await using before = await startReceiver(refusing)
-  await using after = await startReceiver(refusing)
+  await using before = await startWebhookSink(refusing)
+  await using after = await startWebhookSink(refusing)
   await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.request('POST', '/v0/webhooks', {
     body: { url: before.url, event_types: ['message.received'] },
@@ -75,7 +75,7 @@ async function states(world: World): Promise<unknown[]> {
 function movable() {
   let ahead = 0
   return {
-    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    options: { clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 } } },
     pass(ms: number) {
       ahead += ms
     },

@@ -2,31 +2,33 @@
  * The deliveries of a webhook can be listed and sent again: one by its id, or all of a time range. The tests compare
  * what a real receiver gets with what the API returns.
  */
+
 import { expect, test } from 'vitest'
-import { readRows } from '../database.ts'
-import { type Call, type Receiver, startReceiver } from '../receiver.ts'
-import { startWorld, type World, type WorldOptions } from '../world.ts'
+import { mergeLimits } from '../../src/config/limits.ts'
+import { readRows } from '../support/test-database.ts'
+import { type Call, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
 const failing =
   (status: number, body = '') =>
-  (response: Parameters<Receiver['answer']>[0]) =>
+  (response: Parameters<WebhookSink['answer']>[0]) =>
     void response.writeHead(status).end(body)
 
 test('deliveries are listed with their attempts, newest first, and a single one includes its body', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver(failing(500, `not today${'x'.repeat(3_000)}`))
-  const { at, webhook } = await hookUp(world, receiver, { headers: { 'X-Token': 'hush-hush' } })
+  await using sink = await startWebhookSink(failing(500, `not today${'x'.repeat(3_000)}`))
+  const { at, webhook } = await hookUp(world, sink, { headers: { 'X-Token': 'hush-hush' } })
   await deliver(world, 'first')
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
-  receiver.answer = failing(204)
+  sink.answer = failing(204)
   await deliver(world, 'second')
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'pending'])
 
   const { status, body } = await world.request('GET', `${at}/deliveries`)
   expect([status, body.count]).toEqual([200, 2])
   const [second, first] = body.deliveries
-  const [firstCall, secondCall] = receiver.calls
+  const [firstCall, secondCall] = sink.calls
   expect(first).toMatchObject({
     delivery_id: expect.stringMatching(/^dlv_/),
     event_id: firstCall!.event.event_id,
@@ -50,7 +52,7 @@ test('deliveries are listed with their attempts, newest first, and a single one 
   for (const absent of ['dlv_nothing', first.delivery_id.slice(4), webhook.webhookId]) {
     expect((await world.request('GET', `${at}/deliveries/${absent}`)).status).toBe(404)
   }
-  const other = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: ['message.sent'] })
+  const other = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: ['message.sent'] })
   const elsewhere = `/v0/webhooks/${other.webhookId}/deliveries`
   expect((await world.request('GET', `${elsewhere}/${first.delivery_id}`)).status).toBe(404)
   expect((await world.request('POST', `${elsewhere}/${first.delivery_id}/redeliver`)).status).toBe(404)
@@ -59,11 +61,14 @@ test('deliveries are listed with their attempts, newest first, and a single one 
 
 test('the log has pages and filters, at every level', async () => {
   const time = movable()
-  await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, listScanRowsMax: 3 } })
-  await using receiver = await startReceiver((response, { event }) =>
+  await using world = await startWorld({
+    ...time.options,
+    limits: mergeLimits(time.options.limits, { lists: { scanRowsMax: 3 } }),
+  })
+  await using sink = await startWebhookSink((response, { event }) =>
     failing(event.message?.subject.startsWith('bad') ? 400 : 204)(response),
   )
-  const { at, webhook, inbox } = await hookUp(world, receiver)
+  const { at, webhook, inbox } = await hookUp(world, sink)
   const subjects = ['bad 1', 'good 2', 'good 3', 'good 4', 'bad 5']
   for (const [index, subject] of subjects.entries()) {
     await deliver(world, subject)
@@ -72,7 +77,7 @@ test('the log has pages and filters, at every level', async () => {
     time.pass(100) // in total less than the five seconds after which a failed one is retried
   }
   await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered', 'delivered', 'pending'])
-  const newest = receiver.calls.map(({ event }) => event.event_id).toReversed()
+  const newest = sink.calls.map(({ event }) => event.event_id).toReversed()
   const ids = (query: string) => pages(world, `${at}/deliveries`, query)
   expect(await ids('limit=2')).toEqual([newest.slice(0, 2), newest.slice(2, 4), newest.slice(4)])
   expect((await ids('ascending=true')).flat()).toEqual(newest.toReversed())
@@ -89,7 +94,7 @@ test('the log has pages and filters, at every level', async () => {
     expect((await world.request('GET', `${at}/deliveries?${wrong}`)).status, wrong).toBe(400)
   }
   for (const level of [`/v0/inboxes/${inbox.inboxId}`, `/v0/pods/${inbox.podId}`]) {
-    const own = await world.request('POST', `${level}/webhooks`, { body: { url: receiver.url } })
+    const own = await world.request('POST', `${level}/webhooks`, { body: { url: sink.url } })
     const below = `${level}/webhooks/${own.body.webhook_id}`
     expect((await world.request('GET', `${below}/deliveries`)).body).toMatchObject({ count: 0 })
     expect((await world.request('POST', `${below}/test`)).status).toBe(200)
@@ -102,8 +107,8 @@ test('the log has pages and filters, at every level', async () => {
 
 test('a key that may not see the message sees neither the body nor the response of the receiver', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver(failing(400, 'what a nice mail about gold'))
-  const { at, inbox } = await hookUp(world, receiver, { eventTypes: ['message.received', 'label.added'] })
+  await using sink = await startWebhookSink(failing(400, 'what a nice mail about gold'))
+  const { at, inbox } = await hookUp(world, sink, { eventTypes: ['message.received', 'label.added'] })
   await deliver(world, 'gold')
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
   const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
@@ -133,18 +138,18 @@ test('a key that may not see the message sees neither the body nor the response 
 test('a redelivery has the same id and bytes, continues the attempt numbers and restarts the schedule', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver()
-  const { at } = await hookUp(world, receiver)
+  await using sink = await startWebhookSink()
+  const { at } = await hookUp(world, sink)
   await deliver(world, 'again')
   await expect.poll(() => states(world, at)).toEqual(['delivered'])
   const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
   const redeliver = () => world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`)
 
-  receiver.answer = failing(500)
+  sink.answer = failing(500)
   const asked = await redeliver()
   expect(asked).toMatchObject({ status: 200, body: { delivery_id, state: 'pending', attempts: [{ attempt: 1 }] } })
   expect(asked.body).not.toHaveProperty('body')
-  const [first, second] = await receiver.count(2)
+  const [first, second] = await sink.count(2)
   expect(identity(second!)).toEqual(identity(first!))
   await expect.poll(async () => (await attempts(world, at)).length).toBe(2)
   const waits = await attempts(world, at)
@@ -157,32 +162,32 @@ test('a redelivery has the same id and bytes, continues the attempt numbers and 
   expect(waitMs).toBeLessThan(10_000) // the first interval of the schedule, not the second (five minutes)
 
   // A delivery that waits for its retry becomes due at once.
-  receiver.answer = failing(204)
+  sink.answer = failing(204)
   expect((await redeliver()).body.state).toBe('pending')
-  await receiver.count(3)
+  await sink.count(3)
   await expect.poll(() => states(world, at)).toEqual(['delivered'])
-  expect(receiver.calls).toHaveLength(3)
+  expect(sink.calls).toHaveLength(3)
 })
 
 test('a redelivery of a running delivery does not send it twice', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver(() => undefined)
-  const { at } = await hookUp(world, receiver)
+  await using sink = await startWebhookSink(() => undefined)
+  const { at } = await hookUp(world, sink)
   await deliver(world, 'slow')
-  await receiver.count(1)
+  await sink.count(1)
   const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
   const answer = await world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`)
   expect(answer).toMatchObject({ status: 200, body: { state: 'pending', attempts: [] } })
   const [[owner]] = (await readRows(world, 'select lease_owner from webhook_deliveries')) as [[string | null]]
   expect(owner).not.toBeNull()
-  await receiver[Symbol.asyncDispose]() // otherwise the stop would wait for it
+  await sink[Symbol.asyncDispose]() // otherwise the stop would wait for it
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
 })
 
 test('redeliver and replay need an enabled webhook, a current subscription, and a permission', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver()
-  const { at, webhook } = await hookUp(world, receiver)
+  await using sink = await startWebhookSink()
+  const { at, webhook } = await hookUp(world, sink)
   await deliver(world, 'once')
   await expect.poll(() => states(world, at)).toEqual(['delivered'])
   const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
@@ -204,23 +209,23 @@ test('redeliver and replay need an enabled webhook, a current subscription, and 
   expect(await both()).toEqual(['event_not_told', 200, 0])
   await world.request('DELETE', at)
   expect(await both()).toEqual(['not_found', 'not_found', undefined])
-  expect(receiver.calls).toHaveLength(1)
+  expect(sink.calls).toHaveLength(1)
 })
 
 test('a replay sends old and unsent events in order with the same event ids, and a dry run only counts', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   await world.agentmail.inboxes.create({ username: 'ada' })
   await deliver(world, 'before it was made')
   time.pass(60_000)
-  const { at } = await hookUp(world, receiver, { ordered: true })
+  const { at } = await hookUp(world, sink, { ordered: true })
   for (const subject of ['told', 'told too']) await deliver(world, subject)
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered'])
   await world.request('PATCH', at, { body: { enabled: false } })
   await deliver(world, 'while it was off')
   await world.request('PATCH', at, { body: { enabled: true } })
-  const told = receiver.calls.map(identity)
+  const received = sink.calls.map(identity)
   const start = new Date(time.now() - 3_600_000).toISOString()
   const replay = async (more: object) =>
     (await world.request('POST', `${at}/replay`, { body: { start, ...more } })).body
@@ -232,14 +237,14 @@ test('a replay sends old and unsent events in order with the same event ids, and
   })
   expect(await replay({ dry_run: true, event_types: ['message.sent'] })).toMatchObject({ count: 0 })
   expect(await replay({ dry_run: true, only_failed: true })).toMatchObject({ count: 0 })
-  expect(receiver.calls).toHaveLength(2)
+  expect(sink.calls).toHaveLength(2)
 
   expect(await replay({})).toMatchObject({ count: 4, dry_run: false })
-  const calls = (await receiver.count(6)).slice(2)
+  const calls = (await sink.count(6)).slice(2)
   expect(calls.map(({ event }) => event.message.subject)).toEqual([
     ...['before it was made', 'told', 'told too', 'while it was off'],
   ])
-  expect(calls.slice(1, 3).map(identity)).toEqual(told)
+  expect(calls.slice(1, 3).map(identity)).toEqual(received)
   await expect.poll(() => states(world, at)).toEqual(Array(4).fill('delivered'))
   expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
 })
@@ -247,20 +252,20 @@ test('a replay sends old and unsent events in order with the same event ids, and
 test('a replay of failed deliveries also makes waiting retries due, and sends no others', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver((response, { event }) => {
+  await using sink = await startWebhookSink((response, { event }) => {
     const { subject } = event.message
     if (subject === 'aborted') response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
     else failing(subject === 'waits' ? 500 : 204)(response)
   })
-  const { at } = await hookUp(world, receiver)
+  const { at } = await hookUp(world, sink)
   for (const subject of ['fine', 'aborted', 'waits']) await deliver(world, subject)
   await expect.poll(() => states(world, at)).toEqual(['pending', 'failed', 'delivered'])
-  await receiver.count(3)
-  receiver.answer = failing(204)
+  await sink.count(3)
+  sink.answer = failing(204)
   const body = { start: '2020-01-01', only_failed: true }
   expect((await world.request('POST', `${at}/replay`, { body })).body).toMatchObject({ count: 2 })
-  await receiver.count(5)
-  expect(receiver.calls.slice(3).map(({ event }) => event.message.subject)).toEqual(
+  await sink.count(5)
+  expect(sink.calls.slice(3).map(({ event }) => event.message.subject)).toEqual(
     expect.arrayContaining(['aborted', 'waits']),
   )
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered', 'delivered'])
@@ -269,15 +274,15 @@ test('a replay of failed deliveries also makes waiting retries due, and sends no
 
 test('a replay of purged events is refused with the earliest possible start, and an invalid range too', async () => {
   const time = movable()
-  const limits = { blobSweepMs: 20, webhookReplayEventsMax: 1 }
-  await using world = await startWorld({ ...time.options, limits: { ...time.options.limits, ...limits } })
-  await using receiver = await startReceiver()
-  const { at } = await hookUp(world, receiver)
+  const limits = { store: { sweepMs: 20 }, webhooks: { replayEventsMax: 1 } }
+  await using world = await startWorld({ ...time.options, limits: mergeLimits(time.options.limits, limits) })
+  await using sink = await startWebhookSink()
+  const { at } = await hookUp(world, sink)
   await deliver(world, 'long ago')
-  await receiver.count(1)
+  await sink.count(1)
   time.pass(40 * 24 * 3_600_000)
   await deliver(world, 'now')
-  await receiver.count(2)
+  await sink.count(2)
   const replay = (body: object) => world.request('POST', `${at}/replay`, { body: { dry_run: true, ...body } })
   const longAgo = new Date(time.now() - 20 * 24 * 3_600_000).toISOString()
   await expect.poll(async () => (await replay({ start: longAgo })).body.code).toBe('range_expired')
@@ -299,11 +304,11 @@ test('a replay of purged events is refused with the earliest possible start, and
   }
 })
 
-async function hookUp(world: World, receiver: Receiver, more: object = {}) {
+async function hookUp(world: World, sink: WebhookSink, more: object = {}) {
   const inbox =
     (await world.agentmail.inboxes.list()).inboxes.find(({ email }) => email === 'ada@mail.localhost') ??
     (await world.agentmail.inboxes.create({ username: 'ada' }))
-  const body = { url: receiver.url, event_types: ['message.received'], ...more } as Record<string, unknown>
+  const body = { url: sink.url, event_types: ['message.received'], ...more } as Record<string, unknown>
   if ('eventTypes' in body) body.event_types = body.eventTypes
   delete body.eventTypes
   const made = (await world.request('POST', '/v0/webhooks', { body })).body
@@ -354,7 +359,7 @@ function movable() {
   return {
     options: {
       clock: () => Date.now() + ahead,
-      limits: { webhookPollMs: 20, jobPollMs: 20, clockSkewMaxMs: 1e12 },
+      limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMaxMs: 1e12 } },
     } satisfies WorldOptions,
     now: () => Date.now() + ahead,
     pass(ms: number) {

@@ -3,9 +3,9 @@
  * that fails, and a clock that the test advances.
  */
 import { expect, test } from 'vitest'
-import { readRows } from '../database.ts'
-import { type Receiver, startReceiver } from '../receiver.ts'
-import { startWorld, type World } from '../world.ts'
+import { readRows } from '../support/test-database.ts'
+import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -13,21 +13,21 @@ const DAY = 24 * HOUR
 test('a webhook whose requests all fail for five days is disabled, and sockets and webhooks get an event', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver(refusing)
-  await using other = await startReceiver()
-  const { at, webhookId } = await hookUp(world, receiver)
+  await using sink = await startWebhookSink(refusing)
+  await using other = await startWebhookSink()
+  const { at, webhookId } = await hookUp(world, sink)
   await world.request('POST', '/v0/webhooks', { body: { url: other.url, event_types: ['webhook.disabled'] } })
   const socket = await world.subscribe({ eventTypes: ['webhook.disabled'] })
   const began = time.now()
 
-  await fail(world, receiver)
+  await fail(world, sink)
   for (let day = 0; day < 4; day += 1) {
     time.pass(DAY)
-    await fail(world, receiver)
+    await fail(world, sink)
   }
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
   time.pass(DAY - HOUR)
-  await fail(world, receiver)
+  await fail(world, sink)
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
   time.pass(HOUR)
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'the last' })
@@ -44,30 +44,30 @@ test('a webhook whose requests all fail for five days is disabled, and sockets a
   const { cursor, ...event } = frame
   expect(call!.event).toEqual(event)
 
-  receiver.answer = (response) => void response.writeHead(204).end()
+  sink.answer = (response) => void response.writeHead(204).end()
   await world.request('PATCH', at, { body: { enabled: true } })
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
-  const calls = receiver.calls.length
+  const calls = sink.calls.length
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'well again' })
-  await receiver.count(calls + 1)
-  receiver.answer = refusing
-  await fail(world, receiver)
+  await sink.count(calls + 1)
+  sink.answer = refusing
+  await fail(world, sink)
   expect((await view(world, at)).enabled).toBe(true)
 })
 
 test('time without requests does not count towards the five days', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver(refusing)
-  const { at } = await hookUp(world, receiver)
-  await fail(world, receiver)
+  await using sink = await startWebhookSink(refusing)
+  const { at } = await hookUp(world, sink)
+  await fail(world, sink)
   time.pass(6 * DAY)
-  await fail(world, receiver)
-  await fail(world, receiver)
+  await fail(world, sink)
+  await fail(world, sink)
   expect((await view(world, at)).enabled).toBe(true)
   for (let day = 0; day < 4; day += 1) {
     time.pass(DAY)
-    await fail(world, receiver)
+    await fail(world, sink)
   }
   expect((await view(world, at)).enabled).toBe(true)
   time.pass(DAY)
@@ -78,32 +78,32 @@ test('time without requests does not count towards the five days', async () => {
 test('one success restarts the five days', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
-  await using receiver = await startReceiver(refusing)
-  const { at } = await hookUp(world, receiver)
+  await using sink = await startWebhookSink(refusing)
+  const { at } = await hookUp(world, sink)
   for (let day = 0; day < 4; day += 1) {
-    await fail(world, receiver)
+    await fail(world, sink)
     time.pass(DAY)
   }
-  receiver.answer = (response) => void response.writeHead(204).end()
-  const calls = receiver.calls.length
+  sink.answer = (response) => void response.writeHead(204).end()
+  const calls = sink.calls.length
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fine' })
-  await receiver.count(calls + 1)
+  await sink.count(calls + 1)
   await expect.poll(() => readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
-  receiver.answer = refusing
+  sink.answer = refusing
   for (let day = 0; day < 3; day += 1) {
-    await fail(world, receiver)
+    await fail(world, sink)
     time.pass(DAY)
   }
-  await fail(world, receiver)
+  await fail(world, sink)
   expect((await view(world, at)).enabled).toBe(true)
 })
 
 test('a webhook that answers 410 is disabled with the same event, which needs webhook_read', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver((response) => void response.writeHead(410).end())
+  await using sink = await startWebhookSink((response) => void response.writeHead(410).end())
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
-    url: receiver.url,
+    url: sink.url,
     eventTypes: ['message.received'],
   })
   const keyOf = async (permissions: object) =>
@@ -129,21 +129,21 @@ test('a webhook that answers 410 is disabled with the same event, which needs we
 })
 
 /** Refuses without a retry, so that each message is one request. */
-const refusing: Receiver['answer'] = (response) =>
+const refusing: WebhookSink['answer'] = (response) =>
   void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
 
-async function hookUp(world: World, receiver: Receiver) {
+async function hookUp(world: World, sink: WebhookSink) {
   await world.agentmail.inboxes.create({ username: 'ada' })
-  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: ['message.received'] })
+  const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: ['message.received'] })
   return { webhookId, at: `/v0/webhooks/${webhookId}` }
 }
 
-async function fail(world: World, receiver: Receiver): Promise<void> {
+async function fail(world: World, sink: WebhookSink): Promise<void> {
   const failed = async () => (await readRows(world, "select id from webhook_attempts where outcome = 'failed'")).length
   const before = await failed()
-  const calls = receiver.calls.length
+  const calls = sink.calls.length
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fails' })
-  await receiver.count(calls + 1)
+  await sink.count(calls + 1)
   await expect.poll(failed).toBe(before + 1)
 }
 
@@ -155,7 +155,7 @@ async function view(world: World, at: string) {
 function movable() {
   let ahead = 0
   return {
-    options: { clock: () => Date.now() + ahead, limits: { webhookPollMs: 20, jobPollMs: 20 } },
+    options: { clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 } } },
     now: () => Date.now() + ahead,
     pass(ms: number) {
       ahead += ms

@@ -9,11 +9,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished } from 'vitest'
-import type { Limits } from '../../src/config/limits.ts'
-import { administrate, notSupported } from '../database.ts'
-import { type Call, ok, type Receiver, startReceiver } from '../receiver.ts'
-import { startServer } from '../server-process.ts'
-import { startWorld, type World } from '../world.ts'
+import type { LimitOverrides } from '../../src/config/limits.ts'
+import { startServer } from '../support/server-process.ts'
+import { administrate, notSupported } from '../support/test-database.ts'
+import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
@@ -22,16 +22,16 @@ onTwo(
   async () => {
     let ahead = 0
     // The leases are so long that advancing the clock does not end them.
-    const limits = { webhookPollMs: 50, jobPollMs: 50, webhookLeaseMs: 1e12 }
+    const limits = { webhooks: { pollMs: 50, leaseMs: 1e12 }, jobs: { pollMs: 50 } }
     await using one = await startWorld({ clock: () => Date.now() + ahead, limits })
     await using two = await one.startSibling()
     for (const username of ['ada', 'bob']) await one.agentmail.inboxes.create({ username })
-    await using plain = await startReceiver()
+    await using plain = await startWebhookSink()
     // Every third request to this receiver fails. Requests of the same inbox must never overlap.
     const underWay = new Set<string>()
     const overlaps: string[] = []
     let requests = 0
-    await using ordered = await startReceiver((response, { event }) => {
+    await using ordered = await startWebhookSink((response, { event }) => {
       const inbox = event.message.inbox_id as string
       if (underWay.has(inbox)) overlaps.push(event.event_id)
       underWay.add(inbox)
@@ -66,9 +66,9 @@ onTwo(
     expect(overlaps).toEqual([])
     for (const inbox of new Set(log.map(({ inbox_id }) => inbox_id))) {
       const expected = log.filter(({ inbox_id }) => inbox_id === inbox).map(({ event_id }) => event_id)
-      const heard = ordered.calls.map(idOf).filter((id) => expected.includes(id))
+      const received = ordered.calls.map(idOf).filter((id) => expected.includes(id))
       // A retry follows the request that it repeats; without the repetitions the requests equal the log.
-      expect(heard.filter((id, index) => id !== heard[index - 1])).toEqual(expected)
+      expect(received.filter((id, index) => id !== received[index - 1])).toEqual(expected)
     }
     const attempts = await query(one, 'select 1 from webhook_attempts')
     expect(attempts).toHaveLength(plain.calls.length + ordered.calls.length)
@@ -79,15 +79,15 @@ onTwo(
 onTwo(
   'a delivery that a killed node had started is sent by the other with the same id, before later ones of the inbox',
   async () => {
-    const limits = { webhookTimeoutMs: 2_500, webhookLeaseMs: 3_000, webhookPollMs: 100 }
+    const limits = { webhooks: { timeoutMs: 2_500, leaseMs: 3_000, pollMs: 100 } }
     await using one = await startWorld({ limits })
     await one.agentmail.inboxes.create({ username: 'ada' })
-    await using receiver = await startReceiver(() => undefined)
-    await hook(one, receiver, { ordered: true })
+    await using sink = await startWebhookSink(() => undefined)
+    await hook(one, sink, { ordered: true })
     await one.stop() // it must not start anything yet
     const victim = await startVictim(one, limits)
     for (const subject of ['first', 'second']) await sendTo(victim.smtpPort, subject)
-    const [begun] = await receiver.count(1)
+    const [begun] = await sink.count(1)
     await one.restart()
     const leased = () => query(one, 'select 1 from webhook_deliveries where lease_until is not null')
     expect(await leased()).toHaveLength(1)
@@ -95,11 +95,11 @@ onTwo(
     await victim.exited
     expect(await leased()).toHaveLength(1) // no lease was given back
 
-    receiver.answer = ok
+    sink.answer = ok
     await expect
-      .poll(() => receiver.calls.map(({ event }) => event.message.subject), { timeout: 20_000 })
+      .poll(() => sink.calls.map(({ event }) => event.message.subject), { timeout: 20_000 })
       .toEqual(['first', 'first', 'second'])
-    const [, again] = receiver.calls
+    const [, again] = sink.calls
     expect([again!.body, again!.headers['svix-id']]).toEqual([begun!.body, begun!.headers['svix-id']])
     await expect
       .poll(() => query(one, 'select attempt, outcome from webhook_attempts'))
@@ -111,7 +111,7 @@ onTwo(
 )
 
 /** Starts a node of the same service as a separate process, which can be killed. */
-async function startVictim({ shared, rootKey }: World, limits: Partial<Limits>) {
+async function startVictim({ shared, rootKey }: World, limits: LimitOverrides) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: shared.databaseUrl!, MARTLET_ROOT_KEY: rootKey },
@@ -132,8 +132,8 @@ async function sendTo(port: number, subject: string): Promise<void> {
   transport.close()
 }
 
-async function hook(world: World, receiver: Receiver, more: object): Promise<void> {
-  const body = { url: receiver.url, event_types: ['message.received'], ...more }
+async function hook(world: World, sink: WebhookSink, more: object): Promise<void> {
+  const body = { url: sink.url, event_types: ['message.received'], ...more }
   expect((await world.request('POST', '/v0/webhooks', { body })).status).toBe(200)
 }
 

@@ -5,26 +5,26 @@
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, test, vi } from 'vitest'
-import { type Call, startReceiver } from '../receiver.ts'
-import { startWorld, type World } from '../world.ts'
+import { type Call, startWebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 
 test('for a day after a rotation both secrets sign, the new one first; then only the new one', async () => {
   let ahead = 0
   await using world = await startWorld({ clock: () => Date.now() + ahead })
-  await using receiver = await startReceiver()
-  const { at, secret: old } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink()
+  const { at, secret: old } = await hookUp(world, sink.url)
   const { status, body } = await world.request('POST', `${at}/rotate-secret`)
   expect(status).toBe(200)
   const { secret } = body
   expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
   expect(secret).not.toBe(old)
-  expect((await world.request('GET', at)).body).toMatchObject({ secret, url: receiver.url })
+  expect((await world.request('GET', at)).body).toMatchObject({ secret, url: sink.url })
   expect(JSON.stringify((await world.request('GET', at)).body)).not.toContain(old)
 
   ahead = 24 * HOUR - 60_000
-  const during = await nextCall(world, receiver)
+  const during = await nextCall(world, sink)
   expect(accepts(old, during)).toEqual([true, true])
   expect(accepts(secret, during)).toEqual([true, true])
   const signatures = String(during.headers['svix-signature']).split(' ')
@@ -34,7 +34,7 @@ test('for a day after a rotation both secrets sign, the new one first; then only
   expect([accepts(secret, first)[0], accepts(old, first)[0]]).toEqual([true, false])
 
   ahead = 24 * HOUR + 60_000
-  const after = await nextCall(world, receiver)
+  const after = await nextCall(world, sink)
   expect(accepts(secret, after)).toEqual([true, true])
   expect(accepts(old, after)).toEqual([false, false])
   expect(String(after.headers['svix-signature'])).not.toContain(' ')
@@ -42,14 +42,14 @@ test('for a day after a rotation both secrets sign, the new one first; then only
 
 test('a retry is signed with the secrets that are valid at its own time', async () => {
   let ahead = 0
-  await using world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhookPollMs: 20 } })
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end())
-  const { at, secret: old } = await hookUp(world, receiver.url)
-  const before = await nextCall(world, receiver)
+  await using world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 } } })
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
+  const { at, secret: old } = await hookUp(world, sink.url)
+  const before = await nextCall(world, sink)
   const { body } = await world.request('POST', `${at}/rotate-secret`)
   ahead = 10_000
-  await receiver.count(2)
-  const [, repeated] = receiver.calls
+  await sink.count(2)
+  const [, repeated] = sink.calls
   expect([before.body, accepts(body.secret, before)]).toEqual([repeated!.body, [false, false]])
   expect([accepts(body.secret, repeated!), accepts(old, repeated!)]).toEqual([
     [true, true],
@@ -59,22 +59,22 @@ test('a retry is signed with the secrets that are valid at its own time', async 
 
 test('after several rotations each secret signs until its time is over, and too many are refused', async () => {
   let ahead = 0
-  const limits = { webhookOldSecretsMax: 2 }
+  const limits = { webhooks: { oldSecretsMax: 2 } }
   await using world = await startWorld({ clock: () => Date.now() + ahead, limits })
-  await using receiver = await startReceiver()
-  const { at, secret } = await hookUp(world, receiver.url)
+  await using sink = await startWebhookSink()
+  const { at, secret } = await hookUp(world, sink.url)
   const rotate = async (given?: object) => world.request('POST', `${at}/rotate-secret`, { body: given })
   const second = (await rotate()).body.secret
   ahead = 20 * HOUR
   const third = (await rotate({})).body.secret
   const fit = (call: Call) => [secret, second, third].map((each) => accepts(each, call)[0])
-  expect(fit(await nextCall(world, receiver))).toEqual([true, true, true])
+  expect(fit(await nextCall(world, sink))).toEqual([true, true, true])
   expect(await rotate()).toMatchObject({ status: 403, body: { code: 'limit_exceeded' } })
   ahead = 25 * HOUR
-  expect(fit(await nextCall(world, receiver))).toEqual([false, true, true])
+  expect(fit(await nextCall(world, sink))).toEqual([false, true, true])
   // A secret that is still valid may be set again, and does not count twice.
   expect(await rotate({ secret: second })).toMatchObject({ status: 200, body: { secret: second } })
-  const last = await nextCall(world, receiver)
+  const last = await nextCall(world, sink)
   expect(fit(last)).toEqual([false, true, true])
   expect(String(last.headers['svix-signature']).split(' ')).toHaveLength(2)
 })
@@ -113,10 +113,10 @@ async function hookUp(world: World, url: string): Promise<{ at: string; secret: 
   return { at: `/v0/webhooks/${webhookId}`, secret }
 }
 
-async function nextCall(world: World, receiver: Awaited<ReturnType<typeof startReceiver>>): Promise<Call> {
-  const count = receiver.calls.length
+async function nextCall(world: World, sink: Awaited<ReturnType<typeof startWebhookSink>>): Promise<Call> {
+  const count = sink.calls.length
   await world.smtp.send({ to: 'ada@mail.localhost', subject: 'news' })
-  return (await receiver.count(count + 1))[count]!
+  return (await sink.count(count + 1))[count]!
 }
 
 /** Returns whether each of the two packages accepts a request, at the time when it was made. */

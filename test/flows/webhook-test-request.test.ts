@@ -5,17 +5,17 @@ import { serialization } from 'agentmail'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, test } from 'vitest'
-import { readRows } from '../database.ts'
-import { startReceiver } from '../receiver.ts'
-import { startWorld } from '../world.ts'
+import { readRows } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
+import { startWorld } from '../support/world.ts'
 
 test("a signed event of type webhook.test is sent at once, and the caller gets the receiver's response", async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver(
+  await using sink = await startWebhookSink(
     (response) => void response.writeHead(202).end(`\0thanks${'!'.repeat(2_000)}`),
   )
   const made = await world.agentmail.webhooks.create({
-    url: receiver.url,
+    url: sink.url,
     eventTypes: ['message.received'],
     headers: { 'X-Team': 'blue' },
   })
@@ -24,7 +24,7 @@ test("a signed event of type webhook.test is sent at once, and the caller gets t
   expect(answer).toMatchObject({ status: 200, body: { success: true, status_code: 202 } })
   expect(answer.body.response).toBe(`thanks${'!'.repeat(1_024 - 'thanks'.length)}`)
   expect(answer.body.duration_ms).toBeGreaterThanOrEqual(0)
-  const [call] = receiver.calls
+  const [call] = sink.calls
   const headers = call!.headers as Record<string, string>
   expect(new SvixWebhook(made.secret).verify(call!.body, headers)).toEqual(call!.event)
   expect(new StandardWebhook(made.secret).verify(call!.body, headers)).toEqual(call!.event)
@@ -41,25 +41,24 @@ test("a signed event of type webhook.test is sent at once, and the caller gets t
 
   // Each test request is a new event, is not stored, and is sent to no subscriber.
   await world.request('POST', at)
-  expect(receiver.calls[1]!.event.event_id).not.toBe(call!.event.event_id)
+  expect(sink.calls[1]!.event.event_id).not.toBe(call!.event.event_id)
   expect(await readRows(world, 'select count(*) from webhook_deliveries')).toEqual([[0]])
   expect(
-    (await world.request('POST', '/v0/webhooks', { body: { url: receiver.url, event_types: ['webhook.test'] } }))
-      .status,
+    (await world.request('POST', '/v0/webhooks', { body: { url: sink.url, event_types: ['webhook.test'] } })).status,
   ).toBe(400)
 })
 
 test('failures are reported as they are, even for a disabled webhook, and do not change the webhook', async () => {
-  await using world = await startWorld({ limits: { webhookTimeoutMs: 200 } })
-  await using receiver = await startReceiver((response) => void response.writeHead(500).end('no'))
-  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })
+  await using world = await startWorld({ limits: { webhooks: { timeoutMs: 200 } } })
+  await using sink = await startWebhookSink((response) => void response.writeHead(500).end('no'))
+  const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: [] })
   const at = `/v0/webhooks/${webhookId}`
   const before = await world.request('PATCH', at, { body: { enabled: false } })
   const ask = async () => (await world.request('POST', `${at}/test`)).body
   expect(await ask()).toMatchObject({ success: false, status_code: 500, response: 'no' })
-  receiver.answer = () => undefined
+  sink.answer = () => undefined
   expect(await ask()).toMatchObject({ success: false, error: 'No response within 200 ms' })
-  receiver.answer = (response) => void response.writeHead(410).end()
+  sink.answer = (response) => void response.writeHead(410).end()
   const gone = await ask()
   expect(gone).toMatchObject({ success: false, status_code: 410, response: '' })
   expect(gone).not.toHaveProperty('error')
@@ -69,38 +68,38 @@ test('failures are reported as they are, even for a disabled webhook, and do not
 
 test('a long response is cut between two characters', async () => {
   await using world = await startWorld()
-  await using receiver = await startReceiver((response) => void response.end(`${'x'.repeat(1_023)}😀 and more`))
-  const made = await world.request('POST', '/v0/webhooks', { body: { url: receiver.url } })
+  await using sink = await startWebhookSink((response) => void response.end(`${'x'.repeat(1_023)}😀 and more`))
+  const made = await world.request('POST', '/v0/webhooks', { body: { url: sink.url } })
   const tried = await world.request('POST', `/v0/webhooks/${made.body.webhook_id}/test`)
   expect(tried.body.response).toBe('x'.repeat(1_023))
 })
 
 test('a test request never reaches a private network, and needs a key that may change the webhook', async () => {
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   await using world = await startWorld({
     env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     lookup: async () => [{ address: '127.0.0.1', family: 4 }],
   })
-  const url = `http://innocent.example:${receiver.port}/hook`
+  const url = `http://innocent.example:${sink.port}/hook`
   const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: [] })
   const at = `/v0/webhooks/${webhookId}/test`
   const refused = await world.request('POST', at)
   expect(refused.body).toMatchObject({ success: false, error: expect.stringContaining('private network') })
   expect(refused.body).not.toHaveProperty('status_code')
-  expect(receiver.connections).toBe(0)
+  expect(sink.connections).toBe(0)
   const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions: { webhook_read: true } } })
   expect((await world.request('POST', at, { key: body.api_key })).status).toBe(403)
 })
 
 test('the number of simultaneous test requests is limited', async () => {
-  await using world = await startWorld({ limits: { webhookTestsMax: 2 } })
-  await using receiver = await startReceiver(() => undefined)
-  const { webhookId } = await world.agentmail.webhooks.create({ url: receiver.url, eventTypes: [] })
+  await using world = await startWorld({ limits: { webhooks: { testsMax: 2 } } })
+  await using sink = await startWebhookSink(() => undefined)
+  const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: [] })
   const ask = () => world.request('POST', `/v0/webhooks/${webhookId}/test`)
   const both = [ask(), ask()]
-  await receiver.count(2)
+  await sink.count(2)
   expect(await ask()).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } })
-  await receiver[Symbol.asyncDispose]()
+  await sink[Symbol.asyncDispose]()
   for (const { body } of await Promise.all(both)) expect(body.success).toBe(false)
   expect((await ask()).status).toBe(200)
 })

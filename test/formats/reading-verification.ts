@@ -5,8 +5,8 @@ import { extractVerification as extract, type MailContent } from '../../src/form
 
 export function extractVerification(content: MailContent) {
   return extract(content, {
-    charsMax: limits.verificationCharsMax.default,
-    findingsMax: limits.verificationFindingsMax.default,
-    contextCharsMax: limits.verificationContextCharsMax.default,
+    charsMax: limits.parsing.verificationCharsMax.default,
+    findingsMax: limits.parsing.verificationFindingsMax.default,
+    contextCharsMax: limits.parsing.verificationContextCharsMax.default,
   })
 }

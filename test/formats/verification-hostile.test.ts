@@ -66,7 +66,7 @@ test(`${MAILS.toLocaleString('en')} messages of random pieces are searched`, { t
     })
     const problems = [...codes, ...links].filter(
       ({ context, confidence }) =>
-        context.length > limits.verificationContextCharsMax.default ||
+        context.length > limits.parsing.verificationContextCharsMax.default ||
         Buffer.from(context).toString() !== context ||
         /[\n\ue000]/.test(context) ||
         !(confidence >= 0.5 && confidence < 1),
@@ -74,7 +74,7 @@ test(`${MAILS.toLocaleString('en')} messages of random pieces are searched`, { t
     expect(problems, `seed ${seed}`).toEqual([])
     expect(codes.filter(({ code }) => !/^[0-9A-Za-z-]{4,40}$/.test(code))).toEqual([])
     expect(links.filter(({ url }) => !/^[a-z][a-z0-9+.-]+:\/\//i.test(url) || /\s/.test(url))).toEqual([])
-    expect(Math.max(codes.length, links.length)).toBeLessThanOrEqual(limits.verificationFindingsMax.default)
+    expect(Math.max(codes.length, links.length)).toBeLessThanOrEqual(limits.parsing.verificationFindingsMax.default)
   }
 })
 
@@ -84,7 +84,7 @@ test('a message without bodies or with empty ones has no results', () => {
 })
 
 test('text below the usual length of such messages is not searched', () => {
-  const { verificationCharsMax } = limits
+  const { verificationCharsMax } = limits.parsing
   const filler = (chars: number) => 'Lorem ipsum dolor sit amet.\n'.repeat(chars / 28)
   const code = 'Your login code: 482913\n'
   const html = (text: string) => text.replaceAll('\n', '<br>')

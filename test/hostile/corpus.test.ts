@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { seededRandom } from '../formats/random.ts'
-import { ROOT_KEY } from '../root-key.ts'
-import { type ServerProcess, startServer } from '../server-process.ts'
 import { amount } from '../support/amount.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
+import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { type Attack, MIB, runAttacks, scale, type Target } from './attack.ts'
 import { frameAttacks } from './frames.ts'
 import { HonestPeers, percentile, startProbe } from './honest-peers.ts'
@@ -150,14 +150,14 @@ function beginning(texts: readonly string[]): string[] {
 /** @returns what ends the watch, with the most memory that the process had while it lived */
 function watchMemory(server: ServerProcess, target: Target): { stop(): Promise<number> } {
   let peakBytes = 0
-  const look = async () => {
+  const check = async () => {
     peakBytes = Math.max(peakBytes, await rss(server, target).catch(() => 0))
   }
-  const timer = setInterval(look, 500)
+  const timer = setInterval(check, 500)
   return {
     async stop() {
       clearInterval(timer)
-      await look()
+      await check()
       return peakBytes
     },
   }

@@ -1,13 +1,15 @@
 /** Whose large mail is parsed next: peers take turns, and what waits is bounded. */
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { createParseQueue, type ParseQueueLimits } from '../../src/mail/messages/content/parse-queue.ts'
 
-const LIMITS = { parseWaitingMax: 100, parseWaitingPerPeerMax: 10, parseWaitMs: 60_000, parsePenaltyMs: 60_000 }
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { createParseQueue } from '../../src/mail/messages/content/parse-queue.ts'
+
+const LIMITS = { parsing: { waitingMax: 100, waitingPerPeerMax: 10, waitMs: 60_000, penaltyMs: 60_000 } }
 const REFUSED = { code: 'parse_queue_full' }
 
 /** A queue whose mails are parsed when the test says so. */
-function openQueue(limits: Partial<ParseQueueLimits> = {}) {
-  const queue = createParseQueue({ ...LIMITS, ...limits })
+function openQueue(limits: LimitOverrides = {}) {
+  const queue = createParseQueue(withLimits(LIMITS, limits))
   const begun: string[] = []
   const gates = new Map<string, () => void>()
   onTestFinished(async () => {
@@ -69,7 +71,7 @@ test('a mail that fails is its own caller’s; the next one begins', async () =>
 
 describe('what waits is bounded', () => {
   test('for each peer', async () => {
-    const { add } = openQueue({ parseWaitingPerPeerMax: 2 })
+    const { add } = openQueue({ parsing: { waitingPerPeerMax: 2 } })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail) // one of them is being parsed
     await expect(add('a4')).rejects.toMatchObject(REFUSED)
     void add('b1')
@@ -77,7 +79,7 @@ describe('what waits is bounded', () => {
   })
 
   test('in all: a peer with less takes the place of the newest of the peer that has most', async () => {
-    const { begun, add, end } = openQueue({ parseWaitingMax: 3 })
+    const { begun, add, end } = openQueue({ parsing: { waitingMax: 3 } })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail)
     const newest = add('a4')
     void add('b1')
@@ -88,7 +90,7 @@ describe('what waits is bounded', () => {
   })
 
   test('in time', async () => {
-    const { queue, begun, add, end } = openQueue({ parseWaitMs: 20 })
+    const { queue, begun, add, end } = openQueue({ parsing: { waitMs: 20 } })
     void add('a1')
     await expect(add('a2')).rejects.toMatchObject(REFUSED)
     void queue.run('a', async () => begun.push('a3'))
@@ -111,7 +113,7 @@ describe('a peer whose mail was read in part', () => {
   })
 
   test('has its turn after the pause, though nothing else happens', async () => {
-    const { queue, begun, add } = openQueue({ parsePenaltyMs: 30 })
+    const { queue, begun, add } = openQueue({ parsing: { penaltyMs: 30 } })
     queue.penalise('a')
     void add('a1')
     expect(begun).toEqual([])

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
 import { createDns, isNoRecord } from '../../src/net/dns/dns.ts'
-import { startDns, type Zones } from '../dns-server.ts'
+import { startDns, type Zones } from '../support/dns-server.ts'
 
 const zones: Zones = {
   'both.test': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'] },
@@ -16,7 +17,7 @@ const zones: Zones = {
 
 async function ask() {
   const server = await startDns(zones)
-  const dns = createDns({ servers: [server.address], limits: { dnsTryMs: 50, dnsTriesMax: 2 } })
+  const dns = createDns({ servers: [server.address], limits: withLimits({ dns: { tryMs: 50, triesMax: 2 } }) })
   return { server, dns, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 

@@ -6,10 +6,10 @@ import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { defaultLimits, type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createSafeFetch, type Lookup, type SafeRequest } from '../../src/net/fetch/safe-fetch.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
-import { type Answering, ok, startReceiver } from '../receiver.ts'
+import { type Answering, ok, startWebhookSink } from '../support/webhook-sink.ts'
 
 const PRIVATE = '127.0.0.1'
 const PUBLIC = '127.0.0.2'
@@ -18,7 +18,7 @@ function open(options: {
   allow?: boolean
   lookup?: Lookup
   isRefused?: (address: string) => boolean
-  limits?: { webhookResponseBytesMax?: number; webhookIdleSocketMs?: number }
+  limits?: LimitOverrides
 }) {
   const { lookup = async () => [{ address: PUBLIC, family: 4 }], allow = false, limits } = options
   const isRefused = options.isRefused ?? ((address: string) => address !== PUBLIC)
@@ -26,7 +26,7 @@ function open(options: {
     lookup,
     allowPrivateNetworks: allow,
     isRefused,
-    limits: { ...defaultLimits(), ...limits },
+    limits: withLimits(limits),
   })
   onTestFinished(() => safe.close())
   const send = (url: string, more: Partial<SafeRequest> = {}) =>
@@ -35,31 +35,31 @@ function open(options: {
 }
 
 test('a request reaches its receiver with headers and body, and the response is returned', async () => {
-  await using receiver = await startReceiver(
+  await using sink = await startWebhookSink(
     (response) => void response.writeHead(202, { 'x-answer': ['1', '2'], 'set-cookie': ['a', 'b'] }).end('taken'),
     { host: PUBLIC },
   )
   const { send } = open({})
-  const answer = await send(`http://name.test:${receiver.port}/hook?a=1`, {
+  const answer = await send(`http://name.test:${sink.port}/hook?a=1`, {
     headers: { 'x-own': 'yes' },
     body: '{"ü":1}',
   })
   expect(answer).toMatchObject({ status: 202, body: 'taken', headers: { 'set-cookie': 'a' } })
-  expect(receiver.calls).toMatchObject([
+  expect(sink.calls).toMatchObject([
     { path: '/hook?a=1', body: '{"ü":1}', headers: { 'x-own': 'yes', 'content-length': '8' } },
   ])
-  expect(receiver.calls[0]!.headers.host).toBe(`name.test:${receiver.port}`)
+  expect(sink.calls[0]!.headers.host).toBe(`name.test:${sink.port}`)
 })
 
 test('a connection is reused, and a new one is opened when the receiver has closed it', async () => {
-  await using receiver = await startReceiver(ok, { host: PUBLIC })
+  await using sink = await startWebhookSink(ok, { host: PUBLIC })
   const { send } = open({})
-  for (let count = 0; count < 3; count += 1) await send(receiver.url)
-  expect(receiver.connections).toBe(1)
-  receiver.answer = (response) => void response.writeHead(200, { connection: 'close' }).end()
-  await send(receiver.url)
-  await send(receiver.url)
-  expect(receiver.connections).toBe(2)
+  for (let count = 0; count < 3; count += 1) await send(sink.url)
+  expect(sink.connections).toBe(1)
+  sink.answer = (response) => void response.writeHead(200, { connection: 'close' }).end()
+  await send(sink.url)
+  await send(sink.url)
+  expect(sink.connections).toBe(2)
 })
 
 test('a kept connection that breaks during a request is replaced once', async () => {
@@ -98,18 +98,18 @@ test.each([
   ['an address in another notation', (port: number) => `http://0x7f.1:${port}/`],
   ['a name', (port: number) => `http://inside.test:${port}/`],
 ])('%s in a private network is not called', async (_what, url) => {
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   const { send } = open({ lookup: async () => [{ address: PRIVATE, family: 4 }] })
-  await expect(send(url(receiver.port))).rejects.toMatchObject({ name: 'FetchFailed', reason: 'private_address' })
-  expect(receiver.connections).toBe(0)
+  await expect(send(url(sink.port))).rejects.toMatchObject({ name: 'FetchFailed', reason: 'private_address' })
+  expect(sink.connections).toBe(0)
 })
 
 test('by default private networks are refused, and a setting allows them', async () => {
-  await using receiver = await startReceiver()
+  await using sink = await startWebhookSink()
   const lookup: Lookup = async () => [{ address: PRIVATE, family: 4 }]
   const strict = createSafeFetch({ lookup, allowPrivateNetworks: false, limits: defaultLimits() })
   const request = {
-    url: `http://inside.test:${receiver.port}/`,
+    url: `http://inside.test:${sink.port}/`,
     method: 'POST',
     headers: {},
     body: '',
@@ -121,21 +121,24 @@ test('by default private networks are refused, and a setting allows them', async
 })
 
 test('of several addresses only those in public networks are tried', async () => {
-  await using receiver = await startReceiver(ok, { host: PUBLIC })
+  await using sink = await startWebhookSink(ok, { host: PUBLIC })
   const lookup: Lookup = async () => [
     { address: PRIVATE, family: 4 },
     { address: PUBLIC, family: 4 },
   ]
   const { send } = open({ lookup })
-  expect(await send(`http://both.test:${receiver.port}/`)).toMatchObject({ status: 204 })
-  expect(receiver.connections).toBe(1)
+  expect(await send(`http://both.test:${sink.port}/`)).toMatchObject({ status: 204 })
+  expect(sink.connections).toBe(1)
 })
 
 test('a name that resolves to a private address the second time (DNS rebinding) is not called', async () => {
-  await using outside = await startReceiver((response) => void response.writeHead(200, { connection: 'close' }).end(), {
-    host: PUBLIC,
-  })
-  await using inside = await startReceiver(ok, { port: outside.port, host: PRIVATE })
+  await using outside = await startWebhookSink(
+    (response) => void response.writeHead(200, { connection: 'close' }).end(),
+    {
+      host: PUBLIC,
+    },
+  )
+  await using inside = await startWebhookSink(ok, { port: outside.port, host: PRIVATE })
   const answers = [PUBLIC, PRIVATE]
   const { send } = open({ lookup: async () => [{ address: answers.shift()!, family: 4 }] })
   expect(await send(`http://two.test:${outside.port}/`)).toMatchObject({ status: 200 })
@@ -157,10 +160,10 @@ test('the address of the connection is checked before a byte is sent', async () 
 })
 
 test('a redirect is returned as a response and not followed', async () => {
-  await using elsewhere = await startReceiver(ok, { host: PUBLIC })
+  await using elsewhere = await startWebhookSink(ok, { host: PUBLIC })
   const redirect: Answering = (response) => void response.writeHead(302, { location: elsewhere.url }).end()
-  await using receiver = await startReceiver(redirect, { host: PUBLIC })
-  expect(await open({}).send(receiver.url)).toMatchObject({ status: 302 })
+  await using sink = await startWebhookSink(redirect, { host: PUBLIC })
+  expect(await open({}).send(sink.url)).toMatchObject({ status: 302 })
   expect(elsewhere.connections).toBe(0)
 })
 
@@ -169,8 +172,8 @@ test.each<[string, Answering]>([
   ['never ends', (response) => void response.writeHead(200).write('…')],
   ['sends a byte at a time', (response) => void drip(response)],
 ])('a request to a receiver that %s times out', async (_what, answer) => {
-  await using receiver = await startReceiver(answer, { host: PUBLIC })
-  await expect(open({}).send(receiver.url, { timeoutMs: 60 })).rejects.toMatchObject({ reason: 'timeout' })
+  await using sink = await startWebhookSink(answer, { host: PUBLIC })
+  await expect(open({}).send(sink.url, { timeoutMs: 60 })).rejects.toMatchObject({ reason: 'timeout' })
 })
 
 test('the timeout includes DNS, and a request can be aborted', async () => {
@@ -178,18 +181,18 @@ test('the timeout includes DNS, and a request can be aborted', async () => {
   await expect(open({ lookup: () => never }).send('http://slow.test/', { timeoutMs: 30 })).rejects.toMatchObject({
     reason: 'timeout',
   })
-  await using receiver = await startReceiver(() => undefined, { host: PUBLIC })
+  await using sink = await startWebhookSink(() => undefined, { host: PUBLIC })
   const abort = new AbortController()
-  const sent = open({}).send(receiver.url, { signal: abort.signal })
-  await receiver.count(1)
+  const sent = open({}).send(sink.url, { signal: abort.signal })
+  await sink.count(1)
   abort.abort()
   await expect(sent).rejects.toMatchObject({ reason: 'aborted' })
-  await expect(open({}).send(receiver.url, { signal: abort.signal })).rejects.toMatchObject({ reason: 'aborted' })
+  await expect(open({}).send(sink.url, { signal: abort.signal })).rejects.toMatchObject({ reason: 'aborted' })
 })
 
 test('only the beginning of a large response is read, then the connection is closed', async () => {
   let closed: Promise<unknown> | undefined
-  await using receiver = await startReceiver(
+  await using sink = await startWebhookSink(
     (response) => {
       closed = once(response, 'close')
       response.writeHead(200)
@@ -201,7 +204,7 @@ test('only the beginning of a large response is read, then the connection is clo
     },
     { host: PUBLIC },
   )
-  const answer = await open({ limits: { webhookResponseBytesMax: 1_000 } }).send(receiver.url)
+  const answer = await open({ limits: { webhooks: { responseBytesMax: 1_000 } } }).send(sink.url)
   expect(answer).toMatchObject({ status: 200, body: 'x'.repeat(1_000) })
   await closed
 })

@@ -3,7 +3,7 @@
  * real store with leases that the test takes; test/flows/queue-control.test.ts tests the whole server.
  */
 import { describe, expect, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { createQueue } from '../../src/mail/sending/queue/queue.ts'
 import type { Queue, QueueAction, Route } from '../../src/mail/sending/queue/queued-recipient.ts'
@@ -14,7 +14,7 @@ const all = { isAll: true }
 
 async function operator(
   mail: SentMail,
-  { route, limits }: { route?: Route; limits?: Partial<Limits> } = {},
+  { route, limits }: { route?: Route; limits?: LimitOverrides } = {},
 ): Promise<{ queue: Queue; actor: KeyActor }> {
   await mail.store.transaction((tx) =>
     tx
@@ -30,7 +30,7 @@ async function operator(
     removal: { dropBlobs: async () => undefined },
     defaultRoute: route,
     hasRelay: true,
-    limits: { ...defaultLimits(), ...limits },
+    limits: withLimits(limits),
   })
   return { queue, actor: { kind: 'key', apiKeyId: 'key-1', organizationId: mail.organizationId } }
 }
@@ -56,14 +56,14 @@ test('a held recipient is no longer tried, and records who held it', async () =>
 })
 
 test('a released recipient is due now, and starts from zero', async () => {
-  const old = { state: 'held' as const, attempts: 7, delay_told_at: 1, next_attempt_at: 0, last_reply: 'Held' }
+  const old = { state: 'held' as const, attempts: 7, delay_notice_at: 1, next_attempt_at: 0, last_reply: 'Held' }
   await using mail = await sendMail(['bob@example.test'], old)
   const { queue, actor } = await operator(mail)
   mail.pass(9 * HOUR)
   expect(await queue.change(actor, {}, 'release', all)).toMatchObject({ changed: 1 })
   const now = mail.submission.created_at + 9 * HOUR
   expect(await mail.recipients()).toMatchObject([
-    { state: 'queued', attempts: 0, next_attempt_at: now, released_at: now, delay_told_at: null, route: null },
+    { state: 'queued', attempts: 0, next_attempt_at: now, released_at: now, delay_notice_at: null, route: null },
   ])
   expect(await mail.events()).toEqual(['message.released'])
 })
@@ -151,7 +151,7 @@ test('a message loses the label "delayed" when its late recipients are held or c
 test('one call changes a limited number, reports that there are more, and the next call continues', async () => {
   const addresses = ['a', 'b', 'c', 'd', 'e', 'busy'].map((name) => `${name}@example.test`)
   await using mail = await sendMail(addresses)
-  const { queue, actor } = await operator(mail, { limits: { queueChangeMax: 2 } })
+  const { queue, actor } = await operator(mail, { limits: { delivery: { queueChangeMax: 2 } } })
   await mail.claimed()
   await mail.store.transaction((tx) =>
     tx.updateTable('recipients').set({ lease_until: null }).where('position', '<', 5).execute(),

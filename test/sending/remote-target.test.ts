@@ -1,21 +1,21 @@
 /** The target for remote mail servers, with messages that our own composer would not create, and with time limits. */
 import { describe, expect, test } from 'vitest'
 
-import { defaultLimits, type Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import type { Handover } from '../../src/mail/sending/targets/delivery-target.ts'
 import { createRemoteTarget } from '../../src/mail/sending/targets/remote-target.ts'
 import { createDns } from '../../src/net/dns/dns.ts'
-import { type Behaviour, mxAddress, startMxs } from '../catching-mx.ts'
-import { startDns, type Zones } from '../dns-server.ts'
+import { startDns, type Zones } from '../support/dns-server.ts'
+import { type Behaviour, mxAddress, startMxs } from '../support/fake-mx.ts'
 
-async function target(behaviours: readonly Behaviour[], limited: Partial<Limits> = {}, random = () => 0.5) {
+async function target(behaviours: readonly Behaviour[], limited: LimitOverrides = {}, random = () => 0.5) {
   const { mxs, port, [Symbol.asyncDispose]: close } = await startMxs(...behaviours)
   const zones: Zones = {
     'a.test': { MX: behaviours.map((_, index) => ({ preference: 10, exchange: `mx${index}.a.test` })) },
   }
   for (const index of behaviours.keys()) zones[`mx${index}.a.test`] = { A: [mxAddress(index)] }
   const server = await startDns(zones)
-  const limits = { ...defaultLimits(), ...limited }
+  const limits = withLimits(limited)
   const dns = createDns({ servers: [server.address], limits })
   const remote = createRemoteTarget({ dns, limits, hostname: 'me.test', port, allowPrivateNetworks: true, random })
   return {
@@ -149,7 +149,7 @@ test('a message that cannot be read completely is not sent as if it were complet
 
 test('a delivery has a time limit, even if the server keeps sending', async () => {
   // The server sends lines of its greeting and never ends it.
-  await using all = await target([{ greeting: '220-hello' }], { deliveryMs: 100 })
+  await using all = await target([{ greeting: '220-hello' }], { delivery: { attemptMs: 100 } })
   const [outcome] = await all.deliver({})
   expect(outcome).toMatchObject({ kind: 'failed_for_now', enhancedCode: '4.4.1' })
 })
@@ -182,7 +182,7 @@ test('servers of equal preference are tried in random order', async () => {
 
 test('no more servers are tried than the limit allows, and DNS is queried once', async () => {
   await using all = await target([{ greeting: '421 no' }, { greeting: '421 no' }, { greeting: '421 no' }], {
-    deliveryHostsMax: 2,
+    delivery: { hostsMax: 2 },
   })
   const [outcome] = await all.deliver({})
   expect(outcome).toMatchObject({ kind: 'failed_for_now', code: 421 })
@@ -193,7 +193,7 @@ test('no more servers are tried than the limit allows, and DNS is queried once',
 test('a reply is stored in one line and cut at the limit', async () => {
   const greeting = `250-5 lines\r\n250-\u0007bell\r\n250 ${'x'.repeat(200)}`
   await using all = await target([{ on: (line) => (line === '.' ? greeting : undefined) }], {
-    deliveryReplyCharsMax: 30,
+    delivery: { replyCharsMax: 30 },
   })
   const [outcome] = await all.deliver({})
   expect(outcome!.reply).toBe(`250 5 lines bell ${'x'.repeat(13)}`)

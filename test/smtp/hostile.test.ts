@@ -115,7 +115,7 @@ test('a message whose peer disconnects after its last byte is stored once', asyn
 })
 
 test('a peer that sends commands and never reads the replies is throttled and then disconnected', async () => {
-  const listener = await startListener({ smtpIdleMs: 200, smtpCommandsMax: 1_000_000 })
+  const listener = await startListener({ smtp: { idleMs: 200, commandsMax: 1_000_000 } })
   const client = await RawClient.open(listener.port, 'greedy.test')
   client.socket.pause()
   // Enough to exceed smtpCommandsMax if the server read on without waiting until its replies are sent.
@@ -126,7 +126,7 @@ test('a peer that sends commands and never reads the replies is throttled and th
 })
 
 test('input after the close of a refused session is ignored', async () => {
-  const { port, receiving } = await startListener({ smtpErrorsMax: 1 })
+  const { port, receiving } = await startListener({ smtp: { errorsMax: 1 } })
   const client = await RawClient.open(port)
   client.send('XYZZY\r\nNOOP\r\nEHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ada@mail.example.test>\r\nDATA\r\nx\r\n.\r\n')
   await client.closed

@@ -7,7 +7,7 @@ import { createGate } from './memory-receiving.ts'
 import { RawClient } from './raw-client.ts'
 
 test('a command line that is too long is refused, and the next one is read', async () => {
-  const { port } = await startListener({ smtpCommandBytesMax: 512 })
+  const { port } = await startListener({ smtp: { commandBytesMax: 512 } })
   const client = await RawClient.open(port)
   expect(await client.command(`NOOP ${'x'.repeat(512 - 'NOOP \r\n'.length)}`)).toBe('250 2.0.0 Ok')
   expect(await client.command(`NOOP ${'x'.repeat(513 - 'NOOP \r\n'.length)}`)).toBe('500 5.5.2 Line too long')
@@ -17,7 +17,7 @@ test('a command line that is too long is refused, and the next one is read', asy
 })
 
 test('one recipient too many is refused temporarily, and those before it get the message', async () => {
-  const { port, receiving } = await startListener({ smtpRecipientsMax: 2, smtpErrorsMax: 2 })
+  const { port, receiving } = await startListener({ smtp: { recipientsMax: 2, errorsMax: 2 } })
   const client = await RawClient.open(port, 'peer.test')
   await client.command('MAIL FROM:<>')
   const answers: string[] = []
@@ -33,7 +33,7 @@ test('one recipient too many is refused temporarily, and those before it get the
 })
 
 test('a connection with too many refusals is closed with 421', async () => {
-  const { port } = await startListener({ smtpErrorsMax: 3 })
+  const { port } = await startListener({ smtp: { errorsMax: 3 } })
   const client = await RawClient.open(port)
   client.send('XYZZY\r\n'.repeat(5))
   const unknown = '500 5.5.1 Command not recognized'
@@ -42,7 +42,7 @@ test('a connection with too many refusals is closed with 421', async () => {
 })
 
 test('a connection with too many commands is closed with 421', async () => {
-  const { port } = await startListener({ smtpCommandsMax: 3 })
+  const { port } = await startListener({ smtp: { commandsMax: 3 } })
   const client = await RawClient.open(port)
   client.send('NOOP\r\n'.repeat(5))
   expect((await client.replies(4)).at(-1)).toBe('421 4.7.0 Too many commands in one connection')
@@ -50,14 +50,14 @@ test('a connection with too many commands is closed with 421', async () => {
 })
 
 test('an idle connection gets 421 4.4.2', async () => {
-  const { port } = await startListener({ smtpIdleMs: 200 })
+  const { port } = await startListener({ smtp: { idleMs: 200 } })
   const client = await RawClient.open(port)
   expect(await client.reply()).toBe('421 4.4.2 Nothing heard for too long; closing')
   expect(await client.rest()).toBe('')
 })
 
 test('a message that stops in the middle is aborted and not stored', async () => {
-  const { port, receiving } = await startListener({ smtpIdleMs: 200 })
+  const { port, receiving } = await startListener({ smtp: { idleMs: 200 } })
   const client = await RawClient.inData(port)
   client.send('Subject: half')
   expect(await client.reply()).toMatch(/^421 4\.4\.2 /)
@@ -66,7 +66,7 @@ test('a message that stops in the middle is aborted and not stored', async () =>
 })
 
 test('time that the server itself needs does not count as idle time of the peer', async () => {
-  const { port, receiving } = await startListener({ smtpIdleMs: 200 })
+  const { port, receiving } = await startListener({ smtp: { idleMs: 200 } })
   const { gate, reached, open } = createGate()
   receiving.beforeCommit = gate
   const client = await RawClient.inData(port)
@@ -78,7 +78,7 @@ test('time that the server itself needs does not count as idle time of the peer'
 })
 
 test('a connection that has begun no mail is closed sooner', async () => {
-  const { port } = await startListener({ smtpIdleBeforeMailMs: 200 })
+  const { port } = await startListener({ smtp: { idleBeforeMailMs: 200 } })
   const sending = await RawClient.open(port, 'peer.test')
   await sending.command('MAIL FROM:<>')
   await sending.command('RSET')
@@ -89,7 +89,7 @@ test('a connection that has begun no mail is closed sooner', async () => {
 })
 
 test('one address cannot take all the places, and its place is free again when it closes', async () => {
-  const { port, metrics, untilLogged, logged } = await startListener({ smtpConnectionsPerAddressMax: 2 })
+  const { port, metrics, untilLogged, logged } = await startListener({ smtp: { connectionsPerAddressMax: 2 } })
   const first = await RawClient.open(port)
   await RawClient.open(port)
   const refused = new RawClient(port)
@@ -110,8 +110,7 @@ describe('when every place is taken', () => {
   // A thousand connections from ten addresses, none of which said anything, gave everybody else 421 for five minutes.
   test('connections that only wait keep nobody out', async () => {
     const { port, receiving, metrics } = await startListener({
-      smtpConnectionsMax: 60,
-      smtpConnectionsPerAddressMax: 6,
+      smtp: { connectionsMax: 60, connectionsPerAddressMax: 6 },
     })
     const opening = Array.from({ length: 60 }, (_, i) => RawClient.open(port, undefined, `127.0.0.${2 + (i % 10)}`))
     const waiting = await Promise.all(opening)
@@ -123,7 +122,7 @@ describe('when every place is taken', () => {
   })
 
   test('the one that was silent longest goes, of the network with the most connections', async () => {
-    const { port } = await startListener({ smtpConnectionsMax: 4 })
+    const { port } = await startListener({ smtp: { connectionsMax: 4 } })
     const alone = await RawClient.open(port, undefined, '127.0.0.3')
     const [first, second, third] = [
       await RawClient.open(port, undefined, '127.0.0.2'),
@@ -139,7 +138,7 @@ describe('when every place is taken', () => {
   })
 
   test('a handshake that never comes, and a goodbye that the peer does not return, make room as well', async () => {
-    const { port } = await startListener({ smtpConnectionsMax: 2 })
+    const { port } = await startListener({ smtp: { connectionsMax: 2 } })
     const handshaking = await RawClient.open(port, 'peer.test')
     await handshaking.command('STARTTLS')
     const leaving = await RawClient.open(port)
@@ -152,7 +151,7 @@ describe('when every place is taken', () => {
   })
 
   test('a mail under way keeps its place, and where all are under way the new one is refused', async () => {
-    const { port } = await startListener({ smtpConnectionsMax: 2 })
+    const { port } = await startListener({ smtp: { connectionsMax: 2 } })
     const sending = await RawClient.inData(port)
     const beginning = await RawClient.open(port, 'peer.test')
     await beginning.command('MAIL FROM:<>')
@@ -166,7 +165,7 @@ describe('when every place is taken', () => {
   })
 
   test('a mail that dribbles in loses its place, and one that makes progress does not', async () => {
-    const limits = { smtpConnectionsMax: 2, smtpStalledMs: 400, smtpProgressBytes: 1_000 }
+    const limits = { smtp: { connectionsMax: 2, stalledMs: 400, progressBytes: 1_000 } }
     const { port, receiving } = await startListener(limits)
     const steady = await RawClient.inData(port)
     const dribbling = await RawClient.inData(port)
@@ -183,7 +182,7 @@ describe('when every place is taken', () => {
   })
 
   test('a transaction that is begun again and again makes no progress', async () => {
-    const { port } = await startListener({ smtpConnectionsMax: 1, smtpStalledMs: 200 })
+    const { port } = await startListener({ smtp: { connectionsMax: 1, stalledMs: 200 } })
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<>')
     await expect
@@ -196,7 +195,7 @@ describe('when every place is taken', () => {
   })
 
   test('a mail that waits for us does not lose its place', async () => {
-    const { port, receiving } = await startListener({ smtpConnectionsMax: 1, smtpStalledMs: 1 })
+    const { port, receiving } = await startListener({ smtp: { connectionsMax: 1, stalledMs: 1 } })
     const { gate, reached, open } = createGate()
     receiving.beforeCommit = gate
     const client = await RawClient.inData(port)

@@ -1,8 +1,8 @@
 /** An MX server on a free port with the in-memory core, stopped when the test ends. */
 import { onTestFinished } from 'vitest'
-import type { Limits } from '../../src/config/limits.ts'
+import type { LimitOverrides } from '../../src/config/limits.ts'
 import { loadConfig } from '../../src/config/settings.ts'
-import { createReceiver, type Receiver } from '../../src/edges/smtp/mx/mx-server.ts'
+import { createMxServer, type MxServer } from '../../src/edges/smtp/mx/mx-server.ts'
 import type { Certificate, TlsSource } from '../../src/edges/tls.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
@@ -12,7 +12,7 @@ import { MemoryReceiving } from './memory-receiving.ts'
 export interface Listener {
   port: number
   receiving: MemoryReceiving
-  receiver: Receiver
+  mx: MxServer
   metrics: Metrics
   tls: ChangingCertificate
   /** Log lines as JSON. */
@@ -43,7 +43,7 @@ export class ChangingCertificate implements TlsSource {
 let certificate: Promise<Certificate> | undefined
 
 export async function startListener(
-  limits: Partial<Limits> = {},
+  limits: LimitOverrides = {},
   env: Record<string, string> = {},
   receiving = new MemoryReceiving(),
 ): Promise<Listener> {
@@ -55,24 +55,24 @@ export async function startListener(
   const log = createLog('debug', {
     write(line: string) {
       logged.push(line)
-      for (const look of waiting) look()
+      for (const check of waiting) check()
     },
   })
   const metrics = createMetrics()
-  const receiver = createReceiver({ config, log, metrics, receiving, tls })
-  const { port } = await receiver.listen()
-  onTestFinished(() => receiver.stop(0))
-  return { port, receiving, receiver, metrics, tls, logged, untilLogged }
+  const mx = createMxServer({ config, log, metrics, receiving, tls })
+  const { port } = await mx.listen()
+  onTestFinished(() => mx.stop(0))
+  return { port, receiving, mx, metrics, tls, logged, untilLogged }
 
   function untilLogged(text: string): Promise<void> {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         if (!logged.some((line) => line.includes(text))) return
-        waiting.delete(look)
+        waiting.delete(check)
         resolve()
       }
-      waiting.add(look)
-      look()
+      waiting.add(check)
+      check()
     })
   }
 }

@@ -1,7 +1,7 @@
 /** Starting and stopping: which sessions are closed at once, which may finish, and which are aborted. */
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/settings.ts'
-import { createReceiver } from '../../src/edges/smtp/mx/mx-server.ts'
+import { createMxServer } from '../../src/edges/smtp/mx/mx-server.ts'
 import { StartupError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -12,11 +12,11 @@ import { RawClient } from './raw-client.ts'
 const LONG_MS = 60_000 // longer than any test: a stop that waits for it fails
 
 test('idle sessions get 421 4.3.2 and are closed at once, even within a transaction', async () => {
-  const { port, receiver } = await startListener()
+  const { port, mx } = await startListener()
   const greeted = await RawClient.open(port)
   const inTransaction = await RawClient.open(port, 'peer.test')
   await inTransaction.command('MAIL FROM:<>')
-  await receiver.stop(LONG_MS)
+  await mx.stop(LONG_MS)
   for (const client of [greeted, inTransaction]) {
     expect(await client.reply()).toBe('421 4.3.2 The server is shutting down; try again in a moment')
     expect(await client.rest()).toBe('')
@@ -24,18 +24,18 @@ test('idle sessions get 421 4.3.2 and are closed at once, even within a transact
 })
 
 test('a session that has sent QUIT and does not close does not delay the stop', async () => {
-  const { port, receiver } = await startListener()
+  const { port, mx } = await startListener()
   const client = await RawClient.open(port)
   client.socket.allowHalfOpen = true
   await client.command('QUIT')
-  await receiver.stop(LONG_MS)
+  await mx.stop(LONG_MS)
 })
 
 test('a message in progress is finished and answered, then its session is closed', async () => {
-  const { port, receiver, receiving } = await startListener()
+  const { port, mx, receiving } = await startListener()
   const client = await RawClient.inData(port)
   client.send('Subject: slow\r\n\r\nfirst half, ')
-  const stopped = receiver.stop(LONG_MS)
+  const stopped = mx.stop(LONG_MS)
   client.send('second half\r\n.\r\n')
   expect(await client.reply()).toBe('250 2.0.0 Ok: filed as m1')
   expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
@@ -44,14 +44,14 @@ test('a message in progress is finished and answered, then its session is closed
 })
 
 test('a command in progress is answered before the 421', async () => {
-  const { port, receiver, receiving } = await startListener()
+  const { port, mx, receiving } = await startListener()
   const { gate, reached, open } = createGate()
   receiving.beforeAccept = gate
   const client = await RawClient.open(port, 'peer.test')
   await client.command('MAIL FROM:<>')
   client.send('RCPT TO:<ada@mail.example.test>\r\nDATA\r\n')
   await reached
-  const stopped = receiver.stop(LONG_MS)
+  const stopped = mx.stop(LONG_MS)
   open()
   expect(await client.reply()).toMatch(/^250 /)
   expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
@@ -59,39 +59,39 @@ test('a command in progress is answered before the 421', async () => {
 })
 
 test('a message that is not finished within the grace period is aborted and not stored', async () => {
-  const { port, receiver, receiving } = await startListener()
+  const { port, mx, receiving } = await startListener()
   const client = await RawClient.inData(port)
   client.send('never ends')
-  await receiver.stop(10)
+  await mx.stop(10)
   await client.closed
   expect(receiving.filed).toEqual([])
 })
 
 test('a handshake in progress does not delay the stop', async () => {
-  const { port, receiver } = await startListener()
+  const { port, mx } = await startListener()
   const client = await RawClient.open(port, 'peer.test')
   await client.command('STARTTLS')
-  await receiver.stop(LONG_MS)
+  await mx.stop(LONG_MS)
   expect(await client.rest()).toBe('') // no 421 in clear text either: the peer expects TLS records now
 })
 
 test('connections are refused after the stop', async () => {
-  const { port, receiver } = await startListener()
-  await receiver.stop(LONG_MS)
+  const { port, mx } = await startListener()
+  await mx.stop(LONG_MS)
   await expect(new RawClient(port).reply()).rejects.toThrow('closed')
 })
 
 test('an MX server that never listened can be stopped', async () => {
-  const { receiver } = await startListener()
-  await receiver.stop(0)
-  await receiver.stop(0)
+  const { mx } = await startListener()
+  await mx.stop(0)
+  await mx.stop(0)
 })
 
 test('an error about a port in use names the port', async () => {
   const { port, receiving, tls } = await startListener()
   const config = loadConfig({ MARTLET_SMTP_PORT: String(port) })
-  const receiver = createReceiver({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
-  const error = await receiver.listen().catch((reason: unknown) => reason)
+  const mx = createMxServer({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
+  const error = await mx.listen().catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(StartupError)
   expect((error as Error).message).toBe(
     `MARTLET_SMTP_PORT=${port} is in use on 127.0.0.1; stop what uses it or set another`,

@@ -8,7 +8,7 @@ import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
 import { insertOrganization, openTestStore, organizationIds, temporaryFolder } from './test-store.ts'
 
 test('a writer that never pauses does not make the log grow without limit', async () => {
-  await using store = await openTestStore({ limits: { checkpointPages: 100, transactionGroupMax: 1 } })
+  await using store = await openTestStore({ limits: { store: { checkpointPages: 100, transactionGroupMax: 1 } } })
   const name = 'x'.repeat(50_000)
   const ids = Array.from({ length: 400 }, (_, index) => String(index).padStart(4, '0'))
   await Promise.all(ids.map((id) => store.transaction((tx) => insertOrganization(tx, id, name))))
@@ -26,8 +26,8 @@ test('a checkpoint that fails is counted, retried when the log has grown, and bl
   const checkpointer = new Checkpointer({ file, checkpointPages: 100, log: createLog('silent'), metrics })
 
   for (const log of [99, 100, 150, 199, 200]) {
-    checkpointer.look({ busy: 0, log, checkpointed: 0 })
-    await checkpointer.writersTurn()
+    checkpointer.afterCommit({ busy: 0, log, checkpointed: 0 })
+    await checkpointer.writable()
     await checkpointer.idle()
   }
   expect((await metrics.loopErrors.get()).values).toMatchObject([{ labels: { loop: 'checkpoint' }, value: 2 }])

@@ -8,7 +8,7 @@ test('below the minimum free space callers are refused, until there is enough sp
   let free = 63 * MIB
   let looked = deferred()
   await using store = await openTestStore({
-    limits: { diskFreeBytesMin: 64 * MIB, diskCheckMs: 1 },
+    limits: { store: { diskFreeBytesMin: 64 * MIB, diskCheckMs: 1 } },
     freeBytes: async () => {
       looked.resolve()
       return free

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { isMailError, MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
-import { notSupported } from '../database.ts'
+import { notSupported } from '../support/test-database.ts'
 import {
   asKysely,
   codeOf,
@@ -55,14 +55,14 @@ test('a transaction that throws is rolled back alone, and the log has neither it
 test('callers are answered in order, after the commit; the commit signal is sent last', async () => {
   await using store = await openTestStore()
   const order: string[] = []
-  const heard = new Promise<void>((resolve) =>
+  const signalled = new Promise<void>((resolve) =>
     store.onCommit(() => {
       order.push('signal')
       resolve()
     }),
   )
 
-  const told = ['a', 'b', 'c'].map((id) =>
+  const answered = ['a', 'b', 'c'].map((id) =>
     store
       .transaction(async (tx) => {
         await insertOrganization(tx, id)
@@ -74,7 +74,7 @@ test('callers are answered in order, after the commit; the commit signal is sent
         () => order.push(`refused ${id}`),
       ),
   )
-  await Promise.all([...told, heard])
+  await Promise.all([...answered, signalled])
 
   // Listeners run before the callers continue, but only once all promises are settled and the rows can be read.
   expect(order).toEqual(['ran a', 'ran b', 'ran c', 'signal', 'answered a', 'refused b', 'answered c'])
@@ -95,7 +95,7 @@ test('rows of a group are not visible before its commit', async () => {
 })
 
 test('more transactions than fit into a group make several commits, and numbers continue', async () => {
-  await using store = await openTestStore({ limits: { transactionGroupMax: 10 } })
+  await using store = await openTestStore({ limits: { store: { transactionGroupMax: 10 } } })
   const commits = countCommits(store)
   const ids = Array.from({ length: 25 }, (_, index) => `organization-${String(index).padStart(2, '0')}`)
   await Promise.all(
@@ -202,7 +202,7 @@ onSqlite('a commit that fails keeps nothing and rejects all members', async () =
 })
 
 test('a transaction that hangs is rejected after its time limit; the others are committed', async () => {
-  await using store = await openTestStore({ limits: { transactionMs: 20 } })
+  await using store = await openTestStore({ limits: { store: { transactionMs: 20 } } })
   const commits = countCommits(store)
   const wakeUp = deferred()
   const lateResult = deferred<unknown>()
@@ -244,7 +244,7 @@ test('a transaction that has ended throws on every use', async () => {
 })
 
 test('transactions beyond the queue limit are refused at once as unavailable', async () => {
-  await using store = await openTestStore({ limits: { transactionQueueMax: 2 } })
+  await using store = await openTestStore({ limits: { store: { transactionQueueMax: 2 } } })
   const results = await Promise.allSettled(['a', 'b', 'c'].map((id) => addOrganization(store, id)))
   expect(results.map(codeOf)).toEqual(['kept', 'kept', 'unavailable'])
 })
@@ -284,18 +284,18 @@ test('ids of one transaction sort in the order of their creation', async () => {
 
 test('a listener that throws stops neither the other listeners nor the writer', async () => {
   await using store = await openTestStore()
-  const heard: string[] = []
+  const received: string[] = []
   store.onCommit(() => {
     throw new Error('broken listener')
   })
   const stop = store.onCommit(() => {
-    heard.push('first')
+    received.push('first')
     stop()
   })
-  store.onCommit(() => heard.push('second'))
+  store.onCommit(() => received.push('second'))
   await addOrganization(store, 'a')
   await addOrganization(store, 'b')
-  expect(heard).toEqual(['first', 'second', 'second'])
+  expect(received).toEqual(['first', 'second', 'second'])
 })
 
 async function addOrganization(store: TestStore, id: string, then?: (tx: Tx) => Promise<void>): Promise<void> {

@@ -1,8 +1,8 @@
 /** Leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
-import { claimJobs, claimLane, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
-import { listLanes } from '../../src/store/tables/submissions-table.ts'
-import { notSupported } from '../database.ts'
+import { claimJobs, claimRecipients, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
+import { listDueDomains } from '../../src/store/tables/submissions-table.ts'
+import { notSupported } from '../support/test-database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
@@ -41,14 +41,14 @@ test('a claim takes due recipients of one domain, from a limited number of submi
         submissions,
         limit,
       }
-      return (await claimLane(tx, store.dialect, claim)).map(({ id }) => id)
+      return (await claimRecipients(tx, store.adapter, claim)).map(({ id }) => id)
     })
   expect(await take(1, 10)).toEqual([first[0], first[2]])
   expect(await take(5, 1)).toEqual([second[0]])
   expect(await take(5, 10)).toEqual([second[1]])
   expect(await take(5, 10)).toEqual([])
   expect(
-    await store.transaction((tx) => listLanes(tx, { after: '', limit: 9, now: tx.now, interrupted: ANY })),
+    await store.transaction((tx) => listDueDomains(tx, { after: '', limit: 9, now: tx.now, interrupted: ANY })),
   ).toEqual([
     { domain: 'example.test', isDue: false },
     { domain: 'other.test', isDue: true },
@@ -65,7 +65,7 @@ test('domains with queued recipients are listed in order; leased or later recipi
   await store.transaction((tx) => insertRecipients(tx, [1], 'done.test'))
   await store.transaction(async (tx) => {
     await tx.updateTable('recipients').set({ state: 'held' }).where('domain', '=', 'done.test').execute()
-    await claimLane(tx, store.dialect, {
+    await claimRecipients(tx, store.adapter, {
       owner: 'x',
       untilMs: FAR_MS,
       interrupted: ANY,
@@ -74,7 +74,8 @@ test('domains with queued recipients are listed in order; leased or later recipi
       limit: 9,
     })
   })
-  const page = (after: string, limit: number) => listLanes(store.db, { after, limit, now: 1_000, interrupted: ANY })
+  const page = (after: string, limit: number) =>
+    listDueDomains(store.db, { after, limit, now: 1_000, interrupted: ANY })
   const all = [
     { domain: 'a.test', isDue: true },
     { domain: 'b.test', isDue: false },
@@ -134,7 +135,7 @@ test('jobs are claimed by kind', async () => {
       .execute(),
   )
   const jobs = await store.transaction((tx) =>
-    claimJobs(tx, store.dialect, {
+    claimJobs(tx, store.adapter, {
       owner: 'one',
       untilMs: FAR_MS,
       interrupted: ANY,
@@ -168,7 +169,7 @@ async function addRecipients(store: TestStore, dueAt: number[]): Promise<string[
 
 async function claim(store: TestStore, owner: string, untilMs: number, limit: number): Promise<string[]> {
   const rows = await store.transaction((tx) =>
-    claimLane(tx, store.dialect, {
+    claimRecipients(tx, store.adapter, {
       owner,
       untilMs,
       domain: 'example.test',

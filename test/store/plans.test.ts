@@ -22,7 +22,7 @@ import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries-table.ts'
-import * as lines from '../../src/store/tables/webhook-lines-table.ts'
+import * as lines from '../../src/store/tables/webhook-ordering-table.ts'
 import * as webhooks from '../../src/store/tables/webhooks-table.ts'
 import { openTestStore } from './test-store.ts'
 
@@ -33,7 +33,7 @@ const waiting = { hiddenMask: 0, organizationId: 'o', states: ['queued', 'held']
 const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: [], subject: [], partMessagesMax: 500 }
 const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['a'] }
 
-const stretch = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
+const range = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
 const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { mayClaim: false, setAsideFrom: 3 } }
 
@@ -43,7 +43,7 @@ function asTx(db: Db): Tx {
 }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
-  ['recognise a repeated message by its header', (db) => messages.getTwin(db, 'i', 'h', 'f'), 'messages_by_header_id'],
+  ['recognise a repeated message by its header', (db) => messages.getSame(db, 'i', 'h', 'f'), 'messages_by_header_id'],
   ['check whether a message id is free', (db) => messages.isApiIdTaken(db, 'i', 'h'), 'messages_api_id'],
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
   ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
@@ -97,8 +97,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'find domains with queued recipients',
-    (db) => submissions.listLanes(db, { after: '', limit: 10, now: 1, interrupted: claim.interrupted }),
-    'recipients_by_lane (domain>?)',
+    (db) => submissions.listDueDomains(db, { after: '', limit: 10, now: 1, interrupted: claim.interrupted }),
+    'recipients_by_domain (domain>?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['find many inboxes by their ids', (db) => inboxes.listByIds(db, ['a', 'b']), '(id=?)'],
@@ -122,26 +122,30 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
-  ['find webhooks with waiting deliveries', (db) => webhookDeliveries.listLanes(db, 1), 'webhook_deliveries_by_lane'],
+  [
+    'find webhooks with waiting deliveries',
+    (db) => webhookDeliveries.listDueWebhooks(db, 1),
+    'webhook_deliveries_by_webhook',
+  ],
   [
     'find the first due delivery of a webhook',
-    (db) => webhookDeliveries.listLanes(db, 1),
-    'SEARCH d USING INDEX webhook_deliveries_by_lane (webhook_id=?)',
+    (db) => webhookDeliveries.listDueWebhooks(db, 1),
+    'SEARCH d USING INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
   [
     'claim deliveries of a webhook',
     (db) => claimWebhookDeliveries(asTx(db), sqlite, { ...claim, webhookId: 'w', term: 1 }),
-    'USING INDEX webhook_deliveries_by_lane (webhook_id=? AND next_attempt_at<?)',
+    'USING INDEX webhook_deliveries_by_webhook (webhook_id=? AND next_attempt_at<?)',
   ],
   [
     'cancel pending deliveries of a webhook',
     (db) => webhookDeliveries.listBefore(db, 'w', 1, 10),
-    'INDEX webhook_deliveries_by_lane (webhook_id=?)',
+    'INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
   [
     'cancel blocked deliveries of a webhook',
     (db) => webhookDeliveries.listBefore(db, 'w', 1, 10),
-    'INDEX webhook_deliveries_behind (webhook_id=?)',
+    'INDEX webhook_deliveries_waiting (webhook_id=?)',
   ],
   [
     'remove old deliveries',
@@ -161,34 +165,34 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find a time in the log', (db) => events.listAges(db, 9, 1), 'PRIMARY KEY (rowid>?)'],
   [
     'list a range of the log',
-    (db) => events.listSelected(db, { ...stretch, from: 1, before: 2 }, 10),
+    (db) => events.listSelected(db, { ...range, from: 1, before: 2 }, 10),
     'PRIMARY KEY (rowid>? AND rowid<?)',
   ],
   ['check whether a message matches', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
-    (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
-    'SEARCH first USING INDEX webhook_deliveries_by_turn (webhook_id=? AND line=?)',
+    (db) => lines.unblockNext(asTx(db), { webhookId: 'w', key: 'k' }),
+    'SEARCH first USING INDEX webhook_deliveries_pending_key (webhook_id=? AND ordering_key=?)',
   ],
   [
     'find the next delivery of an ordering key',
-    (db) => lines.takeTurn(asTx(db), { webhookId: 'w', line: 'l' }),
-    'INDEX webhook_deliveries_behind (webhook_id=? AND line=?)',
+    (db) => lines.unblockNext(asTx(db), { webhookId: 'w', key: 'k' }),
+    'INDEX webhook_deliveries_waiting (webhook_id=? AND ordering_key=?)',
   ],
   [
     'list ordering keys',
-    (db) => lines.listLines(db, 'w', 'l', 10),
-    'COVERING INDEX webhook_deliveries_behind (webhook_id=? AND line>?)',
+    (db) => lines.listBlockedKeys(db, 'w', 'l', 10),
+    'COVERING INDEX webhook_deliveries_waiting (webhook_id=? AND ordering_key>?)',
   ],
   [
     'unblock deliveries of a webhook',
-    (db) => lines.leaveLines(asTx(db), 'w', 10),
-    'INDEX webhook_deliveries_behind (webhook_id=?)',
+    (db) => lines.unblockAll(asTx(db), 'w', 10),
+    'INDEX webhook_deliveries_waiting (webhook_id=?)',
   ],
   [
     'list deliveries without an ordering key',
-    (db) => lines.listOutOfLine(db, 'w', 1, 10),
-    'INDEX webhook_deliveries_by_lane (webhook_id=?)',
+    (db) => lines.listWithoutKey(db, 'w', 1, 10),
+    'INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
   ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
   [

@@ -86,6 +86,7 @@ export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain 
     .execute()
   const rows = dueAt.map((next_attempt_at, position) => ({
     ...{ id: tx.newId(), submission_id: submissionId, position, address: `bob@${domain}`, domain },
+    organization_id: organizationId,
     ...{ state: 'queued' as const, attempts: 0, interruptions: 0, next_attempt_at },
     ...{ created_at: tx.now, updated_at: tx.now },
   }))

@@ -53,9 +53,9 @@ create table contents (
   blob_key text collate "C",
   parsed_blob_key text collate "C",
   created_at bigint not null,
+  verification text collate "C",
   parsed bytea,
   bytes bytea,
-  verification text collate "C",
   PRIMARY KEY (id)
 );
 CREATE INDEX contents_by_blob ON public.contents USING btree (blob_key) WHERE (blob_key IS NOT NULL);
@@ -70,10 +70,10 @@ create table deliveries (
   code integer,
   enhanced_code text collate "C",
   reply text collate "C",
-  started_at bigint not null,
-  ended_at bigint not null,
   remote text collate "C",
   tls text collate "C",
+  started_at bigint not null,
+  ended_at bigint not null,
   PRIMARY KEY (id),
   FOREIGN KEY (recipient_id) REFERENCES recipients(id) ON DELETE CASCADE
 );
@@ -105,8 +105,8 @@ create table event_log (
   id integer not null,
   epoch text collate "C" not null,
   last_seq bigint not null,
-  floor_seq bigint not null,
   last_event_id text collate "C",
+  floor_seq bigint not null,
   floor_event_id text collate "C",
   PRIMARY KEY (id),
   CHECK ((id = 1))
@@ -180,9 +180,9 @@ create table jobs (
   attempts integer not null,
   lease_owner text collate "C",
   lease_until bigint,
+  interruptions integer not null,
   last_error text collate "C",
   created_at bigint not null,
-  interruptions integer not null,
   PRIMARY KEY (id)
 );
 CREATE INDEX jobs_due ON public.jobs USING btree (run_at, id);
@@ -324,26 +324,26 @@ create table recipients (
   position integer not null,
   address text collate "C" not null,
   domain text collate "C" not null,
+  organization_id text collate "C" not null,
+  inbox_id text collate "C",
   state text collate "C" not null,
+  route text collate "C",
+  delay_notice_at bigint,
+  released_at bigint,
   attempts integer not null,
   next_attempt_at bigint not null,
   lease_owner text collate "C",
   lease_until bigint,
+  interruptions integer not null,
   last_code integer,
   last_enhanced_code text collate "C",
   last_reply text collate "C",
   created_at bigint not null,
   updated_at bigint not null,
-  organization_id text collate "C",
-  inbox_id text collate "C",
-  route text collate "C",
-  delay_told_at bigint,
-  released_at bigint,
-  interruptions integer not null,
   PRIMARY KEY (id),
   FOREIGN KEY (submission_id) REFERENCES submissions(id) ON DELETE CASCADE
 );
-CREATE INDEX recipients_by_lane ON public.recipients USING btree (domain, next_attempt_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX recipients_by_domain ON public.recipients USING btree (domain, next_attempt_at, id) WHERE (state = 'queued'::text);
 CREATE INDEX recipients_by_message ON public.recipients USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX recipients_by_submission ON public.recipients USING btree (submission_id, "position");
 CREATE INDEX recipients_due ON public.recipients USING btree (next_attempt_at, id) WHERE (state = 'queued'::text);
@@ -365,6 +365,7 @@ CREATE INDEX rollups_by_organization ON public.rollups USING btree (organization
 create table schema_migrations (
   number integer not null,
   name text collate "C" not null,
+  hash text collate "C" not null,
   applied_at bigint not null,
   PRIMARY KEY (number)
 );
@@ -471,28 +472,28 @@ create table webhook_deliveries (
   event_id text collate "C" not null,
   event_type text collate "C" not null,
   state text collate "C" not null,
+  ordering_key text collate "C",
+  term integer not null,
   attempts integer not null,
+  attempts_before integer not null,
   next_attempt_at bigint not null,
   lease_owner text collate "C",
   lease_until bigint,
+  interruptions integer not null,
   body text collate "C",
   last_code integer,
   last_error text collate "C",
   created_at bigint not null,
   updated_at bigint not null,
-  line text collate "C",
-  term integer not null,
-  attempts_before integer not null,
-  interruptions integer not null,
   PRIMARY KEY (id),
   FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
 );
-CREATE INDEX webhook_deliveries_behind ON public.webhook_deliveries USING btree (webhook_id, line, seq) WHERE (state = 'behind'::text);
 CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree (created_at);
-CREATE INDEX webhook_deliveries_by_lane ON public.webhook_deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (state = 'pending'::text);
-CREATE UNIQUE INDEX webhook_deliveries_by_turn ON public.webhook_deliveries USING btree (webhook_id, line) WHERE ((state = 'pending'::text) AND (line IS NOT NULL));
+CREATE INDEX webhook_deliveries_by_webhook ON public.webhook_deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE UNIQUE INDEX webhook_deliveries_event ON public.webhook_deliveries USING btree (webhook_id, seq);
+CREATE UNIQUE INDEX webhook_deliveries_pending_key ON public.webhook_deliveries USING btree (webhook_id, ordering_key) WHERE ((state = 'pending'::text) AND (ordering_key IS NOT NULL));
+CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (webhook_id, ordering_key, seq) WHERE (state = 'waiting'::text);
 
 create table webhook_replays (
   id text collate "C" not null,
@@ -522,19 +523,19 @@ create table webhooks (
   pod_ids text collate "C",
   inbox_ids text collate "C",
   headers text collate "C",
-  secret text collate "C" not null,
-  is_enabled integer not null,
-  cursor_seq bigint not null,
-  created_at bigint not null,
-  updated_at bigint not null,
-  failing_since bigint,
-  disabled_reason text collate "C",
   permissions text collate "C",
-  deleting_at bigint,
+  secret text collate "C" not null,
   old_secrets text collate "C",
+  is_enabled integer not null,
+  disabled_reason text collate "C",
+  failing_since bigint,
+  failed_at bigint,
   order_state text collate "C" not null,
   term integer not null,
-  failed_at bigint,
+  cursor_seq bigint not null,
+  deleting_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
   PRIMARY KEY (id),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );

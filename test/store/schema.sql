@@ -45,9 +45,10 @@ CREATE TABLE contents (
   blob_key text,
   parsed_blob_key text,
   created_at integer not null,
+  verification text,
   parsed blob,
   bytes blob
-, verification text) strict;
+) strict;
 
 CREATE INDEX contents_by_blob on contents (blob_key) where blob_key is not null;
 
@@ -62,9 +63,11 @@ CREATE TABLE deliveries (
   code integer,
   enhanced_code text,
   reply text,
+  remote text,
+  tls text,
   started_at integer not null,
   ended_at integer not null
-, remote text, tls text) strict;
+) strict;
 
 CREATE INDEX deliveries_by_recipient on deliveries (recipient_id, attempt);
 
@@ -91,8 +94,10 @@ CREATE TABLE event_log (
   id integer primary key check (id = 1),
   epoch text not null,
   last_seq integer not null,
-  floor_seq integer not null
-, last_event_id text, floor_event_id text) strict;
+  last_event_id text,
+  floor_seq integer not null,
+  floor_event_id text
+) strict;
 
 CREATE TABLE events (
   seq integer primary key,
@@ -163,9 +168,10 @@ CREATE TABLE jobs (
   attempts integer not null,
   lease_owner text,
   lease_until integer,
+  interruptions integer not null,
   last_error text,
   created_at integer not null
-, interruptions integer not null default 0) strict;
+) strict;
 
 CREATE INDEX jobs_due on jobs (run_at, id);
 
@@ -300,19 +306,25 @@ CREATE TABLE recipients (
   position integer not null,
   address text not null,
   domain text not null,
+  organization_id text not null,
+  inbox_id text,
   state text not null,
+  route text,
+  delay_notice_at integer,
+  released_at integer,
   attempts integer not null,
   next_attempt_at integer not null,
   lease_owner text,
   lease_until integer,
+  interruptions integer not null,
   last_code integer,
   last_enhanced_code text,
   last_reply text,
   created_at integer not null,
   updated_at integer not null
-, organization_id text, inbox_id text, route text, delay_told_at integer, released_at integer, interruptions integer not null default 0) strict;
+) strict;
 
-CREATE INDEX recipients_by_lane on recipients (domain, next_attempt_at, id) where state = 'queued';
+CREATE INDEX recipients_by_domain on recipients (domain, next_attempt_at, id) where state = 'queued';
 
 CREATE INDEX recipients_by_message on recipients (message_id) where message_id is not null;
 
@@ -340,7 +352,8 @@ CREATE INDEX rollups_by_age on rollups (hour);
 CREATE INDEX rollups_by_organization on rollups (organization_id, hour);
 
 CREATE TABLE schema_migrations (
-number integer primary key, name text not null, applied_at integer not null
+number integer primary key, name text not null, hash text not null,
+applied_at integer not null
   ) strict;
 
 CREATE TABLE secrets (
@@ -441,30 +454,35 @@ CREATE TABLE webhook_deliveries (
   event_id text not null,
   event_type text not null,
   state text not null,
+  ordering_key text,
+  term integer not null,
   attempts integer not null,
+  attempts_before integer not null,
   next_attempt_at integer not null,
   lease_owner text,
   lease_until integer,
+  interruptions integer not null,
   body text,
   last_code integer,
   last_error text,
   created_at integer not null,
   updated_at integer not null
-, line text, term integer not null default 0, attempts_before integer not null default 0, interruptions integer not null default 0) strict;
-
-CREATE INDEX webhook_deliveries_behind on webhook_deliveries (webhook_id, line, seq) where state = 'behind';
+) strict;
 
 CREATE INDEX webhook_deliveries_by_age on webhook_deliveries (created_at);
 
-CREATE INDEX webhook_deliveries_by_lane on webhook_deliveries (webhook_id, next_attempt_at, id)
+CREATE INDEX webhook_deliveries_by_webhook on webhook_deliveries (webhook_id, next_attempt_at, id)
   where state = 'pending';
-
-CREATE UNIQUE INDEX webhook_deliveries_by_turn on webhook_deliveries (webhook_id, line)
-  where state = 'pending' and line is not null;
 
 CREATE INDEX webhook_deliveries_due on webhook_deliveries (next_attempt_at, id) where state = 'pending';
 
 CREATE UNIQUE INDEX webhook_deliveries_event on webhook_deliveries (webhook_id, seq);
+
+CREATE UNIQUE INDEX webhook_deliveries_pending_key on webhook_deliveries (webhook_id, ordering_key)
+  where state = 'pending' and ordering_key is not null;
+
+CREATE INDEX webhook_deliveries_waiting on webhook_deliveries (webhook_id, ordering_key, seq)
+  where state = 'waiting';
 
 CREATE TABLE webhook_replays (
   id text primary key,
@@ -493,12 +511,20 @@ CREATE TABLE webhooks (
   pod_ids text,
   inbox_ids text,
   headers text,
+  permissions text,
   secret text not null,
+  old_secrets text,
   is_enabled integer not null,
+  disabled_reason text,
+  failing_since integer,
+  failed_at integer,
+  order_state text not null,
+  term integer not null,
   cursor_seq integer not null,
+  deleting_at integer,
   created_at integer not null,
   updated_at integer not null
-, failing_since integer, disabled_reason text, permissions text, deleting_at integer, old_secrets text, order_state text not null default 'none', term integer not null default 0, failed_at integer) strict;
+) strict;
 
 CREATE INDEX webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null;
 

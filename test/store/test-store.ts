@@ -8,18 +8,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { expect } from 'vitest'
-import { defaultLimits, type Limits } from '../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { FreeBytes } from '../../src/store/disk.ts'
 import type { NewEvent, Tx } from '../../src/store/handles.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { openStore, type Store, type StoreNeeds } from '../../src/store/store.ts'
-import { administrate, createTestDatabase } from '../database.ts'
+import { administrate, createTestDatabase } from '../support/test-database.ts'
 
 export interface TestStoreOptions {
   dataDir?: string
-  limits?: Partial<Limits>
+  limits?: LimitOverrides
   freeBytes?: FreeBytes
 }
 
@@ -46,7 +46,7 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
     config: {
       ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
       // The clock of a test need not agree with PostgreSQL's.
-      limits: { ...defaultLimits(), clockSkewMaxMs: Number.MAX_SAFE_INTEGER, ...limits },
+      limits: withLimits({ store: { clockSkewMaxMs: Number.MAX_SAFE_INTEGER } }, limits),
     },
     log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
     metrics: createMetrics(),

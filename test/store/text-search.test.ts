@@ -97,7 +97,7 @@ test.each(['needle', 'ne'])('pages of %j continue where the last one ended, with
   do {
     const anyOf: TextClause[] = [{ columns: ['subject'], allOf: [query] }]
     const search = { inboxId: world.inbox.inbox_id, anyOf, beforeNumber, limit: 5, scanRowsMax: 4 }
-    const page = await world.store.dialect.searchText(world.store.db, search)
+    const page = await world.store.adapter.searchText(world.store.db, search)
     expect(page.messages.length).toBeLessThanOrEqual(4)
     seen.push(...page.messages.map(({ id }) => id))
     beforeNumber = page.nextNumber
@@ -115,7 +115,7 @@ test('a message that was removed from the index is not found, and a failed trans
   await store
     .transaction(async (tx) => {
       const { number } = await insertMessage(tx, world.inbox)
-      await store.dialect.indexText(tx, number, { subject: '', addresses: '', body: 'findable too' })
+      await store.adapter.indexText(tx, number, { subject: '', addresses: '', body: 'findable too' })
       throw new Error('no')
     })
     .catch(() => undefined)
@@ -126,7 +126,7 @@ test('a message that was removed from the index is not found, and a failed trans
     .select('number')
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
-  await store.transaction((tx) => store.dialect.unindexText(tx, number))
+  await store.transaction((tx) => store.adapter.unindexText(tx, number))
   expect(await world.find('findable')).toEqual([])
 })
 
@@ -142,7 +142,7 @@ async function startWorld() {
   const store = await openTestStore()
   const [inbox, other] = await store.transaction(async (tx) => [await insertInbox(tx), await insertInbox(tx)] as const)
   const search = async (more: Pick<TextSearch, 'anyOf'>) => {
-    const found = await store.dialect.searchText(store.db, {
+    const found = await store.adapter.searchText(store.db, {
       ...{ inboxId: inbox.inbox_id, limit: 50, scanRowsMax: 5_000 },
       ...more,
     })
@@ -170,7 +170,7 @@ async function addMail(
       .insertInto('message_addresses')
       .values({ message_id: id, kind: 'from', position: 0, address: addresses })
       .execute()
-    await store.dialect.indexText(tx, number, { subject, addresses, body })
+    await store.adapter.indexText(tx, number, { subject, addresses, body })
     return id
   })
 }

@@ -104,10 +104,10 @@ test('only the beginning of a text of megabytes is indexed', async () => {
   const inbox = await store.transaction(async (tx) => {
     const inbox = await insertInbox(tx)
     const { number } = await insertMessage(tx, inbox)
-    await store.dialect.indexText(tx, number, { subject: body, addresses: body, body })
+    await store.adapter.indexText(tx, number, { subject: body, addresses: body, body })
     return inbox
   })
   const anyOf = [{ columns: ['body'] as const, allOf: ['needle'] }]
   const search = { inboxId: inbox.inbox_id, anyOf, limit: 10, scanRowsMax: 100 }
-  expect((await store.dialect.searchText(store.db, search)).messages).toHaveLength(1)
+  expect((await store.adapter.searchText(store.db, search)).messages).toHaveLength(1)
 })

@@ -1,7 +1,7 @@
 /** Requests and messages to a server that runs as a separate process. */
 import { createTransport } from 'nodemailer'
 import { expect } from 'vitest'
-import type { ServerProcess } from '../server-process.ts'
+import type { ServerProcess } from './server-process.ts'
 
 /** @returns the body of a successful answer */
 export async function api(

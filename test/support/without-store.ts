@@ -2,12 +2,14 @@
  * Test files in folders whose other files use a database. These do not, so they run once; `tidy.test.ts` checks this.
  */
 export const WITHOUT_STORE: readonly string[] = [
-  'test/events/audience.test.ts',
+  'test/events/subscription-index.test.ts',
   'test/events/event-types.test.ts',
-  'test/events/interrupted-work.test.ts',
+  'test/jobs/interrupted-work.test.ts',
   'test/events/recent.test.ts',
+  'test/messages/parse-queue.test.ts',
+  'test/messages/parse-worker.test.ts',
   'test/sending/remote-target.test.ts',
   'test/webhooks/endpoint.test.ts',
-  'test/webhooks/lanes.test.ts',
-  'test/webhooks/retry.test.ts',
+  'test/webhooks/webhook-limits.test.ts',
+  'test/webhooks/webhook-retry.test.ts',
 ]

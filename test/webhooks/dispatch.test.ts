@@ -11,10 +11,10 @@ import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as table from '../../src/store/tables/webhooks-table.ts'
-import { notSupported } from '../database.ts'
 import { messageIn, type Place, sent } from '../events/feed-world.ts'
 import { insertMessage } from '../store/rows.ts'
 import { deferred, holdOpen, isWaiting, openTestStore } from '../store/test-store.ts'
+import { notSupported } from '../support/test-database.ts'
 import { openHookWorld } from './hook-world.ts'
 
 const nobody = 'system:test'
@@ -60,14 +60,20 @@ test('named inboxes and pods are combined, and events of another organization ar
   await world.add({}, await feedWorld.addKey({ organizationId, podId }))
   await world.add({}, await feedWorld.addKey({ organizationId, podId, inboxId: neighbour.inboxId }))
   await world.add()
-  const told: Record<string, number[]> = {}
+  const received: Record<string, number[]> = {}
   for (const [name, place] of Object.entries({ inbox, neighbour, elsewhere, beyond, stranger })) {
     const before = (await world.deliveries()).length
     await feedWorld.append(sent(place))
     await world.settled()
-    told[name] = (await world.deliveries()).slice(before).map((each) => Number(each.split(' ')[0]))
+    received[name] = (await world.deliveries()).slice(before).map((each) => Number(each.split(' ')[0]))
   }
-  expect(told).toEqual({ inbox: [0, 1, 2, 4], neighbour: [1, 2, 3, 4], elsewhere: [0, 4], beyond: [4], stranger: [] })
+  expect(received).toEqual({
+    inbox: [0, 1, 2, 4],
+    neighbour: [1, 2, 3, 4],
+    elsewhere: [0, 4],
+    beyond: [4],
+    stranger: [],
+  })
 })
 
 test('events of hidden messages are sent only to a webhook whose key may see them, whatever the event type', async () => {
@@ -199,7 +205,7 @@ test('an event whose rendering keeps failing is skipped after some attempts', as
     if (event.type === 'message.sent') throw new Error('broken')
     return 'body'
   })
-  await using world = await openHookWorld({ render }, { eventPollMs: 1 })
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
   await world.add()
   await world.feedWorld.append(received(world.inbox), sent(world.inbox), received(world.inbox))
   await world.settled()
@@ -214,7 +220,7 @@ test('an event whose rendering fails temporarily is retried until it succeeds', 
       throw new MailError('unavailable', { detail: 'a file could not be read' })
     return 'body'
   }
-  await using world = await openHookWorld({ render }, { eventPollMs: 1 })
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
   await world.add()
   await world.feedWorld.append(sent(world.inbox), received(world.inbox))
   await world.settled()
@@ -224,7 +230,10 @@ test('an event whose rendering fails temporarily is retried until it succeeds', 
 notSupported('postgres', 'a count after one commit may include a later commit')(
   'the deliveries of a burst are written in batches that are limited by number and by size',
   async () => {
-    await using small = await openHookWorld({ render: async () => 'x'.repeat(40) }, { webhookBatchBytesMax: 100 })
+    await using small = await openHookWorld(
+      { render: async () => 'x'.repeat(40) },
+      { webhooks: { batchBytesMax: 100 } },
+    )
     const sizes = watchTransactions(small.feedWorld.store)
     await small.add()
     await small.feedWorld.append(...Array.from({ length: 10 }, () => sent(small.inbox)))
@@ -287,7 +296,7 @@ test('with several nodes each event is written by only one', async () => {
     onTestFinished(() => other.stop())
   }
   await world.add()
-  for (const other of others) other.nudge()
+  for (const other of others) other.signalEnabled()
   for (let round = 0; round < 20; round += 1) {
     await world.feedWorld.append(sent(world.inbox), ...(round % 3 === 0 ? [labelled(world.inbox, [])] : []))
   }
@@ -349,7 +358,7 @@ notSupported('sqlite', 'one process writes')('a webhook that another node disabl
   await using other = await openTestStore({ dataDir: world.feedWorld.dataDir })
   const id = await world.add()
   const held = await holdOpen(other, async (tx) => {
-    await table.holdById(tx, id)
+    await table.lockById(tx, id)
     await table.update(tx, id, { is_enabled: 0, term: 1 })
   })
   await world.feedWorld.append(sent(world.inbox))

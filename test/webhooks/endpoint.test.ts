@@ -1,9 +1,9 @@
 /** URLs and custom header fields: what is accepted, and what would be dangerous. */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import { applyHeaders, requireUrl } from '../../src/mail/webhooks/config/endpoint.ts'
 
-const limits = { ...defaultLimits(), webhookUrlCharsMax: 60, webhookHeadersMax: 3, webhookHeaderCharsMax: 40 }
+const limits = withLimits({ webhooks: { urlCharsMax: 60, headersMax: 3, headerCharsMax: 40 } })
 const strict = { allowPrivateNetworks: false, limits }
 
 test.each([

@@ -1,5 +1,5 @@
 /** A real store with tenants and webhooks, their dispatch with readable bodies, and a worker that the test chooses. */
-import type { Limits } from '../../src/config/limits.ts'
+import type { LimitOverrides } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { NewWebhook, WebhookChange } from '../../src/mail/webhooks/config/webhook.ts'
@@ -31,16 +31,11 @@ export interface HookWorld extends AsyncDisposable {
 export interface NodeOptions {
   readonly disturb?: (store: Store) => Store
   readonly render?: WebhookProfile['render']
-  readonly worker?: Partial<Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'>>
+  readonly worker?: Pick<WebhookWorker, 'signalPending'>
 }
 
-/** A worker that accepts nothing, so that deliveries stay in the table. */
-export const absentWorker: Pick<WebhookWorker, 'reserve' | 'release' | 'begin' | 'noticeWaiting'> = {
-  reserve: () => undefined,
-  release: () => undefined,
-  begin: () => undefined,
-  noticeWaiting: () => undefined,
-}
+/** A worker that does nothing, so that deliveries stay in the table. */
+export const absentWorker: Pick<WebhookWorker, 'signalPending'> = { signalPending: () => undefined }
 
 export const testProfile: WebhookProfile = {
   name: 'test',
@@ -53,14 +48,14 @@ export const testProfile: WebhookProfile = {
   retryAfterMs: [1_000, 2_000],
 }
 
-export async function openHookWorld(options: NodeOptions = {}, limits: Partial<Limits> = {}): Promise<HookWorld> {
+export async function openHookWorld(options: NodeOptions = {}, limits: LimitOverrides = {}): Promise<HookWorld> {
   const feedWorld = await FeedWorld.open(limits)
   const inbox = await feedWorld.addInbox()
   const owner = await feedWorld.addKey({ organizationId: inbox.organizationId })
   const dispatch = node(options)
   const webhooks = createWebhooks({
     ...{ store: feedWorld.store, profile: testProfile, allowPrivateNetworks: true, limits: feedWorld.limits },
-    ...{ random: (bytes) => Buffer.alloc(bytes), enabled: dispatch.nudge },
+    ...{ random: (bytes) => Buffer.alloc(bytes), enabled: dispatch.signalEnabled },
   })
   const made: string[] = []
   await dispatch.start()

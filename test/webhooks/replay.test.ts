@@ -148,7 +148,7 @@ test('a delivery that is already due to be sent keeps its time', async () => {
 })
 
 test('the size of a batch of bodies is limited', async () => {
-  await using world = await openHookWorld({}, { webhookBatchBytesMax: 10 })
+  await using world = await openHookWorld({}, { webhooks: { batchBytesMax: 10 } })
   const id = await withPast(world, 7)
   let commits = 0
   const { store } = world.feedWorld
@@ -187,7 +187,7 @@ async function work(
   }: { render?: typeof testProfile.render; store?: Store; signal?: AbortSignal } = {},
 ): Promise<void> {
   const job = createReplayWebhook({
-    ...{ store, profiles: [{ ...testProfile, render }], noticeWaiting: () => undefined },
+    ...{ store, profiles: [{ ...testProfile, render }], signalPending: () => undefined },
     ...{ log: createLog('silent'), limits: world.feedWorld.limits },
   })
   await job({ kind: '', key, payload: {}, attempt: 1, signal })

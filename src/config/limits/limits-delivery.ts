@@ -1,50 +1,43 @@
-/** Limits of the queue and of mail to other servers. Part of ../limits.ts. */
+/** Limits of delivery to inboxes and other servers. Part of ../limits.ts. */
 import { DAY, HOUR, KIB, type Limit, MINUTE, SECOND } from './limit.ts'
 
 export const deliveryLimits = {
-  deliveryLeaseMs: {
+  leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Lease of a claimed recipient or job; it is renewed while the work runs.',
   },
-  workInterruptionsMax: {
-    default: 3,
-    unit: 'count',
-    sentence:
-      'Consecutive attempts of one recipient, webhook delivery or job that end without an outcome because the process died, hung or failed; then the work is set aside. After the first of these attempts, it runs only while no other interrupted work runs.',
-  },
-  jobSetAsideMs: {
-    default: DAY,
-    unit: 'milliseconds',
-    sentence: 'Time until a job that was set aside runs again.',
-  },
-  deliveryConcurrencyMax: {
+  concurrencyMax: {
     default: 200,
     unit: 'count',
     sentence: 'Concurrent deliveries to other servers, all destinations together.',
   },
-  deliveryLaneConcurrencyMax: {
+  destinationConcurrencyMax: {
     default: 4,
     unit: 'count',
     sentence: 'Concurrent deliveries to one destination, so that a destination that hangs delays no other.',
   },
-  deliveryLocalConcurrencyMax: {
+  localConcurrencyMax: {
     default: 64,
     unit: 'count',
     sentence: 'Concurrent deliveries to inboxes of this server.',
   },
-  deliveryRecipientsMax: {
+  recipientsMax: {
     default: 100,
     unit: 'count',
     sentence: 'Recipients of one delivery (RFC 5321 §4.5.3.1.8).',
   },
-  deliveryLanesMax: { default: 200, unit: 'count', sentence: 'Destinations that one poll of the queue processes.' },
-  deliveryRetryForMs: {
+  domainsPerPollMax: {
+    default: 200,
+    unit: 'count',
+    sentence: 'Destinations that one poll of the queue processes.',
+  },
+  retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
     sentence: 'Age at which a recipient whose deliveries keep failing temporarily is given up.',
   },
-  deliveryDelayNoticeMs: {
+  delayNoticeMs: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     sentence:
@@ -60,45 +53,45 @@ export const deliveryLimits = {
     unit: 'count',
     sentence: 'Recipients that one call holds, releases, cancels or retries; the response says whether there are more.',
   },
-  deliveryRetryFirstMs: {
+  retryFirstMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence: 'Wait before the first retry; later ones are longer.',
   },
-  deliveryRetryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
-  deliveryHostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt tries.' },
-  deliveryAddressesMax: {
+  retryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
+  hostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt tries.' },
+  addressesMax: {
     default: 2,
     unit: 'count',
     sentence: 'Addresses per IP family that one attempt tries for one mail server.',
   },
-  deliveryConnectMs: {
+  connectMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     sentence: 'Time for a connection to another mail server to open.',
   },
-  deliveryGreetingMs: {
+  greetingMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Time to wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
   },
-  deliveryCommandMs: {
+  commandMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
     sentence:
       'Time to wait for the reply to a command, or for the peer to accept a piece of the message (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
   },
-  deliveryDataMs: {
+  dataMs: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Time to wait for the reply to the whole message (RFC 5321 §4.5.3.2.6).',
   },
-  deliveryMs: {
+  attemptMs: {
     default: 30 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Time for one delivery over one connection, whatever the other side does.',
   },
-  deliveryReplyCharsMax: {
+  replyCharsMax: {
     default: 1_000,
     unit: 'count',
     sentence: "Characters of another mail server's reply that are stored.",
@@ -110,13 +103,7 @@ export const deliveryLimits = {
     unit: 'milliseconds',
     sentence: 'Time for which an idle connection to the relay is kept open for the next message.',
   },
-  dnsTryMs: {
-    default: 5 * SECOND,
-    unit: 'milliseconds',
-    sentence: 'Time to wait for the answer of a resolver before the query is sent again.',
-  },
-  dnsTriesMax: { default: 2, unit: 'count', sentence: 'Times that a query is sent to each resolver.' },
-  queuePollMs: {
+  pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
     sentence: 'Interval at which the queue is polled when no commit signal arrives.',

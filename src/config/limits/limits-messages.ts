@@ -1,7 +1,18 @@
-/** Limits of inboxes, labels and sent messages. Part of ../limits.ts. */
-import { DAY, KIB, type Limit, MIB, MINUTE } from './limit.ts'
+/** Limits of labels, metadata, names, waits and downloads. Part of ../limits.ts. */
+import { HOUR, type Limit, MINUTE } from './limit.ts'
 
-export const messageLimits = {
+export const messagesLimits = {
+  waitMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time for which a request waits for a message when the client gives no time.',
+  },
+  waitMsMax: {
+    default: 10 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Longest time for which a request may wait for a message.',
+  },
+  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Time for which a download link is valid.' },
   labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },
   labelCharsMax: { default: 256, unit: 'count', sentence: 'Length of a label.' },
   metadataKeysMax: { default: 256, unit: 'count', sentence: "Keys in an inbox's metadata." },
@@ -15,33 +26,5 @@ export const messageLimits = {
     default: 100,
     unit: 'count',
     sentence: 'Number of messages from which the labels of a thread can no longer be changed in one call.',
-  },
-  sendRecipientsMax: {
-    default: 50,
-    unit: 'count',
-    sentence: 'Recipients of one sent message, in to, cc and bcc together.',
-  },
-  sendTextCharsMax: {
-    default: 4 * MIB,
-    unit: 'count',
-    sentence:
-      'Length of the text of a sent message, and of its HTML; longer ones would block the server while they are encoded.',
-  },
-  headerCharsPerSendMax: {
-    default: 256 * KIB,
-    unit: 'count',
-    sentence: 'Characters of subject, addresses and extra header fields of one sent message, all together.',
-  },
-  headersPerSendMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
-  attachmentsPerSendMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
-  idempotencyMs: {
-    default: DAY,
-    unit: 'milliseconds',
-    sentence: 'Time for which a repeated Idempotency-Key returns the first result.',
-  },
-  idempotencyLeaseMs: {
-    default: 2 * MINUTE,
-    unit: 'milliseconds',
-    sentence: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
   },
 } as const satisfies Record<string, Limit>

@@ -1,4 +1,4 @@
-/** Limits of parsing a message: its structure, its bodies, and the thread that parses large ones. Part of ../limits.ts. */
+/** Limits of parsing a message: MIME, bodies, reply text, codes, and the threads that do it. Part of ../limits.ts. */
 import { KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const parsingLimits = {
@@ -42,41 +42,41 @@ export const parsingLimits = {
     unit: 'count',
     sentence: 'Characters of context returned with a code or link.',
   },
-  parseOnLoopBytesMax: {
+  onLoopBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
     sentence: 'Largest message parsed on the event loop; larger ones are parsed in a worker thread.',
   },
-  parseMs: {
+  timeoutMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
     sentence:
       'Time for a worker thread to parse a large message; after that, only the beginning of the message is parsed.',
   },
-  parseHeapBytesMax: {
+  heapBytesMax: {
     default: 128 * MIB,
     unit: 'bytes',
     sentence:
       'JavaScript heap of the thread that parses large mails. A mail that needs more is read in part, and the thread is replaced.',
   },
-  parseWaitingMax: {
+  waitingMax: {
     default: 100,
     unit: 'count',
     sentence:
       'Large mails that wait for that thread; one more is refused for now, or takes the place of the peer that has most.',
   },
-  parseWaitingPerPeerMax: {
+  waitingPerPeerMax: {
     default: 10,
     unit: 'count',
     sentence:
       'Of these, mails of one peer: an IPv4 address, an IPv6 /64, or the organization whose key sends; more are refused for now.',
   },
-  parseWaitMs: {
+  waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence: 'Time for a large mail to wait for that thread before it is refused for now.',
   },
-  parsePenaltyMs: {
+  penaltyMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     sentence:

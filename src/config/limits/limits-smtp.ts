@@ -1,51 +1,51 @@
-/** Limits of the MX listener: connections, commands and transactions. Part of ../limits.ts. */
+/** Limits of SMTP listener: connections, idle times, commands. Part of ../limits.ts. */
 import { KIB, type Limit, MINUTE } from './limit.ts'
 
 export const smtpLimits = {
-  smtpConnectionsMax: {
+  connectionsMax: {
     default: 1_000,
     unit: 'count',
     sentence:
       'Open SMTP connections. A new connection replaces one that is not in use; if all are in use, the new one is refused with 421.',
   },
-  smtpConnectionsPerAddressMax: {
+  connectionsPerAddressMax: {
     default: 100,
     unit: 'count',
     sentence: 'Open SMTP connections from one IPv4 address or one IPv6 /64; further ones are refused with 421.',
   },
-  smtpIdleMs: {
+  idleMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Idle timeout of an SMTP connection after its first accepted MAIL command (RFC 5321 §4.5.3.2.7).',
   },
-  smtpIdleBeforeMailMs: {
+  idleBeforeMailMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence: 'Idle timeout of an SMTP connection before its first accepted MAIL command.',
   },
-  smtpStalledMs: {
+  stalledMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence:
       'Time without progress after which a connection with a mail transaction under way counts as not in use, when a new connection needs its slot.',
   },
-  smtpProgressBytes: {
+  progressBytes: {
     default: 64 * KIB,
     unit: 'bytes',
     sentence: 'Bytes from an SMTP peer that count as progress; an accepted message counts as well.',
   },
-  smtpRecipientsMax: {
+  recipientsMax: {
     default: 100,
     unit: 'count',
     sentence: 'Recipients in one SMTP transaction (RFC 5321 §4.5.3.1.8).',
   },
-  smtpCommandsMax: { default: 10_000, unit: 'count', sentence: 'Commands on one SMTP connection.' },
-  smtpErrorsMax: {
+  commandsMax: { default: 10_000, unit: 'count', sentence: 'Commands on one SMTP connection.' },
+  errorsMax: {
     default: 20,
     unit: 'count',
     sentence: 'Commands with a 5xx reply on one SMTP connection before it is closed.',
   },
-  smtpCommandBytesMax: {
+  commandBytesMax: {
     default: 4_096,
     unit: 'bytes',
     sentence: 'Length of one SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',

@@ -1,22 +1,11 @@
-/** Limits of jobs, transactions, databases and disk, and of the time for a stop. Part of ../limits.ts. */
-import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
+/** Limits of database, blobs and disk. Part of ../limits.ts. */
+import { DAY, HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const storeLimits = {
-  jobPollMs: {
-    default: 5 * SECOND,
+  pollPauseMaxMs: {
+    default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which background jobs are polled when no commit signal arrives.',
-  },
-  jobConcurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs that run at once.' },
-  removalChunkRows: {
-    default: 200,
-    unit: 'count',
-    sentence: 'Messages deleted in one transaction when an inbox is deleted.',
-  },
-  usedAtFlushMs: {
-    default: MINUTE,
-    unit: 'milliseconds',
-    sentence: 'Interval at which the last-used times of API keys are written.',
+    sentence: 'Pause of a poll loop after a failed poll: two poll intervals, but at most this long.',
   },
   clockSkewMaxMs: {
     default: 30 * SECOND,
@@ -52,23 +41,23 @@ export const storeLimits = {
     unit: 'milliseconds',
     sentence: 'Time for PostgreSQL to run one statement.',
   },
-  databaseConnectMs: {
+  connectMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
     sentence: 'Time to connect to PostgreSQL, and for a read to wait for a free connection.',
   },
-  databaseSilenceMs: {
+  silenceMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
     sentence:
       'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends the session of a node that falls silent in a transaction.',
   },
-  databaseReadersMax: {
+  readersMax: {
     default: 10,
     unit: 'count',
     sentence: 'Connections to PostgreSQL that read; one more connection writes and one listens.',
   },
-  databaseRetryMaxMs: {
+  retryMaxMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
     sentence: 'Longest wait between two attempts to reconnect to PostgreSQL.',
@@ -93,7 +82,7 @@ export const storeLimits = {
     unit: 'milliseconds',
     sentence: 'Age at which an unreferenced blob is deleted.',
   },
-  blobSweepMs: {
+  sweepMs: {
     default: HOUR,
     unit: 'milliseconds',
     sentence:
@@ -103,10 +92,5 @@ export const storeLimits = {
     default: 4_000,
     unit: 'count',
     sentence: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
-  },
-  shutdownGraceMs: {
-    default: 30 * SECOND,
-    unit: 'milliseconds',
-    sentence: 'Time for running work to finish when the server stops.',
   },
 } as const satisfies Record<string, Limit>

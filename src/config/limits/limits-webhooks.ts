@@ -1,113 +1,113 @@
 /** Limits of webhooks: their number, requests, retries and history. Part of ../limits.ts. */
 import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
-export const webhookLimits = {
-  webhooksMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
-  webhookIdsMax: {
+export const webhooksLimits = {
+  perOrganizationMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
+  idsMax: {
     default: 10,
     unit: 'count',
     sentence: 'Inboxes that one webhook can name; the same limit applies to pods.',
   },
-  webhookUrlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
-  webhookHeadersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
-  webhookHeaderCharsMax: {
+  urlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
+  headersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
+  headerCharsMax: {
     default: 8_192,
     unit: 'count',
     sentence: "Total length of a webhook's custom header fields, names and values together.",
   },
-  webhookBodyBytesMax: {
+  bodyBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
     sentence: 'Body of a webhook request; the text and HTML of a message are left out of a larger one.',
   },
-  webhookBatchBytesMax: {
+  batchBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
     sentence: 'Total size of webhook bodies that are rendered before they are written, the last one not counted.',
   },
-  webhookReplayEventsMax: {
+  replayEventsMax: {
     default: 100_000,
     unit: 'count',
     sentence: 'Events in one replay.',
   },
-  webhookTestsMax: { default: 10, unit: 'count', sentence: 'Concurrent test requests to webhooks.' },
-  webhookOldSecretMs: {
+  testsMax: { default: 10, unit: 'count', sentence: 'Concurrent test requests to webhooks.' },
+  oldSecretMs: {
     default: DAY,
     unit: 'milliseconds',
     sentence: 'Time for which a replaced secret of a webhook continues to sign beside the new one.',
   },
-  webhookOldSecretsMax: {
+  oldSecretsMax: {
     default: 10,
     unit: 'count',
     sentence: 'Old secrets of one webhook that may sign at the same time.',
   },
-  webhookFailingMaxMs: {
+  failingMaxMs: {
     default: 5 * DAY,
     unit: 'milliseconds',
     sentence: 'Time after which a webhook is disabled if every request to it fails.',
   },
-  webhookQuietMs: {
+  quietMs: {
     default: 2 * DAY,
     unit: 'milliseconds',
     sentence:
       'Pause between failed requests to a webhook after which that time starts again from zero; longer than any wait between retries.',
   },
-  webhookConcurrencyMax: {
+  concurrencyMax: {
     default: 200,
     unit: 'count',
     sentence: 'Concurrent requests to webhooks; at most half of them to webhooks whose last request failed.',
   },
-  webhookEndpointConcurrencyMax: {
+  endpointConcurrencyMax: {
     default: 10,
     unit: 'count',
     sentence: 'Concurrent requests to one webhook; only one while it fails.',
   },
-  webhookTimeoutMs: {
+  timeoutMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
     sentence: 'Time for a request to a webhook, from the DNS lookup to the end of the response.',
   },
-  webhookLeaseMs: {
+  leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
     sentence: 'Lease of a claimed webhook delivery; longer than its request can take.',
   },
-  webhookPollMs: {
+  pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
     sentence: 'Interval at which waiting webhook deliveries are polled when no signal arrives.',
   },
-  webhookRestMaxMs: {
+  pauseMaxMs: {
     default: MINUTE,
     unit: 'milliseconds',
     sentence: 'Longest pause between requests to a webhook that keeps failing, whatever is queued for it.',
   },
-  webhookRetryAfterMaxMs: {
+  retryAfterMaxMs: {
     default: DAY,
     unit: 'milliseconds',
     sentence: 'Longest `Retry-After` of a webhook that is respected; a longer one is shortened to this.',
   },
-  webhookResponseBytesMax: {
+  responseBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
     sentence: "Bytes of a webhook's response that are read before the connection is closed.",
   },
-  webhookResponseKeptCharsMax: {
+  responseKeptCharsMax: {
     default: 1_024,
     unit: 'count',
     sentence: 'Characters of that response that are stored with the attempt.',
   },
-  webhookIdleSocketMs: {
+  idleSocketMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
     sentence: 'Time for which an idle connection to a webhook is kept open.',
   },
-  webhookRetentionMs: {
+  retentionMs: {
     default: 7 * DAY,
     unit: 'milliseconds',
     sentence: 'Age at which webhook deliveries and their attempts are deleted.',
   },
-  webhookChunkRows: {
+  chunkRows: {
     default: 500,
     unit: 'count',
     sentence: 'Webhook deliveries that one transaction cancels or deletes.',

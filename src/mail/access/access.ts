@@ -37,9 +37,9 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
  *
  * @throws unknown_api_key; forbidden when its permissions have changed
  */
-export async function confirm(tx: Tx, actor: Actor): Promise<void> {
+export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   if (actor.kind === 'system') return
-  const row = await apiKeys.keepById(tx, actor.apiKeyId)
+  const row = await apiKeys.shareLockById(tx, actor.apiKeyId)
   if (!row || (row.expires_at !== null && row.expires_at <= tx.now)) throw new MailError('unknown_api_key', {})
   const granted = row.permissions === null ? undefined : parsePermissions(row.permissions)
   const isSame =
@@ -64,10 +64,10 @@ export async function requireInbox(db: Db, actor: Actor, permission: Permission,
  * Like requireInbox, and locks the inbox for this transaction. Call it before you read anything in the inbox in order
  * to change it: then no other node files, relabels or removes there at the same time.
  */
-export async function holdInbox(tx: Tx, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
+export async function lockInbox(tx: Tx, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
   const row = ref.includes('@')
-    ? await inboxes.holdByAddress(tx, normaliseAddress(ref) ?? '')
-    : await inboxes.holdById(tx, ref)
+    ? await inboxes.lockByAddress(tx, normaliseAddress(ref) ?? '')
+    : await inboxes.lockById(tx, ref)
   if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
   requirePermission(actor, permission)
   return row

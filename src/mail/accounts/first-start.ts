@@ -36,7 +36,7 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
   const madeKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
 
   await store.transaction(async (tx) => {
-    await domainTable.holdById(tx, domain.id) // nodes that start at the same time run this one after the other
+    await domainTable.lockById(tx, domain.id) // nodes that start at the same time run this one after the other
     const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await makeOrganization(tx))
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)

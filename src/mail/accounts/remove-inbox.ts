@@ -14,7 +14,7 @@ import type { Removal } from '../messages/removal.ts'
 interface RemoveInboxNeeds {
   readonly store: Store
   readonly removal: Removal
-  readonly limits: Pick<Limits, 'removalChunkRows'>
+  readonly limits: Limits
 }
 
 export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds): JobHandler {
@@ -22,8 +22,8 @@ export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds):
     for (;;) {
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
-        await inboxes.holdAny(tx, inboxId)
-        const rows = await messages.listSome(tx, inboxId, limits.removalChunkRows)
+        await inboxes.lockAny(tx, inboxId)
+        const rows = await messages.listSome(tx, inboxId, limits.jobs.removalChunkRows)
         if (rows.length === 0) await inboxes.remove(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })

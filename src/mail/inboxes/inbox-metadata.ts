@@ -1,11 +1,7 @@
 /** An inbox's metadata: a small map with the client's own keys, merged key by key (docs/compatibility/agentmail.md). */
+import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Metadata } from './inbox.ts'
-
-export interface MetadataLimits {
-  readonly metadataKeysMax: number
-  readonly metadataCharsMax: number
-}
 
 /**
  * @param change keys to set; a null value removes its key
@@ -14,7 +10,7 @@ export interface MetadataLimits {
 export function applyMetadata(
   current: Metadata,
   change: Readonly<Record<string, string | number | boolean | null>>,
-  limits: MetadataLimits,
+  limits: Limits,
 ): Metadata {
   const merged = new Map<string, string | number | boolean>(Object.entries(current))
   for (const [key, value] of Object.entries(change)) {
@@ -23,15 +19,15 @@ export function applyMetadata(
     requireLength(key, key, limits)
     if (typeof value === 'string') requireLength(key, value, limits)
   }
-  if (merged.size > limits.metadataKeysMax) {
-    const detail = `metadata can have at most ${limits.metadataKeysMax} keys`
+  if (merged.size > limits.messages.metadataKeysMax) {
+    const detail = `metadata can have at most ${limits.messages.metadataKeysMax} keys`
     throw new MailError('validation_error', { detail, path: ['metadata'] })
   }
   return Object.fromEntries(merged)
 }
 
-function requireLength(key: string, text: string, limits: MetadataLimits): void {
-  if (text.length <= limits.metadataCharsMax) return
-  const detail = `metadata keys and values can have at most ${limits.metadataCharsMax} characters`
+function requireLength(key: string, text: string, limits: Limits): void {
+  if (text.length <= limits.messages.metadataCharsMax) return
+  const detail = `metadata keys and values can have at most ${limits.messages.metadataCharsMax} characters`
   throw new MailError('validation_error', { detail, path: ['metadata', key] })
 }

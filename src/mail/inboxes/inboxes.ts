@@ -2,6 +2,7 @@
  * Inboxes: one address with its mail, for an agent. An inbox is created in one call and found by address or id; it
  * disappears from all APIs at the moment its deletion is committed.
  */
+import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
@@ -11,17 +12,17 @@ import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as table from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
-import { confirm, holdInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
+import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { closePage, openPage } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
 import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/log/resource-events.ts'
-import { SETTLE_WEBHOOK } from '../jobs/job-kinds.ts'
+import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import type { Inbox, Inboxes, Metadata } from './inbox.ts'
-import { applyMetadata, type MetadataLimits } from './inbox-metadata.ts'
+import { applyMetadata } from './inbox-metadata.ts'
 import { randomUsername } from './username.ts'
 
 /** The job that deletes the mail of a deleted inbox (mail/accounts/remove-inbox.ts). */
@@ -31,11 +32,7 @@ interface InboxesNeeds {
   readonly store: Store
   readonly sharedDomain: string
   readonly random: (bytes: number) => Buffer
-  readonly limits: MetadataLimits & {
-    readonly pageDefault: number
-    readonly pageMax: number
-    readonly displayNameCharsMax: number
-  }
+  readonly limits: Limits
 }
 
 export function createInboxes({ store, sharedDomain, random, limits }: InboxesNeeds): Inboxes {
@@ -47,7 +44,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       const username = request.username ?? randomUsername(random)
 
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create others' })
@@ -63,7 +60,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
-        if (!(await tenants.holdPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
+        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         const row = await table.insert(tx, {
           organization_id: scope.organizationId,
           pod_id: podId,
@@ -83,7 +80,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'inbox_read', within)
       const filter = { list: 'inboxes', ...scope }
-      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
       const shown = rows.slice(0, window.limit)
       const last = rows.length > window.limit ? shown.at(-1) : undefined
@@ -107,8 +104,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       requireDisplayName(change.displayName ?? undefined)
 
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const row = await holdWithin(tx, actor, 'inbox_update', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
         const changed: InboxRow = {
           ...row,
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
@@ -123,8 +120,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const row = await holdWithin(tx, actor, 'inbox_delete', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const row = await lockWithin(tx, actor, 'inbox_delete', within, ref)
         if (row.address === `postmaster@${sharedDomain}`) {
           // RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster.
           throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
@@ -136,7 +133,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
         }
         for (const id of await webhooks.markBelongingTo(tx, 'inbox_id', row.id)) {
-          await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
+          await enqueue(tx, { kind: CANCEL_PENDING, key: id })
         }
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
         const about = { actor: actorName(actor), inbox: view(row) }
@@ -149,8 +146,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
   function requireDisplayName(name: string | undefined): void {
     // The name becomes part of From: a line break would start another header field.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
-    if (name === undefined || (name.length <= limits.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name))) return
-    const detail = `display_name can have at most ${limits.displayNameCharsMax} characters, none of them a line break`
+    if (name === undefined || (name.length <= limits.messages.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name)))
+      return
+    const detail = `display_name can have at most ${limits.messages.displayNameCharsMax} characters, none of them a line break`
     throw new MailError('validation_error', { detail, path: ['display_name'] })
   }
 
@@ -176,14 +174,14 @@ async function requireWithin(
 }
 
 /** The same, and locks the inbox for this transaction. */
-async function holdWithin(
+async function lockWithin(
   tx: Tx,
   actor: Actor,
   permission: Permission,
   within: Within,
   ref: string,
 ): Promise<InboxRow> {
-  await holdInbox(tx, actor, permission, ref)
+  await lockInbox(tx, actor, permission, ref)
   return requireWithin(tx, actor, permission, within, ref)
 }
 

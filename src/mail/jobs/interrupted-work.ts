@@ -5,6 +5,7 @@
  * one by one, the innocent ones finish, and what ends the process is soon known (docs/adr/0022).
  * Crash: nothing is kept here; the counts are in the rows.
  */
+import type { Limits } from '../../config/limits.ts'
 import { type InterruptedClaim, isInterrupted } from '../../store/leases.ts'
 
 export interface InterruptedWork {
@@ -13,7 +14,7 @@ export interface InterruptedWork {
    *
    * @param onFree called once when an interrupted piece may be claimed again, if none may be now
    */
-  look(onFree: () => void): InterruptedClaim
+  check(onFree: () => void): InterruptedClaim
   /**
    * Claims work, with at most one interrupted piece; with none while another one runs.
    *
@@ -36,18 +37,18 @@ export interface Interrupted {
   readonly interruptions: number
 }
 
-export function createInterruptedWork(limits: { readonly workInterruptionsMax: number }): InterruptedWork {
-  const setAsideFrom = limits.workInterruptionsMax
+export function createInterruptedWork(limits: Limits): InterruptedWork {
+  const setAsideFrom = limits.jobs.interruptionsMax
   const isSuspect = (row: Interrupted) => isInterrupted(row, setAsideFrom)
   const refused = new Set<() => void>()
   /** Of the worker that has the reservation: more of its work may wait. */
   let holder: (() => void) | undefined
 
   return {
-    look,
+    check,
 
     async claim(claim, rowsOf, onFree) {
-      const { mayClaim } = look(onFree)
+      const { mayClaim } = check(onFree)
       if (mayClaim) holder = onFree
       let hasSuspect = false
       try {
@@ -67,7 +68,7 @@ export function createInterruptedWork(limits: { readonly workInterruptionsMax: n
     },
   }
 
-  function look(onFree: () => void): InterruptedClaim {
+  function check(onFree: () => void): InterruptedClaim {
     if (holder) refused.add(onFree)
     return { mayClaim: holder === undefined, setAsideFrom }
   }

@@ -5,19 +5,21 @@
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
  *   start, so its jobs are due at once. Handlers work from the state they find and may run twice.
- * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.deliveryRetryMaxMs. A job is never given
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.delivery.retryMaxMs. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
- *   outcome is retried while no other such work runs; after limits.workInterruptionsMax of them it waits for
- *   limits.jobSetAsideMs (docs/adr/0022).
+ *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
+ *   limits.jobs.setAsideMs (docs/adr/0022).
  * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
  * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
- *   that does not end within limits.shutdownGraceMs keeps its lease, so that no other node runs it at the same time.
+ *   that does not end within limits.server.shutdownGraceMs keeps its lease, so that no other node runs it at the same time.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Limits } from '../../config/limits.ts'
 import { contain } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import { type CommitWait, createCommitWait } from '../../store/commit/commit-signal.ts'
+import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
 import { claimJobs, type InterruptedClaim, renewLeases } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/sending-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -27,8 +29,6 @@ import type { Job, JobHandler } from './jobs.ts'
 
 /** A lease survives two renewals that fail. */
 const RENEWALS_PER_LEASE = 3
-/** Small: most likely the database failed, and much work waits when it works again. */
-const PAUSE_FACTOR_MAX = 2
 const RETRY_FACTOR = 4
 /** Stored part of an error, for operators who read the table. */
 const ERROR_CHARS_MAX = 1_000
@@ -43,92 +43,77 @@ interface RunnerNeeds {
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
-  readonly limits: {
-    readonly jobPollMs: number
-    readonly jobConcurrencyMax: number
-    readonly deliveryLeaseMs: number
-    readonly deliveryRetryFirstMs: number
-    readonly deliveryRetryMaxMs: number
-    readonly shutdownGraceMs: number
-    readonly workInterruptionsMax: number
-    readonly jobSetAsideMs: number
-  }
+  readonly limits: Limits
 }
 
 export class JobRunner {
   readonly #needs: RunnerNeeds
   readonly #kinds: readonly string[]
   readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
-  #wait: CommitWait | undefined
-  #loop: Promise<void> | undefined
+  readonly #loop: PollLoop
+  #stopListening: (() => void) | undefined
   #renewal: NodeJS.Timeout | undefined
-  #isStopping = false
-
-  readonly #claimAgain = () => this.#wait?.ring()
 
   constructor(needs: RunnerNeeds) {
     this.#needs = needs
     this.#kinds = Object.keys(needs.handlers)
+    const { limits, log, metrics } = needs
+    this.#loop = createPollLoop({
+      name: 'jobs',
+      poll: () => this.#poll(),
+      pollMs: limits.jobs.pollMs,
+      limits,
+      log,
+      metrics,
+    })
   }
 
   start(): void {
     const { store, limits } = this.#needs
-    this.#wait = createCommitWait(store)
-    this.#loop = this.#run(this.#wait)
-    this.#renewal = setInterval(() => void this.#renew(), limits.deliveryLeaseMs / RENEWALS_PER_LEASE)
+    this.#stopListening = store.onCommit(this.#loop.soon)
+    this.#loop.soon()
+    this.#renewal = setInterval(() => void this.#renew(), limits.delivery.leaseMs / RENEWALS_PER_LEASE)
   }
 
-  /** Resolves when no handler is running any more, or when limits.shutdownGraceMs have passed. */
+  /** Resolves when no handler is running any more, or when limits.server.shutdownGraceMs have passed. */
   async stop(): Promise<void> {
-    this.#isStopping = true
-    this.#wait?.close()
-    await this.#loop
+    this.#stopListening?.()
+    await this.#loop.stop()
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Error('the server stops'))
     const grace = new AbortController()
     await Promise.race([
       Promise.all(running.map(({ ended }) => ended)),
-      delay(this.#needs.limits.shutdownGraceMs, undefined, { signal: grace.signal }).catch(() => undefined), // aborted
+      delay(this.#needs.limits.server.shutdownGraceMs, undefined, { signal: grace.signal }).catch(() => undefined), // aborted
     ])
     grace.abort()
     clearInterval(this.#renewal)
   }
 
-  async #run(wait: CommitWait): Promise<void> {
-    let failures = 0
-    while (!this.#isStopping) {
-      try {
-        for (const row of await this.#claim()) {
-          // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler
-          // continues.
-          if (!this.#running.has(row.id)) this.#start(row)
-          else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
-        }
-        failures = 0
-        await wait.next(this.#needs.limits.jobPollMs)
-      } catch (error) {
-        this.#report(error, { failures: ++failures }, 'jobs could not be claimed')
-        await wait.pause(this.#needs.limits.jobPollMs * Math.min(2 ** failures, PAUSE_FACTOR_MAX))
-      }
+  async #poll(): Promise<undefined> {
+    for (const row of await this.#claim()) {
+      // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler continues.
+      if (!this.#running.has(row.id)) this.#start(row)
+      else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
     }
   }
 
   async #claim(): Promise<JobRow[]> {
     const { store, interrupted, clock, limits, owner } = this.#needs
-    const limit = limits.jobConcurrencyMax - this.#running.size
+    const limit = limits.jobs.concurrencyMax - this.#running.size
     if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
-    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.look(this.#claimAgain) }
+    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.check(this.#loop.soon) }
     if (!(await table.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptedClaim) =>
       store.transaction(async (tx) => {
-        const lease = { owner, untilMs: tx.now + limits.deliveryLeaseMs, limit }
-        const rows = await claimJobs(tx, store.dialect, { ...lease, kinds: this.#kinds, interrupted: reserved })
+        const lease = { owner, untilMs: tx.now + limits.delivery.leaseMs, limit }
+        const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await table.countAttempts(tx, ids)
         return rows
       })
-    return interrupted.claim(claim, (rows) => rows, this.#claimAgain)
+    return interrupted.claim(claim, (rows) => rows, this.#loop.soon)
   }
 
   #start(row: JobRow): void {
@@ -136,7 +121,7 @@ export class JobRunner {
     const ended = this.#work(row, abort.signal).finally(() => {
       this.#running.delete(row.id)
       if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
-      this.#wait?.ring() // there is capacity for another job
+      this.#loop.soon() // there is capacity for another job
     })
     this.#running.set(row.id, { abort, ended })
   }
@@ -145,7 +130,7 @@ export class JobRunner {
   async #work(row: JobRow, signal: AbortSignal): Promise<void> {
     try {
       const outcome = await this.#attempt(row, signal)
-      await this.#settle(row, outcome)
+      await this.#writeOutcome(row, outcome)
     } catch (error) {
       // The lease expires, and the job runs again.
       this.#report(error, { kind: row.kind, key: row.key }, 'the outcome of a job could not be written')
@@ -154,7 +139,7 @@ export class JobRunner {
 
   async #attempt(row: JobRow, signal: AbortSignal): Promise<Outcome> {
     const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
-    if (row.interruptions >= this.#needs.limits.workInterruptionsMax) return this.#setAside(row)
+    if (row.interruptions >= this.#needs.limits.jobs.interruptionsMax) return this.#setAside(row)
     try {
       const payload = JSON.parse(row.payload) as Job['payload']
       await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
@@ -172,7 +157,7 @@ export class JobRunner {
     return { name: 'set aside' }
   }
 
-  async #settle(row: JobRow, outcome: Outcome): Promise<void> {
+  async #writeOutcome(row: JobRow, outcome: Outcome): Promise<void> {
     const job = { id: row.id, owner: this.#needs.owner }
     await this.#needs.store.transaction(async (tx) => {
       switch (outcome.name) {
@@ -186,15 +171,15 @@ export class JobRunner {
         }
         case 'set aside': {
           const error = 'Set aside: the last attempts ended without an outcome'
-          return table.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobSetAsideMs, error })
+          return table.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobs.setAsideMs, error })
         }
       }
     })
   }
 
   #retryAfterMs(attempts: number): number {
-    const { deliveryRetryFirstMs, deliveryRetryMaxMs } = this.#needs.limits
-    return Math.min(deliveryRetryFirstMs * RETRY_FACTOR ** (attempts - 1), deliveryRetryMaxMs)
+    const { retryFirstMs, retryMaxMs } = this.#needs.limits.delivery
+    return Math.min(retryFirstMs * RETRY_FACTOR ** (attempts - 1), retryMaxMs)
   }
 
   /** Never rejects. */
@@ -204,7 +189,7 @@ export class JobRunner {
     const { store, limits, owner } = this.#needs
     try {
       const kept = await store.transaction((tx) =>
-        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.deliveryLeaseMs }),
+        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.delivery.leaseMs }),
       )
       for (const id of ids) {
         if (!kept.includes(id)) this.#running.get(id)?.abort.abort(new Error('another node has the job now'))

@@ -1,5 +1,5 @@
 /**
- * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. start.ts passes
+ * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. The caller passes
  * in what each sweep does.
  *
  * Every node runs the sweeps, so two runs of one sweep at once must be safe.
@@ -7,9 +7,10 @@
  * Failure: logged and counted; the sweep runs again after its interval.
  * Stop: signals abort, and the running sweeps are awaited; they check the signal between two chunks.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import type { Limits } from '../../config/limits.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
 
 export interface Sweeps {
   /** Runs `sweep` now and, from the end of one run, every `intervalMs`. */
@@ -17,33 +18,34 @@ export interface Sweeps {
   stop(): Promise<void>
 }
 
-export function createSweeps({ log, metrics }: { readonly log: Log; readonly metrics: Metrics }): Sweeps {
+interface SweepsNeeds {
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export function createSweeps(needs: SweepsNeeds): Sweeps {
   const stopping = new AbortController()
-  const loops: Promise<void>[] = []
+  const loops: PollLoop[] = []
 
   return {
     every(intervalMs, name, sweep) {
-      loops.push(run(intervalMs, name, sweep))
+      const loop = createPollLoop({ ...needs, name, poll: run, pollMs: intervalMs, pauseMs: intervalMs })
+      loops.push(loop)
+      loop.soon()
+
+      async function run(): Promise<undefined> {
+        try {
+          await sweep(stopping.signal)
+        } catch (error) {
+          if (!stopping.signal.aborted) throw error
+        }
+      }
     },
 
     async stop() {
       stopping.abort(new Error('the server stops'))
-      await Promise.all(loops)
+      await Promise.all(loops.map((loop) => loop.stop()))
     },
-  }
-
-  async function run(intervalMs: number, name: string, sweep: (signal: AbortSignal) => Promise<unknown>) {
-    const { signal } = stopping
-    while (!signal.aborted) {
-      try {
-        await sweep(signal)
-      } catch (error) {
-        if (!signal.aborted) {
-          metrics.loopErrors.inc({ loop: name })
-          log.error({ err: error }, `the sweep of ${name} failed`)
-        }
-      }
-      await delay(intervalMs, undefined, { signal }).catch(() => undefined) // rejects on stop, which ends the loop
-    }
   }
 }

@@ -18,14 +18,14 @@ import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import type { ThreadSnapshot } from '../events/log/message-events.ts'
 import type { StoredContent } from './content/contents.ts'
-import type { Reading } from './content/parsed-message.ts'
+import type { ParsedMail } from './content/parsed-message.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
 /** A mail about to be filed in one inbox. */
 export interface Filing {
   readonly inbox: InboxRow
   readonly content: StoredContent
-  readonly reading: Reading
+  readonly parsedMail: ParsedMail
   readonly labels: readonly string[]
   /** Unique in the inbox; the caller has seen to it. */
   readonly apiMessageId: string
@@ -47,23 +47,23 @@ export interface Filed {
   readonly newThread?: ThreadSnapshot
 }
 
-interface FilingNeeds extends Pick<Store, 'dialect'> {
-  readonly limits: Pick<Limits, 'threadParticipantsMax'>
+interface FilingNeeds extends Pick<Store, 'adapter'> {
+  readonly limits: Limits
 }
 
-export function createFiling({ dialect, limits }: FilingNeeds): (tx: Tx, filing: Filing) => Promise<Filed> {
+export function createFiling({ adapter, limits }: FilingNeeds): (tx: Tx, filing: Filing) => Promise<Filed> {
   return async function file(tx, filing) {
-    const { inbox, reading } = filing
+    const { inbox, parsedMail } = filing
     const id = tx.newId()
     const hidden = hiddenMask(filing.labels)
     const addresses = addressRows(id, filing)
     const thread = await joinThread(tx, filing, addresses, hidden)
 
     const number = await messages.insert(tx, messageRow(tx, id, thread.id, hidden, filing), filing.labels, addresses)
-    await dialect.indexText(tx, number, {
-      subject: reading.subject ?? '',
+    await adapter.indexText(tx, number, {
+      subject: parsedMail.subject ?? '',
       addresses: addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n'),
-      body: reading.searchText,
+      body: parsedMail.searchText,
     })
     await inboxes.addCounts(tx, inbox.id, {
       messages: 1,
@@ -73,13 +73,13 @@ export function createFiling({ dialect, limits }: FilingNeeds): (tx: Tx, filing:
     })
     await rollups.add(tx, inbox, filing.metric, 1)
     if (!thread.isNew) return { id, threadId: thread.id }
-    const everyone = participants(addresses).slice(0, limits.threadParticipantsMax)
+    const everyone = participants(addresses).slice(0, limits.lists.threadParticipantsMax)
     return { id, threadId: thread.id, newThread: snapshot(tx, thread.id, filing, everyone) }
   }
 }
 
 function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing: Filing): messages.NewMessageRow {
-  const { inbox, reading } = filing
+  const { inbox, parsedMail } = filing
   return {
     id,
     organization_id: inbox.organization_id,
@@ -89,13 +89,13 @@ function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing
     content_id: filing.content.id,
     api_message_id: filing.apiMessageId,
     api_message_id_hash: hashId(filing.apiMessageId),
-    header_message_id: reading.messageId ?? null,
-    header_message_id_hash: reading.messageId === undefined ? null : hashId(reading.messageId),
-    fingerprint: reading.fingerprint,
-    subject: reading.subject ?? null,
-    preview: reading.preview ?? null,
-    in_reply_to: jsonOrNull(reading.inReplyTo),
-    references_list: jsonOrNull(reading.references),
+    header_message_id: parsedMail.messageId ?? null,
+    header_message_id_hash: parsedMail.messageId === undefined ? null : hashId(parsedMail.messageId),
+    fingerprint: parsedMail.fingerprint,
+    subject: parsedMail.subject ?? null,
+    preview: parsedMail.preview ?? null,
+    in_reply_to: jsonOrNull(parsedMail.inReplyTo),
+    references_list: jsonOrNull(parsedMail.references),
     envelope_sender: filing.envelope?.sender ?? null,
     envelope_recipient: filing.envelope?.recipient ?? null,
     size_bytes: filing.content.sizeBytes,
@@ -113,13 +113,13 @@ function jsonOrNull(ids: readonly string[]): string | null {
   return ids.length === 0 ? null : JSON.stringify(ids)
 }
 
-function addressRows(messageId: string, { reading, bcc }: Filing): MessageAddressRow[] {
+function addressRows(messageId: string, { parsedMail, bcc }: Filing): MessageAddressRow[] {
   const lists: [AddressKind, readonly Address[]][] = [
-    ['from', reading.from],
-    ['sender', reading.sender ? [reading.sender] : []],
-    ['reply_to', reading.replyTo],
-    ['to', reading.to],
-    ['cc', reading.cc],
+    ['from', parsedMail.from],
+    ['sender', parsedMail.sender ? [parsedMail.sender] : []],
+    ['reply_to', parsedMail.replyTo],
+    ['to', parsedMail.to],
+    ['cc', parsedMail.cc],
     ['bcc', bcc ?? []],
   ]
   return lists.flatMap(([kind, list]) =>
@@ -140,17 +140,21 @@ async function joinThread(
   addresses: readonly MessageAddressRow[],
   hidden: number,
 ): Promise<{ id: string; isNew: boolean }> {
-  const { inbox, reading, labels } = filing
+  const { inbox, parsedMail, labels } = filing
   // The header id goes first: it is the name that replies will use, whatever name our clients see.
-  const name = reading.messageId ?? filing.apiMessageId
-  const hashes = referenceHashes({ messageId: name, inReplyTo: reading.inReplyTo, references: reading.references })
+  const name = parsedMail.messageId ?? filing.apiMessageId
+  const hashes = referenceHashes({
+    messageId: name,
+    inReplyTo: parsedMail.inReplyTo,
+    references: parsedMail.references,
+  })
   const knownId = filing.threadId ?? (await findThread(tx, inbox.id, hashes))
   const [known] = knownId === undefined ? [] : await threads.listByIds(tx, [knownId])
   const id = known?.id ?? tx.newId()
 
   // A hidden mail does not move a thread that has a visible one: the order of a list would reveal it.
   const isNewest = hidden === 0 || !known || known.visible_count === 0
-  const own = { preview: reading.preview ?? null, last_message_id: filing.apiMessageId, timestamp: tx.now }
+  const own = { preview: parsedMail.preview ?? null, last_message_id: filing.apiMessageId, timestamp: tx.now }
   const moved = {
     ...(isNewest
       ? own
@@ -170,7 +174,7 @@ async function joinThread(
       organization_id: inbox.organization_id,
       pod_id: inbox.pod_id,
       inbox_id: inbox.id,
-      subject: reading.subject ?? null,
+      subject: parsedMail.subject ?? null,
       deleting_at: null,
       created_at: tx.now,
       ...moved,
@@ -184,7 +188,7 @@ async function joinThread(
 
 /** What a list would show of a thread that holds this mail alone. */
 function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Participant[]): ThreadSnapshot {
-  const { content, labels, reading } = filing
+  const { content, labels, parsedMail } = filing
   const displays = (kind: 'sender' | 'recipient') =>
     everyone.filter((one) => one.kind === kind).map((one) => one.display)
   return {
@@ -195,8 +199,8 @@ function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Partici
     ...(labels.includes('sent') && { sentTimestamp: tx.now }),
     senders: displays('sender'),
     recipients: displays('recipient'),
-    ...(reading.subject !== undefined && { subject: reading.subject }),
-    ...(reading.preview !== undefined && { preview: reading.preview }),
+    ...(parsedMail.subject !== undefined && { subject: parsedMail.subject }),
+    ...(parsedMail.preview !== undefined && { preview: parsedMail.preview }),
     attachments: content.attachments,
     lastMessageId: filing.apiMessageId,
     messageCount: 1,

@@ -5,12 +5,11 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
-import { confirm, hiddenMaskFor, holdInbox, requireInbox } from '../access/access.ts'
+import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { closePage, openPage } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { Downloads } from './content/downloads.ts'
-import type { VerificationLimits } from './content/parsed-message.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
 import { showAttachment } from './views/attachment.ts'
@@ -22,18 +21,19 @@ interface MessagesNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
-  readonly limits: VerificationLimits &
-    Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax' | 'filterValuesMax' | 'listScanRowsMax'>
+  readonly limits: Limits
 }
 
 export function createMessages({ store, downloads, removal, limits }: MessagesNeeds): Messages {
   return {
     async list(actor, inboxRef, filter, page) {
-      requireFewValues(filter, limits.filterValuesMax)
+      requireFewValues(filter, limits.lists.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
-      const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
+        table.scan(store.db, criteria, keyset),
+      )
       const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
       return closePage(await showMessages(store.db, rows), window, criteria, scanned.last)
     },
@@ -62,8 +62,8 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
 
     async delete(actor, inboxRef, ref) {
       const blobs = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const inbox = await holdInbox(tx, actor, 'message_delete', inboxRef)
+        await assertKeyUnchanged(tx, actor)
+        const inbox = await lockInbox(tx, actor, 'message_delete', inboxRef)
         const row = await requireMessage(tx, actor, inbox.id, ref)
         return removal.remove(tx, inbox.id, [row])
       })
@@ -93,11 +93,11 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
  * (docs/compatibility/agentmail.md).
  */
 export function pageBounds(
-  limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'filteredPageMax'>,
+  limits: Limits,
   isSubstringFilter: boolean,
 ): { default: number; max: number; isStrict: boolean } {
-  const max = isSubstringFilter ? limits.filteredPageMax : limits.pageMax
-  return { default: limits.pageDefault, max, isStrict: isSubstringFilter }
+  const max = isSubstringFilter ? limits.lists.filteredPageMax : limits.lists.pageMax
+  return { default: limits.lists.pageDefault, max, isStrict: isSubstringFilter }
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */

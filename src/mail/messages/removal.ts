@@ -36,7 +36,7 @@ export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
       const labels = await table.labelsOf(tx, ids)
       const addresses = await table.addressesOf(tx, ids)
       await table.remove(tx, ids)
-      for (const row of rows) await store.dialect.unindexText(tx, row.number)
+      for (const row of rows) await store.adapter.unindexText(tx, row.number)
 
       let removedThreads = 0
       for (const [threadId, mine] of groupByThread(rows)) {

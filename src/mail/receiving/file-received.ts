@@ -6,6 +6,7 @@
  * Message-ID with other content is another mail, filed under an id that we make: a stranger must not be able to hide a
  * mail behind a known id.
  */
+import type { Limits } from '../../config/limits.ts'
 import { messageIdFrom } from '../../formats/ids.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
@@ -13,12 +14,12 @@ import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
 import { insertContent, type Spooled, type StoredContent } from '../messages/content/contents.ts'
-import type { Reading } from '../messages/content/parsed-message.ts'
+import type { ParsedMail } from '../messages/content/parsed-message.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
 import { changeOne } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventThreadMask } from '../messages/views/event-message.ts'
-import { showThreads, type ThreadShowLimits } from '../messages/views/message-views.ts'
+import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
 import type { Verdict } from './policy.ts'
@@ -28,7 +29,7 @@ export interface Received {
   readonly sender: string
   readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
   readonly spooled: Spooled
-  readonly reading: Reading
+  readonly parsedMail: ParsedMail
   readonly packed: { readonly parsed: Uint8Array | null; readonly parsedBlobKey: string | null }
   readonly authentication: Authentication
   readonly verdict: Verdict
@@ -40,7 +41,7 @@ interface FileReceivedNeeds {
   readonly file: (tx: Tx, filing: Filing) => Promise<Filed>
   /** Domain of the Message-IDs that we make. */
   readonly domain: string
-  readonly limits: ThreadShowLimits
+  readonly limits: Limits
 }
 
 const ACTOR = 'system:receiving'
@@ -58,14 +59,14 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
         receipts.push({ recipient, messageId: already, duplicate: true })
         continue
       }
-      const found = await recognise(tx, inbox, received.reading)
-      if ('twin' in found) {
-        await tellOfTwin(tx, inbox, found.twin)
-        filed.set(inbox.id, found.twin.id)
-        receipts.push({ recipient, messageId: found.twin.id, duplicate: true })
+      const found = await recognise(tx, inbox, received.parsedMail)
+      if ('existing' in found) {
+        await appendReceivedIfSentHere(tx, inbox, found.existing)
+        filed.set(inbox.id, found.existing.id)
+        receipts.push({ recipient, messageId: found.existing.id, duplicate: true })
         continue
       }
-      content ??= await insertContent(tx, received.spooled, received.reading, received.packed)
+      content ??= await insertContent(tx, received.spooled, received.parsedMail, received.packed)
       const id = await fileOne(tx, received, content, found.name, { recipient, inbox })
       filed.set(inbox.id, id)
       receipts.push({ recipient, messageId: id, duplicate: false })
@@ -80,13 +81,13 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     messageId: string,
     { recipient, inbox }: Received['recipients'][number],
   ): Promise<string> {
-    const { reading, authentication, verdict } = received
+    const { parsedMail, authentication, verdict } = received
     const { verifiedDomain, ...found } = authentication
     const labels = [...RECEIVED, ...verdict.labels]
     const filed = await file(tx, {
       inbox,
       content,
-      reading,
+      parsedMail,
       labels,
       apiMessageId: messageId,
       envelope: { sender: received.sender, recipient },
@@ -94,7 +95,12 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
       verifiedDomain,
       metric: 'received',
     })
-    await tell(tx, inbox, { id: filed.id, threadId: filed.threadId, messageId, labels: labels.sort() }, filed.newThread)
+    await appendReceived(
+      tx,
+      inbox,
+      { id: filed.id, threadId: filed.threadId, messageId, labels: labels.sort() },
+      filed.newThread,
+    )
     return filed.id
   }
 
@@ -107,28 +113,33 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   async function recognise(
     tx: Tx,
     inbox: InboxRow,
-    { messageId, fingerprint }: Reading,
-  ): Promise<{ twin: messages.StoredMessageRow } | { name: string }> {
+    { messageId, fingerprint }: ParsedMail,
+  ): Promise<{ existing: messages.StoredMessageRow } | { name: string }> {
     // Without a name nobody can say that it is the same one.
     if (messageId === undefined) return { name: messageIdFrom(tx.newId(), domain) }
     const hash = hashId(messageId)
-    const twin = await messages.getTwin(tx, inbox.id, hash, fingerprint)
-    if (twin) return { twin }
+    const existing = await messages.getSame(tx, inbox.id, hash, fingerprint)
+    if (existing) return { existing }
     const isTaken = await messages.isApiIdTaken(tx, inbox.id, hash)
     return { name: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
   }
 
   /** Mail to oneself: the sent message is now also received, and its event is appended; a repeated delivery changes nothing. */
-  async function tellOfTwin(tx: Tx, inbox: InboxRow, twin: messages.StoredMessageRow): Promise<void> {
-    const before = (await messages.labelsOf(tx, [twin.id])).get(twin.id) ?? []
+  async function appendReceivedIfSentHere(tx: Tx, inbox: InboxRow, existing: messages.StoredMessageRow): Promise<void> {
+    const before = (await messages.labelsOf(tx, [existing.id])).get(existing.id) ?? []
     if (before.includes('received')) return
-    const labels = await changeOne(tx, ACTOR, twin, inbox.address, { add: RECEIVED })
-    await threads.update(tx, twin.thread_id, { received_timestamp: tx.now })
-    await tell(tx, inbox, { id: twin.id, threadId: twin.thread_id, messageId: twin.api_message_id, labels })
+    const labels = await changeOne(tx, ACTOR, existing, inbox.address, { add: RECEIVED })
+    await threads.update(tx, existing.thread_id, { received_timestamp: tx.now })
+    await appendReceived(tx, inbox, {
+      id: existing.id,
+      threadId: existing.thread_id,
+      messageId: existing.api_message_id,
+      labels,
+    })
   }
 
   /** @param thread as it is now, where that is known without reading it */
-  async function tell(
+  async function appendReceived(
     tx: Tx,
     inbox: InboxRow,
     about: Pick<EventMessage, 'id' | 'threadId' | 'messageId' | 'labels'>,

@@ -18,7 +18,7 @@ import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { Contents } from '../messages/content/contents.ts'
-import type { Reader } from '../messages/content/parse-worker.ts'
+import type { MailParser } from '../messages/content/parse-worker.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { authenticate } from './authenticate.ts'
 import type { FileReceived, Received } from './file-received.ts'
@@ -57,7 +57,7 @@ interface ReceivingNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
   readonly contents: Contents
-  readonly reader: Reader
+  readonly mailParser: MailParser
   readonly fileReceived: FileReceived
   readonly metrics: Metrics
   readonly clock: () => number
@@ -71,7 +71,7 @@ interface ReceivingNeeds {
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, contents, reader, fileReceived, metrics, clock } = needs
+  const { store, config, contents, mailParser, fileReceived, metrics, clock } = needs
 
   return {
     async accepts(address) {
@@ -90,9 +90,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         const authentication = await authenticate(arrival, envelope)
         const verdict = decide(envelope, authentication)
         const { sizeBytes } = spooled
-        const reading = await reader.read({ peer: peerOf(arrival), sizeBytes, load: () => contents.load(spooled) })
-        packed = await contents.spoolReading(reading)
-        const mail = { sender: envelope.sender, spooled, reading, packed, authentication, verdict }
+        const parsedMail = await mailParser.read({
+          peer: peerOf(arrival),
+          sizeBytes,
+          load: () => contents.load(spooled),
+        })
+        packed = await contents.spoolReading(parsedMail)
+        const mail = { sender: envelope.sender, spooled, parsedMail, packed, authentication, verdict }
         const receipts = await fileAll(envelope.recipients, mail)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer()
@@ -112,7 +116,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       const found = new Map<string, InboxRow>()
       // Held before anything of them is read; every node in the same order, so that two do not wait for each other.
       for (const recipient of addresses.toSorted()) {
-        const inbox = await findInbox(tx, recipient, (each) => inboxes.holdByAddress(tx, each))
+        const inbox = await findInbox(tx, recipient, (each) => inboxes.lockByAddress(tx, each))
         if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
         found.set(recipient, inbox)
       }

@@ -2,6 +2,7 @@
  * Send, reply and forward: the calls an agent uses to send mail. Each becomes a draft (recipients, content, thread) and
  * goes through submit.ts.
  */
+import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import { type Address, formatAddress } from '../../formats/address/address.ts'
 import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply/reply-compose.ts'
@@ -11,10 +12,9 @@ import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { showWhole } from '../messages/content/bodies.ts'
-import type { VerificationLimits } from '../messages/content/parsed-message.ts'
 import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
-import { type DraftLimits, requireDraft } from './compose/draft.ts'
+import { requireDraft } from './compose/draft.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
 import type { Submit } from './compose/submit.ts'
 import type { Idempotency, KeyUse } from './idempotency/idempotency.ts'
@@ -25,7 +25,7 @@ interface SendingNeeds {
   readonly idempotency: Idempotency
   /** Returns the decoded attachments of a message. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
-  readonly limits: DraftLimits & VerificationLimits
+  readonly limits: Limits
 }
 
 export function createSending({ store, submit, idempotency, attachmentsOf, limits }: SendingNeeds): Sending {

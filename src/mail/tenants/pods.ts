@@ -1,4 +1,5 @@
 /** Pods: groups of inboxes inside an organization. The default pod is used when a request names none. */
+import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { PodRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -7,18 +8,18 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
-import { confirm, requireKey, requirePermission, requirePod } from '../access/access.ts'
+import { assertKeyUnchanged, requireKey, requirePermission, requirePod } from '../access/access.ts'
 import { actorName } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { closePage, openPage } from '../access/paging/page-tokens.ts'
 import { keyRevoked, podGone } from '../events/log/resource-events.ts'
-import { SETTLE_WEBHOOK } from '../jobs/job-kinds.ts'
+import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import type { Pod, Pods } from './pod.ts'
 
 interface PodsNeeds {
   readonly store: Store
-  readonly limits: { readonly pageDefault: number; readonly pageMax: number; readonly displayNameCharsMax: number }
+  readonly limits: Limits
 }
 
 export function createPods({ store, limits }: PodsNeeds): Pods {
@@ -27,13 +28,13 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       const clientId = requireClientId(request.clientId)
       if (
         request.name !== undefined &&
-        (request.name.trim() === '' || request.name.length > limits.displayNameCharsMax)
+        (request.name.trim() === '' || request.name.length > limits.messages.displayNameCharsMax)
       ) {
-        const detail = `name must have 1 to ${limits.displayNameCharsMax} characters`
+        const detail = `name must have 1 to ${limits.messages.displayNameCharsMax} characters`
         throw new MailError('validation_error', { detail, path: ['name'] })
       }
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const key = requireKey(actor)
         requirePermission(key, 'pod_create')
         if (key.podId !== undefined)
@@ -63,7 +64,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
       const filter = { list: 'pods', ...scope }
-      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const rows = await tenants.listPods(store.db, scope, { ...window, limit: window.limit + 1 })
       const shown = rows.slice(0, window.limit)
       const last = rows.length > window.limit ? shown.at(-1) : undefined
@@ -76,9 +77,9 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
 
     async delete(actor, ref) {
       await store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const { id } = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
-        const row = await tenants.holdPod(tx, id)
+        const row = await tenants.lockPod(tx, id)
         if (!row) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
         if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
@@ -92,7 +93,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
           tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
         }
         for (const id of await webhooks.markBelongingTo(tx, 'pod_id', row.id)) {
-          await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
+          await enqueue(tx, { kind: CANCEL_PENDING, key: id })
         }
         tx.append(podGone({ actor: actorName(actor), pod: { id: row.id, organizationId: row.organization_id } }))
         await tenants.removePod(tx, row.id)

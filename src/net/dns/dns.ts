@@ -1,5 +1,5 @@
 /**
- * Queries DNS, through the operator's resolvers or those of the system. limits.dnsTryMs and dnsTriesMax bound the time
+ * Queries DNS, through the operator's resolvers or those of the system. limits.dns.tryMs and dnsTriesMax bound the time
  * for each resolver. Nothing is cached here: the resolvers cache, by the TTL of the records.
  *
  * Must not: decide what an answer means for a message, or which addresses we may connect to (private-networks.ts).
@@ -30,11 +30,11 @@ export interface Dns {
 interface DnsNeeds {
   /** "127.0.0.1:5353" or "[::1]:53"; undefined: the resolvers of the system. */
   readonly servers: readonly string[] | undefined
-  readonly limits: Pick<Limits, 'dnsTryMs' | 'dnsTriesMax'>
+  readonly limits: Limits
 }
 
 export function createDns({ servers, limits }: DnsNeeds): Dns {
-  const resolver = new Resolver({ timeout: limits.dnsTryMs, tries: limits.dnsTriesMax })
+  const resolver = new Resolver({ timeout: limits.dns.tryMs, tries: limits.dns.triesMax })
   if (servers) resolver.setServers([...servers])
 
   const mx = (domain: string) => requireRecords('queryMx', domain, resolver.resolveMx(domain))

@@ -55,7 +55,7 @@ interface MxNeeds {
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
-  readonly limits: Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax' | 'deliveryAddressesMax'>
+  readonly limits: Limits
 }
 
 /** @param domain as A-labels, or an address literal (RFC 5321 §4.1.3) */
@@ -74,7 +74,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       const connecting = mxConnect({
         target: domain,
         port,
-        maxConnectTime: limits.deliveryConnectMs,
+        maxConnectTime: limits.delivery.connectMs,
         dnsOptions: { resolveRecords: records.resolve },
         ignoreMXHosts: tried,
         connectHook: (_delivery, { host }, callback) => callback(isAllowed(host) ? undefined : refusal(host)),
@@ -94,7 +94,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     },
 
     async again({ hostname, address }, signal) {
-      const socket = await connectSocket({ host: address, port, timeoutMs: limits.deliveryConnectMs }, signal)
+      const socket = await connectSocket({ host: address, port, timeoutMs: limits.delivery.connectMs }, signal)
       return { socket, hostname, address, port }
     },
   }
@@ -121,7 +121,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       try {
         if (type === 'MX') return usable(await dns.mx(name))
         const addresses = type === 'A' ? await dns.a(name) : await dns.aaaa(name)
-        return addresses.filter((address) => keep(name, address)).slice(0, limits.deliveryAddressesMax)
+        return addresses.filter((address) => keep(name, address)).slice(0, limits.delivery.addressesMax)
       } catch (error) {
         if (type === 'MX' && (error as NodeJS.ErrnoException).code === 'ENOTFOUND') found.isNameMissing = true
         throw error
@@ -140,7 +140,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
       // By preference, then limited: mx-connect sorts too, but would first query the addresses of all of them.
       const sorted = shuffled(before, random).sort((a, b) => a.priority - b.priority)
-      return sorted.slice(0, limits.deliveryHostsMax)
+      return sorted.slice(0, limits.delivery.hostsMax)
     }
 
     function keep(name: string, address: string): boolean {

@@ -6,10 +6,12 @@
  * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
  * Connections are kept for the next request to the same host and port, a few and not for long.
  */
+
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Limits } from '../../config/limits.ts'
 import { isPrivateAddress } from '../private-networks.ts'
 
 /** Resolves a name to addresses. Rejects with an Error when there are none. */
@@ -30,7 +32,7 @@ export interface SafeResponse {
   readonly status: number
   /** Names in lower case; the first value of a repeated field. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** The beginning of the body, up to limits.webhookResponseBytesMax. */
+  /** The beginning of the body, up to limits.webhooks.responseBytesMax. */
   readonly body: string
 }
 
@@ -55,11 +57,7 @@ export class FetchFailed extends Error {
 interface SafeFetchNeeds {
   readonly lookup: Lookup
   readonly allowPrivateNetworks: boolean
-  readonly limits: {
-    readonly webhookResponseBytesMax: number
-    readonly webhookConcurrencyMax: number
-    readonly webhookIdleSocketMs: number
-  }
+  readonly limits: Limits
   /** Which addresses are refused; only tests replace it. */
   readonly isRefused?: (address: string) => boolean
 }
@@ -73,9 +71,9 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
   const options = {
     keepAlive: true,
     // As many per host as in total: with fewer, a URL that hangs would block the other URLs of the same host.
-    maxSockets: limits.webhookConcurrencyMax,
+    maxSockets: limits.webhooks.concurrencyMax,
     maxFreeSockets: FREE_SOCKETS_MAX,
-    timeout: limits.webhookIdleSocketMs,
+    timeout: limits.webhooks.idleSocketMs,
   }
   const agents = {
     'http:': guard(new HttpAgent(options), isRefused),
@@ -136,7 +134,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
         { method, headers: { ...headers, ...length }, agent, signal, lookup: resolver },
         (response) => {
           hasResponse = true
-          readResponse(response, limits.webhookResponseBytesMax).then(resolve, reject)
+          readResponse(response, limits.webhooks.responseBytesMax).then(resolve, reject)
         },
       )
       // A 101 that we did not ask for: Node would emit neither a response nor an error.

@@ -81,15 +81,7 @@ export interface SessionOptions {
    */
   readonly tls: 'opportunistic' | 'required' | 'implicit' | 'none'
   readonly auth?: { readonly user: string; readonly password: string } | undefined
-  readonly limits: Pick<
-    Limits,
-    | 'deliveryConnectMs'
-    | 'deliveryGreetingMs'
-    | 'deliveryCommandMs'
-    | 'deliveryDataMs'
-    | 'deliveryMs'
-    | 'deliveryReplyCharsMax'
-  >
+  readonly limits: Limits
 }
 
 /** The maximum size of a reply or line; a server that sends more without an end is cut off. */
@@ -137,9 +129,9 @@ export class SmtpSession {
       ignoreTLS: tls === 'none',
       opportunisticTLS: tls === 'opportunistic',
       tls: { rejectUnauthorized: tls === 'required' || tls === 'implicit' },
-      greetingTimeout: limits.deliveryGreetingMs,
-      connectionTimeout: 2 * limits.deliveryGreetingMs, // nodemailer counts greeting and handshake together
-      socketTimeout: limits.deliveryCommandMs,
+      greetingTimeout: limits.delivery.greetingMs,
+      connectionTimeout: 2 * limits.delivery.greetingMs, // nodemailer counts greeting and handshake together
+      socketTimeout: limits.delivery.commandMs,
       socketCloseTimeout: CLOSE_MS,
       maxResponseSize: REPLY_BYTES_MAX,
     })
@@ -195,7 +187,7 @@ export class SmtpSession {
    * @throws the error of reading the message, or the signal's reason; then the session has ended
    */
   async send(mail: SmtpMail, signal: AbortSignal): Promise<SmtpResult[]> {
-    const { deliveryCommandMs, deliveryDataMs } = this.#options.limits
+    const { commandMs, dataMs } = this.#options.limits.delivery
     this.#stage = 'envelope'
     this.#connection.isSmtpUtf8 = mail.isSmtpUtf8
     // nodemailer stores the replies to RCPT in this envelope object, so we know them however the session ends.
@@ -205,8 +197,8 @@ export class SmtpSession {
       size: mail.sizeBytes,
       use8BitMime: mail.isEightBit,
     }
-    const body = Readable.from(this.#watched(mail.read(), deliveryDataMs), { objectMode: false })
-    this.#limitSilence(deliveryCommandMs)
+    const body = Readable.from(this.#watched(mail.read(), dataMs), { objectMode: false })
+    this.#limitSilence(commandMs)
     let last: SmtpResult
     try {
       const info = await this.#during<{ response: string }>(signal, (done) =>
@@ -232,7 +224,7 @@ export class SmtpSession {
 
   /** Checks with RSET whether the server still answers (RFC 5321 §4.1.1.5). Closes the session if it does not. */
   async isAnswering(signal: AbortSignal): Promise<boolean> {
-    this.#limitSilence(this.#options.limits.deliveryConnectMs)
+    this.#limitSilence(this.#options.limits.delivery.connectMs)
     try {
       await this.#during(signal, (done) => this.#connection.reset(done))
       return true
@@ -265,11 +257,11 @@ export class SmtpSession {
   }
 
   /** Passes the message on; after its last byte the longer timeout for the reply applies (RFC 5321 §4.5.3.2). */
-  async *#watched(mail: AsyncIterable<Buffer>, deliveryDataMs: number): AsyncGenerator<Buffer> {
+  async *#watched(mail: AsyncIterable<Buffer>, dataMs: number): AsyncGenerator<Buffer> {
     this.#stage = 'mail'
     yield* mail
     this.#stage = 'sent'
-    this.#limitSilence(deliveryDataMs)
+    this.#limitSilence(dataMs)
   }
 
   #limitSilence(timeoutMs: number): void {
@@ -286,10 +278,10 @@ export class SmtpSession {
         signal.throwIfAborted()
         giveUp = () => reject(signal.reason)
         signal.addEventListener('abort', giveUp)
-        const { deliveryMs } = this.#options.limits
+        const { attemptMs } = this.#options.limits.delivery
         timer = setTimeout(
           () => reject(Object.assign(new Error('the session took too long'), { code: 'ETIMEDOUT' })),
-          deliveryMs,
+          attemptMs,
         )
         this.#fail = reject
         act((error, result) => (error ? reject(error) : resolve(result as T)))
@@ -320,7 +312,7 @@ export class SmtpSession {
   }
 
   #parse(response: string): SmtpReply {
-    return parseReply(withoutSecrets(response, this.#options.auth), this.#options.limits.deliveryReplyCharsMax)
+    return parseReply(withoutSecrets(response, this.#options.auth), this.#options.limits.delivery.replyCharsMax)
   }
 }
 

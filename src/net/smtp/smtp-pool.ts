@@ -1,6 +1,6 @@
 /**
- * A pool of SMTP sessions with one server, kept for the next message: at most limits.relayConnectionsMax at once, each
- * for at most limits.relayMessagesMax messages, idle at most limits.relayIdleMs. When all are in use, callers queue.
+ * A pool of SMTP sessions with one server, kept for the next message: at most limits.delivery.relayConnectionsMax at once, each
+ * for at most limits.delivery.relayMessagesMax messages, idle at most limits.delivery.relayIdleMs. When all are in use, callers queue.
  *
  * Stop: `close` sends QUIT on idle sessions; callers close those in use.
  */
@@ -21,7 +21,7 @@ export interface SmtpPool {
 
 interface PoolNeeds {
   readonly open: (signal: AbortSignal) => Promise<SmtpSession>
-  readonly limits: Pick<Limits, 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+  readonly limits: Limits
 }
 
 interface Idle {
@@ -61,7 +61,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
 
   async function turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (taken < limits.relayConnectionsMax) {
+    if (taken < limits.delivery.relayConnectionsMax) {
       taken += 1
       return
     }
@@ -98,14 +98,14 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
 
   function keep(session: SmtpSession, mails: number): void {
     if (!session.isOpen) return
-    if (isClosed || mails >= limits.relayMessagesMax) {
+    if (isClosed || mails >= limits.delivery.relayMessagesMax) {
       session.quit()
       return
     }
     const timer = setTimeout(() => {
       idle = idle.filter((each) => each.session !== session)
       session.quit()
-    }, limits.relayIdleMs).unref()
+    }, limits.delivery.relayIdleMs).unref()
     idle.push({ session, mails, timer })
   }
 
@@ -123,7 +123,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
 
   /** Closes idle sessions over the limit: they count as open connections too. */
   function dropSurplus(): void {
-    while (idle.length > 0 && idle.length + taken > limits.relayConnectionsMax) {
+    while (idle.length > 0 && idle.length + taken > limits.delivery.relayConnectionsMax) {
       const oldest = idle.shift()!
       clearTimeout(oldest.timer)
       oldest.session.quit()

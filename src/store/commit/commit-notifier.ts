@@ -5,30 +5,30 @@
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 
-export interface Bell {
-  ring(): void
+export interface CommitNotifier {
+  notify(): void
   /** @returns a function that removes the listener */
   listen(listener: () => void): () => void
 }
 
-export function createBell(log: Log, metrics: Metrics): Bell {
-  const listeners = new Set<{ readonly hear: () => void }>() // wrapped, so that one function can be added twice
+export function createCommitNotifier(log: Log, metrics: Metrics): CommitNotifier {
+  const listeners = new Set<{ readonly notified: () => void }>() // wrapped, so that one function can be added twice
 
   return {
-    ring() {
+    notify() {
       for (const listener of [...listeners]) {
         try {
-          listener.hear()
+          listener.notified()
         } catch (error) {
           // A bug of this listener: the commit is valid, and the other listeners must still be called.
-          metrics.loopErrors.inc({ loop: 'bell' })
+          metrics.loopErrors.inc({ loop: 'commit notifier' })
           log.error({ err: error }, 'a commit listener threw')
         }
       }
     },
 
-    listen(hear) {
-      const listener = { hear }
+    listen(notified) {
+      const listener = { notified }
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },

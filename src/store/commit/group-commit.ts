@@ -21,14 +21,14 @@
  * Stop: `close` refuses new work and waits for what is queued.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
-import type { Config } from '../../config/settings.ts'
+import type { Limits } from '../../config/limits.ts'
 import { isMailError, MailError } from '../../errors.ts'
 import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import type { NewId } from '../new-id.ts'
-import type { Dialect, Writer } from '../sql-adapter.ts'
+import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 import { appendEvents } from './append-events.ts'
 import { StoreTransaction } from './transaction.ts'
 
@@ -43,11 +43,8 @@ const AFTER_CONFLICT_MS = 20
 
 interface GroupCommitNeeds {
   writer: Writer
-  dialect: Dialect
-  limits: Pick<
-    Config['limits'],
-    'transactionGroupMax' | 'transactionQueueMax' | 'transactionMs' | 'transactionRerunsMax' | 'shutdownGraceMs'
-  >
+  adapter: SqlAdapter
+  limits: Limits
   clock: () => number
   newId: NewId
   log: Log
@@ -60,7 +57,7 @@ interface GroupCommitNeeds {
 
 export interface GroupCommit {
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
-  /** The server stops: a commit with an unknown outcome rejects with outcome_unknown after limits.shutdownGraceMs. */
+  /** The server stops: a commit with an unknown outcome rejects with outcome_unknown after limits.server.shutdownGraceMs. */
   expectClose(): void
   close(): Promise<void>
 }
@@ -72,18 +69,18 @@ interface Member {
   readonly reject: (error: unknown) => void
   /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
-  outcome?: Kept | Refused
+  outcome?: Succeeded | Failed
 }
-interface Kept {
+interface Succeeded {
   readonly tx: StoreTransaction
   readonly value: unknown
 }
-interface Refused {
+interface Failed {
   readonly error: unknown
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
-  const { writer, dialect, limits, clock, newId, log, metrics } = needs
+  const { writer, adapter, limits, clock, newId, log, metrics } = needs
   const queue: Member[] = []
   let running: Promise<void> | undefined
   let isClosing = false
@@ -97,7 +94,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       return new Promise<T>((resolve, reject) => {
         if (isClosing) return reject(new MailError('shutting_down', {}))
         if (isStuck) return reject(stuckBehindCommit())
-        if (queue.length >= limits.transactionQueueMax) {
+        if (queue.length >= limits.store.transactionQueueMax) {
           return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
         }
         queue.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
@@ -116,7 +113,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   function expectClose(): void {
-    givingUp ??= setTimeout(() => writer.giveUp(), limits.shutdownGraceMs).unref()
+    givingUp ??= setTimeout(() => writer.giveUp(), limits.server.shutdownGraceMs).unref()
   }
 
   async function runGroups(): Promise<void> {
@@ -138,8 +135,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       await commit(group)
     } catch (error) {
       await writer.rollback()
-      if (group.length === 0) group.push(...queue.splice(0, limits.transactionGroupMax)) // begin failed
-      if (dialect.conflict(error)) runAgain(group, error)
+      if (group.length === 0) group.push(...queue.splice(0, limits.store.transactionGroupMax)) // begin failed
+      if (adapter.conflict(error)) runAgain(group, error)
       else failGroup(group, error)
       return
     }
@@ -149,14 +146,14 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   async function runMembers(group: Member[]): Promise<void> {
-    while (group.length < limits.transactionGroupMax) {
+    while (group.length < limits.store.transactionGroupMax) {
       const member = queue.shift()
       if (!member) return
       group.push(member)
       const mayGoOn = await runMember(member, group)
       if (!mayGoOn) return // the earlier members have waited long enough for their commit
 
-      await giveTurn()
+      await yieldIfLong()
     }
   }
 
@@ -167,12 +164,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
    * @throws the error that ended the whole transaction
    */
   async function runMember(member: Member, group: Member[]): Promise<boolean> {
-    const tx = new StoreTransaction(writer, dialect, clock(), newId)
+    const tx = new StoreTransaction(writer, adapter, clock(), newId)
     const isFirst = group.length === 1
     await writer.savepoint(isFirst)
     let isInTime = true
     try {
-      const value = await withinTime(member.fn, tx, limits.transactionMs, () => {
+      const value = await withinTime(member.fn, tx, limits.store.transactionMs, () => {
         isInTime = false
       })
       member.outcome = { tx, value }
@@ -189,14 +186,14 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // SQLite would have ended the transaction, PostgreSQL goes on. Report it, to refuse the next message early.
     if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
       needs.onFailure(member.outcome.error)
-    if (!('error' in member.outcome) || !dialect.conflict(member.outcome.error)) return isInTime
+    if (!('error' in member.outcome) || !adapter.conflict(member.outcome.error)) return isInTime
 
     group.pop()
     // To the front of the queue, so that it is first next time; or to the end: the others may not need the locked row.
     if (!isFirst) queue.unshift(member)
     else if (countConflict(member)) queue.push(member)
     else {
-      member.outcome = { error: inTheWay(member.outcome.error) }
+      member.outcome = { error: conflictError(member.outcome.error) }
       group.push(member)
     }
     return false
@@ -214,12 +211,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /** @returns whether it may run again */
   function countConflict(member: Member): boolean {
     member.conflicts += 1
-    return member.conflicts <= limits.transactionRerunsMax
+    return member.conflicts <= limits.store.transactionRerunsMax
   }
 
   /** A duplicate name is reported as such; a caller can do nothing about a lock that we did not get, except retry. */
-  function inTheWay(error: unknown): unknown {
-    if (dialect.conflict(error) === 'changed') return error
+  function conflictError(error: unknown): unknown {
+    if (adapter.conflict(error) === 'changed') return error
     return new MailError('unavailable', { detail: 'too many conflicts with other servers' }, { cause: error })
   }
 
@@ -227,38 +224,38 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
     queue.unshift(...again)
-    for (const member of group) if (!again.includes(member)) member.reject(inTheWay(error))
+    for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
     log.info({ err: error, members: group.length }, 'a group of transactions conflicted with another server; retrying')
   }
 
   /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */
   async function commit(group: readonly Member[]): Promise<void> {
-    const kept = group.flatMap(({ outcome }) => (outcome && 'tx' in outcome ? [outcome.tx] : []))
-    if (kept.length === 0) return writer.rollback()
+    const succeeded = group.flatMap(({ outcome }) => (outcome && 'tx' in outcome ? [outcome.tx] : []))
+    if (succeeded.length === 0) return writer.rollback()
 
     await writer.endSavepoints()
-    const tx = new StoreTransaction(writer, dialect, clock(), newId)
-    for (const write of kept.flatMap(({ lateWrites }) => lateWrites)) {
+    const tx = new StoreTransaction(writer, adapter, clock(), newId)
+    for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) {
       await write(tx)
-      await giveTurn()
+      await yieldIfLong()
     }
     await appendEvents(
       tx,
-      kept.flatMap(({ events }) => events),
+      succeeded.flatMap(({ events }) => events),
     )
     tx.end()
-    await withQueueTold(() => writer.commit())
-    metrics.commitMembers.observe(kept.length)
+    await refusingQueueWhenStuck(() => writer.commit())
+    metrics.commitMembers.observe(succeeded.length)
   }
 
   /** While a commit takes too long, its members wait for the outcome; transactions queued behind it are refused. */
-  async function withQueueTold(commit: () => Promise<void>): Promise<void> {
+  async function refusingQueueWhenStuck(commit: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       isStuck = true
       const failure = stuckBehindCommit()
       needs.onFailure(failure)
       for (const { reject } of queue.splice(0)) reject(failure)
-    }, limits.transactionMs)
+    }, limits.store.transactionMs)
     try {
       await commit()
     } finally {
@@ -268,7 +265,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   /** Yields to the event loop if the group has occupied it for TURN_MS. */
-  async function giveTurn(): Promise<void> {
+  async function yieldIfLong(): Promise<void> {
     if (performance.now() - turnStartedAt < TURN_MS) return
     await eventLoopTurn()
     turnStartedAt = performance.now()
@@ -287,8 +284,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   function failGroup(group: readonly Member[], error: unknown): void {
-    const isTold = isSurroundings(error) || isMailError(error, 'outcome_unknown')
-    const failure = isTold ? error : new MailError('unavailable', {}, { cause: error })
+    const isForCaller = isSurroundings(error) || isMailError(error, 'outcome_unknown')
+    const failure = isForCaller ? error : new MailError('unavailable', {}, { cause: error })
     log.error({ err: error, members: group.length }, 'a group of transactions was not committed')
     if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to refuse all mail
     for (const { reject } of group) reject(failure)

@@ -11,7 +11,7 @@ import type { NewEvent, Tx } from '../handles.ts'
 import type { NewId } from '../new-id.ts'
 import type { EventRow } from '../schema/event-rows.ts'
 import type { Schema } from '../schema/schema.ts'
-import type { Dialect, Writer } from '../sql-adapter.ts'
+import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 
 /** An event that has no `seq` yet. */
 export type UnnumberedEvent = Omit<EventRow, 'seq'>
@@ -23,11 +23,11 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
   readonly events: UnnumberedEvent[] = []
   readonly lateWrites: LateWrite[] = []
-  readonly #dialect: Pick<Dialect, 'forUpdate' | 'forShare'>
+  readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
 
-  constructor(writer: Writer, dialect: Pick<Dialect, 'forUpdate' | 'forShare'>, now: number, newId: NewId) {
+  constructor(writer: Writer, adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>, now: number, newId: NewId) {
     const end = { isOver: false }
     super(
       writer.kyselyProps(() => {
@@ -35,7 +35,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
       }),
     )
     this.now = now
-    this.#dialect = dialect
+    this.#adapter = adapter
     this.#newId = newId
     this.#end = end
   }
@@ -46,11 +46,11 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   }
 
   forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
-    return this.#dialect.forUpdate(query)
+    return this.#adapter.forUpdate(query)
   }
 
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
-    return this.#dialect.forShare(query)
+    return this.#adapter.forShare(query)
   }
 
   append(event: NewEvent): void {

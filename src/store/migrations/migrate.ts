@@ -2,48 +2,41 @@
  * Migrates a database to this program's schema. Migrations are numbered from 1 without gaps, run forward only, and are
  * recorded in `schema_migrations`. All missing ones run in one transaction, so a crash leaves the old schema.
  *
- * A migration is never changed after its release. test/store/schema.sql shows the result of all of them.
+ * Each record has a hash of the statements that ran. A database whose hashes are not ours was made by another development
+ * version and is refused: its tables may differ from what the queries expect.
+ *
+ * A migration is never changed after its release; until the first release, changes edit the initial one.
+ * test/store/schema.sql shows the result of all of them.
  */
+import { createHash } from 'node:crypto'
 import { Kysely, sql } from 'kysely'
 import { StartupError } from '../../errors.ts'
 import type { Schema } from '../schema/schema.ts'
-import type { DefinitionLanguage, Dialect, Writer } from '../sql-adapter.ts'
+import type { DefinitionLanguage, SqlAdapter, Writer } from '../sql-adapter.ts'
 import { initial } from './0001-initial.ts'
-import { outboundAndWebhooks } from './0002-outbound-and-webhooks.ts'
-import { logEnds } from './0003-log-ends.ts'
-import { webhookOrderAndReplay } from './0004-webhook-order-and-replay.ts'
-import { verification } from './0005-verification.ts'
-import { interruptions } from './0006-interruptions.ts'
-import { scopedNames } from './0007-scoped-names.ts'
 import type { Migration } from './migration.ts'
 
-const migrations: readonly Migration[] = [
-  initial,
-  outboundAndWebhooks,
-  logEnds,
-  webhookOrderAndReplay,
-  verification,
-  interruptions,
-  scopedNames,
-]
+const migrations: readonly Migration[] = [initial]
 
 interface MigrationTable {
-  schema_migrations: { number: number; name: string; applied_at: number }
+  schema_migrations: { number: number; name: string; hash: string; applied_at: number }
 }
 
 /**
  * @returns the numbers of the migrations that ran; empty if the database is up to date
- * @throws StartupError when the database belongs to a newer program
+ * @throws StartupError when the database belongs to a newer program, or to another development version
  */
-export async function migrate(writer: Writer, dialect: Dialect, nowMs: number): Promise<number[]> {
+export async function migrate(writer: Writer, adapter: SqlAdapter, nowMs: number): Promise<number[]> {
   const handle = new Kysely<Schema & MigrationTable>(writer.kyselyProps(() => undefined))
   await writer.begin('unhurried')
   try {
-    await dialect.lockMigrations(handle as unknown as Kysely<Schema>)
-    const missing = await listMissing(handle, dialect.ddl)
-    for (const { number, name, statements } of missing) {
-      for (const statement of statements(dialect.ddl)) await sql.raw(statement).execute(handle)
-      await handle.insertInto('schema_migrations').values({ number, name, applied_at: nowMs }).execute()
+    await adapter.lockMigrations(handle as unknown as Kysely<Schema>)
+    const missing = await listMissing(handle, adapter.ddl)
+    for (const migration of missing) {
+      const { number, name, statements } = migration
+      for (const statement of statements(adapter.ddl)) await sql.raw(statement).execute(handle)
+      const hash = hashOf(migration, adapter.ddl)
+      await handle.insertInto('schema_migrations').values({ number, name, hash, applied_at: nowMs }).execute()
     }
     await writer.commit()
     return missing.map(({ number }) => number)
@@ -57,18 +50,31 @@ async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLangua
   await sql
     .raw(
       `create table if not exists schema_migrations (
-        number ${ddl.integer} primary key, name ${ddl.text} not null, applied_at ${ddl.bigint} not null
+        number ${ddl.integer} primary key, name ${ddl.text} not null, hash ${ddl.text} not null,
+        applied_at ${ddl.bigint} not null
       ) ${ddl.table}`,
     )
     .execute(handle)
-  const { newest } = await handle
-    .selectFrom('schema_migrations')
-    .select((eb) => eb.fn.coalesce(eb.fn.max('number'), sql<number>`0`).as('newest'))
-    .executeTakeFirstOrThrow()
+  // All columns: in a table of an early development version, `hash` is missing.
+  const applied = await handle.selectFrom('schema_migrations').selectAll().orderBy('number').execute()
+  const known = applied.slice(0, migrations.length)
+  if (known.some(({ hash }, index) => hash !== hashOf(migrations[index]!, ddl))) {
+    throw new StartupError(
+      'The database was made by another development version of Martlet, whose tables differ. ' +
+        'There is no migration between development versions: start this version with an empty database',
+    )
+  }
+  const newest = applied.at(-1)?.number ?? 0
   if (newest > migrations.length) {
     throw new StartupError(
       `The database has schema ${newest} and this program knows ${migrations.length} at most; run the newer Martlet`,
     )
   }
   return migrations.slice(newest)
+}
+
+/** Hashes what a migration does on this database; the layout of its text does not matter. */
+function hashOf({ statements }: Migration, ddl: DefinitionLanguage): string {
+  const text = statements(ddl).map((statement) => statement.replace(/\s+/g, ' '))
+  return createHash('sha256').update(text.join(';')).digest('hex')
 }

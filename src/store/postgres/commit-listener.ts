@@ -15,7 +15,7 @@ import type { PostgresConnection } from './postgres-connection.ts'
 const CHANNEL = 'martlet_commits'
 const RETRY_FIRST_MS = 50
 
-interface OtherNodesNeeds {
+interface CommitListenerNeeds {
   readonly connect: () => Promise<PostgresConnection>
   /** The unique id of this process. */
   readonly node: string
@@ -24,15 +24,15 @@ interface OtherNodesNeeds {
   readonly metrics: Metrics
 }
 
-export class OtherNodes {
-  readonly #needs: OtherNodesNeeds
+export class CommitListener {
+  readonly #needs: CommitListenerNeeds
   readonly #stop = new AbortController()
   #connection: PostgresConnection | undefined
   #listener: () => void = () => undefined
-  #isTelling = false
+  #isPumping = false
   #isToldAgain = false
 
-  constructor(needs: OtherNodesNeeds) {
+  constructor(needs: CommitListenerNeeds) {
     this.#needs = needs
   }
 
@@ -45,9 +45,9 @@ export class OtherNodes {
     this.#listener = listener
   }
 
-  tell(): void {
-    if (this.#isTelling) this.#isToldAgain = true
-    else void this.#tell()
+  notify(): void {
+    if (this.#isPumping) this.#isToldAgain = true
+    else void this.#notify()
   }
 
   async close(): Promise<void> {
@@ -56,14 +56,14 @@ export class OtherNodes {
   }
 
   /** Never rejects. */
-  async #tell(): Promise<void> {
-    this.#isTelling = true
+  async #notify(): Promise<void> {
+    this.#isPumping = true
     do {
       this.#isToldAgain = false
       // If it is lost with the connection, the other nodes poll after their interval.
       await this.#connection?.query(`select pg_notify('${CHANNEL}', $1)`, [this.#needs.node]).catch(() => undefined)
     } while (this.#isToldAgain)
-    this.#isTelling = false
+    this.#isPumping = false
   }
 
   async #listen(): Promise<void> {
@@ -91,10 +91,10 @@ export class OtherNodes {
       try {
         await this.#listen()
         this.#listener()
-        this.tell()
+        this.notify()
         return
       } catch (error) {
-        metrics.loopErrors.inc({ loop: 'bell' })
+        metrics.loopErrors.inc({ loop: 'commit notifier' })
         log.warn({ err: error }, 'cannot listen for commits of other servers; retrying')
       }
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends

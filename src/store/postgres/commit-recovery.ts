@@ -43,7 +43,7 @@ interface LostTransaction {
   readonly number: number
 }
 
-interface LostCommitNeeds {
+interface CommitRecoveryNeeds {
   /** Connects to a primary: the data of a standby may be old. */
   readonly connect: () => Promise<PostgresConnection>
   readonly log: Log
@@ -52,11 +52,11 @@ interface LostCommitNeeds {
   readonly signal: AbortSignal
 }
 
-export class LostCommit {
-  readonly #needs: LostCommitNeeds
+export class CommitRecovery {
+  readonly #needs: CommitRecoveryNeeds
   #connection: PostgresConnection | undefined
 
-  constructor(needs: LostCommitNeeds) {
+  constructor(needs: CommitRecoveryNeeds) {
     this.#needs = needs
   }
 
@@ -64,7 +64,7 @@ export class LostCommit {
    * @returns whether it was committed, and the connection that was used
    * @throws outcome_unknown when the signal aborts
    */
-  async settle(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
+  async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
     const { connect, log, retryMaxMs, signal } = this.#needs
     for (let pauseMs = RETRY_FIRST_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, retryMaxMs)) {
       try {

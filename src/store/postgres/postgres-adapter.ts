@@ -10,8 +10,8 @@ import { Kysely, sql } from 'kysely'
 import { MailError, StartupError } from '../../errors.ts'
 import { kyselyProps } from '../kysely-props.ts'
 import type { Schema } from '../schema/schema.ts'
-import type { Database, DatabaseNeeds, Dialect } from '../sql-adapter.ts'
-import { OtherNodes } from './commit-listener.ts'
+import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
+import { CommitListener } from './commit-listener.ts'
 import { PostgresConnection, words } from './postgres-connection.ts'
 import { conflict, isUniqueViolation } from './postgres-errors.ts'
 import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
@@ -19,7 +19,7 @@ import { Readers } from './postgres-readers.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './postgres-text-index.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 
-export const postgres: Dialect = {
+export const postgres: SqlAdapter = {
   name: 'postgres',
   ddl: {
     text: 'text collate "C"',
@@ -53,12 +53,12 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   const connection = await openFitDatabase({ url, limits, clock })
 
   const node = randomUUID()
-  const readers = new Readers({ url, limits, connectionsMax: limits.databaseReadersMax })
+  const readers = new Readers({ url, limits, connectionsMax: limits.store.readersMax })
   const connect = () => connectToPrimary({ url, limits })
   const writer = new PostgresWriter({ connection, connect, log, limits })
-  const otherNodes = new OtherNodes({ connect, node, retryMaxMs: limits.databaseRetryMaxMs, log, metrics })
+  const commitListener = new CommitListener({ connect, node, retryMaxMs: limits.store.retryMaxMs, log, metrics })
   try {
-    await otherNodes.start()
+    await commitListener.start()
   } catch (error) {
     await writer.close()
     throw error
@@ -73,10 +73,10 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
     ),
     writer,
     isOnlyNode: false,
-    onForeignCommit: (listener) => otherNodes.onCommit(listener),
-    tellOtherNodes: () => otherNodes.tell(),
+    onForeignCommit: (listener) => commitListener.onCommit(listener),
+    notifyNodes: () => commitListener.notify(),
     async close() {
-      await otherNodes.close()
+      await commitListener.close()
       await readers.close()
       await writer.close()
     },

@@ -51,7 +51,7 @@ export const words = {
 
 export interface ConnectionNeeds {
   readonly url: string
-  readonly limits: Pick<Limits, 'databaseConnectMs' | 'databaseSilenceMs' | 'statementMs' | 'lockWaitMs'>
+  readonly limits: Limits
 }
 
 export class PostgresConnection implements DatabaseConnection {
@@ -74,11 +74,11 @@ export class PostgresConnection implements DatabaseConnection {
       types,
       pipeline: true,
       keepAlive: true,
-      keepAliveInitialDelayMillis: limits.databaseSilenceMs,
-      connectionTimeoutMillis: limits.databaseConnectMs,
-      statement_timeout: limits.statementMs,
-      lock_timeout: limits.lockWaitMs,
-      idle_in_transaction_session_timeout: limits.databaseSilenceMs,
+      keepAliveInitialDelayMillis: limits.store.silenceMs,
+      connectionTimeoutMillis: limits.store.connectMs,
+      statement_timeout: limits.store.statementMs,
+      lock_timeout: limits.store.lockWaitMs,
+      idle_in_transaction_session_timeout: limits.store.silenceMs,
     } as pg.ClientConfig)
     const connection = new PostgresConnection(client, limits)
     try {
@@ -164,7 +164,7 @@ export class PostgresConnection implements DatabaseConnection {
   /** Closes the connection in order. */
   async close(): Promise<void> {
     this.#isLost = true
-    const timer = setTimeout(() => this.destroy(), this.#limits.databaseConnectMs) // the server may not answer
+    const timer = setTimeout(() => this.destroy(), this.#limits.store.connectMs) // the server may not answer
     await this.#client.end().catch(() => undefined) // it is closed either way
     clearTimeout(timer)
   }
@@ -176,7 +176,7 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   async #ask<Result>(query: pg.QueryConfig): Promise<Result> {
-    const timer = this.#isUnhurried ? undefined : setTimeout(() => this.destroy(), this.#limits.databaseSilenceMs)
+    const timer = this.#isUnhurried ? undefined : setTimeout(() => this.destroy(), this.#limits.store.silenceMs)
     try {
       return (await this.#client.query(query)) as Result
     } catch (error) {

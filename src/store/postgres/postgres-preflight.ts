@@ -20,9 +20,9 @@ export function placeOf(databaseUrl: string): string {
   return `${host}${pathname}`
 }
 
-interface FitnessNeeds extends ConnectionNeeds {
+interface PreflightNeeds extends ConnectionNeeds {
   readonly clock: () => number
-  readonly limits: ConnectionNeeds['limits'] & Pick<Limits, 'clockSkewMaxMs'>
+  readonly limits: ConnectionNeeds['limits'] & Limits
 }
 
 /**
@@ -31,14 +31,14 @@ interface FitnessNeeds extends ConnectionNeeds {
  * @returns the connection that was used
  * @throws StartupError when the database cannot be used
  */
-export async function openFitDatabase({ clock, ...needs }: FitnessNeeds): Promise<PostgresConnection> {
+export async function openFitDatabase({ clock, ...needs }: PreflightNeeds): Promise<PostgresConnection> {
   const place = placeOf(needs.url)
   const connection = await PostgresConnection.open(needs).catch((error: unknown) => {
     throw new StartupError(`PostgreSQL at ${place} ${whyUnreachable(error)}`, { cause: error })
   })
   try {
     await requireFitServer(connection, place)
-    await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.clockSkewMaxMs })
+    await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.store.clockSkewMaxMs })
     await prepare(connection, place)
     return connection
   } catch (error) {
@@ -99,7 +99,7 @@ async function requireSameTime(
   const tookMs = clock() - askedAt
   const skewMs = askedAt - rows[0]!.now
   if (Math.abs(skewMs) <= skewMaxMs + tookMs) return
-  const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'behind'}`
+  const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'waiting'}`
   throw new StartupError(`The clock of this machine is ${where} that of PostgreSQL at ${place}; set both by NTP`)
 }
 

@@ -2,7 +2,7 @@
  * The pool of read connections. It opens them on demand and lends each one for a single statement.
  *
  * A lost connection is dropped, and the next statement opens another; statements that ran on it fail with unavailable.
- * When all are in use, a caller waits in a queue, at most limits.databaseConnectMs.
+ * When all are in use, a caller waits in a queue, at most limits.store.connectMs.
  */
 import { MailError } from '../../errors.ts'
 import { type ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
@@ -99,7 +99,7 @@ export class Readers {
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
         reject(new MailError('unavailable', { detail: 'all read connections are busy' }))
-      }, this.#needs.limits.databaseConnectMs)
+      }, this.#needs.limits.store.connectMs)
       this.#waiting.push(waiting)
     })
   }

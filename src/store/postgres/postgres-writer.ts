@@ -13,7 +13,7 @@ import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { kyselyProps } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
-import { LostCommit, MARK } from './commit-recovery.ts'
+import { CommitRecovery, MARK } from './commit-recovery.ts'
 import { type PostgresConnection, words } from './postgres-connection.ts'
 import { classify } from './postgres-errors.ts'
 
@@ -25,7 +25,7 @@ interface PostgresWriterNeeds {
   /** Opens a connection to a server that accepts writes. */
   readonly connect: () => Promise<PostgresConnection>
   readonly log: Log
-  readonly limits: Pick<Limits, 'lockWaitMs' | 'groupLockWaitMs' | 'databaseRetryMaxMs'>
+  readonly limits: Limits
 }
 
 export class PostgresWriter implements Writer {
@@ -101,7 +101,7 @@ export class PostgresWriter implements Writer {
       command = (await connection.run('commit')).command
     } catch (error) {
       if (!connection.isLost) throw error // the server itself reported the failure
-      return this.#settle(xid, error)
+      return this.#findOutcome(xid, error)
     }
     connection.setUnhurried(false)
     // PostgreSQL answers ROLLBACK when a statement of the transaction had failed.
@@ -144,16 +144,21 @@ export class PostgresWriter implements Writer {
   #setPatient(isPatient: boolean): void {
     if (this.#isPatient === isPatient) return
     this.#isPatient = isPatient
-    const { lockWaitMs, groupLockWaitMs } = this.#needs.limits
+    const { lockWaitMs, groupLockWaitMs } = this.#needs.limits.store
     ignore(this.#connection.run(`set local lock_timeout = ${isPatient ? lockWaitMs : groupLockWaitMs}`))
   }
 
   /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */
-  async #settle(xid: string, cause: unknown): Promise<void> {
+  async #findOutcome(xid: string, cause: unknown): Promise<void> {
     const { connect, log, limits } = this.#needs
     log.warn({ err: cause, xid }, 'the connection was lost during a commit; looking up the outcome')
-    const lost = new LostCommit({ connect, log, retryMaxMs: limits.databaseRetryMaxMs, signal: this.#giveUp.signal })
-    const { isCommitted, connection } = await lost.settle({ xid, writer: this.#name, number: this.#number })
+    const lost = new CommitRecovery({
+      connect,
+      log,
+      retryMaxMs: limits.store.retryMaxMs,
+      signal: this.#giveUp.signal,
+    })
+    const { isCommitted, connection } = await lost.findOutcome({ xid, writer: this.#name, number: this.#number })
     this.#use(connection)
     log.warn({ xid, isCommitted }, 'the outcome of the commit is known')
     if (!isCommitted)
@@ -168,7 +173,7 @@ export class PostgresWriter implements Writer {
       return connection
     } catch (error) {
       this.#failures += 1
-      const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, this.#needs.limits.databaseRetryMaxMs)
+      const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, this.#needs.limits.store.retryMaxMs)
       this.#refusedUntil = performance.now() + pauseMs
       this.#refusal = classify(error, true)
       throw this.#refusal

@@ -109,7 +109,7 @@ export interface ContentRow {
   id: string
   size_bytes: number
   sha256: string
-  /** Up to limits.inlineBytesMax; else null and blob_key is set. */
+  /** Up to limits.store.inlineBytesMax; else null and blob_key is set. */
   bytes: Uint8Array | null
   blob_key: string | null
   /** Compressed JSON of the parsed bodies and headers (mail/messages/content/bodies.ts), or null and parsed_blob_key is set. */

@@ -29,13 +29,13 @@ export interface RecipientRow {
   address: string
   /** The domain of the address: the destination by which due recipients are claimed. */
   domain: string
-  organization_id: string | null
+  organization_id: string
   inbox_id: string | null
   state: RecipientState
   /** The route of a released recipient, regardless of MARTLET_OUTBOUND; null: the route of MARTLET_OUTBOUND. */
   route: 'relay' | 'direct' | null
   /** When the sender got a delay notice; null: not yet. */
-  delay_told_at: number | null
+  delay_notice_at: number | null
   /** When it was released by hand: its age counts from that time; null: from created_at. */
   released_at: number | null
   /** Attempts since it was queued or last released. */

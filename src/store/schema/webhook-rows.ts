@@ -39,13 +39,13 @@ export interface WebhookRow {
 }
 
 /**
- * Whether deliveries are sent in the order of their inbox's events. `lining_up` (enabling): waiting deliveries still
+ * Whether deliveries are sent in the order of their inbox's events. `enabling` (enabling): waiting deliveries still
  * get their ordering keys, and nothing is sent until all have one.
  */
-export type WebhookOrderState = 'none' | 'lining_up' | 'ordered'
+export type WebhookOrderState = 'none' | 'enabling' | 'ordered'
 
-/** `behind` (blocked): the delivery of an earlier event with the same ordering key has not ended yet. */
-export type WebhookDeliveryState = 'pending' | 'behind' | 'delivered' | 'failed' | 'cancelled'
+/** `waiting`: the delivery of an earlier event with the same ordering key has not ended yet. */
+export type WebhookDeliveryState = 'pending' | 'waiting' | 'delivered' | 'failed' | 'cancelled'
 
 /** The delivery of one event to one webhook. */
 export interface WebhookDeliveryRow {
@@ -56,7 +56,7 @@ export interface WebhookDeliveryRow {
   event_type: string
   state: WebhookDeliveryState
   /** The ordering key: one delivery per key at a time. The inbox's id; '': event without inbox; null: not ordered. */
-  line: string | null
+  ordering_key: string | null
   /** The webhook's term when the delivery was created or last sent again. */
   term: number
   attempts: number

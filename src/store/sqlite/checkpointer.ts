@@ -1,12 +1,12 @@
 /**
  * Keeps the write-ahead log short without blocking the event loop.
  *
- *   after each commit: check the length of the log → from limits.checkpointPages on: a passive checkpoint in a thread,
+ *   after each commit: check the length of the log → from limits.store.checkpointPages on: a passive checkpoint in a thread,
  *   while the writer goes on → if the log is still long because of new writes: the writer waits while the thread copies
  *   the small rest and truncates the log (passive checkpoints alone never catch up with a writer that does not pause)
  *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
- * thread that died is started again; the next attempt follows after the log has grown by limits.checkpointPages more.
+ * thread that died is started again; the next attempt follows after the log has grown by limits.store.checkpointPages more.
  * Stop: `close` waits for the running checkpoint; SQLite copies the rest when the last connection closes.
  */
 import type { Worker } from 'node:worker_threads'
@@ -51,7 +51,7 @@ export class Checkpointer {
   }
 
   /** Checks the length of the log. Call it after each commit, outside a transaction. */
-  look({ log, checkpointed }: WalState): void {
+  afterCommit({ log, checkpointed }: WalState): void {
     if (log < this.#fromPages) this.#bulkIsCopied = false
     else if (this.#running || checkpointed === log)
       return // everything is copied: the next write starts at the beginning of the log
@@ -60,7 +60,7 @@ export class Checkpointer {
   }
 
   /** Resolves when the writer may begin. */
-  async writersTurn(): Promise<void> {
+  async writable(): Promise<void> {
     if (this.#truncating) await this.#truncating
   }
 
@@ -88,7 +88,7 @@ export class Checkpointer {
   }
 
   async #checkpoint(request: CheckpointRequest, logPages: number): Promise<void> {
-    const { checkpointPages, log, metrics } = this.#needs
+    const { log, metrics, checkpointPages } = this.#needs
     try {
       const { busy } = await this.#ask(request)
       this.#bulkIsCopied = request === 'passive'

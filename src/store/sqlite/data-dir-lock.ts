@@ -18,14 +18,14 @@ export function databaseFiles(folder: string): string[] {
   return ['', '-wal', '-shm'].map((suffix) => join(folder, `${DATABASE_FILE}${suffix}`))
 }
 
-export interface DataFolder {
+export interface DataDirLock {
   /** Absolute path of the database file, which exists. */
   readonly databaseFile: string
   release(): void
 }
 
 /** @throws StartupError when the folder cannot be used, or another process uses it */
-export function takeFolder(folder: string): DataFolder {
+export function lockDataDir(folder: string): DataDirLock {
   const databaseFile = join(folder, DATABASE_FILE)
   const lockFile = join(folder, 'lock')
   try {

@@ -8,9 +8,9 @@ import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { StartupError } from '../../errors.ts'
 import type { Schema } from '../schema/schema.ts'
-import type { Database, DatabaseNeeds, Dialect } from '../sql-adapter.ts'
+import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { Checkpointer } from './checkpointer.ts'
-import { type DataFolder, takeFolder } from './data-dir-lock.ts'
+import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
 import { kyselyProps, SqliteConnection } from './sqlite-connection.ts'
 import { isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
@@ -24,7 +24,7 @@ const BUSY_TIMEOUT_MS = 50
 
 const PAGE_BYTES = 4_096
 
-export const sqlite: Dialect = {
+export const sqlite: SqlAdapter = {
   name: 'sqlite',
   ddl: {
     text: 'text',
@@ -49,7 +49,7 @@ export const sqlite: Dialect = {
 }
 
 async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Promise<Database> {
-  const folder = takeFolder(config.dataDir)
+  const folder = lockDataDir(config.dataDir)
   try {
     return openConnections(folder, { config, log, metrics })
   } catch (error) {
@@ -60,9 +60,9 @@ async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Pro
   }
 }
 
-function openConnections(folder: DataFolder, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
+function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
   const file = folder.databaseFile
-  const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.checkpointPages, log, metrics })
+  const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.store.checkpointPages, log, metrics })
   const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, log })
   const reading = openReading(file)
   return {
@@ -75,7 +75,7 @@ function openConnections(folder: DataFolder, { config, log, metrics }: Omit<Data
     writer,
     isOnlyNode: true,
     onForeignCommit: () => undefined, // there are no other nodes
-    tellOtherNodes: () => undefined,
+    notifyNodes: () => undefined,
     async close() {
       await checkpointer.close()
       reading.close()

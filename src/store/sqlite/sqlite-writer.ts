@@ -24,7 +24,7 @@ export class SqliteWriter implements Writer {
   }
 
   async begin(): Promise<void> {
-    await this.#needs.checkpointer.writersTurn()
+    await this.#needs.checkpointer.writable()
     if (this.#isLost) {
       this.#connection = this.#needs.open()
       this.#isLost = false
@@ -84,7 +84,7 @@ export class SqliteWriter implements Writer {
   #lookAtWal(): void {
     try {
       // NOOP only reports the log's length, in 2 µs. The file size does not: SQLite reuses the log from its start.
-      this.#needs.checkpointer.look(this.#connection.get<WalState>('pragma wal_checkpoint(noop)'))
+      this.#needs.checkpointer.afterCommit(this.#connection.get<WalState>('pragma wal_checkpoint(noop)'))
     } catch (error) {
       this.#needs.log.warn({ err: error }, 'the length of the write-ahead log is unknown') // the commit is valid
     }

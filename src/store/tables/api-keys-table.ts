@@ -12,12 +12,12 @@ export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined
 }
 
 /** Reads the key and locks it shared: until the commit, no other transaction can delete or change it. */
-export async function keepById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+export async function shareLockById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
   return tx.forShare(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
 /** Reads the key and locks it until the commit, before a change. */
-export async function holdById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
+export async function lockById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
   return tx.forUpdate(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
@@ -31,19 +31,19 @@ export async function getRoot(db: Db, organizationId: string): Promise<ApiKeyRow
 }
 
 /** The scope of the listed keys. podId null: keys of the organization; inboxId null: keys of the pod. */
-export interface KeyLevel {
+export interface ExactScope {
   readonly organizationId: string
   readonly podId: string | null
   readonly inboxId: string | null
 }
 
-export async function list(db: Db, level: KeyLevel, keyset: Keyset): Promise<ApiKeyRow[]> {
+export async function list(db: Db, exactScope: ExactScope, keyset: Keyset): Promise<ApiKeyRow[]> {
   return db
     .selectFrom('api_keys')
     .selectAll()
-    .where('organization_id', '=', level.organizationId)
-    .where('pod_id', level.podId === null ? 'is' : '=', level.podId)
-    .where('inbox_id', level.inboxId === null ? 'is' : '=', level.inboxId)
+    .where('organization_id', '=', exactScope.organizationId)
+    .where('pod_id', exactScope.podId === null ? 'is' : '=', exactScope.podId)
+    .where('inbox_id', exactScope.inboxId === null ? 'is' : '=', exactScope.inboxId)
     .where(beyond('created_at', keyset))
     .orderBy('created_at', direction(keyset))
     .orderBy('id', direction(keyset))

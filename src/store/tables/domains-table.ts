@@ -12,7 +12,7 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
 }
 
 /** Reads the domain and locks it until the commit. */
-export async function holdById(tx: Tx, id: string): Promise<DomainRow | undefined> {
+export async function lockById(tx: Tx, id: string): Promise<DomainRow | undefined> {
   return tx.forUpdate(tx.selectFrom('domains')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 

@@ -3,7 +3,7 @@ import type { Db, Tx } from '../handles.ts'
 import type { IdempotencyKeyRow } from '../schema/sending-rows.ts'
 
 /** Reads the key and locks it until the commit. */
-export async function hold(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+export async function lock(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('idempotency_keys'))
     .selectAll()
@@ -28,7 +28,7 @@ export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
   await tx.updateTable('idempotency_keys').set(change).where('inbox_id', '=', inbox_id).where('key', '=', key).execute()
 }
 
-export interface Hold {
+export interface KeyLease {
   readonly inboxId: string
   readonly key: string
   /** The end of the lease identifies the attempt. */
@@ -36,27 +36,27 @@ export interface Hold {
 }
 
 /** @returns false when the attempt has lost the key to another one */
-export async function finish(tx: Tx, hold: Hold, result: string): Promise<boolean> {
+export async function finish(tx: Tx, lock: KeyLease, result: string): Promise<boolean> {
   const changed = await tx
     .updateTable('idempotency_keys')
     .set({ state: 'done', lease_until: null, result, completed_at: tx.now })
-    .where('inbox_id', '=', hold.inboxId)
-    .where('key', '=', hold.key)
+    .where('inbox_id', '=', lock.inboxId)
+    .where('key', '=', lock.key)
     .where('state', '=', 'running')
-    .where('lease_until', '=', hold.leaseUntil)
+    .where('lease_until', '=', lock.leaseUntil)
     .returning('key')
     .executeTakeFirst()
   return changed !== undefined
 }
 
 /** Frees the key of an attempt that failed. */
-export async function release(tx: Tx, hold: Hold): Promise<void> {
+export async function release(tx: Tx, lock: KeyLease): Promise<void> {
   await tx
     .deleteFrom('idempotency_keys')
-    .where('inbox_id', '=', hold.inboxId)
-    .where('key', '=', hold.key)
+    .where('inbox_id', '=', lock.inboxId)
+    .where('key', '=', lock.key)
     .where('state', '=', 'running')
-    .where('lease_until', '=', hold.leaseUntil)
+    .where('lease_until', '=', lock.leaseUntil)
     .execute()
 }
 

@@ -13,7 +13,7 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
 }
 
 /** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
-export async function holdByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
+export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('inboxes'))
     .selectAll()
@@ -22,7 +22,7 @@ export async function holdByAddress(tx: Tx, address: string): Promise<InboxRow |
     .executeTakeFirst()
 }
 
-export async function holdById(tx: Tx, id: string): Promise<InboxRow | undefined> {
+export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('inboxes'))
     .selectAll()
@@ -32,7 +32,7 @@ export async function holdById(tx: Tx, id: string): Promise<InboxRow | undefined
 }
 
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
-export async function holdAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
+export async function lockAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 

@@ -23,7 +23,7 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
 }
 
 /** Returns the message of this inbox with the same Message-ID field and the same content, if there is one. */
-export async function getTwin(
+export async function getSame(
   db: Db,
   inboxId: string,
   headerIdHash: string,

@@ -90,7 +90,7 @@ export type WaitingChange = Partial<
     | 'attempts'
     | 'next_attempt_at'
     | 'released_at'
-    | 'delay_told_at'
+    | 'delay_notice_at'
     | 'last_code'
     | 'last_enhanced_code'
     | 'last_reply'

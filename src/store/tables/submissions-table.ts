@@ -45,28 +45,28 @@ export async function nextDue(db: Db, nowMs: number, interrupted: InterruptedCla
  * Lists the domains that have queued recipients, in order, and whether one of these is due and under no lease. It seeks
  * from domain to domain in the index instead of reading all rows, so that a backlog costs no more than one recipient.
  */
-export async function listLanes(
+export async function listDueDomains(
   db: Db,
   { after, limit, now, interrupted }: { after: string; limit: number; now: number; interrupted: InterruptedClaim },
 ): Promise<{ domain: string; isDue: boolean }[]> {
-  const lanes = sql<{ domain: string; is_due: number }>`(
-    with recursive lanes (domain, place) as (
+  const domains = sql<{ domain: string; is_due: number }>`(
+    with recursive domains (domain, position) as (
       select domain, 1 from (
         select domain from recipients where state = 'queued' and domain > ${after} order by domain limit 1
-      ) as first_lane
+      ) as first
       union all
       select (
-        select domain from recipients where state = 'queued' and domain > lanes.domain order by domain limit 1
-      ), place + 1
-      from lanes where lanes.domain is not null and place < ${limit}
+        select domain from recipients where state = 'queued' and domain > domains.domain order by domain limit 1
+      ), position + 1
+      from domains where domains.domain is not null and position < ${limit}
     )
     select domain, case when exists (
-      select 1 from recipients where state = 'queued' and domain = lanes.domain and next_attempt_at <= ${now}
+      select 1 from recipients where state = 'queued' and domain = domains.domain and next_attempt_at <= ${now}
         and (lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}
     ) then 1 else 0 end as is_due
-    from lanes where domain is not null
+    from domains where domain is not null
   )`
-  const rows = await db.selectFrom(lanes.as('lane')).select(['domain', 'is_due']).orderBy('domain').execute()
+  const rows = await db.selectFrom(domains.as('domains')).select(['domain', 'is_due']).orderBy('domain').execute()
   return rows.map(({ domain, is_due }) => ({ domain, isDue: is_due === 1 }))
 }
 
@@ -81,7 +81,7 @@ export async function recordOutcome(
   owner: string,
   change: Pick<
     RecipientRow,
-    'state' | 'attempts' | 'next_attempt_at' | 'delay_told_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
+    'state' | 'attempts' | 'next_attempt_at' | 'delay_notice_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
   >,
 ): Promise<boolean> {
   const changed = await tx

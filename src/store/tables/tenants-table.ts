@@ -64,7 +64,7 @@ async function listPodsBy(
 }
 
 /** Reads the pod and locks it until the commit: before a change of its inbox count, or its deletion. */
-export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
+export async function lockPod(tx: Tx, id: string): Promise<PodRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('pods'))
     .selectAll()
@@ -74,7 +74,7 @@ export async function holdPod(tx: Tx, id: string): Promise<PodRow | undefined> {
 }
 
 /** Locks the pod shared: it cannot be deleted until the commit. @returns whether it exists */
-export async function keepPod(tx: Tx, id: string): Promise<boolean> {
+export async function shareLockPod(tx: Tx, id: string): Promise<boolean> {
   const row = await tx
     .forShare(tx.selectFrom('pods'))
     .select('id')

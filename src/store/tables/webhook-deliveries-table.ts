@@ -7,23 +7,19 @@ import type { WebhookAttemptRow, WebhookDeliveryRow } from '../schema/webhook-ro
 /** Rows per insert: below each database's limit on parameters. */
 const INSERT_ROWS_MAX = 50
 
-/** Inserts deliveries that do not exist yet: one per webhook and event. @returns the ids of the inserted ones */
-export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promise<Set<string>> {
-  const inserted = new Set<string>()
+/** Inserts deliveries that do not exist yet: one per webhook and event. */
+export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
-    const added = await tx
+    await tx
       .insertInto('webhook_deliveries')
       .values(rows.slice(start, start + INSERT_ROWS_MAX))
       .onConflict((conflict) => conflict.columns(['webhook_id', 'seq']).doNothing())
-      .returning('id')
       .execute()
-    for (const { id } of added) inserted.add(id)
   }
-  return inserted
 }
 
 /** A webhook, and when its first delivery that can be claimed is due. */
-export interface DueLane {
+export interface DueWebhook {
   readonly webhookId: string
   readonly dueAt: number
 }
@@ -33,16 +29,16 @@ export interface DueLane {
  * One index seek per webhook, however many of its deliveries wait: SQL has no construct for that, so a recursive query
  * does it step by step.
  */
-export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
+export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook[]> {
   // A literal state, so that each step uses the partial index of waiting deliveries.
-  const lanes = sql<{ webhook_id: string; due_at: number | null }>`(
-    with recursive lanes (webhook_id) as (
+  const due = sql<{ webhook_id: string; due_at: number | null }>`(
+    with recursive waiting (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
       union all
       select (
-        select min(d.webhook_id) from webhook_deliveries d where d.state = 'pending' and d.webhook_id > lanes.webhook_id
+        select min(d.webhook_id) from webhook_deliveries d where d.state = 'pending' and d.webhook_id > waiting.webhook_id
       )
-      from lanes where lanes.webhook_id is not null
+      from waiting where waiting.webhook_id is not null
     )
     select w.id as webhook_id, (
       select d.next_attempt_at from webhook_deliveries d
@@ -50,9 +46,9 @@ export async function listLanes(db: Db, nowMs: number): Promise<DueLane[]> {
         and (d.lease_until is null or d.lease_until <= ${nowMs})
       order by d.next_attempt_at, d.id limit 1
     ) as due_at
-    from lanes join webhooks w on w.id = lanes.webhook_id
-    where w.is_enabled = 1 and w.deleting_at is null and w.order_state <> 'lining_up')`
-  const rows = await db.selectFrom(lanes.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
+    from waiting join webhooks w on w.id = waiting.webhook_id
+    where w.is_enabled = 1 and w.deleting_at is null and w.order_state <> 'enabling')`
+  const rows = await db.selectFrom(due.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
   return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
 }
 
@@ -91,7 +87,7 @@ export async function recordOutcome(
 
 /** Lists waiting deliveries of a webhook that belong to a term before the given one. @returns ids, at most `limit` */
 export async function listBefore(db: Db, webhookId: string, term: number, limit: number): Promise<string[]> {
-  const waiting = (state: 'pending' | 'behind') =>
+  const waiting = (state: 'pending' | 'waiting') =>
     db
       .selectFrom('webhook_deliveries')
       .select('id')
@@ -99,9 +95,9 @@ export async function listBefore(db: Db, webhookId: string, term: number, limit:
       .where('state', '=', sql.lit(state))
       .where('term', '<', term)
   // In the order of their indexes. Blocked deliveries first: cancelling a pending one would unblock one in vain.
-  const behind = await waiting('behind').orderBy('line').orderBy('seq').limit(limit).execute()
+  const blocked = await waiting('waiting').orderBy('ordering_key').orderBy('seq').limit(limit).execute()
   const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
-  const rows = [...behind, ...(behind.length < limit ? await pending.limit(limit - behind.length).execute() : [])]
+  const rows = [...blocked, ...(blocked.length < limit ? await pending.limit(limit - blocked.length).execute() : [])]
   return rows.map(({ id }) => id)
 }
 
@@ -116,10 +112,10 @@ export async function cancel(tx: Tx, ids: readonly string[]): Promise<string[]> 
     .updateTable('webhook_deliveries')
     .set({ state: 'cancelled', lease_owner: null, lease_until: null, updated_at: tx.now })
     .where('id', 'in', ids)
-    .where('state', 'in', ['pending', 'behind'])
-    .returning('line')
+    .where('state', 'in', ['pending', 'waiting'])
+    .returning('ordering_key')
     .execute()
-  return cancelled.flatMap(({ line }) => line ?? [])
+  return cancelled.flatMap(({ ordering_key }) => ordering_key ?? [])
 }
 
 /** Deletes deliveries of a webhook, with their attempts. @returns how many, at most `limit` */
@@ -130,13 +126,13 @@ export async function removeOf(tx: Tx, webhookId: string, limit: number): Promis
 }
 
 /** A delivery to delete. Its state and ordering key show whether it is the first of its key. */
-export type OldDelivery = Pick<WebhookDeliveryRow, 'id' | 'webhook_id' | 'state' | 'line'>
+export type OldDelivery = Pick<WebhookDeliveryRow, 'id' | 'webhook_id' | 'state' | 'ordering_key'>
 
 /** Lists old deliveries, except those that were sent again since and are still being tried. */
 export async function listOlderThan(db: Db, createdBefore: number, limit: number): Promise<OldDelivery[]> {
   return db
     .selectFrom('webhook_deliveries')
-    .select(['id', 'webhook_id', 'state', 'line'])
+    .select(['id', 'webhook_id', 'state', 'ordering_key'])
     .where(isOld(createdBefore))
     .orderBy('created_at')
     .limit(limit)
@@ -150,7 +146,7 @@ export async function removeOlderThan(tx: Tx, createdBefore: number, ids: readon
     .deleteFrom('webhook_deliveries')
     .where('id', 'in', ids)
     .where(isOld(createdBefore))
-    .returning(['id', 'webhook_id', 'state', 'line'])
+    .returning(['id', 'webhook_id', 'state', 'ordering_key'])
     .execute()
 }
 
@@ -158,6 +154,6 @@ function isOld(createdBefore: number) {
   return ({ and, or, eb }: ExpressionBuilder<Schema, 'webhook_deliveries'>) =>
     and([
       eb('created_at', '<', createdBefore),
-      or([eb('state', 'not in', ['pending', 'behind']), eb('updated_at', '<', createdBefore)]),
+      or([eb('state', 'not in', ['pending', 'waiting']), eb('updated_at', '<', createdBefore)]),
     ])
 }

@@ -19,7 +19,7 @@ export interface LogCriteria {
 export type LoggedDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
 
 const LOGGED = [
-  ...(['id', 'webhook_id', 'seq', 'event_id', 'event_type', 'state', 'line', 'term', 'attempts'] as const),
+  ...(['id', 'webhook_id', 'seq', 'event_id', 'event_type', 'state', 'ordering_key', 'term', 'attempts'] as const),
   ...([
     'attempts_before',
     'next_attempt_at',
@@ -84,7 +84,7 @@ export async function listAttempts(db: Db, deliveryIds: readonly string[]): Prom
 }
 
 /** Reads a webhook's deliveries of some events and locks them until the commit. */
-export async function holdOfEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LoggedDeliveryRow[]> {
+export async function lockOfEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LoggedDeliveryRow[]> {
   if (seqs.length === 0) return []
   return tx
     .forUpdate(tx.selectFrom('webhook_deliveries'))
@@ -114,10 +114,10 @@ export async function standingsOfEvents(
 }
 
 /** Makes a delivery due again and restarts its schedule. The caller has checked that it is under no lease. */
-export async function sendAnew(
+export async function redeliver(
   tx: Tx,
   id: string,
-  change: Pick<WebhookDeliveryRow, 'state' | 'line' | 'term'>,
+  change: Pick<WebhookDeliveryRow, 'state' | 'ordering_key' | 'term'>,
 ): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')

@@ -15,7 +15,7 @@ export async function getById(db: Db, id: string): Promise<WebhookRow | undefine
 }
 
 /** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
-export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+export async function lockById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('webhooks'))
     .selectAll()
@@ -25,7 +25,7 @@ export async function holdById(tx: Tx, id: string): Promise<WebhookRow | undefin
 }
 
 /** Reads and locks some webhooks, always in the order of their ids, so that two nodes cannot deadlock. */
-export async function holdByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
+export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
   if (ids.length === 0) return []
   return tx
     .forUpdate(tx.selectFrom('webhooks'))
@@ -124,7 +124,7 @@ export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id:
 }
 
 /** Reads a webhook, also one that is being deleted, and locks it until the commit. */
-export async function holdAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+export async function lockAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx.forUpdate(tx.selectFrom('webhooks')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 

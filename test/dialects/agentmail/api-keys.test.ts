@@ -1,7 +1,7 @@
 /** API keys at the three levels: the response shapes that the SDK accepts, scopes, permissions, expiry and deletion. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 test('a key is created, works, is renamed, is listed, and stops working when it is deleted', async () => {
   await using world = await startWorld()

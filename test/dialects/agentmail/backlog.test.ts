@@ -5,10 +5,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Limits } from '../../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
 import { BacklogBudget } from '../../../src/edges/http/server/backlog-budget.ts'
 import type { Event } from '../../../src/mail/events/log/event.ts'
-import { openEventSource } from '../../event-source.ts'
+import { openEventSource } from '../../support/event-source.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed, type FakeSubscription } from './fake-feed.ts'
 import { openSocket } from './raw-socket.ts'
@@ -20,11 +20,13 @@ const FRAME_BYTES = 200_000
 /** Far more than the system buffers for a connection that is not read. */
 const EVENTS = 60
 
-async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
+async function startWithFeed(limits: LimitOverrides = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
   const text = 'x'.repeat(FRAME_BYTES / 2)
-  const news = { of: async () => ({ message: { ...message, text, extractedText: text }, thread, version: 'whole' }) }
-  return { feed, edge: await startEdge({ core: { feed, news }, limits }) }
+  const eventSubjects = {
+    of: async () => ({ message: { ...message, text, extractedText: text }, thread, version: 'whole' }),
+  }
+  return { feed, edge: await startEdge({ core: { feed, eventSubjects }, limits }) }
 }
 
 /** A stream of which nothing is read once it has begun. */
@@ -74,12 +76,12 @@ function cutOff(edge: Edge): number {
 }
 
 test('a frame that many readers wait for is held once, and no longer than they wait', async () => {
-  const { feed, edge } = await startWithFeed({ backlogBytesMax: 5_000_000 })
+  const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 5_000_000 } })
   await using _edge = edge
   const streams = [await openMuteStream(edge), await openMuteStream(edge), await openMuteStream(edge)]
   const sockets = [await openMuteSocket(edge), await openMuteSocket(edge), await openMuteSocket(edge)]
   const shared = events(1)
-  for (const subscription of feed.subscriptions) subscription.tell(...shared)
+  for (const subscription of feed.subscriptions) subscription.publish(...shared)
   await Promise.all(feed.subscriptions.map(stuck))
 
   // Each waits for more than a megabyte: six copies would be more than the budget.
@@ -94,27 +96,27 @@ test('a frame that many readers wait for is held once, and no longer than they w
 })
 
 test('when the budget is spent a reader that stopped reading is cut off, and those that read get everything', async () => {
-  const { feed, edge } = await startWithFeed({ backlogBytesMax: 4_500_000 })
+  const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 4_500_000 } })
   await using _edge = edge
   const mute = [await openMuteSocket(edge), await openMuteSocket(edge)]
-  feed.subscriptions[0]!.tell(...events(1_000))
-  feed.subscriptions[1]!.tell(...events(2_000))
+  feed.subscriptions[0]!.publish(...events(1_000))
+  feed.subscriptions[1]!.publish(...events(2_000))
   await Promise.all(feed.subscriptions.map(stuck))
   const late = await openMuteSocket(edge)
-  feed.subscriptions[2]!.tell(...events(3_000))
+  feed.subscriptions[2]!.publish(...events(3_000))
   await stuck(feed.subscriptions[2]!)
   expect(cutOff(edge)).toBe(0) // each waits for a little more than a megabyte
 
   await using reading = await openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}` })
   reading.send({ type: 'subscribe' })
   await reading.next()
-  feed.subscriptions[3]!.tell(...events(4_000))
+  feed.subscriptions[3]!.publish(...events(4_000))
   for (let index = 0; index < EVENTS; index++) {
     expect(await reading.next()).toMatchObject({ cursor: `cursor-${4_000 + index}` })
   }
   await using source = await openEventSource(`${edge.url}${PATH}`, { key: KEY })
   await source.next('subscribed')
-  feed.subscriptions[4]!.tell(...events(5_000))
+  feed.subscriptions[4]!.publish(...events(5_000))
   for (let index = 0; index < EVENTS; index++) {
     expect((await source.next('message')).lastEventId).toBe(`cursor-${5_000 + index}`)
   }
@@ -129,19 +131,19 @@ test('when the budget is spent a reader that stopped reading is cut off, and tho
 
 test('the number of waiting frames is limited as well as their bytes', async () => {
   const feed = new FakeFeed()
-  const news = { of: async () => ({ version: 'nothing' }) }
-  const edge = await startEdge({ core: { feed, news }, limits: { socketBufferFramesMax: 10 } })
+  const eventSubjects = { of: async () => ({ version: 'nothing' }) }
+  const edge = await startEdge({ core: { feed, eventSubjects }, limits: { sockets: { bufferFramesMax: 10 } } })
   await using _edge = edge
   await openMuteStream(edge)
   const label = { ...receivedEvent(), type: 'label.added', payload: { label: 'x'.repeat(5_000), labels: [] } }
-  feed.subscriptions[0]!.tell(...Array.from({ length: 5_000 }, (_, index) => ({ ...label, seq: index })))
+  feed.subscriptions[0]!.publish(...Array.from({ length: 5_000 }, (_, index) => ({ ...label, seq: index })))
   await stuck(feed.subscriptions[0]!)
   expect(feed.subscriptions[0]!.pulled).toBeLessThan(5_000)
   expect(await backlogBytes(edge)).toBeLessThan(12 * 8_000)
 })
 
 test('events for many readers are written in several turns of the event loop, in order', async () => {
-  const { feed, edge } = await startWithFeed({ eventTurnBytesMax: 2 * FRAME_BYTES })
+  const { feed, edge } = await startWithFeed({ events: { turnBytesMax: 2 * FRAME_BYTES } })
   await using _edge = edge
   const sources = await Promise.all(
     Array.from({ length: 6 }, () => openEventSource(`${edge.url}${PATH}`, { key: KEY })),
@@ -154,10 +156,10 @@ test('events for many readers are written in several turns of the event loop, in
   })
   onTestFinished(() => clearImmediate(ticking))
   const writtenIn: number[] = []
-  const { eventsTold } = edge.metrics
-  eventsTold.inc = () => void writtenIn.push(turn)
+  const { eventsSent } = edge.metrics
+  eventsSent.inc = () => void writtenIn.push(turn)
   const shared = events(1).slice(0, 3)
-  for (const subscription of feed.subscriptions) subscription.tell(...shared)
+  for (const subscription of feed.subscriptions) subscription.publish(...shared)
   for (const source of sources) {
     for (const cursor of ['cursor-1', 'cursor-2', 'cursor-3']) {
       expect((await source.next('message')).lastEventId).toBe(cursor)
@@ -171,7 +173,7 @@ test('events for many readers are written in several turns of the event loop, in
 
 test('the reader with the largest backlog is cut off first, and no more readers than necessary', () => {
   const order: string[] = []
-  const budget = new BacklogBudget({ backlogBytesMax: 1_000 })
+  const budget = new BacklogBudget(withLimits({ events: { backlogBytesMax: 1_000 } }))
   const open = (name: string) => {
     const held: { bytes: number; bytesEach: number; holders: number }[] = []
     const backlog = budget.open(() => {

@@ -2,11 +2,13 @@
  * Memory for the bodies that are being received: the budgets, their shares, and that every way in which a request can end
  * gives back what it took. Clients are bare sockets, since no real client leaves its requests half sent.
  */
+
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
+import { mergeLimits } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import { anyone, type Edge, KEY, startEdge } from './edge.ts'
@@ -14,7 +16,7 @@ import { anyone, type Edge, KEY, startEdge } from './edge.ts'
 const MIB = 1024 * 1024
 const LARGE = 2 * MIB
 /** Room for four large bodies, of which a key may have two and a pod three. */
-const limits = { httpLargeBodiesBytesMax: 4 * LARGE, httpSmallBodiesBytesMax: MIB, httpSmallBodyBytesMax: 64 * 1024 }
+const limits = { http: { largeBodiesBytesMax: 4 * LARGE, smallBodiesBytesMax: MIB, smallBodyBytesMax: 64 * 1024 } }
 const path = '/v0/inboxes/a@b.test/messages/send'
 const sent = { messageId: '<1@x.test>', threadId: 't' }
 const sending = { send: async () => sent }
@@ -31,7 +33,7 @@ interface Client {
   readonly socket: Socket
   /** What has been answered so far. */
   answer(): string
-  readonly failures: readonly unknown[]
+  readonly errorHandler: readonly unknown[]
   readonly closed: Promise<void>
 }
 
@@ -48,14 +50,14 @@ async function begin(
   socket.setEncoding('utf8').on('data', (piece) => {
     text += piece
   })
-  const failures: unknown[] = []
-  socket.on('error', (error) => failures.push(error)) // the server may close it while the body is being written
+  const errorHandler: unknown[] = []
+  socket.on('error', (error) => errorHandler.push(error)) // the server may close it while the body is being written
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   await once(socket, 'connect')
   const framing = length === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`
   socket.write(`POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${key}\r\n${framing}\r\n\r\n`)
   socket.write(body)
-  return { socket, answer: () => text, failures, closed }
+  return { socket, answer: () => text, errorHandler, closed }
 }
 
 /** Goes on sending, a byte at a time, until the server has closed both sides of the connection. */
@@ -115,7 +117,11 @@ test('a client that is still sending when it is refused may end in peace, but no
       return sent
     },
   }
-  await using edge = await startEdge({ limits: { ...limits, httpLingerMs: 500 }, keys, core: { sending: counted } })
+  await using edge = await startEdge({
+    limits: mergeLimits(limits, { http: { lingerMs: 500 } }),
+    keys,
+    core: { sending: counted },
+  })
   const holders = await Promise.all([begin(edge, 'am_ann', LARGE), begin(edge, 'am_ann', LARGE)])
   await expect.poll(() => held(edge, 'large')).toBe(2 * LARGE)
   const refuse = async () => {
@@ -127,7 +133,7 @@ test('a client that is still sending when it is refused may end in peace, but no
   const honest = await refuse()
   honest.socket.end(Buffer.concat([unfinished, Buffer.from(' ')]))
   await honest.closed
-  expect(honest.failures).toEqual([]) // it was not reset, which most clients would report in place of the answer
+  expect(honest.errorHandler).toEqual([]) // it was not reset, which most clients would report in place of the answer
 
   const eager = await refuse()
   const next = `POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer am_cy\r\nContent-Length: 2\r\n\r\n{}`
@@ -156,7 +162,11 @@ test('one key, and one pod, leave room for the others', async () => {
 })
 
 test('a body larger than the whole budget is admitted alone', async () => {
-  await using edge = await startEdge({ limits: { ...limits, httpLargeBodiesBytesMax: MIB }, keys, core: { sending } })
+  await using edge = await startEdge({
+    limits: mergeLimits(limits, { http: { largeBodiesBytesMax: MIB } }),
+    keys,
+    core: { sending },
+  })
   const { socket } = await begin(edge, 'am_ann', LARGE)
   await expect.poll(() => held(edge, 'large')).toBe(LARGE)
   expect(await statusOf(edge, 'am_cy', 100_000)).toBe(503)
@@ -200,7 +210,11 @@ test('a body without a length counts as it arrives', async () => {
 })
 
 test('a body that trickles is given up, whatever its client does then', async () => {
-  await using edge = await startEdge({ limits: { ...limits, httpRequestMs: 200 }, keys, core: { sending } })
+  await using edge = await startEdge({
+    limits: mergeLimits(limits, { http: { requestMs: 200 } }),
+    keys,
+    core: { sending },
+  })
   const client = await begin(edge, 'am_ann', 5 * LARGE, '{', { allowHalfOpen: true })
   await trickleUntilClosed(client)
   expect(client.answer()).toMatch(/^HTTP\/1\.1 408 /)

@@ -6,12 +6,12 @@ import {
   contentDisposition,
   safeContentType,
 } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-downloads.ts'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 import { startEdge } from './edge.ts'
 
 test('a link works until it expires, and a forged token never works', async () => {
   let now = Date.UTC(2026, 0, 1)
-  await using world = await startWorld({ clock: () => now, limits: { downloadUrlMs: 60_000 } })
+  await using world = await startWorld({ clock: () => now, limits: { messages: { downloadUrlMs: 60_000 } } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
   const { downloadUrl, expiresAt } = await world.agentmail.inboxes.messages.getRaw(inboxId, '<1@x.test>')

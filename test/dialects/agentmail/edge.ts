@@ -4,7 +4,7 @@
  */
 
 import { Writable } from 'node:stream'
-import type { Limits } from '../../../src/config/limits.ts'
+import type { LimitOverrides } from '../../../src/config/limits.ts'
 import { loadConfig } from '../../../src/config/settings.ts'
 import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/dialects/agentmail/index.ts'
 import { createHttpServer, type HttpServer } from '../../../src/edges/http/server/http-server.ts'
@@ -53,7 +53,7 @@ export async function startEdge({
   beforeKey = async () => undefined,
 }: {
   core?: CoreStub
-  limits?: Partial<Limits>
+  limits?: LimitOverrides
   probes?: Record<string, () => void>
   /** Who has KEY. */
   actor?: KeyActor

@@ -135,7 +135,7 @@ test.each<[string, string, string, object, number, string]>([
     'body_too_complex',
   ],
 ])('%s is answered with the documented status and code', async (_name, method, path, options, status, code) => {
-  const limits = { httpBodyBytesMax: 200_000, httpSendBodyBytesMax: 400_000, httpBodyTokensMax: 150_000 }
+  const limits = { http: { bodyBytesMax: 200_000, sendBodyBytesMax: 400_000, bodyTokensMax: 150_000 } }
   await using edge = await startEdge({ limits })
   const answer = await edge.request(method, path, options)
   expect(answer.status).toBe(status)
@@ -152,7 +152,7 @@ test.each<[string, string, string, object, number, string]>([
 const sent = { messageId: '<1@x.test>', threadId: 't' }
 
 test('only routes that send a message accept the larger body, and the error names the exceeded limit', async () => {
-  const limits = { httpBodyBytesMax: 1_000, httpSendBodyBytesMax: 5_000 }
+  const limits = { http: { bodyBytesMax: 1_000, sendBodyBytesMax: 5_000 } }
   await using edge = await startEdge({
     limits,
     core: { sending: { send: async () => sent, reply: async () => sent, forward: async () => sent } },
@@ -211,7 +211,7 @@ test('a client that leaves in the middle of its body is no failure of ours', asy
 })
 
 test('a request that does not arrive in time is refused with 408', async () => {
-  await using edge = await startEdge({ limits: { httpRequestMs: 200 } })
+  await using edge = await startEdge({ limits: { http: { requestMs: 200 } } })
   const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
   expect(await raw(edge.url, head)).toMatch(/^HTTP\/1\.1 408 [\s\S]*did not arrive in time/)
 })

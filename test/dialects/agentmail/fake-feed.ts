@@ -1,24 +1,33 @@
 /** A feed whose events come from the test, for tests of how the HTTP edge handles them. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
-import { type Event, type Feed, FeedEnded, type Interest, type Listening } from '../../../src/mail/events/log/event.ts'
+import {
+  type Event,
+  type EventFilter,
+  type Feed,
+  FeedEnded,
+  type Listening,
+} from '../../../src/mail/events/log/event.ts'
 
 export class FakeFeed implements Feed {
   /** Subscriptions in the order of their creation. */
   readonly subscriptions: FakeSubscription[] = []
   /** The number of subscribe calls, including refused ones. */
   asked = 0
+  /** The signals of these calls. */
+  readonly signals: AbortSignal[] = []
   /** The error that the next subscribe throws. */
   refusal: Error | undefined
   /** Each subscribe waits for this promise. */
   gate: Promise<void> = Promise.resolve()
 
-  async subscribe(_actor: Actor, interest: Interest, signal: AbortSignal): Promise<Listening> {
+  async subscribe(_actor: Actor, eventFilter: EventFilter, signal: AbortSignal): Promise<Listening> {
     this.asked += 1
+    this.signals.push(signal)
     await this.gate
     const refusal = this.refusal
     this.refusal = undefined
     if (refusal) throw refusal
-    const subscription = new FakeSubscription(interest, signal)
+    const subscription = new FakeSubscription(eventFilter, signal)
     this.subscriptions.push(subscription)
     return subscription
   }
@@ -30,33 +39,33 @@ export class FakeFeed implements Feed {
 
 export class FakeSubscription implements Listening {
   readonly cursor = 'start'
-  readonly interest: Interest
+  readonly eventFilter: EventFilter
   readonly signal: AbortSignal
   /** The number of events that were read. */
   pulled = 0
   #waiting: Event[] = []
   #end: Error | undefined
-  #ring: () => void = () => undefined
+  #notify: () => void = () => undefined
 
-  constructor(interest: Interest, signal: AbortSignal) {
-    this.interest = interest
+  constructor(eventFilter: EventFilter, signal: AbortSignal) {
+    this.eventFilter = eventFilter
     this.signal = signal
-    signal.addEventListener('abort', () => this.#ring())
+    signal.addEventListener('abort', () => this.#notify())
   }
 
-  tell(...events: Event[]): void {
+  publish(...events: Event[]): void {
     this.#waiting.push(...events)
-    this.#ring()
+    this.#notify()
   }
 
   end(reason: FeedEnded['reason']): void {
     this.#end = new FeedEnded(reason, undefined)
-    this.#ring()
+    this.#notify()
   }
 
   fail(error: Error): void {
     this.#end = error
-    this.#ring()
+    this.#notify()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void> {
@@ -66,7 +75,7 @@ export class FakeSubscription implements Listening {
         this.pulled += 1
         yield event
       } else if (this.#end) throw this.#end
-      else await new Promise<void>((resolve) => (this.#ring = resolve))
+      else await new Promise<void>((resolve) => (this.#notify = resolve))
     }
   }
 }

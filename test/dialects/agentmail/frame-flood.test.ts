@@ -4,16 +4,16 @@
  * of the event loop, which are counted and not timed.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Limits } from '../../../src/config/limits.ts'
-import { createFairTurns } from '../../../src/edges/http/server/fair-turns.ts'
+import { type LimitOverrides, mergeLimits } from '../../../src/config/limits.ts'
+import { createRoundRobin } from '../../../src/edges/http/server/round-robin.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket, type RawSocket } from './raw-socket.ts'
 
 /** So slow that no further frame is allowed while a test runs. */
-const NO_MORE = { socketFramesPerSecondMax: 0.000_001 }
+const NO_MORE = { sockets: { framesPerSecondMax: 0.000_001 } }
 
-async function startWithFeed(limits: Partial<Limits> = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
+async function startWithFeed(limits: LimitOverrides = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
   return { feed, edge: await startEdge({ core: { feed }, limits }) }
 }
@@ -42,7 +42,9 @@ function observe(feed: FakeFeed, note: () => void): void {
 }
 
 test('of 60,000 subscribes at once those within the limit are handled, some refused, and the socket is closed', async () => {
-  const { feed, edge } = await startWithFeed({ ...NO_MORE, socketFramesBurstMax: 10, socketFramesRefusedMax: 5 })
+  const { feed, edge } = await startWithFeed(
+    mergeLimits(NO_MORE, { sockets: { framesBurstMax: 10, framesRefusedMax: 5 } }),
+  )
   await using _edge = edge
   await using socket = await connect(edge)
   for (let count = 0; count < 60_000; count++) socket.send('{"type":"subscribe"}')
@@ -56,7 +58,7 @@ test('of 60,000 subscribes at once those within the limit are handled, some refu
 })
 
 test('a socket that pauses may send as much again, and what was refused before counts no more', async () => {
-  const limits = { socketFramesPerSecondMax: 100, socketFramesBurstMax: 3, socketFramesRefusedMax: 4 }
+  const limits = { sockets: { framesPerSecondMax: 100, framesBurstMax: 3, framesRefusedMax: 4 } }
   const { edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)
@@ -72,7 +74,7 @@ test('a socket that pauses may send as much again, and what was refused before c
 })
 
 test('pings and pongs count like any other frame', async () => {
-  const { edge } = await startWithFeed({ ...NO_MORE, socketFramesBurstMax: 10, socketFramesRefusedMax: 2 })
+  const { edge } = await startWithFeed(mergeLimits(NO_MORE, { sockets: { framesBurstMax: 10, framesRefusedMax: 2 } }))
   await using _edge = edge
   await using socket = await connect(edge)
   let pongs = 0
@@ -94,7 +96,7 @@ test('a pong has the data of its ping', async () => {
 })
 
 test('a large frame counts as several', async () => {
-  const limits = { ...NO_MORE, socketFramesBurstMax: 10, socketFrameUnitBytes: 1_000 }
+  const limits = mergeLimits(NO_MORE, { sockets: { framesBurstMax: 10, frameUnitBytes: 1_000 } })
   const { feed, edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)
@@ -119,14 +121,14 @@ test('frames of all sockets together are handled one per turn of the event loop'
     ticking = setImmediate(tick)
   })
   onTestFinished(() => clearImmediate(ticking))
-  const turns: number[] = []
-  observe(feed, () => turns.push(turn))
+  const roundRobin: number[] = []
+  observe(feed, () => roundRobin.push(turn))
 
   for (let count = 0; count < 20; count++) for (const socket of [one, two, three]) socket.send({ type: 'subscribe' })
   for (const socket of [one, two, three]) {
     for (let count = 0; count < 20; count++) expect(await socket.next()).toMatchObject({ type: 'subscribed' })
   }
-  expect(new Set(turns).size).toBe(60)
+  expect(new Set(roundRobin).size).toBe(60)
 })
 
 test('a request is answered between the frames of many sockets, however long each of them takes', async () => {
@@ -145,10 +147,10 @@ test('a request is answered between the frames of many sockets, however long eac
 })
 
 test('keys take turns: the one frame of a key waits for one frame of each other key', async () => {
-  const turns = createFairTurns()
+  const roundRobin = createRoundRobin()
   const order: string[] = []
   const take = async (key: string, name: string) => {
-    await turns.next(key)
+    await roundRobin.next(key)
     order.push(name)
   }
   const all = ['a1', 'a2', 'a3', 'a4'].map((name) => take('a', name))
@@ -157,7 +159,7 @@ test('keys take turns: the one frame of a key waits for one frame of each other 
 })
 
 test('a client that does not read what it is answered is asked nothing more, and closed', async () => {
-  const limits = { socketFramesBurstMax: 10_000, socketBufferBytesMax: 50_000, socketStallMs: 300 }
+  const limits = { sockets: { framesBurstMax: 10_000, bufferBytesMax: 50_000, stallMs: 300 } }
   const { feed, edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)

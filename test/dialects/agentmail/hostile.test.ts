@@ -3,7 +3,7 @@
  * a 5xx, every error is JSON of this dialect, and the server keeps running.
  */
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 const HOSTILE_IDS = [
   '%00',
@@ -112,10 +112,10 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
       const aim = () =>
         template.replace(/\{(\w+)\}/g, (_match, name: string) => (verb === 'DELETE' ? 'x' : (real[name] ?? 'x')))
 
-      const patience = template.endsWith('/wait') ? 'wait_seconds=0&' : ''
-      for (const id of HOSTILE_IDS) await ask(verb, `${fill(id)}?${patience}`, bodyFor(verb, {}))
-      for (const query of HOSTILE_QUERIES) await ask(verb, `${aim()}?${patience}${query}`, bodyFor(verb, {}))
-      for (const value of HOSTILE_VALUES) await ask(verb, `${aim()}?${patience}`, bodyFor(verb, value))
+      const wait = template.endsWith('/wait') ? 'wait_seconds=0&' : ''
+      for (const id of HOSTILE_IDS) await ask(verb, `${fill(id)}?${wait}`, bodyFor(verb, {}))
+      for (const query of HOSTILE_QUERIES) await ask(verb, `${aim()}?${wait}${query}`, bodyFor(verb, {}))
+      for (const value of HOSTILE_VALUES) await ask(verb, `${aim()}?${wait}`, bodyFor(verb, value))
       const schema = operation.requestBody?.content['application/json']?.schema
       for (const name of Object.keys(schema?.properties ?? {})) {
         const valid = verb === 'POST' && /messages/.test(template) ? { to: 'a@b.test', text: 'x' } : {}

@@ -1,6 +1,6 @@
 /** Inboxes through the SDK and plain HTTP, against the whole program. */
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 test('an inbox is created without a body, listed, changed and deleted', async () => {
   await using world = await startWorld()

@@ -1,12 +1,14 @@
 /**
  * Checks before a JSON body is parsed: how many values it may have, and that the count itself is cheap for any input.
  */
+
 import { expect, test } from 'vitest'
+import { withLimits } from '../../../src/config/limits.ts'
 import { parseJsonBody } from '../../../src/edges/http/server/json-body.ts'
 import { MailError } from '../../../src/errors.ts'
 import { expectBounded } from '../../formats/bounded.ts'
 
-const limits = { httpBodyTokensMax: 10 }
+const limits = withLimits({ http: { bodyTokensMax: 10 } })
 
 function parse(text: string): unknown {
   try {

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../../world.ts'
+import { startWorld, type World } from '../../support/world.ts'
 
 async function startWithInbox(options: Parameters<typeof startWorld>[0] = {}) {
   const world = await startWorld(options)

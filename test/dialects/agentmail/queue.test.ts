@@ -1,7 +1,7 @@
 /** Martlet's own queue routes. In capture mode every message to an external address is held in the queue. */
 import { expect, test } from 'vitest'
-import { CatchingMx } from '../../catching-mx.ts'
-import { startWorld, type World } from '../../world.ts'
+import { FakeMx } from '../../support/fake-mx.ts'
+import { startWorld, type World } from '../../support/world.ts'
 
 /** Starts a world with two inboxes that have sent to external addresses, with all recipients held. */
 async function startHolding(env: Readonly<Record<string, string>> = {}) {
@@ -125,7 +125,7 @@ test('a key that may not read trash neither lists nor changes recipients of a me
 })
 
 test('the recipients of one message are released or cancelled, all of them or some', async () => {
-  await using relay = new CatchingMx({})
+  await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
   const { world, ada, bob, socket, first } = await startHolding(env)

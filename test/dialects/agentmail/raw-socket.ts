@@ -15,16 +15,16 @@ export interface RawSocket extends AsyncDisposable {
 export async function openSocket(url: string, headers: Record<string, string> = {}): Promise<RawSocket> {
   const socket = new WebSocket(url, { headers })
   const frames: unknown[] = []
-  let ring = () => undefined as unknown
+  let notify = () => undefined as unknown
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     socket.on('close', (code, reason) => {
       resolve({ code, reason: String(reason) })
-      ring()
+      notify()
     })
   })
   socket.on('message', (data) => {
     frames.push(JSON.parse(String(data)))
-    ring()
+    notify()
   })
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve)
@@ -43,7 +43,7 @@ export async function openSocket(url: string, headers: Record<string, string> = 
     async next() {
       while (frames.length === 0) {
         if (socket.readyState !== WebSocket.OPEN) throw new Error(`closed: ${JSON.stringify(await closed)}`)
-        await new Promise<unknown>((resolve) => (ring = () => resolve(undefined)))
+        await new Promise<unknown>((resolve) => (notify = () => resolve(undefined)))
       }
       return frames.shift()
     },

@@ -105,7 +105,7 @@ test.each<[string, string, string, object, string]>([
   ['a list in a query', 'GET', `${inbox}/messages?labels=a,b,c,d,e`, {}, 'labels must not have more than 4 items'],
   ['parameters', 'GET', `${inbox}/messages?a=&b=&c=&d=&e=&f=`, {}, 'The request must not have more than 5 members'],
 ])('%s that is too large is refused as such', async (_name, method, path, body, message) => {
-  const limits = { httpListItemsMax: 4, httpObjectMembersMax: 5, httpTextCharsMax: 30 }
+  const limits = { http: { listItemsMax: 4, objectMembersMax: 5, textCharsMax: 30 } }
   await using edge = await startEdge({ limits })
   const answer = await edge.request(method, path, method === 'GET' ? {} : { body })
   expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error', message } })
@@ -114,7 +114,7 @@ test.each<[string, string, string, object, string]>([
 test('the text, HTML and attachments of a message are as long as the body may be', async () => {
   const sent = { messageId: '<1@x.test>', threadId: 't' }
   await using edge = await startEdge({
-    limits: { httpTextCharsMax: 30 },
+    limits: { http: { textCharsMax: 30 } },
     core: { sending: { send: async () => sent } },
   })
   const long = 'abcd'.repeat(50_000)
@@ -131,9 +131,9 @@ test('finding out what is wrong costs the same for one fault and for fifty thous
   const readOf = (count: number) => {
     let reads = 0
     const faulty = new Proxy(Array(count).fill({}), {
-      get(target, name, receiver) {
+      get(target, name, sink) {
         reads += 1
-        return Reflect.get(target, name, receiver)
+        return Reflect.get(target, name, sink)
       },
     })
     expect(validate({ list: faulty })).toMatchObject({ error: expect.any(MailError) })

@@ -3,7 +3,7 @@
  * held in capture mode, which the deliveries show.
  */
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 async function startWithTwo() {
   const world = await startWorld()
@@ -338,25 +338,25 @@ test('a key answers and forwards only messages that it may read', async () => {
     return (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body.api_key as string
   }
   const [blind, reader] = [await keyWith('message_send'), await keyWith('message_send', 'message_read')]
-  const ways = { reply: { to: 'eve@example.test' }, 'reply-all': {}, forward: { to: 'eve@example.test' } }
+  const routing = { reply: { to: 'eve@example.test' }, 'reply-all': {}, forward: { to: 'eve@example.test' } }
   const answer = async (key: string, way: string, body: object, id = '<1@x.test>') => {
     const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(id)}/${way}`
     const headers = { 'idempotency-key': `${way}-1` }
     return world.request('POST', path, { key, body: { ...body, text: 'y' }, headers })
   }
   const missing = { status: 403, body: { code: 'missing_permission', fix: expect.stringContaining('message_read') } }
-  for (const [way, body] of Object.entries(ways)) {
+  for (const [way, body] of Object.entries(routing)) {
     // Whether there is such a mail makes no difference.
     for (const id of ['<1@x.test>', '<none@x.test>']) expect(await answer(blind, way, body, id)).toMatchObject(missing)
   }
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}`
   await world.request('PATCH', path, { body: { add_labels: ['trash'] } })
-  for (const [way, body] of Object.entries(ways)) {
+  for (const [way, body] of Object.entries(routing)) {
     expect(await answer(reader, way, body)).toMatchObject({ status: 404, body: { code: 'not_found' } })
   }
   expect((await messages.list(ada)).count).toBe(0)
   await world.request('PATCH', path, { body: { remove_labels: ['trash'] } })
-  for (const [way, body] of Object.entries(ways)) expect((await answer(reader, way, body)).status, way).toBe(200)
+  for (const [way, body] of Object.entries(routing)) expect((await answer(reader, way, body)).status, way).toBe(200)
   const { status } = await world.request('POST', `/v0/inboxes/${ada}/messages/send`, {
     key: blind,
     body: { to: 'eve@example.test', text: 'of my own' },

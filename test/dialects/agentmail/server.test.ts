@@ -130,7 +130,7 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
       app.addHook('onSend', async (_request, reply) => void reply.header('x-hook-of', name))
       app.get('/here', () => ({ name }))
     },
-    renderError: (error) => ({ status: 418, body: { toldBy: name, code: error.code } }),
+    renderError: (error) => ({ status: 418, body: { receivedBy: name, code: error.code } }),
   })
   const config = loadConfig({ MARTLET_HTTP_PORT: '0' })
   const server = createHttpServer({
@@ -153,7 +153,7 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
     ['/v0', 'first'],
     ['/v0/more/none', 'longer'],
   ]) {
-    expect((await get(path!)).slice(0, 2), path).toEqual([418, { toldBy: name, code: expect.any(String) }])
+    expect((await get(path!)).slice(0, 2), path).toEqual([418, { receivedBy: name, code: expect.any(String) }])
   }
   await server.stop(100)
 })

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { startServer } from '../../server-process.ts'
+import { startServer } from '../../support/server-process.ts'
 
 const ROOT = 'am_test_root_key_of_a_small_heap'
 

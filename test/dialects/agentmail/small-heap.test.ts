@@ -2,10 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestDatabase } from '../../database.ts'
-import { MANY, metric, muteStream, readAll, request, type Server, send, subscribe } from '../../mute-readers.ts'
-import { ROOT_KEY } from '../../root-key.ts'
-import { startServer } from '../../server-process.ts'
+import { ROOT_KEY } from '../../support/root-key.ts'
+import { startServer } from '../../support/server-process.ts'
+import {
+  MANY,
+  metric,
+  readAll,
+  request,
+  type Server,
+  send,
+  silentStream,
+  subscribe,
+} from '../../support/silent-clients.ts'
+import { createTestDatabase } from '../../support/test-database.ts'
 
 const ADA = 'ada@mail.localhost'
 
@@ -33,7 +42,7 @@ test('forty streams that read nothing do not exhaust a small heap', { timeout: 6
 
 async function withMuteStreams(server: Server, streams: number): Promise<void> {
   await request(server, 'POST', '/v0/inboxes', { username: 'ada' })
-  const mute = await Promise.all(Array.from({ length: streams }, () => muteStream(server, ADA)))
+  const mute = await Promise.all(Array.from({ length: streams }, () => silentStream(server, ADA)))
   const reading = await subscribe(server.url, { inbox: ADA })
   await reading.nextFrame(({ type }) => type === 'subscribed')
   await send(server, [ADA])

@@ -1,6 +1,6 @@
 /** The WebSocket event stream of the whole program, with the SDK's client and with bare sockets. */
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 import { openSocket } from './raw-socket.ts'
 
 test("the SDK's client connects, subscribes and receives a message with its bodies", async () => {
@@ -9,13 +9,13 @@ test("the SDK's client connects, subscribes and receives a message with its bodi
   const socket = await world.agentmail.websockets.connect()
   try {
     const frames: unknown[] = []
-    let ring = () => undefined as unknown
+    let notify = () => undefined as unknown
     socket.on('message', (frame) => {
       frames.push(frame)
-      ring()
+      notify()
     })
     const next = async () => {
-      while (frames.length === 0) await new Promise<unknown>((resolve) => (ring = () => resolve(undefined)))
+      while (frames.length === 0) await new Promise<unknown>((resolve) => (notify = () => resolve(undefined)))
       return frames.shift()!
     }
     socket.sendSubscribe({ type: 'subscribe', eventTypes: ['message.received'], inboxIds: [inboxId] })

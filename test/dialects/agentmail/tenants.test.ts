@@ -1,7 +1,7 @@
 /** Pods, the organization, and the scope of a key. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 test('a pod is created, found by id and client_id, listed, and deleted only when it is empty', async () => {
   await using world = await startWorld()

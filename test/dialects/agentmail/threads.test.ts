@@ -1,6 +1,6 @@
 /** Threads at the three levels. */
 import { expect, test } from 'vitest'
-import { startWorld } from '../../world.ts'
+import { startWorld } from '../../support/world.ts'
 
 async function startWithThread() {
   const world = await startWorld()
@@ -107,7 +107,7 @@ test('the labels of a thread are set on all its messages', async () => {
 })
 
 test('a thread with too many messages cannot be relabelled in one request', async () => {
-  await using world = await startWorld({ limits: { threadLabelMessagesMax: 2 } })
+  await using world = await startWorld({ limits: { messages: { threadLabelMessagesMax: 2 } } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>' })
   await world.smtp.send({ to: inboxId, text: 'y', messageId: '<2@x.test>', inReplyTo: '<1@x.test>' })
@@ -166,7 +166,7 @@ test('a thread outside the scope is not found', async () => {
 
 // Three messages of a stranger, in one thread, ended the process each time that the thread was read.
 test('a thread of large messages is returned page by page', async () => {
-  await using world = await startWorld({ limits: { threadPageBytesMax: 6_000 } })
+  await using world = await startWorld({ limits: { lists: { threadPageBytesMax: 6_000 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
   for (const name of ['a', 'b', 'c', 'd']) {

@@ -3,7 +3,7 @@
  * them.
  */
 import { expect, test } from 'vitest'
-import { startWorld, type World } from '../../world.ts'
+import { startWorld, type World } from '../../support/world.ts'
 
 const url = 'https://hooks.example/agent'
 
@@ -212,7 +212,7 @@ test('inboxes and pods are added to and removed from a webhook, but the last one
 })
 
 test('the ids of a webhook, and the number of webhooks, are limited', async () => {
-  await using world = await startWorld({ limits: { webhookIdsMax: 2, webhooksMax: 2 } })
+  await using world = await startWorld({ limits: { webhooks: { idsMax: 2, perOrganizationMax: 2 } } })
   const inboxIds: string[] = []
   for (const username of ['a', 'b', 'c']) inboxIds.push((await world.agentmail.inboxes.create({ username })).inboxId)
   await expect(world.agentmail.webhooks.create({ url, eventTypes: [], inboxIds })).rejects.toMatchObject({

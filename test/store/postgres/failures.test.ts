@@ -1,12 +1,14 @@
 /** Failures of PostgreSQL inside a group, and the answer that each member gets. */
+
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { mergeLimits } from '../../../src/config/limits.ts'
 import { writeLate } from '../../../src/store/commit/transaction.ts'
 import type { Tx } from '../../../src/store/handles.ts'
 import { openStore } from '../../../src/store/store.ts'
-import { administrate } from '../../database.ts'
-import { PostgresProxy } from '../../postgres-proxy.ts'
-import { startPostgresServer } from '../../postgres-server.ts'
+import { PostgresProxy } from '../../support/postgres-proxy.ts'
+import { startPostgresServer } from '../../support/postgres-server.ts'
+import { administrate } from '../../support/test-database.ts'
 import {
   asKysely,
   codeOf,
@@ -78,7 +80,7 @@ test('a group with an ignored failure after the last member is rejected', async 
 test('while the server is down, the store reconnects at growing intervals, not per transaction', async () => {
   await using folder = await temporaryFolder()
   await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
-  const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 60_000, databaseReadersMax: 1 } })
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMaxMs: 60_000, readersMax: 1 } } })
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
   proxy.down()
   const before = proxy.attempts
@@ -111,9 +113,9 @@ test('a deadlock after the last member makes the whole group run again', async (
 test('if the server crashes in the middle of a group, nothing is kept; later transactions reconnect', async () => {
   await using server = await startPostgresServer()
   await using folder = await temporaryFolder()
-  const needs = storeNeeds({ dataDir: folder.path, limits: { databaseRetryMaxMs: 100 } })
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMaxMs: 100 } } })
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: server.url } })
-  const heard = deferred()
+  const received = deferred()
   await store.transaction((tx) => insertOrganization(tx, 'before'))
 
   const results = await Promise.allSettled([
@@ -128,22 +130,22 @@ test('if the server crashes in the middle of a group, nothing is kept; later tra
   expect(codeOf((await Promise.allSettled([organizationIds(store)]))[0]!)).toBe('unavailable')
 
   await server.start()
-  store.onCommit(() => heard.resolve()) // the LISTEN connection is open again too
+  store.onCommit(() => received.resolve()) // the LISTEN connection is open again too
   await expect.poll(() => store.probe().then(() => 'works', codeOfError)).toBe('works')
   await store.transaction((tx) => insertOrganization(tx, 'after'))
-  await heard.promise
+  await received.promise
   expect(await organizationIds(store)).toEqual(['after', 'before'])
   await store.close()
 })
 
 test('a statement that never ends is cancelled, and a connection that never answers is closed', async () => {
-  await using store = await openTestStore({ limits: { statementMs: 50 } })
+  await using store = await openTestStore({ limits: { store: { statementMs: 50 } } })
   const slow = rejection(store.transaction((tx) => sql`select pg_sleep(10)`.execute(asKysely(tx))))
   expect(await slow).toMatchObject({ code: 'unavailable', params: { detail: '57014' } })
   await add(store, 'a')
 
-  const patient = { statementMs: 60_000, transactionMs: 60_000 }
-  await using silent = await openTestStore({ limits: { ...patient, databaseSilenceMs: 500 } })
+  const patient = { store: { statementMs: 60_000, transactionMs: 60_000 } }
+  await using silent = await openTestStore({ limits: mergeLimits(patient, { store: { silenceMs: 500 } }) })
   const stuck = rejection(silent.transaction((tx) => sql`select pg_sleep(60)`.execute(asKysely(tx))))
   expect(await stuck).toMatchObject({ code: 'unavailable' })
   await add(silent, 'b')

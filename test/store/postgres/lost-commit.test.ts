@@ -5,8 +5,8 @@
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
 import { openStore, type Store } from '../../../src/store/store.ts'
-import { administrate } from '../../database.ts'
-import { type Cut, PostgresProxy } from '../../postgres-proxy.ts'
+import { type Cut, PostgresProxy } from '../../support/postgres-proxy.ts'
+import { administrate } from '../../support/test-database.ts'
 import { databaseUrlOf, event, insertOrganization, rejection, storeNeeds, temporaryFolder } from '../test-store.ts'
 
 test.each<[Cut, boolean]>([
@@ -47,7 +47,7 @@ test('all members of the group get the same outcome', async () => {
 })
 
 test('while the server is down, members wait for the outcome and other transactions are refused', async () => {
-  await using world = await startWorld({ transactionMs: 100, databaseRetryMaxMs: 50 })
+  await using world = await startWorld({ store: { transactionMs: 100, retryMaxMs: 50 } })
   let answer: string | undefined
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = world.add('a').then(() => {
@@ -68,7 +68,7 @@ test('while the server is down, members wait for the outcome and other transacti
 })
 
 test('a server that stops before the outcome is known rejects with outcome_unknown, and stops', async () => {
-  await using world = await startWorld({ shutdownGraceMs: 50, databaseRetryMaxMs: 10 })
+  await using world = await startWorld({ server: { shutdownGraceMs: 50 }, store: { retryMaxMs: 10 } })
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = rejection(world.add('a'))
   await cut

@@ -6,7 +6,7 @@ import { migrateDatabase } from '../../../src/store/store.ts'
 import * as contents from '../../../src/store/tables/contents-table.ts'
 import * as idempotency from '../../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../../src/store/tables/inboxes-table.ts'
-import { administrate } from '../../database.ts'
+import { administrate } from '../../support/test-database.ts'
 import { insertContent, insertInbox, insertMessage } from '../rows.ts'
 import {
   databaseUrlOf,
@@ -26,7 +26,7 @@ test('two servers that start on an empty database at the same time migrate it on
   await using folder = await temporaryFolder({ isMigrated: false })
   const needs = storeNeeds({ dataDir: folder.path })
   const runs = await Promise.all([migrateDatabase(needs), migrateDatabase(needs)])
-  expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1, 2, 3, 4, 5, 6, 7], []])
+  expect(runs.toSorted((a, b) => b.length - a.length)).toEqual([[1], []])
 })
 
 // "cached plan must not change result type": statements that an older server had prepared failed until it reconnected.
@@ -83,18 +83,18 @@ test('two servers that lock the same inboxes in opposite order both succeed', as
   const [a, b] = await nodes.one.transaction(async (tx) => [await insertInbox(tx), await insertInbox(tx)] as const)
   let runs = 0
   const [oneHas, twoHas] = [deferred(), deferred()]
-  const hold = async (tx: Tx, ids: readonly string[], has: { resolve(): void }) => {
+  const lock = async (tx: Tx, ids: readonly string[], has: { resolve(): void }) => {
     runs += 1
     for (const id of ids) {
-      await inboxes.holdById(tx, id)
+      await inboxes.lockById(tx, id)
       await inboxes.addCounts(tx, id, { messages: 1, unread: 0, threads: 0, bytes: 0 })
       has.resolve()
       await Promise.all([oneHas.promise, twoHas.promise]) // each has locked its first inbox, and wants the other's
     }
   }
   await Promise.all([
-    nodes.one.transaction((tx) => hold(tx, [a.inbox_id, b.inbox_id], oneHas)),
-    nodes.two.transaction((tx) => hold(tx, [b.inbox_id, a.inbox_id], twoHas)),
+    nodes.one.transaction((tx) => lock(tx, [a.inbox_id, b.inbox_id], oneHas)),
+    nodes.two.transaction((tx) => lock(tx, [b.inbox_id, a.inbox_id], twoHas)),
   ])
   const rows = await nodes.one.db.selectFrom('inboxes').select('message_count').execute()
   expect(rows).toEqual([{ message_count: 2 }, { message_count: 2 }])
@@ -102,11 +102,11 @@ test('two servers that lock the same inboxes in opposite order both succeed', as
 })
 
 test('a member that needs a locked row lets earlier members of its group commit first', async () => {
-  await using nodes = await startNodes({ lockWaitMs: 5_000 })
+  await using nodes = await startNodes({ store: { lockWaitMs: 5_000 } })
   const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
   const [isHeld, mayEnd] = [deferred(), deferred()]
   const holding = nodes.one.transaction(async (tx) => {
-    await inboxes.holdById(tx, inbox.inbox_id)
+    await inboxes.lockById(tx, inbox.inbox_id)
     isHeld.resolve()
     await mayEnd.promise
   })
@@ -115,7 +115,7 @@ test('a member that needs a locked row lets earlier members of its group commit 
   let isLate = false
   const late = () =>
     nodes.two.transaction(async (tx) => {
-      await inboxes.holdById(tx, inbox.inbox_id)
+      await inboxes.lockById(tx, inbox.inbox_id)
       isLate = true
     })
   const [first, second] = [nodes.two.transaction((tx) => insertOrganization(tx, 'a')), late()]
@@ -127,11 +127,11 @@ test('a member that needs a locked row lets earlier members of its group commit 
 })
 
 test('the wait for a row that another server never unlocks is bounded, and other transactions succeed', async () => {
-  await using nodes = await startNodes({ lockWaitMs: 50, transactionRerunsMax: 2 })
+  await using nodes = await startNodes({ store: { lockWaitMs: 50, transactionRerunsMax: 2 } })
   const inbox = await nodes.one.transaction((tx) => insertInbox(tx))
   const [isHeld, mayEnd] = [deferred(), deferred()]
   const holding = nodes.one.transaction(async (tx) => {
-    await inboxes.holdById(tx, inbox.inbox_id)
+    await inboxes.lockById(tx, inbox.inbox_id)
     isHeld.resolve()
     await mayEnd.promise
   })
@@ -141,7 +141,7 @@ test('the wait for a row that another server never unlocks is bounded, and other
   const stuck = rejection(
     nodes.two.transaction(async (tx) => {
       runs += 1
-      await inboxes.holdById(tx, inbox.inbox_id)
+      await inboxes.lockById(tx, inbox.inbox_id)
     }),
   )
   await nodes.two.transaction((tx) => insertOrganization(tx, 'other'))
@@ -178,7 +178,7 @@ test('a name that is taken permanently is a unique violation', async () => {
   await using nodes = await startNodes()
   await nodes.one.transaction((tx) => insertOrganization(tx, 'name'))
   const error = await rejection(nodes.two.transaction((tx) => insertOrganization(tx, 'name')))
-  expect(nodes.two.dialect.isUniqueViolation(error)).toBe(true)
+  expect(nodes.two.adapter.isUniqueViolation(error)).toBe(true)
 })
 
 test('of two servers, only one takes an idempotency key', async () => {
@@ -186,7 +186,7 @@ test('of two servers, only one takes an idempotency key', async () => {
   const row = { inbox_id: 'i', key: 'k', scope_id: 'o', fingerprint: '', state: 'running' as const, result: null }
   const take = (store: TestStore, lease_until: number) =>
     store.transaction(async (tx) => {
-      const known = await idempotency.hold(tx, 'i', 'k')
+      const known = await idempotency.lock(tx, 'i', 'k')
       if (known) return known.lease_until
       await idempotency.insert(tx, { ...row, lease_until, created_at: tx.now, completed_at: null })
       return lease_until
@@ -220,36 +220,36 @@ test('a shared content is deleted when two servers delete its last two messages 
 
 test('a commit notifies the other server, and its own listeners directly', async () => {
   await using nodes = await startNodes()
-  const heard = { one: ring(nodes.one), two: ring(nodes.two) }
+  const received = { one: notify(nodes.one), two: notify(nodes.two) }
   const ids = Array.from({ length: 20 }, (_, index) => `organization-${index + 10}`)
   for (const id of ids) await nodes.one.transaction((tx) => insertOrganization(tx, id))
-  await heard.two.promise
+  await received.two.promise
   await expect.poll(() => organizationIds(nodes.two)).toEqual(ids)
-  expect(heard.one.count - ids.length).toBeLessThanOrEqual(1) // the signal of the other server's start may arrive late
+  expect(received.one.count - ids.length).toBeLessThanOrEqual(1) // the signal of the other server's start may arrive late
 })
 
 test('a lost LISTEN connection is reopened, and signals once, here and to the other server', async () => {
   await using nodes = await startNodes()
-  const again = [ring(nodes.one), ring(nodes.two)]
+  const again = [notify(nodes.one), notify(nodes.two)]
   await administrate(
     nodes.url,
     `select pg_terminate_backend(pid) from pg_stat_activity
      where datname = current_database() and application_name = 'martlet' and query ~ '^listen|notify'`,
   )
   await Promise.all(again.map(({ promise }) => promise))
-  const heard = ring(nodes.two)
+  const received = notify(nodes.two)
   await nodes.one.transaction((tx) => insertOrganization(tx, 'a')) // its own connection may still be lost
-  await heard.promise
+  await received.promise
 })
 
-function ring(store: TestStore): { promise: Promise<void>; count: number } {
+function notify(store: TestStore): { promise: Promise<void>; count: number } {
   const { promise, resolve } = deferred()
-  const heard = { promise, count: 0 }
+  const received = { promise, count: 0 }
   store.onCommit(() => {
-    heard.count += 1
+    received.count += 1
     resolve()
   })
-  return heard
+  return received
 }
 
 async function startNodes(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}) {

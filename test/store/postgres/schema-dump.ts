@@ -1,5 +1,5 @@
 /** Dumps a PostgreSQL schema as text, from the catalog: the same on every server, without pg_dump. */
-import { administrate } from '../../database.ts'
+import { administrate } from '../../support/test-database.ts'
 
 export async function dumpPostgresSchema(url: string): Promise<string> {
   const columns = await administrate(

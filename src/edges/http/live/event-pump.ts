@@ -4,8 +4,8 @@
  *
  *   feed → event → render → write → … → wait while the client's buffer is full
  *
- * Slow client: no more events are pulled from the feed while more than `limits.socketBufferBytesMax` or
- *   `limits.socketBufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.socketStallMs`,
+ * Slow client: no more events are pulled from the feed while more than `limits.sockets.bufferBytesMax` or
+ *   `limits.sockets.bufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.sockets.stallMs`,
  *   if the feed's own buffer overflows meanwhile, or if the server's memory budget is exceeded and this client is the
  *   slowest (backlog-budget.ts). The client resumes with the cursor of the last event that it read and misses nothing.
  * Store unavailable: the event waits until it can be rendered. Most clients use no cursor and would miss the events
@@ -33,13 +33,13 @@ export type Ending =
   /** cursor_expired: the client's position expired while it read past events; internal_error: an unexpected error. */
   | { readonly reason: 'failed'; readonly error: MailError }
 
-interface TellingNeeds {
+interface EventPumpNeeds {
   readonly events: AsyncIterable<Event>
   readonly render: Render
   /** Resolves when more may be written, or the client has disconnected. */
   readonly write: (text: EncodedText, event: Event) => Promise<Readiness>
   /** Resolves when the next event may be written. */
-  readonly hold?: () => Promise<unknown>
+  readonly settled?: () => Promise<unknown>
   readonly pacer: WritePacer
   /** Aborts when the client disconnects or replaces its subscription. */
   readonly signal: AbortSignal
@@ -49,17 +49,17 @@ interface TellingNeeds {
 }
 
 /** @returns undefined when the signal aborted */
-export async function tellAll(needs: TellingNeeds): Promise<Ending | undefined> {
-  const { events, write, hold, pacer, signal, log, metrics } = needs
+export async function pumpEvents(needs: EventPumpNeeds): Promise<Ending | undefined> {
+  const { events, write, settled, pacer, signal, log, metrics } = needs
   try {
     for await (const event of events) {
       const text = await renderPatiently(event, needs)
       const pause = text && pacer.take(text.bytes)
       if (pause) await pause
-      await hold?.()
+      await settled?.()
       if (signal.aborted) return undefined
       if (text === undefined) continue
-      metrics.eventsTold.inc()
+      metrics.eventsSent.inc()
       if ((await write(text, event)) === 'stalled') return { reason: 'stalled' }
     }
     return undefined
@@ -73,9 +73,9 @@ export async function tellAll(needs: TellingNeeds): Promise<Ending | undefined> 
 }
 
 /** @throws what `render` throws, except for temporary errors: those are retried */
-async function renderPatiently(event: Event, needs: TellingNeeds): Promise<EncodedText | undefined> {
+async function renderPatiently(event: Event, needs: EventPumpNeeds): Promise<EncodedText | undefined> {
   const { render, signal, limits, log } = needs
-  for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.databaseRetryMaxMs)) {
+  for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.store.retryMaxMs)) {
     try {
       return await render(event)
     } catch (error) {
@@ -142,15 +142,15 @@ export class Writer {
 
   /**
    * Resolves when the buffer has space, the connection is closed, or nothing left the buffer for
-   * `limits.socketStallMs`.
+   * `limits.sockets.stallMs`.
    */
   ready(): Promise<Readiness> {
     return this.isFull() ? this.#room() : READY
   }
 
   isFull(): boolean {
-    const { socketBufferBytesMax, socketBufferFramesMax } = this.#limits
-    return this.#unsent.length > socketBufferFramesMax || this.#outlet.waitingBytes() > socketBufferBytesMax
+    const { bufferBytesMax, bufferFramesMax } = this.#limits.sockets
+    return this.#unsent.length > bufferFramesMax || this.#outlet.waitingBytes() > bufferBytesMax
   }
 
   /** Call it when the connection has ended: sends nothing more, and releases the backlog. */
@@ -186,7 +186,7 @@ export class Writer {
   /** Whether nothing leaves the buffer within the time limit. */
   #isSilent(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#limits.socketStallMs, true)
+      const timer = setTimeout(resolve, this.#limits.sockets.stallMs, true)
       this.#wakes.push(() => {
         clearTimeout(timer)
         resolve(false)

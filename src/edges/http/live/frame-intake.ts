@@ -6,21 +6,16 @@
  *   frame → within the rate? → queue, pause reading → a turn of the event loop → handle → resume reading
  *
  * Too many frames: a frame above the rate is refused at once, without being parsed. When more than
- *   `limits.socketFramesRefusedMax` frames were refused and the client has not paused, reading stops and the session
+ *   `limits.sockets.framesRefusedMax` frames were refused and the client has not paused, reading stops and the session
  *   ends.
  * Must not: know what a frame means.
  */
 import type { RawData, WebSocket } from 'ws'
 import type { Limits } from '../../../config/limits.ts'
 
-type IntakeLimits = Pick<
-  Limits,
-  'socketFramesPerSecondMax' | 'socketFramesBurstMax' | 'socketFramesRefusedMax' | 'socketFrameUnitBytes'
->
-
 interface IntakeNeeds {
   readonly socket: WebSocket
-  readonly limits: IntakeLimits
+  readonly limits: Limits
   /** Resolves when the next frame of this socket may be handled. */
   readonly turn: () => Promise<void>
   /** Must not reject. @param text undefined for a binary frame */
@@ -59,9 +54,9 @@ export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): voi
   function admit(bytes: number): boolean {
     if (isFlooded) return false
     if (allowance.isFull()) refused = 0
-    if (allowance.take(Math.max(1, Math.ceil(bytes / limits.socketFrameUnitBytes)))) return true
+    if (allowance.take(Math.max(1, Math.ceil(bytes / limits.sockets.frameUnitBytes)))) return true
     refused += 1
-    if (refused <= limits.socketFramesRefusedMax) {
+    if (refused <= limits.sockets.framesRefusedMax) {
       needs.onRefused()
     } else {
       isFlooded = true
@@ -79,18 +74,18 @@ function sizeOf(data: RawData): number {
 
 /** A token bucket: its size limits the frames at once, its refill rate the frames per second. */
 class Allowance {
-  readonly #limits: IntakeLimits
+  readonly #limits: Limits
   #left: number
   #filledAt = performance.now()
 
-  constructor(limits: IntakeLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits
-    this.#left = limits.socketFramesBurstMax
+    this.#left = limits.sockets.framesBurstMax
   }
 
   isFull(): boolean {
     this.#fill()
-    return this.#left === this.#limits.socketFramesBurstMax
+    return this.#left === this.#limits.sockets.framesBurstMax
   }
 
   take(count: number): boolean {
@@ -101,10 +96,10 @@ class Allowance {
   }
 
   #fill(): void {
-    const { socketFramesPerSecondMax, socketFramesBurstMax } = this.#limits
+    const { framesPerSecondMax, framesBurstMax } = this.#limits.sockets
     const now = performance.now()
-    const flown = ((now - this.#filledAt) / 1_000) * socketFramesPerSecondMax
-    this.#left = Math.min(socketFramesBurstMax, this.#left + flown)
+    const flown = ((now - this.#filledAt) / 1_000) * framesPerSecondMax
+    this.#left = Math.min(framesBurstMax, this.#left + flown)
     this.#filledAt = now
   }
 }

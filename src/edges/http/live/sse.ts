@@ -8,7 +8,7 @@
  * ignore an id without data.
  *
  * Slow client: disconnected. It reconnects with the last id that it read. Stop: all events that the feed delivered are
- *   written, then the response ends, and clients reconnect after `limits.streamRetryMs`. Clients do not reconnect after
+ *   written, then the response ends, and clients reconnect after `limits.streams.retryMs`. Clients do not reconnect after
  *   a status other than 200, so an error before the stream begins is final, except for temporary errors
  *   (`answerComeBack`). A key with too many open streams gets 429.
  */
@@ -17,13 +17,13 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Event, Feed, Interest } from '../../../mail/events/log/event.ts'
+import type { Event, EventFilter, Feed } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { BacklogBudget } from '../server/backlog-budget.ts'
-import type { Streams } from '../server/sse-registry.ts'
+import type { SseRegistry } from '../server/sse-registry.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import { EncodedText } from './encoded-text.ts'
-import { type Ending, type Outlet, type Render, tellAll, Writer } from './event-pump.ts'
+import { type Ending, type Outlet, pumpEvents, type Render, Writer } from './event-pump.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -41,13 +41,13 @@ interface EventStreamNeeds {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly actor: KeyActor
-  readonly interest: Interest
+  readonly eventFilter: EventFilter
   /** Sent first, with the cursor of the start position. */
   readonly acknowledgement: object
   readonly render: Render
   readonly renderError: (error: MailError) => object
   readonly feed: Feed
-  readonly streams: Pick<Streams, 'admit'>
+  readonly streams: Pick<SseRegistry, 'admit'>
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
   readonly limits: Limits
@@ -63,7 +63,7 @@ interface EventStreamNeeds {
  * @throws too_many_connections, and as Feed.subscribe, before anything is written
  */
 export async function openEventStream(needs: EventStreamNeeds): Promise<(() => Promise<void>) | undefined> {
-  const { reply, actor, interest, acknowledgement, render, feed, streams, budget, pacer, limits, metrics } = needs
+  const { reply, actor, eventFilter, acknowledgement, render, feed, streams, budget, pacer, limits, metrics } = needs
   const log = needs.log.child({ requestId: needs.request.id, apiKeyId: actor.apiKeyId })
   const response = reply.raw
   if (response.destroyed) return void reply.hijack() // "close" is emitted only once, and it was emitted already
@@ -76,7 +76,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     writer.close()
     backlog.close()
   })
-  const events = await feed.subscribe(actor, interest, gone.signal, backlog)
+  const events = await feed.subscribe(actor, eventFilter, gone.signal, backlog)
 
   reply.hijack()
   if (response.destroyed) return undefined
@@ -85,17 +85,23 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   response.on('error', (error) => log.debug({ err: error }, 'event stream failed')) // Node closes it
   response.writeHead(200, HEADERS)
   const subscribed = block({ event: 'subscribed', id: events.cursor, data: JSON.stringify(acknowledgement) })
-  writer.send(new EncodedText(`retry: ${limits.streamRetryMs}\n${subscribed}`))
+  writer.send(new EncodedText(`retry: ${limits.streams.retryMs}\n${subscribed}`))
   const heartbeat = setInterval(() => {
     if (response.writableLength === 0) writer.send(new EncodedText(HEARTBEAT)) // not while other data waits to be read
-  }, limits.streamHeartbeatMs)
+  }, limits.streams.heartbeatMs)
 
-  const telling = tell()
-  return () => telling
+  const pumping = pump()
+  return () => pumping
 
-  async function tell(): Promise<void> {
-    const ending = await tellAll({
-      ...{ events, render, pacer, limits, log, metrics, signal: gone.signal },
+  async function pump(): Promise<void> {
+    const ending = await pumpEvents({
+      events,
+      render,
+      pacer,
+      limits,
+      log,
+      metrics,
+      signal: gone.signal,
       write: (text, event) => writer.write(blockOf(text, event)),
     })
     clearInterval(heartbeat)
@@ -120,7 +126,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     for (const last of lastWords(ending)) writer.send(new EncodedText(last))
     response.end()
     // A client that does not read the rest is disconnected like a stalled one.
-    const timer = setTimeout(() => response.destroy(), limits.socketStallMs)
+    const timer = setTimeout(() => response.destroy(), limits.sockets.stallMs)
     await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
     clearTimeout(timer)
   }
@@ -155,7 +161,7 @@ export function lastEventId(request: FastifyRequest): string | undefined {
 export function answerComeBack(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
   const isPassing = error instanceof MailError && error.kind === 'temporary'
   if (!isPassing || !request.headers.accept?.includes('text/event-stream')) return false
-  reply.code(200).headers(HEADERS).send(`retry: ${limits.streamRetryMs}\n\n`)
+  reply.code(200).headers(HEADERS).send(`retry: ${limits.streams.retryMs}\n\n`)
   return true
 }
 

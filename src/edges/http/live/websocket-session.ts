@@ -17,11 +17,11 @@ import { MailError } from '../../../errors.ts'
 import { runIn, type Unit } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Event, Feed, Interest } from '../../../mail/events/log/event.ts'
+import type { Event, EventFilter, Feed } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { SocketSurroundings, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
-import { type Ending, type Outlet, type Render, tellAll, Writer } from './event-pump.ts'
+import { type Ending, type Outlet, pumpEvents, type Render, Writer } from './event-pump.ts'
 import { takeFrames } from './frame-intake.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
@@ -29,7 +29,7 @@ const TRY_AGAIN_LATER = 1013
 const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
 
-export interface Subscriber {
+export interface WebSocketSession {
   /**
    * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues.
    * Events that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its
@@ -39,10 +39,10 @@ export interface Subscriber {
    *   the cursor of the position after which events are sent
    * @throws as Feed.subscribe
    */
-  follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+  follow(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
-interface SubscriberNeeds extends SocketSurroundings {
+interface WebSocketSessionNeeds extends SocketSurroundings {
   readonly socket: WebSocket
   readonly actor: KeyActor
   readonly feed: Feed
@@ -52,7 +52,7 @@ interface SubscriberNeeds extends SocketSurroundings {
   /**
    * Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`.
    */
-  readonly onFrame: (frame: object, subscriber: Subscriber) => Promise<void>
+  readonly onFrame: (frame: object, session: WebSocketSession) => Promise<void>
   readonly renderError: (error: MailError) => object
 }
 
@@ -61,17 +61,17 @@ interface SubscriberNeeds extends SocketSurroundings {
  *
  * @returns a function whose promise resolves, after the end of the feed, when all its events are written
  */
-export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
-  const { socket, actor, feed, budget, pacer, turns, limits, metrics, renderError } = needs
+export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void> {
+  const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new Writer(outletOf(socket), limits, backlog)
   /** Aborted when this socket is closed or cut off: also a subscribe that is still being checked ends, and frees what it holds. */
   const gone = new AbortController()
   let current = new AbortController()
-  let telling = Promise.resolve()
+  let pumping = Promise.resolve()
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
-  let hold: Promise<unknown> = Promise.resolve()
+  let settled: Promise<unknown> = Promise.resolve()
 
   const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
   const inUnit =
@@ -94,22 +94,22 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     socket,
     limits,
     onFrame: inUnit(onFrame),
-    turn: () => turns.next(actor.apiKeyId),
+    turn: () => roundRobin.next(actor.apiKeyId),
     onPing: inUnit((data: Buffer) => {
       if (writer.isFull()) return // RFC 6455 §5.5.3: not every ping needs a pong
       writer.send(new EncodedText(data), (bytes, done) => socket.pong(bytes, false, done))
     }),
     onRefused: inUnit(() =>
-      send(renderError(new MailError('too_many_frames', { perSecond: limits.socketFramesPerSecondMax }))),
+      send(renderError(new MailError('too_many_frames', { perSecond: limits.sockets.framesPerSecondMax }))),
     ),
     onFlood: inUnit(() => {
       close(POLICY_VIOLATION, 'too_many_frames')
       // The socket is not read any more, so the client's answer to the close would not be seen.
-      setTimeout(() => socket.terminate(), limits.socketCloseMs).unref()
+      setTimeout(() => socket.terminate(), limits.sockets.closeMs).unref()
     }),
   })
 
-  return () => telling
+  return () => pumping
 
   async function onFrame(text: string | undefined): Promise<void> {
     try {
@@ -130,25 +130,39 @@ export function serveSubscriber(needs: SubscriberNeeds): () => Promise<void> {
     }
   }
 
-  async function follow(interest: Interest, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
+  async function follow(
+    eventFilter: EventFilter,
+    acknowledge: (cursor: string) => object,
+    render: Render,
+  ): Promise<void> {
     const next = new AbortController()
     const signal = AbortSignal.any([gone.signal, next.signal])
-    const replaced = feed.subscribe(actor, interest, signal, backlog).then((events) => {
+    const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
       current.abort()
       current = next
       return events
     })
-    hold = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
+    settled = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
     send(acknowledge(events.cursor))
-    telling = tell(events, render, signal)
+    pumping = pump(events, render, signal)
   }
 
-  async function tell(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
+  async function pump(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
     const write = (text: EncodedText) => writer.write(text)
-    const ending = await tellAll({ events, render, write, hold: () => hold, pacer, signal, limits, log, metrics })
+    const ending = await pumpEvents({
+      events,
+      render,
+      write,
+      settled: () => settled,
+      pacer,
+      signal,
+      limits,
+      log,
+      metrics,
+    })
     if (!ending) return
     if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
     close(...closeOf(ending, needs.stopCode))
@@ -216,7 +230,7 @@ function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
     if (unanswered >= 2) return socket.terminate()
     unanswered += 1
     socket.ping()
-  }, limits.socketPingMs)
+  }, limits.sockets.pingMs)
   return () => clearInterval(timer)
 }
 

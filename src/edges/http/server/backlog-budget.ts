@@ -3,7 +3,7 @@
  * events, queued events, pages of past events. Each connection has its own limits, but a thousand connections that
  * never read could fill the heap without exceeding them.
  *
- * An item that several connections wait for counts once. Above `limits.backlogBytesMax`, connections are terminated,
+ * An item that several connections wait for counts once. Above `limits.events.backlogBytesMax`, connections are terminated,
  * the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event
  * that it read and misses nothing.
  */
@@ -19,7 +19,7 @@ export class BacklogBudget {
   #bytes = 0
   #isCutting = false
 
-  constructor({ backlogBytesMax }: Pick<Limits, 'backlogBytesMax'>) {
+  constructor({ events: { backlogBytesMax } }: Limits) {
     this.#bytesMax = backlogBytesMax
   }
 

@@ -36,12 +36,12 @@ export interface BodyBudget {
 }
 
 interface BodyBudgetNeeds {
-  readonly limits: Pick<Limits, 'httpSmallBodyBytesMax' | 'httpSmallBodiesBytesMax' | 'httpLargeBodiesBytesMax'>
+  readonly limits: Limits
   readonly metrics: Pick<Metrics, 'httpBodyBytes'>
 }
 
 /** A counted body, and whether the connection and the handler may still refer to it. */
-interface Hold {
+interface Reserved {
   readonly body: CountedBody
   isClosed: boolean
   isAnswered: boolean
@@ -49,10 +49,10 @@ interface Hold {
 
 export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudget {
   const gauge = (budget: string) => (bytes: number) => metrics.httpBodyBytes.set({ budget }, bytes)
-  const small = createBudget(limits.httpSmallBodiesBytesMax, gauge('small'))
-  const large = createBudget(limits.httpLargeBodiesBytesMax, gauge('large'))
-  const budgetOf = (bytes: number) => (bytes > limits.httpSmallBodyBytesMax ? large : small)
-  const holds = new WeakMap<FastifyRequest, Hold>()
+  const small = createBudget(limits.http.smallBodiesBytesMax, gauge('small'))
+  const large = createBudget(limits.http.largeBodiesBytesMax, gauge('large'))
+  const budgetOf = (bytes: number) => (bytes > limits.http.smallBodyBytesMax ? large : small)
+  const reservations = new WeakMap<FastifyRequest, Reserved>()
 
   return {
     admit(request, reply, payload) {
@@ -61,20 +61,20 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
       if (declared === 'none' || reply.raw.destroyed) return payload
       const body = createCountedBody(budgetOf, ownersOf(request))
       if (declared !== 'chunked') body.grow(declared)
-      const hold: Hold = { body, isClosed: false, isAnswered: false }
-      holds.set(request, hold)
+      const reserved: Reserved = { body, isClosed: false, isAnswered: false }
+      reservations.set(request, reserved)
       reply.raw.once('close', () => {
-        hold.isClosed = true
-        if (hold.isAnswered || !request.raw.complete) body.free() // no handler begins before the body is complete
+        reserved.isClosed = true
+        if (reserved.isAnswered || !request.raw.complete) body.free() // no handler begins before the body is complete
       })
       return declared === 'chunked' ? countArriving(payload, body) : payload
     },
 
     answered(request) {
-      const hold = holds.get(request)
-      if (!hold) return
-      hold.isAnswered = true
-      if (hold.isClosed) hold.body.free()
+      const reserved = reservations.get(request)
+      if (!reserved) return
+      reserved.isAnswered = true
+      if (reserved.isClosed) reserved.body.free()
     },
   }
 }

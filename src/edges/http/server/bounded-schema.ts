@@ -23,11 +23,6 @@ export interface RequestSchema {
   readonly contentMediaType?: string
 }
 
-type SizeLimits = Pick<
-  Limits,
-  'httpListItemsMax' | 'httpObjectMembersMax' | 'httpTextCharsMax' | 'pathParameterCharsMax'
->
-
 interface Bounds {
   readonly itemsMax: number
   readonly membersMax: number
@@ -40,10 +35,14 @@ interface Bounds {
  * @param bodyBytesMax the body limit of the route, which also limits content in the body
  * @returns a copy, because routes share schemas
  */
-export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits: SizeLimits): FastifySchema {
-  const bounds = { itemsMax: limits.httpListItemsMax, membersMax: limits.httpObjectMembersMax }
-  const given = { ...bounds, textCharsMax: limits.httpTextCharsMax, contentCharsMax: bodyBytesMax }
-  const path = { ...bounds, textCharsMax: limits.pathParameterCharsMax, contentCharsMax: limits.pathParameterCharsMax }
+export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits: Limits): FastifySchema {
+  const bounds = { itemsMax: limits.http.listItemsMax, membersMax: limits.http.objectMembersMax }
+  const given = { ...bounds, textCharsMax: limits.http.textCharsMax, contentCharsMax: bodyBytesMax }
+  const path = {
+    ...bounds,
+    textCharsMax: limits.http.pathParameterCharsMax,
+    contentCharsMax: limits.http.pathParameterCharsMax,
+  }
   const { body, querystring, params } = schema as Readonly<Record<string, RequestSchema | undefined>>
   return {
     ...schema,

@@ -11,7 +11,7 @@ import type { Log } from '../../../log.ts'
 import type { Dialect } from './http-dialect.ts'
 import { loggedPath } from './request-log.ts'
 
-interface FailuresNeeds {
+interface ErrorHandlerNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly dialectOf: (url: string | undefined) => Dialect
@@ -19,17 +19,17 @@ interface FailuresNeeds {
   readonly unanswered: (request: FastifyRequest) => void
 }
 
-export interface Failures {
+export interface ErrorHandler {
   /** Answers with the error, as the dialect of the path renders it. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void
   /** Answers input that Node's parser rejected: there is no request object, and the socket may already be closed. */
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
-export function createFailures({ limits, log, dialectOf, unanswered }: FailuresNeeds): Failures {
+export function createErrorHandler({ limits, log, dialectOf, unanswered }: ErrorHandlerNeeds): ErrorHandler {
   return {
     answer(error, request, reply) {
-      const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.httpBodyBytesMax)
+      const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.http.bodyBytesMax)
       if (known.kind === 'internal') {
         log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
       }

@@ -15,8 +15,8 @@ import type { WebSocket } from 'ws'
 import type { MailError } from '../../../errors.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
-import type { FairTurns } from './fair-turns.ts'
-import type { Streams } from './sse-registry.ts'
+import type { RoundRobin } from './round-robin.ts'
+import type { SseRegistry } from './sse-registry.ts'
 import type { WritePacer } from './write-pacer.ts'
 
 /** Fastify with request types that are derived from the route schemas. */
@@ -39,7 +39,7 @@ export interface SocketSurroundings {
   readonly stopCode: StopCode
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
-  readonly turns: FairTurns
+  readonly roundRobin: RoundRobin
 }
 
 /** What the server provides to a dialect. */
@@ -49,7 +49,7 @@ export interface HttpSurroundings {
   /** Aborts when the server begins to stop: a long poll answers at once. */
   readonly stopping: AbortSignal
   /** The registry of responses that stay open. */
-  readonly streams: Pick<Streams, 'admit' | 'add'>
+  readonly streams: Pick<SseRegistry, 'admit' | 'add'>
   /** Shared by all connections that stay open: their memory budget, and how much is written in one turn of the event loop. */
   readonly budget: BacklogBudget
   readonly pacer: WritePacer

@@ -21,18 +21,18 @@ import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { BacklogBudget } from './backlog-budget.ts'
 import { createBodyBudget } from './body-budget.ts'
-import { createFailures } from './error-handler.ts'
+import { createErrorHandler } from './error-handler.ts'
 import { healthRoutes, type Probes } from './health.ts'
 import type { Dialect, HttpApp } from './http-dialect.ts'
 import { parseJsonBody } from './json-body.ts'
 import { createLinger } from './linger.ts'
 import { listenerUrl, startupError } from './listen-errors.ts'
-import { createTurns } from './pipelining.ts'
-import { createDialectOf, mountDialect } from './register-dialect.ts'
+import { createPipelining } from './pipelining.ts'
+import { createDialectOf, registerDialect } from './register-dialect.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 import { containRequests } from './request-unit.ts'
 import { rewriteUrl } from './rewrite-url.ts'
-import { createStreams } from './sse-registry.ts'
+import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
 import { WritePacer } from './write-pacer.ts'
@@ -73,24 +73,24 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   const dialectOf = createDialectOf(dialects)
   const bodies = createBodyBudget({ limits, metrics })
-  const failures = createFailures({ limits, log, dialectOf, unanswered: bodies.answered })
+  const errorHandler = createErrorHandler({ limits, log, dialectOf, unanswered: bodies.answered })
   const requests = createRequestLog({ log, metrics, dialectOf })
-  const streams = createStreams({ limits, release: requests.release })
+  const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
   const pacer = new WritePacer(limits)
   const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, dialectOf, isStopping })
-  const takeTurn = createTurns(limits)
+  const whenFirst = createPipelining(limits)
   const linger = createLinger(limits)
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our log lines
     genReqId: () => randomUUID(),
-    bodyLimit: limits.httpBodyBytesMax,
-    requestTimeout: limits.httpRequestMs,
+    bodyLimit: limits.http.bodyBytesMax,
+    requestTimeout: limits.http.requestMs,
     http: {
       // Node checks for slow requests at this interval. It never does if headersTimeout exceeds requestTimeout.
-      connectionsCheckingInterval: Math.min(30_000, limits.httpRequestMs),
-      headersTimeout: Math.min(60_000, limits.httpRequestMs),
+      connectionsCheckingInterval: Math.min(30_000, limits.http.requestMs),
+      headersTimeout: Math.min(60_000, limits.http.requestMs),
     },
     // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
     schemaController: {
@@ -100,16 +100,16 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
         buildSerializer: () => () => JSON.stringify,
       },
     },
-    routerOptions: { maxParamLength: limits.pathParameterCharsMax },
+    routerOptions: { maxParamLength: limits.http.pathParameterCharsMax },
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
       requests.begin(request, reply) // hooks do not run for these errors
       closeIfUnread(request, reply)
-      failures.answer(error, request, reply)
+      errorHandler.answer(error, request, reply)
     },
-    clientErrorHandler: (error, socket) => failures.answerUnreadable(error, socket),
+    clientErrorHandler: (error, socket) => errorHandler.answerUnreadable(error, socket),
   })
-  app.server.maxConnections = limits.httpConnectionsMax
+  app.server.maxConnections = limits.http.connectionsMax
   app.server.on('upgrade', upgrades.handle)
 
   app.removeAllContentTypeParsers()
@@ -119,9 +119,9 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.decorateRequest('actor')
   app.addHook('onRequest', ({ raw: { socket } }, reply, begin) => {
     if (linger.isEnding(socket)) socket.destroy()
-    else takeTurn(socket, reply.raw, begin)
+    else whenFirst(socket, reply.raw, begin)
   })
-  containRequests(app, failures)
+  containRequests(app, errorHandler)
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
@@ -137,14 +137,14 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (isStopping()) reply.header('connection', 'close')
     closeIfUnread(request, reply)
   })
-  app.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+  app.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
   app.setNotFoundHandler(() => {
     throw pathNotFound()
   })
 
   healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
   const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget, pacer }
-  for (const dialect of dialects) mountDialect(app, dialect, { surroundings, failures, limits })
+  for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
 
   return {
     async listen() {

@@ -11,18 +11,14 @@ import { MailError } from '../../../errors.ts'
  * @returns the value, or an empty object for an empty body
  * @throws invalid_json, unsupported_media_type, body_too_complex
  */
-export function parseJsonBody(
-  headers: IncomingHttpHeaders,
-  bytes: Buffer,
-  limits: Pick<Limits, 'httpBodyTokensMax'>,
-): unknown {
+export function parseJsonBody(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits): unknown {
   if (bytes.length === 0) return {}
   const contentType = headers['content-type'] ?? 'application/json'
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
     throw new MailError('unsupported_media_type', { contentType: contentType.slice(0, 100) })
   }
-  if (hasMoreTokens(bytes, limits.httpBodyTokensMax)) {
-    throw new MailError('body_too_complex', { tokensMax: limits.httpBodyTokensMax })
+  if (hasMoreTokens(bytes, limits.http.bodyTokensMax)) {
+    throw new MailError('body_too_complex', { tokensMax: limits.http.bodyTokensMax })
   }
   if (!isUtf8(bytes)) throw new MailError('invalid_json', { detail: 'it is not UTF-8' }) // RFC 8259 §8.1
   return parse(bytes.toString())

@@ -15,7 +15,7 @@ export interface Linger {
   isEnding(socket: Socket): boolean
 }
 
-export function createLinger(limits: Pick<Limits, 'httpLingerMs'>): Linger {
+export function createLinger(limits: Limits): Linger {
   const ending = new WeakSet<Socket>()
   return {
     endWithAnswer(request) {
@@ -25,7 +25,7 @@ export function createLinger(limits: Pick<Limits, 'httpLingerMs'>): Linger {
       // Node calls this method when the last response is written. Its own implementation would close both directions.
       socket.destroySoon = () => {
         socket.end()
-        const timer = setTimeout(() => socket.destroy(), limits.httpLingerMs)
+        const timer = setTimeout(() => socket.destroy(), limits.http.lingerMs)
         socket.once('close', () => clearTimeout(timer))
       }
     },

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fa
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { boundRequest } from './bounded-schema.ts'
-import type { Failures } from './error-handler.ts'
+import type { ErrorHandler } from './error-handler.ts'
 import type { Dialect, HttpApp, HttpSurroundings } from './http-dialect.ts'
 import { pathOf } from './request-log.ts'
 
@@ -21,22 +21,26 @@ export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (ur
   }
 }
 
-interface MountNeeds {
+interface RegisterDialectNeeds {
   readonly surroundings: HttpSurroundings
-  readonly failures: Failures
+  readonly errorHandler: ErrorHandler
   readonly limits: Limits
 }
 
 /** Registers a dialect in its own scope: its hooks and its rendering of errors apply only below its prefix. */
-export function mountDialect(app: HttpApp, dialect: Dialect, { surroundings, failures, limits }: MountNeeds): void {
+export function registerDialect(
+  app: HttpApp,
+  dialect: Dialect,
+  { surroundings, errorHandler, limits }: RegisterDialectNeeds,
+): void {
   app.register(
     async (scope) => {
       const routes = new Map<string, RouteOptions[]>()
       scope.addHook('onRoute', (route) => {
         routes.set(route.url, [...(routes.get(route.url) ?? []), route])
-        if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.httpBodyBytesMax, limits)
+        if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.http.bodyBytesMax, limits)
       })
-      scope.setErrorHandler((error, request, reply) => failures.answer(error, request, reply))
+      scope.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
       await dialect.routes(scope as unknown as HttpApp, surroundings)
       for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
 

@@ -3,7 +3,7 @@
  * begun, the connection is closed instead.
  */
 import { runIn, type Unit } from '../../../fault-boundary.ts'
-import type { Failures } from './error-handler.ts'
+import type { ErrorHandler } from './error-handler.ts'
 import type { HttpApp } from './http-dialect.ts'
 
 declare module 'fastify' {
@@ -12,7 +12,7 @@ declare module 'fastify' {
   }
 }
 
-export function containRequests(app: HttpApp, failures: Pick<Failures, 'answer'>): void {
+export function containRequests(app: HttpApp, errorHandler: Pick<ErrorHandler, 'answer'>): void {
   app.decorateRequest('unit')
   app.addHook('onRequest', (request, reply, next) => {
     request.unit = {
@@ -20,7 +20,7 @@ export function containRequests(app: HttpApp, failures: Pick<Failures, 'answer'>
       fail(error) {
         if (reply.raw.headersSent)
           reply.raw.destroy() // the request's own destroy() leaves the connection open once its body was read
-        else failures.answer(error, request, reply)
+        else errorHandler.answer(error, request, reply)
       },
     }
     runIn(request.unit, next)

@@ -1,12 +1,12 @@
 /** Limits how long a request may wait: until its time is over, the client disconnects, or the server begins to stop. */
 import type { FastifyReply } from 'fastify'
-import type { Patience } from '../../../mail/events/feed/long-poll.ts'
+import type { RequestWait } from '../../../mail/events/feed/long-poll.ts'
 
 /** @param stopping aborts when the server begins to stop */
-export function patienceOf(reply: FastifyReply, waitMs: number, stopping: AbortSignal): Patience {
-  const gone = new AbortController()
+export function requestWaitOf(reply: FastifyReply, waitMs: number, stopping: AbortSignal): RequestWait {
+  const disconnected = new AbortController()
   const response = reply.raw
-  if (response.destroyed) gone.abort()
-  else response.once('close', () => gone.abort())
-  return { waitMs, gone: gone.signal, hurry: stopping }
+  if (response.destroyed) disconnected.abort()
+  else response.once('close', () => disconnected.abort())
+  return { waitMs, disconnected: disconnected.signal, draining: stopping }
 }

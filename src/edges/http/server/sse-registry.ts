@@ -7,7 +7,7 @@ import type { FastifyReply } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 
-export interface Streams {
+export interface SseRegistry {
   /** Call it before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
   admit(reply: FastifyReply, apiKeyId: string): void
   /** @param finish resolves, after the end of the feed, when all its events have left this process */
@@ -25,9 +25,9 @@ interface StreamsNeeds {
   readonly release: (reply: FastifyReply) => void
 }
 
-export function createStreams({ limits, release }: StreamsNeeds): Streams {
+export function createSseRegistry({ limits, release }: StreamsNeeds): SseRegistry {
   const open = new Map<FastifyReply['raw'], () => Promise<void>>()
-  const perKey = new PerKeyLimit('event streams', limits.streamsPerKeyMax)
+  const perKey = new PerKeyLimit('event streams', limits.streams.perKeyMax)
 
   return {
     admit: (reply, apiKeyId) => void reply.raw.once('close', perKey.add(apiKeyId)),
@@ -39,8 +39,8 @@ export function createStreams({ limits, release }: StreamsNeeds): Streams {
     },
 
     async closeAll() {
-      const told = Promise.all([...open.values()].map((finish) => finish()))
-      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+      const written = Promise.all([...open.values()].map((finish) => finish()))
+      await Promise.race([written, delay(limits.sockets.closeMs, undefined, { ref: false })])
     },
   }
 }

@@ -13,10 +13,10 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
 import { toMailError, writeFailure } from './error-handler.ts'
-import { createFairTurns } from './fair-turns.ts'
 import type { Dialect, StopCode } from './http-dialect.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 import { pathOf, wordsOfPath } from './request-log.ts'
+import { createRoundRobin } from './round-robin.ts'
 import type { WritePacer } from './write-pacer.ts'
 
 interface UpgradesNeeds {
@@ -58,9 +58,9 @@ export function createUpgrades({
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    maxPayload: limits.socketMessageBytesMax,
-    maxFragments: limits.socketMessagePartsMax,
-    maxBufferedChunks: limits.socketMessagePartsMax,
+    maxPayload: limits.sockets.messageBytesMax,
+    maxFragments: limits.sockets.messagePartsMax,
+    maxBufferedChunks: limits.sockets.messagePartsMax,
     allowSynchronousEvents: false,
     autoPong: false,
     perMessageDeflate: false,
@@ -69,8 +69,8 @@ export function createUpgrades({
   server.on('wsClientError', (error, socket, request) =>
     refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
   )
-  const perKey = new PerKeyLimit('WebSockets', limits.socketsPerKeyMax)
-  const turns = createFairTurns()
+  const perKey = new PerKeyLimit('WebSockets', limits.sockets.perKeyMax)
+  const roundRobin = createRoundRobin()
   const open = new Map<WebSocket, OpenSocket>()
 
   return {
@@ -81,8 +81,8 @@ export function createUpgrades({
 
     async closeAll() {
       // Reading the data of a frame may take a moment. Subscribed sockets close themselves after their last frame.
-      const told = Promise.all([...open.values()].map(({ finish }) => finish()))
-      await Promise.race([told, delay(limits.socketCloseMs, undefined, { ref: false })])
+      const written = Promise.all([...open.values()].map(({ finish }) => finish()))
+      await Promise.race([written, delay(limits.sockets.closeMs, undefined, { ref: false })])
       const closed = [...open].map(([socket, { code }]) => {
         if (socket.readyState === socket.OPEN) metrics.socketsClosed.inc({ code })
         const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
@@ -91,7 +91,7 @@ export function createUpgrades({
       })
       const timer = setTimeout(() => {
         for (const socket of open.keys()) socket.terminate()
-      }, limits.socketCloseMs) // short: a restart must take less than a second, since some clients reconnect only once
+      }, limits.sockets.closeMs) // short: a restart must take less than a second, since some clients reconnect only once
       await Promise.all(closed)
       clearTimeout(timer)
     },
@@ -113,7 +113,7 @@ export function createUpgrades({
         const code = stopCodeFor(request)
         webSocket.once('close', () => open.delete(webSocket))
         try {
-          const finish = live.serve(webSocket, actor, { stopCode: code, budget, pacer, turns })
+          const finish = live.serve(webSocket, actor, { stopCode: code, budget, pacer, roundRobin })
           open.set(webSocket, { code, finish })
         } catch (error) {
           // The connection speaks WebSocket now: an HTTP answer would be read as a frame.
@@ -129,7 +129,7 @@ export function createUpgrades({
   function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
     const dialect = dialectOf(url)
     const line = { method, path: wordsOfPath(url) }
-    const known = toMailError(error, limits.httpBodyBytesMax)
+    const known = toMailError(error, limits.http.bodyBytesMax)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
     const status = writeFailure(socket, dialect, known)
     log.info({ ...line, status }, 'request')

@@ -15,9 +15,9 @@ export class WritePacer {
   /** In order. */
   readonly #waiting: Waiting[] = []
 
-  constructor({ eventTurnBytesMax }: Pick<Limits, 'eventTurnBytesMax'>) {
-    this.#bytesMax = eventTurnBytesMax
-    this.#left = eventTurnBytesMax
+  constructor({ events: { turnBytesMax } }: Limits) {
+    this.#bytesMax = turnBytesMax
+    this.#left = turnBytesMax
   }
 
   /** @returns undefined to write at once, as almost always; else resolves in the turn in which to write */

@@ -6,7 +6,7 @@
  * in use, so that idle connections cannot block others. Candidates are
  *
  *   1. connections that are closing, or have no mail transaction under way;
- *   2. if there are none, connections whose transaction has made no progress for `smtpStalledMs`.
+ *   2. if there are none, connections whose transaction has made no progress for `limits.smtp.stalledMs`.
  *
  * Among these, the network with the most connections loses the one that has been idle, or without progress, the
  * longest. If there is no candidate, every connection is in use, and the new one is refused.
@@ -26,27 +26,27 @@ export interface LimitedConnection {
   evict(): void
 }
 
-export interface Admission {
+export interface ConnectionLimits {
   /** @returns whether the connection may stay; if so, `leave` must follow */
   enter(connection: LimitedConnection): boolean
   leave(connection: LimitedConnection): void
 }
 
-interface AdmissionNeeds {
-  readonly limits: Pick<Limits, 'smtpConnectionsMax' | 'smtpConnectionsPerAddressMax' | 'smtpStalledMs'>
+interface ConnectionLimitsNeeds {
+  readonly limits: Limits
   /** Milliseconds of a monotonic clock, the same as in `LimitedConnection.usage`. */
   readonly clock: () => number
 }
 
-export function createAdmission({ limits, clock }: AdmissionNeeds): Admission {
+export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds): ConnectionLimits {
   const byNetwork = new Map<string, Set<LimitedConnection>>()
   let open = 0
 
   return {
     enter(connection) {
       const network = networkOf(connection.remoteAddress)
-      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtpConnectionsPerAddressMax) return false
-      if (open >= limits.smtpConnectionsMax && !evictOne()) return false
+      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtp.connectionsPerAddressMax) return false
+      if (open >= limits.smtp.connectionsMax && !evictOne()) return false
       const neighbours = byNetwork.get(network) ?? new Set()
       byNetwork.set(network, neighbours.add(connection))
       open += 1
@@ -65,7 +65,7 @@ export function createAdmission({ limits, clock }: AdmissionNeeds): Admission {
   }
 
   function findLeastUsed(): LimitedConnection | undefined {
-    const stalledBeforeMs = clock() - limits.smtpStalledMs
+    const stalledBeforeMs = clock() - limits.smtp.stalledMs
     let idle: Candidate | undefined
     let stalled: Candidate | undefined
     for (const neighbours of byNetwork.values()) {

@@ -20,13 +20,13 @@ import type { Log } from '../../../log.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { TlsSource } from '../../tls.ts'
-import { createAdmission } from './connection-limits.ts'
+import { createConnectionLimits } from './connection-limits.ts'
 import { Connection, type ConnectionNeeds } from './smtp-connection.ts'
 
 /** RFC 8996 §2: nothing below TLS 1.2. */
 const TLS_MIN = 'TLSv1.2'
 
-export interface Receiver {
+export interface MxServer {
   /**
    * @returns the port; the system chooses it if `config.smtpPort` is 0
    * @throws StartupError if the port cannot be opened
@@ -36,7 +36,7 @@ export interface Receiver {
   stop(graceMs: number): Promise<void>
 }
 
-export interface ReceiverNeeds {
+export interface MxServerNeeds {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
@@ -44,19 +44,19 @@ export interface ReceiverNeeds {
   readonly tls: TlsSource
 }
 
-export function createReceiver(needs: ReceiverNeeds): Receiver {
+export function createMxServer(needs: MxServerNeeds): MxServer {
   const { config, log, metrics, receiving, tls } = needs
   const { limits } = config
   const open = new Set<Connection>()
   let isStopping = false
 
-  const server = new MxServer(
+  const server = new SmtpListener(
     {
       ...tls.current(),
       minVersion: TLS_MIN,
       logger: false, // our log has session and outcome; the library would log each line
-      maxCommandLength: limits.smtpCommandBytesMax,
-      socketTimeout: limits.smtpIdleMs,
+      maxCommandLength: limits.smtp.commandBytesMax,
+      socketTimeout: limits.smtp.idleMs,
     },
     (socket, options) => {
       const connection = new Connection(server, socket, options, connectionNeeds)
@@ -70,7 +70,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
     log,
     metrics,
     receiving,
-    admission: createAdmission({ limits, clock: () => performance.now() }),
+    connectionLimits: createConnectionLimits({ limits, clock: () => performance.now() }),
     onClosed: (connection) => open.delete(connection),
   }
   server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))
@@ -120,7 +120,7 @@ export function createReceiver(needs: ReceiverNeeds): Receiver {
 type OnSocket = (socket: Socket, options: SMTPConnectionOptions | null) => void
 
 /** The library's listener, with our connection class. */
-class MxServer extends SMTPServer {
+class SmtpListener extends SMTPServer {
   readonly #onSocket: OnSocket
 
   constructor(options: ConstructorParameters<typeof SMTPServer>[0], onSocket: OnSocket) {

@@ -17,19 +17,19 @@ import { runIn, type Unit } from '../../../fault-boundary.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { CommandStream, type MailSink } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
-import type { Admission, LimitedConnection } from './connection-limits.ts'
-import { Dialogue, type DialogueNeeds, type Step } from './smtp-session.ts'
+import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
+import { SmtpSession, type SmtpSessionNeeds, type Step } from './smtp-session.ts'
 
-export interface ConnectionNeeds extends DialogueNeeds {
+export interface ConnectionNeeds extends SmtpSessionNeeds {
   readonly metrics: Metrics
-  readonly admission: Admission
+  readonly connectionLimits: ConnectionLimits
   /** Called once, when the socket has closed. */
   onClosed(connection: Connection): void
 }
 
 export class Connection extends SMTPConnection implements LimitedConnection {
   readonly #needs: ConnectionNeeds
-  readonly #dialogue: Dialogue
+  readonly #session: SmtpSession
   #isAdmitted = false
   #isShuttingDown = false
   #isEvicted = false
@@ -52,7 +52,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     super(server, socket, options)
     this.#needs = needs
     this.#topSocket = socket
-    this.#dialogue = new Dialogue(needs, {
+    this.#session = new SmtpSession(needs, {
       session: this.id,
       remoteAddress: this.remoteAddress,
       tls: () => this.#tls(),
@@ -62,7 +62,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   /** Starts reading, and greets one turn of the event loop later: see `#greet`. */
   override init(): void {
     this._setListeners(() => {
-      this.#isAdmitted = this.#needs.admission.enter(this)
+      this.#isAdmitted = this.#needs.connectionLimits.enter(this)
       if (!this.#isAdmitted) return this.#leave(replies.tooManyConnections)
       this.#needs.metrics.smtpConnections.inc()
       setImmediate(() => this.#greet())
@@ -83,7 +83,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   usage(): ReturnType<LimitedConnection['usage']> {
     const isInMail = this._parser instanceof CommandStream && this._parser.isInMail
-    const isBusy = !this._closing && (isInMail || this.#dialogue.isInTransaction)
+    const isBusy = !this._closing && (isInMail || this.#session.isInTransaction)
     if (!isBusy) return { state: 'idle', sinceMs: this.#heardAtMs }
     return { state: 'busy', sinceMs: this.#isOurTurn() ? performance.now() : this.#progressedAtMs }
   }
@@ -112,9 +112,9 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   async #command(line: Buffer): Promise<MailSink | undefined> {
     this.#commands += 1
     this.#heardAtMs = performance.now()
-    const wasInTransaction = this.#dialogue.isInTransaction
-    const step = this.#refuseByLimit() ?? (await this.#dialogue.handle(line))
-    if (!wasInTransaction && this.#dialogue.isInTransaction) this.#mailBegan()
+    const wasInTransaction = this.#session.isInTransaction
+    const step = this.#refuseByLimit() ?? (await this.#session.handle(line))
+    if (!wasInTransaction && this.#session.isInTransaction) this.#mailBegan()
     await this.#answer(step.reply)
     if (step.next === 'close') this.close()
     if (step.next === 'startTls') this.upgrade(() => undefined)
@@ -144,7 +144,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   #received(sizeBytes: number): void {
     this.#bytesSinceProgress += sizeBytes
-    if (this.#bytesSinceProgress >= this.#needs.config.limits.smtpProgressBytes) this.#progressed()
+    if (this.#bytesSinceProgress >= this.#needs.config.limits.smtp.progressBytes) this.#progressed()
   }
 
   #progressed(): void {
@@ -153,16 +153,16 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   }
 
   #idleMs(): number {
-    const { smtpIdleMs, smtpIdleBeforeMailMs } = this.#needs.config.limits
-    return this.#hasBegunMail ? smtpIdleMs : Math.min(smtpIdleMs, smtpIdleBeforeMailMs)
+    const { idleMs, idleBeforeMailMs } = this.#needs.config.limits.smtp
+    return this.#hasBegunMail ? idleMs : Math.min(idleMs, idleBeforeMailMs)
   }
 
   #refuseByLimit(): Step | undefined {
-    const { smtpCommandsMax, smtpErrorsMax } = this.#needs.config.limits
+    const { commandsMax, errorsMax } = this.#needs.config.limits.smtp
     if (!this._ready) return { reply: replies.talkedEarly }
     if (this.#isShuttingDown) return { reply: replies.shuttingDown }
-    if (this.#commands > smtpCommandsMax) return { reply: replies.tooManyCommands }
-    if (this.#refusals >= smtpErrorsMax) return { reply: replies.tooManyErrors }
+    if (this.#commands > commandsMax) return { reply: replies.tooManyCommands }
+    if (this.#refusals >= errorsMax) return { reply: replies.tooManyErrors }
     return undefined
   }
 
@@ -239,7 +239,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   /** Called when TLS has become active. */
   override _resetSession(): void {
     super._resetSession()
-    this.#dialogue.forget()
+    this.#session.forget()
   }
 
   /** Called with each new socket: the plain one, and the TLS socket. */
@@ -268,7 +268,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     super._onClose()
     if (!isFirst) return
     if (this.#isAdmitted) {
-      this.#needs.admission.leave(this)
+      this.#needs.connectionLimits.leave(this)
       this.#needs.metrics.smtpConnections.dec()
     }
     this.#needs.log.debug({ session: this.id, remoteAddress: this.remoteAddress }, 'SMTP connection closed')

@@ -18,7 +18,7 @@ import { PeerGone } from '../protocol/command-stream.ts'
 import { isAscii, type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
 import { type Reply, replies, replyForError } from '../protocol/replies.ts'
 
-export interface DialogueNeeds {
+export interface SmtpSessionNeeds {
   readonly config: Pick<Config, 'hostname' | 'domain' | 'messageBytesMax' | 'limits'>
   readonly receiving: Receiving
   readonly log: Log
@@ -50,13 +50,13 @@ interface Transaction extends MailCommand {
 /** RFC 5321 §4.5.3.1.2. The name is written into a Received field, so only printable ASCII is allowed. */
 const HELLO_NAME = /^[\x21-\x7e]{1,255}$/
 
-export class Dialogue {
-  readonly #needs: DialogueNeeds
+export class SmtpSession {
+  readonly #needs: SmtpSessionNeeds
   readonly #peer: Peer
   #hello: { name: string; isExtended: boolean } | undefined
   #transaction: Transaction | undefined
 
-  constructor(needs: DialogueNeeds, peer: Peer) {
+  constructor(needs: SmtpSessionNeeds, peer: Peer) {
     this.#needs = needs
     this.#peer = peer
   }
@@ -168,7 +168,7 @@ export class Dialogue {
     const address = this.#normaliseRecipient(command.address)
     if (address === undefined) return replies.badRecipient
     if (transaction.recipients.has(address)) return replies.recipientOk
-    if (transaction.recipients.size >= this.#needs.config.limits.smtpRecipientsMax) return replies.tooManyRecipients
+    if (transaction.recipients.size >= this.#needs.config.limits.smtp.recipientsMax) return replies.tooManyRecipients
     try {
       const isKnown = await this.#needs.receiving.accepts(address)
       if (!isKnown) throw new MailError('unknown_recipient', { address })

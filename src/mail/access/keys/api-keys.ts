@@ -2,6 +2,7 @@
  * Creates, lists, changes and deletes API keys at organization, pod and inbox level. A key never grants more than its
  * creator has, and only the response that created it contains its text.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
 import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
@@ -9,7 +10,7 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
-import { confirm, requireKey, requireScope, type Scope } from '../access.ts'
+import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
 import { closePage, openPage } from '../paging/page-tokens.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
@@ -26,7 +27,7 @@ interface ApiKeysNeeds {
   readonly store: Store
   readonly random: (bytes: number) => Buffer
   readonly clock: () => number
-  readonly limits: { readonly pageDefault: number; readonly pageMax: number; readonly displayNameCharsMax: number }
+  readonly limits: Limits
   readonly keyRevoked: KeyRevoked
 }
 
@@ -43,11 +44,11 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       }
       // Render it inside the transaction: nothing may fail after the commit, or a repeated call creates another key.
       const made = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
         requireNoEscalation(requireKey(actor), request.permissions)
         const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
-        await keepPlace(tx, scope)
+        await lockScope(tx, scope)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',
@@ -72,14 +73,18 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
 
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'api_key_read', within)
-      const level = { organizationId: scope.organizationId, podId: scope.podId ?? null, inboxId: scope.inboxId ?? null }
-      const window = openPage(page, level, { default: limits.pageDefault, max: limits.pageMax })
-      const rows = await table.list(store.db, level, { ...window, limit: window.limit + 1 })
+      const exactScope = {
+        organizationId: scope.organizationId,
+        podId: scope.podId ?? null,
+        inboxId: scope.inboxId ?? null,
+      }
+      const window = openPage(page, exactScope, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
+      const rows = await table.list(store.db, exactScope, { ...window, limit: window.limit + 1 })
       const shown = rows.slice(0, window.limit)
       const last = rows.length > window.limit ? shown.at(-1) : undefined
       const items: ApiKey[] = []
       for (const row of shown) items.push(await view(store.db, row))
-      return closePage(items, window, level, last && { key: last.created_at, id: last.id })
+      return closePage(items, window, exactScope, last && { key: last.created_at, id: last.id })
     },
 
     async get(actor, within, id) {
@@ -89,8 +94,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
     async update(actor, within, id, change) {
       const name = requireName(change.name)
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        await table.holdById(tx, id)
+        await assertKeyUnchanged(tx, actor)
+        await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
         requireNotStronger(requireKey(actor), row)
         if (change.permissions !== undefined) {
@@ -120,8 +125,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
 
     async delete(actor, within, id) {
       await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        await table.holdById(tx, id)
+        await assertKeyUnchanged(tx, actor)
+        await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
         requireNotStronger(requireKey(actor), row)
         if (row.is_root) {
@@ -136,8 +141,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
 
   function requireName(name: string | undefined): string | undefined {
     if (name === undefined) return undefined
-    if (name.trim() !== '' && name.length <= limits.displayNameCharsMax) return name
-    const detail = `name must have 1 to ${limits.displayNameCharsMax} characters`
+    if (name.trim() !== '' && name.length <= limits.messages.displayNameCharsMax) return name
+    const detail = `name must have 1 to ${limits.messages.displayNameCharsMax} characters`
     throw new MailError('validation_error', { detail, path: ['name'] })
   }
 }
@@ -170,10 +175,10 @@ async function requireApiKey(
 }
 
 /** A key must not outlive the pod or inbox that another node is deleting at this moment. @throws not_found */
-async function keepPlace(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
+async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   if (inboxId !== undefined) {
-    if (!(await inboxes.holdById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
-  } else if (podId !== undefined && !(await tenants.keepPod(tx, podId))) {
+    if (!(await inboxes.lockById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
+  } else if (podId !== undefined && !(await tenants.shareLockPod(tx, podId))) {
     throw new MailError('not_found', { what: 'Pod' })
   }
 }

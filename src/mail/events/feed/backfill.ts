@@ -2,16 +2,18 @@
  * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads: however
  * back it starts, it costs one page of memory, which its backlog counts, and never holds up anybody else.
  */
+
 import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import { readStretch, type StretchNeeds } from '../history/read-events.ts'
+import { type ReadEventsNeeds, readEvents } from '../history/read-events.ts'
 import type { Event } from '../log/event.ts'
 import type { Subscription } from './subscription.ts'
 
-interface BackfillNeeds extends StretchNeeds {
+interface BackfillNeeds extends ReadEventsNeeds {
   /** Returns the seq up to which the live feed has sent; it sends all later events. */
   readonly position: () => number
-  readonly limits: StretchNeeds['limits'] & { readonly backfillBatchMax: number }
+  readonly limits: ReadEventsNeeds['limits'] & Limits
 }
 
 /**
@@ -25,7 +27,7 @@ export async function* backfill(
   { store, position, limits }: BackfillNeeds,
 ): AsyncGenerator<Event, void> {
   const { filter } = subscription
-  let { seq } = subscription.told
+  let { seq } = subscription.sent
   let { last_seq: end } = await events.requireLog(store.db)
   while (!subscription.isEnded) {
     // Read to the end of the log if the live feed lags behind it: it would offer the whole lag at once.
@@ -36,18 +38,18 @@ export async function* backfill(
       subscription.goLive(seq)
       return
     }
-    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.backfillBatchMax }
-    const stretch = await readStretch(request, { store, limits })
+    const request = { filter, afterSeq: seq, endSeq: end, limit: limits.events.backfillBatchMax }
+    const range = await readEvents(request, { store, limits })
     if (subscription.isEnded) return // while the page was read: it would never be released
-    subscription.keepPage({ bytes: stretch.bytes, bytesEach: 0, holders: 0 })
-    for (const event of stretch.events) {
+    subscription.countPage({ bytes: range.bytes, bytesEach: 0, holders: 0 })
+    for (const event of range.events) {
       if (subscription.isEnded) return
-      yield subscription.tell(event)
+      yield subscription.markSent(event)
     }
     if (subscription.isEnded) return
-    subscription.keepPage(undefined)
-    seq = stretch.throughSeq
-    end = stretch.lastSeq
+    subscription.countPage(undefined)
+    seq = range.throughSeq
+    end = range.lastSeq
     await setImmediate() // yield to the event loop
   }
 }

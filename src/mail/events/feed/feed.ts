@@ -13,6 +13,7 @@
  * Stop: committed events are sent to the subscribers, then every subscription ends with `stopping`.
  * Must not: know dialects, read messages, or wait for a reader.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -29,8 +30,8 @@ import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, requirePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
 import { Subscription, type WaitingEvent } from './subscription.ts'
-import { checkInterest, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
-import { Audience } from './subscription-index.ts'
+import { checkEventFilter, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
+import { SubscriptionIndex } from './subscription-index.ts'
 import { Tailer } from './tailer.ts'
 
 /** A reference in a subscription's list of waiting events. */
@@ -50,19 +51,20 @@ interface FeedNeeds {
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
-  readonly limits: {
-    readonly eventPollMs: number
-    readonly eventBatchMax: number
-    readonly backfillBatchMax: number
-    readonly socketBufferEventsMax: number
-    readonly subscriptionIdsMax: number
-    readonly listScanRowsMax: number
-  }
+  readonly limits: Limits
 }
 
 export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
-  const audience = new Audience()
-  const tailer = new Tailer({ store, clock, log, metrics, limits, isHeard: () => audience.size > 0, tell })
+  const subscriptions = new SubscriptionIndex()
+  const tailer = new Tailer({
+    store,
+    clock,
+    log,
+    metrics,
+    limits,
+    hasSubscribers: () => subscriptions.size > 0,
+    distribute,
+  })
   const cursorOf = (position: Position) => formatCursor(store.epoch, position)
   /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
   let soonestExpiry = Number.POSITIVE_INFINITY
@@ -74,16 +76,19 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     async stop() {
       await tailer.stop()
       isStopped = true
-      for (const subscription of audience.everyone()) end(subscription, 'stopping')
+      for (const subscription of subscriptions.everyone()) end(subscription, 'stopping')
     },
 
     get lagMs() {
       return tailer.lagMs
     },
 
-    async subscribe(actor, interest, signal, backlog) {
-      const filter = await checkInterest(actor, interest, { db: store.db, limits })
-      return listen(filter, interest.after, signal, backlog)
+    async subscribe(actor, eventFilter, signal, backlog) {
+      const filter = await checkEventFilter(actor, eventFilter, {
+        db: store.db,
+        idsMax: limits.events.subscriptionIdsMax,
+      })
+      return listen(filter, eventFilter.after, signal, backlog)
     },
 
     async untilRevoked(actor, signal) {
@@ -104,18 +109,18 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     signal: AbortSignal,
     backlog?: Backlog,
   ): Promise<Listening> {
-    const bufferMax = limits.socketBufferEventsMax
+    const bufferMax = limits.sockets.bufferEventsMax
     const subscription = new Subscription({ filter, bufferMax, cursorOf, backlog })
     const abort = () => end(subscription, 'aborted')
     const forget = () => signal.removeEventListener('abort', abort)
     // Join first: a key that is revoked from now on is noticed, either in the key's row or by the event.
-    audience.join(subscription)
-    metrics.eventSubscriptions.set(audience.size)
+    subscriptions.join(subscription)
+    metrics.eventSubscriptions.set(subscriptions.size)
     if (signal.aborted) abort()
     else signal.addEventListener('abort', abort, { once: true })
     try {
       const row = await events.requireLog(store.db)
-      await place(subscription, after, row)
+      await fixStart(subscription, after, row)
       subscription.checkedAt = row.last_seq
       await requireLiveKey(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
@@ -125,8 +130,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       throw error
     }
     const { cursor } = subscription
-    const told = iterate(subscription, forget)
-    return { cursor, [Symbol.asyncIterator]: () => told }
+    const iterator = iterate(subscription, forget)
+    return { cursor, [Symbol.asyncIterator]: () => iterator }
   }
 
   /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
@@ -141,7 +146,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   /** Fixes the start position. @throws cursor_expired, validation_error */
-  async function place(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
+  async function fixStart(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
       subscription.startAfter(await requirePosition(store, after, log))
       return
@@ -169,16 +174,16 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   function leave(subscription: Subscription): void {
-    audience.leave(subscription)
-    metrics.eventSubscriptions.set(audience.size)
+    subscriptions.leave(subscription)
+    metrics.eventSubscriptions.set(subscriptions.size)
   }
 
   /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
-  function tell(rows: readonly EventRow[]): void {
+  function distribute(rows: readonly EventRow[]): void {
     if (clock() >= soonestExpiry) endExpired()
     for (const row of rows) {
       try {
-        if (row.visibility === 'internal') heed(row)
+        if (row.visibility === 'internal') applyInternalEvent(row)
         else fanOut(row)
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
@@ -191,7 +196,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   function fanOut(row: EventRow): void {
     let waiting: WaitingEvent | undefined
     let needed: readonly Permission[] = []
-    for (const subscription of audience.near(row)) {
+    for (const subscription of subscriptions.near(row)) {
       if (!isWanted(subscription.filter, row)) continue
       if (!waiting) {
         const event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
@@ -204,8 +209,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   /** Applies an internal event (these are never sent): ends the subscriptions of the key, inbox or pod it reports. */
-  function heed(row: EventRow): void {
-    for (const subscription of audience.concernedBy(row)) {
+  function applyInternalEvent(row: EventRow): void {
+    for (const subscription of subscriptions.concernedBy(row)) {
       // A subscription that was opened after the change was checked against the new key: the event does not affect it.
       if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
     }
@@ -214,7 +219,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   function endExpired(): void {
     const now = clock()
     soonestExpiry = Number.POSITIVE_INFINITY
-    for (const subscription of audience.everyone()) {
+    for (const subscription of subscriptions.everyone()) {
       if (subscription.expiresAt === undefined) continue
       if (subscription.expiresAt <= now) end(subscription, 'revoked')
       else soonestExpiry = Math.min(soonestExpiry, subscription.expiresAt)

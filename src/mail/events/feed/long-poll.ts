@@ -3,77 +3,77 @@
  *
  *   subscribe → query → no result → an event → query → … → timeout → query once more
  *
- * An event of the feed is only a signal: the result always comes from the query (`look`), so that it does not depend on
- * when the client asks. Stop: `hurry` aborts and the query runs once more, so that the response contains a cursor.
+ * An event of the feed is only a signal: the result always comes from `query`, so that it does not depend on
+ * when the client asks. Stop: `draining` aborts and the query runs once more, so that the response contains a cursor.
  */
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
-import { confirm } from '../../access/access.ts'
+import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import { type Feed, FeedEnded, type Interest } from '../log/event.ts'
+import { type EventFilter, type Feed, FeedEnded } from '../log/event.ts'
 
 /** How long a request waits. */
-export interface Patience {
+export interface RequestWait {
   /** 0: it does not wait. */
   readonly waitMs: number
   /** Aborts when the client has disconnected. */
-  readonly gone: AbortSignal
+  readonly disconnected: AbortSignal
   /** Aborts when the request must be answered now. */
-  readonly hurry: AbortSignal
+  readonly draining: AbortSignal
 }
 
-interface WaitingNeeds {
+interface QueryOrWaitNeeds {
   readonly feed: Feed
   readonly store: Pick<Store, 'transaction'>
 }
 
 /**
- * @param interest the events that trigger a new query; `look` itself handles a cursor
- * @param look queries once; undefined: no result. It is called repeatedly, so it should remember how far it has read
+ * @param eventFilter the events that trigger a new query; `query` itself handles a cursor
+ * @param query runs once; undefined: no result. It is called repeatedly, so it should remember how far it has read
  * @returns the result of the last query
- * @throws as Feed.subscribe and `look`; unknown_api_key or forbidden when the key was revoked or changed meanwhile
+ * @throws as Feed.subscribe and `query`; unknown_api_key or forbidden when the key was revoked or changed meanwhile
  */
-export async function lookOrWait<Found>(
+export async function queryOrWait<Found>(
   actor: Actor,
-  { eventTypes, inboxIds, podIds }: Interest,
-  { waitMs, gone, hurry }: Patience,
-  look: () => Promise<Found | undefined>,
-  { feed, store }: WaitingNeeds,
+  { eventTypes, inboxIds, podIds }: EventFilter,
+  { waitMs, disconnected, draining }: RequestWait,
+  query: () => Promise<Found | undefined>,
+  { feed, store }: QueryOrWaitNeeds,
 ): Promise<Found | undefined> {
-  if (waitMs === 0 || hurry.aborted) return look()
+  if (waitMs === 0 || draining.aborted) return query()
   const over = new AbortController()
   const stopWaiting = () => over.abort()
   const timer = setTimeout(stopWaiting, waitMs)
-  for (const signal of [gone, hurry]) signal.addEventListener('abort', stopWaiting)
-  if (gone.aborted) stopWaiting()
+  for (const signal of [disconnected, draining]) signal.addEventListener('abort', stopWaiting)
+  if (disconnected.aborted) stopWaiting()
 
   try {
     for (;;) {
       try {
-        const rings = await feed.subscribe(actor, { eventTypes, inboxIds, podIds }, over.signal)
-        const found = await look()
+        const signals = await feed.subscribe(actor, { eventTypes, inboxIds, podIds }, over.signal)
+        const found = await query()
         if (found !== undefined) return found
-        for await (const _ring of rings) {
-          const found = await look()
+        for await (const _signal of signals) {
+          const found = await query()
           if (found !== undefined) return found
         }
-        return gone.aborted ? undefined : await look()
+        return disconnected.aborted ? undefined : await query()
       } catch (error) {
         if (!(error instanceof FeedEnded)) throw error
         if (error.reason === 'revoked') await refuse()
-        if (error.reason === 'stopping') return await look()
+        if (error.reason === 'stopping') return await query()
         // Too slow: during the query, more events arrived than the buffer holds. Subscribe and query again.
       }
     }
   } finally {
     clearTimeout(timer)
-    for (const signal of [gone, hurry]) signal.removeEventListener('abort', stopWaiting)
+    for (const signal of [disconnected, draining]) signal.removeEventListener('abort', stopWaiting)
     stopWaiting() // ends the subscription
   }
 
   /** Throws the same error that the next request with this key would get. */
   async function refuse(): Promise<never> {
-    await store.transaction((tx) => confirm(tx, actor))
+    await store.transaction((tx) => assertKeyUnchanged(tx, actor))
     throw new MailError('unknown_api_key', {})
   }
 }

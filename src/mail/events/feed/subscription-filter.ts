@@ -8,7 +8,7 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
-import type { Interest } from '../log/event.ts'
+import type { EventFilter } from '../log/event.ts'
 import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
 
 /** The events that one subscription receives. */
@@ -22,18 +22,19 @@ export interface Filter {
   readonly podIds: readonly string[]
 }
 
-interface InterestNeeds {
+interface CheckNeeds {
   /** Inboxes and pods are looked up here. */
   readonly db: Db
-  readonly limits: { readonly subscriptionIdsMax: number }
+  /** Inboxes that one filter may name; the same bound applies to pods. */
+  readonly idsMax: number
 }
 
 /** @throws validation_error, missing_permission, not_found */
-export async function checkInterest(actor: Actor, interest: Interest, needs: InterestNeeds): Promise<Filter> {
+export async function checkEventFilter(actor: Actor, eventFilter: EventFilter, needs: CheckNeeds): Promise<Filter> {
   requirePermission(actor, 'message_read')
-  const eventTypes = [...new Set(interest.eventTypes)]
+  const eventTypes = [...new Set(eventFilter.eventTypes)]
   for (const name of eventTypes) requireType(actor, name)
-  const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = interest
+  const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = eventFilter
   requireFewIds('inbox_ids', inboxRefs, needs)
   requireFewIds('pod_ids', podRefs, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
@@ -90,13 +91,13 @@ function standardTypesFor(actor: Actor): ReadonlySet<string> {
   return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
 }
 
-function requireFewIds(field: string, refs: readonly string[], { limits }: InterestNeeds): void {
-  if (refs.length <= limits.subscriptionIdsMax) return
-  const detail = `A subscription can name at most ${limits.subscriptionIdsMax} ${field}`
+function requireFewIds(field: string, refs: readonly string[], { idsMax }: CheckNeeds): void {
+  if (refs.length <= idsMax) return
+  const detail = `A subscription can name at most ${idsMax} ${field}`
   throw new MailError('validation_error', { detail, path: [field] })
 }
 
-async function findPods(actor: Actor, refs: readonly string[], { db }: InterestNeeds): Promise<readonly string[]> {
+async function findPods(actor: Actor, refs: readonly string[], { db }: CheckNeeds): Promise<readonly string[]> {
   // The scope of an inbox key contains no pod, not even the pod of its inbox.
   if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
   return requirePodIds(db, requireKey(actor), 'message_read', refs)

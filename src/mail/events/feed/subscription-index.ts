@@ -10,7 +10,7 @@ import type { Subscription } from './subscription.ts'
 /** The index entry of subscriptions to every organization. */
 const EVERYWHERE = '*'
 
-export class Audience {
+export class SubscriptionIndex {
   readonly #all = new Set<Subscription>()
   /** By the inboxes and pods that a subscription names, or its organization. */
   readonly #byPlace = new Index()

@@ -33,7 +33,7 @@ export class Subscription {
   readonly #cursorOf: (position: Position) => string
   readonly #backlog: Backlog | undefined
   /** The last event that the reader got, or the start position; undefined until the start is fixed. */
-  #told: Position | undefined
+  #sent: Position | undefined
   /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: WaitingEvent[] = []
@@ -49,9 +49,9 @@ export class Subscription {
     this.#backlog = backlog
   }
 
-  get told(): Position {
-    if (this.#told === undefined) throw new Error('the subscription has no start yet')
-    return this.#told
+  get sent(): Position {
+    if (this.#sent === undefined) throw new Error('the subscription has no start yet')
+    return this.#sent
   }
 
   get isLive(): boolean {
@@ -64,12 +64,12 @@ export class Subscription {
 
   /** Fixes the start position. */
   startAfter(position: Position): void {
-    this.#told = position
+    this.#sent = position
   }
 
   /** The cursor of the last event that the reader got, or of the start. */
   get cursor(): string {
-    return this.#cursorOf(this.told)
+    return this.#cursorOf(this.sent)
   }
 
   /** Makes the subscription live: from now on it accepts offered events after `seq`. */
@@ -78,8 +78,8 @@ export class Subscription {
   }
 
   /** Advances the position to this event, which the reader gets next. */
-  tell(event: Event): Event {
-    this.#told = event
+  markSent(event: Event): Event {
+    this.#sent = event
     return event
   }
 
@@ -96,7 +96,7 @@ export class Subscription {
   }
 
   /** Counts a page of the past in place of the previous one; undefined when the reader was given all of it. */
-  keepPage(page: BacklogItem | undefined): void {
+  countPage(page: BacklogItem | undefined): void {
     const before = this.#page
     this.#page = page
     if (before) this.#backlog?.release(before)
@@ -121,7 +121,7 @@ export class Subscription {
       const waiting = this.#waiting.shift()
       if (waiting) {
         this.#backlog?.release(waiting)
-        yield this.tell(waiting.event)
+        yield this.markSent(waiting.event)
       } else if (this.#end === 'aborted') return
       else if (this.#end) throw new FeedEnded(this.#end, this.cursor)
       else await this.#somethingNew()
@@ -132,7 +132,7 @@ export class Subscription {
     const dropped = this.#waiting
     this.#waiting = []
     for (const waiting of dropped) this.#backlog?.release(waiting)
-    this.keepPage(undefined)
+    this.countPage(undefined)
   }
 
   async #somethingNew(): Promise<void> {

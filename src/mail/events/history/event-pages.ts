@@ -8,20 +8,22 @@
  * twice. If the cursor in the response is unchanged, the client has reached the end. Must not: know the JSON of an
  * event (the caller renders it).
  */
+
 import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import type { Actor } from '../../access/actor.ts'
-import { lookOrWait, type Patience } from '../feed/long-poll.ts'
-import { checkInterest, type Filter } from '../feed/subscription-filter.ts'
-import type { Event, Feed, Interest } from '../log/event.ts'
+import { queryOrWait, type RequestWait } from '../feed/long-poll.ts'
+import { checkEventFilter, type Filter } from '../feed/subscription-filter.ts'
+import type { Event, EventFilter, Feed } from '../log/event.ts'
 import { cursorAt, requirePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
-import { readStretch } from './read-events.ts'
+import { readEvents } from './read-events.ts'
 
 /** An interest; `after` defaults to "earliest", the oldest retained event. */
-export interface EventQuery extends Interest {
-  /** At most limits.eventPageMax; a larger value is reduced to it. */
+export interface EventQuery extends EventFilter {
+  /** At most limits.events.pageMax; a larger value is reduced to it. */
   readonly limit?: number | undefined
   /** Epoch ms, inclusive. */
   readonly start?: number | undefined
@@ -30,7 +32,7 @@ export interface EventQuery extends Interest {
 }
 
 export interface EventPage {
-  /** One text per event, as `word` rendered it. */
+  /** One text per event, as `render` rendered it. */
   readonly texts: readonly string[]
   /** The cursor to continue from. */
   readonly cursor: string
@@ -38,14 +40,14 @@ export interface EventPage {
 
 export interface EventPages {
   /**
-   * @param word renders an event for the caller; if it returns undefined, the event is skipped
-   * @throws as Feed.subscribe, and what `word` throws
+   * @param render renders an event for the caller; if it returns undefined, the event is skipped
+   * @throws as Feed.subscribe, and what `render` throws
    */
   read(
     actor: Actor,
     query: EventQuery,
-    word: (event: Event) => Promise<string | undefined>,
-    patience: Patience,
+    render: (event: Event) => Promise<string | undefined>,
+    wait: RequestWait,
   ): Promise<EventPage>
 }
 
@@ -53,14 +55,7 @@ interface EventPagesNeeds {
   readonly store: Pick<Store, 'db' | 'epoch' | 'transaction'>
   readonly feed: Feed
   readonly clock: () => number
-  readonly limits: {
-    readonly subscriptionIdsMax: number
-    readonly listScanRowsMax: number
-    readonly eventPageDefault: number
-    readonly eventPageMax: number
-    readonly eventPageBytesMax: number
-    readonly eventDisorderMs: number
-  }
+  readonly limits: Limits
 }
 
 /** The range that a request reads: from the last event that the client has to the end of the log or time range. */
@@ -77,38 +72,38 @@ interface Reach {
 
 export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
   return {
-    async read(actor, query, word, patience) {
+    async read(actor, query, render, wait) {
       const reach = await reachOf(actor, query)
-      const waitMs = isPast(query.end) ? 0 : patience.waitMs
-      let place = { seq: reach.afterSeq, cursor: reach.cursor }
+      const waitMs = isPast(query.end) ? 0 : wait.waitMs
+      let position = { seq: reach.afterSeq, cursor: reach.cursor }
 
       /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
-      const look = async (): Promise<EventPage | undefined> => {
+      const nextPage = async (): Promise<EventPage | undefined> => {
         for (;;) {
-          const { texts, isEnd, ...reached } = await readPage(reach, place.seq, word)
-          if (reached.seq > place.seq) place = reached
-          if (texts.length > 0) return { texts, cursor: place.cursor }
-          if (isEnd || waitMs === 0 || patience.gone.aborted || patience.hurry.aborted) return undefined
+          const { texts, isEnd, ...reached } = await readPage(reach, position.seq, render)
+          if (reached.seq > position.seq) position = reached
+          if (texts.length > 0) return { texts, cursor: position.cursor }
+          if (isEnd || waitMs === 0 || wait.disconnected.aborted || wait.draining.aborted) return undefined
           await setImmediate() // yield to the event loop
         }
       }
-      const page = await lookOrWait(actor, query, { ...patience, waitMs }, look, { feed, store })
-      return page ?? { texts: [], cursor: place.cursor }
+      const page = await queryOrWait(actor, query, { ...wait, waitMs }, nextPage, { feed, store })
+      return page ?? { texts: [], cursor: position.cursor }
     },
   }
 
   /** @throws validation_error, missing_permission, not_found, cursor_expired */
   async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
-    const filter = await checkInterest(actor, query, { db: store.db, limits })
+    const filter = await checkEventFilter(actor, query, { db: store.db, idsMax: limits.events.subscriptionIdsMax })
     const log = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
     const { seq: afterSeq } = await requirePosition(store, after, log)
-    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.eventDisorderMs, log)
-    const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.eventDisorderMs, log)
+    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, log)
+    const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, log)
     const fromSeq = Math.max(afterSeq, startSeq)
     return {
       filter,
-      limit: Math.min(query.limit ?? limits.eventPageDefault, limits.eventPageMax),
+      limit: Math.min(query.limit ?? limits.events.pageDefault, limits.events.pageMax),
       times: { from: start, before: end },
       afterSeq: fromSeq,
       cursor: await cursorAt(store, fromSeq, log),
@@ -116,27 +111,27 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
     }
   }
 
-  async function readPage(reach: Reach, afterSeq: number, word: (event: Event) => Promise<string | undefined>) {
+  async function readPage(reach: Reach, afterSeq: number, render: (event: Event) => Promise<string | undefined>) {
     const { last_seq } = await events.requireLog(store.db)
     const endSeq = reach.endSeq ?? last_seq
-    const stretch = await readStretch({ ...reach, afterSeq, endSeq }, { store, limits })
+    const range = await readEvents({ ...reach, afterSeq, endSeq }, { store, limits })
     const texts: string[] = []
     let bytes = 0
     let last: Event | undefined
-    for (const event of stretch.events) {
-      const text = await word(event)
+    for (const event of range.events) {
+      const text = await render(event)
       bytes += text === undefined ? 0 : Buffer.byteLength(text)
-      if (last && texts.length > 0 && bytes > limits.eventPageBytesMax) {
+      if (last && texts.length > 0 && bytes > limits.events.pageBytesMax) {
         return { texts, seq: last.seq, cursor: last.cursor, isEnd: false }
       }
       if (text !== undefined) texts.push(text)
       last = event
     }
-    return { texts, seq: stretch.throughSeq, cursor: stretch.cursor, isEnd: stretch.throughSeq >= endSeq }
+    return { texts, seq: range.throughSeq, cursor: range.cursor, isEnd: range.throughSeq >= endSeq }
   }
 
   /** Whether no more events before `end` can be committed. */
   function isPast(end: number | undefined): boolean {
-    return end !== undefined && clock() >= end + limits.eventDisorderMs
+    return end !== undefined && clock() >= end + limits.events.disorderMs
   }
 }

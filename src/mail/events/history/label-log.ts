@@ -30,7 +30,7 @@ export interface LabelLog {
 
 interface LabelLogNeeds {
   readonly store: Pick<Store, 'db' | 'epoch'>
-  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'listScanRowsMax'>
+  readonly limits: Limits
 }
 
 export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
@@ -38,7 +38,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
     async list(actor, inboxRef, page) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const filter = { labelsOf: inbox.id }
-      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const { items, last } = await fill(actor, inbox.id, window)
       return closePage(items, window, filter, last)
     },
@@ -49,8 +49,8 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
     const items: LabelEvent[] = []
     let last: Position | undefined = window.after
     let looked = 0
-    for (let chunk = window.limit + 1; looked < limits.listScanRowsMax; chunk *= 4) {
-      const limit = Math.min(chunk, limits.listScanRowsMax - looked)
+    for (let chunk = window.limit + 1; looked < limits.lists.scanRowsMax; chunk *= 4) {
+      const limit = Math.min(chunk, limits.lists.scanRowsMax - looked)
       const after = last?.key
       const rows = await events.listOfInbox(store.db, inboxId, { after, ascending: window.ascending, limit })
       for (const row of rows) {

@@ -3,6 +3,7 @@
  * resume (backfill.ts), lists and long polls (event-pages.ts) and requests that wait for a message all use this function, so
  * that they get the same events with the same cursors.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
@@ -11,12 +12,12 @@ import { type Event, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
 import { cursorAt } from '../log/log-position.ts'
 
-export interface StretchNeeds {
+export interface ReadEventsNeeds {
   readonly store: Pick<Store, 'db' | 'epoch'>
-  readonly limits: { readonly listScanRowsMax: number }
+  readonly limits: Limits
 }
 
-export interface StretchRequest {
+export interface ReadEventsRequest {
   readonly filter: Filter
   readonly afterSeq: number
   /** The end of the range, inclusive. */
@@ -27,7 +28,7 @@ export interface StretchRequest {
   readonly times?: { readonly from?: number | undefined; readonly before?: number | undefined }
 }
 
-export interface Stretch {
+export interface EventRange {
   readonly events: readonly Event[]
   /** Memory that they take. */
   readonly bytes: number
@@ -40,12 +41,12 @@ export interface Stretch {
 }
 
 /** @throws cursor_expired when retention has purged events that the reader has not read yet */
-export async function readStretch(
-  { filter, afterSeq, endSeq, limit, times }: StretchRequest,
-  { store, limits }: StretchNeeds,
-): Promise<Stretch> {
+export async function readEvents(
+  { filter, afterSeq, endSeq, limit, times }: ReadEventsRequest,
+  { store, limits }: ReadEventsNeeds,
+): Promise<EventRange> {
   // Bounded by rows read, however few of them match: on SQLite a query blocks the whole process.
-  const throughSeq = Math.min(afterSeq + limits.listScanRowsMax, endSeq)
+  const throughSeq = Math.min(afterSeq + limits.lists.scanRowsMax, endSeq)
   const selection = { ...filter, types: [...filter.types], afterSeq, throughSeq, ...times }
   const rows = throughSeq > afterSeq ? await events.listSelected(store.db, selection, limit) : []
   // Read the log's row after the page: events that retention purges later than this were still in the page.
@@ -54,11 +55,11 @@ export async function readStretch(
 
   const wanted = rows.filter((row) => isWanted(filter, row))
   const bytes = wanted.reduce((sum, row) => sum + memoryOf(row), 0)
-  const told = wanted
+  const visible = wanted
     .map((row) => toEvent(row, store.epoch))
     .filter((event) => maySee(filter.actor, permissionsToSee(event.payload)))
   const seq = rows.length === limit ? rows.at(-1)!.seq : Math.max(throughSeq, afterSeq)
-  const last = told.at(-1)
+  const last = visible.at(-1)
   const cursor = last?.seq === seq ? last.cursor : await cursorAt(store, seq, log)
-  return { events: told, bytes, throughSeq: seq, cursor, lastSeq: log.last_seq }
+  return { events: visible, bytes, throughSeq: seq, cursor, lastSeq: log.last_seq }
 }

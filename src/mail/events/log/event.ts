@@ -41,7 +41,7 @@ export function toEvent(row: EventRow, epoch: string): Event {
 }
 
 /** What a subscriber asks for. An empty list means the same as a missing one. */
-export interface Interest {
+export interface EventFilter {
   /** undefined: the standard types that the key may receive. */
   readonly eventTypes?: readonly string[] | undefined
   /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
@@ -97,7 +97,7 @@ export interface Feed {
    * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
    *   or that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, interest: Interest, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
+  subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
 
   /**
    * Watches the key of a connection that has not subscribed to anything.

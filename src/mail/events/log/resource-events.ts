@@ -59,7 +59,8 @@ export function webhookDisabled(about: {
 }): NewEvent {
   const { id, organization_id, pod_id, inbox_id, failing_since } = about.webhook
   const payload = {
-    ...{ webhookId: id, reason: about.reason },
+    webhookId: id,
+    reason: about.reason,
     ...(failing_since !== null && { failingSince: failing_since }),
   } satisfies WebhookDisabledPayload
   return {

@@ -1,5 +1,5 @@
 /**
- * Purges old events: most after limits.eventRetentionMs, label events later (limits.labelEventRetentionMs), because an
+ * Purges old events: most after limits.events.retentionMs, label events later (limits.events.labelRetentionMs), because an
  * inbox's label history has its own API.
  *
  *   from the floor upwards, in chunks: delete old events and raise the floor → then old label events
@@ -8,7 +8,9 @@
  * deletion, so they always agree. Crash or stop between two chunks: the next sweep continues. Two nodes at the same
  * time are safe: each row is deleted once.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 
@@ -17,12 +19,7 @@ interface RetentionNeeds {
   readonly clock: () => number
   /** Returns the seq up to which durable consumers have read; later events stay. undefined: there is no consumer. */
   readonly readThrough?: () => number | undefined
-  readonly limits: {
-    readonly eventRetentionMs: number
-    readonly labelEventRetentionMs: number
-    readonly eventSweepRows: number
-    readonly eventSweepRestMs: number
-  }
+  readonly limits: Limits
 }
 
 /**
@@ -37,16 +34,16 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
   const now = clock()
   const throughSeq = needs.readThrough?.() ?? Number.POSITIVE_INFINITY
   const { floor_seq } = await events.requireLog(store.db)
-  const removed = await sweep(floor_seq, now - limits.eventRetentionMs, (row) => !isLabelEvent(row))
+  const removed = await sweep(floor_seq, now - limits.events.retentionMs, (row) => !isLabelEvent(row))
   // Below the floor only label events are left. Purged earlier than other events, they would make the floor wrong.
-  const labelRetentionMs = Math.max(limits.labelEventRetentionMs, limits.eventRetentionMs)
+  const labelRetentionMs = Math.max(limits.events.labelRetentionMs, limits.events.retentionMs)
   return removed + (await sweep(0, now - labelRetentionMs, isLabelEvent))
 
   async function sweep(fromSeq: number, before: number, isDue: (row: events.EventAge) => boolean): Promise<number> {
     let seq = fromSeq
     let count = 0
     while (!signal.aborted) {
-      const chunk = await events.listAges(store.db, seq, limits.eventSweepRows)
+      const chunk = await events.listAges(store.db, seq, limits.events.sweepRows)
       const young = chunk.findIndex((row) => row.at >= before || row.seq > throughSeq)
       const old = young < 0 ? chunk : chunk.slice(0, young)
       const last = old.at(-1)
@@ -59,8 +56,8 @@ export async function sweepEvents(needs: RetentionNeeds, signal: AbortSignal): P
         seq = last.seq
         count += due.length
       }
-      if (old.length < limits.eventSweepRows) break
-      await delay(limits.eventSweepRestMs)
+      if (old.length < limits.events.sweepRows) break
+      await delay(limits.events.sweepPauseMs)
     }
     return count
   }

@@ -1,7 +1,7 @@
 /**
  * Finds the position of a time in the log. Events are in commit order, and their times are nearly in order: the time of
  * a transaction is taken at its begin, and each node has its own clock. So a binary search finds the position in a few
- * small queries, the caller widens the range by `limits.eventDisorderMs`, and the rows of a page are compared exactly.
+ * small queries, the caller widens the range by `limits.events.disorderMs`, and the rows of a page are compared exactly.
  */
 import type { Db } from '../../../store/handles.ts'
 import type { EventLogRow } from '../../../store/schema/event-rows.ts'

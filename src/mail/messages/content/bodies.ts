@@ -2,7 +2,9 @@
  * Reads what is stored for messages beside their bytes: bodies, decompressed from rows or blobs, and the codes and
  * links in them.
  */
+
 import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { Blobs } from '../../../store/store.ts'
@@ -10,14 +12,14 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message } from '../views/message.ts'
 import { showMessages } from '../views/message-views.ts'
-import { type Bodies, findVerification, unpack, type VerificationLimits } from './parsed-message.ts'
+import { type Bodies, findVerification, unpack } from './parsed-message.ts'
 
 /** Returns messages with their bodies, in the order of the rows. */
 export async function showWhole(
   db: Db,
   blobs: Blobs,
   rows: readonly StoredMessageRow[],
-  limits: VerificationLimits,
+  limits: Limits,
 ): Promise<Message[]> {
   const items = await showMessages(db, rows)
   const kept = await loadKept(db, blobs, rows, limits)
@@ -28,7 +30,7 @@ async function loadKept(
   db: Db,
   blobs: Blobs,
   rows: readonly StoredMessageRow[],
-  limits: VerificationLimits,
+  limits: Limits,
 ): Promise<Map<string, Bodies & Verification>> {
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
   const byContent = new Map<string, Bodies & Verification>()

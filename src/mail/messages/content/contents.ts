@@ -1,10 +1,12 @@
 /**
- * Stores and reads the bytes of messages. Up to limits.inlineBytesMax they stay in memory and become part of the
+ * Stores and reads the bytes of messages. Up to limits.store.inlineBytesMax they stay in memory and become part of the
  * transaction that refers to them (one fsync, not two). Larger ones are made durable as a blob before it.
  *
  * Crash between the blob and its transaction: a sweep removes the blob by age. No row refers to missing bytes.
  */
+
 import { createHash } from 'node:crypto'
+import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
@@ -12,7 +14,7 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/contents-table.ts'
 import { showAttachment } from '../views/attachment.ts'
 import type { Attachment } from '../views/message.ts'
-import type { Reading } from './parsed-message.ts'
+import type { ParsedMail } from './parsed-message.ts'
 
 /** A message's bytes, safe for a transaction to refer to. */
 export interface Spooled {
@@ -38,14 +40,14 @@ export interface Contents {
   /** The same after a failure, unless a transaction may refer to them all the same. */
   discardAfter(error: unknown, ...blobKeys: (string | null | undefined)[]): Promise<void>
   /** Stores compressed bodies that are too large for a row as a blob; call it before the transaction. */
-  spoolReading(reading: Reading): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
+  spoolReading(parsedMail: ParsedMail): Promise<{ parsed: Uint8Array | null; parsedBlobKey: string | null }>
   /** @param range bytes [start, end) */
   read(contentId: string, range?: { start: number; end: number }): AsyncIterable<Buffer>
 }
 
 interface ContentsNeeds {
   readonly store: Store
-  readonly limits: { readonly inlineBytesMax: number }
+  readonly limits: Limits
   /** Called with a blob that should have been removed and was not. */
   readonly onLeftover: (error: unknown, blobKey: string) => void
 }
@@ -67,7 +69,7 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
         if (done) return inMemory(Buffer.concat(chunks, sizeBytes))
         chunks.push(value)
         sizeBytes += value.length
-        if (sizeBytes > limits.inlineBytesMax) break
+        if (sizeBytes > limits.store.inlineBytesMax) break
       }
       const { key, ...stored } = await store.blobs.put(chain(chunks, iterator))
       return { ...stored, blobKey: key }
@@ -80,9 +82,10 @@ export function createContents({ store, limits, onLeftover }: ContentsNeeds): Co
       return Buffer.concat(chunks)
     },
 
-    async spoolReading(reading) {
-      if (reading.packed.length <= limits.inlineBytesMax) return { parsed: reading.packed, parsedBlobKey: null }
-      const { key } = await store.blobs.put(chain([reading.packed]))
+    async spoolReading(parsedMail) {
+      if (parsedMail.packed.length <= limits.store.inlineBytesMax)
+        return { parsed: parsedMail.packed, parsedBlobKey: null }
+      const { key } = await store.blobs.put(chain([parsedMail.packed]))
       return { parsed: null, parsedBlobKey: key }
     },
 
@@ -122,11 +125,11 @@ export interface StoredContent {
 export async function insertContent(
   tx: Tx,
   spooled: Spooled,
-  reading: Reading,
+  parsedMail: ParsedMail,
   packed: { parsed: Uint8Array | null; parsedBlobKey: string | null },
 ): Promise<StoredContent> {
   const id = tx.newId()
-  const attachments: AttachmentRow[] = reading.attachments.map((attachment, position) => ({
+  const attachments: AttachmentRow[] = parsedMail.attachments.map((attachment, position) => ({
     id: tx.newId(),
     content_id: id,
     position,
@@ -147,7 +150,7 @@ export async function insertContent(
     blob_key: spooled.blobKey ?? null,
     parsed: packed.parsed,
     parsed_blob_key: packed.parsedBlobKey,
-    verification: JSON.stringify(reading.verification),
+    verification: JSON.stringify(parsedMail.verification),
     created_at: tx.now,
   }
   await table.insert(tx, row, attachments)

@@ -4,7 +4,9 @@
  * A token contains the object and the expiry, signed with a secret that every node has. Nothing is stored, and a link
  * stops working when the message is deleted.
  */
+
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { Store } from '../../../store/store.ts'
@@ -32,17 +34,17 @@ interface DownloadsNeeds {
   readonly contents: Contents
   readonly clock: () => number
   readonly random: (bytes: number) => Buffer
-  readonly limits: { readonly downloadUrlMs: number }
+  readonly limits: Limits
 }
 
 const SECRET_BYTES = 32
 
-export function createDownloads({ store, contents: reader, clock, random, limits }: DownloadsNeeds): Downloads {
+export function createDownloads({ store, contents: source, clock, random, limits }: DownloadsNeeds): Downloads {
   let secret: Promise<Buffer> | undefined
 
   return {
     async link({ messageId, attachmentId }) {
-      const expiresAt = clock() + limits.downloadUrlMs
+      const expiresAt = clock() + limits.messages.downloadUrlMs
       const payload = Buffer.from([messageId, attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
       return { token: `${payload}.${sign(await getSecret(), payload)}`, expiresAt }
     },
@@ -53,7 +55,7 @@ export function createDownloads({ store, contents: reader, clock, random, limits
       const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
       if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
       if (target.attachmentId === undefined) {
-        const bytes = reader.read(message.content_id)
+        const bytes = source.read(message.content_id)
         return {
           contentType: 'message/rfc822',
           disposition: 'attachment',
@@ -70,7 +72,7 @@ export function createDownloads({ store, contents: reader, clock, random, limits
         contentType: part.content_type,
         disposition: part.disposition,
         sizeBytes: part.size_bytes,
-        bytes: decodePartStream(reader.read(message.content_id, range), part.transfer_encoding),
+        bytes: decodePartStream(source.read(message.content_id, range), part.transfer_encoding),
       }
     },
   }

@@ -7,22 +7,22 @@ import * as rollups from '../../../store/tables/rollups-table.ts'
 interface SweepNeeds {
   readonly store: Store
   readonly clock: () => number
-  readonly limits: Pick<Limits, 'blobSweepAgeMs' | 'rollupRetentionMs' | 'removalChunkRows'>
+  readonly limits: Limits
 }
 
 /** A blob is written before the transaction that refers to it, so only a blob of some age is known to be unused. */
 export async function sweepBlobs({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  for await (const key of store.blobs.listOlderThan(clock() - limits.blobSweepAgeMs)) {
+  for await (const key of store.blobs.listOlderThan(clock() - limits.store.blobSweepAgeMs)) {
     signal.throwIfAborted()
     if (!(await contents.isBlobUsed(store.db, key))) await store.blobs.delete(key)
   }
 }
 
 export async function sweepRollups({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  const before = clock() - limits.rollupRetentionMs
+  const before = clock() - limits.events.rollupRetentionMs
   let removed: number
   do {
     signal.throwIfAborted()
-    removed = await store.transaction((tx) => rollups.removeOlderThan(tx, before, limits.removalChunkRows))
-  } while (removed === limits.removalChunkRows)
+    removed = await store.transaction((tx) => rollups.removeOlderThan(tx, before, limits.jobs.removalChunkRows))
+  } while (removed === limits.jobs.removalChunkRows)
 }

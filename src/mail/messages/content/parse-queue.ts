@@ -14,19 +14,14 @@ export interface ParseQueue {
    * Calls `parse` when it is the peer's turn. Nothing else is parsed until its promise settles.
    *
    * @param peer  the network or organization that the mail comes from
-   * @throws parse_queue_full when too many wait, or after limits.parseWaitMs; shutting_down; what `parse` throws
+   * @throws parse_queue_full when too many wait, or after limits.parsing.waitMs; shutting_down; what `parse` throws
    */
   run<T>(peer: string, parse: () => Promise<T>): Promise<T>
-  /** Delays the peer's next turn by limits.parsePenaltyMs. */
+  /** Delays the peer's next turn by limits.parsing.penaltyMs. */
   penalise(peer: string): void
   /** Refuses all that wait. Resolves when nothing is being parsed. */
   stop(): Promise<void>
 }
-
-export type ParseQueueLimits = Pick<
-  Limits,
-  'parseWaitingMax' | 'parseWaitingPerPeerMax' | 'parseWaitMs' | 'parsePenaltyMs'
->
 
 interface Waiting {
   /** Never rejects. */
@@ -34,7 +29,7 @@ interface Waiting {
   refuse(error: MailError): void
 }
 
-export function createParseQueue(limits: ParseQueueLimits): ParseQueue {
+export function createParseQueue(limits: Limits): ParseQueue {
   /** Peers in the order of their turns, each with one mail or more. */
   const queues = new Map<string, Waiting[]>()
   /** Times of `performance.now()`. */
@@ -52,7 +47,7 @@ export function createParseQueue(limits: ParseQueueLimits): ParseQueue {
         const timer = setTimeout(() => {
           remove(peer, mine)
           reject(new MailError('parse_queue_full', {}))
-        }, limits.parseWaitMs)
+        }, limits.parsing.waitMs)
         const mine: Waiting = {
           async begin() {
             clearTimeout(timer)
@@ -78,7 +73,7 @@ export function createParseQueue(limits: ParseQueueLimits): ParseQueue {
     penalise(peer) {
       const now = performance.now()
       for (const [each, until] of pausedUntil) if (until <= now) pausedUntil.delete(each)
-      pausedUntil.set(peer, now + limits.parsePenaltyMs)
+      pausedUntil.set(peer, now + limits.parsing.penaltyMs)
     },
 
     async stop() {
@@ -93,8 +88,8 @@ export function createParseQueue(limits: ParseQueueLimits): ParseQueue {
   /** @throws parse_queue_full unless there is room, or another peer has at least two mails more than this one */
   function makeRoom(peer: string): void {
     const own = queues.get(peer)?.length ?? 0
-    if (own >= limits.parseWaitingPerPeerMax) throw new MailError('parse_queue_full', {})
-    if (waitingCount < limits.parseWaitingMax) return
+    if (own >= limits.parsing.waitingPerPeerMax) throw new MailError('parse_queue_full', {})
+    if (waitingCount < limits.parsing.waitingMax) return
     const longest = [...queues.values()].reduce<Waiting[]>((a, b) => (b.length > a.length ? b : a), [])
     if (longest.length < own + 2) throw new MailError('parse_queue_full', {})
     longest.pop()!.refuse(new MailError('parse_queue_full', {}))

@@ -4,7 +4,7 @@
  *
  * A mail that takes more than its time or memory ends the thread. It is read as far as the event loop can, since no mail is
  * refused for being ugly; the next one gets a new thread. The heap limit ends the thread alone because nothing that is
- * parsed needs one large allocation: see `bodyBytesMax` in formats/mime-parse and `toJson` in parsed-message.ts.
+ * parsed needs one large allocation: see `limits.parsing.bodyBytesMax` in formats/mime-parse and `toJson` in parsed-message.ts.
  *
  * Crash of the process: nothing was acknowledged or stored yet, so that no restart parses the same mail again by itself.
  */
@@ -15,8 +15,8 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { startThread } from '../../../worker-threads.ts'
-import { createParseQueue, type ParseQueueLimits } from './parse-queue.ts'
-import { type Reading, type ReadingLimits, readMail } from './parsed-message.ts'
+import { createParseQueue } from './parse-queue.ts'
+import { type ParsedMail, parseMail } from './parsed-message.ts'
 
 /** A mail to be parsed. */
 export interface Unread {
@@ -27,31 +27,29 @@ export interface Unread {
   load(): Promise<Buffer>
 }
 
-export interface Reader {
+export interface MailParser {
   /**
    * Never throws for what is in the mail.
    *
    * @throws parse_queue_full, shutting_down; what `load` throws
    */
-  read(mail: Unread): Promise<Reading>
+  read(mail: Unread): Promise<ParsedMail>
   /** Refuses what waits; the mail that is being parsed is finished. */
   stop(): Promise<void>
 }
 
 /** What the thread is given at its start. */
-export interface ReadingThreadData {
-  readonly limits: ReadingLimits
+export interface ParseThreadData {
+  readonly limits: Limits
 }
 
 interface Waiting {
-  resolve(reading: Reading): void
+  resolve(parsedMail: ParsedMail): void
   reject(error: unknown): void
 }
 
-interface ReaderNeeds {
-  readonly limits: ReadingLimits &
-    ParseQueueLimits &
-    Pick<Limits, 'parseOnLoopBytesMax' | 'parseMs' | 'parseHeapBytesMax'>
+interface MailParserNeeds {
+  readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -66,7 +64,7 @@ class ThreadEnded extends Error {
   }
 }
 
-export function createReader({ limits, log, metrics }: ReaderNeeds): Reader {
+export function createMailParser({ limits, log, metrics }: MailParserNeeds): MailParser {
   const queue = createParseQueue(limits)
   let thread: Worker | undefined
   /** For the mail that the thread is parsing. */
@@ -74,7 +72,7 @@ export function createReader({ limits, log, metrics }: ReaderNeeds): Reader {
 
   return {
     async read({ peer, sizeBytes, load }) {
-      if (sizeBytes <= limits.parseOnLoopBytesMax) return readMail(await load(), limits)
+      if (sizeBytes <= limits.parsing.onLoopBytesMax) return parseMail(await load(), limits)
       return queue.run(peer, async () => readLarge(peer, await load()))
     },
 
@@ -84,35 +82,35 @@ export function createReader({ limits, log, metrics }: ReaderNeeds): Reader {
     },
   }
 
-  async function readLarge(peer: string, raw: Buffer): Promise<Reading> {
+  async function readLarge(peer: string, raw: Buffer): Promise<ParsedMail> {
     try {
-      return await readInThread(raw)
+      return await parseInThread(raw)
     } catch (error) {
       const cause = error instanceof ThreadEnded ? error.lack : 'error'
       queue.penalise(peer)
-      metrics.messagesReadInPart.inc({ cause })
+      metrics.messagesParsedInPart.inc({ cause })
       log.warn({ err: error, cause, peer, sizeBytes: raw.length }, 'a mail was read in part')
       return readBeginning(raw)
     }
   }
 
-  async function readBeginning(raw: Buffer): Promise<Reading> {
+  async function readBeginning(raw: Buffer): Promise<ParsedMail> {
     // The fingerprint of its beginning could be that of another mail. Hashed in the thread pool, for it is large.
     const digest = await webcrypto.subtle.digest('SHA-256', raw)
     const fingerprint = createHash('sha256').update('in part').update(Buffer.from(digest)).digest('hex')
-    return { ...readMail(raw.subarray(0, limits.parseOnLoopBytesMax), limits), fingerprint, truncated: true }
+    return { ...parseMail(raw.subarray(0, limits.parsing.onLoopBytesMax), limits), fingerprint, truncated: true }
   }
 
-  async function readInThread(raw: Buffer): Promise<Reading> {
+  async function parseInThread(raw: Buffer): Promise<ParsedMail> {
     thread ??= begin()
     thread.postMessage(raw)
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
       void thread?.terminate() // its exit rejects
-    }, limits.parseMs)
+    }, limits.parsing.timeoutMs)
     try {
-      return await new Promise<Reading>((resolve, reject) => {
+      return await new Promise<ParsedMail>((resolve, reject) => {
         waiting = { resolve, reject }
       })
     } catch (cause) {
@@ -124,8 +122,8 @@ export function createReader({ limits, log, metrics }: ReaderNeeds): Reader {
   }
 
   function begin(): Worker {
-    const workerData: ReadingThreadData = { limits }
-    const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(limits.parseHeapBytesMax / MIB) }
+    const workerData: ParseThreadData = { limits }
+    const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB) }
     const begun = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
     begun.unref() // an idle thread must not keep the process up; what waits for it has a socket that does
     const end = (cause: unknown) => {
@@ -135,8 +133,8 @@ export function createReader({ limits, log, metrics }: ReaderNeeds): Reader {
       waiting?.reject(cause)
       waiting = undefined
     }
-    begun.on('message', (reading: Reading) => {
-      waiting?.resolve(reading)
+    begun.on('message', (parsedMail: ParsedMail) => {
+      waiting?.resolve(parsedMail)
       waiting = undefined
     })
     begun.on('error', end)

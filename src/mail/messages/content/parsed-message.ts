@@ -14,7 +14,7 @@ import { extractReply } from '../../../formats/reply/reply-text.ts'
 import { extractVerification, type MailContent, type Verification } from '../../../formats/verification/verification.ts'
 
 /** The fields and places that become rows. */
-export interface Reading extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {
+export interface ParsedMail extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {
   readonly preview?: string
   /** Equal for mails with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string
@@ -35,36 +35,17 @@ export interface Bodies {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-/** What `findVerification` heeds. */
-export type VerificationLimits = Pick<
-  Limits,
-  'verificationCharsMax' | 'verificationFindingsMax' | 'verificationContextCharsMax'
->
-
-export type ReadingLimits = VerificationLimits &
-  Pick<
-    Limits,
-    | 'mimeDepthMax'
-    | 'mimePartsMax'
-    | 'mimeHeaderBytesMax'
-    | 'mimeHeaderFieldsMax'
-    | 'bodyBytesMax'
-    | 'replyTextCharsMax'
-    | 'previewCharsMax'
-    | 'searchTextCharsMax'
-  >
-
-export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
+export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   const { headers, text, html, ...fields } = parseMessage(raw, {
-    depthMax: limits.mimeDepthMax,
-    partsMax: limits.mimePartsMax,
-    headerBytesMax: limits.mimeHeaderBytesMax,
-    headerFieldsMax: limits.mimeHeaderFieldsMax,
-    bodyBytesMax: limits.bodyBytesMax,
+    depthMax: limits.parsing.mimeDepthMax,
+    partsMax: limits.parsing.mimePartsMax,
+    headerBytesMax: limits.parsing.mimeHeaderBytesMax,
+    headerFieldsMax: limits.parsing.mimeHeaderFieldsMax,
+    bodyBytesMax: limits.parsing.bodyBytesMax,
   })
   const { extractedText, extractedHtml } = extractReply(
     { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
-    limits.replyTextCharsMax,
+    limits.parsing.replyTextCharsMax,
   )
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
@@ -73,23 +54,23 @@ export function readMail(raw: Buffer, limits: ReadingLimits): Reading {
     ...(extractedHtml !== undefined && { extractedHtml }),
     headers,
   }
-  const shown = text === undefined ? undefined : preview(text, limits.previewCharsMax)
+  const shown = text === undefined ? undefined : preview(text, limits.parsing.previewCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
     fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
-    searchText: searchText(text, html, limits.searchTextCharsMax),
+    searchText: searchText(text, html, limits.parsing.searchTextCharsMax),
     verification: findVerification({ subject: fields.subject, text, html }, limits),
     packed: pack(bodies),
   }
 }
 
 /** Of a mail on its way in or out; and of one that was stored before anything looked for them, whenever it is shown. */
-export function findVerification(content: MailContent, limits: VerificationLimits): Verification {
+export function findVerification(content: MailContent, limits: Limits): Verification {
   return extractVerification(content, {
-    charsMax: limits.verificationCharsMax,
-    findingsMax: limits.verificationFindingsMax,
-    contextCharsMax: limits.verificationContextCharsMax,
+    charsMax: limits.parsing.verificationCharsMax,
+    findingsMax: limits.parsing.verificationFindingsMax,
+    contextCharsMax: limits.parsing.verificationContextCharsMax,
   })
 }
 

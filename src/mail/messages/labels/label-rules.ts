@@ -4,6 +4,7 @@
  * Labels are the source of truth for read state, folder, spam and trash; all else is derived from them: hidden
  * masks, unread counts and IMAP flags.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { LabelChange } from '../views/message.ts'
 
@@ -23,23 +24,18 @@ const SYSTEM_LABELS: ReadonlySet<string> = new Set([
   'agent-armor-held',
 ])
 
-export interface LabelLimits {
-  readonly labelsPerMessageMax: number
-  readonly labelCharsMax: number
-}
-
 /**
  * Returns a user's labels in their stored form: lower case, each once.
  *
  * @throws system_label, validation_error
  */
-export function requireUserLabels(labels: readonly string[], limits: LabelLimits): string[] {
+export function requireUserLabels(labels: readonly string[], limits: Limits): string[] {
   const normal = new Set<string>()
   for (const label of labels) {
     const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
-    if (stored === '' || stored.length > limits.labelCharsMax || stored.includes('\0')) {
+    if (stored === '' || stored.length > limits.messages.labelCharsMax || stored.includes('\0')) {
       throw new MailError('validation_error', {
-        detail: `A label has 1 to ${limits.labelCharsMax} characters, and no NUL`,
+        detail: `A label has 1 to ${limits.messages.labelCharsMax} characters, and no NUL`,
         path: ['labels'],
       })
     }

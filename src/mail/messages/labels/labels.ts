@@ -2,13 +2,14 @@
  * All changes to messages' labels. `change` serves clients; other modules record what happened to a message by calling
  * `changeOne` in their own transaction. `change` uses it too.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
-import { confirm, holdInbox } from '../../access/access.ts'
+import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { actorName } from '../../access/actor.ts'
 import { hiddenMask } from '../../access/permissions.ts'
 import { labelEvents } from '../../events/log/message-events.ts'
@@ -17,11 +18,11 @@ import { listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import type { LabelChange, Labels } from '../views/message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { applyLabels, type LabelLimits, requireUserLabels } from './label-rules.ts'
+import { applyLabels, requireUserLabels } from './label-rules.ts'
 
 interface LabelsNeeds {
   readonly store: Store
-  readonly limits: LabelLimits
+  readonly limits: Limits
 }
 
 export function createLabels({ store, limits }: LabelsNeeds): Labels {
@@ -29,8 +30,8 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
     async change(actor, inboxRef, refs, requested) {
       const change = requireUserChange(requested, limits)
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const inbox = await holdInbox(tx, actor, 'message_update', inboxRef)
+        await assertKeyUnchanged(tx, actor)
+        const inbox = await lockInbox(tx, actor, 'message_update', inboxRef)
         const changed: { messageId: string; labels: readonly string[] }[] = []
         for (const ref of refs) {
           const row = await requireMessage(tx, actor, inbox.id, ref)
@@ -44,7 +45,7 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
 }
 
 /** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
-export function requireUserChange(change: LabelChange, limits: LabelLimits): LabelChange {
+export function requireUserChange(change: LabelChange, limits: Limits): LabelChange {
   const add = requireUserLabels(change.add ?? [], limits)
   const remove = requireUserLabels(change.remove ?? [], limits)
   if (add.length + remove.length === 0) {
@@ -67,14 +68,14 @@ export async function changeOne(
   row: table.StoredMessageRow,
   inboxAddress: string,
   change: LabelChange,
-  limits?: LabelLimits,
+  limits?: Limits,
 ): Promise<readonly string[]> {
   const current = (await table.labelsOf(tx, [row.id])).get(row.id) ?? []
   const { added, removed, labels } = applyLabels(current, change)
   if (added.length + removed.length === 0) return labels // nothing changed, so no event
-  if (limits && added.length > 0 && labels.length > limits.labelsPerMessageMax) {
+  if (limits && added.length > 0 && labels.length > limits.messages.labelsPerMessageMax) {
     throw new MailError('validation_error', {
-      detail: `A message can have at most ${limits.labelsPerMessageMax} labels`,
+      detail: `A message can have at most ${limits.messages.labelsPerMessageMax} labels`,
     })
   }
 

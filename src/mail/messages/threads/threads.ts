@@ -9,49 +9,32 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
-import { confirm, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
+import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import { closePage, openPage, type Position } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
 import type { Downloads } from '../content/downloads.ts'
-import type { VerificationLimits } from '../content/parsed-message.ts'
-import type { LabelLimits } from '../labels/label-rules.ts'
 import { changeOne, requireUserChange } from '../labels/labels.ts'
 import { inOrder, pageBounds, requireFewValues } from '../messages.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { fillPage } from '../scanning.ts'
 import { showAttachment } from '../views/attachment.ts'
-import { showThreads, type ThreadShowLimits } from '../views/message-views.ts'
+import { showThreads } from '../views/message-views.ts'
 import type { ThreadFilter, Threads } from './thread.ts'
 
 interface ThreadsNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
-  readonly limits: LabelLimits &
-    ThreadShowLimits &
-    VerificationLimits &
-    Pick<
-      Limits,
-      | 'pageDefault'
-      | 'pageMax'
-      | 'filteredPageMax'
-      | 'filterValuesMax'
-      | 'listScanRowsMax'
-      | 'threadPageDefault'
-      | 'threadPageBytesMax'
-      | 'bodyBytesMax'
-      | 'threadLabelMessagesMax'
-      | 'removalChunkRows'
-    >
+  readonly limits: Limits
 }
 
 export function createThreads({ store, downloads, removal, limits }: ThreadsNeeds): Threads {
   return {
     async list(actor, within, filter, page) {
-      requireFewValues(filter, limits.filterValuesMax)
+      requireFewValues(filter, limits.lists.filterValuesMax)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,
@@ -62,10 +45,12 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
         senders: filter.senders ?? [],
         recipients: filter.recipients ?? [],
         subject: filter.subject ?? [],
-        partMessagesMax: limits.threadPartMessagesMax,
+        partMessagesMax: limits.lists.threadPartMessagesMax,
       }
       const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
-      const scanned = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
+        table.scan(store.db, criteria, keyset),
+      )
       const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
       return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, scanned.last)
     },
@@ -74,8 +59,8 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       const row = await requireThread(store.db, actor, 'message_read', within, threadId)
       const filter = { thread: row.id }
       const window = openPage({ ...page, ascending: false }, filter, {
-        default: limits.threadPageDefault,
-        max: limits.pageMax,
+        default: limits.lists.threadPageDefault,
+        max: limits.lists.pageMax,
       })
       const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
       const newest = withinBytes(found.slice(0, window.limit), limits)
@@ -101,13 +86,13 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
     async changeLabels(actor, within, threadId, requested) {
       const change = requireUserChange(requested, limits)
       return store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const row = await holdThread(tx, actor, 'message_update', within, threadId)
-        if (row.message_count >= limits.threadLabelMessagesMax) {
-          throw new MailError('thread_too_large', { messagesMax: limits.threadLabelMessagesMax })
+        await assertKeyUnchanged(tx, actor)
+        const row = await lockThread(tx, actor, 'message_update', within, threadId)
+        if (row.message_count >= limits.messages.threadLabelMessagesMax) {
+          throw new MailError('thread_too_large', { messagesMax: limits.messages.threadLabelMessagesMax })
         }
         const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
-        const everyMessage = { limit: limits.threadLabelMessagesMax, ascending: true }
+        const everyMessage = { limit: limits.messages.threadLabelMessagesMax, ascending: true }
         const labels = new Set<string>()
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
           if (!isReadable(actor, message)) continue
@@ -124,19 +109,19 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
       let after: Position | undefined
       do {
         const chunk = await store.transaction(async (tx) => {
-          await confirm(tx, actor)
+          await assertKeyUnchanged(tx, actor)
           const row = after
-            ? await holdIfThere(tx, threadId)
-            : await holdThread(tx, actor, 'message_delete', within, threadId)
+            ? await lockIfPresent(tx, threadId)
+            : await lockThread(tx, actor, 'message_delete', within, threadId)
           if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
-          const keyset = { limit: limits.removalChunkRows, ascending: true, after }
+          const keyset = { limit: limits.jobs.removalChunkRows, ascending: true, after }
           const rows = await messageTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
             rows.filter((message) => isReadable(actor, message)),
           )
-          return { blobs, last: rows.length === limits.removalChunkRows ? rows.at(-1) : undefined }
+          return { blobs, last: rows.length === limits.jobs.removalChunkRows ? rows.at(-1) : undefined }
         })
         await removal.dropBlobs(chunk.blobs)
         after = chunk.last && { key: chunk.last.timestamp, id: chunk.last.id }
@@ -159,7 +144,7 @@ async function requireThread(
 }
 
 /** Locks the thread's inbox for this transaction, and so the thread. @throws as requireThread */
-async function holdThread(
+async function lockThread(
   tx: Tx,
   actor: Actor,
   permission: Permission,
@@ -167,13 +152,13 @@ async function holdThread(
   threadId: string,
 ): Promise<ThreadRow> {
   const row = await requireThread(tx, actor, permission, within, threadId)
-  await inboxes.holdAny(tx, row.inbox_id)
+  await inboxes.lockAny(tx, row.inbox_id)
   return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
 }
 
-async function holdIfThere(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
+async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
   const [row] = await table.listByIds(tx, [threadId])
-  if (row) await inboxes.holdAny(tx, row.inbox_id)
+  if (row) await inboxes.lockAny(tx, row.inbox_id)
   return row
 }
 
@@ -184,7 +169,7 @@ function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean 
 /** A stranger can make a thread of many large messages: all of them in one answer would exhaust the memory. */
 function withinBytes<Row extends { readonly size_bytes: number }>(
   rows: readonly Row[],
-  { threadPageBytesMax, bodyBytesMax }: Pick<Limits, 'threadPageBytesMax' | 'bodyBytesMax'>,
+  { lists: { threadPageBytesMax }, parsing: { bodyBytesMax } }: Limits,
 ): Row[] {
   let bytes = 0
   return rows.filter((row, position) => {

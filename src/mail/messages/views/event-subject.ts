@@ -17,12 +17,11 @@ import { Recent } from '../../events/feed/recent.ts'
 import type { Event } from '../../events/log/event.ts'
 import { isMessageEvent, type ReceivedPayload, receivedTypes } from '../../events/log/message-events.ts'
 import { showWhole } from '../content/bodies.ts'
-import type { VerificationLimits } from '../content/parsed-message.ts'
 import { isReadable } from '../readable.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import { eventThreadMask } from './event-message.ts'
 import type { Message } from './message.ts'
-import { showThreads, type ThreadShowLimits } from './message-views.ts'
+import { showThreads } from './message-views.ts'
 
 /** Empty when the message was deleted. */
 export interface EventSubject {
@@ -32,7 +31,7 @@ export interface EventSubject {
   readonly version: string
 }
 
-export interface News {
+export interface EventSubjects {
   /**
    * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
    * event, and for a message that was deleted. Readers who may see the same get the same object.
@@ -43,15 +42,15 @@ export interface News {
   of(event: Event, reader: Actor): Promise<EventSubject | undefined>
 }
 
-interface NewsNeeds {
+interface EventSubjectsNeeds {
   readonly store: Store
-  readonly limits: VerificationLimits & ThreadShowLimits & Pick<Limits, 'newsKeptMax' | 'newsKeptBytesMax'>
+  readonly limits: Limits
 }
 
 type ReceivedEvent = Event & { readonly payload: ReceivedPayload }
 
 /** The cached read for one event. */
-interface Kept {
+interface CachedSubject {
   /** The message when it was read; undefined: it was deleted before. */
   readonly row: table.MessageInThread | undefined
   readonly whole: EventSubject
@@ -62,17 +61,17 @@ interface Kept {
 
 const NOTHING: EventSubject = { version: 'nothing' }
 
-export function createNews({ store, limits }: NewsNeeds): News {
-  const kept = new Recent<number, Promise<Kept>>({
-    countMax: limits.newsKeptMax,
-    bytesMax: limits.newsKeptBytesMax,
+export function createEventSubjects({ store, limits }: EventSubjectsNeeds): EventSubjects {
+  const cached = new Recent<number, Promise<CachedSubject>>({
+    countMax: limits.events.subjectsCachedMax,
+    bytesMax: limits.events.subjectsCachedBytesMax,
   })
   const currentRow = createCurrentRows(store)
 
   return {
     async of(event, reader) {
       if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
-      const known = kept.get(event.seq)
+      const known = cached.get(event.seq)
       if (known) {
         const subject = await known
         const row = subject.row && (await currentRow(subject.row.id))
@@ -80,21 +79,21 @@ export function createNews({ store, limits }: NewsNeeds): News {
         if (!isDeletedSince) return subjectFor(event, subject, row, reader)
       }
       const reading = read(event)
-      keep(event.seq, reading)
+      cache(event.seq, reading)
       const subject = await reading
       return subjectFor(event, subject, subject.row, reader)
     },
   }
 
-  function keep(seq: number, reading: Promise<Kept>): void {
-    kept.set(seq, reading, 0)
+  function cache(seq: number, reading: Promise<CachedSubject>): void {
+    cached.set(seq, reading, 0)
     reading.then(
-      ({ whole }) => kept.resize(seq, reading, bodyBytes(whole)),
-      () => kept.drop(seq), // the caller gets the failure; the next call reads again
+      ({ whole }) => cached.resize(seq, reading, bodyBytes(whole)),
+      () => cached.drop(seq), // the caller gets the failure; the next call reads again
     )
   }
 
-  async function read(event: ReceivedEvent): Promise<Kept> {
+  async function read(event: ReceivedEvent): Promise<CachedSubject> {
     const rows = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
     const [message] = await showWhole(store.db, store.blobs, rows, limits)
     return { row: rows[0], whole: message ? asOfThen(event, message) : NOTHING, parts: new Map(), partsOf: '' }
@@ -103,7 +102,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
   /** @param row of the message as it is now; undefined: it was deleted */
   async function subjectFor(
     { payload }: ReceivedEvent,
-    subject: Kept,
+    subject: CachedSubject,
     row: table.MessageInThread | undefined,
     reader: Actor,
   ): Promise<EventSubject | undefined> {
@@ -124,7 +123,7 @@ export function createNews({ store, limits }: NewsNeeds): News {
   }
 
   async function readPart(
-    { whole }: Kept,
+    { whole }: CachedSubject,
     row: table.MessageInThread,
     mask: number,
     version: string,

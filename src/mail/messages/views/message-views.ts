@@ -17,12 +17,6 @@ import { showPart } from '../threads/thread-part.ts'
 import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 
-/** Bounds what a list entry shows of a long thread. */
-export type ThreadShowLimits = Pick<
-  Limits,
-  'threadParticipantsMax' | 'threadAttachmentMessagesMax' | 'threadPartMessagesMax'
->
-
 /** Returns messages in the order of the rows. */
 export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
   const ids = rows.map((row) => row.id)
@@ -75,14 +69,14 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 export async function showThreads(
   db: Db,
   stored: readonly ThreadRow[],
-  limits: ThreadShowLimits,
+  limits: Limits,
   hiddenMask: number,
 ): Promise<ThreadItem[]> {
   const rows = hiddenMask === 0 ? await Promise.all(stored.map(withNewest)) : stored
   const ids = rows.map((row) => row.id)
   const labels = await threads.labelsOf(db, ids)
-  const participants = await threads.participantsOf(db, ids, limits.threadParticipantsMax)
-  const contentIds = await threads.contentsOf(db, ids, limits.threadAttachmentMessagesMax)
+  const participants = await threads.participantsOf(db, ids, limits.lists.threadParticipantsMax)
+  const contentIds = await threads.contentsOf(db, ids, limits.lists.threadAttachmentMessagesMax)
   const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
   const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
 
@@ -123,7 +117,7 @@ export async function showThreads(
   /** Most threads hide nothing: only the others are built again from their visible messages. */
   async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem | undefined> {
     if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
-    const part = await showPart(db, row, hiddenMask, limits.threadPartMessagesMax, (ids) =>
+    const part = await showPart(db, row, hiddenMask, limits.lists.threadPartMessagesMax, (ids) =>
       attachmentsByContent(db, ids),
     )
     const { organizationId, podId, inboxId, inboxAddress } = thread

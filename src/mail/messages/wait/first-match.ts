@@ -16,61 +16,60 @@ import * as table from '../../../store/tables/messages-table.ts'
 import { hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import { filterOf } from '../../events/feed/subscription-filter.ts'
-import { readStretch, type Stretch } from '../../events/history/read-events.ts'
+import { type EventRange, readEvents } from '../../events/history/read-events.ts'
 import { toEvent } from '../../events/log/event.ts'
 import { type EventTypeName, getEventType } from '../../events/log/event-types.ts'
 import { cursorAt } from '../../events/log/log-position.ts'
 import { receivedTypes } from '../../events/log/message-events.ts'
 import { showWhole } from '../content/bodies.ts'
-import type { VerificationLimits } from '../content/parsed-message.ts'
 import { labelsAround, labelsFit, labelTypes, type Moment, momentsOf } from '../labels/label-history.ts'
 import { fillPage } from '../scanning.ts'
 import type { Message } from '../views/message.ts'
-import type { WaitPlace } from './wait-cursor.ts'
+import type { WaitPosition } from './wait-cursor.ts'
 
 /** Event types by which messages arrive. */
 const arrivalTypes: readonly EventTypeName[] = ['message.sent', ...receivedTypes]
 
 /** Returns the event types that may bring a match, limited to those that the actor may see. */
 export function typesFor(actor: Actor): string[] {
-  const mayBeTold = (type: EventTypeName) => {
+  const mayReceive = (type: EventTypeName) => {
     const permission = getEventType(type)?.permission
     return permission === undefined || hasPermission(actor, permission)
   }
-  return [...arrivalTypes.filter(mayBeTold), ...labelTypes]
+  return [...arrivalTypes.filter(mayReceive), ...labelTypes]
 }
 
 interface FirstMatchNeeds {
   readonly store: Store
-  readonly limits: Pick<Limits, 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> & VerificationLimits
+  readonly limits: Limits
   readonly actor: Actor
   readonly criteria: table.MessageCriteria
-  readonly start: WaitPlace
+  readonly start: WaitPosition
   /** Whether the search must end early. */
   readonly isOver: () => boolean
 }
 
 export interface FirstMatch {
   /** The next message, or undefined when there is none yet. @throws cursor_expired */
-  look(): Promise<Message | undefined>
-  place(): WaitPlace
+  search(): Promise<Message | undefined>
+  position(): WaitPosition
 }
 
 export function createFirstMatch({ store, limits, actor, criteria, start, isOver }: FirstMatchNeeds): FirstMatch {
   const { inboxId } = criteria
   const filter = filterOf(actor, { inboxIds: [inboxId], podIds: [], eventTypes: typesFor(actor) })
-  let place = start
-  return { look: async () => (await lookInList()) ?? (await lookInLog()), place: () => place }
+  let position = start
+  return { search: async () => (await searchList()) ?? (await searchLog()), position: () => position }
 
   /** Searches the list for messages that matched at the position. */
-  async function lookInList(): Promise<Message | undefined> {
-    while (place.listing !== undefined && !isOver()) {
-      const from = place.listing === 'start' ? undefined : place.listing
+  async function searchList(): Promise<Message | undefined> {
+    while (position.listing !== undefined && !isOver()) {
+      const from = position.listing === 'start' ? undefined : position.listing
       const window = { limit: 1, ascending: true, ...(from && { after: from }) }
-      const page = await fillPage(window, limits.listScanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const page = await fillPage(window, limits.lists.scanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
       const [row] = await table.listByIds(store.db, page.ids)
-      const message = row && (await fittedAtPlace(row)) ? await show(row) : undefined
-      place = { ...place, listing: page.last }
+      const message = row && (await matchedAtPosition(row)) ? await show(row) : undefined
+      position = { ...position, listing: page.last }
       if (message) return message
       await setImmediate() // let other work run
     }
@@ -78,31 +77,31 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
   }
 
   /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
-  async function fittedAtPlace(row: table.StoredMessageRow): Promise<boolean> {
-    if (row.modseq <= place.seq) return true
-    const first = await momentAfter(place.seq, row.id, [...arrivalTypes, ...labelTypes])
+  async function matchedAtPosition(row: table.StoredMessageRow): Promise<boolean> {
+    if (row.modseq <= position.seq) return true
+    const first = await momentAfter(position.seq, row.id, [...arrivalTypes, ...labelTypes])
     if (!first) return true
     const change = labelsAround(first)
     return change !== undefined && labelsFit(change.before, criteria)
   }
 
   /** Searches the log for messages that arrived, or began to match, after the position. */
-  async function lookInLog(): Promise<Message | undefined> {
-    while (place.listing === undefined && !isOver()) {
+  async function searchLog(): Promise<Message | undefined> {
+    while (position.listing === undefined && !isOver()) {
       const log = await eventTable.requireLog(store.db)
       const endSeq = log.last_seq
-      const request = { filter, afterSeq: place.seq, endSeq, limit: limits.eventBatchMax }
-      const stretch = await readStretch(request, { store, limits })
-      const { moments, seq, cursor } = await wholeMoments(stretch, log)
+      const request = { filter, afterSeq: position.seq, endSeq, limit: limits.events.batchMax }
+      const range = await readEvents(request, { store, limits })
+      const { moments, seq, cursor } = await wholeMoments(range, log)
       for (const moment of moments) {
         if (!(await comesToFit(moment))) continue
         const row = await table.getMatching(store.db, criteria, moment.messageId)
         const message = row && (await show(row))
         if (!message) continue // changed again, or deleted
-        place = { ...place, seq: moment.last.seq, cursor: moment.last.cursor }
+        position = { ...position, seq: moment.last.seq, cursor: moment.last.cursor }
         return message
       }
-      place = { ...place, seq, cursor }
+      position = { ...position, seq, cursor }
       if (seq >= endSeq) return undefined
       await setImmediate()
     }
@@ -110,11 +109,11 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
   }
 
   /** The end of a range may split a label change: the whole change is then left to the next range. */
-  async function wholeMoments({ events, throughSeq, cursor }: Stretch, log: EventLogRow) {
+  async function wholeMoments({ events, throughSeq, cursor }: EventRange, log: EventLogRow) {
     const moments = momentsOf(events)
     const last = moments.at(-1)
     const seq = last === undefined ? throughSeq : last.events[0].seq - 1
-    const isCut = throughSeq < log.last_seq && last?.last.seq === throughSeq && seq > place.seq
+    const isCut = throughSeq < log.last_seq && last?.last.seq === throughSeq && seq > position.seq
     if (!isCut) return { moments, seq: throughSeq, cursor }
     return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, log) }
   }
@@ -140,7 +139,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     types: readonly string[],
   ): Promise<Moment | undefined> {
     await setImmediate() // let other work run: this reads everything that happened in the inbox since
-    const rowsMax = 2 * limits.labelsPerMessageMax // a whole change: all labels removed, as many added
+    const rowsMax = 2 * limits.messages.labelsPerMessageMax // a whole change: all labels removed, as many added
     const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
     return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]
   }

@@ -6,7 +6,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Position } from '../../access/paging/page-tokens.ts'
 
-export interface WaitPlace {
+export interface WaitPosition {
   /** The last event examined; while `listing` is set, the log position at which the list is read. */
   readonly seq: number
   readonly cursor: string
@@ -19,7 +19,7 @@ export interface WaitPlace {
 /** No event's cursor contains a dot. */
 const MARK = 'w.'
 
-export function formatPlace({ cursor, listing, since }: WaitPlace): string {
+export function formatWaitCursor({ cursor, listing, since }: WaitPosition): string {
   if (listing === undefined && since === undefined) return cursor
   const at = listing === undefined || listing === 'start' ? listing : [listing.key, listing.id]
   const json = JSON.stringify([cursor, since ?? null, at ?? null])
@@ -30,7 +30,7 @@ export function formatPlace({ cursor, listing, since }: WaitPlace): string {
  * @returns the event's cursor and the other fields
  * @throws validation_error for a text that is neither; the cursor itself is not checked
  */
-export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
+export function parseWaitCursor(text: string): Omit<WaitPosition, 'seq'> {
   if (!text.startsWith(MARK)) return { cursor: text }
   const fields = readJson(Buffer.from(text.slice(MARK.length), 'base64url').toString())
   if (Array.isArray(fields) && fields.length === 3) {
@@ -47,7 +47,7 @@ export function parsePlace(text: string): Omit<WaitPlace, 'seq'> {
 }
 
 /** @returns null for an invalid value */
-function readListing(at: unknown): WaitPlace['listing'] | null {
+function readListing(at: unknown): WaitPosition['listing'] | null {
   if (at === null) return undefined
   if (at === 'start') return at
   if (!Array.isArray(at) || at.length !== 2) return null

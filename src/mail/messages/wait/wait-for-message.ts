@@ -8,17 +8,16 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { hasPermission, requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import { lookOrWait, type Patience } from '../../events/feed/long-poll.ts'
+import { queryOrWait, type RequestWait } from '../../events/feed/long-poll.ts'
 import { formatCursor } from '../../events/log/cursor.ts'
 import type { Feed } from '../../events/log/event.ts'
 import { endOf, requirePosition } from '../../events/log/log-position.ts'
-import type { VerificationLimits } from '../content/parsed-message.ts'
 import { criteriaOf, requireFewValues } from '../messages.ts'
 import type { Message, MessageFilter } from '../views/message.ts'
 import { createFirstMatch, typesFor } from './first-match.ts'
-import { formatPlace, parsePlace, type WaitPlace } from './wait-cursor.ts'
+import { formatWaitCursor, parseWaitCursor, type WaitPosition } from './wait-cursor.ts'
 
-export interface Awaiting {
+export interface WaitForMessage {
   /**
    * @param inbox address or id
    * @param filter without labels: received messages
@@ -31,48 +30,47 @@ export interface Awaiting {
     inbox: string,
     filter: Omit<MessageFilter, 'before' | 'after'>,
     after: number | string | undefined,
-    patience: Patience,
+    wait: RequestWait,
   ): Promise<{ readonly message?: Message; readonly cursor: string }>
 }
 
-interface AwaitingNeeds {
+interface WaitForMessageNeeds {
   readonly store: Store
   readonly feed: Feed
-  readonly limits: Pick<Limits, 'filterValuesMax' | 'listScanRowsMax' | 'eventBatchMax' | 'labelsPerMessageMax'> &
-    VerificationLimits
+  readonly limits: Limits
 }
 
 /** The default filter when no label is named: it excludes what the inbox itself sends. */
 const RECEIVED = ['received']
 
-export function createAwaiting({ store, feed, limits }: AwaitingNeeds): Awaiting {
+export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeeds): WaitForMessage {
   return {
-    async first(actor, inboxRef, filter, after, patience) {
-      requireFewValues(filter, limits.filterValuesMax)
+    async first(actor, inboxRef, filter, after, wait) {
+      requireFewValues(filter, limits.lists.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED
       const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
-      const isOver = () => patience.gone.aborted || patience.hurry.aborted
+      const isOver = () => wait.disconnected.aborted || wait.draining.aborted
       const match = createFirstMatch({ store, limits, actor, criteria, start, isOver })
 
       const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
-      const interest = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
-      const look = async () => {
+      const eventFilter = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
+      const query = async () => {
         await requireInbox(store.db, actor, 'message_read', inbox.id) // it may have been deleted
-        return match.look()
+        return match.search()
       }
-      const message = await lookOrWait(actor, interest, patience, look, { feed, store })
-      return { ...(message && { message }), cursor: formatPlace(match.place()) }
+      const message = await queryOrWait(actor, eventFilter, wait, query, { feed, store })
+      return { ...(message && { message }), cursor: formatWaitCursor(match.position()) }
     },
   }
 
-  async function startOf(after: number | string | undefined): Promise<WaitPlace> {
+  async function startOf(after: number | string | undefined): Promise<WaitPosition> {
     const log = await events.requireLog(store.db)
     if (typeof after === 'string') {
-      const place = parsePlace(after)
-      const position = await requirePosition(store, place.cursor, log)
-      return { ...place, seq: position.seq, cursor: formatCursor(store.epoch, position) }
+      const given = parseWaitCursor(after)
+      const position = await requirePosition(store, given.cursor, log)
+      return { ...given, seq: position.seq, cursor: formatCursor(store.epoch, position) }
     }
     const end = endOf(log)
     return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }

@@ -24,23 +24,12 @@ export interface Draft {
   readonly labels: readonly string[]
 }
 
-export type DraftLimits = Pick<
-  Limits,
-  | 'sendRecipientsMax'
-  | 'sendTextCharsMax'
-  | 'headerCharsPerSendMax'
-  | 'headersPerSendMax'
-  | 'attachmentsPerSendMax'
-  | 'labelsPerMessageMax'
-  | 'labelCharsMax'
->
-
 /** @throws validation_error, no_recipients, too_many_recipients, system_label */
-export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Draft {
+export function requireDraft(message: OutgoingMessage, limits: Limits): Draft {
   requireCounts(message, limits)
   const labels = requireUserLabels(message.labels ?? [], limits)
-  if (labels.length > limits.labelsPerMessageMax) {
-    throw invalid(`A message can have at most ${limits.labelsPerMessageMax} labels`, 'labels')
+  if (labels.length > limits.messages.labelsPerMessageMax) {
+    throw invalid(`A message can have at most ${limits.messages.labelsPerMessageMax} labels`, 'labels')
   }
   return {
     to: requireRecipients('to', message.to),
@@ -51,7 +40,7 @@ export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Dra
     ...(message.text !== undefined && { text: message.text }),
     ...(message.html !== undefined && { html: message.html }),
     attachments: message.attachments ?? [],
-    headers: requireHeaders(message.headers ?? {}, limits.headersPerSendMax),
+    headers: requireHeaders(message.headers ?? {}, limits.sending.headersMax),
     labels,
   }
 }
@@ -61,18 +50,18 @@ export function requireDraft(message: OutgoingMessage, limits: DraftLimits): Dra
  */
 function requireCounts(
   { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '', ...more }: OutgoingMessage,
-  limits: DraftLimits,
+  limits: Limits,
 ): void {
   const recipients = to.length + cc.length + bcc.length
   if (recipients === 0) throw new MailError('no_recipients', {})
-  if (recipients > limits.sendRecipientsMax) {
-    throw new MailError('too_many_recipients', { recipientsMax: limits.sendRecipientsMax })
+  if (recipients > limits.sending.recipientsMax) {
+    throw new MailError('too_many_recipients', { recipientsMax: limits.sending.recipientsMax })
   }
-  if (replyTo.length > limits.sendRecipientsMax) {
-    throw invalid(`A message can have at most ${limits.sendRecipientsMax} addresses in reply_to`, 'reply_to')
+  if (replyTo.length > limits.sending.recipientsMax) {
+    throw invalid(`A message can have at most ${limits.sending.recipientsMax} addresses in reply_to`, 'reply_to')
   }
-  if (attachments.length > limits.attachmentsPerSendMax) {
-    throw invalid(`A message can have at most ${limits.attachmentsPerSendMax} attachments`, 'attachments')
+  if (attachments.length > limits.sending.attachmentsMax) {
+    throw invalid(`A message can have at most ${limits.sending.attachmentsMax} attachments`, 'attachments')
   }
   const headerTexts = [
     more.subject ?? '',
@@ -82,13 +71,13 @@ function requireCounts(
     ...replyTo,
     ...Object.entries(more.headers ?? {}).flat(),
   ]
-  if (headerTexts.reduce((sum, each) => sum + each.length, 0) > limits.headerCharsPerSendMax) {
-    const most = `at most ${limits.headerCharsPerSendMax} characters`
+  if (headerTexts.reduce((sum, each) => sum + each.length, 0) > limits.sending.headerCharsMax) {
+    const most = `at most ${limits.sending.headerCharsMax} characters`
     throw invalid(`Subject, addresses and headers of a message can have ${most} together`, 'headers')
   }
   for (const [field, value] of Object.entries({ text, html })) {
-    if (value.length <= limits.sendTextCharsMax) continue
-    throw invalid(`${field} can have at most ${limits.sendTextCharsMax} characters; attach what is longer`, field)
+    if (value.length <= limits.sending.textCharsMax) continue
+    throw invalid(`${field} can have at most ${limits.sending.textCharsMax} characters; attach what is longer`, field)
   }
 }
 

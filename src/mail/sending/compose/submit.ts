@@ -14,12 +14,12 @@ import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
-import { confirm, holdInbox } from '../../access/access.ts'
+import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
 import { type Contents, insertContent } from '../../messages/content/contents.ts'
-import type { Reader } from '../../messages/content/parse-worker.ts'
+import type { MailParser } from '../../messages/content/parse-worker.ts'
 import type { Filing } from '../../messages/filing.ts'
 import { type Attempt, remember } from '../idempotency/idempotency.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
@@ -39,7 +39,7 @@ interface SubmitNeeds {
   readonly config: Pick<Config, 'messageBytesMax'>
   readonly domains: Domains
   readonly contents: Contents
-  readonly reader: Reader
+  readonly mailParser: MailParser
   readonly file: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
   readonly metrics: Metrics
   readonly clock: () => number
@@ -50,7 +50,7 @@ const VERP_BYTES = 10
 const BOUNDARY_BYTES = 12
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, contents, reader, file, metrics, clock, random } = needs
+  const { store, config, domains, contents, mailParser, file, metrics, clock, random } = needs
 
   return async function submit(actor, inbox, draft, attempt) {
     store.requireRoom()
@@ -62,18 +62,18 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     let packed: Awaited<ReturnType<Contents['spoolReading']>> | undefined
     try {
       const peer = `organization ${inbox.organization_id}`
-      const reading = await reader.read({ peer, sizeBytes: mail.length, load: async () => mail })
-      packed = await contents.spoolReading(reading)
+      const parsedMail = await mailParser.read({ peer, sizeBytes: mail.length, load: async () => mail })
+      packed = await contents.spoolReading(parsedMail)
       const stored = packed
       const sent = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const current = await holdInbox(tx, actor, 'message_send', inbox.id)
-        const content = await insertContent(tx, spooled, reading, stored)
+        await assertKeyUnchanged(tx, actor)
+        const current = await lockInbox(tx, actor, 'message_send', inbox.id)
+        const content = await insertContent(tx, spooled, parsedMail, stored)
         const labels = ['sent', ...draft.labels]
         const { id, threadId } = await file(tx, {
           inbox: current,
           content,
-          reading,
+          parsedMail,
           labels,
           apiMessageId: messageId,
           bcc: draft.bcc,
@@ -171,7 +171,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         inbox_id: inbox.id,
         state: 'queued',
         route: null,
-        delay_told_at: null,
+        delay_notice_at: null,
         released_at: null,
         attempts: 0,
         next_attempt_at: tx.now,

@@ -6,15 +6,15 @@ import * as idempotency from '../../../store/tables/idempotency-table.ts'
 interface SweepNeeds {
   readonly store: Store
   readonly clock: () => number
-  readonly limits: Pick<Limits, 'removalChunkRows' | 'idempotencyMs' | 'idempotencyLeaseMs'>
+  readonly limits: Limits
 }
 
 export async function sweepIdempotencyKeys({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
   // Expiry counts from completion, which is at most one lease after the row was inserted.
-  const before = clock() - limits.idempotencyMs - limits.idempotencyLeaseMs
+  const before = clock() - limits.sending.idempotencyMs - limits.sending.idempotencyLeaseMs
   let removed: number
   do {
     signal.throwIfAborted()
-    removed = await store.transaction((tx) => idempotency.removeOlderThan(tx, before, limits.removalChunkRows))
-  } while (removed === limits.removalChunkRows)
+    removed = await store.transaction((tx) => idempotency.removeOlderThan(tx, before, limits.jobs.removalChunkRows))
+  } while (removed === limits.jobs.removalChunkRows)
 }

@@ -19,7 +19,7 @@ import * as table from '../../../store/tables/idempotency-table.ts'
 import type { Sent } from '../compose/outgoing.ts'
 
 /** An attempt that holds its key; undefined when the caller gave no key. */
-export type Attempt = table.Hold | undefined
+export type Attempt = table.KeyLease | undefined
 
 /** The caller of a key, and the inbox it is used for. */
 export interface KeyUse {
@@ -42,7 +42,7 @@ export interface Idempotency {
 
 interface IdempotencyNeeds {
   readonly store: Store
-  readonly limits: Pick<Limits, 'idempotencyMs' | 'idempotencyLeaseMs'>
+  readonly limits: Limits
 }
 
 export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempotency {
@@ -67,13 +67,13 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     tx: Tx,
     { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
-  ): Promise<{ attempt: table.Hold } | { sent: Sent }> {
-    const row = await table.hold(tx, inboxId, key)
+  ): Promise<{ attempt: table.KeyLease } | { sent: Sent }> {
+    const row = await table.lock(tx, inboxId, key)
     if (row && isInForce(row, tx.now)) return { sent: requireSent(row, hash) }
     const used = await table.listOfScope(tx, scopeId, key)
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
-    const leaseUntil = tx.now + limits.idempotencyLeaseMs
+    const leaseUntil = tx.now + limits.sending.idempotencyLeaseMs
     const taken = {
       inbox_id: inboxId,
       key,
@@ -92,7 +92,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 
   function isInForce(row: IdempotencyKeyRow, now: number): boolean {
     if (row.state === 'running') return (row.lease_until ?? 0) > now
-    return (row.completed_at ?? 0) + limits.idempotencyMs > now
+    return (row.completed_at ?? 0) + limits.sending.idempotencyMs > now
   }
 }
 

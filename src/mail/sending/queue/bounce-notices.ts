@@ -25,7 +25,7 @@ export interface Reported {
   readonly outcome: Outcome
 }
 
-export interface Notices {
+export interface BounceNotices {
   /**
    * Reads the beginning of a submission's message, before the transaction. Returns an empty buffer when it cannot be
    * read: that must not lose an outcome, and a notice works without it.
@@ -51,16 +51,16 @@ interface NoticesNeeds {
   /** Name of this server. */
   readonly hostname: string
   readonly log: Log
-  readonly limits: Pick<Limits, 'deliveryRetryForMs' | 'noticeHeaderBytesMax'>
+  readonly limits: Limits
 }
 
-export function createNotices({ contents, hostname, log, limits }: NoticesNeeds): Notices {
+export function createBounceNotices({ contents, hostname, log, limits }: NoticesNeeds): BounceNotices {
   return {
     async readHead(submission) {
-      if (!canBeTold(submission)) return Buffer.alloc(0)
+      if (!canReceiveNotice(submission)) return Buffer.alloc(0)
       const chunks: Buffer[] = []
       try {
-        const range = { start: 0, end: limits.noticeHeaderBytesMax }
+        const range = { start: 0, end: limits.delivery.noticeHeaderBytesMax }
         for await (const chunk of contents.read(submission.content_id, range)) chunks.push(chunk)
         return Buffer.concat(chunks)
       } catch (error) {
@@ -70,7 +70,7 @@ export function createNotices({ contents, hostname, log, limits }: NoticesNeeds)
     },
 
     async enqueue(tx, kind, { submission, head, messageId }, reported) {
-      if (reported.length === 0 || !canBeTold(submission)) return
+      if (reported.length === 0 || !canReceiveNotice(submission)) return
       const inbox = await inboxes.getById(tx, submission.inbox_id)
       if (!inbox) return
       const { domain } = splitAddress(inbox.address)
@@ -89,18 +89,42 @@ export function createNotices({ contents, hostname, log, limits }: NoticesNeeds)
       await table.insert(
         tx,
         {
-          ...{ id, organization_id: inbox.organization_id, inbox_id: inbox.id, message_id: null },
-          ...{ content_id: await insertOutgoing(tx, mail), kind, envelope_sender: '', verp_token: id },
-          ...{ dkim_selector: null, smtputf8: /[^\x20-\x7e]/.test(inbox.address) ? 1 : 0, created_at: tx.now },
+          id,
+          organization_id: inbox.organization_id,
+          inbox_id: inbox.id,
+          message_id: null,
+          content_id: await insertOutgoing(tx, mail),
+          kind,
+          envelope_sender: '',
+          verp_token: id,
+          dkim_selector: null,
+          smtputf8: /[^\x20-\x7e]/.test(inbox.address) ? 1 : 0,
+          created_at: tx.now,
         },
         [
           {
-            ...{ id: tx.newId(), submission_id: id, message_id: null, position: 0, address: inbox.address, domain },
-            ...{ organization_id: inbox.organization_id, inbox_id: inbox.id, state: 'queued', route: null },
-            ...{ delay_told_at: null, released_at: null, attempts: 0, next_attempt_at: tx.now },
-            ...{ lease_owner: null, lease_until: null, interruptions: 0 },
-            ...{ last_code: null, last_enhanced_code: null, last_reply: null },
-            ...{ created_at: tx.now, updated_at: tx.now },
+            id: tx.newId(),
+            submission_id: id,
+            message_id: null,
+            position: 0,
+            address: inbox.address,
+            domain,
+            organization_id: inbox.organization_id,
+            inbox_id: inbox.id,
+            state: 'queued',
+            route: null,
+            delay_notice_at: null,
+            released_at: null,
+            attempts: 0,
+            next_attempt_at: tx.now,
+            lease_owner: null,
+            lease_until: null,
+            interruptions: 0,
+            last_code: null,
+            last_enhanced_code: null,
+            last_reply: null,
+            created_at: tx.now,
+            updated_at: tx.now,
           },
         ],
       )
@@ -118,7 +142,7 @@ export function createNotices({ contents, hostname, log, limits }: NoticesNeeds)
       lastAttemptAt: new Date(tx.now),
       attempts: row.attempts + 1,
       ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - bornAt }),
-      ...(kind === 'delay' && { willRetryUntil: new Date(bornAt + limits.deliveryRetryForMs) }),
+      ...(kind === 'delay' && { willRetryUntil: new Date(bornAt + limits.delivery.retryForMs) }),
     }
   }
 }
@@ -135,6 +159,6 @@ export function statusOf(kind: 'bounce' | 'delay', { kind: outcome, enhancedCode
 }
 
 /** RFC 5321 §6.1: mail with a null sender gets no notice; all mail by Martlet itself has one. */
-function canBeTold(submission: SubmissionRow): submission is SubmissionRow & { readonly inbox_id: string } {
+function canReceiveNotice(submission: SubmissionRow): submission is SubmissionRow & { readonly inbox_id: string } {
   return submission.envelope_sender !== '' && submission.inbox_id !== null
 }

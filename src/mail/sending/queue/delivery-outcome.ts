@@ -25,11 +25,11 @@ import { changeOne } from '../../messages/labels/labels.ts'
 import type { Removal } from '../../messages/removal.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
-import { bornAtOf, type Notices, statusOf } from './bounce-notices.ts'
+import { type BounceNotices, bornAtOf, statusOf } from './bounce-notices.ts'
 import { retryDelayMs } from './delivery-retry.ts'
 
 /** One attempt for some recipients of one submission, and its outcome for each. */
-export interface Attempted {
+export interface DeliveryAttempt {
   readonly submission: SubmissionRow
   readonly recipients: readonly { readonly row: RecipientRow; readonly outcome: Outcome }[]
   /** Name of the target. */
@@ -39,16 +39,13 @@ export interface Attempted {
   readonly startedAt: number
 }
 
-export type RecordOutcome = (attempted: Attempted) => Promise<void>
+export type RecordOutcome = (attempted: DeliveryAttempt) => Promise<void>
 
 interface OutcomeNeeds {
   readonly store: Store
   readonly removal: Pick<Removal, 'dropBlobs'>
-  readonly notices: Notices
-  readonly limits: Pick<
-    Limits,
-    'deliveryRetryFirstMs' | 'deliveryRetryMaxMs' | 'deliveryRetryForMs' | 'deliveryDelayNoticeMs'
-  >
+  readonly notices: BounceNotices
+  readonly limits: Limits
   /** Random, 0 to 1. */
   readonly spread: () => number
 }
@@ -56,9 +53,9 @@ interface OutcomeNeeds {
 const ACTOR = 'system:queue'
 
 /** The event to append for a recipient; `delayed` only the first time. */
-type News = 'delivered' | 'held' | 'delayed' | 'bounced'
+type RecipientEvent = 'delivered' | 'held' | 'delayed' | 'bounced'
 
-interface Told {
+interface Affected {
   readonly row: RecipientRow
   readonly outcome: Outcome
   readonly nextAttemptAt: number
@@ -68,7 +65,7 @@ interface Told {
 interface Change {
   readonly state: RecipientState
   readonly nextAttemptAt: number
-  readonly news?: News
+  readonly event?: RecipientEvent
   /** The sender gets a delay notice. */
   readonly isLate?: boolean
 }
@@ -82,31 +79,31 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
     const blobs = await store.transaction(async (tx) => {
       // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
       // too.
-      if (attempted.submission.inbox_id !== null) await inboxes.holdAny(tx, attempted.submission.inbox_id)
-      const news = new Map<News, Told[]>()
-      const late: Told[] = []
+      if (attempted.submission.inbox_id !== null) await inboxes.lockAny(tx, attempted.submission.inbox_id)
+      const byEvent = new Map<RecipientEvent, Affected[]>()
+      const late: Affected[] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
         const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
           state: change.state,
           attempts: row.attempts + 1,
           next_attempt_at: change.nextAttemptAt,
-          delay_told_at: change.isLate ? tx.now : row.delay_told_at,
+          delay_notice_at: change.isLate ? tx.now : row.delay_notice_at,
           last_code: outcome.code ?? null,
           last_enhanced_code: outcome.enhancedCode ?? null,
           last_reply: outcome.reply ?? null,
         })
         if (!isOurs) continue
         await table.insertDeliveries(tx, [deliveryRow(tx, attempted, row, outcome)])
-        const told = { row, outcome, nextAttemptAt: change.nextAttemptAt }
-        if (change.news) news.set(change.news, [...(news.get(change.news) ?? []), told])
-        if (change.isLate) late.push(told)
+        const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
+        if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
+        if (change.isLate) late.push(affected)
       }
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
-      if (message) await tell(tx, message, news)
+      if (message) await appendEvents(tx, message, byEvent)
       // The failure of a deleted message is reported too: its owner may be waiting for a reply.
       const about = { submission, head, messageId: message?.api_message_id }
-      await notices.enqueue(tx, 'bounce', about, news.get('bounced') ?? [])
+      await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
       await notices.enqueue(tx, 'delay', about, late)
       const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
       return isLost ? forget(tx, submission) : []
@@ -116,26 +113,26 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
 
   function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
     const nextAttemptAt = row.next_attempt_at
-    if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, news: 'delivered' }
-    if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, news: 'held' }
+    if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, event: 'delivered' }
+    if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, event: 'held' }
     const bornAt = bornAtOf(row)
-    const isTooOld = bornAt + limits.deliveryRetryForMs <= tx.now
-    if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, news: 'bounced' }
+    const isTooOld = bornAt + limits.delivery.retryForMs <= tx.now
+    if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, event: 'bounced' }
     const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
-    const noticeAt = bornAt + limits.deliveryDelayNoticeMs
-    const isToBeTold = row.delay_told_at === null
-    const isLate = isToBeTold && noticeAt <= tx.now
+    const noticeAt = bornAt + limits.delivery.delayNoticeMs
+    const isNoticeOpen = row.delay_notice_at === null
+    const isLate = isNoticeOpen && noticeAt <= tx.now
     return {
       state: 'queued',
       // Make one attempt when the notice is due. By then the waits have grown to hours, and would delay the notice too.
-      nextAttemptAt: isToBeTold && !isLate ? Math.min(retryAt, noticeAt) : retryAt,
-      ...(row.attempts === 0 && { news: 'delayed' }),
+      nextAttemptAt: isNoticeOpen && !isLate ? Math.min(retryAt, noticeAt) : retryAt,
+      ...(row.attempts === 0 && { event: 'delayed' }),
       isLate,
     }
   }
 }
 
-function deliveryRow(tx: Tx, { target, startedAt }: Attempted, row: RecipientRow, outcome: Outcome) {
+function deliveryRow(tx: Tx, { target, startedAt }: DeliveryAttempt, row: RecipientRow, outcome: Outcome) {
   return {
     id: tx.newId(),
     recipient_id: row.id,
@@ -159,32 +156,41 @@ async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
   return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
 }
 
-async function tell(tx: Tx, row: messages.StoredMessageRow, news: ReadonlyMap<News, Told[]>): Promise<void> {
+async function appendEvents(
+  tx: Tx,
+  row: messages.StoredMessageRow,
+  byEvent: ReadonlyMap<RecipientEvent, Affected[]>,
+): Promise<void> {
   const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
   const scope = { id: row.inbox_id, organization_id: row.organization_id, pod_id: row.pod_id }
 
-  for (const [name, told] of news) {
+  for (const [name, affected] of byEvent) {
     const labels = await label(tx, row, address, name)
     const message = eventMessage(row, address, labels)
-    tx.append(eventOf(tx, name, message, told))
-    await rollups.add(tx, scope, name, told.length)
+    tx.append(eventOf(tx, name, message, affected))
+    await rollups.add(tx, scope, name, affected.length)
   }
 }
 
 /** `held` is a state of the queue, not of the message: it has no label. */
-async function label(tx: Tx, row: messages.StoredMessageRow, address: string, name: News): Promise<readonly string[]> {
+async function label(
+  tx: Tx,
+  row: messages.StoredMessageRow,
+  address: string,
+  name: RecipientEvent,
+): Promise<readonly string[]> {
   if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
   const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))
   const remove = isOver ? ['delayed'] : []
   return changeOne(tx, ACTOR, row, address, { add: [name], remove })
 }
 
-function eventOf(tx: Tx, name: News, message: EventMessage, told: readonly Told[]) {
+function eventOf(tx: Tx, name: RecipientEvent, message: EventMessage, affected: readonly Affected[]) {
   const about = { actor: ACTOR, message, timestamp: tx.now }
-  const recipients = told.map(({ row }) => row.address)
+  const recipients = affected.map(({ row }) => row.address)
   if (name === 'delivered') return messageDelivered({ ...about, recipients })
   if (name === 'held') return messageHeld({ ...about, recipients })
-  const [first] = told
+  const [first] = affected
   if (name === 'delayed') {
     return messageDelayed({ ...about, recipients, nextAttemptAt: first?.nextAttemptAt, reply: first?.outcome.reply })
   }
@@ -192,7 +198,7 @@ function eventOf(tx: Tx, name: News, message: EventMessage, told: readonly Told[
     ...about,
     bounceType: first?.outcome.kind === 'failed_for_good' ? 'permanent' : 'transient',
     bounceSubType: 'General',
-    recipients: told.map(({ row, outcome }) => ({
+    recipients: affected.map(({ row, outcome }) => ({
       address: row.address,
       status: statusOf('bounce', outcome),
     })),

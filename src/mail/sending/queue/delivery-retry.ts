@@ -11,13 +11,9 @@ const JITTER = 0.2
  * @param spread random, 0 to 1
  * @returns ms until the next attempt: 1 min, 5 min, 15 min, then doubling up to the limit, ±20 %
  */
-export function retryDelayMs(
-  attempts: number,
-  spread: number,
-  limits: Pick<Limits, 'deliveryRetryFirstMs' | 'deliveryRetryMaxMs'>,
-): number {
+export function retryDelayMs(attempts: number, spread: number, limits: Limits): number {
   const last = EARLY_FACTORS.length
   const factor = EARLY_FACTORS[attempts - 1] ?? EARLY_FACTORS[last - 1]! * 2 ** Math.min(attempts - last, 20)
-  const delayMs = Math.min(factor * limits.deliveryRetryFirstMs, limits.deliveryRetryMaxMs)
+  const delayMs = Math.min(factor * limits.delivery.retryFirstMs, limits.delivery.retryMaxMs)
   return Math.round(delayMs * (1 + JITTER * (2 * spread - 1)))
 }

@@ -1,7 +1,7 @@
 /**
  * Hands queued mail over.
  *
- *   claim due recipients lane by lane (destination-limits.ts; a lease, renewed while we work) → group by submission and target →
+ *   claim due recipients per destination (destination-limits.ts; a lease, renewed while we work) → group by submission and target →
  *   target.deliver → outcome, in one transaction
  *
  * Crash: the lease runs out, or is cleared when a lone node starts, and the recipient is claimed again. A remote that
@@ -9,7 +9,7 @@
  *   history: it is written with its outcome.
  * Temporary failure: the outcome sets the next attempt (delivery-retry.ts). A failure of ours (the store, a bug) is logged,
  *   counted, and left to the lease. A recipient whose attempts end without an outcome is
- *   tried again while no other such work runs, and is held after limits.workInterruptionsMax of them (docs/adr/0022).
+ *   tried again while no other such work runs, and is held after limits.jobs.interruptionsMax of them (docs/adr/0022).
  * Lost lease (this process hung): the hand-over is aborted, and its outcome would not count.
  * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
  * Must not: parse mail, decide who may send, or know what a target does.
@@ -20,17 +20,18 @@ import { MailError } from '../../../errors.ts'
 import { contain } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import { giveBackLeases, renewLeases } from '../../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentTable from '../../../store/tables/contents-table.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
+import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
-import { createLooks } from '../../jobs/poll-loop.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
-import type { Attempted, RecordOutcome } from './delivery-outcome.ts'
-import { type Claimed, createLanes, type Lane } from './destination-limits.ts'
+import type { DeliveryAttempt, RecordOutcome } from './delivery-outcome.ts'
+import { type Claimed, createDestinationLimits, type Destination } from './destination-limits.ts'
 
 export interface DeliveryWorker {
   start(): void
@@ -41,8 +42,8 @@ export interface DeliveryWorker {
 interface DeliveryNeeds {
   readonly store: Store
   readonly contents: Contents
-  /** In which lane mail for a domain waits. */
-  readonly laneOf: (domain: string) => Promise<Lane>
+  /** Returns the destination of mail for a domain. */
+  readonly destinationOf: (domain: string) => Promise<Destination>
   /** Where a recipient is handed to. */
   readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
   readonly recordOutcome: RecordOutcome
@@ -52,20 +53,12 @@ interface DeliveryNeeds {
   readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
-  readonly limits: Pick<
-    Limits,
-    | 'deliveryLeaseMs'
-    | 'deliveryConcurrencyMax'
-    | 'deliveryRecipientsMax'
-    | 'deliveryLanesMax'
-    | 'queuePollMs'
-    | 'workInterruptionsMax'
-  >
+  readonly limits: Limits
 }
 
 /** Recipients of one submission that go to one target. */
 interface Group {
-  readonly lane: Lane
+  readonly destination: Destination
   readonly owner: string
   readonly submission: SubmissionRow
   readonly target: DeliveryTarget
@@ -78,24 +71,25 @@ const ABORT_MS = 1_000
 
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   const { store, contents, targetFor, recordOutcome, interrupted, clock, log, metrics, limits } = needs
-  const lanes = createLanes(needs)
+  const destinationLimits = createDestinationLimits(needs)
   const running = new Map<Group, Promise<void>>()
-  const looks = createLooks({ look: () => guarded('claiming recipients', claim), pollMs: limits.queuePollMs })
+  const guarded = createGuarded('queue', { log, metrics })
+  const pollLoop = createPollLoop({ name: 'queue', poll: claim, pollMs: limits.delivery.pollMs, limits, log, metrics })
   let isStopping = false
   let renewal: NodeJS.Timeout | undefined
   let stopListening: (() => void) | undefined
 
   return {
     start() {
-      stopListening = store.onCommit(looks.soon)
-      renewal = setInterval(() => void renew(), limits.deliveryLeaseMs / 3).unref()
-      looks.soon()
+      stopListening = store.onCommit(pollLoop.soon)
+      renewal = setInterval(() => void renew(), limits.delivery.leaseMs / 3).unref()
+      pollLoop.soon()
     },
 
     async stop(graceMs) {
       isStopping = true
       stopListening?.()
-      await looks.stop()
+      await pollLoop.stop()
       await settled(graceMs)
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
       await settled(ABORT_MS) // what does not heed it is left to its lease
@@ -116,17 +110,17 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns ms until something is due, as far as it is known */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.nextDue(store.db, now, interrupted.look(looks.soon))
-    if (due === undefined) return limits.queuePollMs
-    if (due > now) return Math.min(limits.queuePollMs, due - now)
+    const due = await table.nextDue(store.db, now, interrupted.check(pollLoop.soon))
+    if (due === undefined) return limits.delivery.pollMs
+    if (due > now) return Math.min(limits.delivery.pollMs, due - now)
     const { claimed, isMore } = await interrupted.claim(
-      lanes.claim,
+      destinationLimits.claim,
       (found) => found.claimed.flatMap(({ rows }) => rows),
-      looks.soon,
+      pollLoop.soon,
     )
     for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
-    if (isMore) looks.soon()
-    return limits.queuePollMs
+    if (isMore) pollLoop.soon()
+    return limits.delivery.pollMs
   }
 
   /** What cannot begin is free again at once, and keeps none of the others from beginning. */
@@ -139,10 +133,10 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     }
   }
 
-  async function begin({ lane, owner, rows }: Claimed): Promise<void> {
+  async function begin({ destination, owner, rows }: Claimed): Promise<void> {
     const suspects: Promise<void>[] = []
     try {
-      for (const group of await grouped(lane, owner, rows)) {
+      for (const group of await grouped(destination, owner, rows)) {
         const work = start(group)
         if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
       }
@@ -153,11 +147,11 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
 
   /** @returns a promise that never rejects */
   function start(group: Group): Promise<void> {
-    lanes.began(group.lane)
+    destinationLimits.began(group.destination)
     const work = guarded('handing mail over', () => handOverContained(group)).finally(() => {
       running.delete(group)
-      lanes.ended(group.lane)
-      looks.soon()
+      destinationLimits.ended(group.destination)
+      pollLoop.soon()
     })
     running.set(group, work)
     return work
@@ -169,19 +163,19 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
   }
 
-  async function grouped(lane: Lane, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
+  async function grouped(destination: Destination, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
     const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
     const byId = new Map(submissions.map((submission) => [submission.id, submission]))
     const groups = new Map<string, Group>()
     for (const row of rows) {
       const submission = byId.get(row.submission_id)
       if (!submission) continue // removed with its inbox a moment ago
-      const isSetAside = row.interruptions >= limits.workInterruptionsMax
+      const isSetAside = row.interruptions >= limits.jobs.interruptionsMax
       const target = isSetAside ? setAsideTarget : await targetFor(row)
       const key = `${submission.id} ${target.name}`
       const known = groups.get(key)
       if (known) known.rows.push(row)
-      else groups.set(key, { lane, owner, submission, target, rows: [row], abort: new AbortController() })
+      else groups.set(key, { destination, owner, submission, target, rows: [row], abort: new AbortController() })
     }
     return [...groups.values()]
   }
@@ -215,7 +209,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   }
 
   /** A store that is away for a while: given up, a mail that a remote has taken would go to it again. */
-  async function recordWhileHeld(attempted: Attempted, lost: AbortSignal): Promise<void> {
+  async function recordWhileHeld(attempted: DeliveryAttempt, lost: AbortSignal): Promise<void> {
     for (;;) {
       try {
         return await recordOutcome(attempted)
@@ -223,7 +217,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
         const isAway = error instanceof MailError && error.kind === 'temporary'
         if (!isAway || isStopping || lost.aborted) throw error
         log.warn({ err: error, submission: attempted.submission.id }, 'an outcome could not be written yet')
-        await delay(limits.queuePollMs)
+        await delay(limits.delivery.pollMs)
       }
     }
   }
@@ -263,7 +257,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const groups = [...running.keys()]
     if (groups.length === 0) return
     await guarded('renewing leases', async () => {
-      const untilMs = clock() + limits.deliveryLeaseMs
+      const untilMs = clock() + limits.delivery.leaseMs
       const lost = await store.transaction(async (tx) => {
         const without: Group[] = []
         for (const group of groups) {
@@ -275,17 +269,6 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       })
       for (const group of lost) group.abort.abort(new Error('the lease was lost'))
     })
-  }
-
-  /** Background work reports its failures and goes on. */
-  async function guarded<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await act()
-    } catch (error) {
-      metrics.loopErrors.inc({ loop: 'queue' })
-      log.error({ err: error }, `${what} failed`)
-      return undefined
-    }
   }
 }
 

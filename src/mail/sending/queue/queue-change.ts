@@ -42,13 +42,17 @@ export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: R
   if (action === 'cancel') return { ...words, state: 'cancelled' }
   return {
     ...words,
-    ...{ state: 'queued', route, attempts: 0 },
-    ...{ next_attempt_at: tx.now, released_at: tx.now, delay_told_at: null },
+    state: 'queued',
+    route,
+    attempts: 0,
+    next_attempt_at: tx.now,
+    released_at: tx.now,
+    delay_notice_at: null,
   }
 }
 
 /** Writes history, events and labels of the changed recipients. @returns blobs to drop after the commit */
-export async function tellOfChange(
+export async function appendChangeEvents(
   tx: Tx,
   actor: Actor,
   action: QueueAction,
@@ -58,15 +62,24 @@ export async function tellOfChange(
   await submissions.insertDeliveries(
     tx,
     rows.map((row) => ({
-      ...{ id: tx.newId(), recipient_id: row.id, target: 'queue', outcome: done, reply: replyOf(actor, action) },
-      ...{ code: null, enhanced_code: null, remote: null, tls: null, started_at: tx.now, ended_at: tx.now },
+      id: tx.newId(),
+      recipient_id: row.id,
+      target: 'queue',
+      outcome: done,
+      reply: replyOf(actor, action),
+      code: null,
+      enhanced_code: null,
+      remote: null,
+      tls: null,
+      started_at: tx.now,
+      ended_at: tx.now,
     })),
   )
   const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
   const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
   for (const message of known) {
     const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
-    await tellOne(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
+    await appendChangeEvent(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
   }
   if (action !== 'cancel') return []
   // If no message shows a recipient, no call can show its history.
@@ -76,7 +89,7 @@ export async function tellOfChange(
   return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', ids))
 }
 
-async function tellOne(
+async function appendChangeEvent(
   tx: Tx,
   actor: Actor,
   action: QueueAction,

@@ -13,13 +13,13 @@ import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/queue-table.ts'
-import { confirm, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
+import { assertKeyUnchanged, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import type { Removal } from '../../messages/removal.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
-import { columnsAfter, statesBefore, tellOfChange } from './queue-change.ts'
+import { appendChangeEvents, columnsAfter, statesBefore } from './queue-change.ts'
 import type { Queue, Route, Selection, WaitingFilter, WaitingRecipient, WaitingState } from './queued-recipient.ts'
 
 interface QueueNeeds {
@@ -28,14 +28,14 @@ interface QueueNeeds {
   /** The route of a release that names none; undefined: the route that the configuration sets for all mail. */
   readonly defaultRoute: Route | undefined
   readonly hasRelay: boolean
-  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'queueChangeMax'>
+  readonly limits: Limits
 }
 
 export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
       const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
-      const window = openPage(page, criteria, { default: limits.pageDefault, max: limits.pageMax })
+      const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const rows = await table.listWaiting(store.db, criteria, { ...window, limit: window.limit + 1 })
       const shown = rows.slice(0, window.limit)
       const last = rows.length > window.limit ? shown.at(-1) : undefined
@@ -49,18 +49,18 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
       if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
       const { changed, blobs } = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const criteria = await requireCriteria(tx, actor, 'message_send', within, selection)
         const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
         if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
         const found = await table.listFree(tx, fitting, {
-          limit: limits.queueChangeMax + 1,
+          limit: limits.delivery.queueChangeMax + 1,
           dueAfter: action === 'retry' ? tx.now : undefined,
         })
-        const ids = found.slice(0, limits.queueChangeMax)
-        await holdInboxes(tx, await table.inboxIdsOf(tx, ids))
+        const ids = found.slice(0, limits.delivery.queueChangeMax)
+        await lockInboxes(tx, await table.inboxIdsOf(tx, ids))
         const rows = await table.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
-        const blobs = await tellOfChange(tx, actor, action, rows)
+        const blobs = await appendChangeEvents(tx, actor, action, rows)
         const isMore = found.length > ids.length
         const busy = isMore ? 0 : await table.countBusy(tx, fitting) // once, at the end
         return { changed: { changed: rows.length, busy, isMore }, blobs }
@@ -93,8 +93,8 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
     const domain = filter.domain === undefined ? undefined : normaliseDomain(filter.domain)
     if (filter.domain !== undefined && domain === undefined) throw invalid('domain', 'domain is not a domain name')
     for (const [name, named] of [['recipient_ids', filter.ids] as const, ['recipients', filter.addresses] as const]) {
-      if ((named?.length ?? 0) <= limits.queueChangeMax) continue
-      throw invalid(name, `At most ${limits.queueChangeMax} recipients can be named in one call`)
+      if ((named?.length ?? 0) <= limits.delivery.queueChangeMax) continue
+      throw invalid(name, `At most ${limits.delivery.queueChangeMax} recipients can be named in one call`)
     }
     return {
       ...scope,
@@ -118,8 +118,8 @@ function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Sel
 }
 
 /** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
-async function holdInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
-  for (const id of ids.toSorted()) await inboxes.holdAny(tx, id)
+async function lockInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const id of ids.toSorted()) await inboxes.lockAny(tx, id)
 }
 
 async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Promise<WaitingRecipient[]> {

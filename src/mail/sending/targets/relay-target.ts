@@ -22,8 +22,7 @@ interface RelayTargetNeeds {
   /** This server's name, in EHLO. */
   readonly hostname: string
   readonly log: Log
-  readonly limits: SessionOptions['limits'] &
-    Pick<Limits, 'deliveryConnectMs' | 'relayConnectionsMax' | 'relayMessagesMax' | 'relayIdleMs'>
+  readonly limits: SessionOptions['limits'] & Limits
 }
 
 export interface RelayTarget extends DeliveryTarget {
@@ -59,7 +58,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
 
   async function open(signal: AbortSignal): Promise<SmtpSession> {
     const { host, port, isImplicitTls, auth } = relay
-    const socket = await connectSocket({ host, port, timeoutMs: limits.deliveryConnectMs }, signal).catch((error) => {
+    const socket = await connectSocket({ host, port, timeoutMs: limits.delivery.connectMs }, signal).catch((error) => {
       signal.throwIfAborted()
       throw new RelayUnreachable(remote, error)
     })

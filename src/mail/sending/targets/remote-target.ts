@@ -24,8 +24,7 @@ interface RemoteTargetNeeds {
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
-  readonly limits: SessionOptions['limits'] &
-    Pick<Limits, 'deliveryConnectMs' | 'deliveryHostsMax' | 'deliveryAddressesMax'>
+  readonly limits: SessionOptions['limits'] & Limits
 }
 
 export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
@@ -48,7 +47,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
     const servers = mailServersOf(domain, needs)
     let last: Outcome | undefined
-    for (let count = 0; count < limits.deliveryHostsMax; count++) {
+    for (let count = 0; count < limits.delivery.hostsMax; count++) {
       let connection: MxConnection
       try {
         connection = await servers.next(signal)

@@ -5,13 +5,13 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Domains } from '../../domains/domains.ts'
-import type { Lane } from '../queue/destination-limits.ts'
+import type { Destination } from '../queue/destination-limits.ts'
 import type { Route } from '../queue/queued-recipient.ts'
 import { captureTarget } from './capture-target.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 
-export interface WaysOut {
-  laneOf(domain: string): Promise<Lane>
+export interface Routing {
+  destinationOf(domain: string): Promise<Destination>
   targetFor(row: Pick<RecipientRow, 'domain' | 'route'>): Promise<DeliveryTarget>
   /** The route of a release that names none; undefined: the route of all mail. */
   readonly releaseRoute: Route | undefined
@@ -19,7 +19,7 @@ export interface WaysOut {
   readonly hasRelay: boolean
 }
 
-interface WaysOutNeeds {
+interface RoutingNeeds {
   readonly domains: Pick<Domains, 'isOurs'>
   /** The route of mail for remote addresses. */
   readonly outbound: Route | 'capture'
@@ -27,25 +27,25 @@ interface WaysOutNeeds {
   readonly remote: DeliveryTarget
   /** undefined: the operator has none. */
   readonly relay: DeliveryTarget | undefined
-  readonly limits: Pick<Limits, 'deliveryLocalConcurrencyMax' | 'deliveryLaneConcurrencyMax' | 'relayConnectionsMax'>
+  readonly limits: Limits
 }
 
-export function createWaysOut({ domains, outbound, local, remote, relay, limits }: WaysOutNeeds): WaysOut {
+export function createRouting({ domains, outbound, local, remote, relay, limits }: RoutingNeeds): Routing {
   return {
-    async laneOf(domain) {
+    async destinationOf(domain) {
       if (await domains.isOurs(domain)) {
-        return { name: 'local', isLocal: true, concurrencyMax: limits.deliveryLocalConcurrencyMax }
+        return { name: 'local', isLocal: true, concurrencyMax: limits.delivery.localConcurrencyMax }
       }
       return outbound === 'relay'
-        ? { name: 'relay', isLocal: false, concurrencyMax: limits.relayConnectionsMax }
-        : { name: domain, isLocal: false, concurrencyMax: limits.deliveryLaneConcurrencyMax }
+        ? { name: 'relay', isLocal: false, concurrencyMax: limits.delivery.relayConnectionsMax }
+        : { name: domain, isLocal: false, concurrencyMax: limits.delivery.destinationConcurrencyMax }
     },
 
     async targetFor({ domain, route }) {
       if (await domains.isOurs(domain)) return local
-      const way = route ?? outbound
-      if (way === 'direct') return remote
-      return way === 'relay' && relay ? relay : captureTarget
+      const chosen = route ?? outbound
+      if (chosen === 'direct') return remote
+      return chosen === 'relay' && relay ? relay : captureTarget
     },
 
     hasRelay: relay !== undefined,

@@ -29,7 +29,10 @@ export async function handOverSmtp(
   if (left.length > 0) {
     const results = await session.send(
       {
-        ...{ sender, recipients: left, sizeBytes, read },
+        sender,
+        recipients: left,
+        sizeBytes,
+        read,
         isEightBit: eightBit.isInMail,
         isSmtpUtf8: left.some(isSmtpUtf8),
       },

@@ -28,7 +28,7 @@ const VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
 
 interface UrlRules {
   readonly allowPrivateNetworks: boolean
-  readonly limits: Pick<Limits, 'webhookUrlCharsMax'>
+  readonly limits: Limits
 }
 
 /**
@@ -38,9 +38,9 @@ interface UrlRules {
  * @throws validation_error
  */
 export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRules): string {
-  const url = text.length <= limits.webhookUrlCharsMax && URL.canParse(text) ? new URL(text) : undefined
+  const url = text.length <= limits.webhooks.urlCharsMax && URL.canParse(text) ? new URL(text) : undefined
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw refusal(`url must be an http or https URL of at most ${limits.webhookUrlCharsMax} characters`, 'url')
+    throw refusal(`url must be an http or https URL of at most ${limits.webhooks.urlCharsMax} characters`, 'url')
   }
   if (url.username !== '' || url.password !== '') {
     throw refusal('url must not hold a name or password; put them into a custom header', 'url')
@@ -65,7 +65,7 @@ function isPrivateHost(hostname: string): boolean {
 export function applyHeaders(
   current: CustomHeaders,
   { set = {}, remove = [] }: HeadersChange,
-  limits: Pick<Limits, 'webhookHeadersMax' | 'webhookHeaderCharsMax'>,
+  limits: Limits,
 ): CustomHeaders {
   const names = Object.keys(set)
   for (const name of names) requireHeader(name, set[name]!)
@@ -76,8 +76,8 @@ export function applyHeaders(
   const kept = Object.entries(current).filter(([name]) => !touched.includes(name.toLowerCase()))
   const headers = [...kept, ...Object.entries(set)]
   const chars = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
-  if (headers.length > limits.webhookHeadersMax || chars > limits.webhookHeaderCharsMax) {
-    const most = `${limits.webhookHeadersMax} header fields of ${limits.webhookHeaderCharsMax} characters together`
+  if (headers.length > limits.webhooks.headersMax || chars > limits.webhooks.headerCharsMax) {
+    const most = `${limits.webhooks.headersMax} header fields of ${limits.webhooks.headerCharsMax} characters together`
     throw refusal(`A webhook can have at most ${most}`, 'headers')
   }
   return Object.fromEntries(headers)

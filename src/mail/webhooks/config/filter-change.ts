@@ -6,22 +6,20 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { requireInbox, requirePod } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
-import { checkInterest } from '../../events/feed/subscription-filter.ts'
+import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
 import { list } from '../dispatch/matching.ts'
 import type { WebhookChange } from './webhook.ts'
-
-type IdLimits = Pick<Limits, 'webhookIdsMax'>
 
 /**
  * Returns the filter after a change. A key that changes a webhook could send its events to another URL, so the key must
  * be permitted to see all of them. To disable a webhook, the filter may be any.
  */
-export async function changedInterest(
+export async function changedEventFilter(
   tx: Tx,
   key: KeyActor,
   row: WebhookRow,
   change: WebhookChange,
-  limits: IdLimits,
+  limits: Limits,
 ): Promise<Pick<WebhookRow, 'event_types' | 'inbox_ids' | 'pod_ids' | 'permissions'>> {
   const { event_types, inbox_ids, pod_ids, permissions } = row
   const isOnlySwitchedOff = change.isEnabled === false && Object.values(change).filter(isGiven).length === 1
@@ -29,8 +27,8 @@ export async function changedInterest(
 
   const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : list(event_types)
   const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
-  const needs = { db: tx, limits: { subscriptionIdsMax: limits.webhookIdsMax } }
-  const found = await checkInterest(key, { ...added, eventTypes }, needs)
+  const needs = { db: tx, idsMax: limits.webhooks.idsMax }
+  const found = await checkEventFilter(key, { ...added, eventTypes }, needs)
   const gone = await resolveRemoved(tx, key, change)
   const isWhole = inbox_ids === null && pod_ids === null
   const add = (now: readonly string[], more: readonly string[]) => new Set([...now, ...(isWhole ? [] : more)])
@@ -53,9 +51,9 @@ export async function changedInterest(
   }
 }
 
-function requireCount(field: string, count: number, limits: IdLimits): void {
-  if (count <= limits.webhookIdsMax) return
-  const detail = `A webhook can name at most ${limits.webhookIdsMax} ${field}`
+function requireCount(field: string, count: number, limits: Limits): void {
+  if (count <= limits.webhooks.idsMax) return
+  const detail = `A webhook can name at most ${limits.webhooks.idsMax} ${field}`
   throw new MailError('validation_error', { detail, path: [field] })
 }
 

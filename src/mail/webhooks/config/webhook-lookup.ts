@@ -26,12 +26,12 @@ export async function requireWebhook(
 }
 
 /** Like requireWebhook, for a change: locks the row, so no other node changes it until the commit. */
-export async function holdWebhook(
+export async function lockWebhook(
   tx: Tx,
   ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const { row: found, scope } = await requireWebhook(tx, actor, permission, within, ref)
-  const row = await table.holdById(tx, found.id)
+  const row = await table.lockById(tx, found.id)
   if (!row) throw new MailError('not_found', { what: 'Webhook' })
   return { row, scope }
 }

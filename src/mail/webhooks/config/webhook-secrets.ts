@@ -1,8 +1,8 @@
 /**
  * The secrets that sign for a webhook. A new secret does not end the previous one at once: for
- * limits.webhookOldSecretMs each request carries a signature of both, so that the receiver can switch without refusing
+ * limits.webhooks.oldSecretMs each request carries a signature of both, so that the receiver can switch without refusing
  * any request. After several changes within that time, each old secret signs until its own time ends, up to
- * limits.webhookOldSecretsMax of them.
+ * limits.webhooks.oldSecretsMax of them.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -27,19 +27,14 @@ export function secretsOf(row: Secrets, at: number): string[] {
  *
  * @throws validation_error when the webhook already has this secret; limit_exceeded when too many old ones still sign
  */
-export function rotate(
-  row: Secrets,
-  secret: string,
-  at: number,
-  limits: Pick<Limits, 'webhookOldSecretMs' | 'webhookOldSecretsMax'>,
-): Secrets {
+export function rotate(row: Secrets, secret: string, at: number, limits: Limits): Secrets {
   if (secret === row.secret) throw new MailError('validation_error', { detail: 'That is its secret', path: ['secret'] })
-  const before = [{ secret: row.secret, until: at + limits.webhookOldSecretMs }, ...oldSecrets(row, at)]
+  const before = [{ secret: row.secret, until: at + limits.webhooks.oldSecretMs }, ...oldSecrets(row, at)]
   const old = before.filter((each) => each.secret !== secret) // an old secret may become current again
-  if (old.length > limits.webhookOldSecretsMax) {
+  if (old.length > limits.webhooks.oldSecretsMax) {
     throw new MailError('limit_exceeded', {
       what: 'old secrets of a webhook that still sign',
-      max: limits.webhookOldSecretsMax,
+      max: limits.webhooks.oldSecretsMax,
     })
   }
   return { secret, old_secrets: JSON.stringify(old) }

@@ -81,7 +81,7 @@ export interface Webhooks {
   /** No request begins after this; waiting deliveries are not sent. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
   /**
-   * The previous secret continues to sign for limits.webhookOldSecretMs.
+   * The previous secret continues to sign for limits.webhooks.oldSecretMs.
    *
    * @param secret default: generated
    * @throws limit_exceeded when too many old ones still sign

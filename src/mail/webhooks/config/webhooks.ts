@@ -12,19 +12,19 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
-import { confirm, requireKey, requireScope } from '../../access/access.ts'
+import { assertKeyUnchanged, requireKey, requireScope } from '../../access/access.ts'
 import { requireClientId } from '../../access/client-id.ts'
 import { closePage, openPage } from '../../access/paging/page-tokens.ts'
-import { checkInterest } from '../../events/feed/subscription-filter.ts'
-import { LINE_UP_WEBHOOK, SETTLE_WEBHOOK } from '../../jobs/job-kinds.ts'
+import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
+import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, requireUrl } from './endpoint.ts'
-import { changedInterest, json, permissionsOf } from './filter-change.ts'
+import { changedEventFilter, json, permissionsOf } from './filter-change.ts'
 import type { Webhooks } from './webhook.ts'
-import { holdWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
+import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
 import { view, viewAll } from './webhook-views.ts'
 
@@ -39,23 +39,11 @@ interface WebhooksNeeds {
   readonly allowPrivateNetworks: boolean
   /** Called after a commit that enabled a webhook. */
   readonly enabled: () => void
-  readonly limits: Pick<
-    Limits,
-    | 'pageDefault'
-    | 'pageMax'
-    | 'webhooksMax'
-    | 'webhookIdsMax'
-    | 'webhookUrlCharsMax'
-    | 'webhookHeadersMax'
-    | 'webhookHeaderCharsMax'
-    | 'webhookOldSecretMs'
-    | 'webhookOldSecretsMax'
-  >
+  readonly limits: Limits
 }
 
 export function createWebhooks({ store, profile, random, enabled, limits, ...rules }: WebhooksNeeds): Webhooks {
   const urlRules = { ...rules, limits }
-  const idLimits = { subscriptionIdsMax: limits.webhookIdsMax }
 
   return {
     async create(actor, within, request) {
@@ -65,18 +53,21 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const secret = profile.makeSecret(random)
 
       const row = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
         if (existing) return existing
 
         const key = narrowed(requireKey(actor), scope)
         const { eventTypes = [] } = request
-        const found = await checkInterest(key, request, { db: tx, limits: idLimits })
+        const found = await checkEventFilter(key, request, { db: tx, idsMax: limits.webhooks.idsMax })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
-        if (await table.hasAsMany(tx, scope.organizationId, limits.webhooksMax)) {
-          throw new MailError('limit_exceeded', { what: 'webhooks in an organization', max: limits.webhooksMax })
+        if (await table.hasAsMany(tx, scope.organizationId, limits.webhooks.perOrganizationMax)) {
+          throw new MailError('limit_exceeded', {
+            what: 'webhooks in an organization',
+            max: limits.webhooks.perOrganizationMax,
+          })
         }
         const row: WebhookRow = {
           id: tx.newId(),
@@ -114,7 +105,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'webhook_read', within)
       const filter = { list: 'webhooks', ...scope }
-      const window = openPage(page, filter, { default: limits.pageDefault, max: limits.pageMax })
+      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
       const shown = rows.slice(0, window.limit)
       const last = rows.length > window.limit ? shown.at(-1) : undefined
@@ -130,12 +121,12 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     async update(actor, within, ref, change) {
       const url = change.url === undefined ? undefined : requireUrl(change.url, urlRules)
       const row = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const { row, scope } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
           ...row,
           ...changedUrl(row, url),
-          ...(await changedInterest(tx, narrowed(requireKey(actor), scope), row, change, limits)),
+          ...(await changedEventFilter(tx, narrowed(requireKey(actor), scope), row, change, limits)),
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
           updated_at: tx.now,
@@ -149,10 +140,10 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const { row } = await holdWebhook(tx, actor, 'webhook_delete', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const { row } = await lockWebhook(tx, actor, 'webhook_delete', within, ref)
         await table.mark(tx, row.id)
-        await enqueue(tx, { kind: SETTLE_WEBHOOK, key: row.id })
+        await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
       })
     },
 
@@ -163,8 +154,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       }
       const secret = given ?? profile.makeSecret(random)
       const row = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const { row } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed = { ...row, ...rotate(row, secret, tx.now, limits), updated_at: tx.now }
         await table.update(tx, row.id, changed)
         return changed
@@ -182,8 +173,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         throw new MailError('validation_error', { detail: 'Give headers to set or remove' })
       }
       await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const { row } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const headers = applyHeaders(customHeaders(row), change, limits)
         const stored = Object.keys(headers).length === 0 ? null : JSON.stringify(headers)
         await table.update(tx, row.id, { headers: stored, updated_at: tx.now })
@@ -209,7 +200,7 @@ async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefi
     const healthy = { failing_since: null, failed_at: null, disabled_reason: null }
     return { is_enabled: 1, cursor_seq: await endOfLog(tx), ...healthy }
   }
-  await enqueue(tx, { kind: SETTLE_WEBHOOK, key: row.id })
+  await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
   return { is_enabled: 0, term: row.term + 1, disabled_reason: null }
 }
 
@@ -220,8 +211,8 @@ async function changedOrder(
   isWanted: boolean | undefined,
 ): Promise<Partial<Pick<WebhookRow, 'order_state'>>> {
   if (isWanted === undefined || isWanted === isOrdered(row)) return {}
-  await enqueue(tx, { kind: LINE_UP_WEBHOOK, key: row.id })
-  return { order_state: isWanted ? 'lining_up' : 'none' }
+  await enqueue(tx, { kind: ENABLE_ORDERING, key: row.id })
+  return { order_state: isWanted ? 'enabling' : 'none' }
 }
 
 async function endOfLog(tx: Tx): Promise<number> {

@@ -9,13 +9,13 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
-import { moveUp } from '../ordering/ordering.ts'
+import { advance } from '../ordering/ordering.ts'
 import { recordFailing, recordGone, recordSuccess } from './webhook-health.ts'
 import type { Verdict } from './webhook-retry.ts'
 
 /** One attempt that has ended. */
 export interface EndedAttempt {
-  readonly delivery: { readonly id: string; readonly attempts: number; readonly line: string | null }
+  readonly delivery: { readonly id: string; readonly attempts: number; readonly ordering_key: string | null }
   readonly webhook: Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
   /** Owner of its lease. */
   readonly owner: string
@@ -37,15 +37,16 @@ const STATES = { delivered: 'delivered', retry: 'pending', failed: 'failed', gon
 
 /** @returns whether another delivery to this webhook was blocked by this one and may now be sent */
 export async function recordAttempt(
-  { store, limits }: { readonly store: Store; readonly limits: Pick<Limits, 'webhookFailingMaxMs' | 'webhookQuietMs'> },
+  { store, limits }: { readonly store: Store; readonly limits: Limits },
   ended: EndedAttempt,
 ): Promise<{ hasFollower: boolean }> {
   const { delivery, webhook, verdict } = ended
   return store.transaction(async (tx) => {
-    const held = delivery.line === null ? undefined : await webhooks.holdById(tx, webhook.id)
+    const held = delivery.ordering_key === null ? undefined : await webhooks.lockById(tx, webhook.id)
     if (!(await write(tx, ended))) return { hasFollower: false }
     const isOver = STATES[verdict.kind] !== 'pending'
-    const followers = isOver && held && delivery.line !== null ? await moveUp(tx, held, [delivery.line]) : []
+    const followers =
+      isOver && held && delivery.ordering_key !== null ? await advance(tx, held, [delivery.ordering_key]) : []
     if (verdict.kind === 'gone') await recordGone(tx, webhook)
     else if (verdict.kind === 'delivered') await recordSuccess(tx, webhook)
     else if (!ended.isSetAside) await recordFailing(tx, webhook, limits)

@@ -9,31 +9,31 @@ import type { Store } from '../../../store/store.ts'
 import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
-import { moveUp } from '../ordering/ordering.ts'
+import { advance } from '../ordering/ordering.ts'
 
-interface SettleNeeds {
+interface CancelPendingNeeds {
   readonly store: Store
-  readonly limits: Pick<Limits, 'webhookChunkRows'>
+  readonly limits: Limits
 }
 
-/** Handles jobs SETTLE_WEBHOOK; the key is the webhook's id. */
-export function createSettleWebhook({ store, limits }: SettleNeeds): JobHandler {
-  return async function settleWebhook({ key: webhookId, signal }) {
+/** Handles jobs CANCEL_PENDING; the key is the webhook's id. */
+export function createCancelPending({ store, limits }: CancelPendingNeeds): JobHandler {
+  return async function cancelPending({ key: webhookId, signal }) {
     let isDone = false
     while (!isDone) {
       signal.throwIfAborted()
       isDone = await store.transaction(async (tx) => {
-        const row = await webhooks.holdAny(tx, webhookId)
+        const row = await webhooks.lockAny(tx, webhookId)
         if (!row) return true
         if (row.deleting_at !== null) {
-          const removed = await deliveries.removeOf(tx, webhookId, limits.webhookChunkRows)
+          const removed = await deliveries.removeOf(tx, webhookId, limits.webhooks.chunkRows)
           if (removed === 0) await webhooks.remove(tx, webhookId)
           return removed === 0
         }
         // The webhook may be enabled again meanwhile: deliveries of an earlier term are still cancelled.
-        const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhookChunkRows)
-        await moveUp(tx, row, await deliveries.cancel(tx, ids))
-        return ids.length < limits.webhookChunkRows // some of them may have ended on their own
+        const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhooks.chunkRows)
+        await advance(tx, row, await deliveries.cancel(tx, ids))
+        return ids.length < limits.webhooks.chunkRows // some of them may have ended on their own
       })
     }
   }

@@ -16,33 +16,33 @@ import type { WebhookAttemptRow, WebhookRow } from '../../../store/schema/webhoo
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'
-import { confirm, hasPermission } from '../../access/access.ts'
+import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import { closePage, openPage } from '../../access/paging/page-tokens.ts'
 import { hiddenClasses, type Permission } from '../../access/permissions.ts'
 import { getEventType, permissionsToSee } from '../../events/log/event-types.ts'
 import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } from '../../messages/readable.ts'
 import { fillPage } from '../../messages/scanning.ts'
-import { holdWebhook, requireWebhook } from '../config/webhook-lookup.ts'
-import { isToldOf, targetOf } from '../dispatch/matching.ts'
-import { requireEnabled, sendAnew } from './redeliver.ts'
+import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
+import { matcherOf, matches } from '../dispatch/matching.ts'
+import { redeliver, requireEnabled } from './redeliver.ts'
 import type { DeliveryLog, LoggedAttempt, LoggedDelivery } from './webhook-delivery.ts'
 
 interface DeliveryLogNeeds {
   readonly store: Store
   /** Called after a commit, with webhooks that have due deliveries. */
-  readonly noticeWaiting: (webhookIds: readonly string[]) => void
-  readonly limits: Pick<Limits, 'pageDefault' | 'pageMax' | 'listScanRowsMax'>
+  readonly signalPending: (webhookIds: readonly string[]) => void
+  readonly limits: Limits
 }
 
-export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogNeeds): DeliveryLog {
+export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogNeeds): DeliveryLog {
   return {
     async list(actor, within, ref, filter, page) {
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
       const { states = [], eventTypes = [], before, after } = filter
       const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
-      const window = openPage(page, criteria, { default: limits.pageDefault, max: limits.pageMax })
-      const { ids, last } = await fillPage(window, limits.listScanRowsMax, (keyset) =>
+      const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
+      const { ids, last } = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
         table.scan(store.db, criteria, keyset),
       )
       const rows = await table.listByIds(store.db, ids)
@@ -64,18 +64,18 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
 
     async redeliver(actor, within, ref, id) {
       const { webhookId, row } = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
-        const { row: webhook } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+        await assertKeyUnchanged(tx, actor)
+        const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         requireEnabled(webhook)
         const found = await table.getOf(tx, webhook.id, id)
-        const [row] = found ? await table.holdOfEvents(tx, webhook.id, [found.seq]) : []
+        const [row] = found ? await table.lockOfEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
-        if (!event || !(await isStillTold(tx, webhook, event))) throw new MailError('event_not_told', {})
-        await sendAnew(tx, webhook, [{ row, inboxId: event.inbox_id }])
+        if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_told', {})
+        await redeliver(tx, webhook, [{ row, inboxId: event.inbox_id }])
         return { webhookId: webhook.id, row }
       })
-      noticeWaiting([webhookId])
+      signalPending([webhookId])
       const [shown] = await showAll(store.db, actor, await table.listByIds(store.db, [row.id]))
       if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
       return shown
@@ -83,12 +83,12 @@ export function createDeliveryLog({ store, noticeWaiting, limits }: DeliveryLogN
   }
 }
 
-async function isStillTold(db: Db, webhook: WebhookRow, event: EventRow): Promise<boolean> {
-  const target = targetOf(webhook)
-  const present = await presentClasses(db, [{ reader: target.actor, event }])
+async function mayStillSee(db: Db, webhook: WebhookRow, event: EventRow): Promise<boolean> {
+  const matcher = matcherOf(webhook)
+  const present = await presentClasses(db, [{ reader: matcher.actor, event }])
   return (
-    isToldOf(target, { row: event, payload: JSON.parse(event.payload) as Record<string, unknown> }) &&
-    mayReadEvent(target.actor, event, present)
+    matches(matcher, { row: event, payload: JSON.parse(event.payload) as Record<string, unknown> }) &&
+    mayReadEvent(matcher.actor, event, present)
   )
 }
 
@@ -97,14 +97,14 @@ async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDelivery
     db,
     rows.map(({ id }) => id),
   )
-  const told = await events.listByNumbers(
+  const found = await events.listByNumbers(
     db,
     rows.map(({ seq }) => seq),
   )
-  const bySeq = new Map(told.map((event) => [event.seq, event]))
+  const bySeq = new Map(found.map((event) => [event.seq, event]))
   const present = await presentClasses(
     db,
-    told.map((event) => ({ reader: actor, event })),
+    found.map((event) => ({ reader: actor, event })),
   )
   return rows.map((row) => {
     const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq), present) === undefined

@@ -10,7 +10,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import type { Store } from '../../../store/store.ts'
-import { confirm } from '../../access/access.ts'
+import { assertKeyUnchanged } from '../../access/access.ts'
 import { requireWebhook } from '../config/webhook-lookup.ts'
 import type { WebhookTests } from './webhook-delivery.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
@@ -22,7 +22,7 @@ interface WebhookTestsNeeds {
   readonly fetch: SafeFetch['fetch']
   readonly clock: () => number
   readonly newEventId: () => string
-  readonly limits: Pick<Limits, 'webhookTestsMax' | 'webhookResponseKeptCharsMax'>
+  readonly limits: Limits
 }
 
 export function createWebhookTests({
@@ -38,11 +38,11 @@ export function createWebhookTests({
   return {
     async test(actor, within, ref) {
       const webhook = await store.transaction(async (tx) => {
-        await confirm(tx, actor)
+        await assertKeyUnchanged(tx, actor)
         return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
       })
-      if (underWay >= limits.webhookTestsMax) {
-        throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhookTestsMax })
+      if (underWay >= limits.webhooks.testsMax) {
+        throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhooks.testsMax })
       }
       underWay += 1
       try {
@@ -51,7 +51,7 @@ export function createWebhookTests({
         const eventId = newEventId()
         const body = profile.renderTest({ eventId, webhookId: webhook.id, at })
         const answered = await postTo(webhook, { eventId, body, at }, { profile, fetch })
-        const { code, response, error } = wordsOf(answered, limits.webhookResponseKeptCharsMax)
+        const { code, response, error } = wordsOf(answered, limits.webhooks.responseKeptCharsMax)
         return {
           hasSucceeded: code !== undefined && code >= 200 && code < 300,
           ...(code !== undefined && { code }),

@@ -1,9 +1,9 @@
 /**
- * Tracks since when a webhook has only failed. A webhook that failed for limits.webhookFailingMaxMs without a success,
+ * Tracks since when a webhook has only failed. A webhook that failed for limits.webhooks.failingMaxMs without a success,
  * or whose response says it is gone, is disabled, with an event for its subscribers. Its waiting deliveries are
  * cancelled (cancel-pending.ts).
  *
- * Only time with attempts counts: after limits.webhookQuietMs without an attempt the count starts again, since the
+ * Only time with attempts counts: after limits.webhooks.quietMs without an attempt the count starts again, since the
  * receiver's state in that pause is unknown. Everything happens in the transaction of the attempt.
  */
 import type { Limits } from '../../../config/limits.ts'
@@ -11,45 +11,41 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { webhookDisabled } from '../../events/log/resource-events.ts'
-import { SETTLE_WEBHOOK } from '../../jobs/job-kinds.ts'
+import { CANCEL_PENDING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 
 /** The webhook's row as it was when the attempt began. */
-type Attempted = Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
+type WebhookAtAttempt = Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
 
 /** Precision of the last failure's time, so that not every failure writes the row. */
 const FAILED_AT_STEP_MS = 60 * 60_000
 
-export async function recordSuccess(tx: Tx, { id, failing_since }: Attempted): Promise<void> {
+export async function recordSuccess(tx: Tx, { id, failing_since }: WebhookAtAttempt): Promise<void> {
   if (failing_since !== null) await webhooks.update(tx, id, { failing_since: null, failed_at: null })
 }
 
-export async function recordFailing(
-  tx: Tx,
-  attempted: Attempted,
-  limits: Pick<Limits, 'webhookFailingMaxMs' | 'webhookQuietMs'>,
-): Promise<void> {
+export async function recordFailing(tx: Tx, attempted: WebhookAtAttempt, limits: Limits): Promise<void> {
   const { failing_since, failed_at } = attempted
-  const isNews = failing_since === null || failed_at === null || tx.now - failed_at >= FAILED_AT_STEP_MS
-  const isLong = failing_since !== null && tx.now - failing_since >= limits.webhookFailingMaxMs
-  if (!isNews && !isLong) return
-  const current = await holdSame(tx, attempted)
+  const isWorthWriting = failing_since === null || failed_at === null || tx.now - failed_at >= FAILED_AT_STEP_MS
+  const isLong = failing_since !== null && tx.now - failing_since >= limits.webhooks.failingMaxMs
+  if (!isWorthWriting && !isLong) return
+  const current = await lockSame(tx, attempted)
   if (!current) return
-  const isAnew = current.failed_at === null || tx.now - current.failed_at > limits.webhookQuietMs
-  const since = isAnew ? tx.now : (current.failing_since ?? tx.now)
+  const startsAgain = current.failed_at === null || tx.now - current.failed_at > limits.webhooks.quietMs
+  const since = startsAgain ? tx.now : (current.failing_since ?? tx.now)
   await webhooks.update(tx, current.id, { failing_since: since, failed_at: tx.now })
-  if (tx.now - since >= limits.webhookFailingMaxMs) await disable(tx, { ...current, failing_since: since }, 'failing')
+  if (tx.now - since >= limits.webhooks.failingMaxMs) await disable(tx, { ...current, failing_since: since }, 'failing')
 }
 
 /** Disables the webhook: the receiver responded that it is gone. */
-export async function recordGone(tx: Tx, attempted: Attempted): Promise<void> {
-  const current = await holdSame(tx, attempted)
+export async function recordGone(tx: Tx, attempted: WebhookAtAttempt): Promise<void> {
+  const current = await lockSame(tx, attempted)
   if (current) await disable(tx, { ...current, failing_since: current.failing_since ?? tx.now }, 'gone')
 }
 
 /** Locks the webhook if it still has the URL of the attempt. A result for an old URL says nothing about a new one. */
-async function holdSame(tx: Tx, { id, url }: Attempted): Promise<WebhookRow | undefined> {
-  const current = await webhooks.holdById(tx, id)
+async function lockSame(tx: Tx, { id, url }: WebhookAtAttempt): Promise<WebhookRow | undefined> {
+  const current = await webhooks.lockById(tx, id)
   return current?.url === url && current.is_enabled === 1 ? current : undefined
 }
 
@@ -57,6 +53,6 @@ async function disable(tx: Tx, webhook: WebhookRow, reason: 'gone' | 'failing'):
   const { id, term, failing_since } = webhook
   const change = { is_enabled: 0, term: term + 1, disabled_reason: reason, failing_since, updated_at: tx.now }
   await webhooks.update(tx, id, change)
-  await enqueue(tx, { kind: SETTLE_WEBHOOK, key: id })
+  await enqueue(tx, { kind: CANCEL_PENDING, key: id })
   tx.append(webhookDisabled({ actor: 'system:webhooks', webhook, reason }))
 }

@@ -1,11 +1,11 @@
 /**
- * Concurrency limits for requests, one lane per webhook: how many may run at once for each webhook and for all
+ * Concurrency limits for requests: how many may run at once for each webhook and for all
  * together, so that a dead or slow receiver takes no capacity from the others.
  *
- * A lane whose last request failed gets one request at a time, and all such lanes together get at most half of the
- * capacity. A lane that fails round after round pauses in between, up to limits.webhookRestMaxMs: a backlog of a
+ * A webhook whose last request failed gets one request at a time, and all such webhooks together get at most half of the
+ * capacity. A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog of a
  * hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began after
- * the last failure, since ten concurrent requests fail together. The state is in memory: after a restart each lane
+ * the last failure, since ten concurrent requests fail together. The state is in memory: after a restart each webhook
  * starts without failures.
  */
 import type { Limits } from '../../../config/limits.ts'
@@ -14,94 +14,92 @@ const FIRST_REST_MS = 1_000
 /** Failed rounds without a pause: the first failure, which could not be foreseen, and its first retry. */
 const ROUNDS_WITHOUT_REST = 2
 
-interface Lane {
+interface WebhookLoad {
   running: number
   /** Failed rounds since the last success. */
   failedRounds: number
   failedAt: number
-  restsUntil: number
+  pausedUntil: number
 }
 
-type LaneLimits = Pick<Limits, 'webhookConcurrencyMax' | 'webhookEndpointConcurrencyMax' | 'webhookRestMaxMs'>
-
-export class Lanes {
-  readonly #lanes = new Map<string, Lane>()
-  readonly #limits: LaneLimits
+export class WebhookLimits {
+  readonly #loads = new Map<string, WebhookLoad>()
+  readonly #limits: Limits
   #running = 0
   #failingRunning = 0
 
-  constructor(limits: LaneLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits
   }
 
-  /** Returns the end of the lane's pause, epoch ms. */
-  restsUntil(webhookId: string): number {
-    return this.#lanes.get(webhookId)?.restsUntil ?? 0
+  /** Returns the end of the webhook's pause, epoch ms. */
+  pausedUntil(webhookId: string): number {
+    return this.#loads.get(webhookId)?.pausedUntil ?? 0
   }
 
   /** Returns how many more requests may begin. */
   room(webhookId: string, now: number): number {
-    const { webhookConcurrencyMax, webhookEndpointConcurrencyMax } = this.#limits
-    const room = webhookConcurrencyMax - this.#running
-    const lane = this.#lanes.get(webhookId)
-    if (!lane) return Math.min(room, webhookEndpointConcurrencyMax)
-    if (lane.restsUntil > now) return 0
-    if (lane.failedRounds === 0) return Math.max(0, Math.min(room, webhookEndpointConcurrencyMax - lane.running))
-    const failingRoom = Math.ceil(webhookConcurrencyMax / 2) - this.#failingRunning
-    return Math.max(0, Math.min(room, failingRoom, 1 - lane.running))
+    const { concurrencyMax, endpointConcurrencyMax } = this.#limits.webhooks
+    const room = concurrencyMax - this.#running
+    const load = this.#loads.get(webhookId)
+    if (!load) return Math.min(room, endpointConcurrencyMax)
+    if (load.pausedUntil > now) return 0
+    if (load.failedRounds === 0) return Math.max(0, Math.min(room, endpointConcurrencyMax - load.running))
+    const failingRoom = Math.ceil(concurrencyMax / 2) - this.#failingRunning
+    return Math.max(0, Math.min(room, failingRoom, 1 - load.running))
   }
 
-  /** True when the limit for all lanes, or that for all failing lanes, is used up. */
+  /** True when the limit for all webhooks, or that for all failing webhooks, is used up. */
   get isCrowded(): boolean {
-    const { webhookConcurrencyMax } = this.#limits
-    return this.#running >= webhookConcurrencyMax || this.#failingRunning >= Math.ceil(webhookConcurrencyMax / 2)
+    const { concurrencyMax } = this.#limits.webhooks
+    return this.#running >= concurrencyMax || this.#failingRunning >= Math.ceil(concurrencyMax / 2)
   }
 
   enter(webhookId: string): void {
-    const lane = this.#lanes.get(webhookId) ?? { running: 0, failedRounds: 0, failedAt: 0, restsUntil: 0 }
-    this.#lanes.set(webhookId, lane)
-    this.#count(lane, 1)
+    const load = this.#loads.get(webhookId) ?? { running: 0, failedRounds: 0, failedAt: 0, pausedUntil: 0 }
+    this.#loads.set(webhookId, load)
+    this.#count(load, 1)
   }
 
   /** Ends a request that says nothing about the receiver. */
   leave(webhookId: string): void {
-    const lane = this.#lanes.get(webhookId)!
-    this.#count(lane, -1)
-    if (lane.running === 0 && lane.failedRounds === 0) this.#lanes.delete(webhookId)
+    const load = this.#loads.get(webhookId)!
+    this.#count(load, -1)
+    if (load.running === 0 && load.failedRounds === 0) this.#loads.delete(webhookId)
   }
 
   /** @param startedAt of the request, epoch ms */
   leaveAfter(webhookId: string, { hasSucceeded, startedAt, now }: Ended): void {
-    const lane = this.#lanes.get(webhookId)!
-    this.#count(lane, -1)
-    const wasFailing = lane.failedRounds > 0
+    const load = this.#loads.get(webhookId)!
+    this.#count(load, -1)
+    const wasFailing = load.failedRounds > 0
     if (hasSucceeded) {
-      lane.failedRounds = 0
-      lane.restsUntil = 0
-    } else if (!wasFailing || startedAt >= lane.failedAt) {
-      lane.failedRounds += 1
-      lane.failedAt = now
-      lane.restsUntil = now + this.#restMs(lane.failedRounds)
+      load.failedRounds = 0
+      load.pausedUntil = 0
+    } else if (!wasFailing || startedAt >= load.failedAt) {
+      load.failedRounds += 1
+      load.failedAt = now
+      load.pausedUntil = now + this.#pauseMs(load.failedRounds)
     }
-    if (wasFailing && hasSucceeded) this.#failingRunning -= lane.running
-    if (!wasFailing && !hasSucceeded) this.#failingRunning += lane.running
-    if (lane.running === 0 && lane.failedRounds === 0) this.#lanes.delete(webhookId)
+    if (wasFailing && hasSucceeded) this.#failingRunning -= load.running
+    if (!wasFailing && !hasSucceeded) this.#failingRunning += load.running
+    if (load.running === 0 && load.failedRounds === 0) this.#loads.delete(webhookId)
   }
 
-  /** Forgets lanes without work. */
-  keepOnly(webhookIds: ReadonlySet<string>): void {
-    for (const [id, lane] of this.#lanes) if (lane.running === 0 && !webhookIds.has(id)) this.#lanes.delete(id)
+  /** Forgets webhooks without work. */
+  forgetExcept(webhookIds: ReadonlySet<string>): void {
+    for (const [id, load] of this.#loads) if (load.running === 0 && !webhookIds.has(id)) this.#loads.delete(id)
   }
 
-  #count(lane: Lane, difference: 1 | -1): void {
-    lane.running += difference
+  #count(load: WebhookLoad, difference: 1 | -1): void {
+    load.running += difference
     this.#running += difference
-    if (lane.failedRounds > 0) this.#failingRunning += difference
+    if (load.failedRounds > 0) this.#failingRunning += difference
   }
 
-  #restMs(rounds: number): number {
+  #pauseMs(rounds: number): number {
     const rests = rounds - ROUNDS_WITHOUT_REST
-    return rests <= 0 ? 0 : Math.min(FIRST_REST_MS * 2 ** (rests - 1), this.#limits.webhookRestMaxMs)
+    return rests <= 0 ? 0 : Math.min(FIRST_REST_MS * 2 ** (rests - 1), this.#limits.webhooks.pauseMaxMs)
   }
 }
 

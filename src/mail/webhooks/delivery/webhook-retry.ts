@@ -13,7 +13,7 @@ export type Verdict =
   /** The receiver is gone: the webhook itself is disabled. */
   | { readonly kind: 'gone' }
 
-interface Attempted {
+interface AttemptResult {
   /** undefined: no response. */
   readonly response: Pick<SafeResponse, 'status' | 'headers'> | undefined
   /** Includes this attempt. */
@@ -26,16 +26,13 @@ interface Attempted {
 }
 
 /** Redirects are failures: the receiver's URL is the one that was registered (docs/adr/0016). */
-export function judge(
-  { response, attempts, retryAfterMs, spread, now }: Attempted,
-  limits: Pick<Limits, 'webhookRetryAfterMaxMs'>,
-): Verdict {
+export function judge({ response, attempts, retryAfterMs, spread, now }: AttemptResult, limits: Limits): Verdict {
   if (response && response.status >= 200 && response.status < 300) return { kind: 'delivered' }
   if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely permanent
   if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
   const waitMs = retryAfterMs[attempts - 1]
   if (waitMs === undefined) return { kind: 'failed' }
-  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhookRetryAfterMaxMs)
+  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMaxMs)
   return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
 }
 

@@ -3,39 +3,39 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
-import { moveUp } from '../ordering/ordering.ts'
+import { advance } from '../ordering/ordering.ts'
 
 interface SweepNeeds {
   readonly store: Store
   readonly clock: () => number
-  readonly limits: Pick<Limits, 'webhookRetentionMs' | 'webhookChunkRows'>
+  readonly limits: Limits
 }
 
 /** Removes old deliveries whatever their state: a pending one has been retried for days, and is given up. */
 export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  const before = clock() - limits.webhookRetentionMs
+  const before = clock() - limits.webhooks.retentionMs
   let removed: number
   do {
     signal.throwIfAborted()
     removed = await store.transaction(async (tx) => {
-      const old = await deliveries.listOlderThan(tx, before, limits.webhookChunkRows)
+      const old = await deliveries.listOlderThan(tx, before, limits.webhooks.chunkRows)
       // Lock the webhooks before any row is removed: removing a first delivery makes the next one pending.
-      const held = await webhooks.holdByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
+      const held = await webhooks.lockByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
       const ids = old.map(({ id }) => id)
       const left = (await deliveries.removeOlderThan(tx, before, ids)).filter(isFirst)
       for (const webhook of held) {
         const own = left.filter(({ webhook_id }) => webhook_id === webhook.id)
-        await moveUp(
+        await advance(
           tx,
           webhook,
-          own.map(({ line }) => line!),
+          own.map(({ ordering_key }) => ordering_key!),
         )
       }
       return old.length
     })
-  } while (removed === limits.webhookChunkRows)
+  } while (removed === limits.webhooks.chunkRows)
 }
 
-function isFirst({ state, line }: deliveries.OldDelivery): boolean {
-  return state === 'pending' && line !== null
+function isFirst({ state, ordering_key }: deliveries.OldDelivery): boolean {
+  return state === 'pending' && ordering_key !== null
 }

@@ -11,14 +11,14 @@ import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../../events
 import { permissionsToSee } from '../../events/log/event-types.ts'
 
 /** A webhook's row, parsed once for a batch of events. */
-export interface Target {
+export interface WebhookMatcher {
   readonly row: WebhookRow
   /** The key that the webhook acts for. */
   readonly actor: KeyActor
   readonly filter: Filter
 }
 
-export function targetOf(row: WebhookRow): Target {
+export function matcherOf(row: WebhookRow): WebhookMatcher {
   const named = { eventTypes: list(row.event_types), inboxIds: list(row.inbox_ids), podIds: list(row.pod_ids) }
   const actor = actorOf(row)
   return { row, actor, filter: filterOf(actor, named) }
@@ -42,12 +42,12 @@ interface Read {
 }
 
 /** Whether a webhook gets this event when it happens: false for events from before it was created or enabled. */
-export function isFor(target: Target, event: Read): boolean {
-  return event.row.seq > target.row.cursor_seq && isToldOf(target, event)
+export function matchesNew(matcher: WebhookMatcher, event: Read): boolean {
+  return event.row.seq > matcher.row.cursor_seq && matches(matcher, event)
 }
 
 /** Whether the webhook's filter matches the event, whatever its time. */
-export function isToldOf({ filter }: Target, { row, payload }: Read): boolean {
+export function matches({ filter }: WebhookMatcher, { row, payload }: Read): boolean {
   return isWanted(filter, row) && isAtPlace(filter, row) && maySee(filter.actor, permissionsToSee(payload))
 }
 

@@ -1,14 +1,11 @@
 /** Creates the row that delivers an event to a webhook, with its body and its position in the order. */
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import { placeFor } from '../ordering/ordering.ts'
-
-const NO_LEASE = { lease_owner: null, lease_until: null }
+import { initialState } from '../ordering/ordering.ts'
 
 export function newDelivery(
   tx: { readonly now: number; newId(): string },
   { event, webhook, body }: { readonly event: EventRow; readonly webhook: WebhookRow; readonly body: string },
-  lease: Pick<WebhookDeliveryRow, 'lease_owner' | 'lease_until'> = NO_LEASE,
 ): WebhookDeliveryRow {
   return {
     id: tx.newId(),
@@ -16,12 +13,13 @@ export function newDelivery(
     seq: event.seq,
     event_id: event.event_id,
     event_type: event.type,
-    ...placeFor(webhook, event.inbox_id),
+    ...initialState(webhook, event.inbox_id),
     term: webhook.term,
     attempts: 0,
     attempts_before: 0,
     next_attempt_at: tx.now,
-    ...lease,
+    lease_owner: null,
+    lease_until: null,
     interruptions: 0,
     body,
     last_code: null,

@@ -9,44 +9,44 @@ import * as events from '../../../store/tables/events-table.ts'
 import { cancel } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
-import { moveUp } from '../ordering/ordering.ts'
-import { isToldOf, targetOf } from './matching.ts'
+import { advance } from '../ordering/ordering.ts'
+import { matcherOf, matches } from './matching.ts'
 
 /**
  * @param webhook as it will be called
  * @param rows claimed in this transaction
  * @returns the rows to send; the others are cancelled, and the deliveries blocked by them become pending
  */
-export async function keepTold(
+export async function recheckAccess(
   tx: Tx,
   webhook: WebhookRow,
   rows: readonly WebhookDeliveryRow[],
 ): Promise<WebhookDeliveryRow[]> {
-  const target = targetOf(webhook)
+  const matcher = matcherOf(webhook)
   const found = await events.listByNumbers(
     tx,
     rows.map(({ seq }) => seq),
   )
   const bySeq = new Map(found.map((event) => [event.seq, event]))
-  const reader = target.actor
+  const reader = matcher.actor
   const present = await presentClasses(
     tx,
     found.map((event) => ({ reader, event })),
   )
-  const isTold = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
+  const mayStillReceive = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
     const row = bySeq.get(seq)
     if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
     // The log no longer has the event: send only if the webhook is unchanged since the delivery was written.
     if (!row) return webhook.updated_at <= created_at
-    return isToldOf(target, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
+    return matches(matcher, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
   }
-  const untold = rows.filter((row) => !isTold(row))
-  if (untold.length === 0) return [...rows]
-  const held = await webhooks.holdById(tx, webhook.id)
+  const revoked = rows.filter((row) => !mayStillReceive(row))
+  if (revoked.length === 0) return [...rows]
+  const held = await webhooks.lockById(tx, webhook.id)
   const left = await cancel(
     tx,
-    untold.map(({ id }) => id),
+    revoked.map(({ id }) => id),
   )
-  if (held) await moveUp(tx, held, left)
-  return rows.filter((row) => !untold.includes(row))
+  if (held) await advance(tx, held, left)
+  return rows.filter((row) => !revoked.includes(row))
 }

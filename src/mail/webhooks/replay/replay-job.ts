@@ -18,17 +18,17 @@ import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
-import * as log from '../../../store/tables/webhook-log-table.ts'
+import * as deliveryLog from '../../../store/tables/webhook-log-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { toEvent } from '../../events/log/event.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
-import { sendAnew } from '../delivery/redeliver.ts'
+import { redeliver } from '../delivery/redeliver.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
-import { targetOf } from '../dispatch/matching.ts'
+import { matcherOf } from '../dispatch/matching.ts'
 import { newDelivery } from '../dispatch/new-delivery.ts'
-import { moveUp } from '../ordering/ordering.ts'
+import { advance } from '../ordering/ordering.ts'
 import { isReplayed, selectReplayed } from './replay-selection.ts'
 
 /** Bounds one transaction: the bodies of that many events are in memory at once. */
@@ -37,9 +37,9 @@ const EVENTS_PER_COMMIT = 50
 interface ReplayJobNeeds {
   readonly store: Store
   readonly profiles: readonly WebhookProfile[]
-  readonly noticeWaiting: (webhookIds: readonly string[]) => void
+  readonly signalPending: (webhookIds: readonly string[]) => void
   readonly log: Log
-  readonly limits: Pick<Limits, 'listScanRowsMax' | 'webhookBatchBytesMax'>
+  readonly limits: Limits
 }
 
 /** An event, and its body if it is not in the queue yet. */
@@ -49,9 +49,7 @@ interface Rendered {
 }
 
 /** Handles jobs REPLAY_WEBHOOK; the key is the webhook's id. */
-export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }: ReplayJobNeeds): JobHandler {
-  const limits = { listScanRowsMax: needs.limits.listScanRowsMax, eventBatchMax: EVENTS_PER_COMMIT }
-
+export function createReplayWebhook({ store, profiles, signalPending, log, limits }: ReplayJobNeeds): JobHandler {
   return async function replayWebhook({ key: webhookId, signal }) {
     for (;;) {
       signal.throwIfAborted()
@@ -63,19 +61,22 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
         await store.transaction((tx) => table.remove(tx, replay.id))
         return
       }
-      const found = await selectReplayed(store.db, webhook, replay, limits)
+      const found = await selectReplayed(store.db, webhook, replay, {
+        eventsMax: EVENTS_PER_COMMIT,
+        rowsMax: limits.lists.scanRowsMax,
+      })
       await warnOfLost(replay)
       const { rendered, throughSeq } = await renderSome(webhook, found.events, found.throughSeq)
       await store.transaction((tx) => write(tx, replay, rendered, throughSeq))
-      noticeWaiting([webhookId])
+      signalPending([webhookId])
     }
   }
 
   /** Renders bodies up to a bound of their total size. */
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
-    const { actor: reader } = targetOf(webhook)
+    const { actor: reader } = matcherOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
-    const known = await log.standingsOfEvents(
+    const known = await deliveryLog.standingsOfEvents(
       store.db,
       webhook.id,
       some.map(({ seq }) => seq),
@@ -83,7 +84,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
     const rendered: Rendered[] = []
     let bytes = 0
     for (const event of some) {
-      if (bytes >= needs.limits.webhookBatchBytesMax) return { rendered, throughSeq: event.seq - 1 }
+      if (bytes >= limits.webhooks.batchBytesMax) return { rendered, throughSeq: event.seq - 1 }
       const body = known.has(event.seq) ? undefined : await render(profile, event, reader)
       rendered.push({ event, body })
       bytes += Buffer.byteLength(body ?? '')
@@ -96,7 +97,7 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
       return await profile.render(toEvent(event, store.epoch), reader)
     } catch (error) {
       if (error instanceof MailError && error.kind === 'temporary') throw error
-      needs.log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')
+      log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')
       return undefined
     }
   }
@@ -104,30 +105,30 @@ export function createReplayWebhook({ store, profiles, noticeWaiting, ...needs }
   async function warnOfLost({ webhook_id, position_seq }: WebhookReplayRow): Promise<void> {
     const { floor_seq } = await events.requireLog(store.db)
     if (floor_seq <= position_seq) return
-    needs.log.warn({ webhook: webhook_id, position_seq, floor_seq }, 'retention has overtaken a replay')
+    log.warn({ webhook: webhook_id, position_seq, floor_seq }, 'retention has overtaken a replay')
   }
 }
 
 async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Rendered[], throughSeq: number) {
-  const webhook = await webhooks.holdById(tx, replay.webhook_id)
+  const webhook = await webhooks.lockById(tx, replay.webhook_id)
   if (!webhook || !isOn(webhook, replay)) return
   if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
   const seqs = rendered.map(({ event }) => event.seq)
-  const held = new Map((await log.holdOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const held = new Map((await deliveryLog.lockOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
   const fresh = rendered.flatMap(({ event, body }) =>
     body === undefined || held.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
   )
   await deliveries.insert(tx, fresh)
-  await moveUp(
+  await advance(
     tx,
     webhook,
-    fresh.flatMap(({ line }) => line ?? []),
+    fresh.flatMap(({ ordering_key }) => ordering_key ?? []),
   )
   const anew = rendered.flatMap(({ event }) => {
     const row = held.get(event.seq)
     return row && isReplayed(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
   })
-  await sendAnew(tx, webhook, anew)
+  await redeliver(tx, webhook, anew)
 }
 
 function isOn(webhook: WebhookRow, replay: WebhookReplayRow): boolean {

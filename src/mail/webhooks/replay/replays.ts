@@ -13,13 +13,13 @@ import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
-import { confirm } from '../../access/access.ts'
+import { assertKeyUnchanged } from '../../access/access.ts'
 import { isSubscribable } from '../../events/log/event-types.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { json } from '../config/filter-change.ts'
-import { holdWebhook, requireWebhook } from '../config/webhook-lookup.ts'
+import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { requireEnabled } from '../delivery/redeliver.ts'
 import type { ReplayRequest, Replays } from '../delivery/webhook-delivery.ts'
 import { selectReplayed } from './replay-selection.ts'
@@ -27,7 +27,7 @@ import { selectReplayed } from './replay-selection.ts'
 interface ReplayNeeds {
   readonly store: Store
   readonly clock: () => number
-  readonly limits: Pick<Limits, 'eventDisorderMs' | 'eventBatchMax' | 'listScanRowsMax' | 'webhookReplayEventsMax'>
+  readonly limits: Limits
 }
 
 export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
@@ -42,8 +42,8 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
       const count = await countOf(webhook, wanted)
       if (!isDryRun) {
         await store.transaction(async (tx) => {
-          await confirm(tx, actor)
-          const { row: held } = await holdWebhook(tx, actor, 'webhook_update', within, ref)
+          await assertKeyUnchanged(tx, actor)
+          const { row: held } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
           requireEnabled(held)
           if (await table.getOf(tx, held.id)) throw new MailError('replay_running', {})
           await begin(tx, held, wanted)
@@ -62,11 +62,13 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
       const from = oldest?.at ?? end
       if (request.start < from) throw new MailError('range_expired', { from: new Date(from).toISOString() })
     }
-    const { eventDisorderMs } = limits // within this margin each event is checked
+    const {
+      events: { disorderMs },
+    } = limits // within this margin each event is checked
     return {
       webhook_id: webhook.id,
-      position_seq: await lastSeqBefore(db, request.start - eventDisorderMs, log),
-      through_seq: await lastSeqBefore(db, end + eventDisorderMs, log),
+      position_seq: await lastSeqBefore(db, request.start - disorderMs, log),
+      through_seq: await lastSeqBefore(db, end + disorderMs, log),
       start_at: request.start,
       end_at: end,
       event_types: json([...new Set(request.eventTypes ?? [])]),
@@ -79,11 +81,16 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
     let count = 0
     let position = wanted.position_seq
     while (position < wanted.through_seq) {
-      const found = await selectReplayed(store.db, webhook, { ...wanted, position_seq: position }, limits)
+      const found = await selectReplayed(
+        store.db,
+        webhook,
+        { ...wanted, position_seq: position },
+        { eventsMax: limits.events.batchMax, rowsMax: limits.lists.scanRowsMax },
+      )
       count += found.events.length
       position = found.throughSeq
-      if (count > limits.webhookReplayEventsMax) {
-        const detail = `A replay is of at most ${limits.webhookReplayEventsMax} events; choose a shorter time, or fewer types`
+      if (count > limits.webhooks.replayEventsMax) {
+        const detail = `A replay is of at most ${limits.webhooks.replayEventsMax} events; choose a shorter time, or fewer types`
         throw new MailError('validation_error', { detail, path: ['start'] })
       }
       await setImmediate() // let other work run

@@ -11,9 +11,9 @@ import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
 import type { Feed } from '../../../../mail/events/log/event.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inbox.ts'
 import type { Threads } from '../../../../mail/messages/threads/thread.ts'
-import type { News } from '../../../../mail/messages/views/event-subject.ts'
+import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { Labels, Messages } from '../../../../mail/messages/views/message.ts'
-import type { Awaiting } from '../../../../mail/messages/wait/wait-for-message.ts'
+import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
 import type { Deliveries, Sending } from '../../../../mail/sending/compose/outgoing.ts'
 import type { Queue } from '../../../../mail/sending/queue/queued-recipient.ts'
 import type { Organizations, Pods } from '../../../../mail/tenants/pod.ts'
@@ -25,7 +25,7 @@ import type { Dialect } from '../../server/http-dialect.ts'
 import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
-import { createFrames } from './live/event-json.ts'
+import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
@@ -52,7 +52,7 @@ export interface AgentMailNeeds {
   readonly pods: Pods
   readonly inboxes: Inboxes
   readonly messages: Messages
-  readonly awaiting: Awaiting
+  readonly waitForMessage: WaitForMessage
   readonly threads: Threads
   readonly labels: Labels
   readonly sending: Sending
@@ -65,7 +65,7 @@ export interface AgentMailNeeds {
   readonly feed: Feed
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
-  readonly news: News
+  readonly eventSubjects: EventSubjects
 }
 
 const PREFIX = '/v0'
@@ -73,7 +73,7 @@ const PREFIX = '/v0'
 export function agentMail(needs: AgentMailNeeds): Dialect {
   const { config, credentials } = needs
   const { limits } = config
-  const frames = createFrames({ news: needs.news, limits })
+  const eventJson = createEventJson({ eventSubjects: needs.eventSubjects, limits })
   return {
     name: 'agentmail',
     prefix: PREFIX,
@@ -88,7 +88,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       openApiRoute(app)
 
       await app.register(async (streamed) => {
-        streamRoute(streamed, { ...needs, ...surroundings, frames, limits })
+        streamRoute(streamed, { ...needs, ...surroundings, eventJson, limits })
       })
       await app.register(async (keyed) => {
         keyed.addHook('onRequest', async (request) => {
@@ -105,14 +105,14 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         messageRoutes(keyed, { ...needs, ...surroundings, limits })
         sendingRoutes(keyed, { ...needs, limits })
         queueRoutes(keyed, needs)
-        eventRoutes(keyed, { ...needs, ...surroundings, frames, limits })
+        eventRoutes(keyed, { ...needs, ...surroundings, eventJson, limits })
       })
     },
 
     live: {
       path: PREFIX,
       authenticate: (request) => authenticateHeaderOrQuery(credentials, request, 'api_key'),
-      serve: agentMailSocket({ ...needs, frames, limits }),
+      serve: agentMailSocket({ ...needs, eventJson, limits }),
     },
   }
 }

@@ -113,19 +113,19 @@ export function readMailFilter(query: MailQuery) {
 }
 
 /** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
-export const interestQuery = {
+export const eventFilterQuery = {
   event_types: filterList('The standard types when left out.'),
   inbox_ids: filterList('Addresses; with `pod_ids` a union.'),
   pod_ids: filterList('Ids or client_ids.'),
 }
 
-interface InterestQuery {
+interface EventFilterQuery {
   readonly event_types?: readonly string[]
   readonly inbox_ids?: readonly string[]
   readonly pod_ids?: readonly string[]
 }
 
-export function readInterest({ event_types, inbox_ids, pod_ids }: InterestQuery) {
+export function readEventFilter({ event_types, inbox_ids, pod_ids }: EventFilterQuery) {
   return { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids }
 }
 

@@ -5,32 +5,32 @@
 import { type TSchema, Type } from 'typebox'
 import type { Within } from '../../../../mail/access/actor.ts'
 
-export interface Level {
+export interface ScopeRoute {
   /** Path above the resource. */
   readonly path: string
   readonly params: Readonly<Record<string, TSchema>>
 }
 
-const organization: Level = { path: '', params: {} }
-const pod: Level = { path: '/pods/:pod_id', params: { pod_id: Type.String({ description: 'Id or client_id.' }) } }
-const inbox: Level = { path: '/inboxes/:inbox_id', params: { inbox_id: Type.String({ description: 'Address.' }) } }
+const organization: ScopeRoute = { path: '', params: {} }
+const pod: ScopeRoute = { path: '/pods/:pod_id', params: { pod_id: Type.String({ description: 'Id or client_id.' }) } }
+const inbox: ScopeRoute = { path: '/inboxes/:inbox_id', params: { inbox_id: Type.String({ description: 'Address.' }) } }
 
-export const levels = { organization, pod, inbox }
+export const scopeRoutes = { organization, pod, inbox }
 
-interface LevelParams {
+interface ScopeParams {
   readonly pod_id?: string
   readonly inbox_id?: string
 }
 
 /** Returns the parameters of a level and of the resource below it. */
 export function paramsOf<Own extends Record<string, string> = Record<never, string>>(
-  level: Level,
+  scopeRoute: ScopeRoute,
   own: Readonly<Record<keyof Own & string, TSchema>>,
 ) {
-  return Type.Unsafe<LevelParams & Own>(Type.Object({ ...level.params, ...own }))
+  return Type.Unsafe<ScopeParams & Own>(Type.Object({ ...scopeRoute.params, ...own }))
 }
 
-export function withinOf({ pod_id, inbox_id }: LevelParams): Within {
+export function withinOf({ pod_id, inbox_id }: ScopeParams): Within {
   if (inbox_id !== undefined) return { inbox: inbox_id }
   return pod_id !== undefined ? { pod: pod_id } : {}
 }

@@ -2,8 +2,9 @@
  * Webhooks as receivers of AgentMail's webhooks expect them (docs/compatibility/agentmail.md): the events of the
  * WebSocket as bodies, signed for the `svix` package and, with the same signature, for Standard Webhooks.
  */
+import type { Limits } from '../../../../config/limits.ts'
 import { formatSecret, isSecret, signWebhook } from '../../../../formats/webhook-signature.ts'
-import type { News } from '../../../../mail/messages/views/event-subject.ts'
+import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WebhookProfile } from '../../../../mail/webhooks/delivery/webhook-profile.ts'
 import { eventFrame } from './wire/event-frame-wire.ts'
 import { renderEvent } from './wire/event-wire.ts'
@@ -30,18 +31,18 @@ const RETRY_AFTER_MS = [
 ]
 
 interface ProfileNeeds {
-  readonly news: News
-  readonly limits: { readonly webhookBodyBytesMax: number; readonly webhookTimeoutMs: number }
+  readonly eventSubjects: EventSubjects
+  readonly limits: Limits
 }
 
-export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfile {
+export function agentMailWebhooks({ eventSubjects, limits }: ProfileNeeds): WebhookProfile {
   return {
     name: 'agentmail',
 
     async render(event, reader) {
-      const subject = await news.of(event, reader)
+      const subject = await eventSubjects.of(event, reader)
       const rendered = subject && renderEvent(event, subject)
-      return rendered && eventFrame(rendered, limits.webhookBodyBytesMax)
+      return rendered && eventFrame(rendered, limits.webhooks.bodyBytesMax)
     },
 
     renderTest({ eventId, webhookId, at }) {
@@ -69,7 +70,7 @@ export function agentMailWebhooks({ news, limits }: ProfileNeeds): WebhookProfil
       }
     },
 
-    timeoutMs: limits.webhookTimeoutMs,
+    timeoutMs: limits.webhooks.timeoutMs,
     retryAfterMs: RETRY_AFTER_MS,
   }
 }

@@ -9,13 +9,13 @@ import { answerComeBack, lastEventId, openEventStream } from '../../../live/sse.
 import { authenticateHeaderOrQuery } from '../../../server/http-credentials.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
-import { interestQuery, readInterest } from '../query-parameters.ts'
-import type { Frames } from './event-json.ts'
+import { eventFilterQuery, readEventFilter } from '../query-parameters.ts'
+import type { EventJson } from './event-json.ts'
 
 interface StreamNeeds extends HttpSurroundings {
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly feed: Feed
-  readonly frames: Frames
+  readonly eventJson: EventJson
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
@@ -28,7 +28,7 @@ const stream = {
     'A `text/event-stream` of the events that a WebSocket with the same filters receives, each with its cursor as `id`. ' +
     'First comes `event: subscribed`; `event: end` and `event: cursor_expired` say why a stream ends.',
   querystring: Type.Object({
-    ...interestQuery,
+    ...eventFilterQuery,
     after: Type.Optional(
       Type.String({
         description:
@@ -41,7 +41,7 @@ const stream = {
 
 /** Register it in a separate scope, because this route accepts the key in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
-  const { credentials, feed, frames, limits, log, metrics, streams, budget, pacer } = needs
+  const { credentials, feed, eventJson, limits, log, metrics, streams, budget, pacer } = needs
   app.addHook('onRequest', async (request) => {
     request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
   })
@@ -53,10 +53,19 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
     const { actor, query } = request
     const { event_types, inbox_ids, pod_ids } = query
     const finish = await openEventStream({
-      ...{ request, reply, actor, feed, streams, budget, pacer, limits, log, metrics },
-      interest: { ...readInterest(query), after: lastEventId(request) ?? query.after },
+      request,
+      reply,
+      actor,
+      feed,
+      streams,
+      budget,
+      pacer,
+      limits,
+      log,
+      metrics,
+      eventFilter: { ...readEventFilter(query), after: lastEventId(request) ?? query.after },
       acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
-      render: (event) => frames(event, actor),
+      render: (event) => eventJson(event, actor),
       renderError: renderErrorFrame,
     })
     if (finish) streams.add(reply, finish)

@@ -13,14 +13,14 @@ import type { Log } from '../../../../../log.ts'
 import type { KeyActor } from '../../../../../mail/access/actor.ts'
 import type { Event, Feed } from '../../../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../../../metrics.ts'
-import { type Subscriber, serveSubscriber } from '../../../live/websocket-session.ts'
+import { serveWebSocket, type WebSocketSession } from '../../../live/websocket-session.ts'
 import type { SocketSurroundings } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
-import type { Frames } from './event-json.ts'
+import type { EventJson } from './event-json.ts'
 
 interface SocketNeeds {
   readonly feed: Feed
-  readonly frames: Frames
+  readonly eventJson: EventJson
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
@@ -40,14 +40,14 @@ const subscribe = Compile(Subscribe)
 /** @returns a function that serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
   return (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => {
-    const render = (event: Event) => needs.frames(event, actor)
-    return serveSubscriber({ ...needs, ...surroundings, socket, actor, onFrame, renderError: renderErrorFrame })
+    const render = (event: Event) => needs.eventJson(event, actor)
+    return serveWebSocket({ ...needs, ...surroundings, socket, actor, onFrame, renderError: renderErrorFrame })
 
-    async function onFrame(frame: object, subscriber: Subscriber): Promise<void> {
+    async function onFrame(frame: object, session: WebSocketSession): Promise<void> {
       const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
-      const interest = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
+      const eventFilter = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
       const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
-      await subscriber.follow(interest, acknowledge, render)
+      await session.follow(eventFilter, acknowledge, render)
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { Actor } from '../../../../../mail/access/actor.ts'
 import { Recent } from '../../../../../mail/events/feed/recent.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
-import type { EventSubject, News } from '../../../../../mail/messages/views/event-subject.ts'
+import type { EventSubject, EventSubjects } from '../../../../../mail/messages/views/event-subject.ts'
 import { EncodedText } from '../../../live/encoded-text.ts'
 import { eventFrame } from '../wire/event-frame-wire.ts'
 import { renderEvent } from '../wire/event-wire.ts'
@@ -17,22 +17,22 @@ import { renderEvent } from '../wire/event-wire.ts'
  *
  * @returns undefined for an event that has no form in this dialect, or that must not be sent to this reader
  */
-export type Frames = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
+export type EventJson = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
 
-interface FramesNeeds {
-  readonly news: News
-  readonly limits: Pick<Limits, 'socketFrameBytesMax' | 'framesKeptMax' | 'framesKeptBytesMax'>
+interface EventJsonNeeds {
+  readonly eventSubjects: EventSubjects
+  readonly limits: Limits
 }
 
-export function createFrames({ news, limits }: FramesNeeds): Frames {
+export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): EventJson {
   /** By event and version of its subject: the text depends on nothing else. */
   const recent = new Recent<string, EncodedText>({
-    countMax: limits.framesKeptMax,
-    bytesMax: limits.framesKeptBytesMax,
+    countMax: limits.events.jsonCachedMax,
+    bytesMax: limits.events.jsonCachedBytesMax,
   })
 
   return async (event, reader) => {
-    const subject = await news.of(event, reader)
+    const subject = await eventSubjects.of(event, reader)
     return subject && textOf(event, subject)
   }
 
@@ -42,7 +42,7 @@ export function createFrames({ news, limits }: FramesNeeds): Frames {
     if (known) return known
     const rendered = renderEvent(event, subject)
     if (!rendered) return undefined
-    const text = new EncodedText(eventFrame({ ...rendered, cursor: event.cursor }, limits.socketFrameBytesMax))
+    const text = new EncodedText(eventFrame({ ...rendered, cursor: event.cursor }, limits.sockets.frameBytesMax))
     recent.set(key, text, text.bytes)
     return text
   }

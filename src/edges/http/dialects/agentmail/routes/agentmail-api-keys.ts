@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { ApiKeys } from '../../../../../mail/access/keys/api-key.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   ApiKey,
   ApiKeyList,
@@ -21,14 +21,14 @@ import { nothing, ok } from '../wire/shape-wire.ts'
 const tags = ['API keys']
 
 export function apiKeyRoutes(app: HttpApp, needs: { readonly apiKeys: ApiKeys }): void {
-  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+  for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, level: Level, { apiKeys }: { readonly apiKeys: ApiKeys }): void {
-  const all = `${level.path}/api-keys`
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly apiKeys: ApiKeys }): void {
+  const all = `${scopeRoute.path}/api-keys`
   const one = `${all}/:api_key_id`
-  const above = paramsOf(level, {})
-  const params = paramsOf<{ api_key_id: string }>(level, { api_key_id: Type.String() })
+  const above = paramsOf(scopeRoute, {})
+  const params = paramsOf<{ api_key_id: string }>(scopeRoute, { api_key_id: Type.String() })
   // Public keys are not supported yet, so all keys are bearer keys.
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 

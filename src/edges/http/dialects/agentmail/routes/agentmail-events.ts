@@ -8,9 +8,9 @@ import type { EventPages } from '../../../../../mail/events/history/event-pages.
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
-import { patienceOf } from '../../../server/request-wait.ts'
-import type { Frames } from '../live/event-json.ts'
-import { interestQuery, pageQuery, readInterest, readPage, readTime } from '../query-parameters.ts'
+import { requestWaitOf } from '../../../server/request-wait.ts'
+import type { EventJson } from '../live/event-json.ts'
+import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
 import { InboxEventList, inboxEventList } from '../wire/inbox-event-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
@@ -18,7 +18,7 @@ import { ok } from '../wire/shape-wire.ts'
 interface EventNeeds extends HttpSurroundings {
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
-  readonly frames: Frames
+  readonly eventJson: EventJson
   readonly limits: Limits
 }
 
@@ -30,12 +30,12 @@ const listLabels = {
   response: ok(InboxEventList),
 }
 
-export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits, stopping }: EventNeeds): void {
+export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, limits, stopping }: EventNeeds): void {
   const list = {
     tags: ['Events'],
     summary: 'Events, oldest first; with `wait_seconds` the answer waits for the first one',
     querystring: Type.Object({
-      ...interestQuery,
+      ...eventFilterQuery,
       after: Type.Optional(
         Type.String({ description: 'A cursor, `earliest` or `latest`; the oldest event when left out.' }),
       ),
@@ -45,7 +45,7 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits
       wait_seconds: Type.Optional(
         Type.Integer({
           minimum: 0,
-          maximum: limits.eventWaitMsMax / 1_000,
+          maximum: limits.events.waitMsMax / 1_000,
           description: 'Only where nothing is there.',
         }),
       ),
@@ -56,9 +56,9 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, frames, limits
   app.get('/events', { schema: list, exposeHeadRoute: false }, async ({ actor, query }, reply) => {
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
-    const wanted = { ...readInterest(query), ...times, after, limit }
-    const word = async (event: Event) => (await frames(event, actor))?.toString()
-    const page = await eventPages.read(actor, wanted, word, patienceOf(reply, wait_seconds * 1_000, stopping))
+    const wanted = { ...readEventFilter(query), ...times, after, limit }
+    const render = async (event: Event) => (await eventJson(event, actor))?.toString()
+    const page = await eventPages.read(actor, wanted, render, requestWaitOf(reply, wait_seconds * 1_000, stopping))
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 

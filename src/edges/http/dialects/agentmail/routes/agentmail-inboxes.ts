@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Inboxes } from '../../../../../mail/inboxes/inbox.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
 import { mapOf, nothing, ok } from '../wire/shape-wire.ts'
 
@@ -32,14 +32,14 @@ const UpdateInbox = Type.Object({
 })
 
 export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }): void {
-  for (const level of [levels.organization, levels.pod]) addRoutes(app, level, needs)
+  for (const scopeRoute of [scopeRoutes.organization, scopeRoutes.pod]) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, level: Level, { inboxes }: { readonly inboxes: Inboxes }): void {
-  const all = `${level.path}/inboxes`
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly inboxes: Inboxes }): void {
+  const all = `${scopeRoute.path}/inboxes`
   const one = `${all}/:inbox_id`
-  const above = paramsOf(level, {})
-  const params = paramsOf<{ inbox_id: string }>(level, { inbox_id: Type.String({ description: 'Address.' }) })
+  const above = paramsOf(scopeRoute, {})
+  const params = paramsOf<{ inbox_id: string }>(scopeRoute, { inbox_id: Type.String({ description: 'Address.' }) })
   // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 

@@ -5,10 +5,10 @@
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import type { Labels, Messages } from '../../../../../mail/messages/views/message.ts'
-import type { Awaiting } from '../../../../../mail/messages/wait/wait-for-message.ts'
+import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { Deliveries } from '../../../../../mail/sending/compose/outgoing.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
-import { patienceOf } from '../../../server/request-wait.ts'
+import { requestWaitOf } from '../../../server/request-wait.ts'
 import {
   mailFilters,
   mailQuery,
@@ -36,7 +36,7 @@ interface MessageNeeds extends HttpSurroundings {
   readonly messages: Messages
   readonly labels: Labels
   readonly deliveries: Deliveries
-  readonly awaiting: Awaiting
+  readonly waitForMessage: WaitForMessage
   readonly limits: Limits
 }
 
@@ -72,7 +72,7 @@ const wait = (limits: Limits) => ({
       }),
     ),
     wait_seconds: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: limits.messageWaitMsMax / 1_000, default: limits.messageWaitMs / 1_000 }),
+      Type.Integer({ minimum: 0, maximum: limits.messages.waitMsMax / 1_000, default: limits.messages.waitMs / 1_000 }),
     ),
   }),
   response: ok(AwaitedMessage),
@@ -96,7 +96,7 @@ const listDeliveries = {
 
 export function messageRoutes(
   app: HttpApp,
-  { messages, labels, deliveries, awaiting, limits, publicUrl, stopping }: MessageNeeds,
+  { messages, labels, deliveries, waitForMessage, limits, publicUrl, stopping }: MessageNeeds,
 ): void {
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
@@ -105,11 +105,11 @@ export function messageRoutes(
 
   app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async ({ actor, params, query }, reply) => {
     const { from, to, after, wait_seconds, ...rest } = query
-    const waitMs = wait_seconds === undefined ? limits.messageWaitMs : wait_seconds * 1_000
+    const waitMs = wait_seconds === undefined ? limits.messages.waitMs : wait_seconds * 1_000
     const filter = { ...readMailFilter(rest), from, to }
-    const place = readTimeOrCursor('after', after)
+    const start = readTimeOrCursor('after', after)
     return awaitedMessage(
-      await awaiting.first(actor, params.inbox_id, filter, place, patienceOf(reply, waitMs, stopping)),
+      await waitForMessage.first(actor, params.inbox_id, filter, start, requestWaitOf(reply, waitMs, stopping)),
     )
   })
 

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Queue } from '../../../../../mail/sending/queue/queued-recipient.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   QueueChange,
   queueChange,
@@ -42,14 +42,14 @@ const MessageSelection = Type.Object({
 })
 
 export function queueRoutes(app: HttpApp, needs: { readonly queue: Queue }): void {
-  for (const level of Object.values(levels)) addList(app, level, needs)
+  for (const scopeRoute of Object.values(scopeRoutes)) addList(app, scopeRoute, needs)
   for (const action of actions) addAction(app, action, needs)
 }
 
-function addList(app: HttpApp, level: Level, { queue }: { readonly queue: Queue }): void {
-  const params = paramsOf(level, {})
+function addList(app: HttpApp, scopeRoute: ScopeRoute, { queue }: { readonly queue: Queue }): void {
+  const params = paramsOf(scopeRoute, {})
   const list = { tags, summary: 'Recipients that wait', params, querystring: listQuery, response: ok(WaitingList) }
-  app.get(`${level.path}/queue`, { schema: list }, async ({ actor, params, query }) => {
+  app.get(`${scopeRoute.path}/queue`, { schema: list }, async ({ actor, params, query }) => {
     const filter = { state: query.state, domain: query.domain, inbox: query.inbox_id, message: query.message_id }
     return waitingList(await queue.list(actor, withinOf(params), filter, readPage(query)))
   })

@@ -21,11 +21,11 @@ const forward = { tags, summary: 'Forward a message with its attachments', param
 
 interface SendingNeeds {
   readonly sending: Sending
-  readonly limits: Pick<Limits, 'httpSendBodyBytesMax'>
+  readonly limits: Limits
 }
 
 export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
-  const bodyLimit = limits.httpSendBodyBytesMax
+  const bodyLimit = limits.http.sendBodyBytesMax
   // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is
   // read. The core checks again, for the inbox.
   const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')

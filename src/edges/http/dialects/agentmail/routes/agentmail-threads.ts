@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/thread.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
 import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
 import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
@@ -17,15 +17,15 @@ const tags = ['Threads']
 const listQuery = Type.Object({ ...mailQuery, senders: substringList, recipients: substringList })
 
 export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
-  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+  for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNeeds): void {
-  const all = `${level.path}/threads`
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }: ThreadNeeds): void {
+  const all = `${scopeRoute.path}/threads`
   const one = `${all}/:thread_id`
   const id = { thread_id: Type.String() }
-  const above = paramsOf(level, {})
-  const params = paramsOf<{ thread_id: string }>(level, id)
+  const above = paramsOf(scopeRoute, {})
+  const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
   const list = { tags, summary: 'Threads', params: above, querystring: listQuery, response: ok(ThreadList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
@@ -66,7 +66,7 @@ function addRoutes(app: HttpApp, level: Level, { threads, publicUrl }: ThreadNee
   const getAttachment = {
     tags,
     summary: 'Link to an attachment',
-    params: paramsOf<{ thread_id: string; attachment_id: string }>(level, { ...id, attachment_id: Type.String() }),
+    params: paramsOf<{ thread_id: string; attachment_id: string }>(scopeRoute, { ...id, attachment_id: Type.String() }),
     response: ok(AttachmentLink),
   }
   app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { DeliveryLog, Replays, WebhookTests } from '../../../../../mail/webhooks/delivery/webhook-delivery.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { readPage } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { ok } from '../wire/shape-wire.ts'
 import {
   Delivery,
@@ -31,15 +31,20 @@ export interface WebhookDeliveryNeeds {
 }
 
 export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds): void {
-  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+  for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, level: Level, { deliveryLog, replays, webhookTests }: WebhookDeliveryNeeds): void {
-  const above = `${level.path}/webhooks/:webhook_id`
+function addRoutes(
+  app: HttpApp,
+  scopeRoute: ScopeRoute,
+  { deliveryLog, replays, webhookTests }: WebhookDeliveryNeeds,
+): void {
+  const above = `${scopeRoute.path}/webhooks/:webhook_id`
   const webhook_id = Type.String({ description: 'Id or client_id.' })
-  const params = paramsOf<{ webhook_id: string }>(level, { webhook_id })
-  const ofOne = paramsOf<{ webhook_id: string; delivery_id: string }>(level, {
-    ...{ webhook_id, delivery_id: Type.String() },
+  const params = paramsOf<{ webhook_id: string }>(scopeRoute, { webhook_id })
+  const ofOne = paramsOf<{ webhook_id: string; delivery_id: string }>(scopeRoute, {
+    webhook_id,
+    delivery_id: Type.String(),
   })
 
   const list = {

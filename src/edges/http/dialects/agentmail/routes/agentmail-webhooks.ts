@@ -4,7 +4,7 @@ import { MailError } from '../../../../../errors.ts'
 import type { Webhooks } from '../../../../../mail/webhooks/config/webhook.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { type Level, levels, paramsOf, withinOf } from '../scope-routes.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 import {
   CreateWebhook,
@@ -26,14 +26,14 @@ import {
 const tags = ['Webhooks']
 
 export function webhookRoutes(app: HttpApp, needs: { readonly webhooks: Webhooks }): void {
-  for (const level of Object.values(levels)) addRoutes(app, level, needs)
+  for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks: Webhooks }): void {
-  const all = `${level.path}/webhooks`
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonly webhooks: Webhooks }): void {
+  const all = `${scopeRoute.path}/webhooks`
   const one = `${all}/:webhook_id`
-  const above = paramsOf(level, {})
-  const params = paramsOf<{ webhook_id: string }>(level, {
+  const above = paramsOf(scopeRoute, {})
+  const params = paramsOf<{ webhook_id: string }>(scopeRoute, {
     webhook_id: Type.String({ description: 'Id or client_id.' }),
   })
 
@@ -52,7 +52,7 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
 
   const create = { tags, summary: 'Make a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
-    refuseOutside(level, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
+    refuseOutside(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
     return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
   })
 
@@ -64,7 +64,7 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
   const update = { tags, summary: 'Change a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
   app.patch(one, { schema: update }, async ({ actor, params, body }) => {
     const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
-    refuseOutside(level, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
+    refuseOutside(scopeRoute, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
     const ref = readWebhookId(params.webhook_id)
     return webhook(await webhooks.update(actor, withinOf(params), ref, readWebhookChange(body)))
   })
@@ -77,7 +77,7 @@ function addRoutes(app: HttpApp, level: Level, { webhooks }: { readonly webhooks
     response: ok(Webhook),
   }
   app.put(one, { schema: replace }, async ({ actor, params, body }) => {
-    refuseOutside(level, { inbox_ids: body.inbox_ids })
+    refuseOutside(scopeRoute, { inbox_ids: body.inbox_ids })
     const ref = readWebhookId(params.webhook_id)
     return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
   })
@@ -132,9 +132,9 @@ function addPollingRoutes(app: HttpApp, all: string): void {
  * Refuses lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
  * ignored, the caller would get more events than it asked for.
  */
-function refuseOutside(level: Level, given: Readonly<Record<string, readonly string[] | undefined>>): void {
+function refuseOutside(scopeRoute: ScopeRoute, given: Readonly<Record<string, readonly string[] | undefined>>): void {
   for (const [name, ids] of Object.entries(given)) {
-    const isOutside = level === levels.inbox || (level === levels.pod && name.includes('pod'))
+    const isOutside = scopeRoute === scopeRoutes.inbox || (scopeRoute === scopeRoutes.pod && name.includes('pod'))
     if (!isOutside || ids === undefined) continue
     throw new MailError('validation_error', {
       detail: `${name} cannot be given for a webhook of one scope`,

@@ -18,9 +18,9 @@ export function readDeliveryId(ref: string): string {
   return ref.startsWith(PREFIX) ? ref.slice(PREFIX.length) : ''
 }
 
-const states = ['pending', 'behind', 'delivered', 'failed', 'cancelled'] as const
+const states = ['pending', 'waiting', 'delivered', 'failed', 'cancelled'] as const
 const State = Type.Enum([...states], {
-  description: '`behind`: of an ordered webhook, while an earlier event of its inbox is not over.',
+  description: '`waiting`: an earlier event of the same inbox is not delivered yet (ordered webhooks only).',
 })
 
 const Attempt = Type.Object({

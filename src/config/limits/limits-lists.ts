@@ -1,0 +1,41 @@
+/** Limits of lists and pages of the API. Part of ../limits.ts. */
+import { type Limit, MIB } from './limit.ts'
+
+export const listsLimits = {
+  pageDefault: { default: 50, unit: 'count', sentence: 'Items per page when the client gives no limit.' },
+  pageMax: { default: 500, unit: 'count', sentence: 'Maximum items per page.' },
+  filteredPageMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Maximum items per page of a list that is filtered by substring.',
+  },
+  threadPageDefault: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Messages returned with a thread when the client gives no limit.',
+  },
+  threadPageBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    sentence:
+      'Size of the messages returned with a thread; the page ends before it is exceeded, but not before its first message.',
+  },
+  filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
+  scanRowsMax: {
+    default: 5_000,
+    unit: 'count',
+    sentence:
+      'Rows that one page of a filtered list may read; the page can be empty and still have a token for the next page.',
+  },
+  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients returned with a thread.' },
+  threadAttachmentMessagesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Newest messages of a thread whose attachments are returned with it.',
+  },
+  threadPartMessagesMax: {
+    default: 500,
+    unit: 'count',
+    sentence: 'Newest messages read to show a thread in which some messages are hidden.',
+  },
+} as const satisfies Record<string, Limit>

@@ -1,0 +1,33 @@
+/** Limits of one send, and of its idempotency key. Part of ../limits.ts. */
+import { DAY, KIB, type Limit, MIB, MINUTE } from './limit.ts'
+
+export const sendingLimits = {
+  recipientsMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Recipients of one sent message, in to, cc and bcc together.',
+  },
+  textCharsMax: {
+    default: 4 * MIB,
+    unit: 'count',
+    sentence:
+      'Length of the text of a sent message, and of its HTML; longer ones would block the server while they are encoded.',
+  },
+  headerCharsMax: {
+    default: 256 * KIB,
+    unit: 'count',
+    sentence: 'Characters of subject, addresses and extra header fields of one sent message, all together.',
+  },
+  headersMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
+  attachmentsMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
+  idempotencyMs: {
+    default: DAY,
+    unit: 'milliseconds',
+    sentence: 'Time for which a repeated Idempotency-Key returns the first result.',
+  },
+  idempotencyLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    sentence: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
+  },
+} as const satisfies Record<string, Limit>

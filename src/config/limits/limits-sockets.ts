@@ -1,0 +1,75 @@
+/** Limits of WebSockets. Part of ../limits.ts. */
+import { KIB, type Limit, MIB, SECOND } from './limit.ts'
+
+export const socketsLimits = {
+  perKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open WebSockets per API key on one node; further ones are refused with 429.',
+  },
+  bufferEventsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Events queued for one subscriber before it is closed as too slow (1013).',
+  },
+  bufferBytesMax: {
+    default: MIB,
+    unit: 'bytes',
+    sentence: 'Bytes buffered for one WebSocket or event stream before writing to it pauses.',
+  },
+  bufferFramesMax: {
+    default: 100,
+    unit: 'count',
+    sentence: 'Frames buffered for one WebSocket or event stream before writing to it pauses.',
+  },
+  stallMs: {
+    default: 20 * SECOND,
+    unit: 'milliseconds',
+    sentence:
+      'Time within which the client of a WebSocket or event stream with a full buffer must read something; otherwise the connection is closed (1013).',
+  },
+  pingMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval of WebSocket pings; after two unanswered pings the socket is closed.',
+  },
+  closeMs: {
+    default: 500,
+    unit: 'milliseconds',
+    sentence: 'Time for WebSocket clients to answer the close frame of a server that stops.',
+  },
+  frameBytesMax: {
+    default: 1_000_000,
+    unit: 'bytes',
+    sentence:
+      'Size of one event frame; bodies are left out of a larger one (Python clients close the socket at 1 MiB).',
+  },
+  messageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'Size of one frame from a client.' },
+  messagePartsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Fragments of one frame from a client, and network reads in which it arrives.',
+  },
+  framesPerSecondMax: {
+    default: 10,
+    unit: 'count',
+    sentence:
+      'Frames per second from one WebSocket that are handled, pings and pongs included; further frames are refused.',
+  },
+  frameUnitBytes: {
+    default: 4 * KIB,
+    unit: 'bytes',
+    sentence: 'Part of a frame from a client that counts as one frame: a frame of 64 KiB counts as 16.',
+  },
+  framesBurstMax: {
+    default: 50,
+    unit: 'count',
+    sentence: 'Frames that one WebSocket may send at once after a pause.',
+  },
+  framesRefusedMax: {
+    default: 20,
+    unit: 'count',
+    sentence:
+      'Frames from one WebSocket that are refused with an error frame; the next refused frame closes the socket (1008).',
+  },
+} as const satisfies Record<string, Limit>

@@ -1,0 +1,20 @@
+/** Limits of streams of server-sent events. Part of ../limits.ts. */
+import { type Limit, SECOND } from './limit.ts'
+
+export const streamsLimits = {
+  perKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Open event streams (SSE) per API key on one node; further ones are refused with 429.',
+  },
+  heartbeatMs: {
+    default: 15 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Interval of comments on an event stream, so that proxies do not treat it as dead.',
+  },
+  retryMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    sentence: 'Reconnection time that an event stream sends to its client (SSE `retry`).',
+  },
+} as const satisfies Record<string, Limit>

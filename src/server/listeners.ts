@@ -1,0 +1,42 @@
+/** The listeners: HTTP with its dialects, and SMTP. Built here; start.ts opens and closes them. */
+import { agentMail } from '../edges/http/dialects/agentmail/index.ts'
+import { createHttpServer, type HttpServer } from '../edges/http/server/http-server.ts'
+import { createMxServer, type MxServer } from '../edges/smtp/mx/mx-server.ts'
+import type { TlsSource } from '../edges/tls.ts'
+import type { Credentials } from '../mail/access/keys/credentials.ts'
+import type { MailCore, Surroundings } from './mail-core.ts'
+import type { Services } from './services.ts'
+
+export interface Listeners {
+  /** undefined: the port is off. */
+  readonly http: HttpServer | undefined
+  readonly smtp: MxServer | undefined
+}
+
+interface ListenersNeeds extends Surroundings {
+  readonly core: Pick<MailCore, 'feed' | 'receiving'>
+  readonly services: Services
+  readonly credentials: Credentials
+  readonly tls: TlsSource
+  /** @throws while not every listener is open */
+  readonly requireStarted: () => void
+}
+
+export function createListeners({ core, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
+  const { config, store, log, metrics } = needs
+  const http =
+    config.httpPort === 'off'
+      ? undefined
+      : createHttpServer({
+          config,
+          log,
+          metrics,
+          credentials,
+          probes: { start: needs.requireStarted, store: () => store.probe() },
+          beforeSocketsClose: () => core.feed.stop(),
+          dialects: [agentMail({ ...services, config, log, metrics, credentials })],
+        })
+  const smtp =
+    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: core.receiving, tls })
+  return { http, smtp }
+}

@@ -1,0 +1,55 @@
+/**
+ * The parts of mail/ that both the workers and the services need, each built once. Nothing runs yet, except the event feed
+ * when start.ts starts it.
+ */
+import type { Config } from '../config/settings.ts'
+import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import type { Log } from '../log.ts'
+import { createDomains } from '../mail/domains/domains.ts'
+import { createFeed } from '../mail/events/feed/feed.ts'
+import { createContents } from '../mail/messages/content/contents.ts'
+import { createMailParser } from '../mail/messages/content/parse-worker.ts'
+import { createFiling } from '../mail/messages/filing.ts'
+import { createRemoval } from '../mail/messages/removal.ts'
+import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
+import { createFileReceived } from '../mail/receiving/file-received.ts'
+import { createReceiving } from '../mail/receiving/receiving.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Store } from '../store/store.ts'
+
+/** What the whole server shares. */
+export interface Surroundings {
+  readonly config: Config
+  readonly store: Store
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Epoch ms. */
+  readonly clock: () => number
+  /** Unpredictable bytes. */
+  readonly random: (sizeBytes: number) => Buffer
+}
+
+export type MailCore = ReturnType<typeof createMailCore>
+
+export function createMailCore({ config, store, log, metrics, clock }: Surroundings) {
+  const { limits } = config
+  const onLeftover = (error: unknown, blobKey: string) =>
+    log.warn({ err: error, blobKey }, 'a blob could not be deleted; a sweep will delete it')
+  const mailParser = createMailParser({ limits, log, metrics })
+  const contents = createContents({ store, limits, onLeftover })
+  const file = createFiling({ adapter: store.adapter, limits })
+  const fileReceived = createFileReceived({ file, domain: config.domain, limits })
+  const eventSubjects = createEventSubjects({ store, limits })
+  return {
+    domains: createDomains({ store }),
+    feed: createFeed({ store, clock, log, metrics, limits }),
+    mailParser,
+    contents,
+    file,
+    receiving: createReceiving({ store, config, contents, mailParser, fileReceived, metrics, clock }),
+    removal: createRemoval({ store, onLeftover }),
+    eventSubjects,
+    /** One per dialect that has webhooks. */
+    webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,
+  }
+}

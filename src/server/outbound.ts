@@ -1,0 +1,63 @@
+/** Everything that connects to other machines: DNS, delivery targets with their routing, and the requests to webhooks. */
+import { lookup as lookupName } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { createLocalTarget } from '../mail/receiving/local-target.ts'
+import { createRelayTarget } from '../mail/sending/targets/relay-target.ts'
+import { createRemoteTarget } from '../mail/sending/targets/remote-target.ts'
+import { createRouting, type Routing } from '../mail/sending/targets/routing.ts'
+import { createDns, type Dns } from '../net/dns/dns.ts'
+import { createSafeFetch, type Lookup, type SafeFetch } from '../net/fetch/safe-fetch.ts'
+import type { MailCore, Surroundings } from './mail-core.ts'
+
+export interface Outbound {
+  readonly routing: Routing
+  /** Sends requests to URLs that clients have chosen. */
+  readonly fetch: SafeFetch['fetch']
+  /** Closes idle connections. */
+  close(): void
+}
+
+interface OutboundNeeds extends Pick<Surroundings, 'config' | 'log'> {
+  readonly core: Pick<MailCore, 'domains' | 'receiving'>
+  /** Looks up the host names of webhooks. Default: the resolvers of the configuration, else the system's. */
+  readonly lookup: Lookup | undefined
+}
+
+export function createOutbound({ config, log, core, lookup: givenLookup }: OutboundNeeds): Outbound {
+  const { limits, hostname, allowPrivateNetworks } = config
+  const dns = createDns({ servers: config.dnsServers, limits })
+  const relay = config.relay && createRelayTarget({ relay: config.relay, hostname, log, limits })
+  const routing = createRouting({
+    domains: core.domains,
+    outbound: config.outbound,
+    local: createLocalTarget({ receiving: core.receiving, log }),
+    remote: createRemoteTarget({
+      dns,
+      hostname,
+      port: config.outboundPort,
+      allowPrivateNetworks,
+      random: Math.random,
+      limits,
+    }),
+    relay,
+    limits,
+  })
+  const lookup = givenLookup ?? (config.dnsServers ? lookupBy(dns) : lookupBySystem)
+  const safe = createSafeFetch({ lookup, allowPrivateNetworks, limits })
+  return {
+    routing,
+    fetch: safe.fetch,
+    close() {
+      safe.close()
+      relay?.close()
+    },
+  }
+}
+
+/** Looks names up with the resolvers of the configuration. */
+function lookupBy(dns: Dns): Lookup {
+  return async (hostname) => (await dns.addresses(hostname)).map((address) => ({ address, family: isIP(address) }))
+}
+
+/** Looks names up as other programs of this machine do, with its hosts file. */
+const lookupBySystem: Lookup = (hostname) => lookupName(hostname, { all: true })

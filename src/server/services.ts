@@ -1,0 +1,91 @@
+/**
+ * The services of the core, each built once: every dialect and protocol calls these, so that a rule holds for all of them.
+ */
+import { randomUUID } from 'node:crypto'
+import { actorName } from '../mail/access/actor.ts'
+import { createApiKeys } from '../mail/access/keys/api-keys.ts'
+import { createEventPages } from '../mail/events/history/event-pages.ts'
+import { createLabelLog } from '../mail/events/history/label-log.ts'
+import { keyRevoked } from '../mail/events/log/resource-events.ts'
+import { createInboxes } from '../mail/inboxes/inboxes.ts'
+import { createDownloads } from '../mail/messages/content/downloads.ts'
+import { createLabels } from '../mail/messages/labels/labels.ts'
+import { createMessages } from '../mail/messages/messages.ts'
+import { createThreads } from '../mail/messages/threads/threads.ts'
+import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
+import { createSubmit } from '../mail/sending/compose/submit.ts'
+import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
+import { createDeliveries } from '../mail/sending/queue/delivery-history.ts'
+import { createQueue } from '../mail/sending/queue/queue.ts'
+import { createSending } from '../mail/sending/sending.ts'
+import { createOrganizations } from '../mail/tenants/organizations.ts'
+import { createPods } from '../mail/tenants/pods.ts'
+import { createWebhooks } from '../mail/webhooks/config/webhooks.ts'
+import { createDeliveryLog } from '../mail/webhooks/delivery/delivery-log.ts'
+import { createWebhookTests } from '../mail/webhooks/delivery/test-request.ts'
+import { createReplays } from '../mail/webhooks/replay/replays.ts'
+import type { MailCore, Surroundings } from './mail-core.ts'
+import type { Outbound } from './outbound.ts'
+import type { Workers } from './workers.ts'
+
+export type Services = ReturnType<typeof createServices>
+
+interface ServicesNeeds extends Surroundings {
+  readonly core: MailCore
+  readonly outbound: Outbound
+  readonly workers: Pick<Workers, 'webhooks' | 'dispatch'>
+}
+
+export function createServices({ core, outbound, workers, ...surroundings }: ServicesNeeds) {
+  const { config, store, metrics, clock, random } = surroundings
+  const { limits, allowPrivateNetworks } = config
+  const { feed, contents, mailParser, file, domains, removal, webhookProfiles: profiles } = core
+  const { routing, fetch } = outbound
+  const { signalPending } = workers.webhooks
+  const downloads = createDownloads({ store, contents, clock, random, limits })
+  return {
+    apiKeys: createApiKeys({
+      store,
+      random,
+      clock,
+      limits,
+      keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
+    }),
+    organizations: createOrganizations({ store }),
+    pods: createPods({ store, limits }),
+    inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),
+
+    feed,
+    eventPages: createEventPages({ store, feed, clock, limits }),
+    eventSubjects: core.eventSubjects,
+    labelLog: createLabelLog({ store, limits }),
+
+    messages: createMessages({ store, downloads, removal, limits }),
+    waitForMessage: createWaitForMessage({ store, feed, limits }),
+    threads: createThreads({ store, downloads, removal, limits }),
+    labels: createLabels({ store, limits }),
+
+    sending: createSending({
+      store,
+      submit: createSubmit({ store, config, domains, contents, mailParser, file, metrics, clock, random }),
+      idempotency: createIdempotency({ store, limits }),
+      attachmentsOf: createForwardedAttachments({ store, contents }),
+      limits,
+    }),
+    deliveries: createDeliveries({ store }),
+    queue: createQueue({ store, removal, defaultRoute: routing.releaseRoute, hasRelay: routing.hasRelay, limits }),
+
+    webhooks: createWebhooks({
+      store,
+      profile: profiles[0],
+      random,
+      allowPrivateNetworks,
+      limits,
+      enabled: workers.dispatch.signalEnabled,
+    }),
+    deliveryLog: createDeliveryLog({ store, signalPending, limits }),
+    replays: createReplays({ store, clock, limits }),
+    webhookTests: createWebhookTests({ store, profiles, fetch, clock, newEventId: randomUUID, limits }),
+  }
+}

@@ -1,0 +1,81 @@
+/** The background work: delivery, webhooks, jobs and sweeps. Built here; start.ts starts and stops each. */
+import { randomUUID } from 'node:crypto'
+import type { Credentials } from '../mail/access/keys/credentials.ts'
+import { createRemoveInbox } from '../mail/accounts/remove-inbox.ts'
+import { sweepEvents } from '../mail/events/log/retention.ts'
+import { REMOVE_INBOX } from '../mail/inboxes/inboxes.ts'
+import { createInterruptedWork } from '../mail/jobs/interrupted-work.ts'
+import { CANCEL_PENDING, ENABLE_ORDERING, REPLAY_WEBHOOK } from '../mail/jobs/job-kinds.ts'
+import { JobRunner } from '../mail/jobs/job-runner.ts'
+import { createSweeps } from '../mail/jobs/sweeps.ts'
+import { sweepBlobs, sweepRollups } from '../mail/messages/content/message-sweeps.ts'
+import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sweep.ts'
+import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
+import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
+import { createDeliveryWorker } from '../mail/sending/queue/delivery-worker.ts'
+import { createCancelPending } from '../mail/webhooks/delivery/cancel-pending.ts'
+import { sweepWebhookDeliveries } from '../mail/webhooks/delivery/webhook-sweep.ts'
+import { createWebhookWorker } from '../mail/webhooks/delivery/webhook-worker.ts'
+import { createDispatch } from '../mail/webhooks/dispatch/dispatch.ts'
+import { createEnableOrdering } from '../mail/webhooks/ordering/enable-ordering.ts'
+import { createReplayWebhook } from '../mail/webhooks/replay/replay-job.ts'
+import type { MailCore, Surroundings } from './mail-core.ts'
+import type { Outbound } from './outbound.ts'
+
+export type Workers = ReturnType<typeof createWorkers>
+
+interface WorkersNeeds extends Surroundings {
+  readonly core: MailCore
+  readonly outbound: Outbound
+  readonly credentials: Credentials
+}
+
+export function createWorkers({ core, outbound, credentials, ...surroundings }: WorkersNeeds) {
+  const { config, store, log, metrics, clock } = surroundings
+  const { limits } = config
+  const { contents, removal, webhookProfiles: profiles } = core
+  /** In leases: unique across nodes and restarts. */
+  const owner = randomUUID()
+  const interrupted = createInterruptedWork(limits)
+  const common = { store, interrupted, owner, clock, log, metrics, limits }
+
+  const notices = createBounceNotices({ contents, hostname: config.hostname, log, limits })
+  const delivery = createDeliveryWorker({
+    ...common,
+    contents,
+    recordOutcome: createRecordOutcome({ store, removal, notices, limits, spread: Math.random }),
+    destinationOf: outbound.routing.destinationOf,
+    targetFor: outbound.routing.targetFor,
+  })
+  const webhooks = createWebhookWorker({ ...common, profiles, fetch: outbound.fetch, spread: Math.random })
+  const dispatch = createDispatch({ store, profiles, worker: webhooks, log, metrics, limits })
+  const { signalPending } = webhooks
+  const jobs = new JobRunner({
+    ...common,
+    handlers: {
+      [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }),
+      [CANCEL_PENDING]: createCancelPending({ store, limits }),
+      [ENABLE_ORDERING]: createEnableOrdering({ store, signalPending, limits }),
+      [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
+    },
+  })
+  return { delivery, webhooks, dispatch, jobs, sweeps: { start: startSweeps } }
+
+  /** @returns a function that stops the sweeps */
+  function startSweeps(): () => Promise<void> {
+    const sweeps = createSweeps({ limits, log, metrics })
+    const needs = { store, clock, limits }
+    const { readThrough } = dispatch
+    const { sweepMs } = limits.store
+    sweeps.every(sweepMs, 'events', (signal) => sweepEvents({ ...needs, readThrough }, signal))
+    sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
+    sweeps.every(sweepMs, 'counts', (signal) => sweepRollups(needs, signal))
+    sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
+    sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())
+    return async () => {
+      await sweeps.stop()
+      await credentials.flushUses()
+    }
+  }
+}

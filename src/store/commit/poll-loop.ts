@@ -1,0 +1,100 @@
+/**
+ * A poll loop, by which all background work follows its table. It polls when a signal says that work may exist (a commit,
+ * or capacity that became free), and at the time that the last poll returned.
+ *
+ * A signal is a hint without data: a lost one costs one poll interval. Polls never overlap; a signal during a poll is
+ * followed by another poll.
+ * Crash: nothing is stored here.
+ * Failure: logged and counted. The next poll runs after a pause that signals do not shorten: most likely the database
+ *   failed, and a poll per signal would only add to its load.
+ * Must not: know which work it polls for.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../config/limits.ts'
+import { outsideUnits } from '../../fault-boundary.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+
+export interface PollLoop {
+  /** Polls now, or right after the poll that is running. */
+  readonly soon: () => void
+  readonly isPolling: boolean
+  /** Resolves when no poll is running any more; none begins after this call. */
+  stop(): Promise<void>
+}
+
+interface PollLoopNeeds {
+  /** In metrics and the log: "queue". */
+  readonly name: string
+  /** Returns ms until the next poll (0: at once, after other work), or undefined: after `pollMs`. */
+  readonly poll: () => Promise<number | undefined>
+  readonly pollMs: number
+  /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMaxMs. */
+  readonly pauseMs?: number
+  readonly limits: Limits
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Creates a loop that begins with the first call of `soon`. */
+export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...needs }: PollLoopNeeds): PollLoop {
+  const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMaxMs)
+  let running: Promise<void> | undefined
+  let isWanted = false
+  let isPaused = false
+  let isStopping = false
+  let timer: NodeJS.Timeout | undefined
+
+  return {
+    soon,
+
+    get isPolling() {
+      return running !== undefined
+    },
+
+    async stop() {
+      isStopping = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+
+  function soon(): void {
+    isWanted = true
+    if (isPaused || isStopping) return
+    running ??= outsideUnits(pollWhileWanted).finally(() => {
+      running = undefined
+      if (isWanted) soon() // requested between the last poll and here
+    })
+  }
+
+  /** Never rejects. */
+  async function pollWhileWanted(): Promise<void> {
+    while (isWanted && !isPaused && !isStopping) {
+      isWanted = false
+      clearTimeout(timer)
+      const waitMs = await pollOnce()
+      if (waitMs === 0) {
+        isWanted = true
+        await setImmediate()
+      } else if (!isStopping) timer = setTimeout(wake, waitMs).unref()
+    }
+  }
+
+  /** Returns ms until the next poll. */
+  async function pollOnce(): Promise<number> {
+    try {
+      return (await poll()) ?? pollMs
+    } catch (error) {
+      metrics.loopErrors.inc({ loop: name })
+      log.error({ err: error, loop: name }, 'poll failed; will retry')
+      isPaused = true
+      return pauseMs
+    }
+  }
+
+  function wake(): void {
+    isPaused = false
+    soon()
+  }
+}

@@ -1,0 +1,34 @@
+/** Background jobs and hourly counts. Part of ../0001-initial.ts. */
+import type { DefinitionLanguage } from '../../sql-adapter.ts'
+
+export function jobTables({ text, integer, bigint, table, linkTable }: DefinitionLanguage): string[] {
+  return [
+    `create table jobs (
+      id ${text} primary key,
+      kind ${text} not null,
+      key ${text} not null,
+      payload ${text} not null,
+      run_at ${bigint} not null,
+      attempts ${integer} not null,
+      lease_owner ${text},
+      lease_until ${bigint},
+      interruptions ${integer} not null,
+      last_error ${text},
+      created_at ${bigint} not null
+    ) ${table}`,
+    `create unique index jobs_key on jobs (kind, key)`,
+    `create index jobs_due on jobs (run_at, id)`,
+
+    `create table rollups (
+      organization_id ${text} not null,
+      pod_id ${text} not null,
+      inbox_id ${text} not null,
+      hour ${bigint} not null,
+      metric ${text} not null,
+      count ${bigint} not null,
+      primary key (inbox_id, hour, metric)
+    ) ${linkTable}`,
+    `create index rollups_by_organization on rollups (organization_id, hour)`,
+    `create index rollups_by_age on rollups (hour)`,
+  ]
+}

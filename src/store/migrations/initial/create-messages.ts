@@ -1,0 +1,137 @@
+/** Threads, contents, attachments and messages, with the text index. Part of ../0001-initial.ts. */
+import type { DefinitionLanguage } from '../../sql-adapter.ts'
+
+export function messageTables({
+  text,
+  integer,
+  bigint,
+  bytes,
+  identity,
+  table,
+  linkTable,
+  textIndex,
+}: DefinitionLanguage): string[] {
+  return [
+    `create table threads (
+      id ${text} primary key,
+      organization_id ${text} not null,
+      pod_id ${text} not null,
+      inbox_id ${text} not null references inboxes,
+      subject ${text},
+      preview ${text},
+      last_message_id ${text} not null,
+      message_count ${bigint} not null,
+      visible_count ${bigint} not null,
+      size_bytes ${bigint} not null,
+      hidden ${integer} not null,
+      timestamp ${bigint} not null,
+      received_timestamp ${bigint},
+      sent_timestamp ${bigint},
+      deleting_at ${bigint},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index threads_by_organization on threads (organization_id, timestamp, id, hidden)`,
+    `create index threads_by_pod on threads (pod_id, timestamp, id, hidden)`,
+    `create index threads_by_inbox on threads (inbox_id, timestamp, id, hidden)`,
+    `create table thread_labels (
+      thread_id ${text} not null references threads on delete cascade,
+      label ${text} not null,
+      message_count ${bigint} not null,
+      primary key (thread_id, label)
+    ) ${linkTable}`,
+    `create table thread_participants (
+      thread_id ${text} not null references threads on delete cascade,
+      kind ${text} not null,
+      address ${text} not null,
+      display ${text} not null,
+      message_count ${bigint} not null,
+      primary key (thread_id, kind, address)
+    ) ${linkTable}`,
+    `create table thread_references (
+      inbox_id ${text} not null,
+      message_id_hash ${text} not null,
+      thread_id ${text} not null references threads on delete cascade,
+      primary key (inbox_id, message_id_hash)
+    ) ${linkTable}`,
+    `create index thread_references_by_thread on thread_references (thread_id)`,
+    // `bytes` is last: to read a column after it, SQLite would follow all its pages, and most queries read `parsed`.
+    `create table contents (
+      id ${text} primary key,
+      size_bytes ${bigint} not null,
+      sha256 ${text} not null,
+      blob_key ${text},
+      parsed_blob_key ${text},
+      created_at ${bigint} not null,
+      verification ${text},
+      parsed ${bytes},
+      bytes ${bytes}
+    ) ${table}`,
+    // For the sweep of blobs, which looks up whether a row refers to a key.
+    `create index contents_by_blob on contents (blob_key) where blob_key is not null`,
+    `create index contents_by_parsed_blob on contents (parsed_blob_key) where parsed_blob_key is not null`,
+    `create table attachments (
+      id ${text} primary key,
+      content_id ${text} not null references contents on delete cascade,
+      position ${integer} not null,
+      filename ${text},
+      content_type ${text} not null,
+      disposition ${text} not null,
+      cid ${text},
+      transfer_encoding ${text} not null,
+      offset_bytes ${bigint} not null,
+      length_bytes ${bigint} not null,
+      size_bytes ${bigint} not null
+    ) ${table}`,
+    `create index attachments_by_content on attachments (content_id, position)`,
+    `create table messages (
+      number ${identity},
+      id ${text} not null unique,
+      organization_id ${text} not null,
+      pod_id ${text} not null,
+      inbox_id ${text} not null references inboxes,
+      thread_id ${text} not null references threads,
+      content_id ${text} not null references contents,
+      api_message_id ${text} not null,
+      api_message_id_hash ${text} not null,
+      header_message_id ${text},
+      header_message_id_hash ${text},
+      fingerprint ${text} not null,
+      subject ${text},
+      preview ${text},
+      in_reply_to ${text},
+      references_list ${text},
+      envelope_sender ${text},
+      envelope_recipient ${text},
+      size_bytes ${bigint} not null,
+      hidden ${integer} not null,
+      authentication ${text} not null,
+      verified_domain ${text},
+      modseq ${bigint} not null,
+      timestamp ${bigint} not null,
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index messages_by_inbox on messages (inbox_id, timestamp, id, hidden)`,
+    `create index messages_by_number on messages (inbox_id, number)`,
+    `create index messages_by_thread on messages (thread_id, timestamp, id)`,
+    `create unique index messages_api_id on messages (inbox_id, api_message_id_hash)`,
+    `create index messages_by_header_id on messages (inbox_id, header_message_id_hash)
+      where header_message_id_hash is not null`,
+    `create index messages_by_content on messages (content_id)`,
+    `create table message_labels (
+      message_id ${text} not null references messages (id) on delete cascade,
+      label ${text} not null,
+      primary key (message_id, label)
+    ) ${linkTable}`,
+    `create table message_addresses (
+      message_id ${text} not null references messages (id) on delete cascade,
+      kind ${text} not null,
+      position ${integer} not null,
+      address ${text} not null,
+      name ${text},
+      primary key (message_id, kind, position)
+    ) ${linkTable}`,
+    ...textIndex,
+  ]
+}

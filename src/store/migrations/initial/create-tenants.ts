@@ -1,0 +1,88 @@
+/** Organizations, pods, domains, keys and inboxes. Part of ../0001-initial.ts. */
+import type { DefinitionLanguage } from '../../sql-adapter.ts'
+
+export function tenantTables({ text, integer, bigint, table, linkTable }: DefinitionLanguage): string[] {
+  return [
+    `create table organizations (
+      id ${text} primary key,
+      name ${text},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create table pods (
+      id ${text} primary key,
+      organization_id ${text} not null references organizations,
+      name ${text} not null,
+      client_id ${text},
+      is_default ${integer} not null,
+      inbox_count ${bigint} not null,
+      deleting_at ${bigint},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index pods_by_organization on pods (organization_id, created_at, id)`,
+    `create unique index pods_client_id on pods (organization_id, client_id) where client_id is not null`,
+    `create unique index pods_default on pods (organization_id) where is_default = 1`,
+    `create table domains (
+      id ${text} primary key,
+      organization_id ${text} references organizations,
+      pod_id ${text},
+      domain ${text} not null unique,
+      status ${text} not null,
+      dkim_selector ${text} not null,
+      deleting_at ${bigint},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index domains_by_organization on domains (organization_id, created_at, id)`,
+    `create table secrets (
+      kind ${text} not null,
+      name ${text} not null,
+      value ${text} not null,
+      created_at ${bigint} not null,
+      primary key (kind, name)
+    ) ${linkTable}`,
+    `create table api_keys (
+      id ${text} primary key,
+      kind ${text} not null,
+      organization_id ${text} not null references organizations,
+      pod_id ${text},
+      inbox_id ${text},
+      name ${text} not null,
+      prefix ${text} not null,
+      key_hash ${text} not null unique,
+      permissions ${text},
+      is_root ${integer} not null,
+      created_by ${text} not null,
+      expires_at ${bigint},
+      used_at ${bigint},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index api_keys_by_organization on api_keys (organization_id, created_at, id)`,
+    `create index api_keys_by_pod on api_keys (pod_id, created_at, id) where pod_id is not null`,
+    `create index api_keys_by_inbox on api_keys (inbox_id, created_at, id) where inbox_id is not null`,
+    `create table inboxes (
+      id ${text} primary key,
+      organization_id ${text} not null references organizations,
+      pod_id ${text} not null references pods,
+      domain_id ${text} not null references domains,
+      address ${text} not null unique,
+      display_name ${text},
+      client_id ${text},
+      metadata ${text},
+      status ${text} not null,
+      message_count ${bigint} not null,
+      unread_count ${bigint} not null,
+      thread_count ${bigint} not null,
+      size_bytes ${bigint} not null,
+      deleting_at ${bigint},
+      created_at ${bigint} not null,
+      updated_at ${bigint} not null
+    ) ${table}`,
+    `create index inboxes_by_organization on inboxes (organization_id, created_at, id)`,
+    `create index inboxes_by_pod on inboxes (pod_id, created_at, id)`,
+    `create index inboxes_by_domain on inboxes (domain_id)`,
+    `create unique index inboxes_client_id on inboxes (pod_id, client_id) where client_id is not null`,
+  ]
+}

@@ -1,0 +1,326 @@
+/** Jobs over a real store; a second runner on the same store simulates another node. */
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { defaultLimits, withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
+import { JobRunner } from '../../src/mail/jobs/job-runner.ts'
+import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
+import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
+import type { JobRow } from '../../src/store/schema/sending-rows.ts'
+import type { Store } from '../../src/store/store.ts'
+import { FeedWorld } from '../events/feed-world.ts'
+
+const MINUTE = 60_000
+
+let world: FeedWorld
+const runners: JobRunner[] = []
+beforeEach(async () => {
+  world = await FeedWorld.open()
+})
+afterEach(async () => {
+  await Promise.all(runners.splice(0).map((runner) => runner.stop()))
+  await world[Symbol.asyncDispose]()
+})
+
+/** A job handler for tests: jobs queue up, and the test resolves or rejects each one. */
+class Desk {
+  readonly #jobs: (Job & { resolve: () => void; reject: (error: unknown) => void })[] = []
+  #arrived: (() => void) | undefined
+
+  readonly handler = (job: Job) =>
+    new Promise<void>((resolve, reject) => {
+      job.signal.addEventListener('abort', () => reject(job.signal.reason))
+      this.#jobs.push({ ...job, resolve, reject })
+      this.#arrived?.()
+    })
+
+  async next() {
+    while (this.#jobs.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve))
+    return this.#jobs.shift()!
+  }
+
+  get isEmpty(): boolean {
+    return this.#jobs.length === 0
+  }
+}
+
+function startRunner(owner: string, desk: Desk, options: { store?: Store; leaseMs?: number; jobs?: number } = {}) {
+  const { limits, time, metrics } = world
+  const runner = new JobRunner({
+    store: options.store ?? world.store,
+    handlers: { removal: desk.handler },
+    interrupted: createInterruptedWork(limits),
+    owner,
+    clock: time.clock,
+    log: createLog('silent'),
+    metrics,
+    limits: withLimits(limits, {
+      jobs: { pollMs: 1, concurrencyMax: options.jobs ?? 4 },
+      delivery: { leaseMs: options.leaseMs ?? 2 * MINUTE },
+    }),
+  })
+  runner.start()
+  runners.push(runner)
+  return runner
+}
+
+async function ask(job: Partial<NewJob> = {}): Promise<void> {
+  await world.store.transaction((tx) => enqueue(tx, { kind: 'removal', key: 'inbox', ...job }))
+}
+
+async function jobRows(): Promise<JobRow[]> {
+  return world.store.db.selectFrom('jobs').selectAll().orderBy('key').execute()
+}
+
+async function until(condition: (rows: JobRow[]) => boolean): Promise<JobRow[]> {
+  for (;;) {
+    const rows = await jobRows()
+    if (condition(rows)) return rows
+    await setImmediate()
+  }
+}
+const none = (rows: JobRow[]) => rows.length === 0
+const allFree = (rows: JobRow[]) => rows.every((row) => row.lease_owner === null)
+
+test('a job runs once, with its payload, and its row is deleted', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask({ payload: { inboxId: 'one' } })
+  const job = await desk.next()
+  expect(job).toMatchObject({ kind: 'removal', key: 'inbox', payload: { inboxId: 'one' }, attempt: 1 })
+  job.resolve()
+  await until(none)
+  expect(desk.isEmpty).toBe(true)
+})
+
+test('a job that is enqueued in a failed transaction does not exist', async () => {
+  const failed = world.store.transaction(async (tx) => {
+    await enqueue(tx, { kind: 'removal', key: 'inbox' })
+    throw new Error('no')
+  })
+  await expect(failed).rejects.toThrow('no')
+  expect(await jobRows()).toEqual([])
+})
+
+test('two jobs of the same kind and key become one, at the earlier time', async () => {
+  const { now } = world.time
+  await ask({ runAt: now + 2 * MINUTE })
+  await ask({ runAt: now + MINUTE })
+  await ask({ runAt: now + 3 * MINUTE })
+  expect(await jobRows()).toMatchObject([{ run_at: now + MINUTE }])
+  const desk = new Desk()
+  startRunner('a', desk)
+  await world.append() // a commit makes the runner poll
+  expect(desk.isEmpty).toBe(true)
+  world.time.now += MINUTE
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+// The second request was deleted with the row of the first, which could already have passed the new work.
+test('a job that is enqueued while it runs, runs once more', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask()
+  const first = await desk.next()
+  await ask()
+  first.resolve()
+  const second = await desk.next()
+  expect(second.attempt).toBe(1)
+  second.resolve()
+  await until(none)
+})
+
+test('a job that fails is retried after 1, 4, 16 minutes, and its row has the error', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask()
+  for (const [index, wait] of [1, 4, 16].entries()) {
+    const job = await desk.next()
+    expect(job.attempt).toBe(index + 1)
+    job.reject(new Error('the disk is full'))
+    const [row] = await until(allFree)
+    expect(row).toMatchObject({ run_at: world.time.now + wait * MINUTE, last_error: 'Error: the disk is full' })
+    world.time.now += wait * MINUTE
+  }
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+test('no more jobs run at once than the limit allows, and the next starts when one ends', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { jobs: 2 })
+  for (const key of ['1', '2', '3']) await ask({ key })
+  const [first] = [await desk.next(), await desk.next()]
+  for (let check = 0; check < 20; check++) await world.append() // each commit makes it poll
+  expect((await jobRows()).filter((row) => row.lease_owner === 'a')).toHaveLength(2)
+  first.resolve()
+  expect((await desk.next()).key).toBe('3')
+})
+
+test('another node runs the job of a dead node when its lease expires, and not before', async () => {
+  const [dead, alive] = [new Desk(), new Desk()]
+  const hanging: Store = Object.create(world.store)
+  startRunner('dead', dead, { store: hanging })
+  await ask()
+  const lost = await dead.next()
+  let comeBack: (() => void) | undefined
+  const isBack = new Promise<void>((resolve) => (comeBack = resolve))
+  // The dead node neither renews its lease nor writes an outcome.
+  hanging.transaction = (fn) => isBack.then(() => world.store.transaction(fn))
+  startRunner('alive', alive)
+  world.time.now += 2 * MINUTE - 1
+  await world.append()
+  expect(alive.isEmpty).toBe(true)
+  world.time.now += 1
+  expect((await alive.next()).attempt).toBe(2) // the interrupted attempt counts
+  expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
+  lost.resolve()
+  comeBack!() // its outcome is not recorded any more
+  await runners[0]!.stop()
+  expect(await jobRows()).toMatchObject([{ lease_owner: 'alive' }])
+})
+
+test('a lease is renewed while the job runs', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { leaseMs: 3 })
+  await ask()
+  const job = await desk.next()
+  for (let round = 0; round < 3; round++) {
+    world.time.now += 2
+    await until(([row]) => row!.lease_until === world.time.now + 3)
+  }
+  expect(job.signal.aborted).toBe(false)
+  job.resolve()
+  await until(none)
+})
+
+test('a job whose lease another node has taken is aborted', async () => {
+  const desk = new Desk()
+  startRunner('a', desk, { leaseMs: 3 })
+  await ask()
+  const job = await desk.next()
+  await world.store.transaction((tx) =>
+    tx
+      .updateTable('jobs')
+      .set({ lease_owner: 'b', lease_until: tx.now + MINUTE })
+      .execute(),
+  )
+  while (!job.signal.aborted) await setImmediate()
+  expect(await until((rows) => rows.length === 1)).toMatchObject([{ lease_owner: 'b' }])
+})
+
+test('stopping gives leases back at once, without counting the attempt', async () => {
+  const desk = new Desk()
+  const runner = startRunner('a', desk)
+  await ask()
+  await desk.next()
+  await runner.stop()
+  expect(await jobRows()).toMatchObject([{ lease_owner: null, lease_until: null, attempts: 0, last_error: null }])
+  await ask({ key: 'another' })
+  expect(desk.isEmpty).toBe(true)
+  const next = new Desk()
+  startRunner('b', next)
+  expect((await next.next()).attempt).toBe(1)
+})
+
+test('a job whose attempts keep ending without an outcome is set aside for a day', async () => {
+  const { interruptionsMax, setAsideMs } = world.limits.jobs
+  await ask()
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: interruptionsMax }).execute())
+  const desk = new Desk()
+  startRunner('a', desk)
+  const [row] = await until(([row]) => row?.last_error?.startsWith('Set aside') === true)
+  expect(desk.isEmpty).toBe(true)
+  expect(row).toMatchObject({ run_at: world.time.clock() + setAsideMs, lease_owner: null, interruptions: 0 })
+})
+
+test('a claim over a lease that ran out counts as an interruption', async () => {
+  await ask()
+  await world.store.transaction((tx) =>
+    tx
+      .updateTable('jobs')
+      .set({ lease_owner: 'dead', lease_until: tx.now - 1 })
+      .execute(),
+  )
+  const desk = new Desk()
+  startRunner('b', desk)
+  await desk.next()
+  expect(await jobRows()).toMatchObject([{ lease_owner: 'b', interruptions: 1 }])
+})
+
+// Each claim that found nothing committed, and the signal of its commit began the next one.
+test('while an interrupted job runs, the next one waits without a commit', async () => {
+  for (const key of ['first', 'second']) await ask({ key })
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: 1 }).execute())
+  const desk = new Desk()
+  startRunner('a', desk)
+  const first = await desk.next()
+  let commits = 0
+  onTestFinished(world.store.onCommit(() => void commits++))
+  for (let turn = 0; turn < 200; turn++) await setImmediate()
+  expect(commits).toBe(0)
+  expect(desk.isEmpty).toBe(true)
+  first.resolve()
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+test('a job that completes while the server stops is deleted', async () => {
+  const runner = new JobRunner({
+    ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
+    handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
+    interrupted: createInterruptedWork(defaultLimits()),
+    limits: defaultLimits(),
+  })
+  runner.start()
+  await ask()
+  await until(([row]) => row?.lease_owner === 'a')
+  await runner.stop()
+  expect(await jobRows()).toEqual([])
+})
+
+test('a job of a kind that this node does not know is left alone', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask({ kind: 'of a later version' })
+  await ask()
+  ;(await desk.next()).resolve()
+  const rows = await until((rows) => rows.length === 1)
+  expect(rows).toMatchObject([{ kind: 'of a later version', lease_owner: null, attempts: 0 }])
+})
+
+test('claims that fail are counted and retried', async () => {
+  const desk = new Desk()
+  let failures = 2
+  const store = Object.assign(Object.create(world.store), {
+    transaction: (fn: Parameters<Store['transaction']>[0]) =>
+      failures-- > 0 ? Promise.reject(new Error('the disk is gone')) : world.store.transaction(fn),
+  })
+  startRunner('a', desk, { store })
+  await ask()
+  await desk.next()
+  const { values } = await world.metrics.loopErrors.get()
+  expect(values).toMatchObject([{ labels: { loop: 'jobs' }, value: 2 }])
+})
+
+test('sweeps repeat, continue after failures, and stop', async () => {
+  const sweeps = createSweeps({ limits: defaultLimits(), log: createLog('silent'), metrics: world.metrics })
+  let runs = 0
+  await new Promise<void>((resolve) => {
+    sweeps.every(1, 'old things', async () => {
+      if (++runs === 3) return resolve()
+      throw new Error('no')
+    })
+  })
+  let wasAborted = false
+  sweeps.every(MINUTE, 'long', async (signal) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    wasAborted = true
+  })
+  await sweeps.stop()
+  expect(wasAborted).toBe(true)
+  const { values } = await world.metrics.loopErrors.get()
+  expect(values).toMatchObject([{ labels: { loop: 'old things' }, value: 2 }])
+})

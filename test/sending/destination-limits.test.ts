@@ -1,0 +1,149 @@
+/** Which recipients one pass over the queue claims when the limits are low and there are many destinations. */
+
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { createDestinationLimits, type Destination } from '../../src/mail/sending/queue/destination-limits.ts'
+import { insertRecipients } from '../store/rows.ts'
+import { openTestStore, type TestStore } from '../store/test-store.ts'
+
+interface Settings {
+  readonly destination?: number
+  readonly all?: number
+  readonly page?: number
+  readonly destinationOf?: (domain: string) => Partial<Destination>
+}
+
+function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, destinationOf = () => ({}) }: Settings) {
+  const destinationLimits = createDestinationLimits({
+    ...{ store, owner: 'process', clock: Date.now },
+    destinationOf: async (domain) => ({
+      name: domain,
+      isLocal: false,
+      concurrencyMax: destination,
+      ...destinationOf(domain),
+    }),
+    limits: withLimits({
+      delivery: { leaseMs: 60_000, concurrencyMax: all, recipientsMax: 100, domainsPerPollMax: page },
+    }),
+  })
+  return {
+    ...destinationLimits,
+    /** Claims and begins deliveries until the pass is over. Returns the domains with their numbers of deliveries. */
+    async poll() {
+      const begun: string[] = []
+      for (let isMore = true; isMore; ) {
+        const found = await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 })
+        for (const { destination, rows } of found.claimed) {
+          for (const _mail of rows) destinationLimits.began(destination)
+          begun.push(`${rows[0]!.domain} ${rows.length}`)
+        }
+        isMore = found.isMore
+      }
+      return begun
+    },
+  }
+}
+
+/** Queues messages with one recipient each. */
+async function queue(store: TestStore, domain: string, mails = 1): Promise<void> {
+  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain))
+}
+
+const outside = (name: string): Destination => ({ name, isLocal: false, concurrencyMax: 1 })
+
+test('a destination at its limit is skipped, and the others are claimed', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 3)
+  await queue(store, 'b.test')
+  const destinationLimits = lanesOf(store, {})
+  expect(await destinationLimits.poll()).toEqual(['a.test 1', 'b.test 1'])
+  expect(await destinationLimits.poll()).toEqual([])
+  destinationLimits.ended(outside('a.test'))
+  expect(await destinationLimits.poll()).toEqual(['a.test 1'])
+})
+
+test('only as many recipients are claimed as can start now: a waiting recipient has no lease', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 10)
+  const destinationLimits = lanesOf(store, { destination: 3 })
+  expect(await destinationLimits.poll()).toEqual(['a.test 3'])
+  const leased = await store.db.selectFrom('recipients').select('id').where('lease_owner', 'is not', null).execute()
+  expect(leased).toHaveLength(3)
+})
+
+test('when only one delivery can run, the destinations alternate', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test', 'c.test']) await queue(store, domain, 3)
+  const destinationLimits = lanesOf(store, { all: 1 })
+  const turns: string[] = []
+  for (let turn = 0; turn < 6; turn++) {
+    const [begun] = await destinationLimits.poll()
+    const domain = begun!.split(' ')[0]!
+    turns.push(domain)
+    destinationLimits.ended(outside(domain))
+  }
+  expect(turns).toEqual(['a.test', 'b.test', 'c.test', 'a.test', 'b.test', 'c.test'])
+})
+
+test('domains that share a destination alternate too', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test']) await queue(store, domain, 2)
+  const destinationLimits = lanesOf(store, { destinationOf: () => ({ name: 'relay' }) })
+  const turns: string[][] = []
+  for (let turn = 0; turn < 3; turn++) {
+    turns.push(await destinationLimits.poll())
+    destinationLimits.ended(outside('relay'))
+  }
+  expect(turns).toEqual([['a.test 1'], ['b.test 1'], ['a.test 1']])
+})
+
+test('local inboxes are served however much mail goes out, wherever their domain is in the order', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test', 'c.test', 'd.test', 'z.test']) await queue(store, domain, 3)
+  await queue(store, 'm.test', 4)
+  const destinationOf = (domain: string) =>
+    domain === 'm.test' ? { name: 'local', isLocal: true, concurrencyMax: 2 } : {}
+  const destinationLimits = lanesOf(store, { all: 1, page: 2, destinationOf })
+  expect(await destinationLimits.poll()).toEqual(['a.test 1', 'm.test 2'])
+  destinationLimits.ended({ name: 'local', isLocal: true, concurrencyMax: 2 })
+  expect(await destinationLimits.poll()).toEqual(['m.test 1'])
+})
+
+test('a pass that starts in the middle of the order continues at its beginning', async () => {
+  await using store = await openTestStore()
+  const destinationOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
+  for (const domain of ['b.test', 'c.test']) await queue(store, domain)
+  const destinationLimits = lanesOf(store, { all: 1, destinationOf })
+  expect(await destinationLimits.poll()).toEqual(['b.test 1']) // c.test did not fit: the next pass starts there
+  await queue(store, 'a.test')
+  expect(await destinationLimits.poll()).toEqual(['a.test 1'])
+})
+
+test('deliveries to local inboxes do not count towards the limit of outgoing ones', async () => {
+  await using store = await openTestStore()
+  const destinationOf = (domain: string) => (domain === 'a.test' ? { name: 'local', isLocal: true } : {})
+  await queue(store, 'a.test')
+  const destinationLimits = lanesOf(store, { all: 1, destinationOf })
+  expect(await destinationLimits.poll()).toEqual(['a.test 1'])
+  await queue(store, 'b.test')
+  expect(await destinationLimits.poll()).toEqual(['b.test 1'])
+})
+
+test('all domains are claimed even if one page cannot hold them', async () => {
+  await using store = await openTestStore()
+  const domains = Array.from({ length: 7 }, (_, index) => `${index}.test`)
+  for (const domain of domains) await queue(store, domain)
+  const destinationLimits = lanesOf(store, { page: 2 })
+  expect((await destinationLimits.poll()).sort()).toEqual(domains.map((domain) => `${domain} 1`))
+})
+
+test('each claim has its own lease owner', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'a.test', 2)
+  const destinationLimits = lanesOf(store, {})
+  const owners = [
+    await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 }),
+    await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 }),
+  ].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
+  expect(owners).toEqual(['process/1', 'process/2'])
+})

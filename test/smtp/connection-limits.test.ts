@@ -1,0 +1,16 @@
+/** Peers that a loopback interface does not have. What sockets can show is in limits.test.ts. */
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { createConnectionLimits } from '../../src/edges/smtp/mx/connection-limits.ts'
+
+test('IPv6 peers are counted by /64, and an IPv4-mapped address as its IPv4 address', () => {
+  const limits = withLimits({ smtp: { connectionsPerAddressMax: 1 } })
+  const connectionLimits = createConnectionLimits({ limits, clock: () => 0 })
+  const enter = (remoteAddress: string) =>
+    connectionLimits.enter({ remoteAddress, usage: () => ({ state: 'idle', sinceMs: 0 }), evict: () => undefined })
+  expect(enter('2001:db8:0:1::1')).toBe(true)
+  expect(enter('2001:db8:0:1:ffff::2')).toBe(false)
+  expect(enter('2001:db8:0:2::1')).toBe(true)
+  expect(enter('192.0.2.1')).toBe(true)
+  expect(enter('::ffff:192.0.2.1')).toBe(false)
+})

@@ -1,0 +1,136 @@
+/** Only one process uses a data folder: locks, file modes, and what a killed process leaves behind. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { StartupError } from '../../src/errors.ts'
+import { openStore } from '../../src/store/store.ts'
+import {
+  event,
+  insertOrganization,
+  loggedEvents,
+  openTestStore,
+  organizationIds,
+  rejection,
+  storeNeeds,
+  temporaryFolder,
+} from './test-store.ts'
+
+test('a second start on a folder in use fails with an error that names the folder', async () => {
+  await using store = await openTestStore()
+  const error = await rejection(openStore(storeNeeds({ dataDir: store.dataDir })))
+  expect(error).toBeInstanceOf(StartupError)
+  expect((error as Error).message).toContain(store.dataDir)
+
+  await store.transaction((tx) => insertOrganization(tx, 'a')) // the first process is not affected
+  await rejection(openStore(storeNeeds({ dataDir: store.dataDir }))) // and it still has the lock
+})
+
+test('a folder that was closed can be opened again', async () => {
+  await using folder = await temporaryFolder()
+  for (const id of ['a', 'b']) {
+    const store = await openTestStore({ dataDir: folder.path })
+    await store.transaction((tx) => insertOrganization(tx, id))
+    await store.close()
+  }
+  await using store = await openTestStore({ dataDir: folder.path })
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+})
+
+test('kill -9 frees the folder and loses no acknowledged commit', async () => {
+  await using folder = await temporaryFolder()
+  const child = startHolder(folder.path)
+  const lines = linesOf(child)
+  await lines.atLeast(50)
+
+  expect(await rejection(openStore(storeNeeds({ dataDir: folder.path })))).toBeInstanceOf(StartupError)
+  child.kill('SIGKILL')
+  const acknowledged = await lines.all()
+
+  await using store = await openTestStore({ dataDir: folder.path })
+  const ids = await organizationIds(store)
+  expect(ids).toEqual(expect.arrayContaining(acknowledged))
+  // One event per row, numbered without a gap: log and rows agree, whenever the kill happened.
+  expect(await loggedEvents(store)).toEqual(ids.map((id, index) => [index + 1, id]))
+  await store.transaction(async (tx) => tx.append(event('next')))
+  expect((await loggedEvents(store)).at(-1)).toEqual([ids.length + 1, 'next'])
+})
+
+test('no other user of the machine can read the folder or its files', async () => {
+  await using parent = await temporaryFolder()
+  const dataDir = join(parent.path, 'new', 'data')
+  await using store = await openTestStore({ dataDir })
+  await store.transaction((tx) => insertOrganization(tx, 'a'))
+  await store.blobs.put(chunks('bytes'))
+
+  expect((await stat(dataDir)).mode & 0o777).toBe(0o700)
+  for (const name of await readdir(dataDir)) {
+    const { mode } = await stat(join(dataDir, name))
+    expect(`${name} ${(mode & 0o077).toString(8)}`).toBe(`${name} 0`)
+  }
+})
+
+test('a folder that cannot be created, or a file that is no database, stops the start with an error', async () => {
+  await using parent = await temporaryFolder()
+  await writeFile(join(parent.path, 'file'), 'not a folder')
+  const inFile = await rejection(openStore(storeNeeds({ dataDir: join(parent.path, 'file', 'data') })))
+  expect(inFile).toBeInstanceOf(StartupError)
+  expect((inFile as Error).message).toContain(join(parent.path, 'file', 'data'))
+
+  await mkdir(join(parent.path, 'other'))
+  await writeFile(join(parent.path, 'other', 'martlet.db'), 'something else'.repeat(1_000))
+  expect(await rejection(openStore(storeNeeds({ dataDir: join(parent.path, 'other') })))).toBeInstanceOf(StartupError)
+})
+
+async function* chunks(...texts: string[]): AsyncIterable<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text)
+}
+
+/**
+ * Starts a process of compiled code that locks the folder and prints each organization once its commit is acknowledged.
+ */
+function startHolder(dataDir: string): ChildProcess {
+  const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href)
+  const script = `
+    import { randomBytes } from 'node:crypto'
+    import { withLimits } from ${dist('config/limits.js')}
+    import { createLog } from ${dist('log.js')}
+    import { createMetrics } from ${dist('metrics.js')}
+    import { openStore } from ${dist('store/store.js')}
+    const config = { dataDir: ${JSON.stringify(dataDir)}, limits: withLimits({ store: { transactionGroupMax: 3 } }) }
+    const needs = { log: createLog('silent'), metrics: createMetrics(), clock: Date.now, random: randomBytes }
+    const store = await openStore({ config, ...needs })
+    async function addOne(id) {
+      await store.transaction(async (tx) => {
+        await tx.insertInto('organizations').values({ id, created_at: tx.now, updated_at: tx.now }).execute()
+        const event = { type: id, visibility: 'public', organizationId: id, actor: 'test', payload: {} }
+        tx.append(event)
+      })
+      console.log(id)
+    }
+    for (let n = 0; ; n += 10) {
+      await Promise.all(Array.from({ length: 10 }, (_, i) => addOne(String(n + i).padStart(8, '0'))))
+    }`
+  return spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Reads the lines that the process prints; `all` waits until it has ended. */
+function linesOf(child: ChildProcess): { atLeast(count: number): Promise<void>; all(): Promise<string[]> } {
+  let text = ''
+  const lines = () => text.split('\n').slice(0, -1)
+  const closed = once(child, 'close')
+  child.stdout!.on('data', (chunk) => {
+    text += chunk
+  })
+  return {
+    async atLeast(count) {
+      while (lines().length < count) await once(child.stdout!, 'data')
+    },
+    async all() {
+      await closed
+      return lines()
+    },
+  }
+}

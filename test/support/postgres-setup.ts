@@ -1,0 +1,41 @@
+/**
+ * Before the tests of the project "postgres": opens a port that answers with the PostgreSQL of this run when it is
+ * ready. PostgreSQL starts, and its module is imported, when a worker first asks (`postgresServer` in test-database.ts): an
+ * earlier start would slow down the tests on SQLite.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import type { TestProject } from 'vitest/node'
+import type { PostgresAnswer, TestPostgres } from './test-database.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** undefined: these tests run on SQLite. */
+    postgres: { readonly port: number } | undefined
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  let starting: Promise<TestPostgres & AsyncDisposable> | undefined
+  const answer = async (): Promise<PostgresAnswer> => {
+    try {
+      starting ??= import('./shared-postgres.ts').then(({ startSharedPostgres }) => startSharedPostgres())
+      const { url, templates } = await starting
+      return { url, templates }
+    } catch (error) {
+      return { error: (error as Error).message }
+    }
+  }
+  const server = createServer(async (socket) => {
+    socket.on('error', () => socket.destroy()) // the worker ended while it waited
+    socket.end(JSON.stringify(await answer()))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  project.provide('postgres', { port: (server.address() as AddressInfo).port })
+  return async () => {
+    server.close()
+    const started = await starting?.catch(() => undefined) // the tests have reported the error
+    await started?.[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,110 @@
+/** Concurrency limits for requests: how much one receiver can take away from the others. */
+
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { WebhookLimits } from '../../src/mail/webhooks/delivery/webhook-limits.ts'
+
+const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMaxMs: 10_000 } })
+
+function enter(webhookLimits: WebhookLimits, id: string, times = 1): void {
+  for (let count = 0; count < times; count += 1) webhookLimits.enter(id)
+}
+function fail(webhookLimits: WebhookLimits, id: string, now: number, startedAt = now): void {
+  webhookLimits.leaveAfter(id, { hasSucceeded: false, startedAt, now })
+}
+function succeed(webhookLimits: WebhookLimits, id: string, now = 0): void {
+  webhookLimits.leaveAfter(id, { hasSucceeded: true, startedAt: now, now })
+}
+
+test('each webhook has its own limit, and all share a common one', () => {
+  const webhookLimits = new WebhookLimits(limits)
+  enter(webhookLimits, 'a', 2)
+  expect([webhookLimits.room('a', 0), webhookLimits.room('b', 0)]).toEqual([1, 3])
+  enter(webhookLimits, 'a')
+  enter(webhookLimits, 'b', 3)
+  enter(webhookLimits, 'c')
+  expect([
+    webhookLimits.room('a', 0),
+    webhookLimits.room('b', 0),
+    webhookLimits.room('c', 0),
+    webhookLimits.room('d', 0),
+  ]).toEqual([0, 0, 1, 1])
+  succeed(webhookLimits, 'a')
+  webhookLimits.leave('b')
+  expect([webhookLimits.room('a', 0), webhookLimits.room('b', 0), webhookLimits.room('d', 0)]).toEqual([1, 1, 3])
+})
+
+test('a failing webhook gets one request at a time until it succeeds', () => {
+  const webhookLimits = new WebhookLimits(limits)
+  enter(webhookLimits, 'a', 3)
+  fail(webhookLimits, 'a', 1)
+  expect(webhookLimits.room('a', 1)).toBe(0)
+  fail(webhookLimits, 'a', 1, 0)
+  fail(webhookLimits, 'a', 1, 0)
+  expect(webhookLimits.room('a', 1)).toBe(1)
+  enter(webhookLimits, 'a')
+  expect(webhookLimits.room('a', 1)).toBe(0)
+  succeed(webhookLimits, 'a', 2)
+  expect(webhookLimits.room('a', 2)).toBe(3)
+})
+
+test('failing webhooks share half of the common limit, however many they are', () => {
+  const webhookLimits = new WebhookLimits(limits)
+  for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    enter(webhookLimits, id)
+    fail(webhookLimits, id, 1)
+  }
+  for (const id of ['a', 'b', 'c', 'd']) enter(webhookLimits, id)
+  expect([webhookLimits.room('e', 1), webhookLimits.room('f', 1), webhookLimits.room('healthy', 1)]).toEqual([0, 0, 3])
+  succeed(webhookLimits, 'a', 1)
+  expect(webhookLimits.room('e', 1)).toBe(1)
+  webhookLimits.leave('b')
+  expect(webhookLimits.room('e', 1)).toBe(1)
+})
+
+test('requests that already run when a webhook starts to fail count towards that half, until it recovers', () => {
+  const webhookLimits = new WebhookLimits(withLimits(limits, { webhooks: { endpointConcurrencyMax: 5 } }))
+  enter(webhookLimits, 'a', 5)
+  fail(webhookLimits, 'a', 1)
+  enter(webhookLimits, 'b')
+  fail(webhookLimits, 'b', 1)
+  expect(webhookLimits.room('b', 1)).toBe(0)
+  succeed(webhookLimits, 'a', 1)
+  expect(webhookLimits.room('b', 1)).toBe(1)
+})
+
+test('the pause grows with each failed round, and simultaneous requests count as one round', () => {
+  const webhookLimits = new WebhookLimits(limits)
+  const rests: number[] = []
+  let now = 1_000_000
+  for (let round = 0; round < 8; round += 1) {
+    enter(webhookLimits, 'a')
+    fail(webhookLimits, 'a', now)
+    rests.push(Math.max(0, webhookLimits.pausedUntil('a') - now))
+    now += 20_000
+  }
+  expect(rests).toEqual([0, 0, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000])
+  enter(webhookLimits, 'a')
+  fail(webhookLimits, 'a', now, now - 30_000) // started before the last failure was known
+  expect(webhookLimits.pausedUntil('a')).toBeLessThan(now)
+
+  enter(webhookLimits, 'a')
+  fail(webhookLimits, 'a', now)
+  expect([webhookLimits.room('a', now), webhookLimits.room('a', now + 10_000)]).toEqual([0, 1])
+  enter(webhookLimits, 'a')
+  succeed(webhookLimits, 'a', now)
+  expect(webhookLimits.pausedUntil('a')).toBe(0)
+})
+
+test('a webhook without work is forgotten', () => {
+  const webhookLimits = new WebhookLimits(limits)
+  for (const id of ['gone', 'waits', 'runs']) {
+    enter(webhookLimits, id)
+    fail(webhookLimits, id, 1)
+  }
+  enter(webhookLimits, 'runs')
+  webhookLimits.forgetExcept(new Set(['waits']))
+  expect([webhookLimits.room('gone', 1), webhookLimits.room('waits', 1), webhookLimits.room('runs', 1)]).toEqual([
+    3, 1, 0,
+  ])
+})

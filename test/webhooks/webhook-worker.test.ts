@@ -1,0 +1,539 @@
+/**
+ * Every delivery is sent until its end, whatever its receiver does and whatever other deliveries wait. The tests use a
+ * real store, and answer the requests of the worker.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
+import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pending.ts'
+import { redeliver } from '../../src/mail/webhooks/delivery/redeliver.ts'
+import { sweepWebhookDeliveries } from '../../src/mail/webhooks/delivery/webhook-sweep.ts'
+import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/fetch/safe-fetch.ts'
+import { clearLeases } from '../../src/store/leases.ts'
+import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema/webhook-rows.ts'
+import * as deliveryTable from '../../src/store/tables/webhook-deliveries-table.ts'
+import { lockOfEvents } from '../../src/store/tables/webhook-log-table.ts'
+import * as webhookTable from '../../src/store/tables/webhooks-table.ts'
+import {
+  deferred,
+  holdOpen,
+  insertOrganization,
+  isWaiting,
+  openTestStore,
+  type TestStore,
+} from '../store/test-store.ts'
+import { notSupported } from '../support/test-database.ts'
+import { testProfile } from './hook-world.ts'
+
+const limits = withLimits({ webhooks: { pollMs: 10, endpointConcurrencyMax: 2, concurrencyMax: 4 } })
+const fine: SafeResponse = { status: 204, headers: {}, body: '' }
+
+test('a due delivery is sent as it was stored, once', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const requests: SafeRequest[] = []
+  const worker = work(store, async (request) => {
+    requests.push(request)
+    return fine
+  })
+  await expect.poll(() => states(store)).toEqual(Array(3).fill('delivered 1'))
+  await worker.stop(0)
+  expect(requests.map(({ url, method, body }) => [url, method, body])).toEqual(
+    [1, 2, 3].map((seq) => ['http://hook-0.test/', 'POST', `body ${seq}`]),
+  )
+})
+
+test('a failed delivery is retried on schedule, with its history, until the schedule ends', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  const time = { now: 1_000_000 }
+  const answers = [
+    { status: 500, headers: {}, body: 'no\0t' },
+    new FetchFailed('timeout', 'No answer'),
+    { status: 503, headers: {}, body: 'x'.repeat(2_000) },
+  ]
+  let asked = 0
+  const worker = work(
+    store,
+    async () => {
+      const answer = answers[asked++]!
+      if (answer instanceof Error) throw answer
+      return answer
+    },
+    { clock: () => time.now },
+  )
+  await expect.poll(() => states(store)).toEqual(['pending 1'])
+  expect(await failingSince(store)).not.toBeNull()
+  await pollLoop(store, worker, 3)
+  expect(asked).toBe(1)
+  time.now += 1_000
+  await expect.poll(() => states(store)).toEqual(['pending 2'])
+  time.now += 1_999
+  await pollLoop(store, worker, 3)
+  expect(asked).toBe(2)
+  time.now += 1
+  await expect.poll(() => states(store)).toEqual(['failed 3'])
+  await worker.stop(0)
+  const rows = await store.db.selectFrom('webhook_attempts').selectAll().orderBy('attempt').execute()
+  expect(rows.map(({ attempt, outcome, code, response, error }) => [attempt, outcome, code, response, error])).toEqual([
+    [1, 'retry', 500, 'not', null],
+    [2, 'retry', null, null, 'No answer'],
+    [3, 'failed', 503, 'x'.repeat(1_024), null],
+  ])
+})
+
+// The query plans (test/store/plans.test.ts) show that the rows of one webhook are not read on the way to another.
+test('a receiver that hangs, with ten thousand deliveries, does not delay another webhook', async () => {
+  await using store = await openTestStore()
+  const [dead, healthy] = await addWebhooks(store, 2)
+  await addDeliveries(store, dead!, 10_000)
+  let toDead = 0
+  const worker = work(store, async (request) => {
+    if (request.url.includes('hook-1')) return fine
+    toDead += 1
+    return untilAborted(request)
+  })
+  await expect.poll(() => toDead).toBe(2)
+  await addDeliveries(store, healthy!, 50, 20_000)
+  worker.signalPending([healthy!.id])
+  await expect.poll(() => count(store, healthy!, 'delivered')).toBe(50)
+  expect(toDead).toBe(2)
+  await worker.stop(0)
+})
+
+test.each([1, 5])('each of many webhooks with %i deliveries is served without waiting for a poll', async (each) => {
+  await using store = await openTestStore()
+  const webhooks = await addWebhooks(store, 6)
+  for (const webhook of webhooks) await addDeliveries(store, webhook, each)
+  const worker = work(store, async () => fine, { more: { webhooks: { pollMs: 60_000 } } })
+  await expect.poll(async () => new Set(await states(store))).toEqual(new Set(['delivered 1']))
+  await worker.stop(0)
+})
+
+test('a webhook without a free slot is served when a request of another one ends', async () => {
+  await using store = await openTestStore()
+  const [a, b, c] = await addWebhooks(store, 3)
+  const answer = deferred<SafeResponse>()
+  let asked = 0
+  const fetch = ({ url }: SafeRequest) => {
+    asked += 1
+    return url.includes('hook-2') ? Promise.resolve(fine) : answer.promise
+  }
+  const worker = work(store, fetch, { more: { webhooks: { pollMs: 60_000 } } })
+  for (const webhook of [a!, b!]) await addDeliveries(store, webhook, 2, webhook === a ? 1 : 3)
+  worker.signalPending([a!.id, b!.id])
+  await expect.poll(() => asked).toBe(4)
+  await addDeliveries(store, c!, 1, 5)
+  worker.signalPending([c!.id])
+  await pollLoop(store, worker, 3)
+  expect(await count(store, c!, 'delivered')).toBe(0)
+  answer.resolve(fine)
+  await expect.poll(() => count(store, c!, 'delivered')).toBe(1)
+  await worker.stop(0)
+})
+
+test('a delivery that is committed while the worker claims is not missed', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  let isFirst = true
+  const slow = {
+    ...store,
+    transaction: (async (fn) => {
+      const result = await store.transaction(fn)
+      if (isFirst) {
+        isFirst = false
+        await addDeliveries(store, webhook!, 1, 2)
+        worker.signalPending([webhook!.id])
+      }
+      return result
+    }) as TestStore['transaction'],
+  }
+  const worker = work(slow, async () => fine, { more: { webhooks: { pollMs: 60_000 } } })
+  await expect.poll(() => states(store)).toEqual(['delivered 1', 'delivered 1'])
+  await worker.stop(0)
+})
+
+test('failing receivers use at most half of the slots, however many they are', async () => {
+  await using store = await openTestStore()
+  const webhooks = await addWebhooks(store, 8)
+  for (const webhook of webhooks.slice(0, 7)) await addDeliveries(store, webhook, 3)
+  const hanging: (() => void)[] = []
+  const worker = work(store, (request) => {
+    if (request.url.includes('hook-7')) return Promise.resolve(fine)
+    return new Promise((_resolve, reject) => hanging.push(() => reject(new FetchFailed('timeout', 'No answer'))))
+  })
+  // All have failed once and are due again: from now on they count as failing.
+  for (let round = 0; round < 4; round += 1) {
+    await expect.poll(() => hanging.length).toBeGreaterThan(1)
+    for (const end of hanging.splice(0)) end()
+    await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).execute())
+    worker.signalPending(webhooks.map(({ id }) => id))
+  }
+  await expect.poll(() => hanging.length).toBeGreaterThan(0)
+  await addDeliveries(store, webhooks[7]!, 1, 500)
+  worker.signalPending([webhooks[7]!.id])
+  await expect.poll(() => count(store, webhooks[7]!, 'delivered')).toBe(1)
+  for (const end of hanging.splice(0)) end()
+  await worker.stop(0)
+})
+
+test('the outcome of a delivery is recorded by the worker that took it over', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  const [id] = await addDeliveries(store, webhook!, 1)
+  const answer = deferred<SafeResponse>()
+  const worker = work(store, () => answer.promise)
+  await expect.poll(async () => (await rows(store))[0]!.lease_owner).not.toBeNull()
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ lease_owner: 'heir' }).execute())
+  answer.resolve({ ...fine, status: 410 })
+  await worker.stop(1_000)
+  expect(await rows(store)).toMatchObject([{ id, state: 'pending', attempts: 0, lease_owner: 'heir' }])
+  expect(await webhookTable.getById(store.db, webhook!.id)).toMatchObject({ is_enabled: 1, failing_since: null })
+  expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
+})
+
+test('each claim has its own lease owner', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 2)
+  const owners = new Set<string | null>()
+  const worker = work(store, async () => {
+    for (const { lease_owner } of await rows(store)) owners.add(lease_owner)
+    return { ...fine, status: 500 }
+  })
+  await expect.poll(() => states(store)).toEqual(['pending 1', 'pending 1'])
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ next_attempt_at: 1 }).execute())
+  await expect.poll(() => states(store)).toEqual(['pending 2', 'pending 2'])
+  await worker.stop(0)
+  owners.delete(null)
+  expect(owners.size).toBeGreaterThanOrEqual(2)
+})
+
+test('a stop aborts requests after the grace period without counting them, and the next start sends them', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const requests: SafeRequest[] = []
+  const first = work(store, (request) => {
+    requests.push(request)
+    return untilAborted(request)
+  })
+  await expect.poll(() => requests).toHaveLength(2)
+  await first.stop(10)
+  expect(await rows(store)).toMatchObject(Array(3).fill({ state: 'pending', attempts: 0, lease_owner: null }))
+  expect(requests).toHaveLength(2)
+
+  const second = work(store, async () => fine)
+  await expect.poll(() => states(store)).toEqual(Array(3).fill('delivered 1'))
+  await second.stop(0)
+})
+
+test('a stop waits for running requests and starts no others', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 3)
+  const answer = deferred<SafeResponse>()
+  let asked = 0
+  const worker = work(store, () => {
+    asked += 1
+    return answer.promise
+  })
+  await expect.poll(() => asked).toBe(2)
+  const stopped = worker.stop(60_000)
+  answer.resolve(fine)
+  await stopped
+  worker.signalPending([webhook!.id]) // it claims nothing any more
+  expect((await states(store)).toSorted()).toEqual(['delivered 1', 'delivered 1', 'pending 0'])
+})
+
+test('the leases of a killed node are cleared at the next start', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  await store.transaction((tx) =>
+    tx
+      .updateTable('webhook_deliveries')
+      .set({ lease_owner: 'dead', lease_until: Date.now() + 60_000 })
+      .execute(),
+  )
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([])
+  await store.transaction(clearLeases)
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toHaveLength(1)
+})
+
+test('an outcome that could not be stored is logged, and the delivery is sent again when its lease expires', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  const time = { now: Date.now() }
+  let isBroken = false
+  let asked = 0
+  const broken = {
+    ...store,
+    transaction: ((fn) =>
+      isBroken ? Promise.reject(new Error('the disk failed')) : store.transaction(fn)) as TestStore['transaction'],
+  }
+  const worker = work(
+    broken,
+    async () => {
+      asked += 1
+      isBroken = asked === 1
+      return fine
+    },
+    { clock: () => time.now },
+  )
+  await expect.poll(() => asked).toBe(1)
+  isBroken = false
+  time.now += limits.webhooks.leaseMs + 1
+  await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ lease_until: 1 }).execute())
+  await expect.poll(() => states(store)).toEqual(['delivered 1'])
+  expect(asked).toBe(2)
+  await worker.stop(0)
+})
+
+test('a delivery that is set aside fails without a request, and says nothing about its receiver', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1, 1, { interruptions: limits.jobs.interruptionsMax })
+  let asked = 0
+  const worker = work(store, async () => {
+    asked += 1
+    return fine
+  })
+  await expect.poll(() => states(store)).toEqual(['failed 1'])
+  expect([asked, await failingSince(store)]).toEqual([0, null])
+  await worker.stop(0)
+})
+
+test('a disabled webhook is not called, and its waiting deliveries are cancelled in chunks', async () => {
+  await using store = await openTestStore()
+  const [off, on] = await addWebhooks(store, 2)
+  await addDeliveries(store, off!, 25)
+  await addDeliveries(store, on!, 5, 100)
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 0, term: 1 }))
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([{ webhookId: on!.id, dueAt: 1 }])
+  const urls = new Set<string>()
+  const worker = work(store, async ({ url }) => {
+    urls.add(url)
+    return fine
+  })
+  await expect.poll(() => count(store, on!, 'delivered')).toBe(5)
+  await worker.stop(0)
+  expect([...urls]).toEqual(['http://hook-1.test/'])
+
+  await settle(store, off!.id)
+  expect(await count(store, off!, 'cancelled')).toBe(25)
+  // Enabled again: older deliveries stay unsent, newer ones are sent.
+  await addDeliveries(store, off!, 2, 50)
+  await addDeliveries(store, off!, 1, 52, { term: 1 })
+  await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 1 }))
+  await settle(store, off!.id)
+  expect([await count(store, off!, 'cancelled'), await count(store, off!, 'pending')]).toEqual([27, 1])
+})
+
+test('a webhook that is enabled again does not send older deliveries, even before they are cancelled', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 2)
+  await addDeliveries(store, webhook!, 1, 3, { term: 1 })
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { term: 1 }))
+  const bodies: string[] = []
+  const worker = work(store, async ({ body }) => {
+    bodies.push(body)
+    return fine
+  })
+  await expect.poll(() => count(store, webhook!, 'delivered')).toBe(1)
+  await worker.stop(0)
+  expect(bodies).toEqual(['body 3'])
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([])
+})
+
+test('a deleted webhook is removed with all its rows, in chunks', async () => {
+  await using store = await openTestStore()
+  const [webhook, other] = await addWebhooks(store, 2)
+  await addDeliveries(store, webhook!, 25)
+  await addDeliveries(store, other!, 1, 100)
+  await store.transaction((tx) => webhookTable.mark(tx, webhook!.id))
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([{ webhookId: other!.id, dueAt: 1 }])
+  await settle(store, webhook!.id)
+  expect(await store.db.selectFrom('webhooks').select('id').execute()).toEqual([{ id: other!.id }])
+  expect(await rows(store)).toHaveLength(1)
+  await settle(store, webhook!.id) // runs a second time, as after a crash
+})
+
+test('old deliveries are removed with their attempts', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 25)
+  const worker = work(store, async () => fine)
+  await expect.poll(() => count(store, webhook!, 'delivered')).toBe(25)
+  await worker.stop(0)
+  const sweep = (clock: () => number) =>
+    sweepWebhookDeliveries(
+      { store, clock, limits: withLimits(limits, { webhooks: { chunkRows: 10 } }) },
+      new AbortController().signal,
+    )
+  await sweep(() => Date.now() + limits.webhooks.retentionMs - 60_000)
+  expect(await rows(store)).toHaveLength(25)
+  await sweep(() => Date.now() + limits.webhooks.retentionMs + 60_000)
+  expect(await rows(store)).toEqual([])
+  expect(await store.db.selectFrom('webhook_attempts').selectAll().execute()).toEqual([])
+})
+
+notSupported('sqlite', 'one process writes')('a delivery that another node ends is not cancelled', async () => {
+  await using store = await openTestStore()
+  await using other = await openTestStore({ dataDir: store.dataDir })
+  const [webhook] = await addWebhooks(store, 1)
+  const [first] = await addDeliveries(store, webhook!, 25, 1, {
+    lease_owner: 'other',
+    lease_until: Date.now() + 60_000,
+  })
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { is_enabled: 0, term: 1 }))
+  const ending = { attempts: 1, next_attempt_at: 0, last_code: 204, last_error: null }
+  const attempt = {
+    attempt: 1,
+    outcome: 'delivered',
+    code: 204,
+    response: null,
+    error: null,
+    started_at: 1,
+    ended_at: 2,
+  }
+  const held = await holdOpen(other, (tx) =>
+    deliveryTable.recordOutcome(tx, { id: first!, owner: 'other' }, { ...ending, state: 'delivered' }, attempt),
+  )
+  const settled = settle(store, webhook!.id)
+  await isWaiting(store)
+  await held.commit()
+  await settled
+  expect([await count(store, webhook!, 'cancelled'), await count(store, webhook!, 'delivered')]).toEqual([24, 1])
+})
+
+notSupported('sqlite', 'one process writes')('an old delivery that is sent again is not swept', async () => {
+  await using store = await openTestStore()
+  await using other = await openTestStore({ dataDir: store.dataDir })
+  const [webhook] = await addWebhooks(store, 1)
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { order_state: 'ordered' }))
+  const [old] = await addDeliveries(store, webhook!, 1, 1, { state: 'delivered', ordering_key: 'a', created_at: 1 })
+  const held = await holdOpen(other, async (tx) => {
+    const row = (await webhookTable.lockById(tx, webhook!.id))!
+    const [delivery] = await lockOfEvents(tx, row.id, [1])
+    await redeliver(tx, row, [{ row: delivery!, inboxId: 'a' }])
+  })
+  const sweeping = sweepWebhookDeliveries({ store, clock: Date.now, limits }, new AbortController().signal)
+  await isWaiting(store)
+  await held.commit()
+  await addDeliveries(store, webhook!, 1, 2, { state: 'waiting', ordering_key: 'a' })
+  await sweeping
+  expect(await states(store)).toEqual(['pending 0', 'waiting 0'])
+  expect((await rows(store))[0]!.id).toBe(old)
+})
+
+function work(
+  store: TestStore | Omit<TestStore, symbol>,
+  fetch: (request: SafeRequest) => Promise<SafeResponse>,
+  { clock = Date.now, more = {} }: { clock?: () => number; more?: LimitOverrides } = {},
+): WebhookWorker {
+  const worker = createWebhookWorker({
+    ...{ store, fetch, clock, profiles: [testProfile], owner: 'worker', spread: () => 0 },
+    interrupted: createInterruptedWork(limits),
+    ...{ log: createLog('silent'), metrics: createMetrics(), limits: withLimits(limits, more) },
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  return worker
+}
+
+function untilAborted({ signal }: SafeRequest): Promise<SafeResponse> {
+  return new Promise((_resolve, reject) => {
+    signal!.addEventListener('abort', () => reject(new FetchFailed('aborted', 'cut')))
+  })
+}
+
+async function addWebhooks(store: TestStore, count: number): Promise<WebhookRow[]> {
+  return store.transaction(async (tx) => {
+    await insertOrganization(tx, 'organization')
+    const made: WebhookRow[] = []
+    for (let index = 0; index < count; index += 1) {
+      const row: WebhookRow = {
+        ...{ id: tx.newId(), organization_id: 'organization', pod_id: null, inbox_id: null, client_id: null },
+        ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
+        ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
+        ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },
+        ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
+      }
+      await webhookTable.insert(tx, row)
+      made.push(row)
+    }
+    return made
+  })
+}
+
+async function addDeliveries(
+  store: TestStore,
+  webhook: WebhookRow,
+  count: number,
+  firstSeq = 1,
+  lease: Partial<WebhookDeliveryRow> = {},
+): Promise<string[]> {
+  const ids: string[] = []
+  for (let start = 0; start < count; start += 10_000) {
+    const added = await store.transaction(async (tx) => {
+      const added = Array.from({ length: Math.min(10_000, count - start) }, (_, index): WebhookDeliveryRow => {
+        const seq = firstSeq + start + index
+        return {
+          ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
+          ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
+          ...{ ordering_key: null, term: 0, attempts_before: 0, interruptions: 0 },
+          ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
+          ...lease,
+        }
+      })
+      await deliveryTable.insert(tx, added)
+      return added.map(({ id }) => id)
+    })
+    ids.push(...added)
+  }
+  return ids
+}
+
+function rows(store: TestStore): Promise<WebhookDeliveryRow[]> {
+  return store.db.selectFrom('webhook_deliveries').selectAll().orderBy('seq').execute()
+}
+
+async function states(store: TestStore): Promise<string[]> {
+  return (await rows(store)).map(({ state, attempts }) => `${state} ${attempts}`)
+}
+
+async function count(store: TestStore, webhook: WebhookRow, state: WebhookDeliveryRow['state']): Promise<number> {
+  const query = store.db.selectFrom('webhook_deliveries').select(({ fn }) => fn.countAll<number>().as('count'))
+  const { count } = await query
+    .where('webhook_id', '=', webhook.id)
+    .where('state', '=', state)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+async function failingSince(store: TestStore): Promise<number | null> {
+  return (await store.db.selectFrom('webhooks').select('failing_since').executeTakeFirstOrThrow()).failing_since
+}
+
+async function settle(store: TestStore, key: string): Promise<void> {
+  const handler = createCancelPending({ store, limits: withLimits({ webhooks: { chunkRows: 10 } }) })
+  await handler({ kind: '', key, payload: {}, attempt: 1, signal: new AbortController().signal })
+}
+
+/** Makes the worker poll the table several times. */
+async function pollLoop(store: TestStore, worker: WebhookWorker, times: number): Promise<void> {
+  for (let look = 0; look < times; look += 1) {
+    worker.signalPending(['any'])
+    await store.transaction(async () => undefined) // a claim would have been committed together with this
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
