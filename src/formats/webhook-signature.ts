@@ -1,6 +1,7 @@
 /**
- * Signatures of webhooks as the Standard Webhooks specification has them (github.com/standard-webhooks/standard-webhooks,
- * spec v1): HMAC-SHA256 over id, time and body, so that a receiver can tell a forged, changed or replayed request. Pure.
+ * Signs webhook requests as the Standard Webhooks specification requires
+ * (github.com/standard-webhooks/standard-webhooks, spec v1): HMAC-SHA256 over id, time and body, so that the receiver
+ * can detect forged, changed and replayed requests. Pure.
  */
 import { createHmac } from 'node:crypto'
 
@@ -13,21 +14,21 @@ export function formatSecret(key: Buffer): string {
   return SECRET_PREFIX + key.toString('base64')
 }
 
-/** Whether it is one as formatSecret writes them. */
+/** Whether `formatSecret` can have written this. */
 export function isSecret(text: string): boolean {
   const key = Buffer.from(text.slice(SECRET_PREFIX.length), 'base64')
   return formatSecret(key) === text && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX
 }
 
 export interface Signed {
-  /** The same for every attempt, so that a receiver can tell a repetition. No full stop in it. */
+  /** The same for every attempt, so that the receiver can detect duplicates. It contains no full stop. */
   readonly id: string
-  /** Unix seconds; receivers refuse what is minutes away from their own clock. */
+  /** Unix time in seconds. Receivers refuse times that differ from their own clock by minutes. */
   readonly timestamp: number
   readonly body: string
 }
 
-/** @returns the header's value: a signature "v1,…" for each secret, with spaces between them; a receiver needs one to fit */
+/** @returns the value of the header: one signature "v1,…" per secret, separated by spaces; one of them must match */
 export function signWebhook(secrets: readonly string[], signed: Signed): string {
   return secrets.map((secret) => signOnce(secret, signed)).join(' ')
 }

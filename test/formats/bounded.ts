@@ -1,16 +1,16 @@
 /**
- * Hostile input must take time in proportion to its size. Quadratic work on half a megabyte takes minutes, so a coarse
- * limit tells the two apart. It limits CPU time, not elapsed time: other work on the machine must not fail a test.
+ * Asserts that hostile input takes linear time. Quadratic work on half a megabyte takes minutes, so a coarse limit
+ * finds it. The limit is on CPU time, not elapsed time: other work on the machine must not fail a test.
  */
 import { expect } from 'vitest'
 
 const CPU_MS_MAX = 2000
 
-/** Runs `work` and fails if it used more processor time than any linear pass over a few megabytes needs. */
+/** Runs `work` and fails if it used more CPU time than a linear pass over a few megabytes needs. */
 export function expectBounded<T>(work: () => T): T {
   const before = process.cpuUsage()
   const result = work()
   const { user, system } = process.cpuUsage(before)
-  expect((user + system) / 1000, 'milliseconds of processor time').toBeLessThan(CPU_MS_MAX)
+  expect((user + system) / 1000, 'milliseconds of CPU time').toBeLessThan(CPU_MS_MAX)
   return result
 }

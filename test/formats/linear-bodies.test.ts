@@ -1,8 +1,7 @@
-/** Bodies and whole mails that are made to be slow: every reader takes time that grows with their size. */
+/** Bodies and whole messages that are made to be slow: every function that reads them takes linear time. */
 import { describe, test } from 'vitest'
 import { DataDecoder } from '../../src/edges/smtp/protocol/data-decoder.ts'
 import { textOfHtml } from '../../src/formats/html/html-text.ts'
-import { visibleTextOfHtml } from '../../src/formats/html/visible-text.ts'
 import { decodeCharset } from '../../src/formats/mime/charset.ts'
 import { contentFingerprint } from '../../src/formats/mime/content-fingerprint.ts'
 import { unflow } from '../../src/formats/mime/flowed-text.ts'
@@ -10,9 +9,10 @@ import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
 import { decodeBytes } from '../../src/formats/mime/transfer-encoding.ts'
 import { forwardBody } from '../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../src/formats/reply/reply-text.ts'
+import { visibleTextOfHtml } from '../../src/formats/verification/visible-text.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
-import { extractVerification } from './reading-verification.ts'
 import { LIMITS } from './sample-mails.ts'
+import { extractVerification } from './verification/extract-verification.ts'
 
 type Shapes = readonly (readonly [string, Shape<string>])[]
 
@@ -63,13 +63,13 @@ const TEXTS = shapesOf(
   ],
   {
     'a line of spaces above empty lines': (size) => `${fill(' ', size / 2)}\n${fill('\n', size / 2)}`,
-    'spaces, empty lines, and a letter in the end': (size) => `x\n${fill(' ', size / 2)}\n${fill('\n', size / 2)}x`,
+    'spaces, empty lines, and a letter at the end': (size) => `x\n${fill(' ', size / 2)}\n${fill('\n', size / 2)}x`,
     'a long line above empty lines': (size) => `${fill('a', size / 2)}\n${fill('\n', size / 2)}x`,
     'quotes far apart': (size) => `>a${fill('\n', size / 2)}>a${fill('\n', size / 2)}x`,
-    'addresses that are none in attributions': (size) => fill(`2024 <${fill('@', 250)}:\n`, size),
-    'cells behind a long word': (size) => `code ${fill('a', Math.min(size, 6_000))}${fill('\t~~4829', size)}`,
-    'marks that are to be sorted': (size) => `code 4829 a${fill('\u0301\u0316', size)}`,
-    'marks of half width that are to be sorted': (size) => `code 4829 a${fill('\u0301\uff9e', size)}`,
+    'invalid addresses in attributions': (size) => fill(`2024 <${fill('@', 250)}:\n`, size),
+    'cells after a long word': (size) => `code ${fill('a', Math.min(size, 6_000))}${fill('\t~~4829', size)}`,
+    'combining marks to be sorted': (size) => `code 4829 a${fill('\u0301\u0316', size)}`,
+    'half-width marks to be sorted': (size) => `code 4829 a${fill('\u0301\uff9e', size)}`,
   },
 )
 
@@ -139,9 +139,9 @@ const HTMLS = shapesOf(
     'a class of many names': (size) => `<div class="${fill('a ', size)}">x</div>`,
     'a style of many spaces': (size) => `<p style="${fill('font-size ', size)}">x</p>`,
     'one link around everything': (size) => `<a href=x>${fill('a ', size)}</a>`,
-    'hidden text of marks that are to be sorted': (size) => `<p hidden>code 4829 a${fill('\u0301\u0316', size)}</p>`,
+    'hidden text of combining marks to be sorted': (size) => `<p hidden>code 4829 a${fill('\u0301\u0316', size)}</p>`,
     'a script that nearly ends': (size) => `<script>${fill('</scrip', size)}`,
-    'one cell a level': (size) => `${fill('<table><tr><td>', 4_000)}${fill('4</td><td>', size)}`,
+    'one cell per level': (size) => `${fill('<table><tr><td>', 4_000)}${fill('4</td><td>', size)}`,
   },
 )
 
@@ -224,7 +224,7 @@ const MAILS = shapesOf(
         size,
       ),
     'ends of parts': (size) => MULTIPART + fill('--b--\r\n', size),
-    'lines that begin as a boundary does': (size) => MULTIPART + fill('--ba\r\n', size),
+    'lines that begin with a boundary': (size) => MULTIPART + fill('--ba\r\n', size),
     'a boundary of many spaces': (size) => MULTIPART + fill(`--b${fill(' ', 900)}x\r\n`, size),
     'multiparts of different names': (size) =>
       Array.from(
@@ -249,7 +249,7 @@ describe('text', () => {
     ['replies', (text) => extractReply({ text }, Number.POSITIVE_INFINITY)],
     ['codes and links', (text) => extractVerification({ subject: text, text })],
     ['forwards', (text) => forwardBody({ from: [], to: [], subject: text, text }, { html: '' })],
-  ])('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
+  ])('%s take linear time', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of TEXTS) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
@@ -260,7 +260,7 @@ describe('HTML', () => {
     ['replies', (html) => extractReply({ html }, Number.POSITIVE_INFINITY)],
     ['visible text', (html) => visibleTextOfHtml(html, 1_000_000)],
     ['codes and links', (html) => extractVerification({ subject: 'code', html })],
-  ])('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
+  ])('%s take linear time', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of HTMLS) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
@@ -269,18 +269,18 @@ describe('bytes', () => {
   test.each<[string, (bytes: Buffer) => unknown]>([
     ['base64', (bytes) => decodeBytes(bytes, 'base64')],
     ['quoted-printable', (bytes) => decodeBytes(bytes, 'quoted-printable')],
-    ['the end of DATA', (bytes) => decodeData(bytes)],
+    ['SMTP DATA', (bytes) => decodeData(bytes)],
     ['fingerprints', (bytes) => contentFingerprint({ from: [], to: [], cc: [] }, bytes)],
     ...[...CHARSETS, ...MORE_CHARSETS].map((charset): [string, (bytes: Buffer) => unknown] => [
       `charset "${charset}"`,
       (bytes) => decodeCharset(bytes, charset),
     ]),
-  ])('%s: time grows with the size', { timeout: LONG_MS }, (reader, read) => {
+  ])('%s takes linear time', { timeout: LONG_MS }, (reader, read) => {
     for (const [shape, make] of BYTES) expectLinear(`${reader}: ${shape}`, make, read)
   })
 })
 
-test('whole mails take time that grows with their size', { timeout: LONG_MS }, () => {
+test('whole messages take linear time', { timeout: LONG_MS }, () => {
   for (const [shape, make] of MAILS)
     expectLinear(
       shape,
@@ -289,7 +289,7 @@ test('whole mails take time that grows with their size', { timeout: LONG_MS }, (
     )
 })
 
-/** In chunks as sockets give them. */
+/** Decodes in chunks, as a socket delivers them. */
 function decodeData(bytes: Buffer): void {
   const decoder = new DataDecoder()
   for (let at = 0; at < bytes.length; at += 65_536) {

@@ -1,4 +1,4 @@
-/** Header values, addresses and commands that are made to be slow. Each took quadratic time in some reader, or might. */
+/** Header values, addresses and commands that are made to be slow: every function that reads them takes linear time. */
 import { test } from 'vitest'
 import { parseAddressCommand } from '../../src/edges/smtp/protocol/address-command.ts'
 import { parseCommandLine } from '../../src/edges/smtp/protocol/command-line.ts'
@@ -17,14 +17,14 @@ import { preview } from '../../src/formats/mime/text-preview.ts'
 import { traceHeaders } from '../../src/formats/mime/trace-headers.ts'
 import { isHeaderBlock, isOriginalSeparator, isReportOpening, isRule } from '../../src/formats/reply/quote-signals.ts'
 import { forwardSubject, replyReferences, replySubject } from '../../src/formats/reply/reply-compose.ts'
-import { addressesIn, withoutAddresses } from '../../src/formats/verification/keyword-addresses.ts'
 import { fold, oneLine, plainText } from '../../src/formats/verification/keyword-text.ts'
-import { tokenOf } from '../../src/formats/verification/link-tokens.ts'
+import { tokenScore } from '../../src/formats/verification/link-tokens.ts'
+import { addressesIn, withoutAddresses } from '../../src/formats/verification/text-addresses.ts'
 import { isSecret } from '../../src/formats/webhook-signature.ts'
 import { parseReply } from '../../src/net/smtp/smtp-client.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
 
-/** Repeated as they are. */
+/** Values consist of one of these pieces, repeated. */
 const PIECES = [
   // Addresses
   ...[
@@ -53,32 +53,32 @@ const PIECES = [
   // Encoded words
   ...['=?', '?=', '=?=', '?', '=?a?q?', '=?a?q?x', '=?a?q?x?=', '=?utf-8?b?YQ==?= ', '=?utf-8?q?=C3?= '],
   ...['=?utf-7?q?+AAA-?= ', '=?utf-16?b?2AA?= ', '=?iso-2022-jp?q?=1B$B?= '],
-  // Ids, dates, subjects, addresses of pages
+  // Ids, dates, subjects, URLs
   ...['<>', '<@>', '<a@b> ', '1 ', '1 Jan 2024 10:00 ', 'Re: ', 'Re[1]: ', 'https://', 'http://a/?t=1 ', 'www.', '://'],
-  // White space, controls, and characters with a meaning of their own in some reader
+  // White space, control characters, and characters with a special meaning
   ...[' ', '\t', '\r', '\0', '\u2028', '\u00a0', 'a ', 'a\t', '-', '_', '--', '250-a\n', '250 ', '4', 'a', 'A1'],
   ...['é', 'ß', '\ud800', '\udc00', '\ud83d\ude00', '\u0301', '\u0301\u0316', '\uff9e\u0301', '４', '\u00ad'],
 ]
 
-/** What begins or ends otherwise than it goes on. */
+/** Values whose beginning or end differs from the repeated part. */
 const MADE: Readonly<Record<string, Shape<string>>> = {
   'encoded words of an unknown encoding, one end': (size) => `${fill('=?a?z?x', size)}?=`,
   'encoded words of a charset with a space, one end': (size) => `${fill('=?a b?q?x', size)}?=`,
   'encoded words that never end, one end': (size) => `${fill('=?a?q?x', size)}?=`,
-  'colons behind an address': (size) => `a@b${fill(':', size)}`,
-  'words with dots behind an address': (size) => `a@b ${fill('a. ', size)}`,
-  'an address behind words': (size) => `${fill('a ', size)}a@b`,
+  'colons after an address': (size) => `a@b${fill(':', size)}`,
+  'words with dots after an address': (size) => `a@b ${fill('a. ', size)}`,
+  'an address after words': (size) => `${fill('a ', size)}a@b`,
   'a quote that never ends': (size) => `"${fill('a', size)}`,
   'a comment in comments': (size) => `${fill('(', size / 2)}${fill(')', size / 2)}`,
   'a parameter with a comment that never ends': (size) => `a/b; x=1 (${fill('a;', size)}`,
   'one id': (size) => `<a@${fill('b', size)}>`,
   'opening brackets, then closing ones': (size) => `${fill('<', size / 2)}${fill('>', size / 2)}`,
-  'a segment of many quotes': (size) => `a/b; x*=utf-8'${fill("'", size)}`,
+  'a section of many quotes': (size) => `a/b; x*=utf-8'${fill("'", size)}`,
   'an address of many labels': (size) => `a@${fill('b.', size)}c`,
   'an address literal': (size) => `a@[${fill('1.', size)}]`,
   'spaces, then a letter': (size) => `${fill(' ', size)}a`,
   'a letter, then spaces': (size) => `a${fill(' ', size)}`,
-  'a date behind spaces': (size) => `Mon,${fill(' ', size)}1 Jan 2024`,
+  'a date after spaces': (size) => `Mon,${fill(' ', size)}1 Jan 2024`,
 }
 
 const SHAPES: readonly (readonly [string, Shape<string>])[] = [
@@ -95,16 +95,16 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'encoded words': decodeEncodedWords,
   'message ids': (value) => [parseMessageIds(value, 100), trimMessageId(value)],
   'dates, previews, header names': (value) => [parseDateHeader(value), preview(value), isForbiddenHeader(value)],
-  'addresses that clients write': (value) => [parseRecipient(value), normaliseAddress(value), normaliseDomain(value)],
+  'addresses from clients': (value) => [parseRecipient(value), normaliseAddress(value), normaliseDomain(value)],
   'names of addresses': (value) => [
     formatAddress({ ...address, name: value }),
     formatAddress({ ...address, address: value }),
   ],
-  'subjects of answers': (value) => [replySubject(value), forwardSubject(value), replyReferences({ messageId: value })],
+  'subjects of replies': (value) => [replySubject(value), forwardSubject(value), replyReferences({ messageId: value })],
   'plain text': (value) => fold(plainText(value)),
   'one line': (value) => oneLine(value, 160),
-  'addresses in text': (value) => [[...addressesIn(value)], withoutAddresses(value), tokenOf(value)],
-  'marks of quotes': (value) => [
+  'addresses in text': (value) => [[...addressesIn(value)], withoutAddresses(value), tokenScore(value)],
+  'quote signals': (value) => [
     isOriginalSeparator(value),
     isHeaderBlock([value], 0),
     isReportOpening(value),
@@ -142,6 +142,6 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
     }),
 }
 
-test.each(Object.entries(READERS))('%s take time that grows with their size', { timeout: LONG_MS }, (reader, read) => {
+test.each(Object.entries(READERS))('%s take linear time', { timeout: LONG_MS }, (reader, read) => {
   for (const [shape, make] of SHAPES) expectLinear(`${reader}: ${shape}`, make, read)
 })

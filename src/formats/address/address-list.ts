@@ -1,45 +1,50 @@
 /**
- * Address lists of header fields: From, To, Cc, Bcc, Reply-To (RFC 5322 §3.4, with the obsolete forms of §4.4).
+ * Parses the address lists in header fields: From, To, Cc, Bcc, Reply-To (RFC 5322 §3.4, with the obsolete forms of
+ * §4.4).
  *
- * Written for what arrives, not for what is allowed: a list that is broken in one place still gives its other addresses.
- * One pass; each construct that never ends is read as plain text, and noticed once, so that time stays linear.
+ * It accepts what arrives, not only what is valid: if one address of a list is broken, the others are still returned.
+ * One pass. An unclosed quote or comment is read as plain text, and searched for its end only once, so that time is
+ * linear.
  */
 
 import { decodeEncodedWords } from '../mime/encoded-words.ts'
 import type { Address } from './address.ts'
 import { singleLine } from './address.ts'
 
-/** Longer ones are no addresses (RFC 5321 §4.5.3.1 ends at 254). */
+/** No address is longer (RFC 5321 §4.5.3.1 allows 254). */
 const ADDRESS_CHARS_MAX = 998
 const NAME_CHARS_MAX = 998
 
-/** An encoded word is one token: writers leave "," and ":" in it unencoded (RFC 2047 §5 rule 3 forbids that). */
+/**
+ * An encoded word is one token: some senders do not encode "," and ":" in it, although RFC 2047 §5 rule 3 requires it.
+ */
 const ENCODED_WORD = /=\?[^?\s]{1,64}\?[bq]\?[^?\s]*\?=/iy
 
-/** What has been read of one mailbox. */
+/** The mailbox that is being read. */
 interface Entry {
-  /** The text as a name: quotes undone. */
+  /** The text before the address, unquoted. */
   phrase: string
-  /** The same text as an addr-spec: quotes kept, since they are part of it. */
+  /** The same text as an addr-spec: with its quotes, which are part of an addr-spec. */
   spec: string
-  /** Whether `spec` has an "@"; to search it for each ":" would cost quadratic time. */
+  /** Whether `spec` contains an "@". Searching it at each ":" would take quadratic time. */
   hasAt: boolean
+  /** The text between angle brackets. */
   angle?: string
   comment: string
 }
 
 /**
- * Reads one field's value.
+ * Parses the value of one field.
  *
- * @param value     unfolded; encoded words undecoded, for a comma inside one separates nothing (RFC 2047 §5)
- * @param countMax  addresses returned at most
- * @returns in order; group names are dropped and members kept (§3.4). Addresses are as written, not normalised. A name
- *          without any address gives `address: ''`.
+ * @param value     unfolded, with encoded words undecoded: a comma inside one is not a separator (RFC 2047 §5)
+ * @param countMax  maximum number of addresses returned
+ * @returns the addresses in order, as written, not normalised. The members of a group are included, its name is not
+ *          (§3.4). A name without an address gives `address: ''`.
  */
 export function parseAddressList(value: string, countMax = 1000): Address[] {
   const addresses: Address[] = []
   let entry = emptyEntry()
-  let quotesEnd = true // false once a quote was found that never ends
+  let quotesEnd = true // false after an unclosed quote was found
   let commentsEnd = true
   let pos = 0
 
@@ -74,11 +79,11 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
       pos = next
       continue
     } else if (char === ',' || char === ';') {
-      endEntry() // ";" ends a group, and separates addresses for Outlook's users
+      endEntry() // ";" ends a group, and separates addresses in Outlook
       pos++
       continue
     } else if (char === ':' && entry.angle === undefined && !entry.hasAt) {
-      entry = emptyEntry() // what stood before was the name of a group
+      entry = emptyEntry() // the text before was the name of a group
       pos++
       continue
     }
@@ -102,14 +107,14 @@ function addToSpec(entry: Entry, text: string): void {
 
 function readEntry(entry: Entry): Address | undefined {
   if (entry.angle !== undefined) {
-    // RFC 5322 §4.4: a route may stand before the address, "@relay,@relay:ann@host"
+    // RFC 5322 §4.4: the address may follow a route, "@relay,@relay:ann@host"
     const spec = entry.angle.startsWith('@') ? entry.angle.slice(entry.angle.indexOf(':') + 1) : entry.angle
     return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, spec)
   }
   const spec = entry.spec.trim()
   if (!entry.hasAt) return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, '')
-  if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(entry.comment, spec) // ann@host (Ann), as of RFC 822
-  // Broken: "Ann Example ann@host" without brackets
+  if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(entry.comment, spec) // ann@host (Ann), as in RFC 822
+  // Invalid: "Ann Example ann@host" without angle brackets
   const words = joinAroundDots(spec.split(/\s+/))
   const at = words.findLastIndex((word) => word.includes('@'))
   return toAddress(words.filter((_, index) => index !== at).join(' '), words[at]!)
@@ -123,7 +128,7 @@ function toAddress(rawName: string, rawSpec: string): Address | undefined {
   return name === '' ? { address } : { name, address }
 }
 
-/** `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */
+/** Joins the words of `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */
 function joinAroundDots(words: readonly string[]): string[] {
   const groups: string[][] = []
   let previous: string | undefined
@@ -135,7 +140,7 @@ function joinAroundDots(words: readonly string[]): string[] {
   return groups.map((group) => group.join(''))
 }
 
-/** The index behind the closing quote, or 0. */
+/** Returns the index after the closing quote, or 0 if there is none. */
 function endOfQuoted(text: string, open: number): number {
   for (let i = open + 1; i < text.length; i++) {
     if (text[i] === '\\') i++
@@ -144,7 +149,7 @@ function endOfQuoted(text: string, open: number): number {
   return 0
 }
 
-/** The index behind the closing parenthesis, or 0. Comments nest (RFC 5322 §3.2.2). */
+/** Returns the index after the closing parenthesis, or 0 if there is none. Comments can be nested (RFC 5322 §3.2.2). */
 function endOfComment(text: string, open: number): number {
   let depth = 0
   for (let i = open; i < text.length; i++) {
@@ -155,9 +160,12 @@ function endOfComment(text: string, open: number): number {
   return 0
 }
 
-/** Where an address in angle brackets ends, and where reading goes on: a forgotten ">" ends at what cannot be inside. */
+/**
+ * Returns where an address in angle brackets ends, and where the text after it begins. If ">" is missing, the address
+ * ends before the next character that cannot be part of it.
+ */
 function readAngle(text: string, from: number): { end: number; next: number } {
-  const isRoute = text[from] === '@' // RFC 5322 §4.4: the one place where a comma may stand
+  const isRoute = text[from] === '@' // RFC 5322 §4.4: only a route may contain commas
   let quotesEnd = true
   for (let i = from; i < text.length; i++) {
     const char = text[i]
@@ -172,7 +180,9 @@ function readAngle(text: string, from: number): { end: number; next: number } {
   return { end: text.length, next: text.length }
 }
 
-/** Plain text is taken over in one piece: an encoded word, or up to the next character that may mean something. */
+/**
+ * Returns the end of the plain text at `from`: of an encoded word, or before the next character with a special meaning.
+ */
 function endOfPlain(text: string, from: number): number {
   ENCODED_WORD.lastIndex = from
   if (text[from] === '=' && ENCODED_WORD.test(text)) return ENCODED_WORD.lastIndex

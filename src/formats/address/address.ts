@@ -1,21 +1,22 @@
 /**
- * One mail address: its normal form, its parts, and how it is written with a name.
+ * Handles a single mail address: normalises it, splits it, and writes it with a display name.
  *
- * Two addresses are the same inbox when their normal forms are equal. RFC 5321 §2.4 leaves the case of a local part to
- * its host; on our own domains case carries no meaning, and on others nobody is known to use it, so all is lower-case.
+ * Two addresses belong to the same inbox if their normal forms are equal. RFC 5321 §2.4 leaves it to the host of an
+ * address whether the case of the local part matters. On our domains it does not, and no other domain is known where it
+ * does, so the normal form is lower-case.
  */
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 
-/** A mailbox as header fields and API values name it. */
+/** A mailbox in a header field or an API value. */
 export interface Address {
   /** Display name, decoded, on one line. */
   name?: string
-  /** addr-spec. Empty where a broken header gave a name only. */
+  /** addr-spec. Empty if a broken header field contains only a name. */
   address: string
 }
 
-/** RFC 5321 §4.5.3.1.1 and §4.5.3.1.2, in bytes; §4.5.3.1.3 allows 256 for a path, two of them angle brackets. */
+/** RFC 5321 §4.5.3.1.1 and §4.5.3.1.2, in bytes. §4.5.3.1.3 allows 256 for a path, including two angle brackets. */
 const LOCAL_PART_BYTES_MAX = 64
 const DOMAIN_BYTES_MAX = 255
 const ADDRESS_BYTES_MAX = 254
@@ -23,23 +24,23 @@ const ADDRESS_BYTES_MAX = 254
 /** RFC 5322 §3.2.3 atext and RFC 6532 §3.2, between single dots. */
 const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/iu
 
-/** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1); "_" because hosts with such names do send mail. */
+/** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1), and "_" because some hosts with such names send mail. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
-/** RFC 5321 §4.1.2 Quoted-string: what stands between the quotes, with its quoted pairs. */
+/** RFC 5321 §4.1.2 Quoted-string. The group is the text between the quotes, with its quoted pairs. */
 const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
 
 const NAME_CHARS_MAX = 500
 
 /**
- * The normal form: lower-case, NFC, domain as A-labels, local part without needless quotes.
+ * Returns the normal form: lower case, NFC, the domain as A-labels, the local part without unnecessary quotes.
  *
- * @param text  addr-spec alone, without name or brackets
- * @returns undefined for what is not an address: white space, control characters, a second "@" outside of quotes, a
- *          domain that DNS cannot hold, or too long (RFC 5321 §4.5.3.1)
+ * @param text  an addr-spec, without name and angle brackets
+ * @returns undefined if this is not an address: it has white space, control characters, a second "@" outside of quotes
+ *          or a domain that is invalid in DNS, or it is too long (RFC 5321 §4.5.3.1)
  */
 export function normaliseAddress(text: string): string | undefined {
-  if (text.length > ADDRESS_BYTES_MAX) return undefined // before anything that costs
+  if (text.length > ADDRESS_BYTES_MAX) return undefined // before the expensive steps
   const { localPart, domain } = splitAddress(text)
   const local = normaliseLocalPart(localPart)
   const host = normaliseDomain(domain)
@@ -49,7 +50,7 @@ export function normaliseAddress(text: string): string | undefined {
   return Buffer.byteLength(address) <= ADDRESS_BYTES_MAX ? address : undefined
 }
 
-/** Cuts at the last "@", which is the one that counts: a quoted local part may hold others (RFC 5321 §4.1.2). */
+/** Splits at the last "@", because a quoted local part may contain others (RFC 5321 §4.1.2). */
 export function splitAddress(address: string): { localPart: string; domain: string } {
   const at = address.lastIndexOf('@')
   return at < 0
@@ -57,7 +58,9 @@ export function splitAddress(address: string): { localPart: string; domain: stri
     : { localPart: address.slice(0, at), domain: address.slice(at + 1) }
 }
 
-/** The address that `ann+anything@…` is a detail of (RFC 5233 §1): `ann@…`. Others come back unchanged. */
+/**
+ * Removes the detail of a subaddress (RFC 5233 §1): `ann+anything@…` becomes `ann@…`. Other addresses stay unchanged.
+ */
 export function withoutTag(address: string): string {
   const { localPart, domain } = splitAddress(address)
   const plus = localPart.indexOf('+')
@@ -65,11 +68,11 @@ export function withoutTag(address: string): string {
 }
 
 /**
- * Whether RCPT TO can name this mailbox and no other, whichever server reads the command (RFC 5321 §4.1.2, §4.5.3.1).
+ * Whether every server reads this mailbox in RCPT TO as the same one (RFC 5321 §4.1.2, §4.5.3.1).
  *
- * False for "<" and ">" in a quoted local part, although the grammar allows them: some servers end the path at the first
- * ">", and what precedes it can be another mailbox; nodemailer refuses the whole envelope. RFC 5321 §4.1.2 advises against
- * mailboxes that need quotes, so refusing these loses no mail that is known of.
+ * False for "<" and ">" in a quoted local part, although the grammar allows them: some servers end the path at the
+ * first ">", and the text before it can be another mailbox. Nodemailer refuses the whole envelope. RFC 5321 §4.1.2
+ * advises against mailboxes that need quotes, and no such mailbox is known, so refusing them loses no mail.
  */
 export function isSmtpMailbox(address: string): boolean {
   return !/[<>]/.test(address) && normaliseAddress(address) !== undefined
@@ -78,25 +81,25 @@ export function isSmtpMailbox(address: string): boolean {
 function normaliseLocalPart(text: string): string | undefined {
   const quoted = QUOTED.exec(text)?.[1]?.replace(/\\(.)/gu, '$1')
   const local = (quoted ?? text).normalize('NFC').toLowerCase().normalize('NFC') // lower case may decompose
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it must reject control characters
   if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u.test(local)) return undefined
   const isAtom = DOT_ATOM.test(local) && !/\s/u.test(local)
   if (!isAtom && (quoted === undefined || local === '')) return undefined
-  const written = isAtom ? local : quote(local) // RFC 5321 §4.1.2: quotes are to be used only where needed
-  return Buffer.byteLength(written) <= LOCAL_PART_BYTES_MAX ? written : undefined // quotes count: they are in the command
+  const written = isAtom ? local : quote(local) // RFC 5321 §4.1.2: quotes only if they are needed
+  return Buffer.byteLength(written) <= LOCAL_PART_BYTES_MAX ? written : undefined // quotes count, they are sent too
 }
 
-/** Lower-case A-labels, or an address literal (RFC 5321 §4.1.3). */
+/** Returns lower-case A-labels or an address literal (RFC 5321 §4.1.3); undefined if this is not a domain. */
 export function normaliseDomain(text: string): string | undefined {
   if (text.length > DOMAIN_BYTES_MAX) return undefined
   if (text.startsWith('[')) return normaliseLiteral(text)
 
-  // Only what is not ASCII goes through IDNA: the URL algorithm would also read "0x7f.1" as an IP address.
+  // Only non-ASCII names are converted: the URL algorithm would also interpret "0x7f.1" as an IP address.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
   const domain = (/^[\x00-\x7f]*$/.test(text) ? text : domainToASCII(text)).toLowerCase()
   const labels = domain.split('.')
   const isName = domain.length <= DOMAIN_BYTES_MAX && labels.every((each) => LABEL.test(each))
-  return isName && !/^\d+$/.test(labels.at(-1)!) ? domain : undefined // RFC 1123 §2.1: 10.0.0.1 is no name
+  return isName && !/^\d+$/.test(labels.at(-1)!) ? domain : undefined // RFC 1123 §2.1: 10.0.0.1 is not a name
 }
 
 function normaliseLiteral(text: string): string | undefined {
@@ -106,14 +109,14 @@ function normaliseLiteral(text: string): string | undefined {
 }
 
 /**
- * `addr` or `Name <addr>`, on one line whatever the fields hold: this text may end up in a header. The name is not
+ * Returns `addr` or `Name <addr>`. The result is always one line, because it may be used in a header. The name is not
  * encoded; the composer does that.
  */
 export function formatAddress({ name = '', address }: Address): string {
   const spec = writeAddrSpec(address)
   const label = singleLine(name)
   if (label === '') return spec
-  // RFC 5322 §3.2.5: a phrase is atoms; everything else is a quoted string (§3.2.4)
+  // RFC 5322 §3.2.5: a phrase consists of atoms; any other text must be a quoted string (§3.2.4)
   const phrase = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\uffff -]+$/i.test(label) ? label : quote(label)
   return spec === '' ? phrase : `${phrase} <${spec}>`
 }
@@ -129,17 +132,17 @@ export function writeAddrSpec(address: string): string {
   if (!/[<>]/.test(spec)) return spec
   const { localPart, domain } = splitAddress(spec)
   const local = !/[<>]/.test(localPart) || QUOTED.test(localPart) ? localPart : quote(localPart)
-  // Nothing can quote them in a domain: they become a character that no domain has.
+  // They cannot be quoted in a domain, so a character replaces them that no domain contains.
   return spec.includes('@') ? `${local}@${domain.replace(/[<>]/g, '?')}` : local
 }
 
 /**
- * One recipient as a client of ours writes it: `addr`, `<addr>` or `Name <addr>`.
+ * Parses one recipient from an API client: `addr`, `<addr>` or `Name <addr>`.
  *
- * @returns the address in normal form, or undefined for what no mail could be delivered to
+ * @returns the address in normal form, or undefined if it is not valid
  */
 export function parseRecipient(text: string): Address | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it must reject control characters
   if (text.length > NAME_CHARS_MAX + ADDRESS_BYTES_MAX || /[\x00-\x1f\x7f]/.test(text)) return undefined
   const trimmed = text.trim()
   const open = trimmed.endsWith('>') ? trimmed.lastIndexOf('<') : -1
@@ -156,8 +159,8 @@ function quote(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** Without line breaks and control characters, and without white space around. */
+/** Replaces line breaks and control characters with spaces, and trims the text. */
 export function singleLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it replaces control characters
   return text.replace(/[\x00-\x1f\x7f\u2028\u2029]+/g, ' ').trim()
 }

@@ -1,6 +1,6 @@
 /**
- * DKIM's relaxed canonical forms (RFC 6376 §3.4.2 and §3.4.4): the same for two copies of a mail whose white space a
- * relay has changed. Signing needs them; the fingerprint of a mail uses the body's.
+ * The relaxed canonicalization of DKIM (RFC 6376 §3.4.2 and §3.4.4): two copies of a message whose white space a relay
+ * has changed have the same canonical form. Signing needs it; the fingerprint of a message uses it for the body.
  */
 
 const LF = 0x0a
@@ -9,15 +9,15 @@ const SPACE = 0x20
 const TAB = 0x09
 
 /**
- * §3.4.4: white space at line ends goes, within lines it becomes one space, empty lines at the end go; lines end in
- * CRLF, also where the input has LF alone. One pass; lines without white space, which attachments consist of, are copied
- * whole.
+ * §3.4.4: removes white space at line ends and empty lines at the end, and reduces white space within a line to one
+ * space. Lines end in CRLF, even if the input has only LF. One pass. Lines without white space are copied as a whole,
+ * because encoded attachments consist of them.
  */
 export function relaxedBody(body: Buffer): Buffer {
   const out = Buffer.allocUnsafe(body.length + loneLineFeeds(body) + 2)
   let length = 0
-  let written = 0 // length without the empty lines at the end
-  let nextSpace = -1 // the first white space at or behind the line being read
+  let lengthWithText = 0 // length up to the last line that is not empty
+  let nextSpace = -1 // offset of the first white space at or after the current line
 
   for (let start = 0; start < body.length; ) {
     const lineFeed = body.indexOf(LF, start)
@@ -28,45 +28,46 @@ export function relaxedBody(body: Buffer): Buffer {
     const lineLength =
       nextSpace >= end ? body.copy(out, length, start, end) : copyRelaxed(body, start, end, out, length)
     length += lineLength
-    if (lineLength > 0) written = length
+    if (lineLength > 0) lengthWithText = length
     out[length++] = CR
     out[length++] = LF
     start = next
   }
-  return written === 0 ? Buffer.alloc(0) : out.subarray(0, written + 2)
+  return lengthWithText === 0 ? Buffer.alloc(0) : out.subarray(0, lengthWithText + 2)
 }
 
-/** Copies one line with its white space relaxed; returns the number of bytes written. */
-function copyRelaxed(body: Buffer, start: number, end: number, out: Buffer, at: number): number {
-  let length = at
-  let space = false
+/** Copies one line with its white space reduced. Returns the number of bytes written. */
+function copyRelaxed(body: Buffer, start: number, end: number, out: Buffer, outStart: number): number {
+  let outEnd = outStart
+  let hasSpace = false
   for (let i = start; i < end; i++) {
     const byte = body[i]!
     if (byte === SPACE || byte === TAB) {
-      space = true
+      hasSpace = true
       continue
     }
-    if (space) out[length++] = SPACE
-    space = false
-    out[length++] = byte
+    if (hasSpace) out[outEnd++] = SPACE
+    hasSpace = false
+    out[outEnd++] = byte
   }
-  return length - at
+  return outEnd - outStart
 }
 
 function indexOfWhiteSpace(body: Buffer, from: number): number {
-  let at = from
-  while (at < body.length && body[at] !== SPACE && body[at] !== TAB) at++
-  return at
+  let index = from
+  while (index < body.length && body[index] !== SPACE && body[index] !== TAB) index++
+  return index
 }
 
-/** Each becomes two bytes. */
+/** Counts the LFs without a CR before them: each becomes two bytes. */
 function loneLineFeeds(body: Buffer): number {
   let count = 0
-  for (let at = body.indexOf(LF); at >= 0; at = body.indexOf(LF, at + 1)) if (body[at - 1] !== CR) count++
+  for (let index = body.indexOf(LF); index >= 0; index = body.indexOf(LF, index + 1))
+    if (body[index - 1] !== CR) count++
   return count
 }
 
-/** §3.4.2: lower-case name, unfolded value, white space runs as one space, none around the colon. Without line end. */
+/** §3.4.2: returns the name in lower case and the value unfolded, with white space reduced, without a line end. */
 export function relaxedHeader(name: string, value: string): string {
   return `${name.toLowerCase().trim()}:${value
     .replace(/\r?\n/g, '')

@@ -1,27 +1,30 @@
 /**
- * Reads HTML with htmlparser2 in time linear in its length, whatever it holds: the one way for every reader of a mail's HTML.
+ * Reads HTML with htmlparser2 in time linear in its length, whatever it contains. All code that reads the HTML of a
+ * message uses this.
  *
- * The parser keeps open elements in a list. It shifts the whole list for each opening tag and searches it for each closing
- * one, so its time grows with length × depth: a megabyte of nested tags took 5 to 25 seconds. Here the depth is bounded.
+ * The parser keeps open elements in a list. It shifts the whole list at each opening tag and searches it at each
+ * closing tag, so its time grows with length × depth: a megabyte of nested tags took 5 to 25 seconds. Here the depth is
+ * limited.
  */
 import { type Handler, Parser, type ParserOptions } from 'htmlparser2'
 
-/** No mail program nests deeper; what is below is not read. */
+/** No mail program nests elements deeper. Reading stops there. */
 const DEPTH_MAX = 500
-/** Between two of these a reader can say that it has enough. */
+/** `isEnough` is called before each slice of this length. */
 const SLICE_CHARS = 16_384
 
 export interface HtmlReader {
-  /** Of the token that is being reported, in UTF-16 units; the end is inclusive. */
+  /** Start of the current token in the HTML, in UTF-16 units. */
   readonly startIndex: number
+  /** End of the current token, inclusive. */
   readonly endIndex: number
-  /** Nothing more is read: what is reported now closes the elements that are still open. */
+  /** The input has ended: the current calls of the handler only close elements that are still open. */
   readonly isAtEnd: boolean
   /**
-   * Reports what the HTML holds, once.
+   * Calls the handler for each token. A reader can read one HTML text only.
    *
-   * @param isEnough asked before each slice; what is open then is closed, as at the end
-   * @returns too_deep: what comes after an element at the greatest depth was not reported, nor its end
+   * @param isEnough  called before each slice; when it returns true, reading ends and open elements are closed
+   * @returns too_deep: an element was nested too deep; nothing after it was read, and open elements were not closed
    */
   read(html: string, isEnough?: () => boolean): 'done' | 'too_deep'
 }
@@ -35,7 +38,7 @@ export function createHtmlReader(handler: Partial<Handler>, options: ParserOptio
       onopentagname(name) {
         depth += 1
         handler.onopentagname?.(name)
-        if (depth > DEPTH_MAX) parser.pause() // ends after this token
+        if (depth > DEPTH_MAX) parser.pause() // stops after this token
       },
       onclosetag(name, isImplied) {
         depth -= 1

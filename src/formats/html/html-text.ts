@@ -1,14 +1,15 @@
 /**
- * The words of an HTML body, for search: no layout, no links, no styles. What a person reads, in order.
+ * Extracts the text of an HTML body for full-text search: the words that a person reads, in order, without layout,
+ * links and styles.
  *
- * Bounded by what it returns and by the source that it looks at: what a hostile body costs does not grow with its size.
+ * The length of the result and of the source that is read are limited, so a larger hostile body costs no more.
  */
 import { createHtmlReader } from './html-reader.ts'
 
-/** Elements whose text nobody sees. */
-const SILENT = new Set(['script', 'style', 'head', 'title', 'template', 'noscript'])
-/** Elements inside a line: what they hold belongs to the word around them. */
-const INLINE = new Set([
+/** Elements whose text is not shown. */
+const INVISIBLE_TAGS = new Set(['script', 'style', 'head', 'title', 'template', 'noscript'])
+/** Elements that do not separate words. */
+const INLINE_TAGS = new Set([
   'a',
   'abbr',
   'b',
@@ -27,29 +28,29 @@ const INLINE = new Set([
   'sup',
   'u',
 ])
-/** Of the source; what a person reads is at the beginning, and little of it may be text. */
+/** Much larger than `charsMax`, because most of the source can be markup. */
 const SOURCE_CHARS_MAX = 1_000_000
 
-/** @returns at most `charsMax` characters, white space collapsed */
+/** @returns at most `charsMax` UTF-16 units, with white space collapsed */
 export function textOfHtml(html: string, charsMax: number): string {
-  const words: string[] = []
+  const pieces: string[] = []
   let length = 0
-  let silentDepth = 0
+  let invisibleDepth = 0
   const reader = createHtmlReader({
     onopentagname(name) {
-      if (SILENT.has(name)) silentDepth += 1
-      else if (!INLINE.has(name)) words.push(' ')
+      if (INVISIBLE_TAGS.has(name)) invisibleDepth += 1
+      else if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     onclosetag(name) {
-      if (SILENT.has(name)) silentDepth -= 1
-      else if (!INLINE.has(name)) words.push(' ')
+      if (INVISIBLE_TAGS.has(name)) invisibleDepth -= 1
+      else if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     ontext(text) {
-      if (silentDepth > 0) return
-      words.push(text)
+      if (invisibleDepth > 0) return
+      pieces.push(text)
       length += text.length
     },
   })
   reader.read(html.slice(0, SOURCE_CHARS_MAX), () => length >= charsMax)
-  return words.join('').replace(/\s+/g, ' ').trim().slice(0, charsMax)
+  return pieces.join('').replace(/\s+/g, ' ').trim().slice(0, charsMax)
 }

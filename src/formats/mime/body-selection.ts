@@ -1,23 +1,23 @@
 /**
- * Which parts of a message are its body, and which are attachments (RFC 2046 §5.1, RFC 2387, RFC 2183).
+ * Decides which parts of a message are its body and which are attachments (RFC 2046 §5.1, RFC 2387, RFC 2183).
  *
- * A part becomes body only where every mail reader would show it as the mail's text; whatever is not body is an
- * attachment, so that nothing a sender sent disappears: signatures, delivery reports, calendar entries included.
+ * A part belongs to the body only if every mail program would show it as text of the message. All other parts are
+ * attachments, so that nothing is lost: signatures, delivery reports and calendar entries are attachments too.
  */
 import type { MimePart } from './mime-structure.ts'
 
 export interface SelectedParts {
-  /** text/plain parts that are read one after the other. */
+  /** text/plain parts; their texts are joined in this order. */
   text: MimePart[]
   /** text/html parts, likewise. */
   html: MimePart[]
   attachments: MimePart[]
 }
 
-/** Sorts the leaves of the tree, each into one list, in the order of the message. */
+/** Sorts each leaf of the tree into one of the lists, in the order of the message. */
 export function selectParts(root: MimePart): SelectedParts {
   if (isLeaf(root) && root.contentType.startsWith('multipart/')) {
-    return { text: [root], html: [], attachments: [] } // its boundary is missing or never occurs: all of it is text
+    return { text: [root], html: [], attachments: [] } // without a boundary that occurs, the whole body is text
   }
   return select(root)
 }
@@ -38,7 +38,7 @@ function selectLeaf(part: MimePart): SelectedParts {
   }
 }
 
-/** RFC 2046 §5.1.4: the same content several times, the best last. Of each kind one is shown, the others are kept. */
+/** RFC 2046 §5.1.4: alternatives have the same content, the best one is last. The others become attachments. */
 function selectAlternative(part: MimePart): SelectedParts {
   const choices = part.children.map(select)
   const text = choices.findLast((choice) => choice.text.length > 0)
@@ -56,11 +56,11 @@ function selectAlternative(part: MimePart): SelectedParts {
   )
 }
 
-/** RFC 2387 §3: one root that is shown, named by `start` or else the first, and the images that it points to. */
+/** RFC 2387 §3: the root is the part that `start` names, or else the first. The others belong to it, such as images. */
 function selectRelated(part: MimePart): SelectedParts {
   const start = part.parameters.get('start')?.replace(/^<|>$/g, '')
-  const named = start && part.children.find((child) => child.contentId === start)
-  const root = named || part.children[0]
+  const startPart = start && part.children.find((child) => child.contentId === start)
+  const root = startPart || part.children[0]
   return merge(
     part.children.map((child) => {
       if (child === root) return select(child)

@@ -1,12 +1,12 @@
 /**
- * Whether two deliveries brought the same mail. A Message-ID alone does not say so: a stranger could send a mail under a
- * known id to have the real one taken for a duplicate.
+ * Computes a fingerprint that shows whether two deliveries contain the same message. The Message-ID alone does not:
+ * anyone could send a message with a known id, so that the real one would be treated as a duplicate.
  */
 import { createHash } from 'node:crypto'
 import type { Address } from '../address/address.ts'
 import { relaxedBody } from '../dkim/dkim-canonical.ts'
 
-/** What a reader sees of a mail's header. Trace fields differ from delivery to delivery and are not part of it. */
+/** The header fields that a person sees. Trace fields are not among them, because they differ between deliveries. */
 export interface FingerprintFields {
   from: readonly Address[]
   to: readonly Address[]
@@ -16,16 +16,17 @@ export interface FingerprintFields {
 }
 
 /**
- * @param fields  from parseMessage
- * @param body    the raw body: `raw.subarray(parsed.bodyOffset)`. White space at line ends and line end style do not
- *                count, since relays change them; a relay that re-encodes makes another mail, which is the safe side.
+ * @param fields  from `parseMessage`
+ * @param body    the raw body: `raw.subarray(parsed.bodyOffset)`. White space at line ends and the kind of line ends
+ *                make no difference, because relays change them. If a relay re-encodes the body, the fingerprint
+ *                differs: then the message is stored twice, which is safer than losing one.
  * @returns SHA-256, hex
  */
 export function contentFingerprint(fields: FingerprintFields, body: Buffer): string {
   const list = (addresses: readonly Address[]) =>
     addresses.map(({ name = '', address }) => [name, address.toLowerCase()])
   const { from, to, cc, subject = '', date } = fields
-  // JSON, so that no value can reach into its neighbour's place
+  // JSON, so that different values never give the same text
   const header = JSON.stringify([list(from), list(to), list(cc), subject, date?.getTime() ?? null])
   return createHash('sha256').update(header).update('\n').update(relaxedBody(body)).digest('hex')
 }

@@ -1,11 +1,13 @@
 /**
- * The Date field (RFC 5322 §3.3), read without `Date.parse`: that one takes a date without zone in the server's own
- * time zone, and accepts what no mail means as a date.
+ * Parses the Date field (RFC 5322 §3.3). `Date.parse` does not fit: it interprets a date without a zone in the time
+ * zone of the server, and accepts text that is not a date in mail.
  */
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
-/** RFC 5322 §4.3: minutes east of UTC. Military letters were used with either sign and count as UTC. */
+/**
+ * RFC 5322 §4.3: minutes east of UTC. The one-letter military zones were used with both signs, so they count as UTC.
+ */
 const OBSOLETE_ZONES: Readonly<Record<string, number>> = {
   edt: -240,
   est: -300,
@@ -17,14 +19,14 @@ const OBSOLETE_ZONES: Readonly<Record<string, number>> = {
   pst: -480,
 }
 
-/** Day, month, year, hour, minute, second, zone; each part bounded, so that matching takes one pass. */
+/** Day, month, year, hour, minute, second, zone. Every repetition is limited, so that matching takes linear time. */
 const DATE_TIME =
   /^(?:[a-z]{2,9}\.?,?\s{1,8})?(\d{1,2})[\s-]{1,8}([a-z]{3})[a-z]{0,6}[\s-]{1,8}(\d{2,4})\s{1,8}(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:\s{0,8}([+-]\d{4}|[a-z]{1,5}))?/i
 
-/** Longer values hold no date: a hostile one is not even looked at. */
+/** No date is longer. */
 const CHARS_MAX = 200
 
-/** @returns undefined for what is not a date between the years 1900 and 9999; a missing or unknown zone counts as UTC */
+/** @returns undefined if the value is not a date in the years 1900 to 9999. A missing or unknown zone counts as UTC. */
 export function parseDateHeader(value: string): Date | undefined {
   const match = DATE_TIME.exec(value.slice(0, CHARS_MAX).trim())
   if (match === null) return undefined
@@ -39,7 +41,7 @@ export function parseDateHeader(value: string): Date | undefined {
   return new Date(local - zoneMinutes(zone) * 60_000)
 }
 
-/** RFC 5322 §4.3: two digits up to 49 are of this century, other years of two or three digits count from 1900. */
+/** RFC 5322 §4.3: two digits up to 49 mean 2000 to 2049; other years of two or three digits count from 1900. */
 function fullYear(digits: string): number {
   const year = Number(digits)
   if (digits.length === 4) return year

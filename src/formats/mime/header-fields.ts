@@ -1,34 +1,34 @@
 /**
- * The header block of a message or part, as byte ranges: names are read, values only when somebody asks for them.
+ * Reads the header block of a message or part as byte ranges. Names are decoded at once, values only on request.
  *
- * Mail on the wire is worse than RFC 5322 §2.2: lines end in LF alone, the blank line is missing, bytes above 127 stand
- * unencoded, one field is a megabyte long. The block is read in one pass, whatever it holds.
+ * Real messages violate RFC 5322 §2.2: lines end in LF alone, the blank line is missing, bytes above 127 are not
+ * encoded, a field is a megabyte long. The block is read in one pass, whatever it contains.
  */
 import { decodeCharset } from './charset.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 
-/** One field; offsets count from the beginning of the raw message. */
+/** One header field. All offsets are relative to the start of the raw message. */
 export interface HeaderField {
-  /** As written; compare in lower case. */
+  /** As written. Compare in lower case. */
   name: string
   start: number
-  /** Behind the colon. */
+  /** After the colon. */
   valueStart: number
-  /** Behind the field's last line break, or where the size limit cut it. */
+  /** After the last line break of the field, or where the size limit cut it. */
   end: number
 }
 
 export interface HeaderBlock {
   fields: HeaderField[]
-  /** Behind the last field, before the blank line. */
+  /** After the last field, before the blank line. */
   end: number
-  /** Behind the blank line: the first byte of the body. */
+  /** After the blank line: the first byte of the body. */
   bodyStart: number
-  /** Fields beyond `bytesMax` or `fieldsMax` were left out, or the last one was cut. */
+  /** Fields beyond `bytesMax` or `fieldsMax` were left out, or the last field was cut. */
   truncated: boolean
 }
 
-/** Says that a line belongs to the enclosing multipart: the part ends there, with or without a blank line. */
+/** Returns true for a delimiter line of the enclosing multipart: the part ends there, with or without a blank line. */
 export type DelimiterTest = (lineStart: number, lineEnd: number) => boolean
 
 const LF = 0x0a
@@ -41,8 +41,8 @@ const HYPHEN = 0x2d
 const MBOX_FROM = Buffer.from('From ')
 
 /**
- * Reads fields from `start` to the blank line, to a delimiter, or to the first line that can be neither a field nor the
- * continuation of one: there a blank line is missing, and the body begins (what Postfix does).
+ * Reads fields from `start` to the blank line, to a delimiter, or to the first line that is neither a field nor the
+ * continuation of one. Such a line begins the body: its blank line is missing. Postfix does the same.
  */
 export function readHeaderBlock(
   raw: Buffer,
@@ -55,7 +55,7 @@ export function readHeaderBlock(
   const bytesEnd = start + bytesMax
   let truncated = false
   let isFirst = true
-  let current: HeaderField | undefined // the field that a continuation line belongs to, if it is kept
+  let current: HeaderField | undefined // the field that a continuation line extends; undefined if it was left out
   let pos = start
 
   while (pos < raw.length) {
@@ -70,7 +70,7 @@ export function readHeaderBlock(
 
     if (first === SPACE || first === TAB) {
       if (isFirst) break
-      if (current && pos < bytesEnd) current.end = Math.min(next, bytesEnd) // RFC 5322 §2.2.3: the line continues the field
+      if (current && pos < bytesEnd) current.end = Math.min(next, bytesEnd) // continued field (RFC 5322 §2.2.3)
     } else {
       const colon = colonOfField(raw, pos, next)
       if (colon >= 0) {
@@ -92,7 +92,10 @@ function field(raw: Buffer, start: number, colon: number, end: number): HeaderFi
   return { name: raw.toString('latin1', start, colon).trimEnd(), start, valueStart: Math.min(colon + 1, end), end }
 }
 
-/** Where the name ends, or -1. Names are printable ASCII (RFC 5322 §3.6.8); white space before the colon is §4.5.8's. */
+/**
+ * Returns the offset of the colon after a field name, or -1. Names are printable ASCII (RFC 5322 §3.6.8); white space
+ * before the colon is obsolete syntax (§4.5.8).
+ */
 function colonOfField(raw: Buffer, start: number, end: number): number {
   let pos = start
   while (pos < end && raw[pos]! > SPACE && raw[pos]! < 0x7f && raw[pos] !== COLON) pos++
@@ -101,28 +104,32 @@ function colonOfField(raw: Buffer, start: number, end: number): number {
   return pos < end && raw[pos] === COLON ? pos : -1
 }
 
-/** A mailbox file's separator that was left at the top. */
+/** Whether this is the separator line of an mbox file, which some programs leave at the top of a message. */
 function isMboxLine(raw: Buffer, pos: number): boolean {
   return raw.subarray(pos, pos + MBOX_FROM.length).equals(MBOX_FROM)
 }
 
-/** The first field of that name; where a field that may occur once occurs twice, the first is what filters looked at. */
+/**
+ * Returns the first field with this name. If a field occurs twice that must occur once, filters use the first one too.
+ */
 export function findField(fields: readonly HeaderField[], lowerName: string): HeaderField | undefined {
   return fields.find((each) => each.name.length === lowerName.length && each.name.toLowerCase() === lowerName)
 }
 
-/** The value on one line, trimmed; encoded words stand as they are, for parsers of structured fields (RFC 2047 §5). */
-export function fieldValue(raw: Buffer, each: HeaderField): string {
-  // RFC 6532 §3.2: raw bytes are UTF-8; older mail holds windows-1252, which decodeCharset falls back to.
-  return unfold(decodeCharset(raw.subarray(each.valueStart, each.end)))
+/**
+ * Returns the value on one line, trimmed, with encoded words undecoded, for parsers of structured fields (RFC 2047 §5).
+ */
+export function fieldValue(raw: Buffer, headerField: HeaderField): string {
+  // RFC 6532 §3.2: raw bytes are UTF-8. Older messages contain windows-1252, which decodeCharset detects.
+  return unfold(decodeCharset(raw.subarray(headerField.valueStart, headerField.end)))
 }
 
-/** The value as a person reads it: on one line and with encoded words decoded. */
-export function fieldText(raw: Buffer, each: HeaderField): string {
-  return decodeEncodedWords(fieldValue(raw, each))
+/** Returns the value as a person reads it: on one line, with encoded words decoded. */
+export function fieldText(raw: Buffer, headerField: HeaderField): string {
+  return decodeEncodedWords(fieldValue(raw, headerField))
 }
 
-/** RFC 5322 §2.2.3: a line break before white space goes, the white space stays. A lone CR may not survive either. */
+/** RFC 5322 §2.2.3: removes line breaks and keeps the white space after them. Lone CRs are removed too. */
 function unfold(value: string): string {
   return value.replace(/[\r\n]/g, '').trim()
 }

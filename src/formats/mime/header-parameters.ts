@@ -1,27 +1,27 @@
 /**
- * Values with parameters: Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183 §2), with the continuations and
- * charsets of RFC 2231. One pass over the value; a flood of parameters is cut at a fixed number.
+ * Parses values with parameters: Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183 §2), with the
+ * continuations and charsets of RFC 2231. One pass over the value; the number of parameters is limited.
  */
 import { decodeCharset } from './charset.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 
 export interface ParameterisedValue {
-  /** What stands before the first ";", lower-case, without comments. */
+  /** The part before the first ";", in lower case, without comments. */
   value: string
-  /** Lower-case name → decoded value. A Map: a sender may call a parameter `__proto__`. */
+  /** Decoded values by lower-case names. A Map, because a sender may name a parameter `__proto__`. */
   parameters: ReadonlyMap<string, string>
 }
 
-/** Real mail has up to a dozen; long file names continue over some tens. */
+/** Real messages have up to a dozen. A long file name can be divided into some tens. */
 const PARAMETERS_MAX = 128
 
-/** Reads an unfolded header value. Malformed parameters are left out; nothing throws. */
+/** Parses an unfolded header value. Malformed parameters are left out. Never throws. */
 export function parseParameterised(text: string): ParameterisedValue {
   const [value, ...rest] = splitOutsideQuotes(text)
   return { value: (value ?? '').trim().toLowerCase(), parameters: parseParameters(rest) }
 }
 
-/** Cuts at ";", except in quoted strings; comments are dropped (RFC 2045 §5.1 allows them between tokens). */
+/** Splits at ";", except in quoted strings. Removes comments, which RFC 2045 §5.1 allows between tokens. */
 function splitOutsideQuotes(text: string): string[] {
   const pieces: string[] = []
   let piece = ''
@@ -36,7 +36,7 @@ function splitOutsideQuotes(text: string): string[] {
     } else if (char === '"' && comments === 0) {
       quoted = !quoted
     } else if (quoted) {
-      // everything else is text
+      // any other character is text
     } else if (char === '(' && canBeginComment(text, i)) {
       if (comments++ === 0) piece += text.slice(from, i)
     } else if (char === ')' && comments > 0) {
@@ -47,19 +47,19 @@ function splitOutsideQuotes(text: string): string[] {
       from = i + 1
     }
   }
-  // A quote or comment that never ends leaves the last piece as it is.
+  // The last piece, also if it has an unclosed quote. An unclosed comment is left out.
   pieces.push(comments > 0 ? piece : piece + text.slice(from))
   return pieces
 }
 
-/** `name=report(1).pdf` is written without quotes by many mailers: there a parenthesis is a letter of the name. */
-function canBeginComment(text: string, at: number): boolean {
-  const before = text[at - 1]
+/** Many mail programs write `name=report(1).pdf` without quotes. There the parenthesis is part of the name. */
+function canBeginComment(text: string, index: number): boolean {
+  const before = text[index - 1]
   return before === undefined || before === ' ' || before === '\t' || before === ';' || before === ')'
 }
 
-/** A piece of a value: `name*2*=…` has index 2 and is extended. */
-interface Segment {
+/** A section of a value (RFC 2231 §3): `name*2*=…` has index 2 and is extended. */
+interface Section {
   index: number
   extended: boolean
   text: string
@@ -67,7 +67,7 @@ interface Segment {
 
 function parseParameters(pieces: readonly string[]): Map<string, string> {
   const plain = new Map<string, string>()
-  const segmented = new Map<string, Segment[]>()
+  const sectionsByName = new Map<string, Section[]>()
 
   for (const piece of pieces) {
     const equals = piece.indexOf('=')
@@ -76,35 +76,35 @@ function parseParameters(pieces: readonly string[]): Map<string, string> {
     const text = unquote(piece.slice(equals + 1).trim())
     const star = fullName.indexOf('*')
     if (star < 0) {
-      if (!plain.has(fullName)) plain.set(fullName, decodeEncodedWords(text)) // RFC 2047 §5 forbids it, mailers do it
+      if (!plain.has(fullName)) plain.set(fullName, decodeEncodedWords(text)) // forbidden by RFC 2047 §5, but common
       continue
     }
     const name = fullName.slice(0, star)
-    const segment = { ...parseSuffix(fullName.slice(star)), text }
-    const segments = segmented.get(name)
-    if (segments === undefined) segmented.set(name, [segment])
-    else segments.push(segment)
+    const section = { ...parseSuffix(fullName.slice(star)), text }
+    const sections = sectionsByName.get(name)
+    if (sections === undefined) sectionsByName.set(name, [section])
+    else sections.push(section)
   }
 
-  // The extended form is the exact one; senders add a plain one for old readers.
-  for (const [name, segments] of segmented) plain.set(name, joinSegments(segments))
+  // The extended form has precedence: senders add a plain one for old programs.
+  for (const [name, sections] of sectionsByName) plain.set(name, joinSections(sections))
   return plain
 }
 
-/** `*` → one extended piece; `*3` → plain piece 3; `*3*` → extended piece 3 (RFC 2231 §3 and §4.1). */
-function parseSuffix(suffix: string): Pick<Segment, 'index' | 'extended'> {
+/** `*` → the only section, extended; `*3` → section 3, plain; `*3*` → section 3, extended (RFC 2231 §3 and §4.1). */
+function parseSuffix(suffix: string): Pick<Section, 'index' | 'extended'> {
   const index = Number.parseInt(suffix.slice(1), 10)
   return { index: Number.isNaN(index) ? 0 : index, extended: suffix.endsWith('*') }
 }
 
-function joinSegments(segments: Segment[]): string {
-  segments.sort((a, b) => a.index - b.index)
+function joinSections(sections: Section[]): string {
+  sections.sort((a, b) => a.index - b.index)
   let charset = ''
-  const chunks = segments.map((segment, position) => {
-    if (!segment.extended) return Buffer.from(segment.text)
-    // RFC 2231 §4: charset'language'text, on the first piece only
-    const [label, language, ...text] = position === 0 ? segment.text.split("'") : []
-    if (label === undefined || language === undefined || text.length === 0) return percentDecode(segment.text)
+  const chunks = sections.map((section, index) => {
+    if (!section.extended) return Buffer.from(section.text)
+    // RFC 2231 §4: charset'language'text, in the first section only
+    const [label, language, ...text] = index === 0 ? section.text.split("'") : []
+    if (label === undefined || language === undefined || text.length === 0) return percentDecode(section.text)
     charset = label
     return percentDecode(text.join("'"))
   })
@@ -126,7 +126,7 @@ function percentDecode(text: string): Buffer {
   return bytes.subarray(0, length)
 }
 
-/** A quoted string's content, or the text itself. What follows a closing quote is dropped. */
+/** Returns the content of a quoted string, or else the text itself. Text after the closing quote is dropped. */
 function unquote(text: string): string {
   if (!text.startsWith('"')) return text
   let content = ''
@@ -136,7 +136,7 @@ function unquote(text: string): string {
     if (char === '"') return content + text.slice(from, i)
     if (char !== '\\') continue
     content += text.slice(from, i)
-    from = ++i // the next character stands for itself (RFC 5322 §3.2.1)
+    from = ++i // quoted pair: the next character is literal (RFC 5322 §3.2.1)
   }
   return content + text.slice(from)
 }

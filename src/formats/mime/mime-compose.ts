@@ -1,9 +1,11 @@
 /**
- * Message fields and bodies → the bytes that are sent: MIME structure, encodings, folding, by nodemailer's composer.
+ * Composes the bytes of a message from its fields and bodies. Nodemailer's composer writes the MIME structure, encodes
+ * and folds.
  *
- * Deterministic: Message-ID, Date and boundary come in, so that a repeated send makes the same bytes. The result is
- * CRLF, 7-bit, with no line over 998 characters (RFC 5321 §4.5.3.1.6), and can go to a server without 8BITMIME.
- * Bcc recipients are in the envelope only (RFC 5322 §3.6.3 lets us leave the field out), so there is no argument for them.
+ * Deterministic: Message-ID, Date and boundary are arguments, so that a repeated call returns the same bytes. The
+ * result has CRLF line ends, is 7-bit and has no line over 998 characters (RFC 5321 §4.5.3.1.6), so any server accepts
+ * it, also one without 8BITMIME. Bcc recipients are only in the envelope (RFC 5322 §3.6.3 allows this), so there is no
+ * argument for them.
  */
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { type Address, singleLine } from '../address/address.ts'
@@ -12,10 +14,10 @@ import { replaceEach, withLineBreaks } from './text-builder.ts'
 
 export interface ComposeAttachment {
   filename?: string
-  /** `type/subtype` with parameters; application/octet-stream where it is missing, malformed or a multipart. */
+  /** `type/subtype` with parameters. If it is missing, malformed or a multipart, application/octet-stream is used. */
   contentType?: string
   disposition?: 'inline' | 'attachment'
-  /** Without angle brackets. With HTML, the part goes beside it into multipart/related (RFC 2387). */
+  /** Without angle brackets. If there is an HTML body, both become parts of a multipart/related (RFC 2387). */
   contentId?: string
   content: Buffer
 }
@@ -24,7 +26,7 @@ export interface ComposeInput {
   /** With angle brackets. */
   messageId: string
   date: Date
-  /** Shared part of all boundaries: random enough to occur in no body, for example 16 hex digits. */
+  /** The common part of all boundaries. Random enough to occur in no body, for example 16 hex digits. */
   boundary: string
   from: Address
   sender?: Address
@@ -38,22 +40,22 @@ export interface ComposeInput {
   /** With angle brackets. */
   inReplyTo?: string
   references?: readonly string[]
-  /** Further fields. Forbidden ones are left out: a caller that accepts them from a client checks isForbiddenHeader and reports them. */
+  /** Other fields. Forbidden ones are left out; a caller that gets them from a client checks and reports them first. */
   headers?: readonly (readonly [name: string, value: string])[]
 }
 
-/** RFC 2045 §5.1, strict: a type that a client gives goes into a header as it is. */
+/** RFC 2045 §5.1. Strict, because the type from a client is written into a header unchanged. */
 const CONTENT_TYPE = /^[a-z0-9][\w.+-]*\/[a-z0-9][\w.+-]*(?:;\s*[\w-]+=(?:[\w.+:/-]+|"[\w .+:/'()-]*"))*$/i
 const CONTENT_TYPE_CHARS_MAX = 300
 const CONTENT_ID_CHARS_MAX = 200
-/** What file systems hold. The end is kept, since it says what kind of file it is. */
+/** The limit of most file systems. The end of a longer name is kept, because it contains the file type. */
 const FILENAME_CHARS_MAX = 255
 
-/** Fields are folded at spaces; a word that has none for this long is cut into encoded words (RFC 2047 §2). */
+/** Fields are folded at spaces. A longer word is split into encoded words (RFC 2047 §2). */
 const WORD_CHARS_MAX = 900
 
 /**
- * Composes a message. Reads no file and fetches no URL, whatever the fields say.
+ * Composes a message. Reads no file and fetches no URL, whatever the fields contain.
  *
  * @returns the whole message, ready to be signed and queued
  */
@@ -83,7 +85,7 @@ export async function composeMessage(input: ComposeInput): Promise<Buffer> {
   return composer.compile().build()
 }
 
-/** As an object, never as text: nodemailer would parse text again, and a name could become a second address. */
+/** Returns an object, not text: nodemailer would parse text, and a name could become a second address. */
 function mailbox({ name, address }: Address) {
   return { name: headerText(name ?? ''), address: singleLine(address).replace(/[<>]/g, '') }
 }
@@ -97,13 +99,13 @@ function attachment({ filename, contentType = '', disposition, contentId, conten
     ...(disposition && { contentDisposition: disposition }),
     ...(contentId !== undefined && { cid: contentIdText(contentId) }),
     content,
-    // RFC 2046 §5.2.1 wants message/rfc822 unencoded; one that is not 7-bit itself is sent as base64 all the same, as
-    // Gmail does, since the alternative is to need 8BITMIME of every hop.
+    // RFC 2046 §5.2.1 forbids encoding message/rfc822. One that is not 7-bit is sent as base64 anyway, as Gmail does:
+    // otherwise every server on the way would need 8BITMIME.
     contentTransferEncoding: /^message\//i.test(type) && isSevenBit(content) ? '7bit' : 'base64',
   }
 }
 
-/** RFC 2045 §7: like a Message-ID, so ASCII without white space, and never folded. */
+/** RFC 2045 §7: has the syntax of a Message-ID, so it is ASCII without white space and is never folded. */
 function contentIdText(contentId: string): string {
   return contentId.replace(/[^!-~]|[<>]/g, '').slice(0, CONTENT_ID_CHARS_MAX)
 }
@@ -128,18 +130,20 @@ function headerText(text: string): string {
     .join(' ')
 }
 
-/** RFC 2047 §2: 75 characters a word at most, and no character cut in two; 10 code points are at most 40 bytes. */
+/**
+ * RFC 2047 §2: an encoded word has at most 75 characters and splits no character; 10 code points are at most 40 bytes.
+ */
 function encodedWords(word: string): string {
   const words: string[] = []
-  let piece: string[] = []
-  const end = () => words.push(`=?UTF-8?B?${Buffer.from(piece.join('')).toString('base64')}?=`)
+  let chars: string[] = []
+  const endWord = () => words.push(`=?UTF-8?B?${Buffer.from(chars.join('')).toString('base64')}?=`)
   for (const char of word) {
-    piece.push(char)
-    if (piece.length === 10) {
-      end()
-      piece = []
+    chars.push(char)
+    if (chars.length === 10) {
+      endWord()
+      chars = []
     }
   }
-  if (piece.length > 0) end()
+  if (chars.length > 0) endWord()
   return words.join(' ')
 }

@@ -1,8 +1,9 @@
 /**
- * Raw bytes → what Martlet stores of a message: its fields, its text and HTML, and where each attachment lies.
+ * Parses the raw bytes of a message into what Martlet stores of it: its fields, its text and HTML, and the offsets of
+ * each attachment.
  *
- * Runs once, when a message arrives; reading it later parses nothing. Everything here was written by a stranger: a
- * broken mail yields what can be read, a hostile one costs time linear in its size, and nothing throws.
+ * Runs once, when a message arrives; later reads parse nothing. Anyone can send the input: of a broken message
+ * everything readable is returned, a hostile one takes time linear in its size, and nothing throws.
  */
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
@@ -16,22 +17,22 @@ import { type MimePart, type StructureLimits, scanStructure } from './mime-struc
 import { replaceEach } from './text-builder.ts'
 import { decodePart, type PartLocation } from './transfer-encoding.ts'
 
-/** An attachment's bytes are in the raw message: `decodePart(raw, attachment)`. */
+/** The bytes of an attachment are in the raw message: `decodePart(raw, attachment)`. */
 export interface ParsedAttachment extends PartLocation {
   filename?: string
   /** Lower-case `type/subtype`. */
   contentType: string
   disposition: 'inline' | 'attachment'
-  /** Without angle brackets, as `cid:` URLs in the HTML name it (RFC 2392). */
+  /** Without angle brackets, as in `cid:` URLs of the HTML (RFC 2392). */
   contentId?: string
   /** Decoded bytes. */
   size: number
 }
 
-export interface ParsedMessage {
-  /** In order, names as written, values decoded and on one line. */
+export interface MimeMessage {
+  /** In order. Names are as written; values are decoded and on one line. */
   headers: [name: string, value: string][]
-  /** With angle brackets; undefined when there is none or it is malformed. */
+  /** With angle brackets. Undefined if it is missing or malformed. */
   messageId?: string
   inReplyTo: string[]
   references: string[]
@@ -43,37 +44,37 @@ export interface ParsedMessage {
   to: Address[]
   cc: Address[]
   bcc: Address[]
-  /** Of the whole message, for example `multipart/report`. */
+  /** The type of the whole message, for example `multipart/report`. */
   contentType: string
-  /** From text/plain parts only, LF line ends, without line breaks at the end; absent for HTML-only mail. */
+  /** The text/plain parts, with LF line ends, without line breaks at the end. Absent if the message has only HTML. */
   text?: string
   html?: string
   attachments: ParsedAttachment[]
   /** First byte of the body in the raw message. */
   bodyOffset: number
-  /** A limit cut something off: what could be read is here. */
+  /** A limit was exceeded, and only a part of the message was read. */
   truncated: boolean
 }
 
 export interface ParseLimits extends StructureLimits {
-  /** Bytes of the text parts that are decoded, as the mail encodes them; and of the HTML parts. */
+  /** Encoded bytes of the text parts that are decoded, and of the HTML parts. */
   bodyBytesMax: number
 }
 
-/** Fields kept for clients; a mail with more is an attack. */
+/** Fields that are kept for clients. A message with more is an attack. */
 const HEADERS_MAX = 1000
-/** Addresses kept of all fields together. Each becomes two rows in every inbox that the mail is filed in. */
+/** Addresses that are kept of all fields together. Each becomes two rows in every inbox that gets the message. */
 const ADDRESSES_MAX = 1000
-/** The nearest ancestors decide the thread. */
+/** The last ones are kept: the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
 
 /**
  * Parses a whole message.
  *
- * @param raw     as received; offsets in the result count from its beginning
- * @param limits  on depth, parts, header and bodies, from the configuration
+ * @param raw     as received; offsets in the result are relative to its start
+ * @param limits  limits of depth, parts, header and bodies, from the configuration
  */
-export function parseMessage(raw: Buffer, limits: ParseLimits): ParsedMessage {
+export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   const { root, truncated } = scanStructure(raw, limits)
   const { text, html, attachments } = selectParts(root)
   const isLong = [text, html].some((parts) => encodedBytes(parts) > limits.bodyBytesMax)
@@ -88,7 +89,7 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): ParsedMessage {
   }
 }
 
-type MessageFields = Omit<ParsedMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
+type MessageFields = Omit<MimeMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
 
 function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields {
   const value = (lowerName: string): string => {
@@ -127,7 +128,7 @@ function encodedBytes(parts: readonly MimePart[]): number {
   return parts.reduce((bytes, part) => bytes + location(part).length, 0)
 }
 
-/** @param bytesMax encoded bytes that are read, from the first part on */
+/** @param bytesMax  encoded bytes that are decoded, of all parts together */
 function joinBodies(raw: Buffer, parts: readonly MimePart[], bytesMax: number): string {
   const texts: string[] = []
   let bytesLeft = bytesMax
@@ -139,12 +140,12 @@ function joinBodies(raw: Buffer, parts: readonly MimePart[], bytesMax: number): 
   return texts.join('\n')
 }
 
-/** One text part with LF line ends. The line breaks at its end are the transport's (RFC 5321 §4.1.1.4), not the text's. */
+/** Decodes one text part, with LF line ends. Line breaks at its end belong to the transport (RFC 5321 §4.1.1.4). */
 function decodeText(raw: Buffer, part: MimePart, bytesMax: number): string {
-  const place = location(part)
-  const bytes = decodePart(raw, { ...place, length: Math.min(place.length, bytesMax) })
-  const whole = place.length > bytesMax ? withoutPartialCharacter(bytes) : bytes
-  const decoded = replaceEach(decodeCharset(whole, part.parameters.get('charset')), '\r\n', '\n')
+  const encoded = location(part)
+  const bytes = decodePart(raw, { ...encoded, length: Math.min(encoded.length, bytesMax) })
+  const complete = encoded.length > bytesMax ? withoutPartialCharacter(bytes) : bytes
+  const decoded = replaceEach(decodeCharset(complete, part.parameters.get('charset')), '\r\n', '\n')
   const isFlowed = part.contentType === 'text/plain' && part.parameters.get('format')?.toLowerCase() === 'flowed'
   const text = isFlowed ? unflow(decoded, part.parameters.get('delsp')?.toLowerCase() === 'yes') : decoded
 
@@ -153,7 +154,7 @@ function decodeText(raw: Buffer, part: MimePart, bytesMax: number): string {
   return text.slice(0, end)
 }
 
-/** UTF-8 that ends within a character would be taken for another charset. */
+/** Removes an incomplete UTF-8 character at the end: with it, the bytes would be decoded with another charset. */
 function withoutPartialCharacter(bytes: Buffer): Buffer {
   let lead = bytes.length - 1
   while (lead > bytes.length - 4 && isContinuation(bytes[lead])) lead--
@@ -162,22 +163,22 @@ function withoutPartialCharacter(bytes: Buffer): Buffer {
   return lead + size > bytes.length ? bytes.subarray(0, lead) : bytes
 }
 
-/** Whether a byte of UTF-8 belongs to the character that began before it: 10xxxxxx. */
+/** Whether this is not the first byte of a UTF-8 character: 10xxxxxx. */
 function isContinuation(byte = 0): boolean {
   return (byte & 0xc0) === 0x80
 }
 
 function describeAttachment(raw: Buffer, part: MimePart): ParsedAttachment {
-  const place = location(part)
-  // RFC 2183 §2.8: an unknown disposition is an attachment. An image that the HTML shows often names none at all.
+  const encoded = location(part)
+  // RFC 2183 §2.8: an unknown disposition means attachment. Images that the HTML shows often have no disposition.
   const isInline = part.disposition === 'inline' || (part.disposition === undefined && part.contentId !== undefined)
   return {
-    ...place,
+    ...encoded,
     ...(part.filename !== undefined && { filename: part.filename }),
     contentType: part.contentType,
     disposition: isInline ? 'inline' : 'attachment',
     ...(part.contentId !== undefined && { contentId: part.contentId }),
-    size: decodePart(raw, place).length,
+    size: decodePart(raw, encoded).length,
   }
 }
 

@@ -1,64 +1,68 @@
 /**
- * Where the parts of a message lie, as byte offsets into its raw bytes (RFC 2045, RFC 2046 §5).
+ * Finds the parts of a message as byte offsets into its raw bytes (RFC 2045, RFC 2046 §5).
  *
- * Attachment rows keep these offsets and downloads decode from them; IMAP's BODYSTRUCTURE and partial FETCH read the
- * same tree. This is why it is ours: the parsers on npm give decoded parts and no offsets.
+ * Attachment rows store these offsets, and downloads decode from there; IMAP's BODYSTRUCTURE and partial FETCH will
+ * need the same tree. This is why we have our own scanner: the parsers on npm return decoded parts and no offsets.
  *
- * One pass: from "\n--" to "\n--", each such line looked up among the boundaries that are open. Time is linear in the
- * message, whatever it holds, and nothing throws; over a limit the tree stops growing and says so.
+ * One pass: it goes from "\n--" to "\n--" and looks up each such line among the open boundaries. The time is linear in
+ * the size of the message, whatever it contains, and nothing throws. At a limit, the tree stops growing and is marked
+ * truncated.
  */
 import { fieldValue, findField, type HeaderField, readHeaderBlock } from './header-fields.ts'
 import { type ParameterisedValue, parseParameterised } from './header-parameters.ts'
 
 export interface StructureLimits {
-  /** Multiparts within multiparts; readers of the tree recurse this deep. */
+  /** Multiparts nested in each other. Functions that read the tree recurse this deep. */
   depthMax: number
-  /** Parts in all, multiparts included. */
+  /** Parts of the whole message, multiparts included. */
   partsMax: number
-  /** Header bytes kept per part. */
+  /** Header bytes per part. */
   headerBytesMax: number
-  /** Header fields kept in all; each takes thirty times its shortest spelling in memory. */
+  /** Header fields of all parts together. In memory, a short field takes thirty times its size in the message. */
   headerFieldsMax: number
 }
 
-/** One node of the tree. Offsets count from the beginning of the raw message; ends are exclusive. */
+/** One node of the tree. Offsets are relative to the start of the raw message; ends are exclusive. */
 export interface MimePart {
   headerStart: number
-  /** Behind the last header field, before the blank line. */
+  /** After the last header field, before the blank line. */
   headerEnd: number
   bodyStart: number
   /** Before the line break that belongs to the delimiter (RFC 2046 §5.1.1). */
   bodyEnd: number
   fields: HeaderField[]
-  /** Lower-case `type/subtype`; `text/plain` where the header names none (RFC 2045 §5.2). */
+  /** Lower-case `type/subtype`. Without Content-Type, `text/plain` (RFC 2045 §5.2). */
   contentType: string
-  /** Of Content-Type; lower-case names. */
+  /** The parameters of Content-Type, by lower-case names. */
   parameters: ReadonlyMap<string, string>
-  /** Lower-case, as written: usually `inline` or `attachment`. */
+  /** In lower case, otherwise as written: usually `inline` or `attachment`. */
   disposition?: string
-  /** File name from either header, without folders; a suggestion by the sender, not a path to write to. */
+  /**
+   * File name from Content-Disposition or Content-Type, without folders. A suggestion by the sender, not a path to use.
+   */
   filename?: string
-  /** Content-Transfer-Encoding, lower-case; `7bit` where the header names none (RFC 2045 §6.1). */
+  /** Content-Transfer-Encoding in lower case. Without it, `7bit` (RFC 2045 §6.1). */
   encoding: string
   /** Content-ID without its angle brackets. */
   contentId?: string
-  /** Parts of a multipart, in order. Empty for a leaf; message/rfc822 is a leaf. */
+  /** The parts of a multipart, in order. Empty for a leaf; message/rfc822 is a leaf. */
   children: MimePart[]
 }
 
 export interface MimeStructure {
   root: MimePart
-  /** A limit was reached: the tree holds what lay before it. */
+  /** A limit was reached: the tree contains only what came before it. */
   truncated: boolean
 }
 
-/** A multipart whose delimiters are being looked for. */
+/** A multipart whose end has not been reached. */
 interface OpenMultipart {
   boundary: string
   /** Index in `openParts`. */
   level: number
-  /** The outer multipart that used the same boundary, broken as that is. */
+  /** The outer multipart with the same boundary. No valid message has one. */
   shadows: OpenMultipart | undefined
+  /** Content type of parts without Content-Type. */
   defaultType: string
 }
 
@@ -73,24 +77,25 @@ const LF = 0x0a
 const CR = 0x0d
 const DELIMITER_START = Buffer.from('\n--')
 
-/** RFC 2046 §5.1.1 allows 70 characters; no line longer than this can be a delimiter. */
+/** RFC 2046 §5.1.1 allows 70 characters. A longer line than this is not a delimiter. */
 const BOUNDARY_CHARS_MAX = 998
 
 /**
- * These are kept in rows and events and shown in lists: of a thousand parts they could fill the whole mail. RFC 6838 §4.2
- * allows 127 characters for a type and for a subtype; a Content-ID is one line (RFC 5322 §2.1.1).
+ * These values are stored in rows and events and returned in lists. Without a limit, those of a thousand parts could be
+ * as large as the message. RFC 6838 §4.2 allows 127 characters each for type and subtype; a Content-ID is on one line
+ * (RFC 5322 §2.1.1).
  */
 const CONTENT_TYPE_CHARS_MAX = 255
 const CONTENT_ID_CHARS_MAX = 998
 const ENCODING_CHARS_MAX = 64
 
-/** Scans a whole message. Empty input is an empty text/plain part. */
+/** Scans a whole message. Empty input gives an empty text/plain part. */
 export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructure {
   const openBoundaries = new Map<string, OpenMultipart>()
   const multiparts: OpenMultipart[] = []
-  const openParts: MimePart[] = [] // from the root to the part being read: their ends are not known yet
+  const openParts: MimePart[] = [] // from the root to the current part: their ends are not known yet
   let truncated = false
-  let parts = 0
+  let partCount = 0
   let fieldsLeft = limits.headerFieldsMax
 
   let part = readPart(0, 'text/plain')
@@ -99,7 +104,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     openMultipart(part)
     const delimiter = nextPartDelimiter(part.bodyStart)
     if (delimiter === undefined) break
-    if (parts >= limits.partsMax) {
+    if (partCount >= limits.partsMax) {
       truncated = true
       break
     }
@@ -113,29 +118,29 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     const header = readHeaderBlock(raw, start, limits.headerBytesMax, isDelimiter, fieldsLeft)
     truncated ||= header.truncated
     fieldsLeft -= header.fields.length
-    parts++
+    partCount++
     const { fields, end: headerEnd, bodyStart } = header
-    const place = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
-    const read: MimePart = { ...place, fields, ...describe(raw, fields, defaultType), children: [] }
-    openParts.push(read)
-    return read
+    const offsets = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
+    const newPart: MimePart = { ...offsets, fields, ...describe(raw, fields, defaultType), children: [] }
+    openParts.push(newPart)
+    return newPart
   }
 
-  function openMultipart(read: MimePart): void {
-    const boundary = boundaryOf(read)
+  function openMultipart(newPart: MimePart): void {
+    const boundary = boundaryOf(newPart)
     if (boundary === undefined) return
     if (multiparts.length >= limits.depthMax) {
       truncated = true
       return
     }
-    // RFC 2046 §5.1.5: the parts of a digest are messages unless they say otherwise
-    const defaultType = read.contentType === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+    // RFC 2046 §5.1.5: the default type of the parts of a digest
+    const defaultType = newPart.contentType === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
     const opened = { boundary, level: openParts.length - 1, shadows: openBoundaries.get(boundary), defaultType }
     openBoundaries.set(boundary, opened)
     multiparts.push(opened)
   }
 
-  /** The next delimiter that begins a part; ends what lies before it, and each multipart that closes on the way. */
+  /** Finds the next delimiter that begins a part, and ends the parts and multiparts before it. */
   function nextPartDelimiter(from: number): Delimiter | undefined {
     let pos = from
     while (multiparts.length > 0) {
@@ -145,13 +150,13 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
       endParts(multipart.level + 1, lineStart)
       closeMultiparts(isClosing ? multipart.level : multipart.level + 1)
       if (!isClosing) return delimiter
-      pos = lineEnd // what follows is the epilogue, up to an outer delimiter
+      pos = lineEnd // the epilogue follows, up to a delimiter of an outer multipart
     }
     return undefined
   }
 
   function findDelimiter(from: number): Delimiter | undefined {
-    // One byte earlier: the line break before the first line of a body is the blank line's.
+    // One byte earlier: the LF before the first line of a body is that of the blank line.
     let pos = raw.indexOf(DELIMITER_START, Math.max(0, from - 1))
     while (pos >= 0) {
       const lineFeed = raw.indexOf(LF, pos + 1)
@@ -189,7 +194,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
   }
 }
 
-/** The boundary as it stands in the body's bytes, or undefined for a part that cannot be divided. */
+/** Returns the boundary as it occurs in the bytes of the body; undefined if the part is not a multipart or has none. */
 function boundaryOf(part: MimePart): string | undefined {
   if (!part.contentType.startsWith('multipart/')) return undefined
   const boundary = part.parameters.get('boundary')?.trimEnd() ?? ''
@@ -224,10 +229,10 @@ function describe(raw: Buffer, fields: readonly HeaderField[], defaultType: stri
   }
 }
 
-/** RFC 2183 §2.3: a receiver must not take folders from the sender. The length is what file systems hold. */
+/** RFC 2183 §2.3: a receiver must ignore folders in the name. The length limit is that of most file systems. */
 function filenameOf(disposition: ParameterisedValue, type: ParameterisedValue): string | undefined {
   const name = disposition.parameters.get('filename') || type.parameters.get('name')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes control characters
   const clean = name?.replace(/[\x00-\x1f\x7f]/g, '')
   return clean
     ?.slice(Math.max(clean.lastIndexOf('/'), clean.lastIndexOf('\\')) + 1)

@@ -1,13 +1,13 @@
 /**
- * Which header fields a client may set on mail it sends. Identity, routing and structure are the server's: a client
- * that could write From, Received or DKIM-Signature could speak as somebody else.
+ * Decides which header fields a client may set on a message that it sends. Fields for identity, routing and structure
+ * are written by the server: a client that could write From, Received or DKIM-Signature could impersonate others.
  */
 
-/** Lower-case. Prefixes end in "*". */
+/** In lower case. "*" at the end marks a prefix. */
 export const protectedHeaders: readonly string[] = [
-  // Who speaks to whom (RFC 5322 §3.6.2, §3.6.3, §3.6.6)
+  // Originators and recipients (RFC 5322 §3.6.2, §3.6.3, §3.6.6)
   ...['from', 'sender', 'to', 'cc', 'bcc', 'reply-to', 'resent-*'],
-  // Identity and thread (RFC 5322 §3.6.1, §3.6.4, §3.6.5): each has an argument of its own
+  // Identity and thread (RFC 5322 §3.6.1, §3.6.4, §3.6.5): each has its own argument
   ...['subject', 'message-id', 'date', 'in-reply-to', 'references'],
   // Trace and signatures (RFC 5322 §3.6.7, RFC 6376, RFC 8601, RFC 8617)
   ...[
@@ -24,13 +24,16 @@ export const protectedHeaders: readonly string[] = [
   ...['mime-version', 'content-*'],
 ]
 
-/** RFC 5322 §3.6.8: printable ASCII without colon. The length keeps the field's first line below 998. */
+/** RFC 5322 §3.6.8: printable ASCII without colon. The limit keeps the first line of the field below 998 characters. */
 const FIELD_NAME = /^[!-9;-~]{1,76}$/
 
-/** Whether a client must not set this field: it is protected, or its name is malformed. List-*, X-*, Auto-Submitted may. */
+/**
+ * Whether a client must not set this field: it is protected, or its name is malformed. List-*, X-* and Auto-Submitted
+ * are allowed.
+ */
 export function isForbiddenHeader(name: string): boolean {
   const lower = name.toLowerCase()
-  return !FIELD_NAME.test(name) || protectedHeaders.some((each) => matches(lower, each))
+  return !FIELD_NAME.test(name) || protectedHeaders.some((pattern) => matches(lower, pattern))
 }
 
 function matches(name: string, pattern: string): boolean {

@@ -1,11 +1,12 @@
 /**
- * Builds a long string of many short pieces in memory of about its size.
+ * Builds a long string from many short pieces, using about as much memory as the string.
  *
- * Adding strings with "+", and `replace` and `replaceAll`, keep every piece and every sum until the end: 60 to 90 bytes for
- * each line break of a text, so that a stranger's megabyte of line breaks takes a hundred.
+ * String concatenation with "+", `replace` and `replaceAll` keep every piece and intermediate result in memory until
+ * the end: 60 to 90 bytes per line break of a text, so that a hostile megabyte of line breaks would take a hundred
+ * megabytes.
  */
 
-/** Pieces that are joined at once. */
+/** Pieces that are joined at a time. */
 const PIECES_MAX = 4096
 
 export class TextBuilder {
@@ -24,22 +25,22 @@ export class TextBuilder {
   }
 }
 
-/** The same as `text.replaceAll(search, () => replacement)`. */
+/** Returns the same as `text.replaceAll(search, () => replacement)`. */
 export function replaceEach(text: string, search: string, replacement: string): string {
   let from = 0
-  let at = text.indexOf(search)
-  if (at < 0) return text
+  let index = text.indexOf(search)
+  if (index < 0) return text
   const replaced = new TextBuilder()
-  for (; at >= 0; at = text.indexOf(search, from)) {
-    if (at > from) replaced.add(text.slice(from, at))
+  for (; index >= 0; index = text.indexOf(search, from)) {
+    if (index > from) replaced.add(text.slice(from, index))
     if (replacement !== '') replaced.add(replacement)
-    from = at + search.length
+    from = index + search.length
   }
   replaced.add(text.slice(from))
   return replaced.toString()
 }
 
-/** Every line break (CRLF, LF, or CR alone) as `lineBreak`. */
+/** Replaces every line break (CRLF, LF, or CR alone) with `lineBreak`. */
 export function withLineBreaks(text: string, lineBreak: '\r\n' | '<br>\n'): string {
   return replaceEach(replaceEach(replaceEach(text, '\r\n', '\n'), '\r', '\n'), '\n', lineBreak)
 }

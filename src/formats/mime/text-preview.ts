@@ -1,18 +1,18 @@
-/** The beginning of a mail's text on one line, for lists. */
+/** Returns the beginning of a message's text on one line, for lists. */
 
 const CHARS_MAX = 200
 
 /**
- * @param text      from text/plain parts; HTML-only mail has no preview (AgentMail's contract)
- * @param charsMax  UTF-16 units at most; never cuts a character in two
- * @returns undefined when there is no text to show
+ * @param text      from text/plain parts; a message that has only HTML has no preview (AgentMail's contract)
+ * @param charsMax  in UTF-16 units; a surrogate pair is never split
+ * @returns undefined if there is no text
  */
 export function preview(text: string | undefined, charsMax = CHARS_MAX): string | undefined {
   if (text === undefined) return undefined
-  const start = text.trimStart().slice(0, charsMax * 8) // white space collapses: more is never needed, nor looked at
+  const start = text.trimStart().slice(0, charsMax * 8) // eight times, because white space is collapsed
   const line = start.replace(/\s+/g, ' ').trimEnd()
   if (line.length <= charsMax) return line === '' ? undefined : line
 
-  const splitsPair = /[\ud800-\udbff]/.test(line[charsMax - 1]!) // a high surrogate would lose its other half
+  const splitsPair = /[\ud800-\udbff]/.test(line[charsMax - 1]!)
   return line.slice(0, splitsPair ? charsMax - 1 : charsMax).trimEnd()
 }

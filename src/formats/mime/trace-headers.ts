@@ -1,27 +1,27 @@
 /**
- * The lines that a receiving server puts above a mail (RFC 5321 §4.4). What the client said stands in them, so each
- * value is reduced to characters that cannot end a line or a clause.
+ * Writes the trace fields that a receiving server adds at the top of a message (RFC 5321 §4.4). They contain text from
+ * the client, so each value is reduced to characters that cannot end a line or a clause.
  */
 import { writeAddrSpec } from '../address/address.ts'
 
 export interface TraceInput {
   /** Envelope sender; '' for a bounce. */
   returnPath: string
-  /** The client; absent when our own queue hands over. */
+  /** The client. Absent if the message is from our own queue. */
   from?: {
-    /** What the client said in HELO or EHLO: unchecked text. */
+    /** The argument of HELO or EHLO, unchecked. */
     helo: string
     ip: string
-    /** Name that the address resolves to, when known and verified. */
+    /** The host name that the IP address resolves to, if it was verified. */
     reverseName?: string
   }
   /** Our host name. */
   by: string
   /** RFC 3848: `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA`, `ESMTPSA`. */
   with: string
-  /** Our id of the transaction, for finding it in the log. */
+  /** Our id of the transaction, as in the log. */
   id: string
-  /** The recipient; leave it out when there are several, since each would see the others (RFC 5321 §7.6). */
+  /** The recipient. Leave it out if there are several: each would see the others (RFC 5321 §7.6). */
   for?: string
   date: Date
   /** Protocol and cipher, for example `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
@@ -30,7 +30,7 @@ export interface TraceInput {
 
 const VALUE_CHARS_MAX = 255
 
-/** @returns Return-Path and Received with CRLF, to be put in front of the message's bytes */
+/** @returns the Return-Path and Received fields with CRLF, to be put before the bytes of the message */
 export function traceHeaders(input: TraceInput): Buffer {
   const { from, tls } = input
   const by = `by ${atom(input.by)} with ${atom(input.with)} id ${atom(input.id)}`
@@ -43,7 +43,7 @@ export function traceHeaders(input: TraceInput): Buffer {
   return Buffer.from(`${lines.join('\r\n')};\r\n ${rfc5322Date(input.date)}\r\n`)
 }
 
-/** RFC 5322 §3.3, in UTC. */
+/** Formats a date as in RFC 5322 §3.3, in UTC. */
 export function rfc5322Date(date: Date): string {
   return date.toUTCString().replace('GMT', '+0000')
 }
@@ -53,17 +53,17 @@ function client({ helo, ip, reverseName }: NonNullable<TraceInput['from']>): str
   return `${atom(helo)} (${reverse}${literal(ip)})`
 }
 
-/** RFC 5321 §4.1.3: addresses stand in brackets, those of IPv6 with a tag. */
+/** Writes an address literal (RFC 5321 §4.1.3): in brackets, IPv6 with a tag. */
 function literal(ip: string): string {
   return ip.includes(':') ? `[IPv6:${atom(ip)}]` : `[${atom(ip)}]`
 }
 
-/** A token that a client chose: nothing that could end the line, a comment or a clause. "unknown" where nothing is left. */
+/** Removes all characters that could end the line, a comment or a clause. Returns "unknown" if nothing is left. */
 function atom(text: string): string {
   return text.replace(/[^\w.:[\]@+=/~!-]/g, '').slice(0, VALUE_CHARS_MAX) || 'unknown'
 }
 
-/** An address between angle brackets; UTF-8 stays (RFC 6531 §3.7.3). */
+/** Writes an address for use between angle brackets. UTF-8 is kept (RFC 6531 §3.7.3). */
 function path(address: string): string {
   return writeAddrSpec(address.slice(0, VALUE_CHARS_MAX))
 }

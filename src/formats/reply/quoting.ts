@@ -1,6 +1,6 @@
 /**
- * Which lines of a mail are its writer's own, and which repeat an earlier mail. Text and HTML share this: HTML comes as
- * the lines that it shows, with a mark on those inside quoting elements.
+ * Decides which lines of a message were written by its sender and which quote an earlier message. Used for text and for
+ * HTML: HTML is passed as the lines that it shows, and the lines inside quoting elements are marked.
  */
 import {
   attributionLines,
@@ -11,29 +11,31 @@ import {
   isRule,
 } from './quote-signals.ts'
 
-/** `quoted` lines, attributions included, may be left out. */
+/** `own`: written by the sender. `quoted`: a quote or its attribution, which can be left out. */
 export type LineKind = 'own' | 'quoted'
 
 export interface Quoting {
   kinds: LineKind[]
-  /** From this line on everything is quoted, up to the end of the mail; the number of lines where no such quote is. */
-  endlessFrom: number
+  /** All lines from this index to the end are quoted. Without such a quote, it is the number of lines. */
+  trailingQuoteStart: number
 }
 
 export interface QuotingMarks {
-  /** This line is marked as a quote: ">" in text, a quoting element in HTML. */
+  /** Whether a line is marked as quoted: by ">" in text, by a quoting element in HTML. */
   isMarked: (index: number) => boolean
-  /** Marked lines that a run needs to be a quote without an attribution: "> 5 years" alone is prose. */
+  /** Minimum of consecutive marked lines for a quote without an attribution: "> 5 years" alone is not one. */
   runMin: number
-  /** Own text right below a quote may be the rest of a line that a relay wrapped, and is no answer by itself. */
+  /**
+   * Whether an own line directly below a quote can be the rest of a line that a relay wrapped, and so not an answer.
+   */
   mayBeWrapped: boolean
 }
 
 /**
- * Sorts lines into own and quoted.
+ * Sorts lines into own and quoted ones.
  *
- * @returns undefined where the quotes are part of what the mail says and all of it should be kept: a forward, a bounce,
- *          answers written between the lines of a quote
+ * @returns undefined if the quotes are part of the content and should be kept: in a forward, in a bounce, and with
+ *          answers between quoted lines
  */
 export function classifyLines(lines: readonly string[], marks: QuotingMarks): Quoting | undefined {
   const { isMarked, runMin, mayBeWrapped } = marks
@@ -41,52 +43,53 @@ export function classifyLines(lines: readonly string[], marks: QuotingMarks): Qu
   if (firstLine === undefined || isReportOpening(firstLine)) return undefined
 
   const kinds: LineKind[] = lines.map(() => 'own')
-  const endless = (from: number): Quoting => ({ kinds: kinds.fill('quoted', from), endlessFrom: from })
-  let isAttributed = false
-  let isAnswered: boolean | undefined // since the last quote; undefined before the first
+  const quotedToEnd = (from: number): Quoting => ({ kinds: kinds.fill('quoted', from), trailingQuoteStart: from })
+  let isAttributed = false // whether an attribution precedes this line
+  let isAnswered: boolean | undefined // whether own text follows the last quote; undefined before the first quote
 
-  for (let at = 0; at < lines.length; ) {
-    if (isAnswered === undefined && isForwardMarker(lines[isMarked(at) ? nextWritten(lines, at) : at] ?? ''))
+  for (let index = 0; index < lines.length; ) {
+    if (isAnswered === undefined && isForwardMarker(lines[isMarked(index) ? nextNonBlank(lines, index) : index] ?? ''))
       return undefined
 
-    if (isMarked(at)) {
-      const run = markedRun(lines, at, isMarked)
+    if (isMarked(index)) {
+      const run = markedRun(lines, index, isMarked)
       if (run.marked >= runMin || isAttributed) {
         if (isAnswered === true) return undefined // quote, answer, quote
-        kinds.fill('quoted', at, run.end)
+        kinds.fill('quoted', index, run.end)
         isAnswered = false
       }
       isAttributed = false
-      at = run.end
+      index = run.end
       continue
     }
 
-    if (isOriginalSeparator(lines[at]!) || isHeaderBlock(lines, at)) return endless(ruleAbove(lines, at))
+    if (isOriginalSeparator(lines[index]!) || isHeaderBlock(lines, index))
+      return quotedToEnd(withRuleAbove(lines, index))
 
-    const attribution = attributionLines(lines, at, isMarked)
+    const attribution = attributionLines(lines, index, isMarked)
     if (attribution > 0) {
-      kinds.fill('quoted', at, at + attribution)
-      const next = nextWritten(lines, at + attribution)
-      if (next < lines.length && !isMarked(next)) return endless(at) // quoted without marks
+      kinds.fill('quoted', index, index + attribution)
+      const next = nextNonBlank(lines, index + attribution)
+      if (next < lines.length && !isMarked(next)) return quotedToEnd(index) // the quote is not marked
       isAttributed = true
-      at += attribution
+      index += attribution
       continue
     }
 
-    if (lines[at]!.trim() !== '') {
+    if (lines[index]!.trim() !== '') {
       isAttributed = false
-      if (isAnswered === false) isAnswered = !mayBeWrapped || standsApart(lines, at)
+      if (isAnswered === false) isAnswered = !mayBeWrapped || hasBlankNeighbour(lines, index)
     }
-    at++
+    index++
   }
-  return { kinds, endlessFrom: lines.length }
+  return { kinds, trailingQuoteStart: lines.length }
 }
 
-/** Marked lines from `at` on, with the blank ones among them. */
-function markedRun(lines: readonly string[], at: number, isMarked: (index: number) => boolean) {
-  let end = at
+/** Counts the consecutive marked lines from `start` on; there may be blank lines between them. */
+function markedRun(lines: readonly string[], start: number, isMarked: (index: number) => boolean) {
+  let end = start
   let marked = 0
-  for (let i = at; i < lines.length; i++) {
+  for (let i = start; i < lines.length; i++) {
     if (isMarked(i)) {
       marked++
       end = i + 1
@@ -95,19 +98,19 @@ function markedRun(lines: readonly string[], at: number, isMarked: (index: numbe
   return { end, marked }
 }
 
-function standsApart(lines: readonly string[], at: number): boolean {
-  return (lines[at - 1] ?? '').trim() === '' || (lines[at + 1] ?? '').trim() === ''
+function hasBlankNeighbour(lines: readonly string[], index: number): boolean {
+  return (lines[index - 1] ?? '').trim() === '' || (lines[index + 1] ?? '').trim() === ''
 }
 
-function nextWritten(lines: readonly string[], from: number): number {
-  let at = from
-  while (at < lines.length && lines[at]!.trim() === '') at++
-  return at
+function nextNonBlank(lines: readonly string[], from: number): number {
+  let index = from
+  while (index < lines.length && lines[index]!.trim() === '') index++
+  return index
 }
 
-/** Where a quote begins whose header block stands at `at`: the line drawn above belongs to it. */
-function ruleAbove(lines: readonly string[], at: number): number {
-  let above = at - 1
+/** Returns the start of a quote whose header block is at `index`: a ruled line above it belongs to the quote. */
+function withRuleAbove(lines: readonly string[], index: number): number {
+  let above = index - 1
   while (above >= 0 && lines[above]!.trim() === '') above--
-  return above >= 0 && isRule(lines[above]!) ? above : at
+  return above >= 0 && isRule(lines[above]!) ? above : index
 }

@@ -1,29 +1,30 @@
 /**
- * What a reply and a forward take over from the mail they answer: subject, ancestors, and the quoted block of a forward.
+ * Derives the parts of a reply or forward from the original message: the subject, the references, and the block that a
+ * forward quotes.
  */
 import { type Address, formatAddress, singleLine } from '../address/address.ts'
 import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
 
-/** RFC 5322 §3.6.4 sets no limit; the header must end somewhere, and the nearest ancestors decide the thread. */
+/** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
 
-/** `Re:` once: with the spellings of other languages, and counters such as "Re[2]:". */
+/** "Re:", its forms in other languages, and counters such as "Re[2]:". */
 const REPLY_PREFIX = /^(?:re|aw|sv|vs|antw|odp|ref|回复|回覆|答复)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
 const FORWARD_PREFIX = /^(?:fwd?|wg|tr|rv|enc|vl|doorst|转发|轉寄)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
 
-/** Subject of a reply; RFC 5322 §3.6.5: "Re: " is put in front once. */
+/** Returns the subject of a reply. RFC 5322 §3.6.5: "Re: " is added only once. */
 export function replySubject(subject = ''): string {
   const line = singleLine(subject)
   return REPLY_PREFIX.test(line) ? line : `Re: ${line}`.trimEnd()
 }
 
-/** Subject of a forward. */
+/** Returns the subject of a forward. */
 export function forwardSubject(subject = ''): string {
   const line = singleLine(subject)
   return FORWARD_PREFIX.test(line) ? line : `Fwd: ${line}`.trimEnd()
 }
 
-/** The ids of a message as its own header has them, with brackets. */
+/** The ids in the header of a message, with angle brackets. */
 export interface ThreadFields {
   messageId?: string
   inReplyTo?: readonly string[]
@@ -31,8 +32,8 @@ export interface ThreadFields {
 }
 
 /**
- * In-Reply-To and References of a reply (RFC 5322 §3.6.4): the parent's References, or its In-Reply-To when that is one
- * id, then the parent itself. Of a long thread the first id and the last ones stay.
+ * Returns In-Reply-To and References of a reply (RFC 5322 §3.6.4): the References of the parent, or its In-Reply-To if
+ * that is a single id, and then the id of the parent. Of a long thread, the first id and the last ones are kept.
  */
 export function replyReferences(parent: ThreadFields): { inReplyTo?: string; references: string[] } {
   const { messageId, inReplyTo = [], references = [] } = parent
@@ -53,10 +54,10 @@ export interface ForwardedOriginal {
 }
 
 /**
- * The bodies of a forward: what the sender adds, then the original under its header lines.
+ * Composes the bodies of a forward: the text of the sender, then the original below its header lines.
  *
- * @param added  the new text and HTML; a body that neither side has stays absent
- * @returns text, and HTML when either side has HTML
+ * @param added  the text and HTML of the sender
+ * @returns the text; also HTML, if the original or the sender has HTML
  */
 export function forwardBody(
   original: ForwardedOriginal,
@@ -97,6 +98,6 @@ function textAsHtml(text: string): string {
 }
 
 function escapeHtml(text: string): string {
-  const references = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } // "&" is first
+  const references = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } // "&" must be first
   return Object.entries(references).reduce((html, [char, reference]) => replaceEach(html, char, reference), text)
 }

@@ -1,23 +1,25 @@
 /**
- * Removes quoted history from HTML, and leaves everything else byte for byte as the sender wrote it.
+ * Removes quoted history from HTML. The rest stays unchanged, byte for byte.
  *
- * The HTML is tokenised once and never built into a tree: quoting elements become ranges to leave out, the visible text
- * becomes lines that are judged like plain text (quoting.ts), and the answer is the source without the ranges.
- * It is not sanitised; a client that displays it must do that.
+ * The HTML is tokenised once and never built into a tree. Quoting elements become ranges to remove, and the visible
+ * text becomes lines that are classified like plain text (quoting.ts). The result is the source without the ranges. It
+ * is not sanitised; a client that displays it must do that.
  */
 import { createHtmlReader } from '../html/html-reader.ts'
 import { isDeviceSignature } from './quote-signals.ts'
 import { classifyLines } from './quoting.ts'
 
-/** Half-open, in UTF-16 units of the source. */
+/** A half-open range of the source, in UTF-16 units. */
 interface Range {
   start: number
   end: number
 }
 
-/** A line as it would be shown: its beginning for judging, and where all of its text lies. */
+/** A line as a mail program shows it. */
 interface VisibleLine {
+  /** Its beginning, for classification. */
   text: string
+  /** The ranges of all of its text. */
   pieces: Range[]
   /** Inside a quoting element. */
   isQuoted: boolean
@@ -25,19 +27,19 @@ interface VisibleLine {
 
 interface ScannedHtml {
   lines: VisibleLine[]
-  /** Quoting elements and signature blocks, outermost only. */
+  /** Quoting elements and signature blocks, without nested ones. */
   elements: Range[]
-  /** Where an element says that all below is quoted; the end where none does. */
+  /** Start of an element of kind `rest`. Without one, the end of the source. */
   restStart: number
 }
 
-/** `rest`: this element and all that follows is quoted. */
+/** `rest`: this element and everything after it is quoted. */
 type ElementKind = 'quote' | 'rest' | 'signature'
 
-/** As much of a line as the quote signals look at. */
+/** The quote signals do not need more of a line. */
 const LINE_CHARS_MAX = 1000
 
-/** Tags that begin and end a visible line. */
+/** Elements that start and end a line. */
 const BLOCK_TAGS = names(
   'address article blockquote body br center dd div dl dt footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre',
   'section table tbody td th tr ul',
@@ -47,7 +49,7 @@ const INVISIBLE_TAGS = names('head script style template title')
 const QUOTE_CLASSES = names(
   'gmail_quote gmail_quote_container moz-cite-prefix protonmail_quote tutanota_quote yahoo_quoted zmail_extra',
 )
-/** Outlook on the web and on phones puts these above the quote; all that follows belongs to it. */
+/** Outlook on the web and on phones writes these elements above a quote. Everything after them belongs to the quote. */
 const REST_IDS = names('appendonsend divRplyFwdMsg mail-editor-reference-message-container x_divRplyFwdMsg')
 const SIGNATURE_CLASSES = names(
   'gmail_signature gmail_signature_prefix moz-signature protonmail_signature_block yahoo_signature',
@@ -59,8 +61,8 @@ function names(...rows: string[]): ReadonlySet<string> {
 }
 
 /**
- * @returns the HTML without quotes; the whole where quotes are part of what it says; undefined where nothing is left or
- *          the nesting is deeper than any mailer's
+ * @returns the HTML without quotes; all of it if the quotes are part of the content; undefined if nothing is left, or
+ *          if elements are nested deeper than in any real message
  */
 export function extractReplyHtml(html: string): string | undefined {
   const scanned = scanHtml(html)
@@ -73,16 +75,16 @@ export function extractReplyHtml(html: string): string | undefined {
   )
   if (quoting === undefined) return html.trim() === '' ? undefined : html
 
-  const { kinds, endlessFrom } = quoting
+  const { kinds, trailingQuoteStart } = quoting
   const own = lines.filter((line, index) => kinds[index] === 'own' && line.text.trim() !== '')
   const deviceSignature = own.length > 1 && isDeviceSignature(own.at(-1)!.text.trim()) ? own.at(-1)! : undefined
   if (own.length === 0) return undefined
 
-  const cut = Math.min(scanned.restStart, lines[endlessFrom]?.pieces[0]?.start ?? html.length)
+  const end = Math.min(scanned.restStart, lines[trailingQuoteStart]?.pieces[0]?.start ?? html.length)
   const attributions = lines.filter((line, index) => kinds[index] === 'quoted' && !line.isQuoted)
   const removedLines = deviceSignature === undefined ? attributions : [...attributions, deviceSignature]
-  const kept = without(html, [...elements, ...removedLines.flatMap((line) => line.pieces)], cut)
-  return cut < html.length ? kept + closingTags(html.slice(0, cut)) : kept
+  const kept = withoutRanges(html, [...elements, ...removedLines.flatMap((line) => line.pieces)], end)
+  return end < html.length ? kept + closingTags(html.slice(0, end)) : kept
 }
 
 function scanHtml(html: string): ScannedHtml | undefined {
@@ -90,7 +92,7 @@ function scanHtml(html: string): ScannedHtml | undefined {
   const elements: Range[] = []
   let line: VisibleLine = { text: '', pieces: [], isQuoted: false }
   let depth = 0
-  let invisible = 0
+  let invisibleDepth = 0
   let open: { kind: ElementKind; depth: number; start: number } | undefined
 
   const endLine = () => {
@@ -101,7 +103,7 @@ function scanHtml(html: string): ScannedHtml | undefined {
   const reader = createHtmlReader({
     onopentag(name, attributes) {
       depth++
-      if (INVISIBLE_TAGS.has(name)) invisible++
+      if (INVISIBLE_TAGS.has(name)) invisibleDepth++
       const kind = open === undefined ? kindOf(name, attributes) : undefined
       if (kind === undefined && !BLOCK_TAGS.has(name)) return
       endLine()
@@ -110,18 +112,18 @@ function scanHtml(html: string): ScannedHtml | undefined {
       line.isQuoted = kind !== 'signature'
     },
     ontext(text) {
-      if (invisible > 0) return
+      if (invisibleDepth > 0) return
       line.text += text.slice(0, Math.max(0, LINE_CHARS_MAX - line.text.length)).replace(/\s+/g, ' ')
       line.pieces.push({ start: reader.startIndex, end: reader.endIndex + 1 })
     },
     onclosetag(name, isImplied) {
-      if (INVISIBLE_TAGS.has(name)) invisible--
+      if (INVISIBLE_TAGS.has(name)) invisibleDepth--
       const isEnd = open !== undefined && open.kind !== 'rest' && open.depth === depth
       depth--
       if (!isEnd && !BLOCK_TAGS.has(name)) return
       endLine()
       if (!isEnd) return
-      // A closing tag that is not there ends its element before the tag that implies it.
+      // If the closing tag is missing, the element ends before the tag that implies it.
       elements.push({ start: open!.start, end: isImplied ? reader.startIndex : reader.endIndex + 1 })
       open = undefined
       line.isQuoted = false
@@ -142,8 +144,8 @@ function kindOf(name: string, attributes: Readonly<Record<string, string>>): Ele
   return SIGNATURE_IDS.has(id) || classes.some((each) => SIGNATURE_CLASSES.has(each)) ? 'signature' : undefined
 }
 
-/** The source up to `end` without the ranges, which may overlap. */
-function without(source: string, ranges: Range[], end: number): string {
+/** Returns the source up to `end` without the ranges, which may overlap. */
+function withoutRanges(source: string, ranges: Range[], end: number): string {
   const kept: string[] = []
   let from = 0
   for (const range of ranges.sort((a, b) => a.start - b.start)) {
@@ -154,7 +156,7 @@ function without(source: string, ranges: Range[], end: number): string {
   return kept.join('') + source.slice(from, end)
 }
 
-/** What closes the elements that are open at the end of a cut piece, so that it can stand alone. */
+/** Returns the tags that close the elements which are open at the end of the HTML, so that it is complete. */
 function closingTags(html: string): string {
   let tags = ''
   const reader = createHtmlReader({

@@ -1,8 +1,10 @@
 /**
- * What a mail says that its thread has not heard yet: bodies without quoted history, attribution and signature.
+ * Extracts the part of a message that is new in its thread: the bodies without quoted history, attribution and
+ * signature.
  *
- * Ours, because the libraries for it match patterns with nested repetition over the whole text: a mail of 4 KB keeps
- * email-reply-parser busy for 28 seconds. Here every step is linear, and input beyond a limit is not looked at.
+ * The libraries for this match patterns with nested repetition over the whole text: a message of 4 KB keeps
+ * email-reply-parser busy for 28 seconds. Here every step takes linear time, and larger bodies than a limit are
+ * ignored.
  */
 import { isDeviceSignature, isSignatureSeparator } from './quote-signals.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
@@ -18,17 +20,17 @@ export interface ExtractedReply {
   extractedHtml?: string
 }
 
-/** Longer bodies are documents, not replies. */
+/** A longer body is a document, not a reply. */
 const CHARS_MAX = 1_000_000
 
 /**
- * Extracts the new content of a received or sent mail.
+ * Extracts the new content of a received or sent message.
  *
- * A forward, a bounce and answers between quoted lines come back whole. A field is absent where nothing could be
- * extracted: no such body, over `charsMax`, or a body that is quote from end to end.
+ * A forward, a bounce, and a message with answers between quoted lines are returned as a whole. A field is absent if
+ * the body is missing, longer than `charsMax`, or consists only of quotes.
  *
- * @param bodies    decoded, LF line ends
- * @param charsMax  per body
+ * @param bodies    decoded, with LF line ends
+ * @param charsMax  limit per body
  */
 export function extractReply({ text, html }: ReplyBodies, charsMax = CHARS_MAX): ExtractedReply {
   const extractedText = text === undefined || text.length > charsMax ? undefined : extractReplyText(text)
@@ -50,26 +52,27 @@ function extractReplyText(text: string): string | undefined {
   return orUndefined(own.join('\n').trim())
 }
 
-/** Own lines; from a signature separator to the next quote nothing is own. */
+/** Returns the own lines. The lines from a signature separator to the next quote are left out. */
 function withoutQuotes(lines: readonly string[], kinds: readonly LineKind[]): string[] {
   const own: string[] = []
   let isSignature = false
-  let isWritten = false
-  let isAfterBlank = false // remembered: a blank line of 100,000 spaces above 100,000 empty ones took 10 s to look at again
+  let hasText = false
+  // Not computed again from the last line: with 100,000 empty lines below a line of 100,000 spaces, that took 10 s.
+  let isAfterBlank = false
   for (const [index, line] of lines.entries()) {
     if (kinds[index] === 'quoted') isSignature = false
-    else if (isSignatureSeparator(line) && isWritten) isSignature = true
+    else if (isSignatureSeparator(line) && hasText) isSignature = true
     if (kinds[index] === 'quoted' || isSignature) continue
     const isBlank = line.trim() === ''
-    if (isBlank && isAfterBlank) continue // no gap where a quote was
+    if (isBlank && isAfterBlank) continue // leave no gap in place of a quote
     own.push(line)
     isAfterBlank = isBlank
-    isWritten ||= !isBlank
+    hasText ||= !isBlank
   }
   return own
 }
 
-/** Removes "Sent from my phone" at the end, in place. */
+/** Removes "Sent from my phone" at the end. Changes the array. */
 function dropDeviceSignature(own: string[]): void {
   for (;;) {
     while (own.at(-1)?.trim() === '') own.pop()

@@ -1,163 +1,170 @@
 /**
- * Finds all words of a table in a text at once (Aho and Corasick, 1975): one step a character, however large the table.
+ * Finds all keywords of a table in a text in one pass (Aho and Corasick, 1975): one step per character, however large
+ * the table is.
  *
- * How a word is written in a table: `code` is a whole word, `verif*` begins one, `*code` ends one, `*kode*` is anywhere.
- * Scripts without spaces or with prefixes (Chinese, Thai, Arabic, …) are always looked for anywhere.
+ * Notation in a table: `code` matches a whole word, `verif*` the beginning of a word, `*code` the end of one, `*kode*`
+ * any part of one. In scripts that write words without spaces or attach prefixes to them (Chinese, Thai, Arabic, …), a
+ * keyword always matches anywhere.
  */
 import { fold, isAlphabetic, plainText } from './keyword-text.ts'
 
-/** Half-open. */
+/** A half-open range of the text, in UTF-16 units. */
 interface Range {
   readonly start: number
   readonly end: number
 }
 
-export interface CueHit<Kind extends string> {
+export interface KeywordMatch<Kind extends string> {
   readonly kind: Kind
   readonly start: number
   readonly end: number
 }
 
-interface Entry<Kind> {
+/** A keyword, at the state that its last character leads to. */
+interface Keyword<Kind> {
   readonly kind: Kind
   readonly length: number
-  /** Whether a letter may stand before, and after. */
-  readonly mayFollow: boolean
-  readonly mayContinue: boolean
+  /** Whether a letter may precede a match, and whether one may follow it. */
+  readonly mayFollowLetter: boolean
+  readonly mayPrecedeLetter: boolean
 }
 
 interface State<Kind> {
   readonly next: Map<number, State<Kind>>
-  /** Where an ASCII unit leads, fallbacks followed; filled as texts need it, near the root, where most time is spent. */
-  readonly known: (State<Kind> | undefined)[] | undefined
-  readonly entries: Entry<Kind>[]
-  /** The state of the longest proper suffix; of the root, itself. */
-  fallback: State<Kind>
-  /** The nearest state among the fallbacks that ends a word. */
-  shorter: State<Kind> | undefined
+  /**
+   * Next state by ASCII character, failure links included. Filled on demand; only near the root, where most steps are.
+   */
+  readonly cached: (State<Kind> | undefined)[] | undefined
+  readonly keywords: Keyword<Kind>[]
+  /** Failure link: the state of the longest proper suffix; the root links to itself. */
+  failure: State<Kind>
+  /** Output link: the nearest state on the path of failure links at which a keyword ends. */
+  output: State<Kind> | undefined
 }
 
-export type CueFinder<Kind extends string> = (foldedText: string) => CueHit<Kind>[]
+export type KeywordFinder<Kind extends string> = (foldedText: string) => KeywordMatch<Kind>[]
 
 /**
- * Builds the automaton at the first search, so that a start of the server does not wait for it.
+ * Builds the automaton at the first search, so that the server starts without waiting for it.
  *
- * @returns a function that gives all hits in order of their start, the longest first; at most `hitsMax` are looked for
+ * @returns a function that returns all matches in order of their start, the longest first; the search ends after
+ *          `matchesMax`
  */
-export function cueFinder<Kind extends string>(
+export function createKeywordFinder<Kind extends string>(
   table: Readonly<Record<Kind, readonly string[]>>,
-  hitsMax = 20_000,
-): CueFinder<Kind> {
+  matchesMax = 20_000,
+): KeywordFinder<Kind> {
   let root: State<Kind> | undefined
   return (text) => {
-    root ??= rootOf(table)
-    return find(root, text, hitsMax)
+    root ??= buildAutomaton(table)
+    return findMatches(root, text, matchesMax)
   }
 }
 
-function rootOf<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): State<Kind> {
-  const root = newState<Kind>(0)
-  for (const kind of Object.keys(table) as Kind[]) for (const word of table[kind]) addWord(root, kind, word)
-  linkFallbacks(root)
+function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): State<Kind> {
+  const root = createState<Kind>(0)
+  for (const kind of Object.keys(table) as Kind[]) for (const keyword of table[kind]) addKeyword(root, kind, keyword)
+  addLinks(root)
   return root
 }
 
-/** Of states whose transitions are kept; two letters deep there are some hundreds. */
-const KNOWN_DEPTH_MAX = 2
+/** Greatest depth of states with a cache: some hundreds of states are at most two letters deep. */
+const CACHED_DEPTH_MAX = 2
 
-function newState<Kind>(depth: number): State<Kind> {
-  const known = depth <= KNOWN_DEPTH_MAX ? [] : undefined
-  const state = { next: new Map(), known, entries: [], shorter: undefined } as unknown as State<Kind>
-  state.fallback = state
+function createState<Kind>(depth: number): State<Kind> {
+  const cached = depth <= CACHED_DEPTH_MAX ? [] : undefined
+  const state = { next: new Map(), cached, keywords: [], output: undefined } as unknown as State<Kind>
+  state.failure = state
   return state
 }
 
-function addWord<Kind>(root: State<Kind>, kind: Kind, word: string): void {
-  const letters = fold(plainText(word.replaceAll('*', '')))
-  const isAnywhere = !isAlphabetic(letters[0]) && !/^[0-9]/.test(letters)
+function addKeyword<Kind>(root: State<Kind>, kind: Kind, keyword: string): void {
+  const letters = fold(plainText(keyword.replaceAll('*', '')))
+  const matchesAnywhere = !isAlphabetic(letters[0]) && !/^[0-9]/.test(letters)
   let state = root
-  for (let at = 0; at < letters.length; at++) {
-    const unit = letters.charCodeAt(at)
+  for (let index = 0; index < letters.length; index++) {
+    const unit = letters.charCodeAt(index)
     let next = state.next.get(unit)
     if (next === undefined) {
-      next = newState(at + 1)
+      next = createState(index + 1)
       state.next.set(unit, next)
     }
     state = next
   }
-  state.entries.push({
+  state.keywords.push({
     kind,
     length: letters.length,
-    mayFollow: isAnywhere || word.startsWith('*'),
-    mayContinue: isAnywhere || word.endsWith('*') || !isAlphabetic(letters.at(-1)),
+    mayFollowLetter: matchesAnywhere || keyword.startsWith('*'),
+    mayPrecedeLetter: matchesAnywhere || keyword.endsWith('*') || !isAlphabetic(letters.at(-1)),
   })
 }
 
-function linkFallbacks<Kind>(root: State<Kind>): void {
+/** Sets the failure and output links, breadth first: a state's links need those of shorter prefixes. */
+function addLinks<Kind>(root: State<Kind>): void {
   const queue: State<Kind>[] = []
   for (const state of root.next.values()) {
-    state.fallback = root
+    state.failure = root
     queue.push(state)
   }
   for (const state of queue) {
     for (const [unit, next] of state.next) {
-      let fallback = state.fallback
-      while (fallback !== root && !fallback.next.has(unit)) fallback = fallback.fallback
-      next.fallback = fallback.next.get(unit) ?? root
-      next.shorter = next.fallback.entries.length > 0 ? next.fallback : next.fallback.shorter
+      let failure = state.failure
+      while (failure !== root && !failure.next.has(unit)) failure = failure.failure
+      next.failure = failure.next.get(unit) ?? root
+      next.output = next.failure.keywords.length > 0 ? next.failure : next.failure.output
       queue.push(next)
     }
   }
 }
 
-function follow<Kind>(root: State<Kind>, from: State<Kind>, unit: number): State<Kind> {
-  const known = unit < 0x80 ? from.known : undefined
-  const kept = known?.[unit]
-  if (kept !== undefined) return kept
+function nextState<Kind>(root: State<Kind>, from: State<Kind>, unit: number): State<Kind> {
+  const cache = unit < 0x80 ? from.cached : undefined
+  const hit = cache?.[unit]
+  if (hit !== undefined) return hit
   let state = from
   let next = state.next.get(unit)
   while (next === undefined && state !== root) {
-    state = state.fallback
+    state = state.failure
     next = state.next.get(unit)
   }
   next ??= root
-  if (known !== undefined) known[unit] = next
+  if (cache !== undefined) cache[unit] = next
   return next
 }
 
-function find<Kind extends string>(root: State<Kind>, text: string, hitsMax: number): CueHit<Kind>[] {
-  const hits: CueHit<Kind>[] = []
+function findMatches<Kind extends string>(root: State<Kind>, text: string, matchesMax: number): KeywordMatch<Kind>[] {
+  const matches: KeywordMatch<Kind>[] = []
   let state = root
-  for (let at = 0; at < text.length && hits.length < hitsMax; at++) {
-    state = follow(root, state, text.charCodeAt(at))
-    for (let ending: State<Kind> | undefined = state; ending !== undefined; ending = ending.shorter) {
-      for (const { kind, length, mayFollow, mayContinue } of ending.entries) {
-        const start = at + 1 - length
-        if (!mayFollow && isAlphabetic(text[start - 1])) continue
-        if (!mayContinue && isAlphabetic(text[at + 1])) continue
-        hits.push({ kind, start, end: at + 1 })
+  for (let index = 0; index < text.length && matches.length < matchesMax; index++) {
+    state = nextState(root, state, text.charCodeAt(index))
+    for (let ending: State<Kind> | undefined = state; ending !== undefined; ending = ending.output) {
+      for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of ending.keywords) {
+        const start = index + 1 - length
+        if (!mayFollowLetter && isAlphabetic(text[start - 1])) continue
+        if (!mayPrecedeLetter && isAlphabetic(text[index + 1])) continue
+        matches.push({ kind, start, end: index + 1 })
       }
     }
   }
-  return hits.sort((a, b) => a.start - b.start || b.end - a.end)
+  return matches.sort((a, b) => a.start - b.start || b.end - a.end)
 }
 
-/** Index of the first range that starts at `position` or later. */
-export function firstFrom(ranges: readonly Range[], position: number): number {
+/** Returns the index of the first range that starts at `offset` or later. The ranges are sorted by their start. */
+export function firstFrom(ranges: readonly Range[], offset: number): number {
   let low = 0
   let high = ranges.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if (ranges[middle]!.start < position) low = middle + 1
+    if (ranges[middle]!.start < offset) low = middle + 1
     else high = middle
   }
   return low
 }
 
-/** Those of sorted ranges that lie between two positions. */
+/** Returns the ranges between two offsets. The ranges are sorted by their start. */
 export function within<T extends Range>(ranges: readonly T[], start: number, end: number): T[] {
   const found: T[] = []
-  for (let at = firstFrom(ranges, start); at < ranges.length && ranges[at]!.start < end; at++)
-    if (ranges[at]!.end <= end) found.push(ranges[at]!)
+  for (let index = firstFrom(ranges, start); index < ranges.length && ranges[index]!.start < end; index++)
+    if (ranges[index]!.end <= end) found.push(ranges[index]!)
   return found
 }

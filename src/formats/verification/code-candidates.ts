@@ -1,68 +1,79 @@
 /**
- * Everything in a line of text that has the shape of a one-time code, whatever it is; codes.ts judges by what surrounds it.
+ * Finds everything in a text that has the shape of a one-time code. code-scoring.ts then decides by the surrounding
+ * words.
  *
- * Shapes that cannot be codes end here: amounts, dates, times, telephone and account numbers, parts of addresses.
+ * Shapes that cannot be codes are excluded here: amounts, dates, times, telephone and account numbers, parts of
+ * addresses.
  */
 
 import { isAlphabetic } from './keyword-text.ts'
 
-/** Half-open positions in the text. */
+/** A half-open range of the text that may be a code. */
 export interface Candidate {
   readonly start: number
   readonly end: number
-  /** As it is to be typed. */
+  /** The code as a person types it. */
   readonly code: string
   readonly shape: Shape
   /** How much the shape alone looks like a code: about -3 to 2. */
-  readonly likeness: number
+  readonly shapeScore: number
 }
 
 export type Shape = 'digits' | 'mixed' | 'letters' | 'words'
 
-/** Of which RFC 8628 §6.1 has codes made that are typed on another device. */
+/** The form of the codes that RFC 8628 §6.1 recommends for typing on another device: eight consonants. */
 const CONSONANTS = /^[BCDFGHJKLMNPQRSTVWXZ]{8}$/
-/** Three digits are a number of anything. */
+/** Three digits can be a number of any kind. */
 const CODE_CHARS_MIN = 4
-/** More than any mail that a person reads. */
+/** More than there are in any message that a person reads. */
 const CANDIDATES_MAX = 400
 const DASHES = '-‐‒–—−'
-/** A word with dashes, or digits with blanks or dots between them are several of these. */
+/**
+ * A group of digits and letters, or several that are joined by dashes. Groups with spaces between them are several
+ * tokens.
+ */
 const TOKEN = new RegExp(`[0-9A-Za-z]+(?:[${DASHES}_][0-9A-Za-z]+)*`, 'g')
 const DASH = new RegExp(`[${DASHES}_]`)
 
-interface Token {
+interface Range {
   start: number
   end: number
+}
+
+interface Token extends Range {
   text: string
 }
 
-/** @param text  without addresses */
-export function codeCandidates(text: string): Candidate[] {
+/** @param text  with its addresses masked (text-addresses.ts) */
+export function findCandidates(text: string): Candidate[] {
   const candidates: Candidate[] = []
   const tokens: Token[] = []
   for (const { 0: token, index: start } of text.matchAll(TOKEN)) {
     const end = start + token.length
-    if (!isOrdinary(text, token, start, end)) tokens.push({ start, end, text: token })
+    if (!isOrdinaryWord(text, token, start, end)) tokens.push({ start, end, text: token })
   }
-  for (let at = 0; at < tokens.length && candidates.length < CANDIDATES_MAX; ) {
-    const run = groupedRun(text, tokens, at)
-    const candidate = run.length > 1 ? ofGroups(text, run) : undefined
+  for (let index = 0; index < tokens.length && candidates.length < CANDIDATES_MAX; ) {
+    const run = tokenRun(text, tokens, index)
+    const candidate = run.length > 1 ? groupedCandidate(text, run) : undefined
     if (candidate !== undefined) candidates.push(candidate)
     else if (!isLongNumber(run))
       for (const token of run) {
-        const single = ofToken(text, token)
+        const single = tokenCandidate(text, token)
         if (single !== undefined) candidates.push(single)
       }
-    at += run.length
+    index += run.length
   }
   return candidates
 }
 
-/** Groups that are divided by one blank, dash or dot in the middle, and are all digits or all as long as each other. */
-function groupedRun(text: string, tokens: readonly Token[], at: number): Token[] {
-  const run = [tokens[at]!]
+/**
+ * Returns the token at `index`, and those after it that may be groups of one code: separated by a space, dash or middle
+ * dot.
+ */
+function tokenRun(text: string, tokens: readonly Token[], index: number): Token[] {
+  const run = [tokens[index]!]
   if (!isGroup(run[0]!)) return run
-  for (let next = at + 1; next < tokens.length && run.length < 16; next++) {
+  for (let next = index + 1; next < tokens.length && run.length < 16; next++) {
     const token = tokens[next]!
     const previous = run.at(-1)!
     if (!isGroup(token) || token.start - previous.end > 3) break
@@ -72,7 +83,7 @@ function groupedRun(text: string, tokens: readonly Token[], at: number): Token[]
   return run
 }
 
-/** Not a word before a number: "PIN 4829". */
+/** Whether the token can be a group of a longer code. A word before a number cannot: "PIN 4829". */
 function isGroup({ text }: Token): boolean {
   return (
     /^[0-9-]+$/.test(text) ||
@@ -81,26 +92,26 @@ function isGroup({ text }: Token): boolean {
   )
 }
 
-function ofGroups(text: string, run: readonly Token[]): Candidate | undefined {
+function groupedCandidate(text: string, run: readonly Token[]): Candidate | undefined {
   const start = run[0]!.start
   const end = run.at(-1)!.end
   const code = run.map((token) => token.text).join('')
   const size = run[0]!.text.length
   const isEven = run.every((token) => token.text.length === size)
-  if (isUnevenPair(text, run)) return { start, end, code, shape: 'digits', likeness: 1 }
+  if (isUnevenPair(text, run)) return { start, end, code, shape: 'digits', shapeScore: 1 }
   if (!isEven || code.length < 4 || code.length > 12 || size > 5 || isPartOfNumber(text, start, end)) return undefined
   if (/^[0-9]+$/.test(code))
     return code.length > 10
       ? undefined
-      : { start, end, code, shape: 'digits', likeness: code.length > 8 || (size === 2 && run.length > 3) ? 0 : 1.5 }
+      : { start, end, code, shape: 'digits', shapeScore: code.length > 8 || (size === 2 && run.length > 3) ? 0 : 1.5 }
   if (!/^[0-9A-Z]+$/.test(code)) return undefined
   const isSpelled = size === 1
   const hasBoth = /[0-9]/.test(code) && /[A-Z]/.test(code)
   if (!isSpelled && !hasBoth) return undefined
-  return { start, end, code, shape: hasBoth ? 'mixed' : 'letters', likeness: isSpelled ? (hasBoth ? 1 : -0.5) : -1 }
+  return { start, end, code, shape: hasBoth ? 'mixed' : 'letters', shapeScore: isSpelled ? (hasBoth ? 1 : -0.5) : -1 }
 }
 
-/** "8071 44" at the end of a line, where no unit follows. */
+/** Whether these are two groups of different length at the end of a line, where no unit follows: "8071 44". */
 function isUnevenPair(text: string, run: readonly Token[]): boolean {
   const sizes = run.map((token) => token.text.length).join()
   const end = run.at(-1)!.end
@@ -112,7 +123,7 @@ function isUnevenPair(text: string, run: readonly Token[]): boolean {
   )
 }
 
-/** A telephone, account or card number, which is no code in any of its groups. */
+/** Whether this is a telephone, account or card number. None of its groups is a code. */
 function isLongNumber(run: readonly Token[]): boolean {
   if (run.length < 2) return false
   const sizes = run.map((token) => token.text.replace(/[^0-9A-Z]/g, '').length)
@@ -121,7 +132,7 @@ function isLongNumber(run: readonly Token[]): boolean {
   return isDigits && total >= 7 && (total > 10 || run.length > 2 || sizes.every((size) => size >= 2 && size <= 4))
 }
 
-function ofToken(text: string, { start, end, text: token }: Token): Candidate | undefined {
+function tokenCandidate(text: string, { start, end, text: token }: Token): Candidate | undefined {
   if (token.length < CODE_CHARS_MIN) return undefined
   if (isPartOfNumber(text, start, end)) return undefined
   const before = text[start - 1] ?? ''
@@ -131,23 +142,23 @@ function ofToken(text: string, { start, end, text: token }: Token): Candidate | 
     /[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(after)
   )
     return undefined
-  // Turkish puts an ending after a number: "2918'i".
+  // Turkish adds suffixes to numbers: "2918'i".
   if (/^['’](?!(?:i|ı|u|ü|a|e|yi|yı|yu|yü|ye|ya|ni|nı|nu|nü)[^\p{L}])\p{L}/u.test(text.slice(end, end + 5)))
     return undefined
   const groups = token.split(DASH)
-  const at = { start, end }
-  if (groups.length > 1) return ofDashed(at, token, groups)
+  const range = { start, end }
+  if (groups.length > 1) return dashedCandidate(range, token, groups)
   if (/^[0-9]+$/.test(token)) {
-    const likeness = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][token.length]
-    return token.length < 4 || likeness === undefined
+    const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][token.length]
+    return token.length < 4 || lengthScore === undefined
       ? undefined
-      : { ...at, code: token, shape: 'digits', likeness: likeness - (isYear(token) ? 1 : 0) }
+      : { ...range, code: token, shape: 'digits', shapeScore: lengthScore - (isYear(token) ? 1 : 0) }
   }
-  if (/[0-9]/.test(token)) return ofMixed(at, token)
-  return ofLetters(at, token)
+  if (/[0-9]/.test(token)) return mixedCandidate(range, token)
+  return letterCandidate(range, token)
 }
 
-function ofDashed(at: { start: number; end: number }, token: string, groups: readonly string[]): Candidate | undefined {
+function dashedCandidate(range: Range, token: string, groups: readonly string[]): Candidate | undefined {
   const joined = groups.join('')
   const sizes = groups.map((group) => group.length)
   if (/^[0-9]+$/.test(joined)) {
@@ -166,10 +177,15 @@ function ofDashed(at: { start: number; end: number }, token: string, groups: rea
       (sizes[0] === 1 && groups.length < 4)
     )
       return undefined
-    return { ...at, code: joined, shape: 'digits', likeness: !isEven || isRange ? -1 : joined.length > 8 ? 0 : 1.5 }
+    return {
+      ...range,
+      code: joined,
+      shape: 'digits',
+      shapeScore: !isEven || isRange ? -1 : joined.length > 8 ? 0 : 1.5,
+    }
   }
   const prefixed = /^[A-Z][-‐‒–—−]([0-9]{4,8})$/.exec(token)
-  if (prefixed !== null) return { ...at, code: prefixed[1]!, shape: 'digits', likeness: 1 }
+  if (prefixed !== null) return { ...range, code: prefixed[1]!, shape: 'digits', shapeScore: 1 }
   if (joined.length < 5 || joined.length > 40 || token.includes('_')) return undefined
   if (groups.length > 2 && groups.some(isYear)) return undefined // "CVE-2026-0417"
   const code = groups.join('-')
@@ -177,53 +193,58 @@ function ofDashed(at: { start: number; end: number }, token: string, groups: rea
     const hasDigits = /[0-9]/.test(joined)
     const isEven = sizes.every((size) => size === sizes[0])
     return {
-      ...at,
+      ...range,
       code,
       shape: hasDigits ? 'mixed' : 'letters',
-      likeness: (hasDigits ? 0.5 : CONSONANTS.test(joined) ? 0.2 : -1.5) + (isEven ? 0.5 : 0),
+      shapeScore: (hasDigits ? 0.5 : CONSONANTS.test(joined) ? 0.2 : -1.5) + (isEven ? 0.5 : 0),
     }
   }
   if (/^[0-9A-Za-z]+$/.test(joined) && /[0-9]/.test(joined) && joined.length <= 20)
-    return { ...at, code, shape: 'mixed', likeness: -1.5 }
+    return { ...range, code, shape: 'mixed', shapeScore: -1.5 }
   if (groups.length < 2 || groups.length > 6 || sizes.some((size) => size < 2)) return undefined
-  return { ...at, code, shape: 'words', likeness: groups.length > 2 ? -1 : -2 }
+  return { ...range, code, shape: 'words', shapeScore: groups.length > 2 ? -1 : -2 }
 }
 
 const UNIT =
   /^[0-9]+(?:st|nd|rd|th|am|pm|h|hr|hrs|min|mins|s|sec|ms|kg|g|mg|ml|cl|l|cm|mm|m|km|mi|ft|gb|mb|kb|tb|kwh|px|pt|x|k|mo|er|eme|gbit|mbit|mah|hz|w|v)$/i
 
-function ofMixed(at: { start: number; end: number }, token: string): Candidate | undefined {
+function mixedCandidate(range: Range, token: string): Candidate | undefined {
   if (token.length < 4 || token.length > 12 || UNIT.test(token) || /^[xX]{2,}[0-9]+$/.test(token)) return undefined
-  if (/^[0-9A-Z]+$/.test(token)) return { ...at, code: token, shape: 'mixed', likeness: token.length <= 8 ? 0.7 : -0.5 }
-  return { ...at, code: token, shape: 'mixed', likeness: /^[0-9a-z]+$/.test(token) ? -1 : -1.5 }
+  if (/^[0-9A-Z]+$/.test(token))
+    return { ...range, code: token, shape: 'mixed', shapeScore: token.length <= 8 ? 0.7 : -0.5 }
+  return { ...range, code: token, shape: 'mixed', shapeScore: /^[0-9a-z]+$/.test(token) ? -1 : -1.5 }
 }
 
-function ofLetters(at: { start: number; end: number }, token: string): Candidate | undefined {
+function letterCandidate(range: Range, token: string): Candidate | undefined {
   if (token.length < 4 || token.length > 12) return undefined
-  if (/^[A-Z]+$/.test(token)) return { ...at, code: token, shape: 'letters', likeness: isWordLike(token) ? -1.5 : -0.7 }
+  if (/^[A-Z]+$/.test(token))
+    return { ...range, code: token, shape: 'letters', shapeScore: isPronounceable(token) ? -1.5 : -0.7 }
   const capitals = token.replace(/[^A-Z]/g, '').length
   if (capitals >= 2 && token.length <= 10)
-    return { ...at, code: token, shape: 'letters', likeness: isWordLike(token) ? -2 : -1.2 }
+    return { ...range, code: token, shape: 'letters', shapeScore: isPronounceable(token) ? -2 : -1.2 }
   return /^[a-z]+$/.test(token) && token.length <= 10
-    ? { ...at, code: token, shape: 'letters', likeness: -3 }
+    ? { ...range, code: token, shape: 'letters', shapeScore: -3 }
     : undefined
 }
 
-/** Most of a text: words among words. One letter may be of a code that is spelled out. */
-function isOrdinary(text: string, token: string, start: number, end: number): boolean {
+/**
+ * Whether this is a word among other words, like most of a text. A single letter may belong to a code that is spelled
+ * out.
+ */
+function isOrdinaryWord(text: string, token: string, start: number, end: number): boolean {
   return token.length > 1 && isWord(token) && (token.length < 4 || token.length > 12 || isAmongWords(text, start, end))
 }
 
-/** Small letters, perhaps after a capital. */
+/** Whether this consists of lower-case letters, except that the first may be a capital. */
 function isWord(token: string): boolean {
-  for (let at = 0; at < token.length; at++) {
-    const code = token.charCodeAt(at)
-    if (!(code >= 0x61 && code <= 0x7a) && !(at === 0 && code >= 0x41 && code <= 0x5a)) return false
+  for (let index = 0; index < token.length; index++) {
+    const code = token.charCodeAt(index)
+    if (!(code >= 0x61 && code <= 0x7a) && !(index === 0 && code >= 0x41 && code <= 0x5a)) return false
   }
   return true
 }
 
-/** Small letters are a code only where they stand for themselves. */
+/** Whether other words are beside this one. Lower-case letters can be a code only without such neighbours. */
 function isAmongWords(text: string, start: number, end: number): boolean {
   const before = text[start - 1] === ' ' ? text[start - 2] : text[start - 1]
   if (before !== undefined && (isAlphabetic(before) || ',.!?'.includes(before))) return true
@@ -232,12 +253,12 @@ function isAmongWords(text: string, start: number, end: number): boolean {
   return isAlphabetic(next) || /^\p{L}/u.test(next ?? '') || /\p{L}/u.test(before ?? '')
 }
 
-/** Vowels among consonants, as in words that are shouted. */
-function isWordLike(token: string): boolean {
+/** Whether vowels and consonants alternate as in a word; then the capitals are probably emphasis. */
+function isPronounceable(token: string): boolean {
   return !/[^AEIOUY]{4}/i.test(token) && /[AEIOUY]/i.test(token)
 }
 
-/** Whether digits, points, slashes or colons next to it make it an amount, a date, a time, a phone number or a mask. */
+/** Whether the characters next to this make it part of an amount, date, time, phone number or masked card number. */
 function isPartOfNumber(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - 6), start)
   const after = text.slice(end, end + 6)

@@ -1,38 +1,45 @@
-/** Where a candidate stands: alone on its line, in a cell, in bold, in which sentence. */
+/**
+ * Describes the position of a candidate in its text: its line and sentence, and how it is set apart from other text.
+ */
 
-import type { TextRange } from '../html/visible-text.ts'
 import type { Candidate } from './code-candidates.ts'
-import type { Reading } from './code-text.ts'
+import type { CandidateText } from './code-text.ts'
+import type { TextRange } from './visible-text.ts'
 
+/** A sentence is searched for keywords this far before and after a candidate. */
 export const SENTENCE_CHARS = 240
 
-export interface Place {
+export interface CodePosition {
   lineStart: number
   lineEnd: number
   sentenceStart: number
   sentenceEnd: number
+  /** Nothing else is on its line, except for decoration. */
   isAlone: boolean
+  /** Nothing else is in its cell of the line. */
   isCell: boolean
+  /** In bold or large letters, or between "*". */
   isStrong: boolean
   isQuoted: boolean
+  /** After a colon, an arrow or the like, or first in a cell that is not the first. */
   isAfterColon: boolean
 }
 
 const DECORATION = '[\\s*_>`~"\'“”„«»‹›【】「」『』《》\\[\\](){}=|#.:：;,·•✱★☆→➡←—–-]*'
 
-const DECORATED_BEFORE = new RegExp(`^${DECORATION}$`)
+const DECORATION_ONLY = new RegExp(`^${DECORATION}$`)
 
-export function placeOf({ text, strong }: Reading, { start, end }: Candidate): Place {
+export function positionOf({ text, strong }: CandidateText, { start, end }: Candidate): CodePosition {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const lineEnd = endOf(text.indexOf('\n', end), text.length)
   const cellStart = Math.max(lineStart, text.lastIndexOf('\t', start - 1) + 1)
   const cellEnd = Math.min(lineEnd, endOf(text.indexOf('\t', end), text.length))
-  const stands = (from: number, to: number) =>
+  const fills = (from: number, to: number) =>
     start - from <= 20 &&
     to - end <= 20 &&
-    DECORATED_BEFORE.test(text.slice(from, start)) &&
-    DECORATED_BEFORE.test(text.slice(end, to))
-  const isAlone = stands(lineStart, lineEnd)
+    DECORATION_ONLY.test(text.slice(from, start)) &&
+    DECORATION_ONLY.test(text.slice(end, to))
+  const isAlone = fills(lineStart, lineEnd)
   const before = text.slice(Math.max(lineStart, start - 4), start)
   const after = text.slice(end, Math.min(lineEnd, end + 2))
   return {
@@ -41,7 +48,7 @@ export function placeOf({ text, strong }: Reading, { start, end }: Candidate): P
     sentenceStart: sentenceStartOf(text, lineStart, start),
     sentenceEnd: sentenceEndOf(text, end, lineEnd),
     isAlone,
-    isCell: !isAlone && stands(cellStart, cellEnd),
+    isCell: !isAlone && fills(cellStart, cellEnd),
     isStrong: isStrongAt(strong, start, end) || (/[*_`]\s?$/.test(before) && /^\s?[*_`]/.test(after)),
     isQuoted: /["“„«「『【'‘]\s?$/.test(before) && /^\s?["”“»」』】'’]/.test(after),
     isAfterColon:
@@ -49,11 +56,12 @@ export function placeOf({ text, strong }: Reading, { start, end }: Candidate): P
   }
 }
 
+/** Converts a result of `indexOf`: where nothing was found, the text goes on to its end. */
 export function endOf(index: number, length: number): number {
   return index === -1 ? length : index
 }
 
-/** Whether a bold or large piece of text is the candidate and little else. */
+/** Whether a piece of bold or large text contains the candidate and little else. */
 function isStrongAt(strong: readonly TextRange[], start: number, end: number): boolean {
   return strong.some((range) => range.start <= start && range.end >= end && range.end - range.start <= end - start + 6)
 }
@@ -63,10 +71,10 @@ const FULL_STOP = /[.!?…]["”»)]?\s|[。！？।؟]/g
 function sentenceStartOf(text: string, lineStart: number, start: number): number {
   const from = Math.max(lineStart, start - SENTENCE_CHARS)
   const before = text.slice(from, start)
-  let stop = 0
+  let length = 0 // of the sentences before
   for (const match of before.matchAll(FULL_STOP))
-    if (endsSentence(before, match, text[from + match.index + match[0].length])) stop = match.index + match[0].length
-  return from + stop
+    if (endsSentence(before, match, text[from + match.index + match[0].length])) length = match.index + match[0].length
+  return from + length
 }
 
 function sentenceEndOf(text: string, end: number, lineEnd: number): number {
@@ -76,7 +84,7 @@ function sentenceEndOf(text: string, end: number, lineEnd: number): number {
   return end + after.length
 }
 
-/** "No. 5", "ul. Długa", "Tel. 0421" are not ends. */
+/** Whether a full stop ends a sentence. It does not after an abbreviation: "No. 5", "ul. Długa", "Tel. 0421". */
 function endsSentence(text: string, match: RegExpMatchArray, next = ''): boolean {
   if (!match[0].startsWith('.')) return true
   const word = /[\p{L}\p{M}.]*$/u.exec(text.slice(Math.max(0, match.index! - 12), match.index!))![0]

@@ -1,158 +1,160 @@
 /**
- * A part of a mail made ready for judging its numbers: which words of the cue tables it has, and what they name.
+ * Prepares the subject and the bodies of a message for scoring: finds the candidates in each, the keywords, and the
+ * labels that the keywords form.
+ *
+ * A label says what a number is: "verification code" labels a one-time code, "booking code" something else.
  */
 
-import type { TextRange, VisibleText } from '../html/visible-text.ts'
-import { type CueHit, cueFinder, firstFrom } from './aho-corasick.ts'
-import { type Candidate, codeCandidates } from './code-candidates.ts'
-import { withoutAddresses } from './keyword-addresses.ts'
+import { createKeywordFinder, firstFrom, type KeywordMatch } from './aho-corasick.ts'
+import { type Candidate, findCandidates } from './code-candidates.ts'
 import { fold } from './keyword-text.ts'
+import { withoutAddresses } from './text-addresses.ts'
+import type { TextRange, VisibleText } from './visible-text.ts'
 import {
   CODE_NOUNS,
-  ENTERINGS,
-  EXPIRIES,
+  ENTRY_VERBS,
+  EXPIRY_PHRASES,
   NUMBER_NOUNS,
-  ONE_TIME_NAMES,
-  PROOFS,
+  ONE_TIME_TERMS,
+  PURPOSES,
   WARNINGS,
 } from './vocabulary/code-keywords.ts'
 import {
-  COUNTED,
-  EXAMPLES,
+  COUNTED_NOUNS,
+  EXAMPLE_PHRASES,
   GOODS,
+  INITIAL_PASSWORDS,
   OFFERS,
-  OTHER_NAMES,
+  OTHER_TERMS,
   PASSWORDS,
-  REPLACEMENTS,
-  STALENESS,
-  STARTING,
-  TRAVELS,
+  REPLACEMENT_VERBS,
+  STALE_PHRASES,
+  TRAVEL_TERMS,
 } from './vocabulary/negative-keywords.ts'
 
-const find = cueFinder({
-  oneTime: ONE_TIME_NAMES,
+const findKeywords = createKeywordFinder({
+  oneTime: ONE_TIME_TERMS,
   code: CODE_NOUNS,
   number: NUMBER_NOUNS,
-  proof: PROOFS,
-  enter: ENTERINGS,
-  expiry: EXPIRIES,
+  purpose: PURPOSES,
+  entry: ENTRY_VERBS,
+  expiry: EXPIRY_PHRASES,
   warning: WARNINGS,
-  other: OTHER_NAMES,
+  other: OTHER_TERMS,
   goods: GOODS,
   password: PASSWORDS,
   offer: OFFERS,
-  starting: STARTING,
-  travel: TRAVELS,
-  stale: STALENESS,
-  replaces: REPLACEMENTS,
-  example: EXAMPLES,
-  counted: COUNTED,
+  initialPassword: INITIAL_PASSWORDS,
+  travel: TRAVEL_TERMS,
+  stale: STALE_PHRASES,
+  replacement: REPLACEMENT_VERBS,
+  example: EXAMPLE_PHRASES,
+  counted: COUNTED_NOUNS,
 })
 
-export type CueKind = ReturnType<typeof find>[number]['kind']
+export type KeywordKind = ReturnType<typeof findKeywords>[number]['kind']
 
-/** What names something: a one-time code, a code, a number, something else. */
-export type Name = 'oneTime' | 'code' | 'number' | 'other'
+/** What a label says that a number is: a one-time code, a code, just a number, or something else. */
+export type LabelKind = 'oneTime' | 'code' | 'number' | 'other'
 
-export interface NameHit {
-  name: Name
+export interface Label {
+  kind: LabelKind
   start: number
   end: number
 }
 
-/** A part of the mail (subject, text, HTML), and what in it may be a code. */
-export interface Part {
-  /** Without addresses, whose words and digits say nothing here. */
+/** The subject or a body, with its candidates. */
+export interface CandidateText {
+  /** With masked addresses: their words and digits say nothing about a code. */
   text: string
   candidates: readonly Candidate[]
   strong: readonly TextRange[]
   isSubject: boolean
 }
 
-/** A part made ready for looking up what is said around its candidates. */
-export interface Reading extends Part {
+/** The subject or a body, with everything that scoring needs. */
+export interface CodeText extends CandidateText {
+  /** `text` in lower case and without accents, with the same offsets. */
   folded: string
-  hits: CueHit<CueKind>[]
-  names: NameHit[]
+  matches: KeywordMatch<KeywordKind>[]
+  labels: Label[]
 }
 
-export function partOf(visible: VisibleText, isSubject: boolean): Part {
+export function withCandidates(visible: VisibleText, isSubject: boolean): CandidateText {
   const text = withoutAddresses(visible.text)
-  return { text, candidates: codeCandidates(text), strong: visible.strong, isSubject }
+  return { text, candidates: findCandidates(text), strong: visible.strong, isSubject }
 }
 
-export function read(part: Part): Reading {
-  const folded = fold(part.text)
-  const hits = find(folded).filter((hit) => !isPartOfName(part.text, hit))
-  return { ...part, folded, hits, names: namesIn(folded, hits) }
+export function withLabels(source: CandidateText): CodeText {
+  const folded = fold(source.text)
+  const matches = findKeywords(folded).filter((match) => !isPartOfProperName(source.text, match))
+  return { ...source, folded, matches, labels: findLabels(folded, matches) }
 }
 
-/** The country "USA" is not the Spanish verb, and "acme.example" gives no example. */
-function isPartOfName(text: string, { start, end }: TextRange): boolean {
+/** The country "USA" is not the Spanish verb "usa", and "acme.example" does not announce an example. */
+function isPartOfProperName(text: string, { start, end }: TextRange): boolean {
   return text[start - 1] === '.' || text.slice(start, end) === 'USA'
 }
 
-/** Between the words of one name: "code de vérification", "code for pick-up", "verification-code". */
-const JOINING =
+/** The words between the parts of one term: "code de vérification", "code for pick-up", "verification-code". */
+const LINKING_WORDS =
   /^[ '’"“”«»_-]*(?:(?:de|del|della|dei|di|do|da|du|des|d|l|la|le|el|of|for|to|your|the|fur|zur|zum|der|die|den|van|voor|til|for|pa|na|do|dla|pro|k|для|на|к|по|o|a|di|ya|για|του|της|τη|την|ال|ל|של|के लिए|untuk|của|的|の|用|용)[\s'’]+){0,2}$/
 
 /**
- * Names in order. "Tracking code" and "code de réduction" name something else, "password" only where it
- * is one-time or short-lived; and
- * "code" beside what it proves is as good as "verification code".
+ * Returns the labels in order. "Tracking code" and "code de réduction" label something else. "Password" labels a code
+ * only in a text that mentions one-time use, secrecy or an expiry. "Code" beside a word for its purpose ("code to sign
+ * in") labels a one-time code, like "verification code".
  */
-function namesIn(folded: string, hits: readonly CueHit<CueKind>[]): NameHit[] {
-  const others = hits.filter((hit) => hit.kind === 'other' || hit.kind === 'goods')
-  const proofs = hits.filter((hit) => hit.kind === 'proof')
-  const oneTimes = hits.filter((hit) => hit.kind === 'oneTime')
-  const mayBeOneTime = hits.some(({ kind }) => kind === 'oneTime' || kind === 'warning' || kind === 'expiry')
-  const names: NameHit[] = []
-  for (const hit of hits) {
-    const { kind, start, end } = hit
-    if (kind === 'oneTime' || kind === 'number') names.push({ name: kind, start, end })
+function findLabels(folded: string, matches: readonly KeywordMatch<KeywordKind>[]): Label[] {
+  const others = matches.filter((match) => match.kind === 'other' || match.kind === 'goods')
+  const purposes = matches.filter((match) => match.kind === 'purpose')
+  const oneTimes = matches.filter((match) => match.kind === 'oneTime')
+  const mayBeOneTime = matches.some(({ kind }) => kind === 'oneTime' || kind === 'warning' || kind === 'expiry')
+  const labels: Label[] = []
+  for (const match of matches) {
+    const { kind, start, end } = match
+    if (kind === 'oneTime' || kind === 'number') labels.push({ kind, start, end })
     if (kind === 'other' || kind === 'goods') {
-      if (!oneTimes.some((each) => each.start <= start && each.end >= end)) names.push({ name: 'other', start, end })
+      if (!oneTimes.some((each) => each.start <= start && each.end >= end)) labels.push({ kind: 'other', start, end })
     }
-    if (kind === 'password' && mayBeOneTime) names.push({ name: 'code', start, end })
-    if (kind !== 'code') continue
-    const name = nameOfNoun(folded, hit, others, proofs)
-    names.push({ name, start, end })
+    if (kind === 'password' && mayBeOneTime) labels.push({ kind: 'code', start, end })
+    if (kind === 'code') labels.push({ kind: kindOfNoun(folded, match, others, purposes), start, end })
   }
-  return names
+  return labels
 }
 
-function nameOfNoun(
+function kindOfNoun(
   folded: string,
   noun: TextRange,
   others: readonly TextRange[],
-  proofs: readonly TextRange[],
+  purposes: readonly TextRange[],
 ): 'oneTime' | 'code' | 'other' {
-  const proof = nearestPartner(folded, noun, proofs)
-  const other = nearestPartner(folded, noun, others)
-  if (other !== undefined && (proof === undefined || other.gap <= proof.gap)) return 'other'
-  if (other?.isBefore && proof?.isBefore) return 'other' // "booking confirmation code"
-  return proof !== undefined ? 'oneTime' : 'code'
+  const purpose = nearestModifier(folded, noun, purposes)
+  const other = nearestModifier(folded, noun, others)
+  if (other !== undefined && (purpose === undefined || other.gap <= purpose.gap)) return 'other'
+  if (other?.isBefore && purpose?.isBefore) return 'other' // "booking confirmation code"
+  return purpose !== undefined ? 'oneTime' : 'code'
 }
 
-const PARTNER_CHARS_MAX = 24
+const MODIFIER_GAP_MAX = 24
 
-/** The word of `partners` that makes one name with `noun`. */
-function nearestPartner(folded: string, noun: TextRange, partners: readonly TextRange[]) {
+/** Finds the nearest of the keywords `modifiers` that forms one term with `noun`. */
+function nearestModifier(folded: string, noun: TextRange, modifiers: readonly TextRange[]) {
   let best: { gap: number; isBefore: boolean } | undefined
-  for (let at = firstFrom(partners, noun.start - 60); at < partners.length; at++) {
-    const partner = partners[at]!
-    if (partner.start > noun.end + PARTNER_CHARS_MAX) break
-    const isBefore = partner.start < noun.start
-    const between = isBefore ? folded.slice(partner.end, noun.start) : folded.slice(noun.end, partner.start)
-    const rest = isBefore ? trimWordEnd(between) : between.replace(/^[\p{L}\p{M}]+/u, '')
-    if (rest.length > PARTNER_CHARS_MAX || !JOINING.test(rest)) continue
+  for (let index = firstFrom(modifiers, noun.start - 60); index < modifiers.length; index++) {
+    const modifier = modifiers[index]!
+    if (modifier.start > noun.end + MODIFIER_GAP_MAX) break
+    const isBefore = modifier.start < noun.start
+    const between = isBefore ? folded.slice(modifier.end, noun.start) : folded.slice(noun.end, modifier.start)
+    const rest = isBefore ? withoutWordEnding(between) : between.replace(/^[\p{L}\p{M}]+/u, '')
+    if (rest.length > MODIFIER_GAP_MAX || !LINKING_WORDS.test(rest)) continue
     const gap = rest.length
     if (best === undefined || gap < best.gap) best = { gap, isBefore }
   }
   return best
 }
 
-/** Endings of the word that a stem began: "bestätig|ungs|code". */
-function trimWordEnd(between: string): string {
+/** Removes the rest of the word of which a keyword is the stem: "bestätig|ungs|code". */
+function withoutWordEnding(between: string): string {
   return between.replace(/^[\p{L}\p{M}]{1,12}/u, '')
 }

@@ -1,9 +1,12 @@
 /**
- * Text in the one form that cues and codes are looked for in: compatibility characters replaced, invisible ones gone,
- * digits of every script as ASCII. And that text folded for comparing words, position for position.
+ * Normalises text for the search: `plainText` replaces compatibility characters, removes invisible ones and writes the
+ * digits of all scripts in ASCII; `fold` then removes case and accents for comparing words, and keeps every offset.
  */
 
-/** Zero of each script whose digits are not ASCII (Unicode, category Nd); nine more follow each. NFKC does the others. */
+/**
+ * The digit zero of each script that has its own digits (Unicode category Nd); the digits one to nine follow each.
+ * Digits that NFKC converts are not listed.
+ */
 const ZEROS = [
   0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6, 0x0e50,
   0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50,
@@ -13,44 +16,47 @@ const ASCII_DIGITS = new Map(
   ZEROS.flatMap((zero) => Array.from({ length: 10 }, (_, value) => [String.fromCharCode(zero + value), `${value}`])),
 )
 
-/** Soft hyphens, joiners, marks of direction, variation selectors, key caps, tatweel, the vowel points of Arabic and Hebrew. */
+/**
+ * Soft hyphens, joiners, bidi controls, variation selectors, key caps, tatweel, and vowel points of Arabic and Hebrew.
+ */
 const INVISIBLE =
   /\u034f|[\u0591-\u05bd]|[\u05bf\u05c1\u05c2]|[\u064b-\u0652]|\u20e3|[\ufe00-\ufe0f]|[\u17b4\u17b5]|[\u180b-\u180d]|[\u00ad\u061c\u0640\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff]/g
-const PLAIN = /^[\t\n\r\x20-\x7e]*$/
+const ASCII_TEXT = /^[\t\n\r\x20-\x7e]*$/
 
 /**
- * Marks that follow one letter, more than any script puts there (UAX #15 §13 allows 30). Normalising sorts them by
- * insertion, which takes quadratic time. The two of half width are letters that become marks.
+ * Combining marks beyond the 30th on one letter; no script uses more (UAX #15 §13). Normalisation sorts marks by
+ * insertion, which takes quadratic time. U+FF9E and U+FF9F are half-width letters that NFKC turns into marks.
  */
-const MARKS_BEYOND = /(?<=[\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu
+const EXCESS_MARKS = /(?<=[\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu
 
-/** @returns text for looking; not of the same length, since ligatures and the like are taken apart */
+/**
+ * Returns the normalised text. Its length can differ from the input's, because NFKC decomposes ligatures, for example.
+ */
 export function plainText(text: string): string {
-  if (PLAIN.test(text)) return text
+  if (ASCII_TEXT.test(text)) return text
   const composed = text
     .replace(INVISIBLE, '')
-    .replace(/[，；：（）]/g, spaced)
-    .replace(MARKS_BEYOND, '')
+    .replace(/[，；：（）]/g, addSpace)
+    .replace(EXCESS_MARKS, '')
     .normalize('NFKC')
     .replace(INVISIBLE, '')
   return composed.replace(/\p{Nd}/gu, (digit) => ASCII_DIGITS.get(digit) ?? digit)
 }
 
-/** A comma of full width stands between words, never inside a number. */
-function spaced(mark: string): string {
+/** Full-width punctuation is never part of a number. Without the space, NFKC would turn "4，8" into the number "4,8". */
+function addSpace(mark: string): string {
   return mark === '（' ? ' (' : `${mark} `
 }
 
-/** Surrogates whose other half was cut off. */
-const HALVES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+const LONE_SURROGATES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
-/** A piece of text as one line of at most `charsMax` UTF-16 units, without halves of characters. */
+/** Returns the text on one line of at most `charsMax` UTF-16 units, without lone surrogates. */
 export function oneLine(text: string, charsMax: number): string {
-  return text.replace(/\s+/g, ' ').trim().slice(0, charsMax).replace(HALVES, '').trim()
+  return text.replace(/\s+/g, ' ').trim().slice(0, charsMax).replace(LONE_SURROGATES, '').trim()
 }
 
-/** What Unicode does not take apart, and the ways to write an apostrophe. */
-const UNDECOMPOSED = new Map([
+/** Letters that Unicode does not decompose, and variants of the apostrophe. */
+const BASE_LETTERS = new Map([
   ['ł', 'l'],
   ['ø', 'o'],
   ['đ', 'd'],
@@ -60,9 +66,9 @@ const UNDECOMPOSED = new Map([
   ['‘', "'"],
   ['ʼ', "'"],
 ])
-const folded = new Map<string, string>()
+const foldedUnits = new Map<string, string>()
 
-/** Lower case without accents, so that "Código", "CODIGO" and "código" are one word. Every unit stays in its place. */
+/** Returns lower case without accents: "Código", "CODIGO" and "código" become one word. All offsets stay the same. */
 export function fold(text: string): string {
   return text.replace(/[^\n\t\x20-@[-~]/g, foldUnit)
 }
@@ -71,16 +77,18 @@ function foldUnit(unit: string): string {
   const code = unit.charCodeAt(0)
   const isAccented = code < 0x0530 || (code >= 0x1e00 && code < 0x2020)
   if (!isAccented) return unit
-  let base = folded.get(unit)
+  let base = foldedUnits.get(unit)
   if (base === undefined) {
     base = unit.toLowerCase().normalize('NFD')[0]!
-    base = UNDECOMPOSED.get(base) ?? base
-    folded.set(unit, base)
+    base = BASE_LETTERS.get(base) ?? base
+    foldedUnits.set(unit, base)
   }
   return base
 }
 
-/** Of a script that writes spaces between words and changes their endings: Latin, Greek, Cyrillic. */
+/**
+ * Whether this is a letter of a script that separates words with spaces and inflects them: Latin, Greek or Cyrillic.
+ */
 export function isAlphabetic(unit: string | undefined): boolean {
   if (unit === undefined) return false
   const code = unit.charCodeAt(0)

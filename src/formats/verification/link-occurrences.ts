@@ -1,55 +1,55 @@
-/** Where the addresses of a mail are, in its text and behind its buttons, and what they are called there. */
+/** Finds the URLs of a body, in its text and in the links of its HTML, with their labels. */
 
-import type { VisibleText } from '../html/visible-text.ts'
-import { ADDRESS_MARK, addressesIn, withoutAddresses } from './keyword-addresses.ts'
 import { oneLine } from './keyword-text.ts'
-import { tokenOf } from './link-tokens.ts'
+import { tokenScore } from './link-tokens.ts'
+import { ADDRESS_MASK, addressesIn, withoutAddresses } from './text-addresses.ts'
+import type { VisibleText } from './visible-text.ts'
 
-/** One address in one body. */
-export interface Occurrence {
+/** One URL in one body. */
+export interface LinkOccurrence {
   readonly url: string
-  /** It holds a code that the mail tells as well. */
-  readonly carriesCode: boolean
-  /** What its button says, or what is written before it. */
+  /** Whether the URL contains a code that was found in the message. */
+  readonly containsCode: boolean
+  /** The text of the link, or the words before the URL. */
   readonly label: string
   readonly body: VisibleText
   readonly start: number
   readonly end: number
 }
 
-/** Of a body; a mail that proves something has few. */
-const ADDRESSES_MAX = 50
+/** URLs per body. A message with a verification link has few. */
+const URLS_MAX = 50
 const URL_CHARS_MAX = 4000
 
-/** Those that carry something which others do not know. */
-export function occurrencesIn(body: VisibleText, codes: readonly string[]): Occurrence[] {
+/** Finds the URLs that contain a token or one of the codes. */
+export function linksIn(body: VisibleText, codes: readonly string[]): LinkOccurrence[] {
   const { text, links } = body
-  const found: Occurrence[] = []
+  const found: LinkOccurrence[] = []
   const add = (url: string, start: number, end: number, label: () => string) => {
-    const carriesCode = codes.some((code) => code.length >= 4 && url.includes(code))
-    if (!carriesCode && tokenOf(url) === 0) return
-    found.push({ url, carriesCode, label: label(), body, start, end })
+    const containsCode = codes.some((code) => code.length >= 4 && url.includes(code))
+    if (!containsCode && tokenScore(url) === 0) return
+    found.push({ url, containsCode, label: label(), body, start, end })
   }
   for (const { url, label, start, end } of links) {
-    if (found.length >= ADDRESSES_MAX) break
+    if (found.length >= URLS_MAX) break
     if (!/^[a-z][a-z0-9+.-]{1,20}:\/\//i.test(url)) continue
     const isBare = /^\S*:\/\/\S*$/.test(label)
     add(url, start, end, () => (isBare ? labelBefore(text, start, 0) : label))
   }
   let previousEnd = 0
   for (const { start, end, hasScheme } of addressesIn(text)) {
-    if (found.length >= ADDRESSES_MAX * 2 || end - start > URL_CHARS_MAX) break
+    if (found.length >= URLS_MAX * 2 || end - start > URL_CHARS_MAX) break
     if (!hasScheme) continue
-    const url = trimEnd(text.slice(start, end), text[start - 1])
-    const after = previousEnd
+    const url = withoutPunctuation(text.slice(start, end), text[start - 1])
+    const labelStart = previousEnd
     previousEnd = start + url.length
-    add(url, start, previousEnd, () => labelBefore(text, start, after))
+    add(url, start, previousEnd, () => labelBefore(text, start, labelStart))
   }
   return found
 }
 
-/** Full stops and brackets after an address belong to the sentence. */
-function trimEnd(url: string, before: string | undefined): string {
+/** Removes punctuation and brackets from the end of a URL: they belong to the sentence around it. */
+function withoutPunctuation(url: string, before: string | undefined): string {
   let end = url.length
   for (; end > 0; end--) {
     const last = url[end - 1]!
@@ -63,39 +63,39 @@ function trimEnd(url: string, before: string | undefined): string {
 
 const LABEL_CHARS = 90
 
-/** What is written before an address: on its line after the address before it, or on the line above where it begins a line. */
+/** Returns the words between the previous URL of the line and this one. Without any, returns the line above. */
 function labelBefore(text: string, start: number, previousEnd: number): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const before = text.slice(Math.max(lineStart, previousEnd, start - 300), start)
-  const own = lastSentence(before)
-  if (/[\p{L}]/u.test(own) || lineStart === 0) return own
+  const label = lastSentence(before)
+  if (/[\p{L}]/u.test(label) || lineStart === 0) return label
   const above = text.slice(Math.max(text.lastIndexOf('\n', lineStart - 2) + 1, lineStart - 301), lineStart - 1)
   return /:\/\//.test(above) ? '' : lastSentence(above)
 }
 
 function lastSentence(text: string): string {
-  const words = text.replace(/[\s<([{:：→».。!！]+$/, '')
-  const cut = Math.max(
-    words.lastIndexOf('. '),
-    words.lastIndexOf('? '),
-    words.lastIndexOf('! '),
-    words.lastIndexOf('。'),
-    words.lastIndexOf('\t'),
+  const trimmed = text.replace(/[\s<([{:：→».。!！]+$/, '')
+  const previousEnd = Math.max(
+    trimmed.lastIndexOf('. '),
+    trimmed.lastIndexOf('? '),
+    trimmed.lastIndexOf('! '),
+    trimmed.lastIndexOf('。'),
+    trimmed.lastIndexOf('\t'),
   )
-  return words
-    .slice(cut + 1)
+  return trimmed
+    .slice(previousEnd + 1)
     .slice(-LABEL_CHARS)
     .trim()
 }
 
-/** What it is called and the words around it, on one line. */
-export function contextOf({ body: { text }, start, end }: Occurrence, charsMax: number): string {
+/** Returns the label and the words around it, on one line. */
+export function contextOf({ body: { text }, start, end }: LinkOccurrence, charsMax: number): string {
   const { first, last } = linesAround(text, start, end)
   const near = Math.max(first, start - Math.floor(charsMax / 2))
-  return oneLine(withoutAddresses(text.slice(near, last), 'pages').replaceAll(ADDRESS_MARK, ' '), charsMax)
+  return oneLine(withoutAddresses(text.slice(near, last), 'urls').replaceAll(ADDRESS_MASK, ' '), charsMax)
 }
 
-/** Its line, with the one above. */
+/** Returns the range of a link's line and the line above, cut where they are long. */
 export function linesAround(text: string, start: number, end: number): { first: number; last: number } {
   const lineStart = Math.max(text.lastIndexOf('\n', start - 1) + 1, start - 300)
   const first = Math.max(text.lastIndexOf('\n', lineStart - 2) + 1, lineStart - 300, 0)

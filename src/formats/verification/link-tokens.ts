@@ -1,12 +1,12 @@
-/** Whether an address carries something that others do not know, or is the same page for everybody. */
+/** Estimates whether a URL contains a secret token, or is the same for every recipient. */
 
-const TOKEN_NAMES =
+const TOKEN_PARAMETERS =
   /^(?:.*(?:token|code|key|secret|hash|sig|signature|otp|nonce|ticket|hmac|jwt|auth|confirm|verif|invit|magic|nyckel|chave|clave|klucz|klic|schluessel|anahtar)|t|tk|k|c|h|s|x|sid|inv|tok|vt|ml|mt|kod|cle|u?id|uid|rid|hs)$/i
-const PLAIN_NAMES =
+const OTHER_PARAMETERS =
   /^(?:utm_.*|lang|locale|hl|ref|source|src|campaign|medium|e|email|mail|redirect|next|continue|return|returnurl|page|p|q|v|version|from|lc|gclid|fbclid)$/i
 
-/** How much an address looks as if it carried something that others do not know: 0 for the same page for everybody, up to 2. */
-export function tokenOf(url: string): number {
+/** Returns 0 for a URL without a token, and up to 2 for one that very probably has one. */
+export function tokenScore(url: string): number {
   const [address = '', fragment = ''] = url.split('#', 2)
   const [path = '', query = ''] = address.replace(/^[a-z][a-z0-9+.-]{1,20}:\/\/[^/?#]*/i, '').split('?', 2)
   let best = 0
@@ -14,8 +14,8 @@ export function tokenOf(url: string): number {
     const equals = pair.indexOf('=')
     const name = equals === -1 ? '' : pair.slice(0, equals)
     const value = pair.slice(equals + 1)
-    if (value.length < 3 || PLAIN_NAMES.test(name.slice(0, 40))) continue
-    if (TOKEN_NAMES.test(name.slice(0, 40)) && !/^[a-z]{1,8}$/.test(value))
+    if (value.length < 3 || OTHER_PARAMETERS.test(name.slice(0, 40))) continue
+    if (TOKEN_PARAMETERS.test(name.slice(0, 40)) && !/^[a-z]{1,8}$/.test(value))
       best = Math.max(best, isRandom(value) ? 2 : 1.2)
     else if (isRandom(value)) best = Math.max(best, 1.5)
   }
@@ -23,7 +23,7 @@ export function tokenOf(url: string): number {
   return best
 }
 
-/** Not a word or a name: digits and letters mixed, a long number, capitals inside. */
+/** Whether this is no word or name: it mixes digits and letters, has many digits, or has capitals inside. */
 function isRandom(value: string): boolean {
   const text = value.slice(0, 200).replace(/\.[a-z]{2,4}$/, '')
   if (text.length < 4) return false

@@ -1,59 +1,60 @@
 /**
- * The link of a mail that proves something when it is opened: confirms an address, signs in, resets, accepts, approves.
+ * Finds the link of a message that verifies something when it is opened: it confirms an address, signs in, resets a
+ * password, accepts or approves.
  *
- * Every address is weighed by the words on its button or before it, the words in the address itself, what is said around it
- * and in the subject; one that carries no token proves nothing. The address of a click tracker has no words of its own and
- * needs those around it. It is given as it was written.
+ * Every URL gets a score for the words of its label, the words in the URL itself, the words around it and the subject.
+ * A URL without a token verifies nothing. The URL of a click tracker contains no words, so the words around it decide.
+ * URLs are returned as written.
  */
 
-import type { VisibleText } from '../html/visible-text.ts'
-import { type CueHit, cueFinder, within } from './aho-corasick.ts'
-import { withoutAddresses } from './keyword-addresses.ts'
+import { createKeywordFinder, type KeywordMatch, within } from './aho-corasick.ts'
 import { fold, plainText } from './keyword-text.ts'
-import { contextOf, linesAround, type Occurrence, occurrencesIn } from './link-occurrences.ts'
-import { tokenOf } from './link-tokens.ts'
+import { contextOf, type LinkOccurrence, linesAround, linksIn } from './link-occurrences.ts'
+import { tokenScore } from './link-tokens.ts'
+import { withoutAddresses } from './text-addresses.ts'
+import type { VisibleText } from './visible-text.ts'
 import {
-  ADDRESS_ACTIONS,
-  ADDRESS_OTHERS,
   LINK_ACTIONS,
   LINK_NOUNS,
   LINK_OTHERS,
   LINK_REFUSALS,
   LINK_TOPICS,
+  URL_ACTIONS,
+  URL_OTHERS,
 } from './vocabulary/link-keywords.ts'
 
 export interface FoundLink {
-  /** As the mail has it, entities of HTML decoded. */
+  /** As in the message, with the character references of HTML decoded. */
   readonly url: string
-  /** What it is called and the words around it, on one line. */
+  /** The label and the words around it, on one line. */
   readonly context: string
   /** 0.5 to 1, as for codes. */
   readonly confidence: number
 }
 
-const find = cueFinder({
+const findKeywords = createKeywordFinder({
   action: LINK_ACTIONS,
   refusal: LINK_REFUSALS,
   other: LINK_OTHERS,
   noun: LINK_NOUNS,
   topic: LINK_TOPICS,
 })
-const findInAddress = cueFinder({ action: ADDRESS_ACTIONS, other: ADDRESS_OTHERS })
+const findInUrl = createKeywordFinder({ action: URL_ACTIONS, other: URL_OTHERS })
 
-type Hits = ReturnType<typeof find>
-type Kind = Exclude<Hits[number]['kind'], 'topic'>
+type Matches = ReturnType<typeof findKeywords>
+type Kind = Exclude<Matches[number]['kind'], 'topic'>
 
-interface Judged {
-  occurrence: Occurrence
+interface ScoredLink {
+  occurrence: LinkOccurrence
   score: number
-  /** Nothing says that it is for something else. */
-  isOpen: boolean
+  /** Neither its label nor its URL is for something else. */
+  isPossible: boolean
   isRefusal: boolean
 }
 
 /**
  * @param bodies  the alternatives of the body
- * @param codes   what was found in the same mail: the link that carries one does the same
+ * @param codes   the codes found in the same message: a link that contains one does the same as the code
  * @returns the best first
  */
 export function findLinks(
@@ -62,21 +63,21 @@ export function findLinks(
   codes: readonly string[],
   contextCharsMax: number,
 ): FoundLink[] {
-  const occurrences = bodies.flatMap((body) => occurrencesIn(body, codes))
+  const occurrences = bodies.flatMap((body) => linksIn(body, codes))
   if (occurrences.length === 0) return []
-  const inSubject = find(fold(subject))
-  const subjectHits = kindsOf(inSubject)
-  const isOfTopic = hasTopic(inSubject)
-  const mail =
-    (subjectHits.has('action') ? (subjectHits.has('noun') ? 2 : 1.2) : 0) -
-    (isOfTopic ? 4 : subjectHits.has('other') && !subjectHits.has('action') ? 1.5 : 0)
+  const subjectMatches = findKeywords(fold(subject))
+  const subjectKinds = kindsOf(subjectMatches)
+  const isOtherTopic = hasTopic(subjectMatches)
+  const subjectScore =
+    (subjectKinds.has('action') ? (subjectKinds.has('noun') ? 2 : 1.2) : 0) -
+    (isOtherTopic ? 4 : subjectKinds.has('other') && !subjectKinds.has('action') ? 1.5 : 0)
 
-  const hits = new Map(bodies.map((body) => [body, hitsIn(body)]))
-  const all = mergeSame(occurrences.map((occurrence) => judge(occurrence, hits.get(occurrence.body)!)))
-  for (const each of all) each.score += mail
-  if (!isOfTopic) favourTwinsOfRefusals(all)
-  const open = all.filter(({ isOpen }) => isOpen)
-  if (open.length === 1) open[0]!.score += 1.2 // no other link to mean
+  const matches = new Map(bodies.map((body) => [body, matchesIn(body)]))
+  const all = mergeSame(occurrences.map((occurrence) => scoreLink(occurrence, matches.get(occurrence.body)!)))
+  for (const each of all) each.score += subjectScore
+  if (!isOtherTopic) favourCounterparts(all)
+  const possible = all.filter(({ isPossible }) => isPossible)
+  if (possible.length === 1) possible[0]!.score += 1.2 // the message can mean no other link
   const links = all.filter(({ score }) => score >= SCORE_MIN).sort((a, b) => b.score - a.score)
   const best = links[0]
   return links
@@ -88,27 +89,26 @@ export function findLinks(
     }))
 }
 
-/** The alternatives of a body have the same links. */
-function mergeSame(judged: readonly Judged[]): Judged[] {
-  const byUrl = new Map<string, Judged>()
-  for (const each of judged) {
+/** Merges the occurrences of one URL: the alternatives of a body contain the same links. */
+function mergeSame(scored: readonly ScoredLink[]): ScoredLink[] {
+  const byUrl = new Map<string, ScoredLink>()
+  for (const each of scored) {
     const known = byUrl.get(each.occurrence.url)
-    const isOpen = each.isOpen && (known?.isOpen ?? true)
-    if (known === undefined || each.score > known.score) byUrl.set(each.occurrence.url, { ...each, isOpen })
-    else known.isOpen = isOpen
+    const isPossible = each.isPossible && (known?.isPossible ?? true)
+    if (known === undefined || each.score > known.score) byUrl.set(each.occurrence.url, { ...each, isPossible })
+    else known.isPossible = isPossible
   }
   return [...byUrl.values()]
 }
 
-/** "allow" beside "deny": the same address but for a word. */
-function favourTwinsOfRefusals(all: readonly Judged[]): void {
-  const refused = new Set(
-    all.filter(({ isRefusal }) => isRefusal).map(({ occurrence }) => withoutWords(occurrence.url)),
-  )
-  for (const each of all) if (each.isOpen && refused.has(withoutWords(each.occurrence.url))) each.score += 3
+/** Raises the score of "allow" beside "deny": of a link whose URL differs only by a word from that of a refusal. */
+function favourCounterparts(all: readonly ScoredLink[]): void {
+  const refused = new Set(all.filter(({ isRefusal }) => isRefusal).map(({ occurrence }) => urlShape(occurrence.url)))
+  for (const each of all) if (each.isPossible && refused.has(urlShape(each.occurrence.url))) each.score += 3
 }
 
-function withoutWords(url: string): string {
+/** Replaces all words of the URL. */
+function urlShape(url: string): string {
   return url.replace(/(?<=[/=])[a-z-]+(?=[/?#&]|$)/gi, '*')
 }
 
@@ -119,61 +119,61 @@ function confidenceOf(score: number): number {
   return Math.round(100 * Math.min(0.99, 1 / (1 + Math.exp((SCORE_MIN - score) * 0.7)))) / 100
 }
 
-/** Words of a body where they stand; those of addresses say nothing of what is around them. */
-function hitsIn({ text }: VisibleText): Hits {
-  return find(fold(withoutAddresses(text)).replace(/[\n\t]/g, ' '))
+/** Returns the keywords of a body, without those in addresses, which say nothing about the text around them. */
+function matchesIn({ text }: VisibleText): Matches {
+  return findKeywords(fold(withoutAddresses(text)).replace(/[\n\t]/g, ' '))
 }
 
-function hasTopic(hits: Hits): boolean {
-  return hits.some(({ kind }) => kind === 'topic')
+function hasTopic(matches: Matches): boolean {
+  return matches.some(({ kind }) => kind === 'topic')
 }
 
 function kindsIn(text: string): Set<Kind> {
-  return kindsOf(find(fold(text)))
+  return kindsOf(findKeywords(fold(text)))
 }
 
-/** A longer word hides a shorter one inside it: "unsubscribe me", "sign-in settings". */
-function kindsOf<Each extends string>(hits: readonly CueHit<Each>[]): Set<Exclude<Each, 'topic'>> {
+/** Ignores a keyword inside a longer one: "no fui yo" refuses, although "fui yo" approves. */
+function kindsOf<Each extends string>(matches: readonly KeywordMatch<Each>[]): Set<Exclude<Each, 'topic'>> {
   const kinds = new Set<Exclude<Each, 'topic'>>()
   let end = 0
-  for (const hit of hits) {
-    if (hit.kind === 'topic' || hit.end <= end) continue
-    kinds.add(hit.kind as Exclude<Each, 'topic'>)
-    end = hit.end
+  for (const match of matches) {
+    if (match.kind === 'topic' || match.end <= end) continue
+    kinds.add(match.kind as Exclude<Each, 'topic'>)
+    end = match.end
   }
   return kinds
 }
 
-function judge(occurrence: Occurrence, hits: Hits): Judged {
-  const { url, label, carriesCode, start, end } = occurrence
+function scoreLink(occurrence: LinkOccurrence, matches: Matches): ScoredLink {
+  const { url, label, containsCode, start, end } = occurrence
   const { text } = occurrence.body
   const { first, last } = linesAround(text, start, end)
-  const around = [...within(hits, first, start), ...within(hits, end, last)]
-  const called = kindsIn(label)
+  const around = [...within(matches, first, start), ...within(matches, end, last)]
+  const inLabel = kindsIn(label)
   const near = kindsOf(around)
-  const address = addressKinds(url)
-  let score = carriesCode ? 4 : tokenOf(url)
-  if (called.has('refusal')) score -= 8
-  else if (called.has('other')) score += called.has('action') || carriesCode ? 0.5 : -3
-  else if (called.has('action')) score += 4
-  if (address.has('other')) score -= 4
-  if (address.has('action')) score += 2.2
+  const inUrl = urlKinds(url)
+  let score = containsCode ? 4 : tokenScore(url)
+  if (inLabel.has('refusal')) score -= 8
+  else if (inLabel.has('other')) score += inLabel.has('action') || containsCode ? 0.5 : -3
+  else if (inLabel.has('action')) score += 4
+  if (inUrl.has('other')) score -= 4
+  if (inUrl.has('action')) score += 2.2
   if (near.has('action')) score += 1.5
-  if (called.has('noun')) score += 1
+  if (inLabel.has('noun')) score += 1
   else if (near.has('noun')) score += 0.5
   if (hasTopic(around)) score -= 2
   if (near.has('refusal')) score -= 2 // "If it wasn't you, reset your password"
-  if (near.has('other') && !called.has('action') && !carriesCode) score -= 1
-  const isRefusal = called.has('refusal') || address.has('other')
-  return { occurrence, score, isOpen: !isRefusal && (carriesCode || !called.has('other')), isRefusal }
+  if (near.has('other') && !inLabel.has('action') && !containsCode) score -= 1
+  const isRefusal = inLabel.has('refusal') || inUrl.has('other')
+  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLabel.has('other')), isRefusal }
 }
 
-function addressKinds(url: string): Set<'action' | 'other'> {
+function urlKinds(url: string): Set<'action' | 'other'> {
   const afterHost = url.replace(/^[a-z][a-z0-9+.-]{1,20}:\/\/[^/?#]*/i, '')
   const words = fold(plainText(decode(afterHost).slice(0, 1000)))
     .replace(/([a-z])([0-9])/g, '$1 $2')
     .replace(/[_=&?/#.+]/g, ' ')
-  return kindsOf(findInAddress(words))
+  return kindsOf(findInUrl(words))
 }
 
 function decode(text: string): string {

@@ -1,14 +1,14 @@
 /**
- * What a mail asks its reader to prove: one-time codes to type, and links to open. An agent that signs up somewhere needs
- * nothing else of such mails.
+ * Finds the one-time codes to type and the verification links to open in a message. An agent that signs up somewhere
+ * needs nothing else from such messages.
  *
- * Pure, and bounded by `charsMax`: it runs on every mail that a stranger sends.
+ * Pure, and its time is limited by `charsMax`: it runs on every message, and anyone can send one.
  */
 
-import { visibleTextOfHtml, visibleTextOfPlain } from '../html/visible-text.ts'
-import { type FoundCode, findCodes } from './codes.ts'
 import { plainText } from './keyword-text.ts'
+import { type FoundCode, findCodes } from './verification-codes.ts'
 import { type FoundLink, findLinks } from './verification-links.ts'
+import { visibleTextOfHtml, visibleTextOfPlain } from './visible-text.ts'
 
 export interface Verification {
   /** Best first; nearly always none or one. */
@@ -17,7 +17,7 @@ export interface Verification {
   readonly links: readonly FoundLink[]
 }
 
-/** The header field and the bodies, all decoded. */
+/** The Subject field and the bodies, decoded. */
 export interface MailContent {
   readonly subject?: string | undefined
   readonly text?: string | undefined
@@ -25,11 +25,11 @@ export interface MailContent {
 }
 
 export interface VerificationBounds {
-  /** Of the text of each body that is looked at: such mails are short, and what stands far below is a footer. */
+  /** Characters of each body that are searched. Such messages are short; what comes later is a footer. */
   readonly charsMax: number
-  /** Codes that are given, and links. */
+  /** Codes returned, and links returned. */
   readonly findingsMax: number
-  /** Characters of a finding's context. */
+  /** Characters of the context of a code or link. */
   readonly contextCharsMax: number
 }
 
@@ -46,6 +46,6 @@ export function extractVerification(
   ]
   const line = plainText(subject.slice(0, SUBJECT_CHARS_MAX)).replace(/\s+/g, ' ').trim()
   const codes = findCodes(line, bodies, contextCharsMax).slice(0, findingsMax)
-  const known = codes.map(({ code }) => code)
-  return { codes, links: findLinks(line, bodies, known, contextCharsMax).slice(0, findingsMax) }
+  const codeTexts = codes.map(({ code }) => code)
+  return { codes, links: findLinks(line, bodies, codeTexts, contextCharsMax).slice(0, findingsMax) }
 }

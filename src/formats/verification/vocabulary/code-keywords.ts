@@ -1,17 +1,19 @@
 /**
- * The words by which one-time codes are recognised, in the languages of large senders; what speaks against one is in
- * negative-keywords.ts. A language is added in these two files and in the test's table; nothing else knows about languages.
+ * Keywords by which one-time codes are recognised, in the languages of large senders. Keywords that speak against a
+ * code are in negative-keywords.ts. To add a language, add it to these two files, to link-keywords.ts and to the tables
+ * of the tests; no other file depends on languages.
  *
- * Notation: see aho-corasick.ts. Accents and case do not matter; a word that is also a common word of another language
- * ("mã" of Vietnamese) stands in phrases only.
+ * Notation: see aho-corasick.ts. Accents and case do not matter. A word that is also a common word of another language
+ * (the Vietnamese "mã") is listed only as part of phrases.
  */
 
+/** Splits rows of keywords at " | ". */
 export function words(...rows: string[]): string[] {
   return rows.flatMap((row) => row.split(' | '))
 }
 
-/** Names of one-time secrets: enough by themselves. */
-export const ONE_TIME_NAMES = words(
+/** Terms for one-time codes and passwords. They need no other keyword beside them. */
+export const ONE_TIME_TERMS = words(
   'tac | one-off key | one-off code* | one-off password* | one-off pin | one-time key',
   'otp | otps | otac | *-otp | motp | mtan | pushtan | smstan | chiptan | phototan | verification pin | security pin | login pin',
   'one-time pin | one-time passcode* | one time passcode* | onetime passcode* | one-time password* | one time password*',
@@ -82,7 +84,7 @@ export const CODE_NOUNS = words(
   'รหัส | โค้ด | พิน | コード | ピン | 番号コード | 合言葉 | 合い言葉 | 코드 | 핀번호 | 핀 번호 | 암호 | 码 | 碼 | 口令',
 )
 
-/** Nouns for a number, as a code is called after its shape: "the six digits", "the number above". */
+/** Nouns for any number or word. Some messages call their code by its shape: "the six digits", "the number above". */
 export const NUMBER_NOUNS = words(
   'words | wörter | worte | woorden | orden | ordene | sanat | sanaa | mots | palabras | palavras | parole | słowa | slova | слова | kelime* | λέξεις | كلمات | מילים | शब्द | kata-kata | các từ | 言葉 | 単語 | 단어 | 单词 | 單字',
   'digit | digits | six-digit | four-digit | 6-digit | 4-digit | 8-digit | 5-digit | 7-digit | number | numbers | characters | letters | figures',
@@ -95,8 +97,8 @@ export const NUMBER_NOUNS = words(
   'angka | digit | số sau | chữ số | dãy số | con số | số này | ký tự | ตัวเลข | หลัก | หมายเลข | 数字 | 桁 | 文字 | 番号 | 숫자 | 자리 | 번호 | 文字列 | 數字 | 数字 | 位数 | 號碼 | 号码',
 )
 
-/** What a code is for: proving an address, a sign-in, a change, a hand-over. */
-export const PROOFS = words(
+/** Words for the purpose of a code: verifying an address, signing in, approving a change, handing over a parcel. */
+export const PURPOSES = words(
   'verif* | confirm* | authenticat* | authoriz* | authoris* | login | logins | log-in | log in | logging in | logged in | sign in | sign-in',
   'signing in | signin | signs in | sign up | sign-up | signup | signing up | secure | security | one-time | one time | onetime | single-use | activat*',
   'access | two-factor | two-step | 2fa | mfa | 3-d secure | 3ds | second factor | second step | registration | register | registering | approv*',
@@ -144,8 +146,8 @@ export const PROOFS = words(
   '绑定 | 綁定 | 解锁 | 解鎖 | 重置 | 重設 | 重设 | 配对 | 配對 | 找回',
 )
 
-/** What is to be done with a code. */
-export const ENTERINGS = words(
+/** Words for entering, showing or saying a code. */
+export const ENTRY_VERBS = words(
   'tap it | tap this | lets you in | gets you in | tipp | tippt | bringt dich rein | bringt sie rein | lässt dich rein | लिखिए | भरिए | डाल | दीजिए | 쓸 | 써 주 | 쓰세요',
   'enter | entering | type | typing | key in | punch in | input | use | copy | paste | fill in | fill out | put in | insert | submit | tell | show | read out',
   'present | say | quote | reply with | give the | give this | give them | give him | give her | provide | pop | tap in | dial',
@@ -174,8 +176,8 @@ export const ENTERINGS = words(
   '입력 | 사용 | 적어 | 넣어 | 붙여 | 보여 | 알려 주 | 쳐 | 输入 | 輸入 | 填写 | 填寫 | 填入 | 出示 | 键入 | 鍵入 | 回填 | 贴上 | 凭 | 憑',
 )
 
-/** That it works for a short time. */
-export const EXPIRIES = words(
+/** Words for a short validity. */
+export const EXPIRY_PHRASES = words(
   'expire | expires | expiring | valid for | valid until | good for | lasts | only works | works for | works until | lapses | minutes | minute | min | mins | once',
   'gültig | gilt | läuft ab | verfällt | minuten | geldig | verloopt | vervalt | minuten | giltig | gäller | minuter | gyldig | gælder | gjelder | udløber | utløper | minutter',
   'voimassa | vanhenee | minuuttia | minuutin | expire dans | valable | minutes | caduca | válido | válida | vence | expira | minutos | scade | valido | valida | minuti | dura',
@@ -184,7 +186,7 @@ export const EXPIRIES = words(
   '有効 | 分間 | 分以内 | 期限 | 유효 | 분 동안 | 분간 | 분 이내 | 有效 | 分钟 | 分鐘 | 失效 | 过期 | 過期 | perc | érvényes | valabil | minute',
 )
 
-/** Words that say to share it with no one, or that a reader who did not ask for it may ignore it. */
+/** Words of warnings: do not share the code; ignore the message if you did not ask for it. */
 export const WARNINGS = words(
   'share | anyone | nobody | no one | never ask | did not request | didn’t request | didn’t ask | ignore | disregard | didn’t try | not you | wasn’t you',
   'niemand* | weiterge* | nicht angefordert | ignorier* | deel | negeer | dela | aldrig | ignorer* | del ikke | kenellekään | partage* | ignorez | personne | comparta* | compart* | nadie',

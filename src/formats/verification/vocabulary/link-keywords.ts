@@ -1,10 +1,10 @@
 /**
- * The words by which verification links are recognised: on the button, around the link and in its address. In the languages of
- * code-keywords.ts; notation: see aho-corasick.ts.
+ * Keywords by which verification links are recognised: in the text of the link, around it and in its URL. Languages: as
+ * in code-keywords.ts. Notation: see aho-corasick.ts.
  */
 import { words } from './code-keywords.ts'
 
-/** What a link does that proves an address, signs in, resets or accepts. */
+/** Words for what a verification link does: it verifies an address, signs in, resets, accepts or approves. */
 export const LINK_ACTIONS = words(
   'let it in | let them in | let him in | let her in | to pair it | agree | i agree | yes, i agree | zustimm* | stimme zu | akkoord | ga akkoord | godkänner | samtykker | hyväksyn | j’accepte | acepto | aceito | accetto | zgadzam się | souhlasím | согласен | согласна | погоджуюсь | kabul ediyorum | συμφωνώ | أوافق | אני מסכים | सहमत | setuju | đồng ý | ยอมรับ | 同意する | 確定 | 동의 | 同意',
   'this is my address | it’s my address | das ist meine adresse | meine adresse | dit is mijn adres | det är min adress | c’est mon adresse | es mi dirección | é meu e-mail | è il mio indirizzo | to mój adres | to je moje adresa | это мой адрес | це моя адреса | adres benim | זו הכתובת שלי | هذا بريدي | ini alamat saya | 私のアドレス | 제 주소 | 是我的邮箱 | 是我的信箱',
@@ -52,7 +52,7 @@ export const LINK_ACTIONS = words(
   '验证 | 驗證 | 确认 | 確認 | 激活 | 启用 | 啟用 | 開通 | 登录 | 登入 | 登錄 | 重置 | 重设 | 重設 | 新密码 | 新密碼 | 设置密码 | 設定密碼 | 修改密码 | 更改密碼 | 接受 | 同意 | 批准 | 核准 | 允许 | 允許 | 授权 | 授權 | 解锁 | 解鎖 | 解除锁定 | 是我本人 | 是我 | 本人操作 | 加入团队 | 加入團隊 | 加入工作 | 绑定 | 綁定 | 找回 | 恢复 | 完成注册 | 完成註冊',
 )
 
-/** The opposite of such a link, or the way out of a list. */
+/** Words for the opposite: links that deny or report something, or unsubscribe. */
 export const LINK_REFUSALS = words(
   'unsubscribe | opt out | opt-out | optout | deny | decline | reject | block | block it | not me | wasn’t me | was not me | wasn’t you | isn’t me | didn’t | did not | report | cancel | remove me | remove my | revoke | stop these | stop receiving | secure your account | secure my account | undo | dispute | don’t recognize | no, | never mind',
   'lock my account | lock account | freeze | suspicious | leave the list | mute | not mine | refuse | delete my',
@@ -71,7 +71,7 @@ export const LINK_REFUSALS = words(
   '수신 거부 | 수신거부 | 구독 취소 | 거절 | 거부 | 차단 | 제가 아닙니다 | 본인이 아닙니다 | 본인이 아니 | 신고 | 취소 | 아니요 | 해지 | 退订 | 退訂 | 取消 | 拒绝 | 拒絕 | 屏蔽 | 封鎖 | 冻结 | 凍結 | 不是我 | 非本人 | 举报 | 舉報 | 檢舉 | 不,',
 )
 
-/** Links that any mail has, and what else can be confirmed or looked at. */
+/** Words of links that any message can have, and of other things that a link can confirm or show. */
 export const LINK_OTHERS = words(
   'how to | wie man | so funktioniert | hoe je | comment faire | cómo | como fazer | come fare | jak | как это | як це | nasıl | πώς | كيف | איך | कैसे करें | cara | cách | วิธี | 하는 법 | 如何 | more stories',
   'help | help center | support | faq | privacy | terms | legal | imprint | contact us | settings | preferences | view in browser | view online | web version | app store | google play | download | twitter | facebook | instagram | linkedin | youtube | tiktok | blog | shop | store',
@@ -102,7 +102,7 @@ export const LINK_OTHERS = words(
   '帮助 | 幫助 | 客服 | 隐私 | 隱私 | 条款 | 條款 | 偏好 | 订单 | 訂單 | 发票 | 發票 | 支付 | 付款 | 物流 | 快递 | 包裹 | 配送 | 追踪 | 跟踪 | 预订 | 預訂 | 订位 | 訂位 | 车票 | 預約 | 预约 | 日历 | 日曆 | 活动 | 活動 | 问卷 | 問卷 | 评价 | 評價 | 阅读 | 閱讀 | 会议 | 會議 | 商店 | 账单 | 帳單',
 )
 
-/** What else is confirmed by links: where the mail is about one of these, hardly anything proves. */
+/** Other things that links confirm. A message about one of these rarely contains a verification link. */
 export const LINK_TOPICS = words(
   'an event | the event | lunch | dinner | your visit | appointment* | reservation* | booking* | your order | order | orders | delivery | rsvp | webinar | viewing | interview | termin* | reservierung* | buchung* | bestellung* | lieferung* | veranstaltung* | afspraak* | reservering* | boeking* | bestelling* | bezorging*',
   'tidsbokning* | bokning* | beställning* | leverans* | aftale* | avtale* | tidsbestilling* | timebestilling* | bestilling* | levering* | ajanvaraus* | varaus* | tilaus* | toimitus* | rendez-vous | rdv | réservation* | commande* | livraison* | cita | citas | reserva* | pedido* | entrega*',
@@ -111,7 +111,7 @@ export const LINK_TOPICS = words(
   'นัดหมาย | การจอง | คำสั่งซื้อ | 予約 | 注文 | 配達 | 예약 | 주문 | 배송 | 预约 | 預約 | 预订 | 訂位 | 订单 | 訂單 | 配送',
 )
 
-/** Nouns for a link or button: what is said near it is about it. */
+/** Words that refer to a link or button: the words around them are about the link. */
 export const LINK_NOUNS = words(
   'join | invited you | invite* | invitation* | beitreten | eingeladen | einladung* | uitgenodigd | uitnodig* | inbjud* | inviter* | invitasjon* | kutsu* | invité* | rejoindre | invitado | invitación | invita a | unirte | convid* | convite* | invitato | invito | zaprosi* | zaprosz* | pozval* | pozván*',
   'приглас* | приглаш* | запрос* до | запрош* | davet* | πρόσκλησ* | προσκάλε* | دعوة | دعاك | הזמין אותך | הוזמנת | आमंत्रित | निमंत्रण | mengundang | undangan | mời bạn | lời mời | เชิญ | 招待 | 초대 | 邀请 | 邀請',
@@ -125,8 +125,8 @@ export const LINK_NOUNS = words(
   'लिंक | बटन | क्लिक | tautan | tombol | klik | pautan | liên kết | đường dẫn | nhấn | bấm | ลิงก์ | ปุ่ม | กด | คลิก | リンク | ボタン | クリック | url | 링크 | 버튼 | 클릭 | 눌러 | 链接 | 連結 | 鏈接 | 按钮 | 按鈕 | 点击 | 點擊 | 點選',
 )
 
-/** Words of addresses that verify, as programmers write them: parts of a path, names of parameters. */
-export const ADDRESS_ACTIONS = words(
+/** Words in the URLs of verification links: parts of a path, names of parameters. */
+export const URL_ACTIONS = words(
   'change* | consent | verif* | confirm* | activat* | magic* | signin | sign-in | login | log-in | reset* | recover* | accept* | invit* | inv | approve* | approval | unlock* | authoriz* | authoris* | validat* | auth | join | optin | opt-in | doi | subscribe | passwordless | one-time | onetime | otp | admit | bind | claim | register | welcome | enroll | onboard*',
   'password* | passwort* | kennwort | wachtwoord | losenord | adgangskode | passord | salasana | mot-de-passe | mdp | contrasena | senha | palavra-passe | haslo | heslo | parol* | sifre* | parola',
   'bestaetig* | bestatig* | bestätig* | freischalt* | aktivier* | anmeld* | einladung* | zuruecksetz* | freigabe* | bevestig* | activeer* | herstel* | uitnodig* | inlog* | bekraft* | bekraeft* | bekreft* | aktiver* | inbjudan* | aterstall* | nulstil* | nullstill* | tilbakestill* | invitasjon* | godkend* | godkjenn* | godkann* | loggain | logind',
@@ -134,8 +134,8 @@ export const ADDRESS_ACTIONS = words(
   'potwierd* | weryfik* | aktyw* | zaproszen* | logowan* | zaloguj* | akcept* | odblok* | overen* | overit | potvr* | aktivac* | pozvan* | prihlas* | obnov* | podtverd* | aktiv* | vhod | priglash* | sbros* | vosstan* | pidtverd* | zaproshen* | vidnov* | dogrula* | onay* | aktivasyon* | davet* | kabul* | giris* | sifirla* | epivevai* | energopoi* | epalith* | syndesi | proskl* | konfirm* | aktivasi* | undang* | masuk | terima | xac-nhan | xacnhan | xac-thuc | kich-hoat | kichhoat | dang-nhap | dat-lai | loi-moi | yuenyan | renzheng | yanzheng | ninshou | kakunin | taikhoan',
 )
 
-/** Words of addresses that do something else, or the opposite. */
-export const ADDRESS_OTHERS = words(
+/** Words in the URLs of links that do something else, or the opposite. */
+export const URL_OTHERS = words(
   'unsub* | optout | opt-out | deny | denied | decline* | reject* | block* | report* | cancel* | revoke* | not-me | notme | help* | support | faq | privacy | terms | legal | settings | prefs | preference* | view | browser | webview | order | orders | invoice* | track* | parcel* | ship* | delivery | booking* | ticket* | calendar | ics | appointment* | survey* | feedback | review* | status | docs | blog | news | article* | shop | store | download* | img | image* | logo* | pixel | open | gift* | event | events | meeting* | rate | rating',
   'abmeld* | ablehn* | rechnung* | bestell* | termin* | sendung* | uitschrijf* | afmeld* | weiger* | avreg* | avanmal* | avsluta | afmeld* | avmeld* | peruuta* | peru | desinscri* | desabonn* | refus* | rdv | commande* | facture* | baja | rechaz* | pedido* | factura* | cita | citas | descadastr* | recus* | cancelar | disiscri* | rifiut* | ordine | wypisz* | odrzuc* | zamowien* | odhlas* | odmitn* | objednav* | otpis* | otkaz* | otklon* | zakaz* | vidpys* | vidmov* | iptal* | reddet* | siparis* | randevu* | ayarlar | berhenti | tolak | huy | tuchoi',
 )

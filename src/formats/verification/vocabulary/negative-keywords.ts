@@ -1,8 +1,10 @@
-/** The words that say that a number or word is something else than a one-time code. Notation: see aho-corasick.ts. */
+/** Keywords that say that a number or word is not a one-time code. Notation: see aho-corasick.ts. */
 import { words } from './code-keywords.ts'
 
-/** What numbers and codes are of: the nearest before a number names it; beside "code" they name the code. */
-export const OTHER_NAMES = words(
+/**
+ * Things that have numbers and codes of their own. Before a number they label it; beside "code" they label the code.
+ */
+export const OTHER_TERMS = words(
   'visa | mastercard | master card | amex | american express | maestro | paypal | payment method | zahlungsart | betaalmethode | betalningssätt | betalingsmåte | maksutapa | mode de paiement | moyen de paiement | método de pago | forma de pago | forma de pagamento | metodo di pagamento | metoda płatności | způsob platby | способ оплаты | спосіб оплати | ödeme yöntemi | τρόπος πληρωμής | طريقة الدفع | אמצעי תשלום | भुगतान विधि | metode pembayaran | phương thức thanh toán | วิธีชำระ | 支払方法 | 支払い方法 | 결제수단 | 결제 수단 | 付款方式 | 支付方式',
   'event | incident* | listing | listing no | ad number | inserat* | anzeige* | annonce* | anuncio* | annuncio* | ogłoszeni* | объявлен* | ilan no | tin đăng | mã tin | 证号 | 證號 | 用水號碼 | 用電號碼 | 户号 | 戶號 | 銷帳* | 会員番号 | 회원번호',
   // English
@@ -74,7 +76,7 @@ export const OTHER_NAMES = words(
   'parsel* | abone* | dosya* | makbuz* | plaka*',
   'παραγγελί* | κράτησ* | τιμολόγι* | απόδειξ* | πελάτ* | αποστολ* | δέμα* | λογαριασμ* | κάρτα* | τηλ | τηλέφων* | καλέστε | έκπτωσ* | εκπτωτικ* | κουπόνι* | δώρ* | τ.κ | ταχυδρομικ* | ποσό | ποσού | σύνολο | τιμή | λήγει σε | έκδοση',
   'σφάλμα* | άδεια* | σειριακ* | συμβόλαι* | θέση | δωμάτιο | αφμ | γεμη | μέλος | εισιτήρι* | χρήστη | αναφορά* | αριθμός πρωτοκόλλου | πρωτόκολλ* | αίτημα* | αποστολής | παρακολούθησ* | πόρτα*',
-  // Others in Latin script
+  // Other languages in Latin script
   'comandă | comenzii | factură | rezervare | client | colet | telefon | rendelés* | számla* | foglalás* | ügyfél* | csomag* | telefonszám* | összeg | narudžb* | račun*',
   'pesanan | pemesanan | booking | tagihan | faktur | resi | pengiriman | pelanggan | lacak | rekening | kartu | telepon | telp | hubungi | layanan | diskon | promo | voucher | kode pos | jumlah | total | harga | berakhiran | berakhir dengan',
   'versi | kesalahan | lisensi | seri | polis | kontrak | kereta | kursi | kamar | pintu | npwp | nik | anggota | tiket | pengguna | referensi | laporan | transfer | kode unik | invois | kode promo | kode booking | kode pemesanan | kode referral',
@@ -101,7 +103,7 @@ export const OTHER_NAMES = words(
   '订位 | 代號 | 流水号 | 备案 | 备号 | icp备 | 区号 | 區號 | 號碼牌 | 用户id | 案號 | 申请单 | 申請編號 | 包裹 | 取票号 | 取票 | 受理',
 )
 
-/** Goods and keys that are used again: a mail about one of these needs more than the word "code" or "PIN". */
+/** Goods, and keys that are used repeatedly: near one of these, "code" or "PIN" alone is not enough. */
 export const GOODS = words(
   'front door | apartment code | self check-in | door lock | smart lock | puk | sim card | sim pin | haustür* | ferienwohnung* | türschloss* | sim-karte | voordeur* | ytterdörr* | inngangsdør* | hoveddør* | hoveddøren | ulkoove* | porte d’entrée | immeuble | puerta principal | puerta de entrada | puerta de la calle | apartamento | porta d’ingresso | portone | porta de entrada | porta do prédio',
   'drzwi wejściow* | vchodov* | входн* двер* | подъезд* | вхідн* двер* | під’їзд* | kapı şifre* | daire kapı* | διαμέρισμα* | باب الشقة | باب المبنى | דלת הכניסה | דירה | דלת הבניין | pintu depan | apartemen | cửa chính | căn hộ | ประตูห้อง | ห้องพัก | 玄関 | 部屋番号 | オートロック | 현관 | 출입문 | 도어락 | 도어록 | 门禁 | 大门 | 房门 | 門禁 | 門鎖 | 大樓 | 公寓',
@@ -121,7 +123,7 @@ export const GOODS = words(
   '许可证密钥 | 产品密钥 | 序列号 | 序號 | 会议号 | 會議 id | 门锁密码 | 門鎖密碼 | 点卡 | 點數卡 | 復原碼',
 )
 
-/** What is said of money that a code saves. */
+/** Words of offers whose code gives a discount. */
 export const OFFERS = words(
   'other offers | per customer | while stocks last',
   'off your | % off | at checkout | at the checkout | sale | deal | deals | offer ends | free shipping | save up | discount* | promotion* | promo | loyalty card | your next order | off everything | redeem* | shop now | exclusive offer',
@@ -131,20 +133,20 @@ export const OFFERS = words(
   'ส่วนลด | โปรโมชัน | โปรโมชั่น | ลดราคา | ตะกร้า | 割引 | オフ | セール | クーポン | お買い物 | キャンペーン | 할인 | 세일 | 쿠폰 | 장바구니 | 프로모션 | 折扣 | 优惠 | 優惠 | 促销 | 促銷 | 满减 | 購物車 | 购物车 | 特价',
 )
 
-/** Journeys: what they call a confirmation code is a booking. */
-export const TRAVELS = words(
+/** Words for travel: near them, a "confirmation code" is usually a booking code. */
+export const TRAVEL_TERMS = words(
   'flight | boarding | itinerary | hotel | airline | departure | check-in | stay | flug | abflug | hotel | reise | vlucht | flyg | fly | flygning | lento | vol | embarquement | séjour | vuelo | embarque | estancia | voo | volo | imbarco | soggiorno | lot nr | wylot | odlot | let č | odlet | рейс* | вылет* | рейс | виліт | uçuş* | πτήση* | رحلة | טיסה | उड़ान | penerbangan | chuyến bay | เที่ยวบิน | フライト | 搭乗 | 항공 | 탑승 | 航班 | 登机 | 登機',
 )
 
-/** Words for a password, which is a code only where it is called one-time. */
+/** Words for a password. It is a code only if the message calls it one-time or short-lived. */
 export const PASSWORDS = words(
   'password* | passwort* | passwörter* | kennwort* | wachtwoord* | lösenord* | adgangskode* | kodeord* | passord* | salasana* | mot de passe | contraseña* | senha* | palavra-passe | parola d’accesso | hasło | hasła | hasłem | heslo | hesla | heslem',
   'пароль | пароля | паролем | пароли | пароли | парола | şifre* | parola* | κωδικός πρόσβασης | κωδικό πρόσβασης | συνθηματικό | كلمة المرور | كلمة السر | סיסמה | סיסמתך | הסיסמה | पासवर्ड | kata sandi | kata laluan | mật khẩu | รหัสผ่าน | パスワード | 비밀번호',
   '密码 | 密碼 | jelszó* | lozink* | parolă',
 )
 
-/** What makes a password one that stays until it is changed. */
-export const STARTING = words(
+/** Words for an initial password, which remains valid until it is changed. */
+export const INITIAL_PASSWORDS = words(
   'temporary password | initial password | default password | new password is | password has been set | startpasswort* | initialpasswort* | vorläufiges | temporäres passwort | tijdelijk wachtwoord | tillfälligt lösenord | midlertidig* | väliaikai*',
   'mot de passe provisoire | mot de passe temporaire | mot de passe initial | contraseña provisional | contraseña temporal | contraseña inicial | senha provisória | senha temporária | senha inicial | palavra-passe provisória | password provvisoria | password temporanea',
   'hasło tymczasowe | hasło startowe | hasło początkowe | tymczasowe hasło | dočasné heslo | počáteční heslo | временный пароль | начальный пароль | тимчасовий пароль | початковий пароль | geçici şifre* | ilk şifre* | geçici parola* | προσωρινός κωδικός | προσωρινό* κωδικ*',
@@ -152,8 +154,8 @@ export const STARTING = words(
   '仮パスワード | 初期パスワード | 임시 비밀번호 | 초기 비밀번호 | 临时密码 | 初始密码 | 臨時密碼 | 初始密碼 | 默认密码 | 預設密碼',
 )
 
-/** That a code does not work any more. */
-export const STALENESS = words(
+/** Words that say that a code is no longer valid. */
+export const STALE_PHRASES = words(
   'no longer | old code | earlier code | previous code | last code | expired | has expired | superseded | not work anymore | won’t work any more | invalidated | used to be',
   'nicht mehr | abgelaufen | ungültig | alte code | alten code | bisherige* | vorherige* | niet meer | verlopen | vorige code | oude code | inte längre | gått ut | förra | tidigare kod* | gamla koden',
   'ikke længere | ikke lenger | udløbet | utløpt | forrige | tidligere kode* | gamle kode* | ei enää | vanhentunut | aiempi | edellinen | vanha koodi | aikaisempi | n’est plus | ne fonctionne plus | expiré | ancien code | précédent',
@@ -164,8 +166,8 @@ export const STALENESS = words(
   '無効に | 無効です | 無効とな | 以前の | 前回 | 古い | 使えません | ご利用いただけません | 더 이상 | 만료된 | 만료되었 | 이전 | 기존 | 已失效 | 已过期 | 已過期 | 不再 | 作废 | 作廢 | 上一 | 之前的 | 旧的 | 舊的 | 旧验证码 | 舊驗證碼 | 先前',
 )
 
-/** What is counted: a number before it says how many. */
-export const COUNTED = words(
+/** Nouns for things that are counted: a number before one of them is a quantity. */
+export const COUNTED_NOUNS = words(
   'views | readers | reads | users | times | people | downloads | comments | questions | answers | items | results | points | followers | members | customers | messages | steps | stars | likes | visitors | visits | subscribers',
   'aufrufe | leser | nutzer | mal | personen | leute | downloads | kommentare | fragen | ergebnisse | punkte | mitglieder | kunden | nachrichten | lezers | keer | weergaven | personen | reacties | punten | visningar | läsare | gånger | visninger | læsere | lesere | gange | ganger | kertaa | lukijaa',
   'vues | lecteurs | fois | personnes | commentaires | points | vistas | lectores | veces | personas | comentarios | puntos | visualizações | leitores | vezes | pessoas | comentários | pontos | visualizzazioni | lettori | volte | persone | commenti | punti | wyświetleń | czytelników | osób | razy | komentarzy | punktów',
@@ -173,14 +175,14 @@ export const COUNTED = words(
   'बार | लोग | अंक मिले | kali | orang | pembaca | poin | lượt xem | người | lần | điểm | ครั้ง | คน | คะแนน | 回 | 人 | 件 | ポイント | 명 | 회 | 건 | 점 | 次 | 人次 | 位 | 积分 | 積分',
 )
 
-/** What stands before a code that does not work any more. */
-export const REPLACEMENTS = words(
+/** Words before a code that is no longer valid, in a sentence about its replacement. */
+export const REPLACEMENT_VERBS = words(
   'replaces | replaced | instead of | supersedes | ersetzt | anstelle | anstatt | vervangt | in plaats van | ersätter | istället för | erstatter | i stedet for | i stedet | korvaa | remplace | au lieu de | à la place de | sustituye | reemplaza | en lugar de | en vez de | substitui | em vez de | no lugar de | sostituisce | invece di | al posto di',
   'zastępuje | zamiast | nahrazuje | místo kódu | заменяет | вместо | замінює | замість | yerine geçer | αντικαθιστά | αντί για | بدلا من | بدلاً من | يحل محل | במקום | מחליף | के बजाय | की जगह | menggantikan | thay thế cho | thay cho | แทนรหัส | に代わ | 대체 | 取代 | 代替 | 替换 | 替換',
 )
 
-/** That a code is made up to explain something. */
-export const EXAMPLES = words(
+/** Words that introduce an example: the code is invented. */
+export const EXAMPLE_PHRASES = words(
   'say, ',
   'for example | for instance | e.g. | example | something like | such as | looks like | look like | imagine | says something',
   'zum beispiel | beispiel | z. b. | z.b. | etwa so | bijvoorbeeld | bijv. | till exempel | t.ex. | exempel | for eksempel | f.eks. | eksempel | esimerkiksi | esim. | esimerkki',

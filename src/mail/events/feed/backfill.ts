@@ -1,6 +1,6 @@
 /**
- * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads: however
- * back it starts, it costs one page of memory, which its backlog counts, and never holds up anybody else.
+ * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads. However far
+ * back it starts, it costs one page of memory, which its backlog counts, and does not delay other subscribers.
  */
 
 import { setImmediate } from 'node:timers/promises'

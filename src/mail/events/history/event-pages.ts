@@ -21,7 +21,7 @@ import { cursorAt, requirePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
 import { readEvents } from './read-events.ts'
 
-/** An interest; `after` defaults to "earliest", the oldest retained event. */
+/** A filter; `after` defaults to "earliest", the oldest retained event. */
 export interface EventQuery extends EventFilter {
   /** At most limits.events.pageMax; a larger value is reduced to it. */
   readonly limit?: number | undefined

@@ -8,13 +8,13 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
 import { textOfHtml } from '../../../formats/html/html-text.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
-import { type ParsedMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
+import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
 import { extractReply } from '../../../formats/reply/reply-text.ts'
 import { extractVerification, type MailContent, type Verification } from '../../../formats/verification/verification.ts'
 
 /** The fields and places that become rows. */
-export interface ParsedMail extends Omit<ParsedMessage, 'headers' | 'text' | 'html'> {
+export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html'> {
   readonly preview?: string
   /** Equal for mails with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string

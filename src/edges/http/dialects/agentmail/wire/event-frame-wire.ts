@@ -49,7 +49,7 @@ function cutTexts(event: Rendered): Rendered {
     if (Array.isArray(value)) return value.slice(0, LISTS_KEPT_LAST).map(cut)
     return isObject(value) ? mapValues(value, cut) : value
   }
-  // Half of a link is useless, and these links are short (formats/html/visible-text.ts).
+  // Half of a link is useless, and these links are short (formats/verification/visible-text.ts).
   return mapParts(dropHeaders(event), (object) => ({ ...mapValues(object, cut), ...pick(object, 'links') }))
 }
 

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { parseParameterised } from '../../../src/formats/mime/header-parameters.ts'
+import { expectBounded } from '../bounded.ts'
+
+test.each([
+  ['a plain value', 'text/plain', 'text/plain', {}],
+  ['upper case', 'Text/HTML; Charset=UTF-8', 'text/html', { charset: 'UTF-8' }],
+  ['a quoted value', 'a/b; name="x; y=\\"z\\""', 'a/b', { name: 'x; y="z"' }],
+  ['spaces around "="', 'a/b; name = x', 'a/b', { name: 'x' }],
+  ['spaces in an unquoted value', 'attachment; filename=my file.pdf', 'attachment', { filename: 'my file.pdf' }],
+  ['parentheses in an unquoted value', 'a/b; name=report(1).pdf', 'a/b', { name: 'report(1).pdf' }],
+  ['a comment', 'text/plain (really); charset=us-ascii (plain (old))', 'text/plain', { charset: 'us-ascii' }],
+  ['a continuation', 'a/b; name*1="cd"; name*0="ab"', 'a/b', { name: 'abcd' }],
+  ['an extended value', "a/b; name*=iso-8859-1'de'%FCber%20uns", 'a/b', { name: 'über uns' }],
+  ['extended continuations', "a/b; name*0*=utf-8''%C3; name*1*=%BC; name*2=.pdf", 'a/b', { name: 'ü.pdf' }],
+  ['a percent sign in a plain piece', 'a/b; name*0="50%25"; name*1=off', 'a/b', { name: '50%25off' }],
+  ['gb18030', "a/b; name*=gb18030''%C4%E3", 'a/b', { name: '你' }],
+  ['both forms', "a/b; filename=old.txt; filename*=utf-8''n%C3%ABw.txt", 'a/b', { filename: 'nëw.txt' }],
+  ['an encoded word', 'a/b; name="=?utf-8?B?w7w=?=.pdf"', 'a/b', { name: 'ü.pdf' }],
+  [
+    'more than ten pieces',
+    Array.from({ length: 12 }, (_, i) => `n*${11 - i}=${(11 - i).toString(36)}`).join(';'),
+    'n*11=b',
+    { n: '0123456789a' },
+  ],
+  ['a missing closing quote', 'a/b; name="x', 'a/b', { name: 'x' }],
+  ['empty parts', ';;a/b;=x;;', '', {}],
+  ['a broken percent', "a/b; name*=utf-8''%zz%4", 'a/b', { name: '%zz%4' }],
+  ['a property name of JavaScript', 'a/b; __proto__=x; constructor=y', 'a/b', { ['__proto__']: 'x', constructor: 'y' }],
+])('%s: %s', (_, text, value, parameters) => {
+  const parsed = parseParameterised(text)
+  expect(parsed.value).toBe(value)
+  expect(Object.fromEntries(parsed.parameters)).toEqual(parameters)
+})
+
+test.each(['; a=b', '"', '(', '\\', ';', "; a*=x'y'z", '; a*0=b', '(\\', '; a="\\"', ' '])(
+  'half a megabyte of %j is read in bounded time',
+  (piece) => {
+    expectBounded(() => {
+      parseParameterised(`text/plain${piece.repeat(500_000 / piece.length)}`)
+    })
+  },
+)
