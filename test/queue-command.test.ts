@@ -99,7 +99,7 @@ test('recipients are changed by id, by domain, by inbox, or all at once', async 
   expect(await queue('hold', '--all', '--state', 'queued')).toBe('Held: 0\n')
   expect(await queue('retry', '--all')).toBe('Will now retry: 0\n')
   await expect(queue('hold', '--all', '--via', 'direct')).rejects.toThrow(
-    `${world.url} refused: route belongs to a release`,
+    `${world.url} refused: route can only be set for a release`,
   )
 })
 

@@ -8,7 +8,9 @@ import type { Log } from '../log.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
+import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createMailParser } from '../mail/messages/content/parse-worker.ts'
+import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
@@ -33,10 +35,9 @@ export type MailCore = ReturnType<typeof createMailCore>
 
 export function createMailCore({ config, store, log, metrics, clock }: Surroundings) {
   const { limits } = config
-  const onLeftover = (error: unknown, blobKey: string) =>
-    log.warn({ err: error, blobKey }, 'a blob could not be deleted; a sweep will delete it')
   const mailParser = createMailParser({ limits, log, metrics })
-  const contents = createContents({ store, limits, onLeftover })
+  const discardBlobs = createDiscardBlobs({ store, log })
+  const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const file = createFiling({ adapter: store.adapter, limits })
   const fileReceived = createFileReceived({ file, domain: config.domain, limits })
   const eventSubjects = createEventSubjects({ store, limits })
@@ -44,10 +45,12 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
     domains: createDomains({ store }),
     feed: createFeed({ store, clock, log, metrics, limits }),
     mailParser,
-    contents,
+    contents: createContents({ store }),
+    prepareContent,
+    discardBlobs,
     file,
-    receiving: createReceiving({ store, config, contents, mailParser, fileReceived, metrics, clock }),
-    removal: createRemoval({ store, onLeftover }),
+    receiving: createReceiving({ store, config, prepareContent, fileReceived, metrics, clock }),
+    removal: createRemoval({ store }),
     eventSubjects,
     /** One per dialect that has webhooks. */
     webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,

@@ -40,7 +40,7 @@ interface ServicesNeeds extends Surroundings {
 export function createServices({ core, outbound, workers, ...surroundings }: ServicesNeeds) {
   const { config, store, metrics, clock, random } = surroundings
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, mailParser, file, domains, removal, webhookProfiles: profiles } = core
+  const { feed, contents, prepareContent, discardBlobs, file, domains, removal, webhookProfiles: profiles } = core
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const downloads = createDownloads({ store, contents, clock, random, limits })
@@ -61,20 +61,20 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
     eventSubjects: core.eventSubjects,
     labelLog: createLabelLog({ store, limits }),
 
-    messages: createMessages({ store, downloads, removal, limits }),
+    messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),
-    threads: createThreads({ store, downloads, removal, limits }),
+    threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     labels: createLabels({ store, limits }),
 
     sending: createSending({
       store,
-      submit: createSubmit({ store, config, domains, contents, mailParser, file, metrics, clock, random }),
+      submit: createSubmit({ store, config, domains, prepareContent, file, metrics, clock, random }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,
     }),
     deliveries: createDeliveries({ store }),
-    queue: createQueue({ store, removal, defaultRoute: routing.releaseRoute, hasRelay: routing.hasRelay, limits }),
+    queue: createQueue({ store, discardBlobs, defaultRoute: routing.releaseRoute, hasRelay: routing.hasRelay, limits }),
 
     webhooks: createWebhooks({
       store,

@@ -33,7 +33,7 @@ interface WorkersNeeds extends Surroundings {
 export function createWorkers({ core, outbound, credentials, ...surroundings }: WorkersNeeds) {
   const { config, store, log, metrics, clock } = surroundings
   const { limits } = config
-  const { contents, removal, webhookProfiles: profiles } = core
+  const { contents, discardBlobs, removal, webhookProfiles: profiles } = core
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)
@@ -43,7 +43,7 @@ export function createWorkers({ core, outbound, credentials, ...surroundings }: 
   const delivery = createDeliveryWorker({
     ...common,
     contents,
-    recordOutcome: createRecordOutcome({ store, removal, notices, limits, spread: Math.random }),
+    recordOutcome: createRecordOutcome({ store, discardBlobs, notices, limits, spread: Math.random }),
     destinationOf: outbound.routing.destinationOf,
     targetFor: outbound.routing.targetFor,
   })
@@ -53,7 +53,7 @@ export function createWorkers({ core, outbound, credentials, ...surroundings }: 
   const jobs = new JobRunner({
     ...common,
     handlers: {
-      [REMOVE_INBOX]: createRemoveInbox({ store, removal, limits }),
+      [REMOVE_INBOX]: createRemoveInbox({ store, removal, discardBlobs, limits }),
       [CANCEL_PENDING]: createCancelPending({ store, limits }),
       [ENABLE_ORDERING]: createEnableOrdering({ store, signalPending, limits }),
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),

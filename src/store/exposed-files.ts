@@ -1,7 +1,7 @@
 /**
- * Finds files and folders that other users of this machine may read or change, although only this server should. What the
- * server makes is private; a folder that existed before, or a restored backup, need not be. It changes no mode: an operator
- * may have a reason.
+ * Finds files and folders that other users of this machine can read or change, although only this server should. Files
+ * that the server creates are private; a folder that existed before, or a restored backup, may not be. It changes no
+ * mode, since an operator may have a reason for it.
  */
 import { stat } from 'node:fs/promises'
 import type { Config } from '../config/settings.ts'
@@ -9,18 +9,18 @@ import { databaseFiles } from './sqlite/data-dir-lock.ts'
 
 export interface Exposed {
   readonly path: string
-  /** As `chmod` writes it: "777". */
+  /** In octal, as for `chmod`: "777". */
   readonly mode: string
-  /** For a shell: takes the rights of group and others away. */
+  /** A shell command that removes the rights of group and others. */
   readonly mend: string
 }
 
 const GROUP_AND_OTHERS = 0o077
 
 /**
- * Looks at the data folder, the SQLite database and the folder of large messages; what does not exist is passed over.
+ * Checks the data folder, the SQLite database and the folder of large messages, as far as they exist.
  *
- * @param secretFiles  further files that are the server's alone
+ * @param secretFiles more files that only the server may access
  * @returns those on which the group or others have any right; none on Windows, which has no such modes
  */
 export async function findExposed(
@@ -30,7 +30,7 @@ export async function findExposed(
   if (process.platform === 'win32') return []
   const exposed: Exposed[] = []
   for (const path of [dataDir, blobsDir, ...databaseFiles(dataDir), ...secretFiles]) {
-    const found = await stat(path).catch(() => undefined) // what cannot be looked at meets its user elsewhere
+    const found = await stat(path).catch(() => undefined) // a path that cannot be read is reported where it is used
     if (!found || (found.mode & GROUP_AND_OTHERS) === 0) continue
     const mode = (found.mode & 0o777).toString(8).padStart(3, '0')
     exposed.push({ path, mode, mend: `chmod ${found.isDirectory() ? '700' : '600'} ${quoted(path)}` })
@@ -38,7 +38,7 @@ export async function findExposed(
   return exposed
 }
 
-/** For a POSIX shell. */
+/** Quotes a path for a POSIX shell. */
 function quoted(path: string): string {
   return `'${path.replaceAll("'", "'\\''")}'`
 }

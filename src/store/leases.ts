@@ -5,8 +5,8 @@
  * An owner renews its leases while it works and gives them back when it stops. It may write an outcome only while it
  * has the lease: put `lease_owner = owner` into the update's condition, or call `renewLeases` in the same transaction.
  *
- * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set it
- * to 0; what reaches limits.jobs.interruptionsMax is set aside by its worker (docs/adr/0022).
+ * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set
+ * it to 0; what reaches limits.jobs.interruptionsMax is set aside by its worker (docs/adr/0022).
  */
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Tx } from './handles.ts'
@@ -126,7 +126,7 @@ async function lease<Table extends LeasedTable>(
   const { owner, untilMs } = claim
   const claimed = await asLeased(tx)
     .updateTable(table as LeasedTable)
-    .set({ lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // of before the update
+    .set({ lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // reads the old row
     .where('id', 'in', ids)
     .returningAll()
     .execute()
@@ -171,7 +171,7 @@ export async function giveBackLeases(
 }
 
 /**
- * Ends all leases, and counts their work as interrupted. Only for the start of a node that is the only one: the owners of
+ * Ends all leases, and counts their work as interrupted. Call it only at the start of the only node: the owners of
  * these leases no longer run.
  */
 export async function clearLeases(tx: Tx): Promise<void> {
@@ -197,7 +197,7 @@ export function isInterrupted({ interruptions }: { readonly interruptions: numbe
   return interruptions > 0 && interruptions < setAsideFrom
 }
 
-/** A row that still names an owner was left without an outcome. */
+/** Counts one more interruption if the row still has an owner: that claim ended without an outcome. */
 export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
 /** Whether a due row is under no lease and may be claimed now. */
@@ -206,15 +206,18 @@ function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expressi
 }
 
 /**
- * For claims, and for the queries that decide whether a claim is worth a transaction: its commit is a signal to look again,
- * so a row that must wait must not count as due.
+ * A condition for claims, and for the queries that decide whether to start a claim: the commit of a claim signals
+ * another poll, so a row that must wait must not count as due.
  */
 export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
   if (mayClaim) return sql<SqlBool>`1 = 1`
   return sql<SqlBool>`(${interruptionsNow} = 0 or ${interruptionsNow} >= ${setAsideFrom})`
 }
 
-/** All rows but those of a second interrupted unit: under a lease they would be counted again if the first ends the process. */
+/**
+ * Leaves out the rows of a second interrupted unit: under a lease they would be counted again if the first one ends the
+ * process.
+ */
 function idsToClaim(rows: readonly Candidate[], { interrupted: { setAsideFrom } }: Claim): string[] {
   const first = rows.find((row) => isInterrupted(row, setAsideFrom))
   return rows.filter((row) => !isInterrupted(row, setAsideFrom) || row.unit === first?.unit).map(({ id }) => id)

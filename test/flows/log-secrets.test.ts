@@ -55,7 +55,7 @@ test('no key, download token or message content gets into the log, however it is
   server.signal('SIGTERM')
   expect(await server.exited).toBe(0)
 
-  const log = server.lines.map((ordering_key) => JSON.stringify(ordering_key)).join('\n')
+  const log = server.lines.map((line) => JSON.stringify(line)).join('\n')
   expect(log).toContain('"status":401') // the requests themselves are logged
   for (const secret of [ROOT, WRONG, made!, link!.split('/').at(-1)!, 'confidential', 'classified']) {
     expect(log).not.toContain(secret)

@@ -68,8 +68,7 @@ test('without a relay, a released message goes to the mail server of the domain'
 test('a message that waits for a retry can be held and then released by hand', async () => {
   let answers = 0
   await using relay = new FakeMx({
-    on: (ordering_key) =>
-      ordering_key.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined,
+    on: (line) => (line.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined),
   })
   await relay.listen('127.0.0.1', 0)
   await using world = await startWorld({

@@ -67,8 +67,7 @@ test('a message reaches the mail server of another domain, and its signature is 
   expect(all.mxs[0]!.commands[0]).toBe('EHLO mail.localhost')
   const raw = await all.world.agentmail.inboxes.messages.getRaw(all.ada.inboxId, sent.messageId)
   expect(mail.data).toBe(await (await fetch(raw.downloadUrl)).text())
-  for (const ordering_key of mail.wire.toString('latin1').split('\r\n'))
-    expect(ordering_key).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
+  for (const line of mail.wire.toString('latin1').split('\r\n')) expect(line).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
   expect(await verifySignature(mail.data, all.world)).toBe('pass')
 
   expect((await all.socket.next('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
@@ -118,7 +117,13 @@ test('a message to an address literal is delivered', async () => {
 })
 
 test.each<[string, Zones, string, string, RegExp]>([
-  ['no such domain', {}, 'gone.test', '5.1.2', /cannot go to gone\.test: the domain does not exist; check the address/],
+  [
+    'no such domain',
+    {},
+    'gone.test',
+    '5.1.2',
+    /^Cannot deliver to gone\.test: the domain does not exist; check the address/,
+  ],
   [
     'neither MX nor address',
     { 'empty.test': { TXT: ['x'] } },
@@ -182,7 +187,7 @@ test('a message is not sent to a server that answers with our own name', async (
   await all.socket.next('message.bounced')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ last_enhanced_code: '5.4.6' })
-  expect(delivery.last_reply).toMatch(/answers by the name of this one/)
+  expect(delivery.last_reply).toMatch(/has the name of this server/)
 })
 
 test.each([
@@ -213,59 +218,59 @@ const MOMENT = { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150 } }
 test.each<[string, Behaviour, string, RegExp]>([
   [
     'hangs after EHLO',
-    { on: (ordering_key) => (/^EHLO/.test(ordering_key) ? 'hang' : undefined) },
+    { on: (line) => (/^EHLO/.test(line) ? 'hang' : undefined) },
     '4.4.1',
-    /gave no answer in time before it took any mail/,
+    /did not answer in time during the greeting/,
   ],
-  ['hangs before its greeting', { greeting: 'hang' }, '4.4.1', /mx\.a\.test gave no answer in time before it took any/],
-  ['closes before its greeting', { greeting: 'close' }, '4.4.2', /broke the connection before it took any mail/],
+  ['hangs before its greeting', { greeting: 'hang' }, '4.4.1', /mx\.a\.test did not answer in time during/],
+  ['closes before its greeting', { greeting: 'close' }, '4.4.2', /closed the connection during the greeting/],
   [
     'greets with 421',
     { greeting: '421 4.3.2 busy' },
     '4.3.2',
-    /ended the session before it took any mail.*: 421 4.3.2 busy/,
+    /ended the session during the greeting; will retry: 421 4.3.2 busy/,
   ],
   [
     'hangs after MAIL',
-    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? 'hang' : undefined) },
+    { on: (line) => (/^MAIL/.test(line) ? 'hang' : undefined) },
     '4.4.1',
-    /no answer in time before it took the mail/,
+    /did not answer in time before the message was sent/,
   ],
   [
     'hangs after DATA',
-    { on: (ordering_key) => (ordering_key === 'DATA' ? 'hang' : undefined) },
+    { on: (line) => (line === 'DATA' ? 'hang' : undefined) },
     '4.4.1',
-    /no answer in time before it took the mail/,
+    /did not answer in time before the message was sent/,
   ],
   [
     'hangs after the mail',
-    { on: (ordering_key) => (ordering_key === '.' ? 'hang' : undefined) },
+    { on: (line) => (line === '.' ? 'hang' : undefined) },
     '4.4.1',
-    /no answer in time after it had got the whole mail; whether it took the mail is not known/,
+    /did not answer in time after the whole message was sent; it may have accepted the message/,
   ],
   [
     'resets after the mail',
-    { on: (ordering_key) => (ordering_key === '.' ? 'reset' : undefined) },
+    { on: (line) => (line === '.' ? 'reset' : undefined) },
     '4.4.2',
-    /broke the connection after it had got the whole mail; whether it took the mail is not known/,
+    /closed the connection after the whole message was sent; it may have accepted the message/,
   ],
   [
     'says 421 in the middle',
-    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '421 4.3.2 going down' : undefined) },
+    { on: (line) => (/^RCPT/.test(line) ? '421 4.3.2 going down' : undefined) },
     '4.3.2',
     /421 4.3.2 going down/,
   ],
   [
-    'refuses MAIL for now',
-    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? '451 4.7.1 greylisted' : undefined) },
+    'rejects MAIL temporarily',
+    { on: (line) => (/^MAIL/.test(line) ? '451 4.7.1 greylisted' : undefined) },
     '4.7.1',
-    /does not take mail from this sender now; it is tried again: 451 4.7.1 greylisted/,
+    /temporarily rejected mail from this sender; will retry: 451 4.7.1 greylisted/,
   ],
   [
-    'refuses the mail for now',
-    { on: (ordering_key) => (ordering_key === '.' ? '452 4.3.1 disk full' : undefined) },
+    'rejects the message temporarily',
+    { on: (line) => (line === '.' ? '452 4.3.1 disk full' : undefined) },
     '4.3.1',
-    /does not take this mail now; it is tried again: 452 4.3.1 disk full/,
+    /temporarily rejected this message; will retry: 452 4.3.1 disk full/,
   ],
 ])('a server that %s delays the message until it recovers', async (_name, behaviour, status, words) => {
   await using all = await withMxs([behaviour], { limits: MOMENT })
@@ -286,35 +291,31 @@ test.each<[string, Behaviour, string, RegExp]>([
 test.each<[string, Behaviour, string, RegExp]>([
   [
     'the sender',
-    { on: (ordering_key) => (/^MAIL/.test(ordering_key) ? '550 5.7.1 not you' : undefined) },
+    { on: (line) => (/^MAIL/.test(line) ? '550 5.7.1 not you' : undefined) },
     '5.7.1',
-    /mx\.a\.test refuses mail from this sender: 550 5.7.1 not you/,
+    /mx\.a\.test rejected mail from this sender: 550 5.7.1 not you/,
   ],
   [
     'the sender, with PIPELINING',
     {
       extensions: ['PIPELINING'],
-      on: (ordering_key) =>
-        /^MAIL/.test(ordering_key)
-          ? '550 5.7.1 not you'
-          : /^RCPT|^DATA/.test(ordering_key)
-            ? '503 5.5.1 no MAIL'
-            : undefined,
+      on: (line) =>
+        /^MAIL/.test(line) ? '550 5.7.1 not you' : /^RCPT|^DATA/.test(line) ? '503 5.5.1 no MAIL' : undefined,
     },
     '5.7.1',
-    /refuses mail from this sender: 550 5.7.1 not you/,
+    /rejected mail from this sender: 550 5.7.1 not you/,
   ],
   [
     'the recipient',
-    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '550-5.1.1 no such\r\n550 5.1.1 user' : undefined) },
+    { on: (line) => (/^RCPT/.test(line) ? '550-5.1.1 no such\r\n550 5.1.1 user' : undefined) },
     '5.1.1',
-    /refuses mail for this address: 550 5.1.1 no such user/,
+    /rejected mail for this address: 550 5.1.1 no such user/,
   ],
   [
     'the content',
-    { on: (ordering_key) => (ordering_key === '.' ? '554 5.6.0 spam' : undefined) },
+    { on: (line) => (line === '.' ? '554 5.6.0 spam' : undefined) },
     '5.6.0',
-    /refuses this mail: 554 5.6.0 spam/,
+    /rejected this message: 554 5.6.0 spam/,
   ],
 ])('a permanent refusal of %s bounces the message with the reply', async (_name, behaviour, status, words) => {
   await using all = await withMxs([behaviour])
@@ -332,7 +333,7 @@ test.each<[string, Behaviour, string, RegExp]>([
 
 test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independently (%j)', async (extensions) => {
   const replies: Record<string, string> = { gone: '550 5.1.1 gone', busy: '450 4.2.1 busy' }
-  const on = (ordering_key: string) => replies[/^RCPT TO:<(\w+)@/.exec(ordering_key)?.[1] ?? '']
+  const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
   await using all = await withMxs([{ extensions, on }], { limits: { delivery: { retryFirstMs: 600_000 } } })
   const sent = await all.send(['gone@a.test', 'zoe@a.test', 'busy@a.test'])
 
@@ -353,9 +354,7 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
 })
 
 test('when every recipient is refused, no DATA is sent', async () => {
-  await using all = await withMxs([
-    { on: (ordering_key) => (/^RCPT/.test(ordering_key) ? '550 5.1.1 gone' : undefined) },
-  ])
+  await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
   await all.send(['zoe@a.test', 'bob@a.test'])
   await all.socket.next('message.bounced')
   expect(all.mxs[0]!.commands).not.toContain('DATA')
@@ -371,7 +370,7 @@ test('a DNS failure or timeout delays the message', async () => {
     await all.socket.next('message.delayed')
     const [delivery] = await all.deliveries(sent.messageId)
     expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.3' })
-    expect(delivery.last_reply).toMatch(/the DNS query failed \(.+\); it is tried again/)
+    expect(delivery.last_reply).toMatch(/the DNS query failed \(.+\); will retry/)
   }
 })
 
@@ -388,7 +387,7 @@ test('servers that refuse connections delay the message, and the reply names eac
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.1' })
   expect(delivery.last_reply).toBe(
-    `The mail cannot go to down.test: [127.0.0.98]:${all.port}: connection refused; [127.0.0.99]:${all.port}: connection refused; it is tried again`,
+    `Cannot deliver to down.test: [127.0.0.98]:${all.port}: connection refused; [127.0.0.99]:${all.port}: connection refused; will retry`,
   )
 })
 
@@ -444,8 +443,10 @@ test("a message larger than the server's SIZE limit is not sent to it", async ()
   await all.socket.next('message.bounced')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ last_enhanced_code: '5.3.4' })
-  expect(delivery.last_reply).toMatch(/^mx\.a\.test takes at most 1000 bytes, and the mail has \d{4}; send smaller/)
-  expect(all.mxs[0]!.commands.some((ordering_key) => ordering_key.startsWith('MAIL'))).toBe(false)
+  expect(delivery.last_reply).toMatch(
+    /^mx\.a\.test accepts at most 1000 bytes, and the message has \d{4}; send smaller/,
+  )
+  expect(all.mxs[0]!.commands.some((line) => line.startsWith('MAIL'))).toBe(false)
 })
 
 test('a message to an international address is sent to a server with SMTPUTF8, and bounces at one without', async () => {
@@ -458,7 +459,7 @@ test('a message to an international address is sent to a server with SMTPUTF8, a
   await Promise.all([all.socket.next('message.bounced'), all.socket.next('message.delivered')])
   const deliveries = await all.deliveries(sent.messageId)
   expect(deliveries).toMatchObject([{ state: 'delivered' }, { state: 'bounced', last_enhanced_code: '5.6.7' }])
-  expect(deliveries[1].last_reply).toMatch(/^mx\.b\.test cannot take mail with addresses outside of ASCII/)
+  expect(deliveries[1].last_reply).toMatch(/^mx\.b\.test does not accept addresses with non-ASCII characters/)
 })
 
 test('SMTPUTF8 is requested even if only the header needs it', async () => {

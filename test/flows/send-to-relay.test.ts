@@ -63,7 +63,7 @@ test('a connection is reused for the next message, up to the limit', async () =>
     await all.socket.next('message.delivered')
   }
   expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 1, 1, 2])
-  expect(relay.commands.filter((ordering_key) => ordering_key === 'QUIT')).toEqual(['QUIT'])
+  expect(relay.commands.filter((line) => line === 'QUIT')).toEqual(['QUIT'])
 })
 
 test('an idle connection is closed after a while', async () => {
@@ -75,7 +75,7 @@ test('an idle connection is closed after a while', async () => {
 })
 
 test('a kept connection that the relay has closed does not fail the next message', async () => {
-  await using relay = await startRelay({ on: (ordering_key) => (ordering_key === 'RSET' ? 'reset' : undefined) })
+  await using relay = await startRelay({ on: (line) => (line === 'RSET' ? 'reset' : undefined) })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
   for (let number = 1; number <= 2; number++) {
     const sent = await all.send('zoe@a.test')
@@ -86,10 +86,10 @@ test('a kept connection that the relay has closed does not fail the next message
 })
 
 test('no more connections are opened than the limit allows', async () => {
-  await using relay = await startRelay({ on: (ordering_key) => (ordering_key === '.' ? 'hang' : undefined) })
+  await using relay = await startRelay({ on: (line) => (line === '.' ? 'hang' : undefined) })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`, { delivery: { relayConnectionsMax: 2 } })
   for (const letter of 'abcdef') await all.send(`zoe@${letter}.test`)
-  await relay.until(() => relay.commands.filter((ordering_key) => ordering_key === 'DATA').length === 2)
+  await relay.until(() => relay.commands.filter((line) => line === 'DATA').length === 2)
   expect(relay.connections).toBe(2)
 })
 
@@ -102,7 +102,7 @@ test('a relay that refuses the password delays the message, and the password is 
   const deliveries = await all.deliveries(sent.messageId)
   expect(deliveries[0].history[0]).toMatchObject({ outcome: 'failed_for_now', code: 535, enhanced_code: '5.7.8' })
   expect(deliveries[0].history[0].reply).toMatch(
-    /^The relay 127\.0\.0\.1 does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL; .* \(535 5\.7\.8\)$/,
+    /^The relay 127\.0\.0\.1 does not accept this server's user name and password; the operator must correct MARTLET_RELAY_URL; .* \(535 5\.7\.8\)$/,
   )
   expect(JSON.stringify(deliveries)).not.toContain(PASSWORD)
 
@@ -110,21 +110,17 @@ test('a relay that refuses the password delays the message, and the password is 
   await all.socket.next('message.delivered')
 })
 
-test.each<[string, (ordering_key: string) => string]>([
-  ['the command', (ordering_key) => ordering_key],
-  ['its argument', (ordering_key) => ordering_key.split(' ').at(-1)!],
-  [
-    'the password',
-    (ordering_key) => Buffer.from(ordering_key.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!,
-  ],
+test.each<[string, (line: string) => string]>([
+  ['the command', (line) => line],
+  ['its argument', (line) => line.split(' ').at(-1)!],
+  ['the password', (line) => Buffer.from(line.split(' ').at(-1)!, 'base64').toString().split('\0').at(-1)!],
 ])('a refusal in which the relay repeats %s of the login is never quoted with it', async (_what, repeated) => {
   const lines: string[] = []
   await using relay = await startRelay({
     auth: `ada@relay:${PASSWORD}`,
-    on: (ordering_key) =>
-      ordering_key.startsWith('AUTH') ? `500 5.5.1 unrecognized: "${repeated(ordering_key)}", sorry` : undefined,
+    on: (line) => (line.startsWith('AUTH') ? `500 5.5.1 unrecognized: "${repeated(line)}", sorry` : undefined),
   })
-  const log = createLog('trace', { write: (ordering_key) => void lines.push(ordering_key) })
+  const log = createLog('trace', { write: (line) => void lines.push(line) })
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`, {}, {}, log)
   const sent = await all.send('zoe@a.test')
 
@@ -149,21 +145,21 @@ test('a relay that does not offer the required login delays the message', async 
   const sent = await all.send('zoe@a.test')
   await all.socket.next('message.delayed')
   const [{ history }] = await all.deliveries(sent.messageId)
-  expect(history[0].reply).toMatch(/broke the connection during the login|offers no supported authentication method/)
+  expect(history[0].reply).toMatch(/closed the connection during the login|offers no supported authentication method/)
   expect(relay.mails).toEqual([])
 })
 
 test('a relay that is down delays the message, and gets it when it is up again', async () => {
-  const gone = await startRelay({})
-  const { port } = gone
-  await gone[Symbol.asyncDispose]()
+  const first = await startRelay({})
+  const { port } = first
+  await first[Symbol.asyncDispose]()
   await using all = await startSender(`smtp://127.0.0.1:${port}`)
   const sent = await all.send('zoe@a.test')
 
   await all.socket.next('message.delayed')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ enhanced_code: '4.4.1', remote: `127.0.0.1:${port}` })
-  expect(history[0].reply).toBe('The relay 127.0.0.1 cannot be reached: connection refused; the mail is tried again')
+  expect(history[0].reply).toBe('The relay 127.0.0.1 cannot be reached: connection refused; will retry')
   await using back = await startRelay({}, port)
   await back.mail()
 })
@@ -176,7 +172,7 @@ test('a relay certificate that cannot be verified is refused before a password i
   await all.socket.next('message.delayed')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ outcome: 'failed_for_now', enhanced_code: '4.7.5' })
-  expect(history[0].reply).toMatch(/could not agree with this server on TLS \(.*self-signed certificate.*\)/)
+  expect(history[0].reply).toMatch(/could not negotiate TLS \(.*self-signed certificate.*\)/)
   expect(relay.commands).toEqual([])
 })
 
@@ -193,7 +189,7 @@ test.each([
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ outcome: 'failed_for_now', target: 'relay' })
   expect(history[0].reply).toMatch(words)
-  expect(relay.commands.filter((ordering_key) => /^(AUTH|MAIL)/.test(ordering_key))).toEqual([])
+  expect(relay.commands.filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([])
 })
 
 // As a separate process, since node takes another certificate authority from its environment only.

@@ -40,8 +40,8 @@ test('SIGTERM lets an incoming message finish, sends its event, closes sockets w
   socket.send({ type: 'subscribe' })
   await socket.nextFrame((frame) => frame.type === 'subscribed')
   const smtp = await dialogue(server.smtpPort)
-  for (const ordering_key of ['EHLO test.example', 'MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) {
-    await smtp.say(ordering_key)
+  for (const line of ['EHLO test.example', 'MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) {
+    await smtp.say(line)
   }
   smtp.write('Subject: on the way\r\n\r\nhalf of it,')
 
@@ -115,8 +115,8 @@ async function dialogue(port: number) {
   await reply()
   return {
     write: (text: string) => void socket.write(text),
-    say(ordering_key: string) {
-      socket.write(`${ordering_key}\r\n`)
+    say(line: string) {
+      socket.write(`${line}\r\n`)
       return reply()
     },
   }

@@ -5,7 +5,7 @@ import { defaultLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { createEventSubjects } from '../../src/mail/messages/views/event-subject.ts'
-import type { Db } from '../../src/store/handles.ts'
+import { countStatements } from '../store/count-statements.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 
@@ -76,21 +76,4 @@ async function hide(store: TestStore, { messageId }: Event, hidden: number): Pro
 
 function readerOf({ organizationId }: Event, apiKeyId: string, more: readonly 'label_trash_read'[] = []): KeyActor {
   return { kind: 'key', apiKeyId, organizationId, permissions: new Set(['message_read', ...more] as const) }
-}
-
-/** Counts statements by the table that they begin with. */
-function countStatements(store: TestStore) {
-  const statements: Record<string, number> = {}
-  const db = new Proxy(store.db, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      if (name !== 'selectFrom') return value.bind(target)
-      return (from: string) => {
-        statements[from] = (statements[from] ?? 0) + 1
-        return target.selectFrom(from as 'messages')
-      }
-    },
-  }) as Db
-  return { counted: { ...store, db } as TestStore, statements }
 }

@@ -99,7 +99,7 @@ describe('what waits is bounded', () => {
   })
 })
 
-describe('a peer whose mail was read in part', () => {
+describe('a peer whose message was parsed in part', () => {
   test('waits while others are parsed', async () => {
     const { queue, begun, add, end } = openQueue()
     void add('a1')

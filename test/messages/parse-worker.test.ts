@@ -1,25 +1,25 @@
-/** Large mails in the thread that parses them: what it needs, what ends it, and that the next mail is parsed all the same. */
+/** The worker thread for large messages: the memory it needs, what ends it, and that the next message is still parsed. */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createMailParser } from '../../src/mail/messages/content/parse-worker.ts'
-import { unpack } from '../../src/mail/messages/content/parsed-message.ts'
+import { decompressBodies } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 
 const MEGABYTE = 1_000_000
 const MIB = 1024 * 1024
 
-function openReader(limits: LimitOverrides = {}) {
+function openParser(limits: LimitOverrides = {}) {
   const logged: Record<string, unknown>[] = []
   const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
   const mailParser = createMailParser({ limits: withLimits(limits), log, metrics: createMetrics() })
   onTestFinished(() => mailParser.stop())
   return {
     logged,
-    read: (mail: string | Buffer, peer = 'a') => {
+    parse: (mail: string | Buffer, peer = 'a') => {
       const raw = Buffer.from(mail)
-      return mailParser.read({ peer, sizeBytes: raw.length, load: async () => raw })
+      return mailParser.parse({ peer, sizeBytes: raw.length, load: async () => raw })
     },
   }
 }
@@ -27,7 +27,7 @@ function openReader(limits: LimitOverrides = {}) {
 const honest = (subject: string) => `Subject: ${subject}\r\n\r\n${fill('A line of a long report.\r\n', MEGABYTE)}`
 const body = (fields: string, piece: string, size: number) => `${fields}\r\n\r\n${fill(piece, size)}`
 
-/** Characters of these bodies; more than is read of one. */
+/** Characters of these bodies: more than is parsed of one. */
 const SIZE = 4.5 * MEGABYTE
 const chinese = 'Content-Type: text/plain; charset=utf-8\r\n\r\n好' // then every character takes two bytes
 
@@ -54,69 +54,72 @@ const GREEDY: Readonly<Record<string, () => string>> = {
 }
 
 test('64 MiB of heap are enough for bodies that are made to need more', { timeout: 60_000 }, async () => {
-  const { logged, read } = openReader({ parsing: { heapBytesMax: 64 * MIB } })
+  const { logged, parse } = openParser({ parsing: { heapBytesMax: 64 * MIB } })
   for (const [label, make] of Object.entries(GREEDY)) {
-    await read(make())
+    await parse(make())
     expect(logged, label).toEqual([])
   }
 })
 
-/** Needs a hundred bytes of heap for each field, where no other limit forbids that. */
+/** Needs a hundred bytes of heap per field, if no other limit prevents that. */
 const manyFields = () => fill('a:\r\n', 4 * MEGABYTE)
 const unbounded = { parsing: { mimeHeaderBytesMax: 64 * MIB, mimeHeaderFieldsMax: 64 * MIB } }
 
-test('a mail that needs more heap than allowed ends the thread, not the process, and the next one is parsed', async () => {
-  const { logged, read } = openReader(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB } }))
-  const hostile = await read(`Subject: hostile\r\n${manyFields()}`)
+test('a message that needs more heap than allowed ends the thread, not the process, and the next one is parsed', async () => {
+  const { logged, parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB } }))
+  const hostile = await parse(`Subject: hostile\r\n${manyFields()}`)
   expect(hostile).toMatchObject({ subject: 'hostile', truncated: true })
-  expect(logged).toMatchObject([{ msg: 'a mail was read in part', cause: 'memory', peer: 'a' }])
-  expect(await read(honest('honest'), 'b')).toMatchObject({ subject: 'honest', truncated: false })
+  expect(logged).toMatchObject([{ msg: 'only the beginning of a message was parsed', cause: 'memory', peer: 'a' }])
+  expect(await parse(honest('honest'), 'b')).toMatchObject({ subject: 'honest', truncated: false })
   expect(logged).toHaveLength(1)
 })
 
-test('a mail that takes too long is read in part', async () => {
-  const { logged, read } = openReader({ parsing: { timeoutMs: 0 } })
-  expect(await read(honest('slow'))).toMatchObject({ subject: 'slow', truncated: true })
-  expect(logged).toMatchObject([{ msg: 'a mail was read in part', cause: 'time' }])
+test('only the beginning of a message that takes too long is parsed', async () => {
+  const { logged, parse } = openParser({ parsing: { timeoutMs: 0 } })
+  expect(await parse(honest('slow'))).toMatchObject({ subject: 'slow', truncated: true })
+  expect(logged).toMatchObject([{ msg: 'only the beginning of a message was parsed', cause: 'time' }])
 })
 
-test('mails that were read in part are compared by all of their bytes', async () => {
-  const { read } = openReader({ parsing: { timeoutMs: 0 } })
+test('messages that were parsed in part are compared by all of their bytes', async () => {
+  const { parse } = openParser({ parsing: { timeoutMs: 0 } })
   const [one, two, again] = await Promise.all([
-    read(`${honest('same')}one`, 'a'),
-    read(`${honest('same')}two`, 'b'),
-    read(`${honest('same')}one`, 'c'),
+    parse(`${honest('same')}one`, 'a'),
+    parse(`${honest('same')}two`, 'b'),
+    parse(`${honest('same')}one`, 'c'),
   ])
   expect(one.fingerprint).toBe(again.fingerprint)
   expect(one.fingerprint).not.toBe(two.fingerprint)
 })
 
-test('a peer whose mail was read in part waits; others do not', async () => {
-  const { read } = openReader(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB, waitMs: 500 } }))
-  await read(manyFields(), 'hostile')
-  const second = read(honest('second'), 'hostile')
+test('a peer whose message was parsed in part waits; others do not', async () => {
+  const { parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB, waitMs: 500 } }))
+  await parse(manyFields(), 'hostile')
+  const second = parse(honest('second'), 'hostile')
   second.catch(() => undefined)
-  expect(await read(honest('other'), 'honest')).toMatchObject({ truncated: false })
+  expect(await parse(honest('other'), 'honest')).toMatchObject({ truncated: false })
   await expect(second).rejects.toMatchObject({ code: 'parse_queue_full' })
 })
 
-test('bodies are kept as they are, whatever is in them', async () => {
-  const { read } = openReader()
-  // Pairs of surrogates and escapes at every place of a piece's border.
+test('bodies are stored unchanged, whatever they contain', async () => {
+  const { parse } = openParser()
+  // Surrogate pairs and escapes at every position of a piece's border.
   const text = `${fill('x😀"\\\u0001é\n', 300_000)}end`
-  const { packed } = await read(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}`)
-  expect(unpack(packed)).toMatchObject({ text, headers: [['Content-Type', 'text/plain; charset=utf-8']] })
+  const { compressedBodies } = await parse(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}`)
+  expect(decompressBodies(compressedBodies)).toMatchObject({
+    text,
+    headers: [['Content-Type', 'text/plain; charset=utf-8']],
+  })
 })
 
-test('of long bodies the beginning is kept, in whole characters', async () => {
-  const { read } = openReader({ parsing: { bodyBytesMax: 1_000 } })
+test('the beginning of a long body is stored, in whole characters', async () => {
+  const { parse } = openParser({ parsing: { bodyBytesMax: 1_000 } })
   const attachment = '--b\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nwhole\r\n--b--'
   const parts = (text: string) =>
     `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n${attachment}`
-  const long = await read(parts(`${'x'.repeat(998)}${'好'.repeat(50)}`))
-  expect(unpack(long.packed).text).toBe('x'.repeat(998))
+  const long = await parse(parts(`${'x'.repeat(998)}${'好'.repeat(50)}`))
+  expect(decompressBodies(long.compressedBodies).text).toBe('x'.repeat(998))
   expect(long).toMatchObject({ truncated: true, attachments: [{ filename: 'a.txt', size: 5 }] })
-  const short = await read(parts('好'.repeat(333)))
-  expect(unpack(short.packed).text).toBe('好'.repeat(333))
+  const short = await parse(parts('好'.repeat(333)))
+  expect(decompressBodies(short.compressedBodies).text).toBe('好'.repeat(333))
   expect(short.truncated).toBe(false)
 })

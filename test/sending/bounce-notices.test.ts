@@ -34,7 +34,7 @@ async function attempt(mail: SentMail, ...outcomes: Outcome[]): Promise<void> {
 }
 
 function recorder(mail: SentMail, read?: () => AsyncIterable<Buffer>) {
-  const contents = createContents({ store: mail.store, limits, onLeftover: () => undefined })
+  const contents = createContents({ store: mail.store })
   const log = createLog('silent')
   const notices = createBounceNotices({
     contents: read ? { read } : contents,
@@ -42,8 +42,8 @@ function recorder(mail: SentMail, read?: () => AsyncIterable<Buffer>) {
     log,
     limits,
   })
-  const removal = { dropBlobs: async () => undefined }
-  return createRecordOutcome({ store: mail.store, removal, notices, limits, spread: () => 0.5 })
+  const discardBlobs = async () => undefined
+  return createRecordOutcome({ store: mail.store, discardBlobs, notices, limits, spread: () => 0.5 })
 }
 
 test('recipients that fail together are in one notice, queued for the sending inbox', async () => {

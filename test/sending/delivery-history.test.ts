@@ -20,7 +20,7 @@ test.each<Outcome & { state: string }>([
   const limits = defaultLimits()
   const record = createRecordOutcome({
     ...{ store, notices, limits, spread: () => 0.5 },
-    removal: { dropBlobs: async () => undefined },
+    discardBlobs: async () => undefined,
   })
   const [row] = await mail.claimed()
   await record({

@@ -66,7 +66,7 @@ test('recipients over the limit, or on later pages of domains, are delivered wit
     ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
     limits: withLimits(limits, { delivery: { pollMs: 600_000, domainsPerPollMax: 1 } }),
     interrupted: createInterruptedWork(limits),
-    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
     targetFor: async () => ({ name: 'test', deliver: async () => [{ kind: 'delivered' }] }),
     recordOutcome: createRecordOutcome(recording(store)),
@@ -93,7 +93,7 @@ test('an attempt that lost its lease writes no outcome and is aborted', async ()
   const worker = createDeliveryWorker({
     ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
     interrupted: createInterruptedWork(limits),
-    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
     targetFor: async () => target,
     recordOutcome: record,
@@ -129,7 +129,7 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
   const worker = createDeliveryWorker({
     ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
     interrupted: createInterruptedWork(limits),
-    contents: createContents({ store, limits, onLeftover: () => undefined }),
+    contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
     targetFor: async () => target,
     recordOutcome: createRecordOutcome(recording(store)),
@@ -142,9 +142,9 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
 })
 
 function recording(store: TestStore) {
-  const contents = createContents({ store, limits, onLeftover: () => undefined })
+  const contents = createContents({ store })
   const notices = createBounceNotices({ contents, hostname: 'mx.example.test', log: createLog('silent'), limits })
-  return { store, removal: { dropBlobs: async () => undefined }, notices, limits, spread: () => 0.5 }
+  return { store, discardBlobs: async () => undefined, notices, limits, spread: () => 0.5 }
 }
 
 /** Runs a worker on one due recipient until that many outcomes are written. */
@@ -164,7 +164,7 @@ async function work(
     const worker = createDeliveryWorker({
       ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
       interrupted: createInterruptedWork(limits),
-      contents: createContents({ store, limits, onLeftover: () => undefined }),
+      contents: createContents({ store }),
       destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
       targetFor: async () => target,
       async recordOutcome(attempted) {

@@ -27,7 +27,7 @@ async function operator(
   )
   const queue = createQueue({
     store: mail.store,
-    removal: { dropBlobs: async () => undefined },
+    discardBlobs: async () => undefined,
     defaultRoute: route,
     hasRelay: true,
     limits: withLimits(limits),

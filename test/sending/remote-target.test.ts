@@ -58,7 +58,7 @@ test('8-bit text is not sent to a server that does not accept it', async () => {
   await using all = await target([{ extensions: [] }])
   const [outcome] = await all.deliver('Subject: x\r\n\r\ngrüße\r\n')
   expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.3' })
-  expect(outcome!.reply).toMatch(/^mx0\.a\.test cannot take 8-bit text \(it lacks 8BITMIME\)/)
+  expect(outcome!.reply).toMatch(/^mx0\.a\.test does not accept 8-bit text \(it lacks 8BITMIME\)/)
   expect(all.mxs[0]!.commands).not.toContain('DATA')
 })
 

@@ -9,15 +9,17 @@ import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
+import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
 
 interface RemoveInboxNeeds {
   readonly store: Store
   readonly removal: Removal
+  readonly discardBlobs: DiscardBlobs
   readonly limits: Limits
 }
 
-export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds): JobHandler {
+export function createRemoveInbox({ store, removal, discardBlobs, limits }: RemoveInboxNeeds): JobHandler {
   return async function removeInbox({ key: inboxId, signal }) {
     for (;;) {
       signal.throwIfAborted()
@@ -27,7 +29,7 @@ export function createRemoveInbox({ store, removal, limits }: RemoveInboxNeeds):
         if (rows.length === 0) await inboxes.remove(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })
-      await removal.dropBlobs(blobs)
+      await discardBlobs(blobs)
       if (count === 0) return
     }
   }

@@ -15,7 +15,7 @@ import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
-import { closePage, openPage } from '../access/paging/page-tokens.ts'
+import { listPage } from '../access/paging/list-page.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
 import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/log/resource-events.ts'
@@ -79,12 +79,11 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'inbox_read', within)
-      const filter = { list: 'inboxes', ...scope }
-      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
-      const shown = rows.slice(0, window.limit)
-      const last = rows.length > window.limit ? shown.at(-1) : undefined
-      return closePage(shown.map(view), window, filter, last && { key: last.created_at, id: last.id })
+      return listPage(page, limits, {
+        filter: { list: 'inboxes', ...scope },
+        select: (keyset) => table.list(store.db, scope, keyset),
+        show: (rows) => rows.map(view),
+      })
     },
 
     async get(actor, within, ref) {

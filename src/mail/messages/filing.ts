@@ -1,8 +1,7 @@
 /**
- * Filing: the one place where a mail becomes a message. Receiving files what came in, sending files the sent copy; both
- * inside the transaction that also holds their event.
- *
- * What moves together: message, labels, addresses, thread, participants, text index, counters, hourly counts.
+ * Files a mail as a message of an inbox, for receiving and for the sent copy. It writes all that changes together:
+ * message, labels, addresses, thread, participants, text index, counters and hourly counts. The caller's transaction
+ * also appends the event.
  */
 
 import type { Limits } from '../../config/limits.ts'
@@ -17,8 +16,8 @@ import * as rollups from '../../store/tables/rollups-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import type { ThreadSnapshot } from '../events/log/message-events.ts'
-import type { StoredContent } from './content/contents.ts'
 import type { ParsedMail } from './content/parsed-message.ts'
+import type { StoredContent } from './content/prepared-content.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
 /** A mail about to be filed in one inbox. */
@@ -27,23 +26,23 @@ export interface Filing {
   readonly content: StoredContent
   readonly parsedMail: ParsedMail
   readonly labels: readonly string[]
-  /** Unique in the inbox; the caller has seen to it. */
+  /** Unique in the inbox: the caller ensures it. */
   readonly apiMessageId: string
-  /** Known only to the sender: it is in no header. */
+  /** In no header: only the sender may see these. */
   readonly bcc?: readonly Address[]
-  /** The thread to put it in, whatever it refers to: a forward stays with its source. */
+  /** The thread to add it to, whatever it refers to: a forward stays in the thread of its source. */
   readonly threadId?: string | undefined
   readonly envelope?: { readonly sender: string; readonly recipient: string }
   readonly authentication: Readonly<Record<string, unknown>>
   readonly verifiedDomain?: string | undefined
-  /** Name under which the hour's count goes up, for example "received". */
+  /** Name of the hourly count to increase, for example "received". */
   readonly metric: string
 }
 
 export interface Filed {
   readonly id: string
   readonly threadId: string
-  /** The thread as it is now, when this mail began it: known without reading anything. */
+  /** The new thread, if this message is its first: known without a query. */
   readonly newThread?: ThreadSnapshot
 }
 
@@ -102,7 +101,7 @@ function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing
     hidden,
     authentication: JSON.stringify(filing.authentication),
     verified_domain: filing.verifiedDomain ?? null,
-    modseq: 0, // the store stamps the number of the event that tells of it
+    modseq: 0, // the store sets it to the number of the message's event
     timestamp: tx.now,
     created_at: tx.now,
     updated_at: tx.now,
@@ -133,7 +132,9 @@ function addressRows(messageId: string, { parsedMail, bcc }: Filing): MessageAdd
   )
 }
 
-/** Finds or makes the thread, and moves its list fields on to this message, which is its newest, unless it is hidden. */
+/**
+ * Finds or creates the thread. This message is its newest: unless it is hidden, the list fields show it from now on.
+ */
 async function joinThread(
   tx: Tx,
   filing: Filing,
@@ -141,7 +142,7 @@ async function joinThread(
   hidden: number,
 ): Promise<{ id: string; isNew: boolean }> {
   const { inbox, parsedMail, labels } = filing
-  // The header id goes first: it is the name that replies will use, whatever name our clients see.
+  // Replies refer to the Message-ID of the header, even when our clients see another id.
   const name = parsedMail.messageId ?? filing.apiMessageId
   const hashes = referenceHashes({
     messageId: name,
@@ -152,7 +153,7 @@ async function joinThread(
   const [known] = knownId === undefined ? [] : await threads.listByIds(tx, [knownId])
   const id = known?.id ?? tx.newId()
 
-  // A hidden mail does not move a thread that has a visible one: the order of a list would reveal it.
+  // A hidden message must not move a thread that has a visible one: the order of a list would reveal it.
   const isNewest = hidden === 0 || !known || known.visible_count === 0
   const own = { preview: parsedMail.preview ?? null, last_message_id: filing.apiMessageId, timestamp: tx.now }
   const moved = {
@@ -186,7 +187,7 @@ async function joinThread(
   return { id, isNew: known === undefined }
 }
 
-/** What a list would show of a thread that holds this mail alone. */
+/** Returns the list fields of a thread that contains only this message. */
 function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Participant[]): ThreadSnapshot {
   const { content, labels, parsedMail } = filing
   const displays = (kind: 'sender' | 'recipient') =>
@@ -210,14 +211,14 @@ function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Partici
   }
 }
 
-/** A thread is hidden while all of its messages are, and then by every class that hides one of them. */
+/** A thread is hidden while all of its messages are hidden, by all classes that hide any of them. */
 function threadHidden(known: ThreadRow | undefined, hidden: number): number {
   if (hidden === 0) return 0
   if (!known) return hidden
   return known.visible_count > 0 ? 0 : known.hidden | hidden
 }
 
-/** What tells one participant from another: no address is longer (RFC 5321 §4.5.3.1), and an index key has a bound. */
+/** Characters that distinguish participants: no address is longer (RFC 5321 §4.5.3.1), and index keys are limited. */
 const PARTICIPANT_CHARS_MAX = 320
 
 interface Participant {
@@ -226,7 +227,7 @@ interface Participant {
   readonly display: string
 }
 
-/** The participants of a message, each once: its senders and the addresses that it was sent to. */
+/** Returns the participants of a message, each once: its senders and the addresses that it was sent to. */
 export function participants(addresses: readonly MessageAddressRow[]): Participant[] {
   const byKey = new Map<string, Participant>()
   for (const row of addresses) {

@@ -9,6 +9,7 @@ import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../a
 import type { Actor } from '../access/actor.ts'
 import { closePage, openPage } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
+import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import type { Removal } from './removal.ts'
 import { fillPage } from './scanning.ts'
@@ -21,10 +22,13 @@ interface MessagesNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
+  readonly discardBlobs: DiscardBlobs
   readonly limits: Limits
 }
 
-export function createMessages({ store, downloads, removal, limits }: MessagesNeeds): Messages {
+export function createMessages(needs: MessagesNeeds): Messages {
+  const { store, downloads, removal, discardBlobs, limits } = needs
+
   return {
     async list(actor, inboxRef, filter, page) {
       requireFewValues(filter, limits.lists.filterValuesMax)
@@ -67,7 +71,7 @@ export function createMessages({ store, downloads, removal, limits }: MessagesNe
         const row = await requireMessage(tx, actor, inbox.id, ref)
         return removal.remove(tx, inbox.id, [row])
       })
-      await removal.dropBlobs(blobs)
+      await discardBlobs(blobs)
     },
 
     download: (token) => downloads.open(token),

@@ -17,19 +17,12 @@ export interface Removal {
   /**
    * The caller must lock the inbox, and read the rows after that.
    *
-   * @returns blobs to drop after the commit
+   * @returns keys of blobs to discard after the commit (discard-blobs.ts)
    */
   remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
-  /** Best effort: a sweep removes the rest by age. */
-  dropBlobs(keys: readonly string[]): Promise<void>
 }
 
-interface RemovalNeeds {
-  readonly store: Store
-  readonly onLeftover: (error: unknown, blobKey: string) => void
-}
-
-export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
+export function createRemoval({ store }: { readonly store: Pick<Store, 'adapter'> }): Removal {
   return {
     async remove(tx, inboxId, rows) {
       const ids = rows.map((row) => row.id)
@@ -53,16 +46,6 @@ export function createRemoval({ store, onLeftover }: RemovalNeeds): Removal {
       })
       await submissions.removeFinished(tx, 'message_id', ids)
       return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
-    },
-
-    async dropBlobs(keys) {
-      for (const key of keys) {
-        try {
-          await store.blobs.delete(key)
-        } catch (error) {
-          onLeftover(error, key) // the sweep removes it
-        }
-      }
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What an edge hands over with a mail and what it gets back: how it came, for whom, and what became of it. The nouns of
- * receiving, free of any protocol's code.
+ * The types that an edge passes to receiving and gets back: how a message arrived, its envelope, and the result for
+ * each recipient. They contain no code of a protocol.
  */
 
 /** SMTP sender and recipients, as opposed to header fields (RFC 5321 §2.3.1). */
@@ -11,26 +11,26 @@ export interface Envelope {
   readonly recipients: readonly string[]
 }
 
-/** How a mail came in: the source of the Received field, and later of the authentication checks. */
+/** How a message arrived: the source of its Received field. */
 export interface Arrival {
-  /** RFC 3848 and RFC 6531 §4.3 names; "local" for the queue's own hand-over. */
+  /** RFC 3848 and RFC 6531 §4.3 names; "local" for delivery by our own queue. */
   readonly protocol: 'SMTP' | 'ESMTP' | 'ESMTPS' | 'UTF8SMTP' | 'UTF8SMTPS' | 'local'
-  /** Peer's IP address; absent for local hand-over. */
+  /** The peer's IP address; absent for local delivery. */
   readonly remoteAddress?: string
-  /** The sender's; for local hand-over only. */
+  /** The sender's organization; for local delivery only. */
   readonly organizationId?: string
-  /** Argument of EHLO or HELO, as given. */
+  /** The argument of EHLO or HELO, as received. */
   readonly helo?: string
   /** For example "TLSv1.3 TLS_AES_256_GCM_SHA384". */
   readonly tls?: string
-  /** Id of the connection, for the log. */
+  /** The id of the connection, or of the submission for local delivery; the id in the Received field. */
   readonly session: string
 }
 
-/** What became of one recipient of a mail that was taken. */
+/** The result for one recipient of a message that was accepted. */
 export interface Receipt {
   readonly recipient: string
   readonly messageId: string
-  /** Whether an identical mail was there already, so that nothing was stored (RFC 5321 §6.1 retries). */
+  /** Whether the inbox already had the same message, so that nothing was stored (RFC 5321 §6.1: senders retry). */
   readonly duplicate: boolean
 }

@@ -1,13 +1,14 @@
 /**
- * Who a mail really comes from: the place of SPF, DKIM, DMARC and ARC (RFC 7208, 6376, 7489, 8617). They are not built
- * yet, so every mail says "not checked", and no mail claims a verified domain: a forged sender must never look proven.
+ * Authenticates the sender of a message. SPF, DKIM, DMARC and ARC (RFC 7208, 6376, 7489, 8617) are not implemented yet:
+ * the result of every message is "not checked", and none has a verified domain. A forged sender must never look
+ * authenticated.
  */
 import type { Arrival, Envelope } from './arrival.ts'
 
-/** What the checks found; kept with the message and shown to clients. */
+/** The result of the checks; stored with the message and shown to clients. */
 export interface Authentication {
   readonly result: 'not checked'
-  /** Domain that the sender was shown to speak for. */
+  /** The domain that the sender is authenticated for. */
   readonly verifiedDomain?: string
 }
 

@@ -1,10 +1,10 @@
 /**
- * Inside the transaction: one received mail becomes a message in each of its inboxes, with its event; or is recognised
- * as one that is there already.
+ * Files a received message in each of its inboxes, with its event, or recognises that an inbox already has it. Runs
+ * inside the caller's transaction.
  *
- * Same Message-ID and same content is the same mail (RFC 5321 §6.1: a sender whose connection broke tries again). Same
- * Message-ID with other content is another mail, filed under an id that we make: a stranger must not be able to hide a
- * mail behind a known id.
+ * The same Message-ID with the same content is the same message (RFC 5321 §6.1: a sender whose connection broke
+ * retries). The same Message-ID with other content is another message, filed under a Message-ID that we generate: a
+ * stranger must not be able to suppress a message by using its Message-ID first.
  */
 import type { Limits } from '../../config/limits.ts'
 import { messageIdFrom } from '../../formats/ids.ts'
@@ -13,8 +13,8 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
-import { insertContent, type Spooled, type StoredContent } from '../messages/content/contents.ts'
 import type { ParsedMail } from '../messages/content/parsed-message.ts'
+import type { PreparedContent, StoredContent } from '../messages/content/prepared-content.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
 import { changeOne } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
@@ -27,19 +27,19 @@ import type { Verdict } from './policy.ts'
 export interface Received {
   /** Envelope sender. */
   readonly sender: string
+  /** The inboxes are locked. */
   readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
-  readonly spooled: Spooled
-  readonly parsedMail: ParsedMail
-  readonly packed: { readonly parsed: Uint8Array | null; readonly parsedBlobKey: string | null }
+  readonly content: PreparedContent
   readonly authentication: Authentication
   readonly verdict: Verdict
 }
 
+/** @returns one receipt per recipient, in their order */
 export type FileReceived = (tx: Tx, received: Received) => Promise<Receipt[]>
 
 interface FileReceivedNeeds {
   readonly file: (tx: Tx, filing: Filing) => Promise<Filed>
-  /** Domain of the Message-IDs that we make. */
+  /** Domain of the Message-IDs that we generate. */
   readonly domain: string
   readonly limits: Limits
 }
@@ -50,7 +50,8 @@ const RECEIVED = ['received', 'unread'] as const
 export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
-    const filed = new Map<string, string>() // two recipients can be one inbox: a tag, or a role name
+    /** Message ids by inbox. Several recipients may be the same inbox: with plus-tags, or role names. */
+    const filed = new Map<string, string>()
     let content: StoredContent | undefined
 
     for (const { recipient, inbox } of received.recipients) {
@@ -59,15 +60,15 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
         receipts.push({ recipient, messageId: already, duplicate: true })
         continue
       }
-      const found = await recognise(tx, inbox, received.parsedMail)
-      if ('existing' in found) {
-        await appendReceivedIfSentHere(tx, inbox, found.existing)
-        filed.set(inbox.id, found.existing.id)
-        receipts.push({ recipient, messageId: found.existing.id, duplicate: true })
+      const known = await recognise(tx, inbox, received.content.parsed)
+      if ('existing' in known) {
+        await appendReceivedIfSentHere(tx, inbox, known.existing)
+        filed.set(inbox.id, known.existing.id)
+        receipts.push({ recipient, messageId: known.existing.id, duplicate: true })
         continue
       }
-      content ??= await insertContent(tx, received.spooled, received.parsedMail, received.packed)
-      const id = await fileOne(tx, received, content, found.name, { recipient, inbox })
+      content ??= await received.content.insert(tx)
+      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
       filed.set(inbox.id, id)
       receipts.push({ recipient, messageId: id, duplicate: false })
     }
@@ -81,17 +82,17 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     messageId: string,
     { recipient, inbox }: Received['recipients'][number],
   ): Promise<string> {
-    const { parsedMail, authentication, verdict } = received
-    const { verifiedDomain, ...found } = authentication
+    const { authentication, verdict } = received
+    const { verifiedDomain, ...shown } = authentication
     const labels = [...RECEIVED, ...verdict.labels]
     const filed = await file(tx, {
       inbox,
       content,
-      parsedMail,
+      parsedMail: received.content.parsed,
       labels,
       apiMessageId: messageId,
       envelope: { sender: received.sender, recipient },
-      authentication: found,
+      authentication: shown,
       verifiedDomain,
       metric: 'received',
     })
@@ -105,26 +106,28 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   }
 
   /**
-   * Looks for mails of the same name in the inbox.
+   * Looks for a message with the same Message-ID in the inbox.
    *
-   * @returns the one that is this mail, or the name to file it under: its own Message-ID where it is free, else one
-   *   that we make
+   * @returns `existing` if it is the same message; else the Message-ID to file the new one under: its own if no message
+   *   of the inbox uses that, or a generated one
    */
   async function recognise(
     tx: Tx,
     inbox: InboxRow,
     { messageId, fingerprint }: ParsedMail,
-  ): Promise<{ existing: messages.StoredMessageRow } | { name: string }> {
-    // Without a name nobody can say that it is the same one.
-    if (messageId === undefined) return { name: messageIdFrom(tx.newId(), domain) }
+  ): Promise<{ existing: messages.StoredMessageRow } | { messageId: string }> {
+    // Without a Message-ID we cannot know whether it is the same message.
+    if (messageId === undefined) return { messageId: messageIdFrom(tx.newId(), domain) }
     const hash = hashId(messageId)
     const existing = await messages.getSame(tx, inbox.id, hash, fingerprint)
     if (existing) return { existing }
     const isTaken = await messages.isApiIdTaken(tx, inbox.id, hash)
-    return { name: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
+    return { messageId: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
   }
 
-  /** Mail to oneself: the sent message is now also received, and its event is appended; a repeated delivery changes nothing. */
+  /**
+   * For mail to oneself: the sent message is now also received, with its event. A repeated delivery changes nothing.
+   */
   async function appendReceivedIfSentHere(tx: Tx, inbox: InboxRow, existing: messages.StoredMessageRow): Promise<void> {
     const before = (await messages.labelsOf(tx, [existing.id])).get(existing.id) ?? []
     if (before.includes('received')) return
@@ -138,7 +141,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     })
   }
 
-  /** @param thread as it is now, where that is known without reading it */
+  /** @param thread its current state; undefined: read it */
   async function appendReceived(
     tx: Tx,
     inbox: InboxRow,
@@ -158,7 +161,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   }
 }
 
-/** For a thread with more newer hidden messages than are searched for the ones that may be shown. */
+/** The thread as this message alone shows it, when so many newer messages are hidden that the search gave up. */
 function bareThread(
   { now }: Pick<Tx, 'now'>,
   { threadId, messageId, labels }: Pick<EventMessage, 'threadId' | 'messageId' | 'labels'>,

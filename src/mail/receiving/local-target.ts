@@ -1,8 +1,9 @@
 /**
- * The queue's way into our own inboxes. Local mail takes the same way as all other mail, so that checks, lists and
- * duplicates are decided in one place, and a restart loses none of it.
+ * The delivery target for inboxes of this server. Local mail is queued and received like all other mail, so that
+ * checks, lists and duplicates are handled in one place, and a restart loses no message.
  *
- * A hand-over that is repeated after a crash meets its twin and is delivered without being stored again.
+ * A delivery that is repeated after a crash is recognised as a duplicate and counts as delivered; nothing is stored
+ * twice.
  */
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -18,36 +19,37 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
   return {
     name: 'local',
     async deliver({ submissionId, organizationId, sender, recipients, read }) {
-      const known = new Set<string>()
-      for (const recipient of recipients) if (await receiving.accepts(recipient)) known.add(recipient)
-      const accepted = recipients.filter((recipient) => known.has(recipient))
-      const outcomes = await handAll(accepted)
+      const accepted: string[] = []
+      for (const recipient of recipients) if (await receiving.accepts(recipient)) accepted.push(recipient)
+      const outcomes = await deliverAll(accepted)
       return recipients.map((recipient) => outcomes.get(recipient) ?? unknown(recipient))
 
-      /** In one transaction; and if that fails, each alone, so that one inbox's trouble is not the others'. */
-      async function handAll(to: readonly string[]): Promise<Map<string, Outcome>> {
+      /**
+       * Delivers in one transaction. If that fails, delivers to each inbox alone, so that one cannot fail the others.
+       */
+      async function deliverAll(to: readonly string[]): Promise<Map<string, Outcome>> {
         if (to.length === 0) return new Map()
-        const together = await hand(sender, to)
+        const together = await deliverOnce(to)
         if (together.kind === 'delivered' || to.length === 1) return new Map(to.map((each) => [each, together]))
         const alone = new Map<string, Outcome>()
-        for (const recipient of to) alone.set(recipient, await hand(sender, [recipient]))
+        for (const recipient of to) alone.set(recipient, await deliverOnce([recipient]))
         return alone
       }
 
-      async function hand(from: string, to: readonly string[]): Promise<Outcome> {
+      async function deliverOnce(to: readonly string[]): Promise<Outcome> {
         try {
           await receiving.receive(
             { protocol: 'local', session: submissionId, organizationId },
-            { sender: from, recipients: to },
+            { sender, recipients: to },
             read(),
           )
           return { kind: 'delivered', code: 250, enhancedCode: '2.1.5', reply: 'Delivered here' }
         } catch (error) {
           if (!(error instanceof MailError) || error.kind === 'internal') {
             log.error({ err: error, submission: submissionId, recipients: to }, 'local delivery failed')
-            return { kind: 'failed_for_now', reply: 'Internal failure; it is tried again' }
+            return { kind: 'failed_for_now', reply: 'Internal error; will retry' }
           }
-          // An inbox that went away in between is sorted out by accepts() next time.
+          // An inbox that was deleted since accepts() fails permanently at the next attempt, by accepts().
           const isForGood = error.kind !== 'temporary' && error.code !== 'unknown_recipient'
           return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', reply: error.message }
         }

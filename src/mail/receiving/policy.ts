@@ -1,12 +1,12 @@
 /**
- * What to do with a mail once its sender is known: the place of lists and spam verdicts, which are not built yet. Every
- * mail passes. A verdict files a mail under labels that hide it; it never makes one vanish.
+ * Decides how an authenticated message is filed. Allow lists, block lists and spam verdicts are not implemented yet:
+ * every message passes. A verdict adds labels that hide a message; it never drops one.
  */
 import type { Envelope } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
 
 export interface Verdict {
-  /** Labels of hidden classes to file it under. */
+  /** Labels of hidden classes to add to the message. */
   readonly labels: readonly string[]
 }
 

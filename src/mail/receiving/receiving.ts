@@ -1,10 +1,10 @@
 /**
- * Receiving: from an envelope and a stream of bytes to messages in inboxes, or to an error that says so.
+ * Receives a message: from an envelope and a stream of bytes to messages in inboxes, or to an error.
  *
- *   requireRoom → spool → authenticate → policy → read → file, in one transaction → receipts
+ *   requireRoom → spool → authenticate → policy → parse → file, in one transaction → receipts
  *
- * The MX listener and the queue's local delivery both end here. The sender gets no reply before the commit, and no message
- * is refused for being malformed. Crash before the commit: the sender got no reply and retries.
+ * Called by the MX listener and by local delivery. The sender gets no reply before the commit, and no message is
+ * refused for being malformed. Crash before the commit: the sender got no reply and retries.
  */
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
@@ -17,16 +17,16 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
-import type { Contents } from '../messages/content/contents.ts'
-import type { MailParser } from '../messages/content/parse-worker.ts'
+import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
-import { authenticate } from './authenticate.ts'
-import type { FileReceived, Received } from './file-received.ts'
-import { decide } from './policy.ts'
+import { type Authentication, authenticate } from './authenticate.ts'
+import type { FileReceived } from './file-received.ts'
+import { decide, type Verdict } from './policy.ts'
 
 export interface Receiving {
   /**
-   * Whether mail for this address can be filed: an inbox of ours, `postmaster@` or `abuse@` of a domain of ours.
+   * Whether mail for this address can be filed: it is one of our inboxes, or a role name (`ROLE_NAMES`) of one of our
+   * domains.
    *
    * @param address normalised; a plus-tag is ignored
    * @throws unavailable when the store cannot be read
@@ -41,14 +41,13 @@ export interface Receiving {
   requireRoom(): void
 
   /**
-   * Files one inbound mail for every recipient, or throws and files it for none. Resolves after the commit: from then
-   * on the responsibility is ours (RFC 5321 §6.1).
+   * Files a message for every recipient, or throws and files it for none. Resolves after the commit: from then on we
+   * are responsible for the message (RFC 5321 §6.1).
    *
-   * @param raw the mail as received, CRLF lines, dots unstuffed; a stream of chunks. More than `config.messageBytesMax`
-   *   bytes end in message_too_large. The stream is always read to its end or destroyed.
-   * @returns one receipt a recipient, in the order given
-   * @throws unknown_recipient when an inbox has gone since RCPT; message_too_large; disk_full; unavailable; shutting_down
-   * @throws parse_queue_full for a large mail
+   * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
+   * @returns one receipt per recipient, in the order of the envelope
+   * @throws unknown_recipient when an inbox was deleted since RCPT; message_too_large; disk_full; unavailable
+   * @throws shutting_down; parse_queue_full for a large message; what `raw` throws
    */
   receive(arrival: Arrival, envelope: Envelope, raw: AsyncIterable<Buffer>): Promise<Receipt[]>
 }
@@ -56,22 +55,27 @@ export interface Receiving {
 interface ReceivingNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
-  readonly contents: Contents
-  readonly mailParser: MailParser
+  readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
   readonly metrics: Metrics
   readonly clock: () => number
 }
 
+/** The results of the steps before a message is parsed. */
+interface Checks {
+  readonly authentication: Authentication
+  readonly verdict: Verdict
+}
+
 /**
- * Local parts that every domain accepts, even without such an inbox: RFC 2142 §5 and §4, and the one that our notices come
- * from. An agent that answers every mail would otherwise be sent a notice that its answer to a notice is undeliverable,
- * and answer that.
+ * Local parts that every domain accepts, even without such an inbox: RFC 2142 §5 and §4, and the sender of our notices.
+ * Otherwise an agent that replies to every message would get a notice that its reply to a notice is undeliverable, and
+ * would reply to that.
  */
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, contents, mailParser, fileReceived, metrics, clock } = needs
+  const { store, config, prepareContent, fileReceived, metrics, clock } = needs
 
   return {
     async accepts(address) {
@@ -84,49 +88,46 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     async receive(arrival, envelope, raw) {
       store.requireRoom()
       const endTimer = metrics.receiveSeconds.startTimer()
-      const spooled = await contents.spool(trace(arrival, envelope), raw, config.messageBytesMax)
-      let packed: Received['packed'] | undefined
+      const content = await prepareContent({
+        peer: peerOf(arrival),
+        mail: { head: traceFields(arrival, envelope), chunks: raw },
+        bytesMax: config.messageBytesMax,
+        check: () => check(arrival, envelope),
+      })
       try {
-        const authentication = await authenticate(arrival, envelope)
-        const verdict = decide(envelope, authentication)
-        const { sizeBytes } = spooled
-        const parsedMail = await mailParser.read({
-          peer: peerOf(arrival),
-          sizeBytes,
-          load: () => contents.load(spooled),
-        })
-        packed = await contents.spoolReading(parsedMail)
-        const mail = { sender: envelope.sender, spooled, parsedMail, packed, authentication, verdict }
-        const receipts = await fileAll(envelope.recipients, mail)
+        const receipts = await fileAll(envelope, content)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer()
-        // Every recipient had it already: nothing came to refer to the bytes.
-        if (receipts.every((receipt) => receipt.duplicate))
-          await contents.discard(spooled.blobKey, packed.parsedBlobKey)
+        // If every inbox already had the message, no row refers to these bytes.
+        if (receipts.every((receipt) => receipt.duplicate)) await content.discard()
         return receipts
       } catch (error) {
-        await contents.discardAfter(error, spooled.blobKey, packed?.parsedBlobKey)
+        await content.discard(error)
         throw error
       }
     },
   }
 
-  async function fileAll(addresses: readonly string[], mail: Omit<Received, 'recipients'>): Promise<Receipt[]> {
+  async function fileAll({ sender, recipients }: Envelope, content: PreparedContent<Checks>): Promise<Receipt[]> {
     return store.transaction(async (tx) => {
       const found = new Map<string, InboxRow>()
-      // Held before anything of them is read; every node in the same order, so that two do not wait for each other.
-      for (const recipient of addresses.toSorted()) {
+      // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
+      for (const recipient of recipients.toSorted()) {
         const inbox = await findInbox(tx, recipient, (each) => inboxes.lockByAddress(tx, each))
         if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
         found.set(recipient, inbox)
       }
-      const recipients = addresses.map((recipient) => ({ recipient, inbox: found.get(recipient)! }))
-      return fileReceived(tx, { ...mail, recipients })
+      return fileReceived(tx, {
+        sender,
+        recipients: recipients.map((recipient) => ({ recipient, inbox: found.get(recipient)! })),
+        content,
+        ...content.checked,
+      })
     })
   }
 
-  /** RFC 5321 §4.4: who delivers last puts the envelope sender and its own trace field on top. */
-  function trace(arrival: Arrival, envelope: Envelope): Buffer {
+  /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
+  function traceFields(arrival: Arrival, envelope: Envelope): Buffer {
     const isLocal = arrival.protocol === 'local'
     return traceHeaders({
       returnPath: envelope.sender,
@@ -139,7 +140,9 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     })
   }
 
-  /** The inbox that an address is delivered to; role names of any of our domains go to the postmaster. */
+  /**
+   * Returns the inbox that an address is delivered to. Role names of all our domains are delivered to the postmaster.
+   */
   async function findInbox(
     db: Db,
     recipient: string,
@@ -154,7 +157,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 }
 
-/** Mails of one peer take turns with those of others to be parsed. */
+async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
+  const authentication = await authenticate(arrival, envelope)
+  return { authentication, verdict: decide(envelope, authentication) }
+}
+
+/** Large messages are parsed in turns between peers: sending organizations for local delivery, otherwise networks. */
 function peerOf({ organizationId, remoteAddress = '' }: Arrival): string {
   return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`
 }

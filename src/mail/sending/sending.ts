@@ -1,6 +1,6 @@
 /**
- * Send, reply and forward: the calls an agent uses to send mail. Each becomes a draft (recipients, content, thread) and
- * goes through submit.ts.
+ * Send, reply and forward: the calls an agent uses to send mail. Each becomes a draft (recipients, content, thread) that
+ * submit.ts sends.
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'

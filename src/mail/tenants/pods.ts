@@ -11,7 +11,7 @@ import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, requireKey, requirePermission, requirePod } from '../access/access.ts'
 import { actorName } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
-import { closePage, openPage } from '../access/paging/page-tokens.ts'
+import { listPage } from '../access/paging/list-page.ts'
 import { keyRevoked, podGone } from '../events/log/resource-events.ts'
 import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
@@ -63,12 +63,11 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       if (key.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
-      const filter = { list: 'pods', ...scope }
-      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const rows = await tenants.listPods(store.db, scope, { ...window, limit: window.limit + 1 })
-      const shown = rows.slice(0, window.limit)
-      const last = rows.length > window.limit ? shown.at(-1) : undefined
-      return closePage(shown.map(view), window, filter, last && { key: last.created_at, id: last.id })
+      return listPage(page, limits, {
+        filter: { list: 'pods', ...scope },
+        select: (keyset) => tenants.listPods(store.db, scope, keyset),
+        show: (rows) => rows.map(view),
+      })
     },
 
     async get(actor, ref) {

@@ -1,8 +1,8 @@
 /**
  * The SQL adapter for PostgreSQL 15 to 18: one database for any number of identical nodes.
  *
- * Some connections read, one writes, one listens for the commits of other nodes. Implements `Dialect` (sql-adapter.ts); the
- * longer parts are in postgres/. docs/adr/0011 describes the conflicts between two nodes and how we prevent them.
+ * Some connections read, one writes, one listens for the commits of other nodes. Implements `SqlAdapter`
+ * and `Database` (sql-adapter.ts). docs/adr/0011 describes the conflicts between two nodes and how we prevent them.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'

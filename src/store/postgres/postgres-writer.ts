@@ -1,5 +1,5 @@
 /**
- * The only connection of this node that writes. `Writer` (../dialect.ts) is its contract with the group commit.
+ * The only connection of this node that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit.
  *
  * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
  * a transaction returns its id and writes a mark; commit-recovery.ts uses both if the answer to the commit is lost.

@@ -39,8 +39,8 @@ export interface WebhookRow {
 }
 
 /**
- * Whether deliveries are sent in the order of their inbox's events. `enabling` (enabling): waiting deliveries still
- * get their ordering keys, and nothing is sent until all have one.
+ * Whether deliveries are sent in the order of their inbox's events. `enabling`: pending deliveries still get their
+ * ordering keys, and nothing is sent until all have one.
  */
 export type WebhookOrderState = 'none' | 'enabling' | 'ordered'
 

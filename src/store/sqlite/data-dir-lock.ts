@@ -1,9 +1,9 @@
 /**
- * The data folder: made, private, and used by one process at a time.
+ * Creates the data folder, private, and locks it: one process at a time uses it.
  *
- * The lock is a small SQLite file held in an exclusive transaction. The operating system frees it with the process,
- * even after kill -9, so no stale lock can keep a server from starting; and it needs no native code of ours.
- * The locks are POSIX ones: nobody in this process may open and close `lock` by other means, that would free it.
+ * The lock is a small SQLite file in an exclusive transaction. The operating system releases it with the process, even
+ * after kill -9, so no stale lock can prevent a start; and it needs no native code of ours. It is a POSIX lock: no
+ * other code of this process may open and close the file `lock`, which would release it.
  */
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
 
-/** The database and what SQLite keeps beside it; not all of them exist at all times. */
+/** Returns the paths of the database file and of SQLite's files beside it, which do not always exist. */
 export function databaseFiles(folder: string): string[] {
   return ['', '-wal', '-shm'].map((suffix) => join(folder, `${DATABASE_FILE}${suffix}`))
 }
@@ -62,8 +62,8 @@ function takeLock(folder: string, lockFile: string): BetterSqlite.Database {
 }
 
 /**
- * SQLite would make it readable for everybody; its -wal and -shm files take over the mode of this one. A file that is
- * there is not even opened: closing it would free this process's locks on it.
+ * Creates a file that only this user can read. SQLite would create it readable for all; its -wal and -shm files get the
+ * mode of this one. A file that exists is not even opened: closing it would release this process's locks on it.
  */
 function createPrivate(file: string): void {
   try {

@@ -2,7 +2,7 @@
  * The SQL adapter for SQLite: one file in the data folder, used by this process alone.
  *
  * One connection writes, another reads committed data, and a thread copies the write-ahead log back into the file
- * (checkpoint). Implements `Dialect` (sql-adapter.ts); the longer parts are in sqlite/.
+ * (checkpoint). Implements `SqlAdapter` and `Database` (sql-adapter.ts).
  */
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'

@@ -1,5 +1,5 @@
 /**
- * The only connection that writes. `Writer` (../dialect.ts) is its contract with the group commit.
+ * The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit.
  */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'

@@ -25,12 +25,12 @@ export interface DueWebhook {
 }
 
 /**
- * Lists the webhooks with waiting deliveries, and when the first of each is due; deliveries under a lease are ignored.
- * One index seek per webhook, however many of its deliveries wait: SQL has no construct for that, so a recursive query
- * does it step by step.
+ * Lists the webhooks with pending deliveries, and when the first of each is due; deliveries under a lease are ignored.
+ * One index seek per webhook, however many of its deliveries are pending: SQL has no construct for that, so a recursive
+ * query does it step by step.
  */
 export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook[]> {
-  // A literal state, so that each step uses the partial index of waiting deliveries.
+  // A literal state, so that each step uses the partial index of pending deliveries.
   const due = sql<{ webhook_id: string; due_at: number | null }>`(
     with recursive waiting (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
@@ -85,7 +85,7 @@ export async function recordOutcome(
   return true
 }
 
-/** Lists waiting deliveries of a webhook that belong to a term before the given one. @returns ids, at most `limit` */
+/** Lists pending and blocked deliveries of a webhook from terms before the given one. @returns ids, at most `limit` */
 export async function listBefore(db: Db, webhookId: string, term: number, limit: number): Promise<string[]> {
   const waiting = (state: 'pending' | 'waiting') =>
     db
@@ -102,7 +102,7 @@ export async function listBefore(db: Db, webhookId: string, term: number, limit:
 }
 
 /**
- * Cancels waiting deliveries; a delivery that has ended meanwhile is not changed.
+ * Cancels pending and blocked deliveries; a delivery that has ended meanwhile is not changed.
  *
  * @returns their ordering keys; a key whose first delivery was cancelled has no pending delivery now
  */

@@ -101,7 +101,7 @@ function withoutKey(db: Db, webhookId: string) {
     .where('ordering_key', 'is', null)
 }
 
-/** Gives waiting deliveries an ordering key and blocks them; one that was claimed meanwhile is not changed. */
+/** Gives pending deliveries an ordering key and blocks them; one that was claimed meanwhile is not changed. */
 export async function block(tx: Tx, key: string, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')

@@ -12,7 +12,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
-import { closePage, openPage } from '../paging/page-tokens.ts'
+import { listPage } from '../paging/list-page.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
 import type { ApiKey, ApiKeys } from './api-key.ts'
 import { hashKey } from './credentials.ts'
@@ -78,13 +78,11 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         podId: scope.podId ?? null,
         inboxId: scope.inboxId ?? null,
       }
-      const window = openPage(page, exactScope, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const rows = await table.list(store.db, exactScope, { ...window, limit: window.limit + 1 })
-      const shown = rows.slice(0, window.limit)
-      const last = rows.length > window.limit ? shown.at(-1) : undefined
-      const items: ApiKey[] = []
-      for (const row of shown) items.push(await view(store.db, row))
-      return closePage(items, window, exactScope, last && { key: last.created_at, id: last.id })
+      return listPage(page, limits, {
+        filter: exactScope,
+        select: (keyset) => table.list(store.db, exactScope, keyset),
+        show: (rows) => viewAll(store.db, rows),
+      })
     },
 
     async get(actor, within, id) {
@@ -233,18 +231,27 @@ async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | un
 }
 
 async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {
-  const address = row.inbox_id === null ? undefined : (await inboxes.getById(db, row.inbox_id))?.address
-  return {
-    id: row.id,
-    prefix: row.prefix,
-    name: row.name,
-    ...(row.pod_id !== null && { podId: row.pod_id }),
-    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
-    ...(address !== undefined && { inboxAddress: address }),
-    ...(row.permissions !== null && { permissions: parsePermissions(row.permissions) }),
-    ...(row.used_at !== null && { usedAt: row.used_at }),
-    ...(row.expires_at !== null && { expiresAt: row.expires_at }),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }
+  const [key] = await viewAll(db, [row])
+  return key!
+}
+
+/** Reads the addresses of all inboxes in one query. */
+async function viewAll(db: Db, rows: readonly ApiKeyRow[]): Promise<ApiKey[]> {
+  const addresses = await inboxes.addresses(db, [...new Set(rows.flatMap((row) => row.inbox_id ?? []))])
+  return rows.map((row) => {
+    const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)
+    return {
+      id: row.id,
+      prefix: row.prefix,
+      name: row.name,
+      ...(row.pod_id !== null && { podId: row.pod_id }),
+      ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
+      ...(address !== undefined && { inboxAddress: address }),
+      ...(row.permissions !== null && { permissions: parsePermissions(row.permissions) }),
+      ...(row.used_at !== null && { usedAt: row.used_at }),
+      ...(row.expires_at !== null && { expiresAt: row.expires_at }),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  })
 }

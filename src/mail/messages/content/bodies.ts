@@ -12,7 +12,7 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message } from '../views/message.ts'
 import { showMessages } from '../views/message-views.ts'
-import { type Bodies, findVerification, unpack } from './parsed-message.ts'
+import { type Bodies, decompressBodies, findVerification } from './parsed-message.ts'
 
 /** Returns messages with their bodies, in the order of the rows. */
 export async function showWhole(
@@ -22,11 +22,12 @@ export async function showWhole(
   limits: Limits,
 ): Promise<Message[]> {
   const items = await showMessages(db, rows)
-  const kept = await loadKept(db, blobs, rows, limits)
-  return items.map((item, index) => ({ ...item, ...kept.get(rows[index]!.content_id)! }))
+  const bodies = await loadBodies(db, blobs, rows, limits)
+  return items.map((item, index) => ({ ...item, ...bodies.get(rows[index]!.content_id)! }))
 }
 
-async function loadKept(
+/** Maps content ids to bodies, codes and links. */
+async function loadBodies(
   db: Db,
   blobs: Blobs,
   rows: readonly StoredMessageRow[],
@@ -35,15 +36,15 @@ async function loadKept(
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
   const byContent = new Map<string, Bodies & Verification>()
   for (const row of await contents.getParsed(db, [...subjects.keys()])) {
-    const packed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
+    const compressed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
     // let other work run: a large body takes a while, and callers often request hundreds of messages
     await setImmediate()
-    const bodies = unpack(packed)
+    const bodies = decompressBodies(compressed)
     byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies) })
   }
   return byContent
 
-  /** Messages that arrived before codes were extracted on arrival are searched each time they are shown. */
+  /** A message without stored codes and links is searched each time it is shown. */
   function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies): Verification {
     if (found !== null) return JSON.parse(found) as Verification
     return findVerification({ subject, text, html }, limits)

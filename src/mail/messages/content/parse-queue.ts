@@ -1,9 +1,9 @@
 /**
- * Decides whose large mail is parsed next. One mail is parsed at a time, and peers take turns, so that the mails of one
- * peer delay that peer. A peer whose mail could be read in part only pauses before its next turn: without the pause, one
- * peer whose mails each take the whole time would take half of the thread from everybody else.
+ * Chooses the large message that is parsed next. One message is parsed at a time, in turns between peers, so that the
+ * messages of one peer delay only that peer. A peer whose message could only be parsed in part pauses before its next
+ * turn. Without the pause, a peer whose messages each use the whole time limit would get half of the thread.
  *
- * Crash: what waits is in memory only and was not acknowledged; its sender sends it again.
+ * Crash: the queue is in memory only, and its messages were not acknowledged: their senders send them again.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -13,13 +13,14 @@ export interface ParseQueue {
   /**
    * Calls `parse` when it is the peer's turn. Nothing else is parsed until its promise settles.
    *
-   * @param peer  the network or organization that the mail comes from
-   * @throws parse_queue_full when too many wait, or after limits.parsing.waitMs; shutting_down; what `parse` throws
+   * @param peer the network or organization that the message comes from
+   * @throws parse_queue_full when too many messages wait, or after limits.parsing.waitMs; shutting_down; what `parse`
+   *   throws
    */
   run<T>(peer: string, parse: () => Promise<T>): Promise<T>
   /** Delays the peer's next turn by limits.parsing.penaltyMs. */
   penalise(peer: string): void
-  /** Refuses all that wait. Resolves when nothing is being parsed. */
+  /** Refuses all messages that wait. Resolves when none is being parsed. */
   stop(): Promise<void>
 }
 
@@ -30,7 +31,7 @@ interface Waiting {
 }
 
 export function createParseQueue(limits: Limits): ParseQueue {
-  /** Peers in the order of their turns, each with one mail or more. */
+  /** Peers in the order of their turns, each with at least one message. */
   const queues = new Map<string, Waiting[]>()
   /** Times of `performance.now()`. */
   const pausedUntil = new Map<string, number>()
@@ -85,7 +86,11 @@ export function createParseQueue(limits: Limits): ParseQueue {
     },
   }
 
-  /** @throws parse_queue_full unless there is room, or another peer has at least two mails more than this one */
+  /**
+   * If the queue is full, refuses the last message of the peer that has the most.
+   *
+   * @throws parse_queue_full when too many messages of this peer wait, or no peer has at least two more than this one
+   */
   function makeRoom(peer: string): void {
     const own = queues.get(peer)?.length ?? 0
     if (own >= limits.parsing.waitingPerPeerMax) throw new MailError('parse_queue_full', {})
@@ -96,7 +101,7 @@ export function createParseQueue(limits: Limits): ParseQueue {
     waitingCount -= 1
   }
 
-  /** Begins the first mail of the first peer that is not paused, unless a mail is being parsed. */
+  /** Parses the first message of the first peer that is not paused, unless one is being parsed. */
   function next(): void {
     if (running || isStopped) return
     clearTimeout(wakeUp)
@@ -120,7 +125,7 @@ export function createParseQueue(limits: Limits): ParseQueue {
       running = undefined
       const rest = queues.get(peer)
       if (rest) {
-        queues.delete(peer) // now behind those that came meanwhile
+        queues.delete(peer) // moves it behind the other peers
         queues.set(peer, rest)
       }
       next()

@@ -1,4 +1,4 @@
-/** The thread of parse-worker.ts: a mail's bytes in, its reading out. */
+/** The thread of parse-worker.ts: receives a message's bytes and sends back the parsed message. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ParseThreadData } from './parse-worker.ts'
 import { parseMail } from './parsed-message.ts'

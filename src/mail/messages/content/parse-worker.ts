@@ -1,12 +1,13 @@
 /**
- * Parses mails: small ones on the event loop, large ones in a worker thread, one at a time and peer by peer
- * (parse-queue.ts), so that a 50 MiB mail does not stop every other connection for the time that its parsing takes.
+ * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time and peer by peer
+ * (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
  *
- * A mail that takes more than its time or memory ends the thread. It is read as far as the event loop can, since no mail is
- * refused for being ugly; the next one gets a new thread. The heap limit ends the thread alone because nothing that is
- * parsed needs one large allocation: see `limits.parsing.bodyBytesMax` in formats/mime-parse and `toJson` in parsed-message.ts.
+ * A message that exceeds the limit of time or memory ends the thread. Its beginning is then parsed on the event loop,
+ * since no message is refused for being malformed, and the next large message gets a new thread. The heap limit ends
+ * only the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
+ * `toJson` in parsed-message.ts.
  *
- * Crash of the process: nothing was acknowledged or stored yet, so that no restart parses the same mail again by itself.
+ * Crash of the process: nothing was acknowledged or stored yet, so no restart parses the same message again by itself.
  */
 import { createHash, webcrypto } from 'node:crypto'
 import type { Worker } from 'node:worker_threads'
@@ -18,27 +19,27 @@ import { startThread } from '../../../worker-threads.ts'
 import { createParseQueue } from './parse-queue.ts'
 import { type ParsedMail, parseMail } from './parsed-message.ts'
 
-/** A mail to be parsed. */
-export interface Unread {
-  /** Whose turn it takes when it is large: a network or an organization. */
+/** A message to parse. */
+export interface UnparsedMail {
+  /** The network or organization whose turn a large message uses. */
   readonly peer: string
   readonly sizeBytes: number
-  /** Gives the mail's bytes; called when it is this mail's turn, so that those waiting take no memory. */
+  /** Returns the bytes. Called when it is this message's turn, so that messages in the queue occupy no memory. */
   load(): Promise<Buffer>
 }
 
 export interface MailParser {
   /**
-   * Never throws for what is in the mail.
+   * Never throws because of the content of a message.
    *
    * @throws parse_queue_full, shutting_down; what `load` throws
    */
-  read(mail: Unread): Promise<ParsedMail>
-  /** Refuses what waits; the mail that is being parsed is finished. */
+  parse(mail: UnparsedMail): Promise<ParsedMail>
+  /** Refuses the messages in the queue, and finishes the one that is being parsed. */
   stop(): Promise<void>
 }
 
-/** What the thread is given at its start. */
+/** `workerData` of the thread. */
 export interface ParseThreadData {
   readonly limits: Limits
 }
@@ -54,7 +55,7 @@ interface MailParserNeeds {
   readonly metrics: Metrics
 }
 
-/** Why a thread ended before it had parsed a mail. */
+/** The thread ended before it had parsed a message. */
 class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
   readonly lack: 'time' | 'memory' | 'error'
@@ -67,13 +68,13 @@ class ThreadEnded extends Error {
 export function createMailParser({ limits, log, metrics }: MailParserNeeds): MailParser {
   const queue = createParseQueue(limits)
   let thread: Worker | undefined
-  /** For the mail that the thread is parsing. */
+  /** Settles the message that the thread is parsing. */
   let waiting: Waiting | undefined
 
   return {
-    async read({ peer, sizeBytes, load }) {
+    async parse({ peer, sizeBytes, load }) {
       if (sizeBytes <= limits.parsing.onLoopBytesMax) return parseMail(await load(), limits)
-      return queue.run(peer, async () => readLarge(peer, await load()))
+      return queue.run(peer, async () => parseLarge(peer, await load()))
     },
 
     async stop() {
@@ -82,20 +83,20 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     },
   }
 
-  async function readLarge(peer: string, raw: Buffer): Promise<ParsedMail> {
+  async function parseLarge(peer: string, raw: Buffer): Promise<ParsedMail> {
     try {
       return await parseInThread(raw)
     } catch (error) {
       const cause = error instanceof ThreadEnded ? error.lack : 'error'
       queue.penalise(peer)
       metrics.messagesParsedInPart.inc({ cause })
-      log.warn({ err: error, cause, peer, sizeBytes: raw.length }, 'a mail was read in part')
-      return readBeginning(raw)
+      log.warn({ err: error, cause, peer, sizeBytes: raw.length }, 'only the beginning of a message was parsed')
+      return parseBeginning(raw)
     }
   }
 
-  async function readBeginning(raw: Buffer): Promise<ParsedMail> {
-    // The fingerprint of its beginning could be that of another mail. Hashed in the thread pool, for it is large.
+  async function parseBeginning(raw: Buffer): Promise<ParsedMail> {
+    // Hash all bytes: another message may have the same beginning. In the thread pool, because the message is large.
     const digest = await webcrypto.subtle.digest('SHA-256', raw)
     const fingerprint = createHash('sha256').update('in part').update(Buffer.from(digest)).digest('hex')
     return { ...parseMail(raw.subarray(0, limits.parsing.onLoopBytesMax), limits), fingerprint, truncated: true }
@@ -125,9 +126,9 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     const workerData: ParseThreadData = { limits }
     const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB) }
     const begun = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
-    begun.unref() // an idle thread must not keep the process up; what waits for it has a socket that does
+    begun.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
     const end = (cause: unknown) => {
-      // An error is followed by an exit: by then the next mail may be waiting for the next thread.
+      // An exit follows an error. By then the next message may be waiting for the next thread.
       if (thread !== begun) return
       thread = undefined
       waiting?.reject(cause)

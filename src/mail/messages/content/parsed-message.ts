@@ -1,8 +1,8 @@
 /**
- * Reading a mail once: everything that the store keeps of it besides its bytes, so that showing it later parses nothing.
+ * Parses a message once: everything that is stored of it besides its bytes, so that no later call parses it again.
  *
- * Pure and synchronous: it runs on the event loop for small mails and in a thread (parse-worker.thread.ts) for large ones,
- * so its result must survive a structured clone.
+ * Pure and synchronous: it runs on the event loop for small messages and in a thread (parse-worker.thread.ts) for large
+ * ones, so its result must survive a structured clone.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
@@ -13,20 +13,20 @@ import { preview } from '../../../formats/mime/text-preview.ts'
 import { extractReply } from '../../../formats/reply/reply-text.ts'
 import { extractVerification, type MailContent, type Verification } from '../../../formats/verification/verification.ts'
 
-/** The fields and places that become rows. */
+/** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html'> {
   readonly preview?: string
-  /** Equal for mails with the same body, From, To, Cc, Subject and Date. */
+  /** Equal for messages with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string
-  /** What search looks at. */
+  /** The text that search indexes. */
   readonly searchText: string
-  /** The codes and links by which its reader proves something. */
+  /** One-time codes and verification links. */
   readonly verification: Verification
   /** Compressed `Bodies`. */
-  readonly packed: Uint8Array
+  readonly compressedBodies: Uint8Array
 }
 
-/** What is kept beside the bytes. */
+/** What is stored of the text and header, beside the raw bytes. */
 export interface Bodies {
   readonly text?: string
   readonly html?: string
@@ -61,11 +61,11 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
     fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
     searchText: searchText(text, html, limits.parsing.searchTextCharsMax),
     verification: findVerification({ subject: fields.subject, text, html }, limits),
-    packed: pack(bodies),
+    compressedBodies: compressBodies(bodies),
   }
 }
 
-/** Of a mail on its way in or out; and of one that was stored before anything looked for them, whenever it is shown. */
+/** Finds the codes and links of a message: when it is parsed, or when it is shown and its row has none stored. */
 export function findVerification(content: MailContent, limits: Limits): Verification {
   return extractVerification(content, {
     charsMax: limits.parsing.verificationCharsMax,
@@ -79,18 +79,20 @@ function searchText(text: string | undefined, html: string | undefined, charsMax
   return html === undefined ? '' : textOfHtml(html, charsMax)
 }
 
-/** Level 1: mail text shrinks to a third with it; higher levels cost more time than they save bytes. */
-function pack(bodies: Bodies): Uint8Array {
+/** Level 1 compresses the text of mail to a third; higher levels cost more time than they save bytes. */
+function compressBodies(bodies: Bodies): Uint8Array {
   return deflateRawSync(toJson(bodies), { level: 1 })
 }
 
 const PIECE_CHARS = 64 * 1024
 
 /**
- * The same bytes as JSON.stringify makes, but for halves of a character at the border of two pieces, which become escapes.
+ * Returns the bytes that JSON.stringify returns, except that half of a surrogate pair at the border of two pieces
+ * becomes an escape.
  *
- * In pieces, outside of the JavaScript heap: as one string, a body of control characters is twelve times its size, and one
- * allocation that large beside the thread's heap limit ends the whole process instead of the thread.
+ * It works in pieces, outside of the JavaScript heap: as one string, a body of control characters takes twelve times
+ * its size, and one allocation of that size beyond the thread's heap limit ends the whole process instead of the
+ * thread.
  */
 function toJson({ headers, ...texts }: Bodies): Buffer {
   const pieces = [Buffer.from(`{"headers":${JSON.stringify(headers)}`)]
@@ -104,6 +106,6 @@ function toJson({ headers, ...texts }: Bodies): Buffer {
   return Buffer.concat(pieces)
 }
 
-export function unpack(packed: Uint8Array): Bodies {
-  return JSON.parse(inflateRawSync(packed).toString()) as Bodies
+export function decompressBodies(compressed: Uint8Array): Bodies {
+  return JSON.parse(inflateRawSync(compressed).toString()) as Bodies
 }

@@ -14,6 +14,7 @@ import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import { closePage, openPage, type Position } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
+import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
 import { changeOne, requireUserChange } from '../labels/labels.ts'
 import { inOrder, pageBounds, requireFewValues } from '../messages.ts'
@@ -28,10 +29,13 @@ interface ThreadsNeeds {
   readonly store: Store
   readonly downloads: Downloads
   readonly removal: Removal
+  readonly discardBlobs: DiscardBlobs
   readonly limits: Limits
 }
 
-export function createThreads({ store, downloads, removal, limits }: ThreadsNeeds): Threads {
+export function createThreads(needs: ThreadsNeeds): Threads {
+  const { store, downloads, removal, discardBlobs, limits } = needs
+
   return {
     async list(actor, within, filter, page) {
       requireFewValues(filter, limits.lists.filterValuesMax)
@@ -123,7 +127,7 @@ export function createThreads({ store, downloads, removal, limits }: ThreadsNeed
           )
           return { blobs, last: rows.length === limits.jobs.removalChunkRows ? rows.at(-1) : undefined }
         })
-        await removal.dropBlobs(chunk.blobs)
+        await discardBlobs(chunk.blobs)
         after = chunk.last && { key: chunk.last.timestamp, id: chunk.last.id }
       } while (after)
     },

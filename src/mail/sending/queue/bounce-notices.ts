@@ -15,9 +15,10 @@ import type { Log } from '../../../log.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
-import { type Contents, insertOutgoing } from '../../messages/content/contents.ts'
+import type { Contents } from '../../messages/content/contents.ts'
+import { insertUnparsed } from '../../messages/content/prepared-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
+import { enqueueSubmission } from './enqueue-submission.ts'
 
 /** A recipient in a notice, with the attempt that decided its outcome. */
 export interface Reported {
@@ -47,7 +48,7 @@ export interface BounceNotices {
 }
 
 interface NoticesNeeds {
-  readonly contents: Pick<Contents, 'read'>
+  readonly contents: Contents
   /** Name of this server. */
   readonly hostname: string
   readonly log: Log
@@ -64,7 +65,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         for await (const chunk of contents.read(submission.content_id, range)) chunks.push(chunk)
         return Buffer.concat(chunks)
       } catch (error) {
-        log.warn({ err: error, submission: submission.id }, 'a notice goes without the header of its mail')
+        log.warn({ err: error, submission: submission.id }, 'a message cannot be read; its notice lacks the header')
         return Buffer.alloc(0)
       }
     },
@@ -86,48 +87,17 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         recipients: reported.map((each) => noticeRecipient(tx, kind, each)),
         original: { arrivedAt: new Date(submission.created_at), messageId, head },
       })
-      await table.insert(
-        tx,
-        {
-          id,
-          organization_id: inbox.organization_id,
-          inbox_id: inbox.id,
-          message_id: null,
-          content_id: await insertOutgoing(tx, mail),
-          kind,
-          envelope_sender: '',
-          verp_token: id,
-          dkim_selector: null,
-          smtputf8: /[^\x20-\x7e]/.test(inbox.address) ? 1 : 0,
-          created_at: tx.now,
-        },
-        [
-          {
-            id: tx.newId(),
-            submission_id: id,
-            message_id: null,
-            position: 0,
-            address: inbox.address,
-            domain,
-            organization_id: inbox.organization_id,
-            inbox_id: inbox.id,
-            state: 'queued',
-            route: null,
-            delay_notice_at: null,
-            released_at: null,
-            attempts: 0,
-            next_attempt_at: tx.now,
-            lease_owner: null,
-            lease_until: null,
-            interruptions: 0,
-            last_code: null,
-            last_enhanced_code: null,
-            last_reply: null,
-            created_at: tx.now,
-            updated_at: tx.now,
-          },
-        ],
-      )
+      await enqueueSubmission(tx, {
+        id,
+        kind,
+        message_id: null,
+        content_id: await insertUnparsed(tx, mail),
+        verp_token: id,
+        dkim_selector: null,
+        inbox,
+        sender: '',
+        recipients: [inbox.address],
+      })
     },
   }
 

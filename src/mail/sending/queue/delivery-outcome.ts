@@ -21,8 +21,8 @@ import {
   messageDelivered,
   messageHeld,
 } from '../../events/log/message-events.ts'
+import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { changeOne } from '../../messages/labels/labels.ts'
-import type { Removal } from '../../messages/removal.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { type BounceNotices, bornAtOf, statusOf } from './bounce-notices.ts'
@@ -43,7 +43,7 @@ export type RecordOutcome = (attempted: DeliveryAttempt) => Promise<void>
 
 interface OutcomeNeeds {
   readonly store: Store
-  readonly removal: Pick<Removal, 'dropBlobs'>
+  readonly discardBlobs: DiscardBlobs
   readonly notices: BounceNotices
   readonly limits: Limits
   /** Random, 0 to 1. */
@@ -70,7 +70,9 @@ interface Change {
   readonly isLate?: boolean
 }
 
-export function createRecordOutcome({ store, removal, notices, limits, spread }: OutcomeNeeds): RecordOutcome {
+export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
+  const { store, discardBlobs, notices, limits, spread } = needs
+
   return async function recordOutcome(attempted) {
     const { submission } = attempted
     const isAnyFailed = attempted.recipients.some(({ outcome }) => outcome.kind.startsWith('failed'))
@@ -108,7 +110,7 @@ export function createRecordOutcome({ store, removal, notices, limits, spread }:
       const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
       return isLost ? forget(tx, submission) : []
     })
-    await removal.dropBlobs(blobs)
+    await discardBlobs(blobs)
   }
 
   function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
@@ -151,6 +153,8 @@ function deliveryRow(tx: Tx, { target, startedAt }: DeliveryAttempt, row: Recipi
 /**
  * Removes finished rows of a message that was deleted during delivery, or of mail by Martlet itself: no call can show
  * their history.
+ *
+ * @returns keys of blobs to discard after the commit
  */
 async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
   return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))

@@ -1,17 +1,18 @@
 /**
- * Hands queued mail over.
+ * Delivers queued mail.
  *
- *   claim due recipients per destination (destination-limits.ts; a lease, renewed while we work) → group by submission and target →
- *   target.deliver → outcome, in one transaction
+ *   claim due recipients, per destination (destination-limits.ts; a lease, renewed during the delivery) → group by
+ *   submission and target → target.deliver → outcome, in one transaction
  *
- * Crash: the lease runs out, or is cleared when a lone node starts, and the recipient is claimed again. A remote that
- *   had said 250 gets the mail twice; SMTP has no way around it (RFC 5321 §6.1). The attempt that was cut is not in the
- *   history: it is written with its outcome.
- * Temporary failure: the outcome sets the next attempt (delivery-retry.ts). A failure of ours (the store, a bug) is logged,
- *   counted, and left to the lease. A recipient whose attempts end without an outcome is
- *   tried again while no other such work runs, and is held after limits.jobs.interruptionsMax of them (docs/adr/0022).
- * Lost lease (this process hung): the hand-over is aborted, and its outcome would not count.
- * Stop: no new claims; hand-overs under way get the grace, then are aborted and their leases given back.
+ * Crash: the lease expires, or is cleared when a single node starts, and the recipient is claimed again. A remote
+ *   server that had accepted the message with 250 gets it twice, which SMTP cannot prevent (RFC 5321 §6.1). The
+ *   interrupted attempt is not in the history, because an attempt is written with its outcome.
+ * Temporary failure: the outcome sets the time of the next attempt (delivery-retry.ts).
+ * Internal failure (the store, a bug): logged, counted, and left to the lease. A recipient whose attempts end without
+ *   an outcome is retried while no other such work runs, and is held after limits.jobs.interruptionsMax of them
+ *   (docs/adr/0022).
+ * Lost lease (this process hung): the delivery is aborted, and its outcome does not count.
+ * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -35,7 +36,7 @@ import { type Claimed, createDestinationLimits, type Destination } from './desti
 
 export interface DeliveryWorker {
   start(): void
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no delivery is running any more. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -44,11 +45,11 @@ interface DeliveryNeeds {
   readonly contents: Contents
   /** Returns the destination of mail for a domain. */
   readonly destinationOf: (domain: string) => Promise<Destination>
-  /** Where a recipient is handed to. */
+  /** Returns the target of a recipient. */
   readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
   readonly recordOutcome: RecordOutcome
   readonly interrupted: InterruptedWork
-  /** Begins the names of this worker's leases; unique over nodes and restarts. */
+  /** Prefix of this worker's lease owners; unique across nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
   readonly log: Log
@@ -56,7 +57,7 @@ interface DeliveryNeeds {
   readonly limits: Limits
 }
 
-/** Recipients of one submission that go to one target. */
+/** Recipients of one submission that have the same target: one delivery. */
 interface Group {
   readonly destination: Destination
   readonly owner: string
@@ -92,12 +93,12 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       await pollLoop.stop()
       await settled(graceMs)
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
-      await settled(ABORT_MS) // what does not heed it is left to its lease
+      await settled(ABORT_MS) // a delivery that ignores the abort is left to its lease
       clearInterval(renewal)
     },
   }
 
-  /** Waits for what is under way, so long at most. */
+  /** Waits for the running deliveries, at most `timeoutMs`. */
   async function settled(timeoutMs: number): Promise<void> {
     let timeout: NodeJS.Timeout | undefined
     const over = new Promise<void>((resolve) => {
@@ -107,7 +108,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     clearTimeout(timeout)
   }
 
-  /** @returns ms until something is due, as far as it is known */
+  /** @returns ms until the next poll */
   async function claim(): Promise<number> {
     const now = clock()
     const due = await table.nextDue(store.db, now, interrupted.check(pollLoop.soon))
@@ -118,12 +119,12 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       (found) => found.claimed.flatMap(({ rows }) => rows),
       pollLoop.soon,
     )
-    for (const each of claimed) await guarded('beginning hand-overs', () => beginOrGiveBack(each))
+    for (const each of claimed) await guarded('starting deliveries', () => beginOrGiveBack(each))
     if (isMore) pollLoop.soon()
     return limits.delivery.pollMs
   }
 
-  /** What cannot begin is free again at once, and keeps none of the others from beginning. */
+  /** Releases recipients whose delivery cannot begin, and throws. */
   async function beginOrGiveBack(claimed: Claimed): Promise<void> {
     try {
       await begin(claimed)
@@ -148,7 +149,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns a promise that never rejects */
   function start(group: Group): Promise<void> {
     destinationLimits.began(group.destination)
-    const work = guarded('handing mail over', () => handOverContained(group)).finally(() => {
+    const work = guarded('running a delivery', () => deliverContained(group)).finally(() => {
       running.delete(group)
       destinationLimits.ended(group.destination)
       pollLoop.soon()
@@ -169,7 +170,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const groups = new Map<string, Group>()
     for (const row of rows) {
       const submission = byId.get(row.submission_id)
-      if (!submission) continue // removed with its inbox a moment ago
+      if (!submission) continue // removed with its inbox just now
       const isSetAside = row.interruptions >= limits.jobs.interruptionsMax
       const target = isSetAside ? setAsideTarget : await targetFor(row)
       const key = `${submission.id} ${target.name}`
@@ -180,43 +181,45 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     return [...groups.values()]
   }
 
-  /** An error that nothing handles may have left the hand-over running: it is aborted before its lease ends. */
-  async function handOverContained(group: Group): Promise<void> {
+  /** After an error that no code handles, the delivery may still be running: aborts it before its lease ends. */
+  async function deliverContained(group: Group): Promise<void> {
     try {
-      await contain('delivery', () => handOver(group))
+      await contain('delivery', () => deliver(group))
     } catch (error) {
       group.abort.abort(error)
       throw error
     }
   }
 
-  async function handOver({ submission, target, rows, owner, abort }: Group): Promise<void> {
+  async function deliver({ submission, target, rows, owner, abort }: Group): Promise<void> {
     const startedAt = clock()
     const outcomes = await attempt({ submission, target, rows, abort })
     if (outcomes === 'aborted') {
-      // Otherwise the lease was lost, or an error ended the hand-over: it counts when the lease ends.
+      // If the server does not stop, the lease was lost or an error ended the delivery: the lease must expire.
       if (isStopping) await giveBack(owner, rows)
       return
     }
     for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
     if (target === setAsideTarget) reportSetAside(rows)
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
-    await recordWhileHeld({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
+    await recordWhileLeased({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
     log.info(
       { submission: submission.id, target: target.name, outcomes: outcomes.map(({ kind }) => kind) },
-      'mail handed over',
+      'delivery attempt ended',
     )
   }
 
-  /** A store that is away for a while: given up, a mail that a remote has taken would go to it again. */
-  async function recordWhileHeld(attempted: DeliveryAttempt, lost: AbortSignal): Promise<void> {
+  /**
+   * Retries while the store is unavailable. An outcome that is not recorded would deliver an accepted message again.
+   */
+  async function recordWhileLeased(attempted: DeliveryAttempt, lost: AbortSignal): Promise<void> {
     for (;;) {
       try {
         return await recordOutcome(attempted)
       } catch (error) {
-        const isAway = error instanceof MailError && error.kind === 'temporary'
-        if (!isAway || isStopping || lost.aborted) throw error
-        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome could not be written yet')
+        const isUnavailable = error instanceof MailError && error.kind === 'temporary'
+        if (!isUnavailable || isStopping || lost.aborted) throw error
+        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome cannot be written yet; retrying')
         await delay(limits.delivery.pollMs)
       }
     }
@@ -242,7 +245,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     } catch (error) {
       if (abort.signal.aborted) return 'aborted'
       log.error({ err: error, submission: submission.id, target: target.name }, 'a delivery target failed')
-      return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal failure; it is tried again' }))
+      return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal error; will retry' }))
     }
   }
 
@@ -252,7 +255,9 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     log.error({ recipients }, 'recipients were set aside: each attempt ended without an outcome')
   }
 
-  /** In one transaction; whose lease was lost stops, since another attempt is at it. */
+  /**
+   * Renews all leases in one transaction. Aborts deliveries whose lease was lost: another worker may have claimed it.
+   */
   async function renew(): Promise<void> {
     const groups = [...running.keys()]
     if (groups.length === 0) return
@@ -272,7 +277,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   }
 }
 
-/** Holds recipients that may be what ends the process, until an operator releases them. */
+/** Holds recipients whose delivery may be what ends the process, until an operator releases them. */
 const setAsideTarget: DeliveryTarget = {
   name: 'set aside',
   async deliver({ recipients }) {

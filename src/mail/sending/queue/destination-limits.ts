@@ -1,7 +1,8 @@
 /**
  * Concurrency limits per destination: the local inboxes are one destination, the relay is one, and so is each other
- * domain. A destination allows a fixed number of delivery attempts at once, and claimed work begins at once. So a destination
- * that hangs, or has a backlog of ten thousand, uses only its own capacity, and no work is leased that cannot begin.
+ * domain. A destination allows a fixed number of delivery attempts at once, and claimed work begins at once. So a
+ * destination that hangs, or has a backlog of ten thousand, uses only its own capacity, and no work is leased that
+ * cannot begin.
  *
  * Due recipients are searched domain by domain, in rotation, so that each domain gets its share when capacity is short.
  */
@@ -12,7 +13,7 @@ import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
 
-/** Where mail of a domain goes next, with its concurrency limit. */
+/** The next hop for mail of a domain, with its concurrency limit. */
 export interface Destination {
   readonly name: string
   /** True for the local inboxes: outgoing mail never delays them. */

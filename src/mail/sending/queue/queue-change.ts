@@ -51,7 +51,7 @@ export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: R
   }
 }
 
-/** Writes history, events and labels of the changed recipients. @returns blobs to drop after the commit */
+/** Writes history, events and labels of the changed recipients. @returns keys of blobs to discard after the commit */
 export async function appendChangeEvents(
   tx: Tx,
   actor: Actor,
@@ -66,9 +66,9 @@ export async function appendChangeEvents(
       recipient_id: row.id,
       target: 'queue',
       outcome: done,
-      reply: replyOf(actor, action),
       code: null,
       enhanced_code: null,
+      reply: replyOf(actor, action),
       remote: null,
       tls: null,
       started_at: tx.now,

@@ -15,37 +15,36 @@ import * as messages from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/queue-table.ts'
 import { assertKeyUnchanged, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import { listPage } from '../../access/paging/list-page.ts'
 import type { Permission } from '../../access/permissions.ts'
-import type { Removal } from '../../messages/removal.ts'
+import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
 import { appendChangeEvents, columnsAfter, statesBefore } from './queue-change.ts'
 import type { Queue, Route, Selection, WaitingFilter, WaitingRecipient, WaitingState } from './queued-recipient.ts'
 
 interface QueueNeeds {
   readonly store: Store
-  readonly removal: Pick<Removal, 'dropBlobs'>
+  readonly discardBlobs: DiscardBlobs
   /** The route of a release that names none; undefined: the route that the configuration sets for all mail. */
   readonly defaultRoute: Route | undefined
   readonly hasRelay: boolean
   readonly limits: Limits
 }
 
-export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
+export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
       const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
-      const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const rows = await table.listWaiting(store.db, criteria, { ...window, limit: window.limit + 1 })
-      const shown = rows.slice(0, window.limit)
-      const last = rows.length > window.limit ? shown.at(-1) : undefined
-      const items = await show(store.db, actor, shown)
-      return closePage(items, window, criteria, last && { key: last.created_at, id: last.id })
+      return listPage(page, limits, {
+        filter: criteria,
+        select: (keyset) => table.listWaiting(store.db, criteria, keyset),
+        show: (rows) => show(store.db, actor, rows),
+      })
     },
 
     async change(actor, within, action, selection, route) {
       requireSelection(selection)
-      if (route !== undefined && action !== 'release') throw invalid('route', 'route belongs to a release')
+      if (route !== undefined && action !== 'release') throw invalid('route', 'route can only be set for a release')
       if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
       const { changed, blobs } = await store.transaction(async (tx) => {
@@ -65,7 +64,7 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
         const busy = isMore ? 0 : await table.countBusy(tx, fitting) // once, at the end
         return { changed: { changed: rows.length, busy, isMore }, blobs }
       })
-      await removal.dropBlobs(blobs)
+      await discardBlobs(blobs)
       return changed
     },
   }
@@ -113,7 +112,7 @@ export function createQueue({ store, removal, defaultRoute, hasRelay, limits }: 
 function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
-    detail: 'Say which recipients: recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',
+    detail: 'Select recipients with recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',
   })
 }
 

@@ -74,8 +74,8 @@ export interface Queue {
   /** Newest first. @throws not_found, missing_permission, validation_error, invalid_page_token */
   list(actor: Actor, within: Within, filter: WaitingFilter, page: PageRequest): Promise<Page<WaitingRecipient>>
   /**
-   * Changes up to limits.delivery.queueChangeMax recipients, the oldest first, in one transaction with the history and events. A
-   * recipient in another state is skipped.
+   * Changes up to limits.delivery.queueChangeMax recipients, the oldest first, in one transaction with the history and
+   * events. A recipient in another state is skipped.
    *
    * @param route for a release, instead of the configured one
    * @throws not_found, missing_permission, validation_error

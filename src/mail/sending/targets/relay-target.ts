@@ -51,7 +51,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
       const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
-      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay takes no mail')
+      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay does not accept mail')
       return handover.recipients.map(() => outcome)
     }
   }
@@ -73,9 +73,9 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     const { stage, reply } = failure
     // The reply may repeat what we sent: a password that is wrong here may be valid elsewhere.
     if (stage !== 'login' || !reply) return outcome
-    const what = "does not accept this server's user and password; the operator must mend MARTLET_RELAY_URL"
+    const what = "does not accept this server's user name and password; the operator must correct MARTLET_RELAY_URL"
     const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')
-    return { ...outcome, reply: `${remote.name} ${what}; the mail is tried again (${codes})` }
+    return { ...outcome, reply: `${remote.name} ${what}; will retry (${codes})` }
   }
 }
 
@@ -84,7 +84,7 @@ class RelayUnreachable extends Error {
 
   constructor(remote: Remote, cause: Error) {
     super('the relay cannot be reached', { cause })
-    const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; the mail is tried again`
+    const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; will retry`
     this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.place }
   }
 }

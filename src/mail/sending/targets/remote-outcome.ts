@@ -1,5 +1,6 @@
 /**
- * Turns a remote server's reply, or its absence, into an outcome for a recipient, in words for the agent's owner. Pure.
+ * Turns a remote server's reply, or its absence, into an outcome for a recipient, with a text for the agent's owner.
+ * Pure.
  *
  * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
  * Without a reply, delivery is retried: only DNS can establish a permanent failure.
@@ -38,54 +39,52 @@ export function mxOutcome(domain: string, failure: MxFailure): Outcome {
     private_network: ', which this server may not call (MARTLET_ALLOW_PRIVATE_NETWORKS)',
     no_such_domain: '; check the address',
   } as Readonly<Record<string, string>>
-  const reply = `The mail cannot go to ${domain}: ${failure.detail}${fix[failure.kind] ?? ''}${isForGood ? '' : '; it is tried again'}`
+  const reply = `Cannot deliver to ${domain}: ${failure.detail}${fix[failure.kind] ?? ''}${isForGood ? '' : RETRY}`
   return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', enhancedCode, reply }
 }
 
 export function smtpOutcome(remote: Remote, result: SmtpResult): Outcome {
   if ('failure' in result) return failureOutcome(remote, result.failure)
   const { code, enhancedCode, text } = result.reply
-  const words = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...where(remote) }
-  if (code >= 200 && code < 300) return { kind: 'delivered', ...words, reply: text }
-  const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this mail' }[result.command]
+  const facts = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...where(remote) }
+  if (code >= 200 && code < 300) return { kind: 'delivered', ...facts, reply: text }
+  const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
   const isForGood = code >= 500 && code < 600
   return isForGood
-    ? { kind: 'failed_for_good', ...words, reply: `${remote.name} refuses ${what}: ${text}` }
-    : {
-        kind: 'failed_for_now',
-        ...words,
-        reply: `${remote.name} does not take ${what} now; it is tried again: ${text}`,
-      }
+    ? { kind: 'failed_for_good', ...facts, reply: `${remote.name} rejected ${what}: ${text}` }
+    : { kind: 'failed_for_now', ...facts, reply: `${remote.name} temporarily rejected ${what}${RETRY}: ${text}` }
 }
 
 export function failureOutcome(remote: Remote, failure: SmtpFailure): Outcome {
   const { reply, stage, isTimeout } = failure
-  const said = reply ? `: ${reply.text}` : ''
+  const text = reply ? `: ${reply.text}` : ''
   const what =
     stage === 'tls'
-      ? `could not agree with this server on TLS (${failure.message})`
-      : `${isTimeout ? 'gave no answer in time' : reply ? 'ended the session' : 'broke the connection'} ${WHEN[stage]}`
+      ? `and this server could not negotiate TLS (${failure.message})`
+      : `${isTimeout ? 'did not answer in time' : reply ? 'ended the session' : 'closed the connection'} ${WHEN[stage]}`
   return {
     kind: 'failed_for_now',
     ...(reply && { code: reply.code }),
     enhancedCode: reply?.enhancedCode ?? (isTimeout ? '4.4.1' : stage === 'tls' ? '4.7.5' : '4.4.2'), // RFC 3463 §3.5
     ...where(remote),
-    reply: `${remote.name} ${what}${stage === 'sent' ? SENT : '; the mail is tried again'}${said}`,
+    reply: `${remote.name} ${what}${stage === 'sent' ? RETRY_SENT : RETRY}${text}`,
   }
 }
 
 const WHEN: Readonly<Record<SmtpFailure['stage'], string>> = {
-  greeting: 'before it took any mail',
+  greeting: 'during the greeting',
   tls: '',
   login: 'during the login',
-  envelope: 'before it took the mail',
-  mail: 'in the middle of the mail',
-  sent: 'after it had got the whole mail',
+  envelope: 'before the message was sent',
+  mail: 'while the message was being sent',
+  sent: 'after the whole message was sent',
 }
 
+const RETRY = '; will retry'
+
 /** RFC 5321 §6.1: it is better to deliver twice than never. */
-const SENT = '; whether it took the mail is not known, so it is tried again and may arrive twice'
+const RETRY_SENT = '; it may have accepted the message, so the retry may deliver it twice'
 
 function where({ place, tls }: Remote): Pick<Outcome, 'remote' | 'tls'> {
   return { remote: place, ...(tls !== undefined && { tls }) }

@@ -92,7 +92,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   ): Promise<Outcome[]> {
     try {
       if (session.serverName === hostname) {
-        const detail = `its mail server [${connection.address}] answers by the name of this one (${hostname})`
+        const detail = `its mail server [${connection.address}] has the name of this server (${hostname})`
         const outcome = mxOutcome(domain, new MxFailure('loop', detail))
         return handover.recipients.map(() => outcome)
       }

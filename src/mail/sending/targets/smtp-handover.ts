@@ -8,7 +8,7 @@ import type { Handover, Outcome } from './delivery-target.ts'
 import { type EightBit, findEightBit } from './eight-bit.ts'
 import { type Remote, smtpOutcome } from './remote-outcome.ts'
 
-/** @returns one outcome per recipient. @throws what reading the mail threw, the signal's reason */
+/** @returns one outcome per recipient. @throws the error of `read`, or the signal's reason */
 export async function handOverSmtp(
   session: SmtpSession,
   remote: Remote,
@@ -55,17 +55,17 @@ function refusal(
 ): { enhancedCode: string; reply: string } | undefined {
   // RFC 1870 §6.1: a message above the server's announced limit would be refused, so do not send it.
   if (session.sizeBytesMax > 0 && sizeBytes > session.sizeBytesMax) {
-    const reply = `takes at most ${session.sizeBytesMax} bytes, and the mail has ${sizeBytes}; send smaller attachments`
+    const reply = `accepts at most ${session.sizeBytesMax} bytes, and the message has ${sizeBytes}; send smaller attachments`
     return { enhancedCode: '5.3.4', reply }
   }
   // RFC 6531 §3.1.8: the message must not be sent there, and an address cannot be rewritten.
   if (isSmtpUtf8 && !session.offers('SMTPUTF8')) {
-    const reply = 'cannot take mail with addresses outside of ASCII (it lacks SMTPUTF8); use ASCII addresses'
+    const reply = 'does not accept addresses with non-ASCII characters (it lacks SMTPUTF8); use ASCII addresses'
     return { enhancedCode: '5.6.7', reply }
   }
   // RFC 6152 §3: a gateway could convert, but would break the author's signature.
   if (eightBit.isInMail && !session.offers('8BITMIME') && !session.offers('SMTPUTF8')) {
-    return { enhancedCode: '5.6.3', reply: 'cannot take 8-bit text (it lacks 8BITMIME); encode it as 7-bit' }
+    return { enhancedCode: '5.6.3', reply: 'does not accept 8-bit text (it lacks 8BITMIME); encode it as 7-bit' }
   }
   return undefined
 }

@@ -1,8 +1,8 @@
 /**
  * Creates, lists, changes and deletes webhooks at organization, pod and inbox level. A webhook's events are chosen
  * here, by the rules of every subscription, in the name of the key that creates or changes it; dispatch.ts and
- * webhook-worker.ts send them. A webhook belongs to the scope in which it was created, and is deleted with that scope, not
- * with the key.
+ * webhook-worker.ts send them. A webhook belongs to the scope in which it was created, and is deleted with that scope,
+ * not with the key.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -14,7 +14,7 @@ import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, requireKey, requireScope } from '../../access/access.ts'
 import { requireClientId } from '../../access/client-id.ts'
-import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import { listPage } from '../../access/paging/list-page.ts'
 import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
 import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
@@ -104,13 +104,11 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'webhook_read', within)
-      const filter = { list: 'webhooks', ...scope }
-      const window = openPage(page, filter, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const rows = await table.list(store.db, scope, { ...window, limit: window.limit + 1 })
-      const shown = rows.slice(0, window.limit)
-      const last = rows.length > window.limit ? shown.at(-1) : undefined
-      const items = await viewAll(store.db, shown)
-      return closePage(items, window, filter, last && { key: last.created_at, id: last.id })
+      return listPage(page, limits, {
+        filter: { list: 'webhooks', ...scope },
+        select: (keyset) => table.list(store.db, scope, keyset),
+        show: (rows) => viewAll(store.db, rows),
+      })
     },
 
     async get(actor, within, ref) {

@@ -1,7 +1,8 @@
 /**
- * Decides which webhooks get an event, by the rules that also apply to WebSockets (events/interest.ts), here for a row
- * instead of a connection. A webhook acts for the key that created or last changed it: with the webhook's own scope and
- * the permissions that the key had then. When the key is deleted the webhook continues, since it belongs to its scope.
+ * Decides which webhooks get an event, by the rules that also apply to WebSockets (events/feed/subscription-filter.ts),
+ * here for a row instead of a connection. A webhook acts for the key that created or last changed it: with the
+ * webhook's own scope and the permissions that the key had then. When the key is deleted the webhook continues, since
+ * it belongs to its scope.
  */
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'

@@ -2,10 +2,10 @@
  * The order of an ordered webhook: events of one inbox are sent one after the other, in log order. Each inbox is one
  * ordering key, and so are all events without an inbox.
  *
- * Per ordering key one delivery is `pending`. The others are `waiting`, and claims do not see them. It
- * stays first until it is delivered, given up or cancelled; in the same transaction the earliest blocked delivery
- * becomes pending. So retries, leases, crashes and other nodes cannot change the order, and blocked deliveries cost
- * nothing, however many exist.
+ * Per ordering key one delivery is `pending`. The others are blocked (`waiting`), and claims do not see them. The
+ * pending one stays first until it is delivered, given up or cancelled; in the same transaction the earliest blocked
+ * delivery becomes pending. So retries, leases, crashes and other nodes cannot change the order, and blocked deliveries
+ * cost nothing, however many exist.
  *
  * Lock the webhook's row (`lockByIds`, until the commit) before you end, add or remove a delivery of an ordered
  * webhook. Otherwise a transaction that ends a delivery and one that adds a delivery could each rely on the other to

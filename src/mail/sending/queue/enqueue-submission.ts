@@ -1,0 +1,63 @@
+/**
+ * Adds a message to the queue: its submission, and one recipient for each envelope address, due at once. Call it in the
+ * transaction that stores the message: both are committed or neither.
+ */
+import { splitAddress } from '../../../formats/address/address.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
+
+/** The columns that differ between submissions, and the envelope. */
+export interface NewSubmission
+  extends Pick<SubmissionRow, 'id' | 'kind' | 'message_id' | 'content_id' | 'verp_token' | 'dkim_selector'> {
+  /** The inbox that sends, or that the notice is for. */
+  readonly inbox: { readonly id: string; readonly organization_id: string }
+  /** "" for a notice (RFC 5321 §4.5.5). */
+  readonly sender: string
+  /** Normalised addresses, each once. */
+  readonly recipients: readonly string[]
+}
+
+export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Promise<void> {
+  const { inbox, sender, recipients, ...columns } = submission
+  const row: SubmissionRow = {
+    ...columns,
+    organization_id: inbox.organization_id,
+    inbox_id: inbox.id,
+    envelope_sender: sender,
+    smtputf8: [sender, ...recipients].some((address) => /[^\x20-\x7e]/.test(address)) ? 1 : 0,
+    created_at: tx.now,
+  }
+  await submissions.insert(
+    tx,
+    row,
+    recipients.map((address, position) => recipientRow(tx, row, address, position)),
+  )
+}
+
+function recipientRow(tx: Tx, submission: SubmissionRow, address: string, position: number): RecipientRow {
+  return {
+    id: tx.newId(),
+    submission_id: submission.id,
+    message_id: submission.message_id,
+    position,
+    address,
+    domain: splitAddress(address).domain,
+    organization_id: submission.organization_id,
+    inbox_id: submission.inbox_id,
+    state: 'queued',
+    route: null,
+    delay_notice_at: null,
+    released_at: null,
+    attempts: 0,
+    next_attempt_at: tx.now,
+    lease_owner: null,
+    lease_until: null,
+    interruptions: 0,
+    last_code: null,
+    last_enhanced_code: null,
+    last_reply: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+}

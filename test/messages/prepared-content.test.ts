@@ -1,0 +1,131 @@
+/** Messages that are prepared for a transaction: what is stored, and what remains of one that is not stored. */
+import { afterEach, beforeAll, expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { MailError } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+import { createContents } from '../../src/mail/messages/content/contents.ts'
+import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import type { UnparsedMail } from '../../src/mail/messages/content/parse-worker.ts'
+import { decompressBodies, parseMail } from '../../src/mail/messages/content/parsed-message.ts'
+import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
+import { openTestStore, type TestStore } from '../store/test-store.ts'
+
+const limits = withLimits({ store: { inlineBytesMax: 100 } })
+const HEAD = Buffer.from('Return-Path: <bob@example.test>\r\n')
+/** Long enough for two blobs: one of the message, one of its compressed bodies. */
+const MAIL = Buffer.from(`Subject: squares\r\n\r\n${Array.from({ length: 500 }, (_, n) => n * n).join(' ')}\r\n`)
+
+const peer = 'network 192.0.2.1'
+const inMemory = () => ({ peer, mail: MAIL, bytesMax: MAIL.length })
+const streamed = () => ({ peer, mail: { head: HEAD, chunks: inChunks(MAIL) }, bytesMax: MAIL.length })
+
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore()
+  return () => store[Symbol.asyncDispose]()
+})
+afterEach(async () => discardBlobs()(await blobKeys()))
+
+function discardBlobs() {
+  return createDiscardBlobs({ store, log: createLog('silent') })
+}
+
+function preparing(parse = async ({ load }: UnparsedMail) => parseMail(await load(), limits)) {
+  return createPrepareContent({ store, mailParser: { parse }, discardBlobs: discardBlobs(), limits })
+}
+
+async function blobKeys(): Promise<string[]> {
+  const keys: string[] = []
+  for await (const key of store.blobs.listOlderThan(Date.now() + 60_000)) keys.push(key)
+  return keys
+}
+
+async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 50) yield bytes.subarray(at, at + 50)
+}
+
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const read: Uint8Array[] = []
+  for await (const chunk of chunks) read.push(chunk)
+  return Buffer.concat(read)
+}
+
+test.each([
+  ['in memory', inMemory, MAIL],
+  ['from a stream, after the header fields of this server', streamed, Buffer.concat([HEAD, MAIL])],
+])('a message %s is stored with its parsed bodies', async (_name, source, expected) => {
+  const content = await preparing()(source())
+  expect(content.parsed.subject).toBe('squares')
+  const { id, sizeBytes } = await store.transaction((tx) => content.insert(tx))
+
+  expect(sizeBytes).toBe(expected.length)
+  expect(await joined(createContents({ store }).read(id))).toEqual(expected)
+  const row = await store.db.selectFrom('contents').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  expect((await blobKeys()).sort()).toEqual([row.blob_key, row.parsed_blob_key].sort())
+  expect(decompressBodies(await joined(store.blobs.get(row.parsed_blob_key!))).text).toContain('0 1 4 9 16')
+})
+
+test('a message that is discarded leaves no blob', async () => {
+  const content = await preparing()(streamed())
+  expect(await blobKeys()).toHaveLength(2)
+  await content.discard(new MailError('unavailable', {}))
+  expect(await blobKeys()).toEqual([])
+})
+
+test('the blobs stay when the transaction may have been committed', async () => {
+  const content = await preparing()(inMemory())
+  await content.discard(new MailError('outcome_unknown', {}))
+  expect(await blobKeys()).toHaveLength(2)
+})
+
+test('a check runs when all bytes have arrived; a message that it refuses is not parsed and leaves no blob', async () => {
+  let isParsed = false
+  const prepareContent = preparing(async ({ load }) => {
+    isParsed = true
+    return parseMail(await load(), limits)
+  })
+  const refused = prepareContent({
+    ...streamed(),
+    async check() {
+      expect(await blobKeys()).toHaveLength(1)
+      throw new MailError('forbidden', { detail: 'by policy' })
+    },
+  })
+  await expect(refused).rejects.toMatchObject({ code: 'forbidden' })
+  expect(isParsed).toBe(false)
+  expect(await blobKeys()).toEqual([])
+
+  expect(await prepareContent({ ...streamed(), check: async () => 'passed' })).toMatchObject({ checked: 'passed' })
+})
+
+test('a message that cannot be parsed now leaves no blob', async () => {
+  const prepareContent = preparing(async () => {
+    throw new MailError('parse_queue_full', {})
+  })
+  await expect(prepareContent(inMemory())).rejects.toMatchObject({ code: 'parse_queue_full' })
+  expect(await blobKeys()).toEqual([])
+})
+
+test.each([
+  ['in memory', inMemory],
+  ['from a stream', streamed],
+])('a message %s that is too large leaves no blob', async (_name, source) => {
+  const tooLarge = preparing()({ ...source(), bytesMax: MAIL.length - 1 })
+  await expect(tooLarge).rejects.toMatchObject({ code: 'message_too_large' })
+  expect(await blobKeys()).toEqual([])
+})
+
+test('a blob that cannot be deleted is logged, and the others are deleted', async () => {
+  const logged: Record<string, unknown>[] = []
+  const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const deleted: string[] = []
+  const blobs = {
+    async delete(key: string) {
+      if (key === 'stuck') throw new Error('the disk failed')
+      deleted.push(key)
+    },
+  }
+  await createDiscardBlobs({ store: { blobs }, log })(['first', 'stuck', null, 'last'])
+  expect(deleted).toEqual(['first', 'last'])
+  expect(logged).toMatchObject([{ blobKey: 'stuck', err: { message: 'the disk failed' } }])
+})
