@@ -52,7 +52,7 @@ test('a message of 30 MB arrives complete', async () => {
   expect(receiving.filed[0]?.raw.equals(raw)).toBe(true)
 })
 
-test('a client that reads SIZE does not even send a message over the limit', async () => {
+test('a client that reads SIZE does not send a message over the limit', async () => {
   const { port, receiving } = await startListener({}, { MARTLET_MESSAGE_BYTES_MAX: '65536' })
   const sending = transport({ port }).sendMail({
     envelope: { from: mail.from, to: mail.to, size: 70_000 },
@@ -62,7 +62,7 @@ test('a client that reads SIZE does not even send a message over the limit', asy
   expect(receiving.failures).toEqual([]) // no DATA was sent
 })
 
-test('of a hundred recipients, unknown ones are refused by name, and the others get the message', async () => {
+test('unknown recipients among a hundred are refused, and the others get the message', async () => {
   const { port, receiving } = await startListener()
   const known = Array.from({ length: 90 }, (_, index) => `ada${index}@mail.example.test`)
   const unknown = Array.from({ length: 10 }, (_, index) => `nobody${index}@mail.example.test`)

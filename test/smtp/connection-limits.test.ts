@@ -1,4 +1,4 @@
-/** Peers that a loopback interface does not have. What sockets can show is in limits.test.ts. */
+/** Peers with addresses that the loopback interface does not have. Tests with sockets are in limits.test.ts. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createConnectionLimits } from '../../src/edges/smtp/mx/connection-limits.ts'

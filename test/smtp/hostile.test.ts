@@ -1,4 +1,4 @@
-/** Peers that are broken, impatient, or not mail servers at all. None of them may affect other connections. */
+/** Peers that are broken, impatient, or not mail servers. None of them may affect other connections. */
 import { describe, expect, test } from 'vitest'
 import { type Listener, startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
@@ -15,7 +15,7 @@ async function expectAlive({ port, receiving }: Listener): Promise<void> {
 test('a peer that sends before the greeting gets 421 and no greeting', async () => {
   const listener = await startListener()
   const client = new RawClient(listener.port, 'EHLO spam.test\r\nMAIL FROM:<>\r\n')
-  expect(await client.reply()).toBe('421 4.7.0 Wait for the greeting before you talk')
+  expect(await client.reply()).toBe('421 4.7.0 Wait for the greeting before you send')
   expect(await client.rest()).toBe('')
   await expectAlive(listener)
 })
@@ -74,6 +74,7 @@ test('a message whose peer disconnects in the middle is not stored', async () =>
   expect(listener.logged.some((line) => line.includes('receiving failed'))).toBe(false) // a normal event, not an error
   listener.receiving.beforeRead = () => undefined
   await expectAlive(listener)
+  expect((await listener.metrics.smtpReplies.get()).values).toEqual([]) // nothing is replied to a peer that is gone
 })
 
 test('a message whose peer half-closes in the middle is not stored', async () => {
@@ -100,25 +101,36 @@ test('a peer that resets before the core reads affects no other connection', asy
   await expectAlive(listener)
 })
 
-test('a message whose peer disconnects after its last byte is stored once', async () => {
-  const listener = await startListener()
-  const { gate, reached, open } = createGate()
-  listener.receiving.beforeCommit = gate
-  const client = await RawClient.inData(listener.port)
-  client.send('whole\r\n.\r\n')
-  await reached
-  client.socket.destroy()
-  await listener.untilLogged('SMTP connection closed')
-  open()
-  await RawClient.open(listener.port) // takes some turns of the event loop
-  expect(listener.receiving.texts).toEqual(['whole\r\n'])
+test.each(['beforeRead', 'beforeCommit'] as const)(
+  'a message whose peer disconnects after its last byte is stored once (%s)',
+  async (step) => {
+    const listener = await startListener()
+    const { gate, reached, open } = createGate()
+    listener.receiving[step] = gate
+    const client = await RawClient.inData(listener.port)
+    client.socket.end('whole\r\n.\r\n')
+    await reached
+    await listener.untilLogged('SMTP connection closed')
+    open()
+    await RawClient.open(listener.port) // takes some turns of the event loop
+    expect(listener.receiving.texts).toEqual(['whole\r\n'])
+  },
+)
+
+test('a last line without a line end is not a command', async () => {
+  const { port, metrics, untilLogged } = await startListener()
+  const client = await RawClient.open(port)
+  client.socket.end('NOOP\r\nXYZZY')
+  await untilLogged('SMTP connection closed')
+  expect(await client.rest()).toBe('250 2.0.0 Ok\r\n')
+  expect((await metrics.smtpReplies.get()).values).toEqual([]) // XYZZY would be refused
 })
 
 test('a peer that sends commands and never reads the replies is throttled and then disconnected', async () => {
   const listener = await startListener({ smtp: { idleMs: 200, commandsMax: 1_000_000 } })
   const client = await RawClient.open(listener.port, 'greedy.test')
   client.socket.pause()
-  // Enough to exceed smtpCommandsMax if the server read on without waiting until its replies are sent.
+  // Enough to exceed limits.smtp.commandsMax if the server read on without waiting until its replies are sent.
   client.send('HELP\r\n'.repeat(1_100_000))
   await listener.untilLogged('SMTP connection closed')
   const reasons = (await listener.metrics.smtpReplies.get()).values.map(({ labels }) => labels.error)

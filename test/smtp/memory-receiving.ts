@@ -1,5 +1,5 @@
 /**
- * An in-memory implementation of `Receiving`: it keeps what it gets, and fails when the test says so. Flows with the
+ * An in-memory implementation of `Receiving`: it keeps all messages, and fails where the test says so. Flows with the
  * real core are in test/flows.
  */
 import { MailError } from '../../src/errors.ts'
@@ -17,7 +17,7 @@ export class MemoryReceiving implements Receiving {
   readonly failures: unknown[] = []
   /** Resolves with the first error of a `receive`. */
   readonly firstFailure: Promise<unknown>
-  #tellFailure: (error: unknown) => void = () => undefined
+  #resolveFailure: (error: unknown) => void = () => undefined
   /** Every address of these domains is known, except those that begin with "nobody". */
   domains = ['mail.example.test']
   bytesMax = Number.POSITIVE_INFINITY
@@ -29,7 +29,7 @@ export class MemoryReceiving implements Receiving {
 
   constructor() {
     this.firstFailure = new Promise((resolve) => {
-      this.#tellFailure = resolve
+      this.#resolveFailure = resolve
     })
   }
 
@@ -56,7 +56,7 @@ export class MemoryReceiving implements Receiving {
       this.filed.push({ arrival, envelope, raw: Buffer.concat(chunks) })
     } catch (error) {
       this.failures.push(error)
-      this.#tellFailure(error)
+      this.#resolveFailure(error)
       throw error
     }
     const messageId = `m${this.filed.length}`

@@ -1,4 +1,4 @@
-/** A peer that sends exactly the given bytes and reads replies one by one; the opposite of a well-behaved client. */
+/** An SMTP peer that sends exactly the given bytes, correct or not, and reads replies one by one. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
@@ -13,8 +13,8 @@ export class RawClient {
   #isClosed = false
 
   /**
-   * @param early        bytes that go out with the connection, before any greeting
-   * @param localAddress the loopback address that it connects from
+   * @param early        bytes to send with the connection, before any greeting
+   * @param localAddress the loopback address to connect from
    */
   constructor(port: number, early = '', localAddress?: string) {
     this.socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) })
@@ -23,7 +23,7 @@ export class RawClient {
     onTestFinished(() => void this.socket.destroy())
   }
 
-  /** Connects and reads the greeting; with a name also says EHLO. */
+  /** Connects and reads the greeting; with a name also sends EHLO. */
   static async open(port: number, hello?: string, localAddress?: string): Promise<RawClient> {
     const client = new RawClient(port, '', localAddress)
     await client.reply()
@@ -31,7 +31,7 @@ export class RawClient {
     return client
   }
 
-  /** One client up to the 354 of DATA. */
+  /** Returns a client that has read the 354 of DATA. */
   static async inData(port: number, recipient = 'ada@mail.example.test'): Promise<RawClient> {
     const client = await RawClient.open(port, 'peer.test')
     await client.command('MAIL FROM:<ann@example.test>')
@@ -40,7 +40,7 @@ export class RawClient {
     return client
   }
 
-  /** What came and was not read yet. */
+  /** The received text that has not been read yet. */
   get unread(): string {
     return this.#received
   }
@@ -76,15 +76,19 @@ export class RawClient {
     return all
   }
 
-  /** Everything that comes until the server closes. */
+  /** @returns the text that arrives until the server closes the connection */
   async rest(): Promise<string> {
     await this.closed
     return this.#received
   }
 
-  /** Sends STARTTLS (with more in the same segment, if asked) and shakes hands. */
-  async startTls(smuggled = ''): Promise<TLSSocket> {
-    this.send(`STARTTLS\r\n${smuggled}`)
+  /**
+   * Sends STARTTLS and performs the handshake.
+   *
+   * @param injected bytes to send in clear text, in the same segment
+   */
+  async startTls(injected = ''): Promise<TLSSocket> {
+    this.send(`STARTTLS\r\n${injected}`)
     const answer = await this.reply()
     if (!answer.startsWith('220')) throw new Error(answer)
     this.socket.removeAllListeners('data')
@@ -100,7 +104,7 @@ export class RawClient {
       this.#received += chunk.toString()
       this.#wake()
     })
-    socket.on('error', () => undefined) // a reset is a way to close; `closed` tells
+    socket.on('error', () => undefined) // a reset closes too, see `closed`
     await new Promise((resolve) => socket.once('close', resolve))
     this.#isClosed = true
     this.#wake()

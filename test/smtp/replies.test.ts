@@ -1,4 +1,4 @@
-/** The table of replies, and the mapping from core errors to replies. */
+/** The table of replies, and the mapping from errors of the core to replies. */
 import { describe, expect, test } from 'vitest'
 import { formatReply, type Reply, replies, replyForError } from '../../src/edges/smtp/protocol/replies.ts'
 import { type ErrorCode, errors, MailError } from '../../src/errors.ts'
@@ -27,7 +27,7 @@ test('an error without its own reply code is temporary unless its kind says othe
   expect(replyForError(new MailError('forbidden', { detail: 'x' }))).toMatchObject({ code: 550, enhancedCode: '5.7.1' })
 })
 
-test('an error that is not a MailError is not revealed', () => {
+test('the reply to an error that is not a MailError does not reveal its text', () => {
   expect(formatReply(replyForError(new Error('secret')))).not.toContain('secret')
   expect(formatReply(replyForError('secret'))).not.toContain('secret')
 })

@@ -1,4 +1,4 @@
-/** Starting and stopping: which sessions are closed at once, which may finish, and which are aborted. */
+/** Start and stop: which sessions are closed at once, which may finish, and which are aborted. */
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/settings.ts'
 import { createMxServer } from '../../src/edges/smtp/mx/mx-server.ts'
@@ -41,6 +41,20 @@ test('a message in progress is finished and answered, then its session is closed
   expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
   await stopped
   expect(receiving.texts).toEqual(['Subject: slow\r\n\r\nfirst half, second half\r\n'])
+})
+
+// Receiving used to begin before 354 was written, so a stop in between cut the message off.
+test('a message is finished if the stop begins right after its 354', async () => {
+  const { port, mx, receiving } = await startListener()
+  let stopped: Promise<void> | undefined
+  receiving.beforeRead = () => {
+    stopped = mx.stop(LONG_MS)
+  }
+  const client = await RawClient.inData(port)
+  client.send('x\r\n.\r\n')
+  expect(await client.reply()).toBe('250 2.0.0 Ok: filed as m1')
+  expect(await client.reply()).toMatch(/^421 4\.3\.2 /)
+  await stopped
 })
 
 test('a command in progress is answered before the 421', async () => {

@@ -1,4 +1,4 @@
-/** STARTTLS (RFC 3207): what is offered, what is discarded, what cannot be injected, and failed handshakes. */
+/** STARTTLS (RFC 3207): the state before it is discarded, commands cannot be injected, and handshakes that fail. */
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { connect as tlsConnect } from 'node:tls'
@@ -72,7 +72,7 @@ test('a peer that disconnects during the handshake affects no other connection',
   expect(await new RawClient(port).reply()).toMatch(/^220 /)
 })
 
-test('a handshake that stops is aborted after the idle time', async () => {
+test('an unfinished handshake is aborted after the idle timeout', async () => {
   const { port } = await startListener({ smtp: { idleMs: 200 } })
   const client = await RawClient.open(port, 'peer.test')
   expect(await client.command('STARTTLS')).toMatch(/^220 /)

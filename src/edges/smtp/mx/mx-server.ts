@@ -1,12 +1,13 @@
 /**
- * The MX server: accepts mail for the inboxes from anyone, and passes it to `receiving`.
+ * The MX server: accepts messages for the inboxes from anyone, and passes them to `receiving`.
  *
- * A peer connects → smtp-connection.ts (socket, limits) → command-stream.ts (bytes) → smtp-session.ts (commands) → receiving.
- * This file contains the listener, its certificate, and the stop. mail/receiving decides who gets a message and what
- * happens to it.
+ * smtp-connection.ts (socket, limits) reads from command-stream.ts (bytes to lines and messages), and passes each
+ * command to smtp-session.ts, which calls `receiving`. This file contains the listener, its certificate, and the stop.
+ * mail/receiving decides who gets a message and what happens to it.
  *
- * Stop: the port closes; idle sessions get 421 and are closed at once; a message under way may finish within `graceMs`
- * and gets its reply, and then its session is closed. Remaining connections are cut, and their senders retry.
+ * Stop: the port closes. Idle connections get 421 and are closed at once. A message under way may finish within
+ * `graceMs` and gets its reply, and then its connection is closed. The remaining connections are cut, and their senders
+ * retry.
  */
 import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
@@ -21,7 +22,8 @@ import type { Receiving } from '../../../mail/receiving/receiving.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { TlsSource } from '../../tls.ts'
 import { createConnectionLimits } from './connection-limits.ts'
-import { Connection, type ConnectionNeeds } from './smtp-connection.ts'
+import { SmtpConnection, type SmtpConnectionNeeds } from './smtp-connection.ts'
+import { SmtpSession } from './smtp-session.ts'
 
 /** RFC 8996 §2: nothing below TLS 1.2. */
 const TLS_MIN = 'TLSv1.2'
@@ -45,32 +47,32 @@ export interface MxServerNeeds {
 }
 
 export function createMxServer(needs: MxServerNeeds): MxServer {
-  const { config, log, metrics, receiving, tls } = needs
+  const { config, log, metrics, tls } = needs
   const { limits } = config
-  const open = new Set<Connection>()
+  const open = new Set<SmtpConnection>()
   let isStopping = false
 
   const server = new SmtpListener(
     {
       ...tls.current(),
       minVersion: TLS_MIN,
-      logger: false, // our log has session and outcome; the library would log each line
+      logger: false, // the library would log each line; our log has the session and the outcome
       maxCommandLength: limits.smtp.commandBytesMax,
       socketTimeout: limits.smtp.idleMs,
     },
     (socket, options) => {
-      const connection = new Connection(server, socket, options, connectionNeeds)
+      const connection = new SmtpConnection(server, socket, options, connectionNeeds)
       open.add(connection)
       connection.init()
       if (isStopping) connection.shutDown() // accepted just before the port closed
     },
   )
-  const connectionNeeds: ConnectionNeeds = {
+  const connectionNeeds: SmtpConnectionNeeds = {
     config,
     log,
     metrics,
-    receiving,
     connectionLimits: createConnectionLimits({ limits, clock: () => performance.now() }),
+    openSession: (peer) => new SmtpSession(needs, peer),
     onClosed: (connection) => open.delete(connection),
   }
   server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))
@@ -79,7 +81,7 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
   return { listen, stop }
 
   async function listen(): Promise<{ port: number }> {
-    assert(config.smtpPort !== 'off', 'server/start.ts starts no MX server where the port is off')
+    assert(config.smtpPort !== 'off', 'server/start.ts starts no MX server if the port is off')
     const listening = once(server.server, 'listening')
     server.listen(config.smtpPort, config.host)
     try {
@@ -88,11 +90,11 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
       throw new StartupError(explainListenError(error, config.host, config.smtpPort), { cause: error })
     }
     const { port } = server.server.address() as AddressInfo
-    log.info({ host: config.host, port }, 'SMTP receiver listens')
+    log.info({ host: config.host, port }, 'MX server is listening')
     return { port }
   }
 
-  /** Keeps the old certificate if the new one is unusable. */
+  /** Keeps the old certificate if the new one cannot be used. */
   function renewCertificate(): void {
     try {
       // Not the library's updateSecureContext, which deletes the old context before it creates the new one.

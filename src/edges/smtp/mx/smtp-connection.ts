@@ -1,58 +1,99 @@
 /**
  * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
  *
- * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
- * avoid the library's fixed wait, the parser (command-stream.ts), the session (smtp-session.ts), the replies with their
- * enhanced codes, all limits of a connection, and the clean close. Names that begin with "_" belong to the library; its
- * version is pinned.
+ * It reads one command at a time, passes it to its session, and does what the returned step says. It enforces all
+ * limits of a connection. The session knows the commands; it is passed in, so that another listener (submission) can
+ * use this class with a session of its own.
  *
- * Crash or cut: a message that has no 250 yet fails in `receive` and is not stored; the peer keeps it (RFC 5321 §6.1).
- * Stop: see `shutDown` and `cut`.
+ * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
+ * avoid the library's fixed wait, the parser (command-stream.ts), the commands, the replies with their enhanced codes,
+ * and the clean close. Names that begin with "_" belong to the library; its version is pinned.
+ *
+ * Crash or cut: an incomplete message fails with PeerGone and is not stored. A peer that got no 250 keeps its message
+ * (RFC 5321 §6.1). Stop: see `shutDown` and `cut`.
  */
 import type { Socket } from 'node:net'
+import { PassThrough, type Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js'
+import type { Config } from '../../../config/settings.ts'
 import { runIn, type Unit } from '../../../fault-boundary.ts'
+import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
-import { CommandStream, type MailSink } from '../protocol/command-stream.ts'
+import { CommandStream } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
-import { SmtpSession, type SmtpSessionNeeds, type Step } from './smtp-session.ts'
 
-export interface ConnectionNeeds extends SmtpSessionNeeds {
-  readonly metrics: Metrics
-  readonly connectionLimits: ConnectionLimits
-  /** Called once, when the socket has closed. */
-  onClosed(connection: Connection): void
+/** The connection's data about its peer. */
+export interface Peer {
+  /** Id of the connection, for the log. */
+  readonly session: string
+  readonly remoteAddress: string
+  /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
+  tls(): string | undefined
 }
 
-export class Connection extends SMTPConnection implements LimitedConnection {
-  readonly #needs: ConnectionNeeds
-  readonly #session: SmtpSession
+/** A reply, and what the connection does after it. */
+export interface Step {
+  readonly reply: Reply
+  readonly next?: 'close' | 'startTls'
+  /**
+   * Exists if the reply is 354: receives the message that follows, and returns the reply to it. Never rejects. The
+   * stream fails with PeerGone if the connection closes before the message is complete. The receiver may destroy the
+   * stream; the rest of the message is then discarded.
+   */
+  readonly receiveBody?: (stream: Readable) => Promise<Reply>
+}
+
+/** The commands of one listener, and the state of the mail transaction. */
+export interface Session {
+  /** Whether a mail transaction has begun and DATA has not been accepted. */
+  readonly isInTransaction: boolean
+  /** @param line one command without its line end; anything a peer can send */
+  handle(line: Buffer): Promise<Step>
+  /** Called when TLS has become active. RFC 3207 §4.2: commands before it no longer count. */
+  restart(): void
+}
+
+export interface SmtpConnectionNeeds {
+  readonly config: Pick<Config, 'hostname' | 'limits'>
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly connectionLimits: ConnectionLimits
+  openSession(peer: Peer): Session
+  /** Called once, when the socket has closed. */
+  onClosed(connection: SmtpConnection): void
+}
+
+export class SmtpConnection extends SMTPConnection implements LimitedConnection {
+  declare _parser: CommandStream | false
+  readonly #needs: SmtpConnectionNeeds
+  readonly #session: Session
   #isAdmitted = false
   #isShuttingDown = false
   #isEvicted = false
-  #hasBegunMail = false
-  /** Time of the last command. */
-  #heardAtMs = performance.now()
+  /** From DATA to the reply to the message. */
+  #isInMessage = false
+  #hasAcceptedMail = false
+  #lastCommandAtMs = performance.now()
   #progressedAtMs = performance.now()
   #bytesSinceProgress = 0
   /** Whether the next MAIL counts as progress: the first one does, and the first one after each accepted message. */
   #mailIsProgress = true
   #isWaitingForDrain = false
-  #commands = 0
-  #refusals = 0
-  /** The TLS socket if there is one, even during its handshake: destroying the socket below it would crash Node. */
+  #commandCount = 0
+  #refusalCount = 0
+  /** The TLS socket if one exists, even during its handshake: destroying the socket below it would crash Node. */
   #topSocket: Socket
   /** An unhandled error cuts this connection; the peer keeps a message that has no 250 yet. */
   readonly #unit: Unit = { kind: 'SMTP connection', fail: () => this.cut() }
 
-  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions | null, needs: ConnectionNeeds) {
+  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions | null, needs: SmtpConnectionNeeds) {
     super(server, socket, options)
     this.#needs = needs
     this.#topSocket = socket
-    this.#session = new SmtpSession(needs, {
+    this.#session = needs.openSession({
       session: this.id,
       remoteAddress: this.remoteAddress,
       tls: () => this.#tls(),
@@ -61,9 +102,10 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   /** Starts reading, and greets one turn of the event loop later: see `#greet`. */
   override init(): void {
+    this.#startReading()
     this._setListeners(() => {
       this.#isAdmitted = this.#needs.connectionLimits.enter(this)
-      if (!this.#isAdmitted) return this.#leave(replies.tooManyConnections)
+      if (!this.#isAdmitted) return this.#closeWith(replies.tooManyConnections)
       this.#needs.metrics.smtpConnections.inc()
       setImmediate(() => this.#greet())
     })
@@ -73,19 +115,18 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   shutDown(): void {
     this.#isShuttingDown = true
     if (this._upgrading) this.cut()
-    else if (this._closing || !this.#isBusy()) this.#leave(replies.shuttingDown)
+    else if (this._closing || !this.#isBusy()) this.#closeWith(replies.shuttingDown)
   }
 
-  /** Ends the connection without a reply; a message under way fails. */
+  /** Ends the connection without a reply; an incomplete message fails. */
   cut(): void {
     this.#topSocket.destroy()
   }
 
   usage(): ReturnType<LimitedConnection['usage']> {
-    const isInMail = this._parser instanceof CommandStream && this._parser.isInMail
-    const isBusy = !this._closing && (isInMail || this.#session.isInTransaction)
-    if (!isBusy) return { state: 'idle', sinceMs: this.#heardAtMs }
-    return { state: 'busy', sinceMs: this.#isOurTurn() ? performance.now() : this.#progressedAtMs }
+    const isInUse = !this._closing && (this.#isInMessage || this.#session.isInTransaction)
+    if (!isInUse) return { state: 'idle', sinceMs: this.#lastCommandAtMs }
+    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progressedAtMs }
   }
 
   /**
@@ -94,7 +135,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   evict(): void {
     this.#isEvicted = true
     if (this._upgrading || this._closing || this._socket.writableNeedDrain) this.cut()
-    else this.#leave(replies.evicted)
+    else this.#closeWith(replies.evicted)
   }
 
   /**
@@ -106,36 +147,66 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     if (this._closing || this._closed) return
     this._ready = this._socket.bytesRead === 0
     if (this._ready) this.#write(replies.greeting(this.#needs.config.hostname))
-    else this.#leave(replies.talkedEarly)
+    else this.#closeWith(replies.earlyTalker)
   }
 
-  async #command(line: Buffer): Promise<MailSink | undefined> {
-    this.#commands += 1
-    this.#heardAtMs = performance.now()
-    const wasInTransaction = this.#session.isInTransaction
-    const step = this.#refuseByLimit() ?? (await this.#session.handle(line))
-    if (!wasInTransaction && this.#session.isInTransaction) this.#mailBegan()
-    await this.#answer(step.reply)
-    if (step.next === 'close') this.close()
-    if (step.next === 'startTls') this.upgrade(() => undefined)
-    return step.mail && this.#sink(step.mail)
+  /** Call it once per parser: the library creates a second one for the bytes inside TLS. */
+  #startReading(): void {
+    const parser = this._parser
+    if (parser) runIn(this.#unit, () => this.#answerLines(parser)).catch((error) => this.#fail(error))
   }
 
-  #sink(mail: NonNullable<Step['mail']>): MailSink {
-    const finish = async () => {
-      const reply = await mail.reply
-      if (reply.code < 400) {
-        this.#progressed()
-        this.#mailIsProgress = true
-      }
-      await this.#answer(reply)
+  /** Reads and answers one line after the other, until the connection closes or TLS begins. */
+  async #answerLines(parser: CommandStream): Promise<void> {
+    for (;;) {
+      const line = await parser.readLine()
+      if (line === undefined) return
+      if (line === 'too long') await this.#answer(this.#refuseByLimit() ?? replies.lineTooLong)
+      else await this.#answerCommand(line, parser)
     }
-    return { stream: mail.stream, finish }
   }
 
-  #mailBegan(): void {
-    if (!this.#hasBegunMail) {
-      this.#hasBegunMail = true
+  async #answerCommand(line: Buffer, parser: CommandStream): Promise<void> {
+    this.#commandCount += 1
+    this.#lastCommandAtMs = performance.now()
+    const wasInTransaction = this.#session.isInTransaction
+    const refusal = this.#refuseByLimit()
+    const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
+    if (!wasInTransaction && this.#session.isInTransaction) this.#transactionBegan()
+    if (step.receiveBody) {
+      await this.#receiveMessage(step.reply, step.receiveBody, parser)
+    } else {
+      await this.#answer(step.reply)
+      if (step.next === 'close') this.close()
+      if (step.next === 'startTls') this.upgrade(() => undefined)
+    }
+  }
+
+  /** Sends 354, receives the message, and sends the reply to it. */
+  async #receiveMessage(
+    startMail: Reply,
+    receiveBody: NonNullable<Step['receiveBody']>,
+    parser: CommandStream,
+  ): Promise<void> {
+    this.#isInMessage = true
+    await this.#answer(startMail)
+    const body = new PassThrough()
+    // Its reader handles the error. Before it starts to read, an error without a listener would be an unhandled one.
+    body.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
+    const replying = receiveBody(body)
+    const isComplete = await parser.readBody(body)
+    const reply = await replying
+    if (reply.code < 400) {
+      this.#progressed()
+      this.#mailIsProgress = true
+    }
+    if (isComplete) await this.#answer(reply)
+    this.#isInMessage = false
+  }
+
+  #transactionBegan(): void {
+    if (!this.#hasAcceptedMail) {
+      this.#hasAcceptedMail = true
       this._socket.setTimeout(this.#idleMs())
     }
     if (this.#mailIsProgress) this.#progressed()
@@ -154,15 +225,15 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   #idleMs(): number {
     const { idleMs, idleBeforeMailMs } = this.#needs.config.limits.smtp
-    return this.#hasBegunMail ? idleMs : Math.min(idleMs, idleBeforeMailMs)
+    return this.#hasAcceptedMail ? idleMs : Math.min(idleMs, idleBeforeMailMs)
   }
 
-  #refuseByLimit(): Step | undefined {
+  #refuseByLimit(): Reply | undefined {
     const { commandsMax, errorsMax } = this.#needs.config.limits.smtp
-    if (!this._ready) return { reply: replies.talkedEarly }
-    if (this.#isShuttingDown) return { reply: replies.shuttingDown }
-    if (this.#commands > commandsMax) return { reply: replies.tooManyCommands }
-    if (this.#refusals >= errorsMax) return { reply: replies.tooManyErrors }
+    if (!this._ready) return replies.earlyTalker
+    if (this.#isShuttingDown) return replies.shuttingDown
+    if (this.#commandCount > commandsMax) return replies.tooManyCommands
+    if (this.#refusalCount >= errorsMax) return replies.tooManyErrors
     return undefined
   }
 
@@ -170,22 +241,22 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   async #answer(reply: Reply): Promise<void> {
     if (reply.isSilence) return this.cut()
     // Only permanent refusals count: 452 for the 101st recipient is not misbehaviour.
-    if (reply.code >= 500) this.#refusals += 1
-    if (reply.code === 421) return this.#leave(reply) // RFC 5321 §3.8
+    if (reply.code >= 500) this.#refusalCount += 1
+    if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
     this.#write(reply)
-    if (this.#isShuttingDown) return this.#leave(replies.shuttingDown)
+    if (this.#isShuttingDown) return this.#closeWith(replies.shuttingDown)
     if (!this._socket.writableNeedDrain) return
     this.#isWaitingForDrain = true
     await new Promise<void>((resolve) => this._whenWritable(resolve))
     this.#isWaitingForDrain = false
   }
 
-  #leave(reply: Reply): void {
+  #closeWith(reply: Reply): void {
     if (!this._closing && !this._closed) this.#write(reply)
-    this.#abandonMail()
+    this.#abandonInput()
     this.close() // ends our side; the peer may still send for five seconds, so that it receives the reply
-    const hasNoTime = this.#isShuttingDown || !this.#isAdmitted || this.#isEvicted
-    if (hasNoTime) this.#topSocket.destroySoon()
+    const mustCloseNow = this.#isShuttingDown || !this.#isAdmitted || this.#isEvicted
+    if (mustCloseNow) this.#topSocket.destroySoon()
   }
 
   #write(reply: Reply): void {
@@ -202,17 +273,22 @@ export class Connection extends SMTPConnection implements LimitedConnection {
     )
   }
 
-  #abandonMail(): void {
-    if (this._parser instanceof CommandStream) this._parser.abandon()
+  #abandonInput(): void {
+    if (this._parser) this._parser.abandon()
   }
 
   #isBusy(): boolean {
-    return this._parser instanceof CommandStream && (this._parser.isInMail || this._parser.isWorking)
+    return this.#isInMessage || (this._parser !== false && this._parser.isWorking)
   }
 
   /** Whether the peer waits for us: its message may be waiting for our disk. */
-  #isOurTurn(): boolean {
-    return this._parser instanceof CommandStream && this._parser.isWorking && !this.#isWaitingForDrain
+  #isPeerWaiting(): boolean {
+    return this._parser !== false && this._parser.isWorking && !this.#isWaitingForDrain
+  }
+
+  #fail(error: unknown): void {
+    this.#needs.log.error({ err: error, session: this.id }, 'SMTP connection failed')
+    this.cut()
   }
 
   #tls(): string | undefined {
@@ -224,22 +300,17 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {
-    const parser = new CommandStream(this._server.options.maxCommandLength!, {
-      command: (line) => runIn(this.#unit, () => this.#command(line)),
-      lineTooLong: () => this.#answer(this.#refuseByLimit()?.reply ?? replies.lineTooLong),
-      received: (sizeBytes) => this.#received(sizeBytes),
-    })
-    parser.on('error', (error) => {
-      this.#needs.log.error({ err: error, session: this.id }, 'SMTP connection failed')
-      this.cut()
-    })
+    const { maxCommandLength } = this._server.options
+    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#received(sizeBytes))
+    parser.on('error', (error) => this.#fail(error))
     return parser
   }
 
   /** Called when TLS has become active. */
   override _resetSession(): void {
     super._resetSession()
-    this.#session.forget()
+    this.#session.restart()
+    this.#startReading()
   }
 
   /** Called with each new socket: the plain one, and the TLS socket. */
@@ -252,8 +323,8 @@ export class Connection extends SMTPConnection implements LimitedConnection {
   /** The timeout applies only while we wait for the peer (RFC 5321 §4.5.3.2). */
   override _onTimeout(): void {
     if (this._closing || this._upgrading) this.cut()
-    else if (this.#isOurTurn()) this._armTimeout()
-    else this.#leave(replies.idle)
+    else if (this.#isPeerWaiting()) this._armTimeout()
+    else this.#closeWith(replies.idle)
   }
 
   /** Peers that disconnect and failed handshakes are normal: they are logged and are not errors of the server. */
@@ -264,7 +335,7 @@ export class Connection extends SMTPConnection implements LimitedConnection {
 
   override _onClose(): void {
     const isFirst = !this._closed
-    this.#abandonMail()
+    this.#abandonInput()
     super._onClose()
     if (!isFirst) return
     if (this.#isAdmitted) {

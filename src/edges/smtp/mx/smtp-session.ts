@@ -1,11 +1,11 @@
 /**
- * The SMTP session with one peer: maps a command line to a reply and the next step of the connection.
+ * The MX session with one peer: maps a command line to a reply and the next step of the connection.
  *
  * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides
- * all else: which inboxes exist, whether there is disk space, and what happens to a message. Sockets and the limits of
- * a connection are in smtp-connection.ts.
+ * everything else: which inboxes exist, whether the disk has space, and what happens to a message. Sockets and the
+ * limits of a connection are in smtp-connection.ts.
  */
-import { PassThrough } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { normaliseAddress } from '../../../formats/address/address.ts'
@@ -17,29 +17,12 @@ import { parseCommandLine } from '../protocol/command-line.ts'
 import { PeerGone } from '../protocol/command-stream.ts'
 import { isAscii, type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
 import { type Reply, replies, replyForError } from '../protocol/replies.ts'
+import type { Peer, Session, Step } from './smtp-connection.ts'
 
 export interface SmtpSessionNeeds {
   readonly config: Pick<Config, 'hostname' | 'domain' | 'messageBytesMax' | 'limits'>
   readonly receiving: Receiving
   readonly log: Log
-}
-
-/** The connection's data about its peer. */
-export interface Peer {
-  readonly session: string
-  readonly remoteAddress: string
-  /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
-  tls(): string | undefined
-}
-
-/** A reply, and what the connection does after it. */
-export interface Step {
-  readonly reply: Reply
-  readonly next?: 'close' | 'startTls'
-  /**
-   * After 354: the destination of the message, and the reply once the core has processed it. The promise never rejects.
-   */
-  readonly mail?: { readonly stream: PassThrough; readonly reply: Promise<Reply> }
 }
 
 interface Transaction extends MailCommand {
@@ -50,7 +33,7 @@ interface Transaction extends MailCommand {
 /** RFC 5321 §4.5.3.1.2. The name is written into a Received field, so only printable ASCII is allowed. */
 const HELLO_NAME = /^[\x21-\x7e]{1,255}$/
 
-export class SmtpSession {
+export class SmtpSession implements Session {
   readonly #needs: SmtpSessionNeeds
   readonly #peer: Peer
   #hello: { name: string; isExtended: boolean } | undefined
@@ -61,18 +44,16 @@ export class SmtpSession {
     this.#peer = peer
   }
 
-  /** Whether a MAIL was accepted and neither DATA, RSET nor EHLO followed (RFC 5321 §3.3). */
+  /** Whether a MAIL was accepted and no DATA, RSET or EHLO after it (RFC 5321 §3.3). */
   get isInTransaction(): boolean {
     return this.#transaction !== undefined
   }
 
-  /** RFC 3207 §4.2: after the TLS handshake, commands before it no longer count. */
-  forget(): void {
+  restart(): void {
     this.#hello = undefined
     this.#transaction = undefined
   }
 
-  /** @param line one command without its line end; anything a peer can send */
   async handle(line: Buffer): Promise<Step> {
     const parsed = parseCommandLine(line)
     if (!parsed) return { reply: replies.unreadable }
@@ -193,17 +174,13 @@ export class SmtpSession {
     if (transaction.recipients.size === 0) return { reply: replies.noRecipients }
 
     this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
-    const stream = new PassThrough()
-    // The reader of the stream handles its error. Before the reader starts there is no listener, and an error event
-    // without a listener would be an unhandled error.
-    stream.on('error', (error) => this.#needs.log.debug({ err: error, session: this.#peer.session }, 'mail broke off'))
-    return { reply: replies.startMail, mail: { stream, reply: this.#file(transaction, stream) } }
+    return { reply: replies.startMail, receiveBody: (stream) => this.#receive(transaction, stream) }
   }
 
   /**
    * Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1).
    */
-  async #file(transaction: Transaction, stream: PassThrough): Promise<Reply> {
+  async #receive(transaction: Transaction, stream: Readable): Promise<Reply> {
     const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
     try {
       const receipts = await this.#needs.receiving.receive(this.#arrival(transaction), envelope, stream)
@@ -235,7 +212,7 @@ export class SmtpSession {
     const isExpected = error instanceof MailError && error.kind !== 'internal'
     if (error instanceof PeerGone) log.info({ session, remoteAddress }, error.message)
     else if (!isExpected) log.error({ err: error, session, remoteAddress }, 'receiving failed')
-    else if (error.cause !== undefined) log.warn({ err: error, session, remoteAddress }, 'receiving is refused')
+    else if (error.cause !== undefined) log.warn({ err: error, session, remoteAddress }, 'receiving was refused')
     return replyForError(error)
   }
 }

@@ -28,7 +28,7 @@ export interface Decoded {
 export class DataDecoder {
   /** `dot` and `dotCr`: a "." at a line start, and a CR after it, are not passed on until the next byte decides. */
   #state: 'lineStart' | 'dot' | 'dotCr' | 'text' = 'lineStart'
-  /** Last byte of the previous chunk: tells CRLF from a bare LF if the chunks are split between the two. */
+  /** Last byte of the previous chunk: distinguishes CRLF from a bare LF if the chunks are split between the two. */
   #previous = LF
 
   /** @param chunk bytes as received, split anywhere */
@@ -36,7 +36,7 @@ export class DataDecoder {
     const content = new Content(chunk)
     let runStart = 0 // from here the chunk is content, up to the next byte that is not
     let position = 0
-    const leaveOut = (byteAt: number) => {
+    const skip = (byteAt: number) => {
       content.append(runStart, byteAt)
       runStart = byteAt + 1
     }
@@ -49,17 +49,17 @@ export class DataDecoder {
         if (this.#byteBefore(chunk, newline) === CR) {
           this.#state = 'lineStart'
         } else {
-          leaveOut(newline)
+          skip(newline)
           content.write(CR)
           content.write(LF)
         }
         position = newline + 1
       } else if (this.#state === 'lineStart') {
         this.#state = byte === DOT ? 'dot' : 'text'
-        if (byte === DOT) leaveOut(position++)
+        if (byte === DOT) skip(position++)
       } else if (this.#state === 'dot') {
         this.#state = byte === CR ? 'dotCr' : 'text'
-        if (byte === CR) leaveOut(position++)
+        if (byte === CR) skip(position++)
       } else {
         if (byte === LF) return { content: content.bytes, rest: chunk.subarray(position + 1) }
         content.write(CR) // the dot before it was dot-stuffing

@@ -32,7 +32,7 @@ export const replies = {
   startTls: ok(220, '2.0.0', 'Ready to start TLS'),
   help: (domain: string): Reply => ok(214, '2.0.0', `See RFC 5321; postmaster@${domain} reaches the operator`),
   // RFC 5321 §3.5.3: 252 for a server that does not reveal which mailboxes exist (§7.3 allows that).
-  cannotVerify: ok(252, '2.0.0', 'Cannot verify; send the mail and see'),
+  cannotVerify: ok(252, '2.0.0', 'Cannot verify the address; send the message to find out'),
 
   // Wrong command
   unknownCommand: refusal(500, '5.5.1', 'syntax', 'Command not recognized'),
@@ -42,7 +42,7 @@ export const replies = {
   notImplemented: refusal(502, '5.5.1', 'syntax', 'Command not implemented'),
   syntax: (usage: string): Reply => refusal(501, '5.5.4', 'syntax', `Syntax: ${usage}`),
   helloSyntax: { code: 501, text: 'Syntax: EHLO hostname', reason: 'syntax' } satisfies Reply,
-  unknownParameter: (name: string): Reply => refusal(555, '5.5.4', 'syntax', `Parameter ${name} is not known here`),
+  unknownParameter: (name: string): Reply => refusal(555, '5.5.4', 'syntax', `Parameter ${name} is not supported`),
   badSender: refusal(501, '5.1.7', 'syntax', 'The sender is not a valid address'),
   badRecipient: refusal(501, '5.1.3', 'syntax', 'The recipient is not a valid address'),
   // RFC 6531 §3.5.
@@ -51,7 +51,7 @@ export const replies = {
   // Wrong order of commands
   helloFirst: refusal(503, '5.5.1', 'sequence', 'Send EHLO first'),
   mailFirst: refusal(503, '5.5.1', 'sequence', 'Send MAIL first'),
-  nestedMail: refusal(503, '5.5.1', 'sequence', 'A mail is under way; send RSET to drop it'),
+  nestedMail: refusal(503, '5.5.1', 'sequence', 'A transaction is under way; send RSET to abort it'),
   alreadySecure: refusal(503, '5.5.1', 'sequence', 'TLS is active already'),
   // RFC 5321 §3.3: DATA after no accepted RCPT.
   noRecipients: refusal(554, '5.5.1', 'sequence', 'No valid recipients'),
@@ -62,11 +62,16 @@ export const replies = {
   tooManyRecipients: refusal(452, '4.5.3', 'limit', 'Too many recipients; send the rest in another transaction'),
   tooManyConnections: refusal(421, '4.7.0', 'limit', 'Too many connections; try again later'),
   // RFC 3463 §3.4 X.3.2: the system accepts no mail on this connection, for a temporary reason.
-  evicted: refusal(421, '4.3.2', 'evicted', 'All connections are taken and this one was not in use; connect again'),
+  evicted: refusal(
+    421,
+    '4.3.2',
+    'evicted',
+    'The connection limit is reached and this one was not in use; connect again',
+  ),
   tooManyCommands: refusal(421, '4.7.0', 'limit', 'Too many commands in one connection'),
   tooManyErrors: refusal(421, '4.7.0', 'limit', 'Too many errors in one connection'),
-  idle: refusal(421, '4.4.2', 'idle', 'Nothing heard for too long; closing'),
-  talkedEarly: refusal(421, '4.7.0', 'early_talker', 'Wait for the greeting before you talk'),
+  idle: refusal(421, '4.4.2', 'idle', 'Idle for too long; closing the connection'),
+  earlyTalker: refusal(421, '4.7.0', 'early_talker', 'Wait for the greeting before you send'),
   notSmtp: refusal(421, '4.7.0', 'not_smtp', 'This is an SMTP server'),
   shuttingDown: refusal(421, '4.3.2', 'shutting_down', 'The server is shutting down; try again in a moment'),
 }
