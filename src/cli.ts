@@ -2,7 +2,7 @@
 /**
  * The command line for operators. Each command is one function below; `serve` runs the server.
  *
- * A command loads its modules when it runs, with require() if this Node version can require ES modules: that takes two
+ * A command loads its modules when it runs, with require() if this Node version can require ES modules. That takes two
  * thirds of the time of import(), which creates promises for each of the 1,300 modules of a server.
  */
 import { randomBytes } from 'node:crypto'
@@ -34,18 +34,19 @@ const USAGE = `Usage: martlet <command>
 
   serve                 run the server (the default)
   migrate               migrate the database schema and exit
-  check                 check configuration, ports, disk and database; exit 1 if something is wrong
+  check                 check configuration, ports, disk and database; exit with 1 if a check fails
   key create [--name NAME] [--url URL]
                         create an API key on the running server
   queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json]
                         list recipients that wait for delivery
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
                         [--via relay|direct] [--json]
-                        hold: stop delivery; release: deliver after all (through the relay or directly to the
-                        domain's mail server); cancel: remove for good; retry: try now; --all: all that wait
+                        hold: stop delivery; release: deliver held recipients (through the relay or directly to the
+                        domain's mail servers); cancel: remove permanently; retry: attempt delivery now;
+                        --all: every recipient in the queue
 
-key and queue connect to the running server, at --url or at the configured address. They use MARTLET_ROOT_KEY, or the
-key in the data folder.
+"key" and "queue" connect to the running server, at --url or at the configured address. They authenticate with
+MARTLET_ROOT_KEY, or with the key in the data folder.
 
 Settings are environment variables, listed in docs/configuration.md.
 `
@@ -86,7 +87,7 @@ async function serve(config: Config): Promise<number> {
   const metrics = createMetrics({ collectProcess: true })
   ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
   const martlet = await startMartlet({ config, log, metrics })
-  const stopSignal = hearStopSignal() // before we report that the server is ready
+  const stopSignal = awaitStopSignal() // before we report that the server is ready
   if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
   log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
 
@@ -100,12 +101,12 @@ async function serve(config: Config): Promise<number> {
  * Resolves with the first SIGTERM or SIGINT. The handlers are never removed: a signal that arrives between two handlers
  * would kill the process. Under `npm start`, Ctrl-C arrives twice: from the terminal, and forwarded by npm.
  */
-function hearStopSignal(): Promise<NodeJS.Signals> {
+function awaitStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let heardAt: number | undefined
+    let receivedAt: number | undefined
     const onSignal = (signal: NodeJS.Signals) => {
-      if (heardAt !== undefined && performance.now() - heardAt > NPM_ECHO_MS) process.exit(1)
-      heardAt ??= performance.now()
+      if (receivedAt !== undefined && performance.now() - receivedAt > NPM_ECHO_MS) process.exit(1)
+      receivedAt ??= performance.now()
       resolve(signal)
     }
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal)

@@ -11,17 +11,17 @@
 /** The class of an error. It decides whether a retry can help; nothing may parse the message for that. */
 export type ErrorKind =
   | 'invalid' // the request is malformed; change it
-  | 'unauthenticated' // no valid credential
-  | 'forbidden' // the credential does not allow this
+  | 'unauthenticated' // no valid credentials
+  | 'forbidden' // the credentials do not allow this
   | 'taken' // the name is already in use
   | 'rejected' // well-formed and allowed, but policy refuses this message
   | 'not_found' // it does not exist, or this caller may not know that it exists
   | 'conflict' // the current state does not allow it
-  | 'unprocessable' // well-formed, but cannot be done as asked
+  | 'unprocessable' // well-formed, but cannot be done as requested
   | 'too_large' // over a size limit
   | 'rate_limited' // too many at once or per second
-  | 'temporary' // caused by this server or its environment; the same request will succeed later
-  | 'unknown' // it is not known whether it was done: close the connection without an answer, as a crash would
+  | 'temporary' // caused by this server or its environment; the same request can succeed later
+  | 'unknown' // it is not known whether the request was done: close the connection without a response, as a crash would
   | 'internal' // a bug; only the log has details
 
 interface ErrorDefinition<Params> {
@@ -49,13 +49,13 @@ export const errors = {
   }),
   unsupported_media_type: define<{ contentType: string }>({
     kind: 'invalid',
-    message: (p) => `A body of type "${p.contentType}" cannot be read`,
+    message: (p) => `A body of type "${p.contentType}" is not supported`,
     fix: 'Send a JSON object with Content-Type: application/json.',
   }),
   invalid_page_token: define({
     kind: 'invalid',
-    message: () => 'page_token is not one of ours, or belongs to a list with other filters',
-    fix: 'Start again without page_token and keep the filters the same while paging.',
+    message: () => 'page_token is invalid, or it belongs to a list with other filters',
+    fix: 'Start again without page_token, and do not change the filters while you page.',
   }),
   system_label: define<{ label: string }>({
     kind: 'invalid',
@@ -65,17 +65,17 @@ export const errors = {
   body_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The request body is larger than ${p.limitBytes} bytes`,
-    fix: 'Send smaller or fewer attachments, and shorter lists.',
+    fix: 'Send smaller or fewer attachments, and shorter arrays.',
   }),
   body_too_complex: define<{ tokensMax: number }>({
     kind: 'too_large',
-    message: (p) => `The request body has more than ${p.tokensMax} strings, lists, objects and commas`,
-    fix: 'Send shorter lists, in several requests.',
+    message: (p) => `The request body has more than ${p.tokensMax} strings, arrays, objects and commas`,
+    fix: 'Send shorter arrays, in several requests.',
   }),
   too_many_bodies: define({
     kind: 'temporary',
-    message: () => 'The server is reading as many request bodies as it has memory for; nothing was changed',
-    fix: 'Try the same call again in a few seconds, with fewer large requests at once.',
+    message: () => 'All memory for request bodies is in use; nothing was changed',
+    fix: 'Retry in a few seconds, and send fewer large requests at the same time.',
   }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
@@ -84,20 +84,20 @@ export const errors = {
   }),
   cursor_expired: define({
     kind: 'invalid',
-    message: () => 'The event log no longer has the place of this cursor: it is too old, or the database was set back',
-    fix: 'Read the lists you need once, then go on with after=latest, or with after=earliest for all that is kept.',
+    message: () => 'The cursor has expired: its events were purged, or the database was restored from a backup',
+    fix: 'Read the lists that you need once, then continue with after=latest, or with after=earliest for all events that are kept.',
   }),
 
   // Authentication and permissions
   missing_authorization: define({
     kind: 'unauthenticated',
-    message: () => 'No API key was given',
+    message: () => 'The request has no API key',
     fix: 'Send the header "Authorization: Bearer <your API key>".',
   }),
   unknown_api_key: define({
     kind: 'unauthenticated',
-    message: () => 'The API key is not known, was deleted, or has expired',
-    fix: 'Use a key that exists; an organization key can make new ones with POST /v0/api-keys.',
+    message: () => 'The API key is unknown, was deleted, or has expired',
+    fix: 'Use a valid key; an organization key can create new ones with POST /v0/api-keys.',
   }),
   missing_permission: define<{ permission: string; eventType?: string }>({
     kind: 'forbidden',
@@ -107,12 +107,12 @@ export const errors = {
   }),
   permission_escalation: define<{ permission: string }>({
     kind: 'forbidden',
-    message: (p) => `A key cannot give the permission "${p.permission}" that it does not have itself`,
+    message: (p) => `A key cannot grant the permission "${p.permission}", which it does not have itself`,
     fix: 'Leave the permission out, or use a key that has it.',
   }),
   unrestricted_key_required: define({
     kind: 'forbidden',
-    message: () => 'Only a key without restrictions can make or become a key without restrictions',
+    message: () => 'Only an unrestricted key can create an unrestricted key or remove the restrictions of a key',
     fix: 'Give the new key a permissions object, or use an unrestricted key.',
   }),
   forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
@@ -121,7 +121,7 @@ export const errors = {
   not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
   method_not_allowed: define<{ method: string; allowed: string }>({
     kind: 'not_found',
-    message: (p) => `This path does not take ${p.method}; it takes ${p.allowed}`,
+    message: (p) => `This path does not support ${p.method}, only ${p.allowed}`,
   }),
   resource_taken: define<{ what: string }>({
     kind: 'taken',
@@ -132,42 +132,42 @@ export const errors = {
   limit_exceeded: define<{ what: string; max: number }>({
     kind: 'forbidden',
     message: (p) => `There can be at most ${p.max} ${p.what}`,
-    fix: 'Delete one that is not needed any more.',
+    fix: 'Delete one that is no longer needed.',
   }),
   webhook_disabled: define({
     kind: 'conflict',
-    message: () => 'The webhook is switched off',
-    fix: 'Switch it on with PATCH {"enabled": true}, and ask again.',
+    message: () => 'The webhook is disabled',
+    fix: 'Enable it with PATCH {"enabled": true}, then retry.',
   }),
   event_not_told: define({
     kind: 'conflict',
     message: () => 'The webhook is no longer subscribed to this event, or the event was purged',
-    fix: 'See what the webhook names, and with which permissions it was changed last.',
+    fix: 'Check the event types, inboxes and pods of the webhook, and the permissions of the key that last changed it.',
   }),
   replay_running: define({
     kind: 'conflict',
-    message: () => 'A replay of this webhook is on its way into the queue',
-    fix: 'Ask again in a moment.',
+    message: () => 'An earlier replay of this webhook is still being added to the queue',
+    fix: 'Retry in a moment.',
   }),
   range_expired: define<{ from: string }>({
     kind: 'invalid',
-    message: (p) => `The event log reaches back to ${p.from} only`,
-    fix: 'Begin there, and read what was before from the lists.',
+    message: (p) => `The event log goes back only to ${p.from}`,
+    fix: 'Start there, and read older messages from the lists.',
   }),
   too_many_at_once: define<{ what: string; max: number }>({
     kind: 'rate_limited',
-    message: (p) => `There are ${p.max} ${p.what} under way`,
-    fix: 'Ask again in a moment.',
+    message: (p) => `${p.max} ${p.what} are already running`,
+    fix: 'Retry in a moment.',
   }),
   too_many_connections: define<{ what: string; max: number }>({
     kind: 'rate_limited',
-    message: (p) => `This API key has ${p.max} open ${p.what} and can have no more at a time`,
-    fix: 'Close one that is not needed any more, or use another key.',
+    message: (p) => `This API key already has ${p.max} open ${p.what}, which is the maximum`,
+    fix: 'Close one that is no longer needed, or use another key.',
   }),
   too_many_frames: define<{ perSecond: number }>({
     kind: 'rate_limited',
-    message: (p) => `This WebSocket sends more than ${p.perSecond} frames a second; the frame was not handled`,
-    fix: 'Name everything in one subscribe, and wait for its answer before the next. If this goes on, the socket is closed.',
+    message: (p) => `This WebSocket sends more than ${p.perSecond} frames per second; the frame was ignored`,
+    fix: 'Put everything into one subscribe frame, and wait for the response before you send the next. If this continues, the socket is closed.',
   }),
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
@@ -175,13 +175,13 @@ export const errors = {
   }),
   domain_not_available: define<{ domain: string }>({
     kind: 'unprocessable',
-    message: (p) => `The domain "${p.domain}" is not one that this key can make inboxes in`,
-    fix: 'Leave the domain out to use the shared one.',
+    message: (p) => `This key cannot create inboxes in the domain "${p.domain}"`,
+    fix: 'Omit the domain to use the shared one.',
   }),
   thread_too_large: define<{ messagesMax: number }>({
     kind: 'unprocessable',
-    message: (p) => `Labels of a thread of ${p.messagesMax} or more messages cannot be changed in one call`,
-    fix: 'Change the labels of its messages.',
+    message: (p) => `The labels of a thread with ${p.messagesMax} or more messages cannot be changed in one call`,
+    fix: 'Change the labels of each message.',
   }),
 
   // Sending
@@ -207,12 +207,12 @@ export const errors = {
   unavailable: define<{ detail?: string }>({
     kind: 'temporary',
     message: () => 'The service cannot store anything at the moment; nothing was changed',
-    fix: 'Try the same call again in a few seconds.',
+    fix: 'Retry in a few seconds.',
   }),
   parse_queue_full: define({
     kind: 'temporary',
-    message: () => 'Too many large messages wait to be parsed; nothing was changed',
-    fix: 'Try the same call again in a minute.',
+    message: () => 'Too many large messages are waiting to be parsed; nothing was changed',
+    fix: 'Retry in a minute.',
   }),
   disk_full: define({
     kind: 'temporary',
@@ -222,17 +222,17 @@ export const errors = {
   shutting_down: define({
     kind: 'temporary',
     message: () => 'The server is shutting down; nothing was changed',
-    fix: 'Try the same call again in a few seconds.',
+    fix: 'Retry in a few seconds.',
   }),
   outcome_unknown: define({
     kind: 'unknown',
     message: () =>
-      'The connection to the database broke while it was committing, and the server stopped before it was known how that ended',
-    fix: 'No caller gets this error: the connection is closed without an answer.',
+      'The connection to the database broke during a commit, and the server stopped before the outcome was known',
+    fix: 'No caller gets this error: the connection is closed without a response.',
   }),
   internal_error: define({
     kind: 'internal',
-    message: () => 'Something went wrong on our side; the details are in the server log',
+    message: () => 'Internal error; the details are in the server log',
   }),
 } as const
 

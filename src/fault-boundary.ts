@@ -3,7 +3,7 @@
  *
  * A unit is one connection, request, delivery or job. Everything that it starts (promises, timers, sockets) belongs to
  * it, through AsyncLocalStorage. An error that arrives after the end of its unit is logged and counted, and has no
- * other effect. An error outside every unit ends the process: a poll loop or shared state may be broken, and a restart
+ * other effect. An error outside any unit ends the process: a poll loop or shared state may be broken, and a restart
  * repairs both.
  *
  * Work that an error interrupted is claimed again later. Work that fails repeatedly is set aside (docs/adr/0022).
@@ -34,7 +34,7 @@ export function contain<Result>(kind: Unit['kind'], act: () => Promise<Result>):
   return current.run({ kind, fail }, () => Promise.race([act(), failed]))
 }
 
-/** Binds a function to the current unit, for a function that will be called from another unit or from none. */
+/** Binds a function to the current unit, so that its errors end this unit wherever the function is called from. */
 export function bindToUnit<Arguments extends unknown[], Result>(
   act: (...args: Arguments) => Result,
 ): (...args: Arguments) => Result {
@@ -42,7 +42,7 @@ export function bindToUnit<Arguments extends unknown[], Result>(
   return unit ? (...args) => current.run(unit, act, ...args) : act
 }
 
-/** Runs shared work that one unit happens to start: its errors do not end that unit. */
+/** Runs shared work that a unit happens to start first. Its errors do not end that unit. */
 export function outsideUnits<Result>(act: () => Result): Result {
   return current.run(undefined, act)
 }
@@ -59,7 +59,7 @@ export function handleStrayErrors({ log, metrics, exit }: HandlerNeeds): void {
   const handle = (error: unknown) => {
     const unit = current.getStore()
     if (!unit) {
-      log.fatal({ err: error }, 'unhandled error outside every unit of work; the process exits')
+      log.fatal({ err: error }, 'unhandled error outside any unit of work; the process exits')
       return exit(1)
     }
     metrics.containedErrors.inc({ unit: unit.kind })

@@ -9,12 +9,12 @@ import type { Config } from './config/settings.ts'
 
 export type Log = Logger
 
-/** Fields that contain a credential wherever they occur; more people read a log than may have a key. */
+/** Fields that contain a credential wherever they occur. More people can read the log than may have a key. */
 const REDACTED = ['apiKey', 'api_key', 'authorization', 'key', 'secret', 'password']
 
 /**
  * @param level       the lowest level that is written
- * @param destination receives the lines; defaults to standard output, until its reader closes the pipe
+ * @param destination receives the lines; the default is standard output, until its reader closes the pipe
  */
 export function createLog(level: Config['logLevel'], destination?: DestinationStream): Log {
   const options = {

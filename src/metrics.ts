@@ -1,5 +1,5 @@
 /**
- * Counters and histograms, with Prometheus' names and units; any layer may count. Served at /metrics.
+ * Counters, gauges and histograms, named as Prometheus recommends. All layers use them; /metrics serves them.
  *
  * There is one set per process, but it is created, not global: two servers in one test process must not share counters.
  */
@@ -18,25 +18,25 @@ export function createMetrics({ collectProcess = false } = {}) {
     smtpConnections: new Gauge({ name: 'martlet_smtp_connections', help: 'Open SMTP connections', registers }),
     smtpReplies: new Counter({
       name: 'martlet_smtp_replies_total',
-      help: 'SMTP refusals by reply code and error',
+      help: 'SMTP commands and messages that were rejected, by reply code and error',
       labelNames: ['code', 'error'],
       registers,
     }),
     messagesReceived: new Counter({
       name: 'martlet_messages_received_total',
-      help: 'Messages stored, by source',
+      help: 'Received messages that were stored, by source',
       labelNames: ['via'],
       registers,
     }),
     receiveSeconds: new Histogram({
       name: 'martlet_receive_seconds',
-      help: 'From the last byte of a mail to its commit',
+      help: 'Time from the last byte of a message to its commit',
       buckets: SECONDS,
       registers,
     }),
     messagesParsedInPart: new Counter({
       name: 'martlet_messages_parsed_in_part_total',
-      help: 'Large messages of which only the beginning could be parsed, by what ran out: time, memory; error is a bug',
+      help: 'Large messages of which only the beginning was parsed, by cause: time, memory, or error (a bug)',
       labelNames: ['cause'],
       registers,
     }),
@@ -65,7 +65,7 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     httpBodyBytes: new Gauge({
       name: 'martlet_http_body_bytes',
-      help: 'Bytes of request bodies under way, by the budget that they count into',
+      help: 'Bytes of request bodies that are being received, by memory budget',
       labelNames: ['budget'],
       registers,
     }),
@@ -84,13 +84,13 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     eventBacklog: new Gauge({
       name: 'martlet_event_backlog_bytes',
-      help: 'Memory for what WebSockets and event streams have not sent yet',
+      help: 'Memory used by events that WebSockets and event streams have not sent yet',
       registers,
     }),
     eventsSent: new Counter({ name: 'martlet_events_sent_total', help: 'Events written to subscribers', registers }),
     commitSeconds: new Histogram({
       name: 'martlet_commit_seconds',
-      help: 'Duration of a group commit, from begin to disk',
+      help: 'Duration of a group commit, from BEGIN until it is on disk',
       buckets: SECONDS,
       registers,
     }),
@@ -102,7 +102,7 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     containedErrors: new Counter({
       name: 'martlet_contained_errors_total',
-      help: 'Errors that nothing handled and that ended one unit of work (a connection, a request, a delivery) only',
+      help: 'Unhandled errors that ended one unit of work, by kind of unit (connection, request, delivery, job)',
       labelNames: ['unit'],
       registers,
     }),

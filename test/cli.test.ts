@@ -1,6 +1,5 @@
 /** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
 import { execFile, execFileSync } from 'node:child_process'
-
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -81,15 +80,15 @@ test('the first start in a terminal prints the new root key once, and writes it 
   expect(await second.exited).toBe(0)
 })
 
-// A folder that was there already, open to everybody, was used without a word.
-test('what other users can reach is named, with the commands that mend it', async () => {
+// A data folder that existed already and was open to all users was used without a warning.
+test('files that other users can access are reported, with the commands that correct their modes', async () => {
   const env = await settings()
   const dataDir = env.MARTLET_DATA_DIR!
   await mkdir(join(dataDir, 'blobs'), { recursive: true })
   for (const file of ['martlet.db', 'root-key', 'root-key.new']) await writeFile(join(dataDir, file), '')
   const modes = { '.': 0o777, blobs: 0o705, 'martlet.db': 0o640, 'root-key': 0o604, 'root-key.new': 0o666 }
   for (const [name, mode] of Object.entries(modes)) await chmod(join(dataDir, name), mode)
-  const mends = [
+  const fixes = [
     `chmod 700 '${dataDir}'`,
     `chmod 700 '${dataDir}/blobs'`,
     `chmod 600 '${dataDir}/martlet.db'`,
@@ -97,15 +96,15 @@ test('what other users can reach is named, with the commands that mend it', asyn
   ]
   const check = await run(['check'], env)
   expect(check.stdout.match(/^warn {2}permissions: .*$/gm)).toEqual(
-    mends.map((mend) => expect.stringMatching(new RegExp(`can reach /\\S+ \\(mode \\d{3}\\); run ${mend}$`))),
+    fixes.map((fix) => expect.stringMatching(new RegExp(`can access /\\S+ \\(mode \\d{3}\\); run ${fix}$`))),
   )
   expect(check.code).toBe(0)
 
   const server = await start(env)
   const warned = server.lines.filter(({ level }) => level === 'warn')
-  expect(warned[0]).toMatchObject({ path: dataDir, mode: '777', mend: mends[0] })
-  expect(warned.map(({ mend }) => mend)).toEqual(expect.arrayContaining(mends.slice(0, 3)))
-  // It had no key yet. Another user's file in its place must not get it.
+  expect(warned[0]).toMatchObject({ path: dataDir, mode: '777', fix: fixes[0] })
+  expect(warned.map(({ fix }) => fix)).toEqual(expect.arrayContaining(fixes.slice(0, 3)))
+  // The server wrote its new key to a file of its own, not into the file that another user had created.
   expect((await stat(join(dataDir, 'root-key'))).mode & 0o777).toBe(0o600)
   server.signal('SIGTERM')
   await server.exited
@@ -113,11 +112,11 @@ test('what other users can reach is named, with the commands that mend it', asyn
   await chmod(join(dataDir, 'root-key'), 0o604)
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env: { ...env } })
   onTestFinished(terminal.kill)
-  await terminal.until(/Warning: other users of this machine can read or change what is kept here\. Run:\n/)
+  await terminal.until(/Warning: other users of this machine can read or change the data\. To prevent this, run:\n/)
   const [banner] = await terminal.until(/[\s\S]*Ctrl-C stops it\.\n/)
   const shown = [...banner.matchAll(/^ {2}(chmod .*?) +# its mode is \d{3}$/gm)].map((match) => match[1]!)
-  expect(shown).toEqual(expect.arrayContaining(mends)) // and those of SQLite's files beside the database
-  for (const mend of shown) execFileSync('sh', ['-c', mend])
+  expect(shown).toEqual(expect.arrayContaining(fixes)) // and those of SQLite's other files
+  for (const fix of shown) execFileSync('sh', ['-c', fix])
   terminal.press('\x03')
   await terminal.exited
 
@@ -156,7 +155,7 @@ test('a second process on the same data folder refuses to start and says why', a
   )
 })
 
-test('a wrong setting stops the start with one sentence', async () => {
+test('an unknown setting prevents the start, with one sentence', async () => {
   const { code, stdout, stderr } = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toBe(
@@ -164,7 +163,7 @@ test('a wrong setting stops the start with one sentence', async () => {
   )
 })
 
-test('a port in use is named in the error, and the process exits', async () => {
+test('the error for a port in use names the port, and the process exits', async () => {
   const env = await settings()
   const port = await usedPort()
   for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
@@ -182,7 +181,7 @@ test('migrate creates the database, and reports when there is nothing to do', as
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
 })
 
-test('check lists everything that is in order and exits with 0', async () => {
+test('check lists every check that passes, and exits with 0', async () => {
   const { code, stdout } = await run(['check'], await settings())
   expect(stdout.split('\n').map((line) => line.split(':')[0])).toEqual([
     'ok    configuration',
@@ -206,14 +205,14 @@ test('check reports a port in use, a folder in use and missing files, continues,
   expect(code).toBe(1)
   expect(stdout).toContain('ok    HTTP port')
   expect(stdout).toContain(
-    `FAIL  SMTP port: 127.0.0.1:${port} is in use; stop what uses it, or set MARTLET_SMTP_PORT\n`,
+    `FAIL  SMTP port: 127.0.0.1:${port} is in use; stop the process that uses it, or set MARTLET_SMTP_PORT\n`,
   )
   expect(stdout).toMatch(/^FAIL {2}TLS files: .*\/nowhere\/cert\.pem/m)
   expect(stdout).toMatch(/^FAIL {2}database: The data folder .* is in use by another Martlet process/m)
   expect(stdout).toContain('ok    disk')
 })
 
-test('key create prints a working key, with the key file or MARTLET_ROOT_KEY', async () => {
+test('key create prints a working key; it authenticates with the key file or MARTLET_ROOT_KEY', async () => {
   const env = await settings()
   const server = await start(env)
   const made = await run(['key', 'create', '--name', 'ci', '--url', server.url], env)
@@ -228,7 +227,7 @@ test('key create prints a working key, with the key file or MARTLET_ROOT_KEY', a
   const stranger = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
   const refused = await run(['key', 'create', '--url', server.url], stranger)
   expect(refused).toMatchObject({ code: 1, stdout: '' })
-  expect(refused.stderr).toContain('The API key is not known')
+  expect(refused.stderr).toContain('The API key is unknown')
 })
 
 test('key create says what is missing: a key, a server, or a valid option', async () => {
@@ -237,7 +236,7 @@ test('key create says what is missing: a key, a server, or a valid option', asyn
   expect((await run(['key', 'create'], port)).stderr).toContain('start the server once, or set MARTLET_ROOT_KEY')
   const keyed = { ...port, MARTLET_ROOT_KEY: KEY }
   expect((await run(['key', 'create'], keyed)).stderr).toBe(
-    'martlet: No server answers at http://127.0.0.1:1; start it, or use --url\n',
+    'martlet: No server responds at http://127.0.0.1:1; start it, or use --url\n',
   )
   expect(await run(['key', 'create', '--colour', 'red'], keyed)).toMatchObject({
     code: 1,
@@ -257,7 +256,7 @@ test('queue calls the running server', async () => {
   expect(await run(['queue', 'hold'], env)).toMatchObject({ code: 1, stdout: '' })
 })
 
-test('help is printed on request and after a misspelled command', async () => {
+test('help is printed on request and after an unknown command', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
   expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })
 })

@@ -143,15 +143,15 @@ test.each([
 })
 
 test.each([
-  ['http://ada:hunter2@relay.example.com', 'it is no such URL'],
-  ['relay.example.com:587 hunter2', 'it is no such URL'],
+  ['http://ada:hunter2@relay.example.com', 'the URL is malformed'],
+  ['relay.example.com:587 hunter2', 'the URL is malformed'],
   ['smtp://ada:hunter2@relay.example.com/path', 'nothing may follow the port'],
   ['smtp://ada:hunter2@relay.example.com?x=1', 'nothing may follow the port'],
   ['smtp://ada:hunter2@relay.example.com#x', 'nothing may follow the port'],
   ['smtp://hunter2@relay.example.com', 'give both user and password, or neither'],
   ['smtp://:hunter2@relay.example.com', 'give both user and password, or neither'],
-  ['smtp://ada:hunter2@relay.example.com:0', '0 is no port'],
-  ['smtp://ada:hunter2%zz@relay.example.com', 'a % in user or password begins no code'],
+  ['smtp://ada:hunter2@relay.example.com:0', '0 is not a valid port'],
+  ['smtp://ada:hunter2%zz@relay.example.com', 'user or password contains a % that starts no escape sequence'],
 ])('the relay URL %s is refused, and the error does not repeat its password', (url, sentence) => {
   const load = () => loadConfig({ MARTLET_RELAY_URL: url })
   expect(load).toThrow(StartupError)

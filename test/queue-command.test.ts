@@ -1,4 +1,4 @@
-/** Tests `martlet queue` with a real server in this process: what it prints and what it refuses. */
+/** Tests `martlet queue` with a real server in this process: its output and its errors. */
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { runQueue } from '../src/cli/queue-command.ts'
@@ -42,7 +42,7 @@ async function startHolding(
   return { world, socket, queue: commandLine(world) }
 }
 
-test('list prints a table for people, and no text in it can move the cursor', async () => {
+test('list prints a table, and no text in it can move the cursor', async () => {
   const { world, queue } = await startHolding([
     ['ann@example.test', 'one\u009b\u202etwo'],
     ['zoe@example.com', 'x'.repeat(100)],
@@ -50,7 +50,7 @@ test('list prints a table for people, and no text in it can move the cursor', as
   await using _world = world
   const lines = (await queue('list', '--state', 'held', '--inbox', 'ada@mail.localhost')).split('\n')
   expect(lines).toHaveLength(4)
-  expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT TRY +LAST REPLY$/)
+  expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT ATTEMPT +LAST REPLY$/)
   expect(lines[1]).toMatch(
     /^[0-9a-f-]{36} {2}held +ann@example\.test +ada@mail\.localhost +one two +Held here: MARTLET_OUTBOUND is capture$/,
   )
@@ -97,9 +97,9 @@ test('recipients are changed by id, by domain, by inbox, or all at once', async 
   expect((await relay.mail(2)).to).toEqual(['eve@example.org'])
   await expect.poll(() => queue('list', '--json')).toBe('')
   expect(await queue('hold', '--all', '--state', 'queued')).toBe('Held: 0\n')
-  expect(await queue('retry', '--all')).toBe('Will now retry: 0\n')
+  expect(await queue('retry', '--all')).toBe('Retrying now: 0\n')
   await expect(queue('hold', '--all', '--via', 'direct')).rejects.toThrow(
-    `${world.url} refused: route can only be set for a release`,
+    `${world.url} rejected the request: route can only be set for a release`,
   )
 })
 
@@ -110,7 +110,7 @@ test('a release to a relay that is not configured is refused', async () => {
   expect(jsonLines(await queue('list', '--json'))).toMatchObject([{ state: 'held' }])
 })
 
-test('recipients in delivery are counted as busy, and a server without progress is not called forever', async () => {
+test('recipients in delivery are counted as busy, and the command stops when the server makes no progress', async () => {
   const answers = [
     { changed: 2, more: true },
     { changed: 0, busy: 3, more: true },
@@ -129,11 +129,11 @@ test('recipients in delivery are counted as busy, and a server without progress 
 test('a command without a selection changes nothing and says what is missing', async () => {
   const untouched = commandLine({ url: 'http://127.0.0.1:1', rootKey: 'am_test_key_of_the_queue' })
   for (const action of ['hold', 'release', 'cancel', 'retry']) {
-    const said = `Say what to ${action}: ids of recipients, --domain, --inbox, or --all`
-    await expect(untouched(action)).rejects.toThrow(said)
-    await expect(untouched(action, '--state', 'held')).rejects.toThrow(said)
+    const sentence = `Select what to ${action}: recipient ids, --domain, --inbox, or --all`
+    await expect(untouched(action)).rejects.toThrow(sentence)
+    await expect(untouched(action, '--state', 'held')).rejects.toThrow(sentence)
   }
   await expect(untouched('list', '--all')).rejects.toThrow('queue list accepts')
   await expect(untouched('list', '--colour')).rejects.toThrow("Unknown option '--colour'")
-  await expect(untouched('list')).rejects.toThrow('No server answers at http://127.0.0.1:1')
+  await expect(untouched('list')).rejects.toThrow('No server responds at http://127.0.0.1:1')
 })

@@ -9,7 +9,7 @@ import type { Martlet } from '../server/start.ts'
 export function printBanner(
   output: { write(text: string): unknown },
   config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
-  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'madeKey' | 'exposed'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'newKey' | 'exposed'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
@@ -22,9 +22,9 @@ export function printBanner(
     `  SMTP       ${martlet.smtpPort === undefined ? 'off' : `${config.host}:${martlet.smtpPort}`}`,
     `  Domain     ${config.domain}`,
     `  Data       ${config.dataDir}`,
-    martlet.madeKey === undefined
+    martlet.newKey === undefined
       ? `  API key    ${keyHint}`
-      : `  API key    ${martlet.madeKey}   (shown once; kept ${keyHint})`,
+      : `  API key    ${martlet.newKey}   (shown once; kept ${keyHint})`,
     `  Outbound   ${config.outbound}: mail to other domains ${describeRoute(config)}`,
     '',
     ...(martlet.url === undefined
@@ -40,13 +40,13 @@ export function printBanner(
 function warning(exposed: Martlet['exposed']): string[] {
   if (exposed.length === 0) return []
   return [
-    'Warning: other users of this machine can read or change what is kept here. Run:',
-    ...exposed.map(({ mend, mode }) => `  ${mend}   # its mode is ${mode}`),
+    'Warning: other users of this machine can read or change the data. To prevent this, run:',
+    ...exposed.map(({ fix, mode }) => `  ${fix}   # its mode is ${mode}`),
     '',
   ]
 }
 
 function describeRoute({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
   if (outbound === 'capture') return 'is held here and goes nowhere'
-  return outbound === 'direct' ? 'goes to their mail servers' : `goes to ${relay?.host}:${relay?.port}`
+  return outbound === 'direct' ? 'is sent to their mail servers' : `is sent to ${relay?.host}:${relay?.port}`
 }

@@ -1,6 +1,6 @@
 /**
- * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk, and changes
- * only the schema of the database, which it migrates. The configuration was checked when it was loaded.
+ * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk. It migrates
+ * the schema of the database and changes nothing else. The configuration was checked when it was loaded.
  */
 import { createPublicKey, randomBytes } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
@@ -34,8 +34,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
   }
-  for (const { path, mode, mend } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
-    output.write(`warn  permissions: other users of this machine can reach ${path} (mode ${mode}); run ${mend}\n`)
+  for (const { path, mode, fix } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
+    output.write(`warn  permissions: other users of this machine can access ${path} (mode ${mode}); run ${fix}\n`)
   }
   return failures === 0 ? 0 : 1
 }
@@ -46,7 +46,9 @@ async function checkPort(host: string, port: Config['httpPort'], variable: strin
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const isInUse = error.code === 'EADDRINUSE'
-      reject(isInUse ? new Error(`${host}:${port} is in use; stop what uses it, or set ${variable}`) : error)
+      reject(
+        isInUse ? new Error(`${host}:${port} is in use; stop the process that uses it, or set ${variable}`) : error,
+      )
     })
     server.listen(port, host, resolve)
   })
@@ -55,7 +57,7 @@ async function checkPort(host: string, port: Config['httpPort'], variable: strin
 }
 
 async function checkTlsFiles({ tls }: Config): Promise<string> {
-  if (!tls) return 'none set; a self-signed certificate is made'
+  if (!tls) return 'not set; a self-signed certificate is used'
   await access(tls.certFile, constants.R_OK)
   await access(tls.keyFile, constants.R_OK)
   return 'readable'
@@ -66,20 +68,22 @@ async function checkDatabase(config: Config): Promise<string> {
   const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
   try {
     await store.probe()
-    const place = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
-    return `${place} can be read and written`
+    const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+    return `${location} can be read and written`
   } finally {
     await store.close()
   }
 }
 
-/** Prints the DNS record with which receivers verify our signatures (RFC 6376 §3.6.1), for the operator to publish. */
+/**
+ * Returns the DNS record that the operator must publish, so that receivers can verify our signatures (RFC 6376 §3.6.1).
+ */
 async function checkDkim(config: Config): Promise<string> {
   const log = createLog('silent')
   const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
   try {
     const key = await createDomains({ store }).signingKey(config.domain)
-    if (!key) return `a key of ${config.domain} is made at the first start`
+    if (!key) return `the key of ${config.domain} is generated at the first start`
     const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
     return `${key.selector}._domainkey.${key.domain} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
   } finally {
@@ -91,7 +95,7 @@ async function checkDisk({ dataDir, limits }: Config): Promise<string> {
   const { bavail, bsize } = await statfs(dataDir)
   const freeBytes = bavail * bsize
   if (freeBytes < limits.store.diskFreeBytesMin) {
-    throw new Error(`${freeBytes} bytes free; mail is refused below ${limits.store.diskFreeBytesMin}`)
+    throw new Error(`${freeBytes} bytes free; mail is rejected below ${limits.store.diskFreeBytesMin}`)
   }
   return `${Math.floor(freeBytes / 1024 ** 2)} MiB free`
 }

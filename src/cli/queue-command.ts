@@ -1,6 +1,6 @@
 /**
- * `martlet queue`: lists recipients that wait for delivery, as a table for people or as JSON for scripts; and holds,
- * releases, cancels or retries them on the running server.
+ * `martlet queue`: lists recipients that wait for delivery, as a table or as JSON, and holds, releases, cancels or
+ * retries them on the running server.
  */
 import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
@@ -18,9 +18,11 @@ interface Recipient {
   readonly next_attempt_at?: string
 }
 
-const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Will now retry' } as const
+const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Retrying now' } as const
 
-/** Fits most texts. Longer ones are cut, because a table with wrapped lines is unreadable; `--json` never cuts. */
+/**
+ * Fits most values. Longer ones are truncated, because a table with wrapped lines is unreadable; `--json` shows all.
+ */
 const COLUMN_CHARS_MAX = 40
 const PAGE_ITEMS = 500
 
@@ -35,8 +37,8 @@ const options = {
 } as const
 
 /**
- * @param open  creates the client, for a URL or the configured one
- * @returns exit code: 2 for an unknown action
+ * @param open  creates the client for a URL; undefined: the configured URL
+ * @returns the exit code: 2 for an unknown action
  * @throws StartupError with a sentence for the operator
  */
 export async function runQueue(
@@ -56,7 +58,7 @@ export async function runQueue(
   if (!isAction(name)) return 2
   const { state, domain, inbox, all, via } = values
   if (positionals.length === 0 && domain === undefined && inbox === undefined && !all) {
-    throw new StartupError(`Say what to ${name}: ids of recipients, --domain, --inbox, or --all`)
+    throw new StartupError(`Select what to ${name}: recipient ids, --domain, --inbox, or --all`)
   }
   const selection = {
     ...(positionals.length > 0 && { recipient_ids: positionals }),
@@ -94,7 +96,7 @@ async function list(
 
 function table(recipients: readonly Recipient[]): string {
   const rows = [
-    ['ID', 'STATE', 'TO', 'FROM', 'SUBJECT', 'NEXT TRY', 'LAST REPLY'],
+    ['ID', 'STATE', 'TO', 'FROM', 'SUBJECT', 'NEXT ATTEMPT', 'LAST REPLY'],
     ...recipients.map((each) => [
       each.recipient_id,
       each.state,
@@ -117,13 +119,13 @@ function table(recipients: readonly Recipient[]): string {
     .join('')
 }
 
-/** Makes a text from outside safe for a terminal: control characters could move the cursor. */
+/** Makes text from strangers safe for a terminal: control characters could move the cursor. */
 function cell(text: string): string {
   const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
   return plain.length > COLUMN_CHARS_MAX ? `${plain.slice(0, COLUMN_CHARS_MAX - 1)}…` : plain
 }
 
-/** Repeats the request until nothing is left: one call changes a limited number of recipients. */
+/** Repeats the request until no recipient is left: one call changes a limited number of them. */
 async function change(
   client: ServerClient,
   action: keyof typeof actions,

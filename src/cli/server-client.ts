@@ -1,6 +1,7 @@
 /**
- * The HTTP client through which the command line uses the running server, with the operator's key: on SQLite, the
- * server process owns the database. Every failure becomes a sentence for the operator.
+ * The HTTP client with which the command line calls the running server, using the operator's key. The command line
+ * cannot open the database itself: on SQLite, the server process has locked it. Each error is a sentence for the
+ * operator.
  */
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
@@ -11,14 +12,14 @@ export interface ServerClient {
   /**
    * @param path the path below the server's URL, with the query
    * @returns the JSON of the response
-   * @throws StartupError when no server answers, or it refuses the request
+   * @throws StartupError when no server responds, or it rejects the request
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>
 }
 
 /**
  * @param url  the server's URL; defaults to the configured one
- * @throws StartupError when there is no key
+ * @throws StartupError when no key is configured and the data folder contains none
  */
 export async function openServerClient(config: Config, url?: string): Promise<ServerClient> {
   const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
@@ -36,12 +37,12 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }).catch((cause: unknown) => {
-        throw new StartupError(`No server answers at ${base}; start it, or use --url`, { cause })
+        throw new StartupError(`No server responds at ${base}; start it, or use --url`, { cause })
       })
       const answer: unknown = await response.json().catch(() => undefined)
       if (response.ok && answer !== undefined) return answer
       const { message = `status ${response.status}` } = (answer ?? {}) as { message?: string }
-      throw new StartupError(`${base} refused: ${message}`)
+      throw new StartupError(`${base} rejected the request: ${message}`)
     },
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Each file
- * of limits/ has one group; no other file defines a limit. docs/configuration.md is generated from them.
+ * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Each
+ * file in limits/ defines one group; no other file defines a limit. docs/configuration.md is generated from them.
  *
- * All code gets the whole object and uses its group: `limits.webhooks.leaseMs`.
+ * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
@@ -50,7 +50,7 @@ export function defaultLimits(): Limits {
   return withLimits()
 }
 
-/** Returns the changes as one; of two changes to one limit, the later one counts. */
+/** Merges the changes into one. If two change the same limit, the later one wins. */
 export function mergeLimits(...changes: readonly (LimitOverrides | undefined)[]): LimitOverrides {
   const merged: Record<string, object> = {}
   for (const change of changes) {
@@ -59,7 +59,7 @@ export function mergeLimits(...changes: readonly (LimitOverrides | undefined)[])
   return merged as LimitOverrides
 }
 
-/** Returns the defaults with these changes; of two changes to one limit, the later one counts. */
+/** Returns the defaults with these changes. If two change the same limit, the later one wins. */
 export function withLimits(...changes: readonly (LimitOverrides | undefined)[]): Limits {
   const changed = mergeLimits(...changes)
   const groups = Object.entries(limits).map(([group, defaults]) => {

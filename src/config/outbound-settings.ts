@@ -1,6 +1,6 @@
 /**
- * Parses the settings of outgoing mail: route, relay, resolvers. Part of settings.ts, which documents the settings and is
- * the only file that reads the environment. Errors are sentences that say what to write.
+ * Parses the settings of outgoing mail: route, relay, resolvers. Part of settings.ts, which documents the settings and
+ * is the only file that reads the environment. Errors are sentences that say what to write.
  */
 import { isIP } from 'node:net'
 import { StartupError } from '../errors.ts'
@@ -44,10 +44,10 @@ export function readRelay(variable: string, value: string | undefined): Relay | 
   // Never repeat the value: it contains a password.
   const refused = (detail: string) => new StartupError(`${variable}: ${detail}; write ${RELAY_FORM}`)
   const url = URL.canParse(value) ? new URL(value) : undefined
-  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw refused('it is no such URL')
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw refused('the URL is malformed')
   if (!/^\/?$/.test(url.pathname) || url.search || url.hash) throw refused('nothing may follow the port')
   if ((url.username === '') !== (url.password === '')) throw refused('give both user and password, or neither')
-  if (url.port === '0') throw refused('0 is no port')
+  if (url.port === '0') throw refused('0 is not a valid port')
   const isImplicitTls = url.protocol === 'smtps:'
   const port = Number(url.port) || (isImplicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT)
   const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -55,7 +55,7 @@ export function readRelay(variable: string, value: string | undefined): Relay | 
     const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
     return Object.freeze({ host, port, isImplicitTls, ...(user !== '' && { auth: { user, password } }) })
   } catch {
-    throw refused('a % in user or password begins no code; a % itself is %25')
+    throw refused('user or password contains a % that starts no escape sequence; write a literal % as %25')
   }
 }
 
@@ -69,9 +69,7 @@ export function readDnsServers(variable: string, value: string | undefined): rea
   if (value === undefined) return undefined
   const servers = value.split(',').map((server) => server.trim())
   if (servers.every(isServer)) return servers
-  throw new StartupError(
-    `${variable}=${value}: write addresses such as 127.0.0.1:5353,[::1]:53 (the port may be left out)`,
-  )
+  throw new StartupError(`${variable}=${value}: write addresses such as 127.0.0.1:5353,[::1]:53 (the port is optional)`)
 }
 
 function isServer(server: string): boolean {

@@ -3,7 +3,7 @@
  * limits.ts.)
  *
  * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown
- * variables with a sentence that says what to write. No other code in the project reads `process.env`.
+ * variables with a sentence that says what to write. No other code of the project reads `process.env`.
  * docs/configuration.md is generated from `settings`.
  *
  * Add a setting only when the code behind it works: an operator who sets a variable must get what it promises.
@@ -38,7 +38,7 @@ export const settings = {
     variable: 'MARTLET_DATA_DIR',
     default: './data',
     sentence:
-      'Folder for the SQLite database, large messages and the first API key (`root-key`), unless other settings move them. With SQLite, only one process may use it.',
+      'Folder for the SQLite database, large messages and the first API key (`root-key`), unless other settings replace these. With SQLite, only one process can use the folder.',
   },
   databaseUrl: {
     variable: 'MARTLET_DATABASE_URL',
@@ -49,23 +49,23 @@ export const settings = {
   blobsUrl: {
     variable: 'MARTLET_BLOBS_URL',
     default: 'files in the data folder',
-    sentence: 'Where large messages are stored: `file:///folder`, which several nodes may share.',
+    sentence: 'Folder for large messages: `file:///folder`. All nodes of one service must share it.',
   },
-  host: { variable: 'MARTLET_HOST', default: '127.0.0.1', sentence: 'Address on which all listeners listen.' },
+  host: { variable: 'MARTLET_HOST', default: '127.0.0.1', sentence: 'Address on which HTTP and SMTP listen.' },
   httpPort: {
     variable: 'MARTLET_HTTP_PORT',
     default: '8080',
-    sentence: 'Port of the HTTP API and WebSockets; `0`: any free port, `off`: no HTTP listener.',
+    sentence: 'Port for the HTTP API and WebSockets. `0`: any free port. `off`: no HTTP listener.',
   },
   smtpPort: {
     variable: 'MARTLET_SMTP_PORT',
     default: '2525',
-    sentence: 'Port that accepts mail for the inboxes (MX); `0`: any free port, `off`: no SMTP listener.',
+    sentence: 'Port on which SMTP accepts mail for the inboxes (MX). `0`: any free port. `off`: no SMTP listener.',
   },
   domain: {
     variable: 'MARTLET_DOMAIN',
     default: 'mail.localhost',
-    sentence: 'Shared domain: a new inbox gets an address in it when the client gives no domain.',
+    sentence: 'Shared domain. A new inbox gets an address in it if the client gives no domain.',
   },
   hostname: {
     variable: 'MARTLET_HOSTNAME',
@@ -79,58 +79,58 @@ export const settings = {
   },
   rootKey: {
     variable: 'MARTLET_ROOT_KEY',
-    default: 'made at first start',
+    default: 'generated at the first start',
     sentence:
-      'API key for the whole organization, at least 20 characters; a new value replaces the old root key. Required with PostgreSQL.',
+      'API key for the whole organization, at least 20 characters. A new value replaces the old root key. Required with PostgreSQL.',
   },
   outbound: {
     variable: 'MARTLET_OUTBOUND',
-    default: '`capture` while the domain ends in `.localhost`, else `direct`',
+    default: '`capture` if the domain ends in `.localhost`, otherwise `direct`',
     sentence:
-      'Route of mail to other domains. `capture`: it stays in the queue as held; `direct`: to the mail servers of its domain (MX); `relay`: to the server of `MARTLET_RELAY_URL`.',
+      'Route of mail to other domains. `capture`: held in the queue. `direct`: sent to the mail servers of the domain (MX). `relay`: sent to the server of `MARTLET_RELAY_URL`.',
   },
   relay: {
     variable: 'MARTLET_RELAY_URL',
     default: 'none',
     sentence:
-      '`smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded. Required for `relay`; without it, held mail cannot be released to a relay. The password is sent only over verified TLS, except to loopback.',
+      'Relay for outgoing mail: `smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded. `MARTLET_OUTBOUND=relay` requires it, and so does releasing held mail through a relay. The password is sent only over verified TLS, except to a loopback address.',
   },
   outboundPort: {
     variable: 'MARTLET_OUTBOUND_PORT',
     default: '25',
-    sentence: 'Port of the mail servers that `direct` connects to.',
+    sentence: 'Port of other mail servers, for the route `direct`.',
   },
   dnsServers: {
     variable: 'MARTLET_DNS_SERVERS',
     default: "the system's",
-    sentence: 'Resolvers for mail servers and addresses, such as `127.0.0.1:5353,[::1]:53`.',
+    sentence: 'DNS resolvers, such as `127.0.0.1:5353,[::1]:53`.',
   },
   allowPrivateNetworks: {
     variable: 'MARTLET_ALLOW_PRIVATE_NETWORKS',
-    default: '`true` while `MARTLET_HOST` is a loopback address, else `false`',
+    default: '`true` if `MARTLET_HOST` is a loopback address, otherwise `false`',
     sentence:
-      'Whether mail servers of other domains and webhooks may have addresses in private or loopback networks. `false` prevents strangers from making this server connect to its neighbours. The relay is not checked.',
+      'Whether mail servers of other domains and webhooks may have addresses in private or loopback networks. With `false`, strangers cannot make this server connect to others in its network. The relay is not checked.',
   },
   tlsCertFile: {
     variable: 'MARTLET_TLS_CERT',
-    default: 'self-signed, made at first start',
-    sentence: 'PEM file with the certificate chain for STARTTLS; set it together with `MARTLET_TLS_KEY`.',
+    default: 'self-signed, generated at the first start',
+    sentence: 'PEM file with the certificate chain for STARTTLS. Set it together with `MARTLET_TLS_KEY`.',
   },
   tlsKeyFile: {
     variable: 'MARTLET_TLS_KEY',
-    default: 'self-signed, made at first start',
+    default: 'self-signed, generated at the first start',
     sentence: 'PEM file with the private key of `MARTLET_TLS_CERT`.',
   },
   messageBytesMax: {
     variable: 'MARTLET_MESSAGE_BYTES_MAX',
     default: `${50 * MIB}`,
-    sentence: 'Largest message, received or sent, in bytes.',
+    sentence: 'Maximum size of a message, received or sent, in bytes.',
   },
   logLevel: {
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
     sentence:
-      'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal, `info` shows only warnings and errors; `debug` shows everything.',
+      'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal, `info` shows only warnings and errors; use `debug` to see more.',
   },
 } as const satisfies Record<string, Setting>
 
@@ -139,7 +139,7 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 's
 
 export interface Config {
   readonly dataDir: string
-  /** undefined: SQLite in the data folder. Contains a password: never show or log it. */
+  /** undefined: SQLite in the data folder. The URL contains a password: never show or log it. */
   readonly databaseUrl: string | undefined
   /** Folder for large messages. */
   readonly blobsDir: string
@@ -238,7 +238,7 @@ function readDomain(variable: string, value: string): string {
   const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
   if (domain.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(domain)) {
     throw new StartupError(
-      `${variable}=${value}: write a domain name such as mail.example.com (an international one as xn--…)`,
+      `${variable}=${value}: write a domain name such as mail.example.com (internationalized labels as xn--…)`,
     )
   }
   return domain
@@ -260,8 +260,8 @@ function readDatabaseUrl(value: string | undefined): string | undefined {
   if (isPostgres && url.pathname.length > 1) return value
   // Never repeat the value: it contains a password, which may be the malformed part.
   throw new StartupError(
-    `${settings.databaseUrl.variable}: write postgres://user:password@host:5432/database, with characters that have a ` +
-      'meaning in URLs as %xx; or leave it out for SQLite',
+    `${settings.databaseUrl.variable}: write postgres://user:password@host:5432/database, with reserved characters ` +
+      'percent-encoded; or leave it unset to use SQLite',
   )
 }
 
@@ -279,8 +279,8 @@ function readBlobsUrl(value: string | undefined): string | undefined {
 function readRootKey(value: string | undefined, databaseUrl: string | undefined): string | undefined {
   if (value === undefined && databaseUrl !== undefined) {
     throw new StartupError(
-      `${settings.rootKey.variable}: write 20 to 256 printable characters, the same for every server that uses ` +
-        `${settings.databaseUrl.variable}; a key that one of them made would be unknown to the others`,
+      `${settings.rootKey.variable}: write 20 to 256 printable characters, the same on every node that uses ` +
+        `${settings.databaseUrl.variable}; the nodes would not know a key that one of them generated`,
     )
   }
   // Never repeat the value: it is a secret.

@@ -1,7 +1,7 @@
 /**
- * Recognises addresses that are not in a public network. Otherwise strangers could make us connect to services that
- * only this machine or its network can reach. The check is made after a name was resolved, and again on the address of
- * the open connection. Pure.
+ * Recognises addresses that are not in a public network, so that strangers cannot make us connect to services that only
+ * this machine or its network can reach. Addresses are checked after a name is resolved, and again when the connection
+ * is open. Pure.
  */
 import { BlockList, isIP } from 'node:net'
 
@@ -34,7 +34,7 @@ const RANGES_6 = [
  * outside are loopback, link-local, unique local, multicast, or one of the many forms that contain an IPv4 address.
  */
 const GLOBAL_UNICAST_6 = '2000::/3'
-/** An IPv4 address as dual-stack sockets show it (RFC 4291 §2.5.5.2): the IPv4 address inside decides. */
+/** An IPv4 address as dual-stack sockets show it (RFC 4291 §2.5.5.2). The IPv4 address inside decides. */
 const MAPPED_4 = '::ffff:0:0/96'
 
 const blocked = new BlockList()
@@ -45,7 +45,7 @@ addRange(global, GLOBAL_UNICAST_6, 'ipv6')
 const mapped = new BlockList()
 addRange(mapped, MAPPED_4, 'ipv6')
 
-/** @param address as sockets and resolvers return it; a text that is no address counts as private */
+/** @param address as sockets and resolvers return it; a string that is no address counts as private */
 export function isPrivateAddress(address: string): boolean {
   const [bare = ''] = address.split('%') // a zone, "fe80::1%eth0"
   const family = isIP(bare)

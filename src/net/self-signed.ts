@@ -1,5 +1,5 @@
 /**
- * Creates the certificate of a server that was given none, so that it offers STARTTLS from the first start.
+ * Creates a certificate for a server without a configured one, so that it offers STARTTLS from the first start.
  *
  * Encryption between mail servers is opportunistic: senders do not verify the name unless a policy (MTA-STS, DANE) says
  * so. So a self-signed certificate protects mail from passive eavesdroppers (RFC 7435). Pure, except for the random
@@ -7,7 +7,7 @@
  */
 
 const DAY_MS = 86_400_000
-/** Ten years: nothing warns of the expiry of a self-signed certificate, and strict clients fail on an expired one. */
+/** Ten years: nothing warns before a self-signed certificate expires, and strict clients reject an expired one. */
 const VALID_MS = 3_650 * DAY_MS
 /** X.520's upper bound for a common name. */
 const COMMON_NAME_CHARS_MAX = 64
@@ -22,7 +22,7 @@ export async function createSelfSigned(params: {
   nowMs: number
 }): Promise<{ cert: string; key: string }> {
   const { hostname, nowMs } = params
-  // Only a first start needs it, and it takes a tenth of a second to load: other starts are faster without it.
+  // Only the first start needs this module, and loading it takes a tenth of a second.
   const { generate } = await import('selfsigned')
   const names = [...new Set([hostname, 'localhost'])]
   const pair = await generate([{ name: 'commonName', value: hostname.slice(0, COMMON_NAME_CHARS_MAX) }], {

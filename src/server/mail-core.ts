@@ -1,6 +1,6 @@
 /**
- * The parts of mail/ that both the workers and the services need, each built once. Nothing runs yet, except the event feed
- * when start.ts starts it.
+ * The parts of mail/ that both the workers and the services need, each built once. Nothing runs until start.ts starts
+ * it.
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
@@ -19,7 +19,7 @@ import { createReceiving } from '../mail/receiving/receiving.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 
-/** What the whole server shares. */
+/** Dependencies that the whole server shares. */
 export interface Surroundings {
   readonly config: Config
   readonly store: Store

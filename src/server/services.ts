@@ -1,5 +1,6 @@
 /**
- * The services of the core, each built once: every dialect and protocol calls these, so that a rule holds for all of them.
+ * The services of the core, each built once. Every dialect and protocol calls these, so that the same rules apply to
+ * all.
  */
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'

@@ -1,6 +1,6 @@
 /**
- * The composition root: opens the store, builds the core, workers, services and listeners, starts them in order and stops
- * them in reverse. Only the files of this folder see all layers.
+ * The composition root: opens the store, builds the core, workers, services and listeners, starts them in order and
+ * stops them in reverse. Only the files of this folder import all layers.
  */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/settings.ts'
@@ -29,7 +29,7 @@ export interface Martlet {
   /** undefined when the SMTP port is off. */
   readonly smtpPort: number | undefined
   /** The root key if this start generated it. Show it once, and only on a terminal. */
-  readonly madeKey: string | undefined
+  readonly newKey: string | undefined
   /** Files and folders that other users of this machine can access; they are already logged. */
   readonly exposed: readonly Exposed[]
   /**
@@ -85,8 +85,8 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   const workers = createWorkers({ ...surroundings, core, outbound, credentials })
   const services = createServices({ ...surroundings, core, outbound, workers })
 
-  // First start, and what an operator should know
-  const madeKey = await prepareFirstStart({
+  // First start, and warnings for the operator
+  const newKey = await prepareFirstStart({
     store,
     domains: core.domains,
     sharedDomain: config.domain,
@@ -95,7 +95,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   })
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
-    log.warn(each, 'other users of this machine can reach this path; run the command in "mend"')
+    log.warn(each, 'other users of this machine can access this path; run the command in "fix"')
   const tls = await openTls({ config, store, clock })
 
   // Workers
@@ -110,8 +110,8 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   stops.add('jobs', () => workers.jobs.stop())
   stops.add('sweeps', workers.sweeps.start())
 
-  // Listeners. A stop ends SMTP first, then requests, then the feed, then sockets, so that subscribers still get the events
-  // of the last messages and requests.
+  // Listeners. A shutdown closes SMTP first, then requests, then the feed, then sockets, so that subscribers still get
+  // the events of the last messages and requests.
   let isStarted = false
   const requireStarted = () => {
     if (!isStarted) throw new Error('not every listener is up yet')
@@ -127,7 +127,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   return {
     url: listening?.url,
     smtpPort: accepting?.port,
-    madeKey,
+    newKey,
     exposed,
     stop() {
       store.expectClose()
@@ -136,7 +136,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   }
 }
 
-/** An earlier start may have died after it wrote the file and before it wrote the database. */
+/** Reads or creates the root key file. An earlier start may have crashed between writing the file and the database. */
 async function ensureRootKeyFile(dataDir: string): Promise<string> {
   const kept = await readRootKey(dataDir)
   const key = kept ?? makeKey(randomBytes)

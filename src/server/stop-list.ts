@@ -1,10 +1,10 @@
-/** Stops what was started, in reverse order. */
+/** Stops the components that were started, in reverse order. */
 import type { Log } from '../log.ts'
 
 export interface StopList {
   /** @param name of the component, in the log */
   add(name: string, stop: () => void | Promise<void>): void
-  /** Stops every component, also when one fails. Later calls return the first promise. */
+  /** Stops every component, even if one fails. Later calls return the first promise. */
   stopAll(): Promise<void>
 }
 

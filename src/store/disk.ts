@@ -1,9 +1,9 @@
 /**
- * Watches the free space of the folders that we write to, so that a message is refused before its bytes are read, and
+ * Watches the free space of the folders that we write to, so that a message is rejected before its bytes are read, and
  * not when its commit fails.
  *
- * A timer checks the file system, and `requireRoom` answers from memory, because each SMTP command and HTTP request
- * calls it. A check that fails is logged, and writes are refused until a check succeeds.
+ * A timer checks the file system, and `requireRoom` only reads the last result, because each SMTP command and HTTP
+ * request calls it. A check that fails is logged, and writes are rejected until a check succeeds.
  */
 import { statfs } from 'node:fs/promises'
 import { MailError } from '../errors.ts'
@@ -56,7 +56,7 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
       if (!problem && before) log.info({ folders, freeBytes: free }, 'the disk has enough free space again')
     } catch (error) {
       problem = new MailError('unavailable', {}, { cause: error })
-      if (!before) log.error({ err: error, folders }, 'the free disk space could not be read')
+      if (!before) log.error({ err: error, folders }, 'free disk space could not be read')
     } finally {
       isChecking = false
     }

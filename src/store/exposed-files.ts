@@ -1,7 +1,7 @@
 /**
- * Finds files and folders that other users of this machine can read or change, although only this server should. Files
- * that the server creates are private; a folder that existed before, or a restored backup, may not be. It changes no
- * mode, since an operator may have a reason for it.
+ * Finds files and folders that other users of this machine can access, although only this server should. Files that the
+ * server creates are private, but a folder that existed before, or a restored backup, may not be. The modes are only
+ * reported, not changed: the operator may have a reason for them.
  */
 import { stat } from 'node:fs/promises'
 import type { Config } from '../config/settings.ts'
@@ -9,19 +9,19 @@ import { databaseFiles } from './sqlite/data-dir-lock.ts'
 
 export interface Exposed {
   readonly path: string
-  /** In octal, as for `chmod`: "777". */
+  /** Octal, as `chmod` expects it: "777". */
   readonly mode: string
-  /** A shell command that removes the rights of group and others. */
-  readonly mend: string
+  /** Shell command that removes the permissions of group and others. */
+  readonly fix: string
 }
 
 const GROUP_AND_OTHERS = 0o077
 
 /**
- * Checks the data folder, the SQLite database and the folder of large messages, as far as they exist.
+ * Checks the data folder, the SQLite database and the folder of large messages. Missing files are skipped.
  *
- * @param secretFiles more files that only the server may access
- * @returns those on which the group or others have any right; none on Windows, which has no such modes
+ * @param secretFiles  further files that only the server may read
+ * @returns those on which group or others have any permission; none on Windows, which has no such modes
  */
 export async function findExposed(
   { dataDir, blobsDir }: Pick<Config, 'dataDir' | 'blobsDir'>,
@@ -30,10 +30,10 @@ export async function findExposed(
   if (process.platform === 'win32') return []
   const exposed: Exposed[] = []
   for (const path of [dataDir, blobsDir, ...databaseFiles(dataDir), ...secretFiles]) {
-    const found = await stat(path).catch(() => undefined) // a path that cannot be read is reported where it is used
+    const found = await stat(path).catch(() => undefined) // an unreadable file fails where it is used
     if (!found || (found.mode & GROUP_AND_OTHERS) === 0) continue
     const mode = (found.mode & 0o777).toString(8).padStart(3, '0')
-    exposed.push({ path, mode, mend: `chmod ${found.isDirectory() ? '700' : '600'} ${quoted(path)}` })
+    exposed.push({ path, mode, fix: `chmod ${found.isDirectory() ? '700' : '600'} ${quoted(path)}` })
   }
   return exposed
 }

@@ -1,27 +1,28 @@
 /**
- * The two handles through which the rest of the program uses the tables: `Db` reads, `Tx` writes. And what a transaction
- * appends to the event log.
+ * The two handles through which the rest of the program uses the tables: `Db` reads, `Tx` writes. Also `NewEvent`,
+ * which a transaction appends to the event log.
  */
 import type { Kysely, SelectQueryBuilder } from 'kysely'
 import type { Visibility } from './schema/event-rows.ts'
 import type { Schema } from './schema/schema.ts'
 
-/** Reads only: the root handle and a transaction both fit this type, and a write does not compile. */
+/** A handle that only reads. The root handle and a transaction both have this type; a write does not compile. */
 export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
 
 /**
- * Writes, inside `store.transaction` only: the database transaction and the buffer of its events. A change and the
- * event that reports it are committed together or not at all. A Tx that has ended throws when it is used.
+ * A handle that writes, inside `store.transaction` only: the database transaction and the buffer of its events. A
+ * change and the event that reports it are committed together or not at all. A Tx that has ended throws when it is
+ * used.
  */
 export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable' | 'deleteFrom'> {
-  /** The one clock reading of this transaction, epoch ms. */
+  /** The time of this transaction, epoch ms. The clock is read only once. */
   readonly now: number
   /** Returns a new UUIDv7 with this transaction's time. */
   newId(): string
   /**
    * Makes a query lock the rows that it finds until the commit: another node that wants to lock or change them waits.
-   * If another node has locked a row, the query waits and reads the row as it is afterwards. If a write depends on a
-   * row, lock the row first and read it then. Lock several rows in the order of their ids (docs/adr/0011).
+   * If another node has locked a row, the query waits and then reads the changed row. If a write depends on a row, lock
+   * the row first and read it after that. Lock several rows in the order of their ids (docs/adr/0011).
    */
   forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /** Makes a query take a shared lock: as `forUpdate`, but other nodes may take a shared lock on the same rows. */

@@ -14,7 +14,7 @@ import {
 } from 'kysely'
 
 /** The parts of Kysely that depend on the database. */
-export interface KyselyWords {
+export interface KyselyParts {
   readonly adapter: DialectAdapter
   readonly compiler: QueryCompiler
   readonly introspector: (db: Kysely<unknown>) => ReturnType<Dialect['createIntrospector']>
@@ -26,8 +26,8 @@ export type ProvideConnection = <T>(use: (connection: DatabaseConnection) => Pro
 const driver = new DummyDriver() // Kysely itself must never start a transaction
 
 /** @param guard called before each statement; if it throws, the statement rejects with that error */
-export function kyselyProps(words: KyselyWords, provide: ProvideConnection, guard: () => void): KyselyProps {
-  const { adapter, compiler, introspector } = words
+export function kyselyProps(parts: KyselyParts, provide: ProvideConnection, guard: () => void): KyselyProps {
+  const { adapter, compiler, introspector } = parts
   const dialect = {
     createAdapter: () => adapter,
     createDriver: () => driver,

@@ -1,12 +1,12 @@
 /**
- * Leases on work: a claimed row belongs to its owner until a given time, so that the work of a node that died becomes
- * free again without help.
+ * Leases on work: a claimed row belongs to its owner until a given time, so that another worker can claim the work of a
+ * node that died.
  *
- * An owner renews its leases while it works and gives them back when it stops. It may write an outcome only while it
- * has the lease: put `lease_owner = owner` into the update's condition, or call `renewLeases` in the same transaction.
+ * An owner renews its leases while it works and releases them when it stops. It may write an outcome only while it has
+ * the lease: put `lease_owner = owner` into the condition of the update, or call `renewLeases` in the same transaction.
  *
- * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. Outcomes set
- * it to 0; what reaches limits.jobs.interruptionsMax is set aside by its worker (docs/adr/0022).
+ * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. An outcome
+ * sets it to 0. A worker sets aside a row that reaches limits.jobs.interruptionsMax (docs/adr/0022).
  */
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Tx } from './handles.ts'
@@ -26,17 +26,17 @@ export interface Claim {
   readonly interrupted: InterruptedClaim
 }
 
-/** Which rows that were interrupted before may be claimed: those of one piece of work, or none. */
+/** Whether rows with interruptions may be claimed: either those of one unit of work, or none. */
 export interface InterruptedClaim {
   readonly mayClaim: boolean
-  /** Rows with so many interruptions are set aside without being run, and may always be claimed. */
+  /** Rows with this number of interruptions are set aside without being run, and may always be claimed. */
   readonly setAsideFrom: number
 }
 
 /**
  * Claims recipients of one domain that are due and under no lease, from the submissions that have been due longest.
  *
- * @param claim  submissions: at most this many, so that each can be delivered at once; limit: maximum of recipients
+ * @param claim  submissions: their maximum number, so that each can be delivered at once; limit: maximum of recipients
  */
 export async function claimRecipients(
   tx: Tx,
@@ -52,7 +52,7 @@ export async function claimRecipients(
       .where(isClaimable(tx, claim))
       .orderBy('next_attempt_at')
       .orderBy('id')
-  // Rows, not distinct submissions: so we read no more than we claim, however many recipients of the domain wait.
+  // Rows, not distinct submissions: we read no more than we claim, however many recipients of the domain are queued.
   const first = await adapter.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]
@@ -155,7 +155,7 @@ export async function renewLeases(
   return renewed.map(({ id }) => id)
 }
 
-/** Ends the owner's leases at once; rows whose lease it has lost meanwhile stay as they are. */
+/** Ends the owner's leases at once. Rows whose lease it has lost are not changed. */
 export async function giveBackLeases(
   tx: Tx,
   table: LeasedTable,
@@ -171,8 +171,8 @@ export async function giveBackLeases(
 }
 
 /**
- * Ends all leases, and counts their work as interrupted. Call it only at the start of the only node: the owners of
- * these leases no longer run.
+ * Ends all leases, and counts their work as interrupted. Only for the start of the only node: the owners of these
+ * leases are no longer running.
  */
 export async function clearLeases(tx: Tx): Promise<void> {
   await tx
@@ -188,16 +188,16 @@ export async function clearLeases(tx: Tx): Promise<void> {
     .where('state', '=', sql.lit('pending'))
     .where('lease_owner', 'is not', null)
     .execute()
-  // A send that was cut off has left nothing but its idempotency key, and its client may soon retry with that key.
+  // An interrupted send has left only its idempotency key, and its client may soon retry with that key.
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }
 
-/** Whether the work on a row was interrupted and may be what ends the process. A row that is set aside is not run. */
+/** Whether the work on a row was interrupted and could end the process again. A row that is set aside is not run. */
 export function isInterrupted({ interruptions }: { readonly interruptions: number }, setAsideFrom: number): boolean {
   return interruptions > 0 && interruptions < setAsideFrom
 }
 
-/** Counts one more interruption if the row still has an owner: that claim ended without an outcome. */
+/** A row that still has an owner was left without an outcome. */
 export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
 /** Whether a due row is under no lease and may be claimed now. */
@@ -206,8 +206,8 @@ function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expressi
 }
 
 /**
- * A condition for claims, and for the queries that decide whether to start a claim: the commit of a claim signals
- * another poll, so a row that must wait must not count as due.
+ * The condition for claims, and for the queries that decide whether to claim at all: the commit of a claim makes the
+ * loops poll again, so a row that must wait must not count as due.
  */
 export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
   if (mayClaim) return sql<SqlBool>`1 = 1`
@@ -215,8 +215,7 @@ export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expr
 }
 
 /**
- * Leaves out the rows of a second interrupted unit: under a lease they would be counted again if the first one ends the
- * process.
+ * Omits rows of a second interrupted unit: under a lease, they would be counted again if the first ends the process.
  */
 function idsToClaim(rows: readonly Candidate[], { interrupted: { setAsideFrom } }: Claim): string[] {
   const first = rows.find((row) => isInterrupted(row, setAsideFrom))
@@ -225,7 +224,7 @@ function idsToClaim(rows: readonly Candidate[], { interrupted: { setAsideFrom } 
 
 const freedFromDeadOwner = { lease_owner: null, lease_until: null, interruptions: sql<number>`interruptions + 1` }
 
-/** The columns that all leased tables have; Kysely cannot type a choice of tables. */
+/** The columns that all leased tables have, because Kysely cannot type a choice of tables. */
 interface Leased {
   id: string
   lease_owner: string | null

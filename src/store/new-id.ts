@@ -6,7 +6,7 @@ import { uuidv7 } from '../formats/ids.ts'
 
 export type NewId = (nowMs: number) => string
 
-/** Random bytes fetched at once: one call per id, for ten bytes, would cost more than the rest of the id. */
+/** Random bytes fetched in one call: one call per id, for ten bytes, would cost more than the rest of the id. */
 const POOL_BYTES = 10 * 256
 
 /**

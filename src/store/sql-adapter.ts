@@ -1,7 +1,7 @@
 /**
  * The SQL adapter: all differences between the databases. The rest of the program never asks which database it uses.
  *
- * `SqlAdapter` is what queries and migrations need (no state). `Database` is an open database; only store.ts and
+ * `SqlAdapter` is for queries and migrations and has no state. `Database` is an open database; only store.ts and
  * group-commit.ts use it. sqlite-adapter.ts and postgres-adapter.ts implement both.
  *
  * Statements of an implementation reject with MailError disk_full or unavailable (`cause` is the driver's error) when
@@ -14,7 +14,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Db, Tx } from './handles.ts'
 import type { Schema } from './schema/schema.ts'
 
-/** What an implementation needs to open a database. */
+/** Everything that an implementation needs to open a database. */
 export interface DatabaseNeeds {
   /** Epoch ms; the clocks of all nodes of one database must agree. */
   readonly clock: () => number
@@ -23,7 +23,7 @@ export interface DatabaseNeeds {
   readonly metrics: Metrics
 }
 
-/** The database's location and limits; without a URL it is SQLite in the data folder. */
+/** Location and limits of the database. Without a URL, it is SQLite in the data folder. */
 export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly databaseUrl?: Config['databaseUrl'] }
 
 export interface SqlAdapter {
@@ -41,7 +41,7 @@ export interface SqlAdapter {
   /** Makes a query that claims rows skip those that another node is claiming at the moment. */
   skipLocked<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
 
-  /** Implement `Tx.forUpdate` and `Tx.forShare`: add the row lock to a query. */
+  /** These implement `Tx.forUpdate` and `Tx.forShare`: they add the row lock to a query. */
   forUpdate<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
   forShare<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
 
@@ -52,15 +52,15 @@ export interface SqlAdapter {
   conflict(error: unknown): 'changed' | 'waited' | undefined
 
   /**
-   * Whether a statement failed because the row exists already. Call it with the error that `store.transaction` rejected
-   * with; inside the transaction use `on conflict do nothing`, since PostgreSQL runs no statement after an error.
+   * Whether a statement failed because the row already exists. Call this with the error with which `store.transaction`
+   * rejected. Inside the transaction, use `on conflict do nothing`: PostgreSQL runs no statement after an error.
    */
   isUniqueViolation(error: unknown): boolean
 
-  /** Adds a message's text to the index; searches see it after the commit. Long texts are cut. */
+  /** Adds a message's text to the index; searches find it after the commit. Long texts are truncated. */
   indexText(tx: Tx, messageNumber: number, text: IndexedText): Promise<void>
 
-  /** Removes a message's text from the index. Call it in the transaction that removes the message. */
+  /** Removes a message's text from the index. Call this in the transaction that removes the message. */
   unindexText(tx: Tx, messageNumber: number): Promise<void>
 
   /** Finds messages by substrings, newest first. The texts are plain data: no character in them is an operator. */
@@ -81,14 +81,14 @@ export interface DefinitionLanguage {
   readonly table: string
   /** The end of `create table` for a link table, which is little more than its primary key. */
   readonly linkTable: string
-  /** Statements that create the text index; each database has its own kind. */
+  /** Statements that create the text index, which differs between databases. */
   readonly textIndex: readonly string[]
 }
 
 export type TextColumn = 'subject' | 'addresses' | 'body'
 export type IndexedText = Readonly<Record<TextColumn, string>>
 
-/** Each text must be a substring of one of the columns; upper and lower case are equal. */
+/** Each text must be a substring of one of the columns, regardless of case. */
 export interface TextClause {
   readonly columns: readonly TextColumn[]
   readonly allOf: readonly string[]
@@ -97,14 +97,15 @@ export interface TextClause {
 export interface TextSearch {
   readonly inboxId: string
   /**
-   * A message is found when at least one clause matches. The index cannot find a text of one or two characters: beside
-   * a longer text it is ignored; a clause of only such texts searches subject, addresses and preview, not the body.
+   * A message is found when at least one clause matches. The index cannot find texts of one or two characters. In a
+   * clause with a longer text they are ignored; a clause of only such texts searches subject, addresses and preview,
+   * not the body.
    */
   readonly anyOf: readonly TextClause[]
-  /** The position where the last page ended: its `nextNumber`. */
+  /** The position at which the previous page ended: its `nextNumber`. */
   readonly beforeNumber?: number | undefined
   readonly limit: number
-  /** The maximum number of candidates to read; so a page can be empty and still have a next page. */
+  /** The maximum number of candidates to read. A page can therefore be empty and still have a next page. */
   readonly scanRowsMax: number
 }
 
@@ -120,20 +121,20 @@ export interface Database {
   readonly reader: Kysely<Schema>
   readonly writer: Writer
 
-  /** No other node uses this database: leases found at the start belong to a process that no longer runs. */
+  /** Whether no other node uses this database: leases found at the start then belong to a process that has ended. */
   readonly isOnlyNode: boolean
 
-  /** Calls the listener after commits of other nodes. A lost signal costs one poll interval. */
+  /** Calls the listener after commits of other nodes. Signals can be lost, so the listener must also poll. */
   onForeignCommit(listener: () => void): void
-  /** Notifies the other nodes; called after our own commits, so that they poll. Does not wait for them. */
+  /** Notifies the other nodes, so that they poll. Called after our own commits. Does not wait for the other nodes. */
   notifyNodes(): void
 
   close(): Promise<void>
 }
 
 /**
- * The only connection that writes. It has one open transaction at a time, and in it one savepoint at a time: its caller
- * is the group commit, which runs members one after another.
+ * The only connection that writes. It has one open transaction at a time, and in it one savepoint at a time, because
+ * its caller is the group commit, which runs members one after another.
  */
 export interface Writer {
   /**
@@ -142,26 +143,26 @@ export interface Writer {
    * @param pace 'unhurried': without time limits, for migrations
    */
   begin(pace?: 'unhurried'): Promise<void>
-  /** @param isFirst no row is locked yet, so this member may wait for other nodes; a later one would block them */
+  /** @param isFirst whether no row is locked yet, so that this member may wait for other nodes without blocking them */
   savepoint(isFirst: boolean): Promise<void>
-  /** Rolls back to the savepoint and rejects when one of its statements failed and the function ignored the error. */
+  /** Rolls back to the savepoint and rejects if one of its statements failed and the function ignored the error. */
   releaseSavepoint(): Promise<void>
   rollbackToSavepoint(): Promise<void>
   /** Called after the last savepoint: statements that follow may wait for other nodes again. */
   endSavepoints(): Promise<void>
 
-  /** Whether the transaction is still open: a full disk or an I/O error ends it without our doing. */
+  /** Whether the transaction is still open: a full disk or an I/O error ends it. */
   isInTransaction(): boolean
 
   /**
-   * Resolves when the transaction is on disk; rejects when nothing of it will ever be. If the outcome is unknown (lost
-   * connection), looks it up first, however long that takes; rejects with outcome_unknown after `giveUp`.
+   * Resolves when the transaction is on disk; rejects when it is certain that it was not committed. If the outcome is
+   * unknown (lost connection), looks it up first, however long that takes; rejects with outcome_unknown after `giveUp`.
    */
   commit(): Promise<void>
   /** From now on, do not wait for unknown outcomes. */
   giveUp(): void
 
-  /** Leaves no transaction open; closes the connection if it must. Never rejects. */
+  /** Leaves no transaction open; closes the connection if necessary. Never rejects. */
   rollback(): Promise<void>
 
   /** Returns the parts of a Kysely on this connection. `guard` is called before each statement and may throw. */

@@ -1,8 +1,8 @@
 /**
- * The store keeps everything: rows, events and large blobs. This file is its interface for the rest of the program.
+ * The store: rows, events and blobs. This file is its interface for the rest of the program.
  *
- * Reads go through `db`, writes through `transaction`. The store does not know its listeners: each commit sends a
- * signal without data. Code above this folder does not know which database is used; `adapter` has the differences.
+ * `db` reads, `transaction` writes. Each commit sends a signal without data to the listeners. Code above this folder
+ * does not know which database is used; `adapter` hides the differences.
  */
 import { join } from 'node:path'
 import type { Config } from '../config/settings.ts'
@@ -28,9 +28,9 @@ export interface Store {
   /** Reads committed data, on separate connections. */
   readonly db: Db
   readonly blobs: Blobs
-  /** The event log's epoch: a random text, made together with the log. */
+  /** The epoch of the event log: a random text, created with the log. */
   readonly epoch: string
-  /** The SQL adapter: what queries need that differs between databases (text search, claims, unique violations). */
+  /** The parts of queries that differ between databases: text search, claims, unique violations. */
   readonly adapter: Pick<
     SqlAdapter,
     'name' | 'skipLocked' | 'isUniqueViolation' | 'indexText' | 'unindexText' | 'searchText'
@@ -50,19 +50,21 @@ export interface Store {
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
 
-  /** Calls `listener` after each commit, without data: it reads the tables. Returns a function that removes it. */
+  /** Calls `listener` after each commit, without data: it must read the tables. @returns a function that removes it */
   onCommit(listener: () => void): () => void
 
-  /** @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail */
+  /**
+   * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
+   */
   requireRoom(): void
 
-  /** The server begins to stop: limits.server.shutdownGraceMs now bounds the wait for a commit with an unknown outcome. */
+  /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
 
   /** Reads and writes once, for readiness and `martlet check`. @throws the error that a transaction would get */
   probe(): Promise<void>
 
-  /** Waits for queued transactions, then closes. Later transactions are refused with shutting_down. */
+  /** Waits for queued transactions, then closes. Later transactions are rejected with shutting_down. */
   close(): Promise<void>
 }
 
@@ -160,7 +162,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     intervalMs: config.limits.store.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
-    // After a failed commit, callers that check requireRoom first would never write again. So the probe tries to write.
+    // After a failed commit, callers that first check requireRoom would never write again, so the probe tries to write.
     onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
   let closing: Promise<void> | undefined

@@ -1,6 +1,6 @@
 /**
- * The parts of text search that both databases share: which texts are searched, pages and the row budget, and the scan
- * of the rows themselves for texts that are too short for a trigram.
+ * The parts of text search that both databases share: the indexed and searched texts, pages and the row budget, and the
+ * scan of the rows for texts that are too short for a trigram.
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './handles.ts'
@@ -8,11 +8,11 @@ import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from 
 
 /**
  * Indexed characters per column. Indexing takes 0.1 to 0.8 ms per 1,000 characters, and two to six times their size on
- * disk. So a report of some megabytes must not delay all other mail; people mostly search for text near the top.
+ * disk. A report of some megabytes must not delay all other mail, and people mostly search for text near the top.
  */
 const INDEXED_CHARS_MAX = 32_768
 
-/** Texts per clause, and characters per text: a query must stay small compared with its answer. */
+/** Texts per clause, and characters per text: they bound the size of a query. */
 const TEXTS_MAX = 32
 const TEXT_CHARS_MAX = 256
 
@@ -32,14 +32,14 @@ export interface Candidate {
 /** Reads candidates, newest first. */
 export type ReadCandidates = (beforeNumber: number, rowsMax: number) => Promise<Candidate[]>
 
-export interface SearchWords {
+export interface SearchFunctions {
   /** Reads candidates from the index; each clause must have a text that is long enough. */
   readonly match: (db: Db, search: TextSearch, clauses: readonly TextClause[]) => ReadCandidates
   /** The SQL function that returns the position of one text in another, 0 when it does not occur. */
   readonly position: 'instr' | 'strpos'
 }
 
-export async function search(db: Db, what: TextSearch, { match, position }: SearchWords): Promise<TextFound> {
+export async function search(db: Db, what: TextSearch, { match, position }: SearchFunctions): Promise<TextFound> {
   const clauses = what.anyOf
     .map(({ columns, allOf }) => ({
       columns,
@@ -90,7 +90,7 @@ function scan(
   db: Db,
   inboxId: string,
   clauses: readonly TextClause[],
-  position: SearchWords['position'],
+  position: SearchFunctions['position'],
 ): ReadCandidates {
   const fits = sql.join(
     clauses.map((clause) => scanClause(clause, position)),
@@ -107,7 +107,7 @@ function scan(
       .execute()
 }
 
-function scanClause({ columns, allOf }: TextClause, position: SearchWords['position']): RawBuilder<unknown> {
+function scanClause({ columns, allOf }: TextClause, position: SearchFunctions['position']): RawBuilder<unknown> {
   const all = allOf.map((text) => {
     const any = columns.map((column) => scanned(column, text.toLowerCase(), sql.raw(position)))
     return sql`(${sql.join(any, sql` or `)})`
@@ -115,7 +115,7 @@ function scanClause({ columns, allOf }: TextClause, position: SearchWords['posit
   return sql`(${sql.join(all, sql` and `)})`
 }
 
-/** lower() folds only ASCII, on both databases; so a short "Ü" does not find "ü", while a trigram would. */
+/** On both databases, lower() folds only ASCII, so a short "Ü" does not find "ü"; a trigram would. */
 function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>): RawBuilder<unknown> {
   switch (column) {
     case 'subject':
@@ -128,7 +128,7 @@ function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>
   }
 }
 
-/** Removes NUL, which would end SQLite's query inside a quoted string; cuts long texts. */
+/** Removes NUL, which would end SQLite's query inside a quoted string. Truncates long texts. */
 function clean(text: string): string {
   return text.replaceAll('\0', '').slice(0, TEXT_CHARS_MAX)
 }

@@ -160,7 +160,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
       await ledger.settled()
       console.log(ledger.figures)
       if (recoveriesMs.length > 0) {
-        const lost = server!.lines.filter(({ msg }) => msg === 'the outcome of the commit is known')
+        const lost = server!.lines.filter(({ msg }) => msg === 'outcome of the commit found')
         const kept = lost.filter(({ isCommitted }) => isCommitted)
         console.log(
           `ready again after ${Math.round(Math.max(...recoveriesMs))} ms at most; ` +

@@ -209,7 +209,7 @@ test.each([
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', last_enhanced_code: '5.4.4' })
   expect(delivery.last_reply).toContain(`${place}`)
-  expect(delivery.last_reply).toContain('is in a private network, which this server may not call')
+  expect(delivery.last_reply).toContain('is in a private network, to which this server may not connect')
   expect(all.mxs[0]!.connections).toBe(0)
 })
 

@@ -123,7 +123,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
   ['authenticate', (db) => apiKeys.getByHash(db, 'h'), '(key_hash=?)'],
   [
-    'find webhooks with waiting deliveries',
+    'find webhooks with pending deliveries',
     (db) => webhookDeliveries.listDueWebhooks(db, 1),
     'webhook_deliveries_by_webhook',
   ],

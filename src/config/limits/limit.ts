@@ -1,4 +1,4 @@
-/** What a bound is, and the units in which bounds are written down. */
+/** The type of a limit, and constants for its units. Part of ../limits.ts. */
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND

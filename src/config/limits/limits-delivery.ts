@@ -5,7 +5,7 @@ export const deliveryLimits = {
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed recipient or job; it is renewed while the work runs.',
+    sentence: 'Lease of a claimed recipient or job. It is renewed while the work runs.',
   },
   concurrencyMax: {
     default: 200,
@@ -15,7 +15,7 @@ export const deliveryLimits = {
   destinationConcurrencyMax: {
     default: 4,
     unit: 'count',
-    sentence: 'Concurrent deliveries to one destination, so that a destination that hangs delays no other.',
+    sentence: 'Concurrent deliveries to one destination, so that one that hangs does not delay the others.',
   },
   localConcurrencyMax: {
     default: 64,
@@ -30,33 +30,33 @@ export const deliveryLimits = {
   domainsPerPollMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Destinations that one poll of the queue processes.',
+    sentence: 'Recipient domains that one poll of the queue processes.',
   },
   retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which a recipient whose deliveries keep failing temporarily is given up.',
+    sentence: 'Age at which delivery to a recipient is given up if it keeps failing temporarily.',
   },
   delayNoticeMs: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     sentence:
-      'Age at which the sender gets a delay notice; delivery is attempted at that time, whenever the next attempt would be due.',
+      'Age at which the sender gets a delay notice. Delivery is attempted once more at that time, even if the next attempt is due later.',
   },
   noticeHeaderBytesMax: {
     default: 16 * KIB,
     unit: 'bytes',
-    sentence: "Bytes of an undelivered message's header that are returned with the notice.",
+    sentence: 'Bytes of the header of an undelivered message that its notice returns.',
   },
   queueChangeMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Recipients that one call holds, releases, cancels or retries; the response says whether there are more.',
+    sentence: 'Recipients that one call holds, releases, cancels or retries. The response says whether there are more.',
   },
   retryFirstMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Wait before the first retry; later ones are longer.',
+    sentence: 'Wait before the first retry. Later waits are longer.',
   },
   retryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
   hostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt tries.' },
@@ -68,18 +68,18 @@ export const deliveryLimits = {
   connectMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a connection to another mail server to open.',
+    sentence: 'Time to open a connection to another mail server.',
   },
   greetingMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time to wait for the greeting of another mail server, and for its TLS handshake (RFC 5321 §4.5.3.2.1).',
+    sentence: 'Time to wait for the greeting of another mail server, and for the TLS handshake (RFC 5321 §4.5.3.2.1).',
   },
   commandMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
     sentence:
-      'Time to wait for the reply to a command, or for the peer to accept a piece of the message (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
+      'Time to wait for the reply to a command, or for the peer to read more of the message (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
   },
   dataMs: {
     default: 10 * MINUTE,
@@ -89,7 +89,7 @@ export const deliveryLimits = {
   attemptMs: {
     default: 30 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for one delivery over one connection, whatever the other side does.',
+    sentence: 'Time for one delivery over one connection, whatever the other server does.',
   },
   replyCharsMax: {
     default: 1_000,
@@ -101,7 +101,7 @@ export const deliveryLimits = {
   relayIdleMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which an idle connection to the relay is kept open for the next message.',
+    sentence: 'Time for which an idle connection to the relay stays open for the next message.',
   },
   pollMs: {
     default: 5 * SECOND,

@@ -5,7 +5,7 @@ export const dnsLimits = {
   tryMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to wait for the answer of a resolver before the query is sent again.',
+    sentence: 'Time to wait for a response before a query is sent again.',
   },
-  triesMax: { default: 2, unit: 'count', sentence: 'Times that a query is sent to each resolver.' },
+  triesMax: { default: 2, unit: 'count', sentence: 'How often a query is sent to each resolver.' },
 } as const satisfies Record<string, Limit>

@@ -6,14 +6,18 @@ export const eventsLimits = {
     default: 64 * MIB,
     unit: 'bytes',
     sentence:
-      'Memory for unsent data of all WebSockets and event streams of one node; above it, the slowest connections are closed.',
+      'Memory for unsent data of all WebSockets and event streams of one node. Above this, the slowest connections are closed.',
   },
   turnBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence: 'Events written to all subscribers before everything else gets a turn of the event loop.',
+    sentence: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
-  subscriptionIdsMax: { default: 1_000, unit: 'count', sentence: 'Ids of one kind in a subscription.' },
+  subscriptionIdsMax: {
+    default: 1_000,
+    unit: 'count',
+    sentence: 'Inboxes in one subscription; the same limit applies to pods.',
+  },
   pollMs: {
     default: SECOND,
     unit: 'milliseconds',
@@ -23,39 +27,40 @@ export const eventsLimits = {
   backfillBatchMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Events read in one batch for a subscriber that reads past events.',
+    sentence: 'Past events read in one batch for a subscriber that catches up.',
   },
   pageDefault: { default: 50, unit: 'count', sentence: 'Events per page when the client gives no limit.' },
   pageMax: { default: 500, unit: 'count', sentence: 'Maximum events per page.' },
   pageBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of the events of a page; the first event is always included, whatever its size.',
+    sentence: 'Total size of the events of a page. The first event is always included, whatever its size.',
   },
   waitMsMax: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Longest time for which a request for events may wait for the first one.',
+    sentence: 'Longest time for which a request may wait for the first event.',
   },
   disorderMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'How far event times may differ from the order of the log; a list by time reads that much further.',
+    sentence:
+      'How far the times of events may deviate from the order of the log. A list by time reads that much further.',
   },
   subjectsCachedMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Messages of events cached in memory for the next subscribers that need them.',
+    sentence: 'Messages of events cached in memory for other subscribers.',
   },
   subjectsCachedBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of the bodies of those messages; a larger one is not cached.',
+    sentence: 'Total size of the bodies of those messages. A larger message is not cached.',
   },
   jsonCachedMax: {
     default: 256,
     unit: 'count',
-    sentence: 'Rendered events cached in memory for the next connections that send them.',
+    sentence: 'Rendered events cached in memory for other connections.',
   },
   jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Total size of those rendered events.' },
   retentionMs: {

@@ -1,4 +1,4 @@
-/** Limits of HTTP listener: bodies, requests, connections. Part of ../limits.ts. */
+/** Limits of the HTTP listener: bodies, requests, connections. Part of ../limits.ts. */
 import { KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const httpLimits = {
@@ -6,35 +6,35 @@ export const httpLimits = {
   sendBodyBytesMax: {
     default: 70 * MIB,
     unit: 'bytes',
-    sentence: 'JSON body of a request that sends a message; it contains the attachments as base64.',
+    sentence: 'JSON body of a request that sends a message. It contains the attachments as base64.',
   },
   bodyTokensMax: {
     default: 50_000,
     unit: 'count',
-    sentence: 'Strings, arrays, objects and commas in a JSON body; a body with more is rejected before it is parsed.',
+    sentence: 'Strings, arrays, objects and commas in a JSON body. A body with more is rejected before it is parsed.',
   },
   smallBodyBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
     sentence:
-      'Largest body that counts as small. Small bodies have their own budget, so that large bodies cannot block them.',
+      'Largest body that counts as small. Small bodies have a separate budget, so that large bodies cannot block them.',
   },
   smallBodiesBytesMax: {
     default: 64 * MIB,
     unit: 'bytes',
     sentence:
-      'Total size of small request bodies in memory at once; further requests get 503. One API key may use half of it, all keys of one pod three quarters.',
+      'Total size of small request bodies in memory. Further requests get 503. One API key can use half of it, and all keys of one pod three quarters.',
   },
   largeBodiesBytesMax: {
     default: 140 * MIB,
     unit: 'bytes',
     sentence:
-      'Total size of all other request bodies in memory at once: two of the largest. Further requests get 503. One API key may use half of it, all keys of one pod three quarters.',
+      'Total size of large request bodies in memory: two of the maximum size. Further requests get 503. One API key can use half of it, and all keys of one pod three quarters.',
   },
   listItemsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Items of one list in a request body or query string; most lists have a smaller limit.',
+    sentence: 'Items of one array in a request body or query string. Most arrays have a smaller limit.',
   },
   objectMembersMax: {
     default: 1_000,
@@ -55,13 +55,13 @@ export const httpLimits = {
     default: 2 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Time for which the server reads and discards the rest of a refused body, so that the client receives the response.',
+      'Time for which the server reads and discards the rest of a rejected body, so that the client receives the response.',
   },
   connectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
   pipelinedMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Pipelined requests that wait on one connection; if a client sends more, the connection is closed.',
+    sentence: 'Pipelined requests that wait on one connection. If a client sends more, the connection is closed.',
   },
   pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
 } as const satisfies Record<string, Limit>

@@ -6,7 +6,7 @@ export const jobsLimits = {
     default: 3,
     unit: 'count',
     sentence:
-      'Consecutive attempts of one recipient, webhook delivery or job that end without an outcome because the process died, hung or failed; then the work is set aside. After the first of these attempts, it runs only while no other interrupted work runs.',
+      'Interruptions in a row after which a recipient, webhook delivery or job is set aside. An interruption is an attempt that ends without an outcome, because the process died, hung or failed. After the first one, the work runs only while no other interrupted work runs.',
   },
   setAsideMs: {
     default: DAY,
@@ -22,6 +22,7 @@ export const jobsLimits = {
   removalChunkRows: {
     default: 200,
     unit: 'count',
-    sentence: 'Messages deleted in one transaction when an inbox is deleted.',
+    sentence:
+      'Rows deleted in one transaction, when an inbox or thread is deleted and by the sweeps of counts and idempotency keys.',
   },
 } as const satisfies Record<string, Limit>

@@ -18,14 +18,14 @@ export const listsLimits = {
     default: 8 * MIB,
     unit: 'bytes',
     sentence:
-      'Size of the messages returned with a thread; the page ends before it is exceeded, but not before its first message.',
+      'Total size of the messages returned with a thread. The first message is always included, whatever its size.',
   },
   filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
   scanRowsMax: {
     default: 5_000,
     unit: 'count',
     sentence:
-      'Rows that one page of a filtered list may read; the page can be empty and still have a token for the next page.',
+      'Rows that one page of a filtered list may read. The page can be empty and still have a token for the next page.',
   },
   threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients returned with a thread.' },
   threadAttachmentMessagesMax: {

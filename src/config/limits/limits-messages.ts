@@ -5,7 +5,7 @@ export const messagesLimits = {
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for which a request waits for a message when the client gives no time.',
+    sentence: 'Time for which a request waits for a message if the client gives no time.',
   },
   waitMsMax: {
     default: 10 * MINUTE,
@@ -25,6 +25,6 @@ export const messagesLimits = {
   threadLabelMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Number of messages from which the labels of a thread can no longer be changed in one call.',
+    sentence: 'Messages in a thread from which on its labels can no longer be changed in one call.',
   },
 } as const satisfies Record<string, Limit>

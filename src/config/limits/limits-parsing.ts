@@ -1,4 +1,4 @@
-/** Limits of parsing a message: MIME, bodies, reply text, codes, and the threads that do it. Part of ../limits.ts. */
+/** Limits of parsing a message: MIME, bodies, reply text, codes, and the parse thread. Part of ../limits.ts. */
 import { KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const parsingLimits = {
@@ -12,18 +12,18 @@ export const parsingLimits = {
   mimeHeaderFieldsMax: {
     default: 20_000,
     unit: 'count',
-    sentence: 'Header fields of one mail that are read, those of its parts included.',
+    sentence: 'Header fields of one message that are parsed, including those of its parts.',
   },
   bodyBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
     sentence:
-      'Text of one mail that is decoded, as the mail encodes it, and likewise its HTML; the rest is in the raw mail only.',
+      'Encoded text of one message that is decoded; the same limit applies to its HTML. The rest is only in the raw message.',
   },
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',
-    sentence: 'Length of the longest body from which reply text is extracted; a longer body gets no reply text.',
+    sentence: 'Longest body from which reply text is extracted. A longer body has no reply text.',
   },
   searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that are searchable.' },
   previewCharsMax: { default: 200, unit: 'count', sentence: 'Length of a preview.' },
@@ -51,35 +51,35 @@ export const parsingLimits = {
     default: 10 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Time for a worker thread to parse a large message; after that, only the beginning of the message is parsed.',
+      'Time for a worker thread to parse a large message. After that, only the beginning of the message is parsed.',
   },
   heapBytesMax: {
     default: 128 * MIB,
     unit: 'bytes',
     sentence:
-      'JavaScript heap of the thread that parses large mails. A mail that needs more is read in part, and the thread is replaced.',
+      'JavaScript heap of the thread that parses large messages. If a message needs more, only its beginning is parsed, and the thread is replaced.',
   },
   waitingMax: {
     default: 100,
     unit: 'count',
     sentence:
-      'Large mails that wait for that thread; one more is refused for now, or takes the place of the peer that has most.',
+      'Large messages that wait for that thread. A further one is rejected temporarily, or replaces one of the peer that has the most.',
   },
   waitingPerPeerMax: {
     default: 10,
     unit: 'count',
     sentence:
-      'Of these, mails of one peer: an IPv4 address, an IPv6 /64, or the organization whose key sends; more are refused for now.',
+      'Large messages of one peer that wait for that thread. A peer is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
   },
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for a large mail to wait for that thread before it is refused for now.',
+    sentence: 'Time for which a large message may wait for that thread before it is rejected temporarily.',
   },
   penaltyMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Pause before the next large message of a peer is parsed, after one of its messages could be parsed in part only.',
+      'Pause before the next large message of a peer is parsed, after only the beginning of one could be parsed.',
   },
 } as const satisfies Record<string, Limit>

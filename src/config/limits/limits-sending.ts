@@ -1,4 +1,4 @@
-/** Limits of one send, and of its idempotency key. Part of ../limits.ts. */
+/** Limits of one sent message, and of its idempotency key. Part of ../limits.ts. */
 import { DAY, KIB, type Limit, MIB, MINUTE } from './limit.ts'
 
 export const sendingLimits = {
@@ -11,12 +11,12 @@ export const sendingLimits = {
     default: 4 * MIB,
     unit: 'count',
     sentence:
-      'Length of the text of a sent message, and of its HTML; longer ones would block the server while they are encoded.',
+      'Length of the text of a sent message; the same limit applies to its HTML. A longer one would block the server while it is encoded.',
   },
   headerCharsMax: {
     default: 256 * KIB,
     unit: 'count',
-    sentence: 'Characters of subject, addresses and extra header fields of one sent message, all together.',
+    sentence: 'Total length of the subject, addresses and extra header fields of one sent message.',
   },
   headersMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
   attachmentsMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },

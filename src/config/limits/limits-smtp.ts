@@ -1,4 +1,4 @@
-/** Limits of SMTP listener: connections, idle times, commands. Part of ../limits.ts. */
+/** Limits of the SMTP listener: connections, idle times, commands. Part of ../limits.ts. */
 import { KIB, type Limit, MINUTE } from './limit.ts'
 
 export const smtpLimits = {
@@ -11,7 +11,7 @@ export const smtpLimits = {
   connectionsPerAddressMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Open SMTP connections from one IPv4 address or one IPv6 /64; further ones are refused with 421.',
+    sentence: 'Open SMTP connections from one IPv4 address or one IPv6 /64. Further ones are refused with 421.',
   },
   idleMs: {
     default: 5 * MINUTE,
@@ -27,12 +27,12 @@ export const smtpLimits = {
     default: MINUTE,
     unit: 'milliseconds',
     sentence:
-      'Time without progress after which a connection with a mail transaction under way counts as not in use, when a new connection needs its slot.',
+      'Time without progress after which a connection with an open mail transaction counts as not in use when a new connection needs its slot.',
   },
   progressBytes: {
     default: 64 * KIB,
     unit: 'bytes',
-    sentence: 'Bytes from an SMTP peer that count as progress; an accepted message counts as well.',
+    sentence: 'Bytes from an SMTP peer that count as progress. An accepted message also counts.',
   },
   recipientsMax: {
     default: 100,
@@ -48,6 +48,6 @@ export const smtpLimits = {
   commandBytesMax: {
     default: 4_096,
     unit: 'bytes',
-    sentence: 'Length of one SMTP command line, extensions included (RFC 5321 §4.5.3.1.4).',
+    sentence: 'Length of one SMTP command line, including extensions (RFC 5321 §4.5.3.1.4).',
   },
 } as const satisfies Record<string, Limit>

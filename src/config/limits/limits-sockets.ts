@@ -5,7 +5,7 @@ export const socketsLimits = {
   perKeyMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Open WebSockets per API key on one node; further ones are refused with 429.',
+    sentence: 'Open WebSockets per API key on one node. Further ones are refused with 429.',
   },
   bufferEventsMax: {
     default: 1_000,
@@ -31,18 +31,18 @@ export const socketsLimits = {
   pingMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval of WebSocket pings; after two unanswered pings the socket is closed.',
+    sentence: 'Interval of WebSocket pings. After two unanswered pings the socket is closed.',
   },
   closeMs: {
     default: 500,
     unit: 'milliseconds',
-    sentence: 'Time for WebSocket clients to answer the close frame of a server that stops.',
+    sentence: 'Time for WebSocket clients to respond to the close frame when the server stops.',
   },
   frameBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
     sentence:
-      'Size of one event frame; bodies are left out of a larger one (Python clients close the socket at 1 MiB).',
+      'Size of one event frame. Larger ones are sent without the bodies of the message (Python clients close the socket at 1 MiB).',
   },
   messageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'Size of one frame from a client.' },
   messagePartsMax: {
@@ -53,8 +53,7 @@ export const socketsLimits = {
   framesPerSecondMax: {
     default: 10,
     unit: 'count',
-    sentence:
-      'Frames per second from one WebSocket that are handled, pings and pongs included; further frames are refused.',
+    sentence: 'Frames per second that one WebSocket may send, pings and pongs included. Further frames are refused.',
   },
   frameUnitBytes: {
     default: 4 * KIB,
@@ -70,6 +69,6 @@ export const socketsLimits = {
     default: 20,
     unit: 'count',
     sentence:
-      'Frames from one WebSocket that are refused with an error frame; the next refused frame closes the socket (1008).',
+      'Frames from one WebSocket that are refused with an error frame. The next refused frame closes the socket (1008).',
   },
 } as const satisfies Record<string, Limit>

@@ -1,4 +1,4 @@
-/** Limits of database, blobs and disk. Part of ../limits.ts. */
+/** Limits of the database, blobs and disk. Part of ../limits.ts. */
 import { DAY, HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const storeLimits = {
@@ -10,31 +10,30 @@ export const storeLimits = {
   clockSkewMaxMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Largest difference between the clocks of this node and of PostgreSQL at the start; leases are times.',
+    sentence: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
   },
   transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions in one group commit.' },
   transactionQueueMax: {
     default: 10_000,
     unit: 'count',
-    sentence: 'Transactions that wait for the writer; further ones fail as unavailable.',
+    sentence: 'Transactions that wait for the writer. Further ones fail as unavailable.',
   },
   transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Time for the statements of one transaction.' },
   transactionRerunsMax: {
     default: 3,
     unit: 'count',
-    sentence:
-      'Times that a transaction is run again after a conflict with another node, before it fails as unavailable.',
+    sentence: 'How often a transaction is rerun after a conflict with another node before it fails as unavailable.',
   },
   lockWaitMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to wait for a row that another node has locked, on PostgreSQL.',
+    sentence: 'PostgreSQL: time to wait for a row that another node has locked.',
   },
   groupLockWaitMs: {
     default: 10,
     unit: 'milliseconds',
     sentence:
-      'The same for a transaction that shares its commit with earlier ones, whose rows stay locked meanwhile; then it moves to the next commit.',
+      'The same for a transaction that shares a commit with earlier ones, because their rows stay locked while it waits. After this time it moves to the next commit.',
   },
   statementMs: {
     default: 10 * SECOND,
@@ -50,12 +49,12 @@ export const storeLimits = {
     default: 15 * SECOND,
     unit: 'milliseconds',
     sentence:
-      'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends the session of a node that falls silent in a transaction.',
+      'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends a session that is idle in a transaction.',
   },
   readersMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Connections to PostgreSQL that read; one more connection writes and one listens.',
+    sentence: 'Connections to PostgreSQL for reads. One more connection writes, and one listens for notifications.',
   },
   retryMaxMs: {
     default: 2 * SECOND,
@@ -65,12 +64,12 @@ export const storeLimits = {
   inlineBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Largest message stored in the database; larger ones are stored as blobs.',
+    sentence: 'Largest message stored in the database. Larger ones are stored as blobs.',
   },
   diskFreeBytesMin: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence: 'Free disk space below which no mail is accepted, neither over SMTP nor from API clients.',
+    sentence: 'Free disk space below which no message is accepted, neither over SMTP nor from API clients.',
   },
   diskCheckMs: {
     default: 2 * SECOND,

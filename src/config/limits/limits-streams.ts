@@ -5,12 +5,12 @@ export const streamsLimits = {
   perKeyMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Open event streams (SSE) per API key on one node; further ones are refused with 429.',
+    sentence: 'Open event streams (SSE) per API key on one node. Further ones are refused with 429.',
   },
   heartbeatMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval of comments on an event stream, so that proxies do not treat it as dead.',
+    sentence: 'Interval of heartbeat comments on an event stream, so that proxies do not close it.',
   },
   retryMs: {
     default: 2 * SECOND,

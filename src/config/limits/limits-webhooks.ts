@@ -6,24 +6,24 @@ export const webhooksLimits = {
   idsMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Inboxes that one webhook can name; the same limit applies to pods.',
+    sentence: 'Inboxes that one webhook can list; the same limit applies to pods.',
   },
   urlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
   headersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
   headerCharsMax: {
     default: 8_192,
     unit: 'count',
-    sentence: "Total length of a webhook's custom header fields, names and values together.",
+    sentence: 'Total length of the custom header fields of one webhook, names and values together.',
   },
   bodyBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
-    sentence: 'Body of a webhook request; the text and HTML of a message are left out of a larger one.',
+    sentence: 'Body of a webhook request. Larger ones are sent without the text and HTML of the message.',
   },
   batchBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of webhook bodies that are rendered before they are written, the last one not counted.',
+    sentence: 'Total size of webhook bodies that one transaction inserts, not counting the last body.',
   },
   replayEventsMax: {
     default: 100_000,
@@ -39,28 +39,28 @@ export const webhooksLimits = {
   oldSecretsMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Old secrets of one webhook that may sign at the same time.',
+    sentence: 'Replaced secrets of one webhook that sign at the same time.',
   },
   failingMaxMs: {
     default: 5 * DAY,
     unit: 'milliseconds',
-    sentence: 'Time after which a webhook is disabled if every request to it fails.',
+    sentence: 'Time after which a webhook is disabled if every request to it has failed.',
   },
   quietMs: {
     default: 2 * DAY,
     unit: 'milliseconds',
     sentence:
-      'Pause between failed requests to a webhook after which that time starts again from zero; longer than any wait between retries.',
+      'Pause between failed requests to a webhook after which that time starts again at zero. It is longer than any wait between retries.',
   },
   concurrencyMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Concurrent requests to webhooks; at most half of them to webhooks whose last request failed.',
+    sentence: 'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed.',
   },
   endpointConcurrencyMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Concurrent requests to one webhook; only one while it fails.',
+    sentence: 'Concurrent requests to one webhook. While it fails, only one.',
   },
   timeoutMs: {
     default: 15 * SECOND,
@@ -70,22 +70,22 @@ export const webhooksLimits = {
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed webhook delivery; longer than its request can take.',
+    sentence: 'Lease of a claimed webhook delivery. It is longer than a request can take.',
   },
   pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which waiting webhook deliveries are polled when no signal arrives.',
+    sentence: 'Interval at which pending webhook deliveries are polled when no signal arrives.',
   },
   pauseMaxMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Longest pause between requests to a webhook that keeps failing, whatever is queued for it.',
+    sentence: 'Longest pause between requests to a webhook that keeps failing while deliveries are due.',
   },
   retryAfterMaxMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Longest `Retry-After` of a webhook that is respected; a longer one is shortened to this.',
+    sentence: 'Longest `Retry-After` of a webhook. A longer one is shortened to this.',
   },
   responseBytesMax: {
     default: 64 * KIB,
@@ -100,7 +100,7 @@ export const webhooksLimits = {
   idleSocketMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which an idle connection to a webhook is kept open.',
+    sentence: 'Time for which an idle connection to a webhook stays open.',
   },
   retentionMs: {
     default: 7 * DAY,

@@ -45,7 +45,7 @@ export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   const isSame =
     granted?.length === actor.permissions?.size && (granted ?? []).every((each) => actor.permissions?.has(each))
   if (!isSame)
-    throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; send the request again' })
+    throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
 }
 
 /**

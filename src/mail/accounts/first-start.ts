@@ -1,6 +1,6 @@
 /**
  * Creates what the server needs before any request: an organization with its default pod, the shared domain with its
- * DKIM key, the postmaster's inbox, and the root key. Runs at each start; existing rows stay as they are.
+ * DKIM key, the postmaster's inbox, and the root key. It runs at each start and does not change existing rows.
  */
 
 import type { Tx } from '../../store/handles.ts'
@@ -33,17 +33,17 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
   const domain = await domains.ensureShared(sharedDomain)
   const known = await tenants.getFirstOrganization(store.db)
   const hasRoot = known !== undefined && (await apiKeys.getRoot(store.db, known.id)) !== undefined
-  const madeKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
+  const newKey = needs.rootKey === undefined && !hasRoot ? await needs.makeRootKey() : undefined
 
   await store.transaction(async (tx) => {
     await domainTable.lockById(tx, domain.id) // nodes that start at the same time run this one after the other
     const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await makeOrganization(tx))
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
-    const key = needs.rootKey ?? madeKey
+    const key = needs.rootKey ?? newKey
     if (key !== undefined) await setRootKey(tx, organizationId, key)
   })
-  return madeKey
+  return newKey
 }
 
 async function makeOrganization(tx: Tx): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * The job that deletes an inbox: first its mail, in chunks, then the inbox itself. The inbox was hidden when the
- * deletion was committed. Its address stays taken until the job has finished: a new inbox must not contain old mail.
+ * The job that deletes an inbox: first its mail, in chunks, then the inbox itself. The inbox has been hidden since the
+ * deletion was committed. Its address cannot be used until the job has finished: a new inbox must not contain old mail.
  *
  * Crash, stop: the job runs again and continues with the rows that are left. Queued mail is still delivered.
  */

@@ -47,7 +47,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
-          throw new MailError('forbidden', { detail: 'A key of one inbox cannot create others' })
+          throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
         const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could claim the names that others are going to use.
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
@@ -147,7 +147,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
     if (name === undefined || (name.length <= limits.messages.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name)))
       return
-    const detail = `display_name can have at most ${limits.messages.displayNameCharsMax} characters, none of them a line break`
+    const detail = `display_name can have at most ${limits.messages.displayNameCharsMax} characters and no line breaks`
     throw new MailError('validation_error', { detail, path: ['display_name'] })
   }
 
@@ -195,7 +195,8 @@ function requireAddress(username: string, domain: string): string {
   // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
   // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).
   if (address !== undefined && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
-  const detail = 'username must be 1 to 64 characters of a local part: no spaces, no @ + / % ? # ", no dots at its ends'
+  const detail =
+    'username must have 1 to 64 characters: no spaces, none of @ + / % ? # ", and no dot at the start or end'
   throw new MailError('validation_error', { detail, path: ['username'] })
 }
 

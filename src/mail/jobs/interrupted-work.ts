@@ -1,8 +1,8 @@
 /**
- * Work that was interrupted before runs one piece at a time, over all workers of this process.
+ * Runs work that was interrupted before one piece at a time, across all workers of this process.
  *
- * When a process dies, every piece of work under a lease is a suspect. Run together again, all would be counted again. Run
- * one by one, the innocent ones finish, and what ends the process is soon known (docs/adr/0022).
+ * When a process dies, every piece of work under a lease is a suspect. If they ran together again, all would be counted
+ * again. If they run one by one, harmless ones finish, and the one that ends the process is soon found (docs/adr/0022).
  * Crash: nothing is kept here; the counts are in the rows.
  */
 import type { Limits } from '../../config/limits.ts'
@@ -10,7 +10,7 @@ import { type InterruptedClaim, isInterrupted } from '../../store/leases.ts'
 
 export interface InterruptedWork {
   /**
-   * Says which interrupted rows are worth a claim at this moment.
+   * Returns which interrupted rows may be claimed at this moment.
    *
    * @param onFree called once when an interrupted piece may be claimed again, if none may be now
    */
@@ -41,7 +41,7 @@ export function createInterruptedWork(limits: Limits): InterruptedWork {
   const setAsideFrom = limits.jobs.interruptionsMax
   const isSuspect = (row: Interrupted) => isInterrupted(row, setAsideFrom)
   const refused = new Set<() => void>()
-  /** Of the worker that has the reservation: more of its work may wait. */
+  /** Called for the worker that has the reservation, because more of its work may be due. */
   let holder: (() => void) | undefined
 
   return {

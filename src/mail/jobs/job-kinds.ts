@@ -1,12 +1,10 @@
 /** Kinds of the jobs that other modules enqueue. A kind is stored in the database: never change one. */
 
-/**
- * Clears the queue of a webhook that was disabled or deleted (mail/webhooks/delivery/cancel-pending.ts); the key is the webhook's id.
- */
+/** Cancels the pending deliveries of a webhook that was disabled or deleted (cancel-pending.ts). Key: its id. */
 export const CANCEL_PENDING = 'cancel-pending-deliveries'
 
-/** Sends the events of a time range to a webhook again (mail/webhooks/replay/replay-job.ts); the key is the webhook's id. */
+/** Sends the events of a time range to a webhook again (replay-job.ts). Key: the id of the webhook. */
 export const REPLAY_WEBHOOK = 'replay-webhook'
 
-/** Turns a webhook's ordering on or off (mail/webhooks/ordering/enable-ordering.ts); the key is the webhook's id. */
+/** Enables or disables the ordering of a webhook (enable-ordering.ts). Key: the id of the webhook. */
 export const ENABLE_ORDERING = 'enable-ordering'

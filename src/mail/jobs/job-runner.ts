@@ -4,14 +4,15 @@
  *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
- *   start, so its jobs are due at once. Handlers work from the state they find and may run twice.
+ *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
  * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.delivery.retryMaxMs. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
  * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
  * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
- *   that does not end within limits.server.shutdownGraceMs keeps its lease, so that no other node runs it at the same time.
+ *   that does not end within limits.server.shutdownGraceMs keeps its lease, so that no other node runs it at the same
+ *   time.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -35,10 +36,10 @@ const ERROR_CHARS_MAX = 1_000
 
 interface RunnerNeeds {
   readonly store: Store
-  /** By kind. A kind that is missing here is left for nodes that know it. */
+  /** Keyed by kind. Jobs of other kinds are left for nodes that know them. */
   readonly handlers: Readonly<Record<string, JobHandler>>
   readonly interrupted: InterruptedWork
-  /** Identifies this process among all, including earlier ones. */
+  /** Identifies this process; different from that of all other processes, including earlier ones. */
   readonly owner: string
   readonly clock: () => number
   readonly log: Log
@@ -133,7 +134,7 @@ export class JobRunner {
       await this.#writeOutcome(row, outcome)
     } catch (error) {
       // The lease expires, and the job runs again.
-      this.#report(error, { kind: row.kind, key: row.key }, 'the outcome of a job could not be written')
+      this.#report(error, { kind: row.kind, key: row.key }, 'outcome of a job could not be written')
     }
   }
 
@@ -145,15 +146,15 @@ export class JobRunner {
       await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
       return { name: 'done' }
     } catch (error) {
-      if (signal.aborted) return { name: 'cut short' }
-      this.#report(error, { kind: row.kind, key: row.key, attempt: job.attempt }, 'a job failed and is tried again')
+      if (signal.aborted) return { name: 'aborted' }
+      this.#report(error, { kind: row.kind, key: row.key, attempt: job.attempt }, 'job failed; will retry')
       return { name: 'failed', error }
     }
   }
 
   #setAside({ kind, key, interruptions }: JobRow): Outcome {
     this.#needs.metrics.workSetAside.inc({ work: 'job' })
-    this.#needs.log.error({ kind, key, interruptions }, 'a job was set aside: each attempt ended without an outcome')
+    this.#needs.log.error({ kind, key, interruptions }, 'job set aside: each attempt ended without an outcome')
     return { name: 'set aside' }
   }
 
@@ -163,7 +164,7 @@ export class JobRunner {
       switch (outcome.name) {
         case 'done':
           return table.complete(tx, job)
-        case 'cut short':
+        case 'aborted':
           return table.giveBack(tx, job, row.attempts)
         case 'failed': {
           const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
@@ -207,6 +208,6 @@ export class JobRunner {
 
 type Outcome =
   | { readonly name: 'done' }
-  | { readonly name: 'cut short' }
+  | { readonly name: 'aborted' }
   | { readonly name: 'set aside' }
   | { readonly name: 'failed'; readonly error: unknown }

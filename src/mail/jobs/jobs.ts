@@ -1,6 +1,6 @@
 /**
- * Background jobs: work that must be done although no caller waits for it, for example removing an inbox's mail. A job
- * is enqueued in the transaction that makes it necessary, so both are committed or neither; job-runner.ts runs it.
+ * Background jobs: work for which no caller waits, for example removing the mail of an inbox. A job is enqueued in the
+ * transaction that makes it necessary, so that both are committed or neither; job-runner.ts runs it.
  */
 import type { Tx } from '../../store/handles.ts'
 import * as table from '../../store/tables/jobs-table.ts'
@@ -21,21 +21,21 @@ export interface Job {
   readonly kind: string
   readonly key: string
   readonly payload: Readonly<Record<string, unknown>>
-  /** 1 at the first try. */
+  /** 1 for the first attempt. */
   readonly attempt: number
   /** Aborts when the server stops or the job was lost to another node: throw its reason between two steps. */
   readonly signal: AbortSignal
 }
 
 /**
- * Runs a job. Resolve: the job is done and does not run again, even if `signal` has aborted meanwhile. Throw: it is
- * retried. A finished job may run again (after a crash in between), so the handler must work from the state it finds.
+ * Runs a job. If it resolves, the job is done and does not run again, even if `signal` has aborted. If it throws, the
+ * job is retried. After a crash, a finished job may run again, so the handler must depend only on the state it finds.
  */
 export type JobHandler = (job: Job) => Promise<void>
 
 /**
- * Enqueues a job. If a job of this kind and key is queued already, the earlier time counts and its payload stays. If it
- * is running at this moment, it runs once more afterwards.
+ * Enqueues a job. If a job of this kind and key is already queued, the earlier time counts and its payload is kept. If
+ * it is running at this moment, it runs once more afterwards.
  */
 export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
   await table.insertOrJoin(tx, {

@@ -1,6 +1,6 @@
 /**
- * Periodic work: removes old events, blobs that no row refers to, expired idempotency keys, old counts. The caller passes
- * in what each sweep does.
+ * Runs sweeps periodically: they delete old events, blobs that no row refers to, expired idempotency keys, old counts.
+ * The caller passes in the sweeps.
  *
  * Every node runs the sweeps, so two runs of one sweep at once must be safe.
  * Crash: the next start begins with one run of each.

@@ -93,7 +93,7 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
 }
 
 /**
- * Substring filters examine many rows for few matches: a longer page than this is refused
+ * Substring filters examine many rows for few matches: a longer page than this is rejected
  * (docs/compatibility/agentmail.md).
  */
 export function pageBounds(

@@ -3,8 +3,8 @@
  * stored bodies of webhooks. The classes that hide the message now count, not those of its arrival or of the moment
  * when a body was rendered.
  *
- * A deleted message has no classes any more, and it may have been hidden before. What is still stored of it is only for
- * readers who may read every class.
+ * A deleted message has no classes any more, and it may have been hidden before. Data of it that is still stored is
+ * only for readers who may read every class.
  */
 import type { Db } from '../../store/handles.ts'
 import type { EventRow } from '../../store/schema/event-rows.ts'
@@ -30,7 +30,7 @@ function missingToRead(reader: Actor, hidden: number | undefined): Permission | 
 /** The columns of an event that this rule needs. */
 type EventAbout = Pick<EventRow, 'type' | 'message_id'>
 
-/** Hidden masks by message id. A message that was deleted is missing. */
+/** Hidden masks by message id. Deleted messages are missing. */
 export type PresentClasses = ReadonlyMap<string, number>
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Queries DNS, through the operator's resolvers or those of the system. limits.dns.tryMs and dnsTriesMax bound the time
- * for each resolver. Nothing is cached here: the resolvers cache, by the TTL of the records.
+ * Queries DNS, through the operator's resolvers or those of the system. limits.dns.tryMs and limits.dns.triesMax bound
+ * the time per resolver. Nothing is cached here: the resolvers cache records according to their TTL.
  *
  * Must not: decide what an answer means for a message, or which addresses we may connect to (private-networks.ts).
  */
@@ -17,7 +17,7 @@ export interface MxRecord {
 
 /**
  * Each method rejects with Node's error when there is no record. `code` is ENOTFOUND (the name does not exist), ENODATA
- * (the name has no such record), or another code, after which a later query may succeed (see `isNoRecord`).
+ * (the name has no such record), or another code; in that case a later query may succeed (see `isNoRecord`).
  */
 export interface Dns {
   mx(domain: string): Promise<MxRecord[]>
@@ -61,8 +61,8 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
 }
 
 /**
- * Rejects with ENODATA for an empty list. Node resolves with one when the answer contains only a CNAME: its target has
- * no such record, or no longer exists. For callers, such a name has no record.
+ * Rejects with ENODATA for an empty list. Node resolves with an empty list when the answer contains only a CNAME whose
+ * target has no such record or no longer exists. For callers, such a name has no record.
  */
 async function requireRecords<T>(query: string, name: string, answer: Promise<T[]>): Promise<T[]> {
   const records = await answer

@@ -1,8 +1,8 @@
 /**
  * Connects to the mail servers of a domain, one after the other (RFC 5321 §5.1). mx-connect finds and orders the
  * servers and opens the connection; this file answers its DNS queries. In these answers, hosts of equal preference are
- * shuffled, and hosts that are not preferred to ourselves are left out. Unless private networks are allowed, no private
- * address is ever called: not the address of a name, nor an address literal, nor an address in the place of a name.
+ * shuffled, and hosts that are not preferred to ourselves are omitted. Unless private networks are allowed, it connects
+ * to no private address: neither the address of a name, nor an address literal, nor an address in place of a name.
  */
 import { isIP, type Socket } from 'node:net'
 import type { Limits } from '../../config/limits.ts'
@@ -15,7 +15,7 @@ export type MxFailureKind =
   | 'no_mail_server' // the domain exists, but has neither a mail server nor an address
   | 'null_mx' // the domain declares that it accepts no mail (RFC 7505)
   | 'loop' // its mail server is this server
-  | 'private_network' // all its mail servers are in networks that we must not connect to
+  | 'private_network' // all its mail servers are in networks to which we must not connect
   | 'dns_failed' // DNS did not answer
   | 'unreachable' // no mail server accepted the connection
 
@@ -23,7 +23,7 @@ export type MxFailureKind =
 export class MxFailure extends Error {
   override readonly name = 'MxFailure'
   readonly kind: MxFailureKind
-  /** The reason, as the second half of a sentence about the domain. (mx-connect changes `message` before we get it.) */
+  /** The reason, as the second half of a sentence about the domain. Not `message`, because mx-connect changes that. */
   readonly detail: string
 
   constructor(kind: MxFailureKind, detail: string, options?: ErrorOptions) {
@@ -69,7 +69,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     async next(signal) {
       signal.throwIfAborted()
       const failures: { address: string; error: Error }[] = []
-      // Loaded for the first message that needs it: it depends on a policy parser, which must not slow down the start.
+      // Loaded when first needed: it depends on a policy parser that would slow down the start.
       const { default: mxConnect } = await import('mx-connect')
       const connecting = mxConnect({
         target: domain,
@@ -134,11 +134,11 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       const ourselves = callable.find(({ exchange }) => bare(exchange) === hostname)
       const before = ourselves ? callable.filter(({ priority }) => priority < ourselves.priority) : callable
       if (ourselves && before.length === 0) {
-        // RFC 5321 §5.1: leave out our own record and those that are not preferred to it, to avoid mail loops.
+        // RFC 5321 §5.1: omit our own record and those that are not preferred to it, to avoid mail loops.
         throw new MxFailure('loop', `its mail server is this server (${hostname}), which does not serve the domain`)
       }
       if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
-      // By preference, then limited: mx-connect sorts too, but would first query the addresses of all of them.
+      // Sorted, then limited: mx-connect also sorts, but would first query the addresses of all servers.
       const sorted = shuffled(before, random).sort((a, b) => a.priority - b.priority)
       return sorted.slice(0, limits.delivery.hostsMax)
     }
@@ -153,7 +153,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
 
 interface Records {
   resolve(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<readonly unknown[]>
-  /** Servers that we must not connect to. */
+  /** Servers to which we must not connect. */
   readonly refused: string[]
   isNameMissing: boolean
 }
@@ -183,7 +183,7 @@ function toFailure(
   return new MxFailure('no_mail_server', 'it has neither a mail server nor an address that can be used as one', cause)
 }
 
-/** Shuffles: RFC 5321 §5.1 wants equal preferences in random order, to spread load. The caller's sort is stable. */
+/** Shuffles the list. RFC 5321 §5.1: equal preferences in random order, to spread load. The caller's sort is stable. */
 function shuffled<T>(list: readonly T[], random: () => number): T[] {
   const result = [...list]
   for (let last = result.length - 1; last > 0; last--) {

@@ -1,7 +1,8 @@
 /**
  * HTTP requests to URLs that strangers chose (docs/adr/0016): a webhook must not make this server call services that
- * only this server can reach. Names are resolved here and private addresses dropped. The address of the open connection
- * is checked again before a byte is sent, against names that resolve differently the second time (DNS rebinding).
+ * only this server can reach. Names are resolved here, and private addresses are dropped. The address of the open
+ * connection is checked again before a byte is sent, because a name can resolve differently the second time (DNS
+ * rebinding).
  *
  * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
  * Connections are kept for the next request to the same host and port, a few and not for long.
@@ -23,7 +24,7 @@ export interface SafeRequest {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-  /** The time for everything: DNS, connection, request and response. */
+  /** Total time for DNS, connection, request and response. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
@@ -101,7 +102,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
         if (cut.signal.reason === 'timeout')
           throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
         if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
-        throw new FetchFailed('unreachable', wordsOf(error), { cause: error })
+        throw new FetchFailed('unreachable', messageOf(error), { cause: error })
       } finally {
         clearTimeout(timer)
         request.signal?.removeEventListener('abort', abort)
@@ -117,7 +118,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     try {
       return await once(url, request, signal)
     } catch (error) {
-      // The server closed a kept connection at the moment we used it. It has read nothing of this request: send again.
+      // The server closed an idle connection at the moment we used it. It has read nothing of this request: send again.
       if (!(error instanceof StaleSocket) || signal.aborted) throw error
       return once(url, request, signal)
     }
@@ -137,12 +138,12 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
           readResponse(response, limits.webhooks.responseBytesMax).then(resolve, reject)
         },
       )
-      // A 101 that we did not ask for: Node would emit neither a response nor an error.
+      // An unsolicited 101: Node would emit neither a response nor an error.
       sent.on('upgrade', ({ statusCode }, socket) => {
         socket.destroy()
         reject(new Error(`The response was ${statusCode}, a switch to another protocol`))
       })
-      // The request ended in some other way: unless a response or an error has settled the promise, nothing else would.
+      // The request ended without a response or an error: nothing else would settle the promise.
       sent.on('close', () => {
         if (!hasResponse) reject(new Error('The connection was closed without a response'))
       })
@@ -205,11 +206,11 @@ async function readResponse(response: IncomingMessage, bytesMax: number): Promis
 class StaleSocket extends Error {}
 
 function privateAddress(address: string): FetchFailed {
-  return new FetchFailed('private_address', `${address} is in a private network, which this server does not call`)
+  return new FetchFailed('private_address', `${address} is in a private network, to which this server does not connect`)
 }
 
 /** Returns the text of an error. When Node tries several addresses, its AggregateError has no message of its own. */
-function wordsOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(wordsOf).join('; ')
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
   return error instanceof Error ? error.message || error.name : String(error)
 }

@@ -1,7 +1,7 @@
 /**
- * One SMTP client session, over an open connection: greeting, EHLO, TLS, login, and then messages, each with a result
- * for every recipient. nodemailer implements the protocol; this file adds the timeout of each step, what is known when
- * a session breaks, and when a session may be reused.
+ * One SMTP client session over an open connection: greeting, EHLO, TLS, login, and then messages, each with one result
+ * per recipient. nodemailer implements the protocol. This file adds a timeout for each step, reports in which step a
+ * session broke, and decides whether a session may be reused.
  *
  * Every wait is bounded: greeting and TLS handshake, each reply, the reply after the message, and the total.
  * Must not: choose a server, decide what a failure means for a message, or put a password into an error.
@@ -35,7 +35,7 @@ export class SmtpFailure extends Error {
   readonly stage: SmtpStage
   /** The server's last reply, if there was one. */
   readonly reply: SmtpReply | undefined
-  /** The command that the server refused; undefined if the connection broke or timed out. */
+  /** The command that the server rejected; undefined if the connection broke or timed out. */
   readonly command: string | undefined
   readonly isTimeout: boolean
 
@@ -63,7 +63,9 @@ export interface SmtpMail {
   read(): AsyncIterable<Buffer>
 }
 
-/** The result for one recipient: the server's reply, with the command it answered; or the failure of the session. */
+/**
+ * The result for one recipient: the server's reply and the command to which it replied, or the failure of the session.
+ */
 export type SmtpResult =
   | { readonly reply: SmtpReply; readonly command: 'MAIL' | 'RCPT' | 'DATA' }
   | { readonly failure: SmtpFailure }
@@ -143,7 +145,7 @@ export class SmtpSession {
 
   /**
    * @returns a session that is ready for a message
-   * @throws SmtpFailure, the signal's reason; then the session has ended
+   * @throws SmtpFailure, or the signal's reason; the session has then ended
    */
   static async open(options: SessionOptions, signal: AbortSignal): Promise<SmtpSession> {
     const session = new SmtpSession(options)
@@ -183,14 +185,14 @@ export class SmtpSession {
   /**
    * Sends one message. Each recipient has its own result: the failure of one does not affect the others.
    *
-   * @returns one result per recipient, in their order. Unless a recipient got the message, the session has ended.
-   * @throws the error of reading the message, or the signal's reason; then the session has ended
+   * @returns one result per recipient, in the same order. If no recipient got the message, the session has ended
+   * @throws the error of reading the message, or the signal's reason; the session has then ended
    */
   async send(mail: SmtpMail, signal: AbortSignal): Promise<SmtpResult[]> {
     const { commandMs, dataMs } = this.#options.limits.delivery
     this.#stage = 'envelope'
     this.#connection.isSmtpUtf8 = mail.isSmtpUtf8
-    // nodemailer stores the replies to RCPT in this envelope object, so we know them however the session ends.
+    // nodemailer stores the replies to RCPT in this envelope object, so they are known even if the session breaks.
     const envelope: SMTPEnvelope & { rejectedErrors?: RejectedError[] } = {
       from: mail.sender === '' ? false : mail.sender,
       to: [...mail.recipients],
@@ -211,18 +213,18 @@ export class SmtpSession {
       if (!(error instanceof SmtpFailure)) throw error
       last = answered(error)
     }
-    // If the sender was refused, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
-    const isSenderRefused = 'command' in last && last.command === 'MAIL'
-    const refused = new Map(
-      isSenderRefused ? [] : envelope.rejectedErrors?.map((each) => [each.recipient, each.response]),
+    // If the sender was rejected, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
+    const isSenderRejected = 'command' in last && last.command === 'MAIL'
+    const rejected = new Map(
+      isSenderRejected ? [] : envelope.rejectedErrors?.map((each) => [each.recipient, each.response]),
     )
     return mail.recipients.map((recipient) => {
-      const response = refused.get(recipient)
+      const response = rejected.get(recipient)
       return response === undefined ? last : { command: 'RCPT', reply: this.#parse(response) }
     })
   }
 
-  /** Checks with RSET whether the server still answers (RFC 5321 §4.1.1.5). Closes the session if it does not. */
+  /** Checks with RSET whether the server still replies (RFC 5321 §4.1.1.5). Closes the session if it does not. */
   async isAnswering(signal: AbortSignal): Promise<boolean> {
     this.#limitSilence(this.#options.limits.delivery.connectMs)
     try {
@@ -256,7 +258,7 @@ export class SmtpSession {
     await this.#during(signal, (done) => this.#connection.login({ user, pass: password, method: known }, done))
   }
 
-  /** Passes the message on; after its last byte the longer timeout for the reply applies (RFC 5321 §4.5.3.2). */
+  /** Passes the message through. After its last byte, the longer timeout for the reply applies (RFC 5321 §4.5.3.2). */
   async *#watched(mail: AsyncIterable<Buffer>, dataMs: number): AsyncGenerator<Buffer> {
     this.#stage = 'mail'
     yield* mail
@@ -269,7 +271,7 @@ export class SmtpSession {
     if (socket) socket.setTimeout(timeoutMs)
   }
 
-  /** Runs one step with a nodemailer callback; the end of the session, the signal and the time limit end it too. */
+  /** Runs one step with a nodemailer callback. The end of the session, the signal and the time limit also end it. */
   async #during<T>(signal: AbortSignal, act: (done: (error?: unknown, result?: unknown) => void) => void): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     let giveUp: (() => void) | undefined
@@ -288,7 +290,8 @@ export class SmtpSession {
       })
     } catch (error) {
       const failure = signal.aborted ? error : this.#failure(error)
-      // After a refusal send QUIT (RFC 5321 §4.1.1.10): some servers would need RSET, others are not reliable after it.
+      // After a rejection, send QUIT (RFC 5321 §4.1.1.10): some servers would need RSET, others are not reliable after
+      // it.
       if (failure instanceof SmtpFailure && failure.command !== undefined) this.quit()
       else this.close()
       throw failure
@@ -327,14 +330,14 @@ interface RejectedError {
   readonly response: string
 }
 
-/** Turns a failure into a result: a refusal of the whole message is a reply, a broken session is not. */
+/** Turns a failure into a result: a rejection of the whole message is a reply, a broken session is not. */
 function answered(failure: SmtpFailure): SmtpResult {
   const { reply, command } = failure
   if (!reply || command === undefined) return { failure }
   return { command: command === 'MAIL FROM' ? 'MAIL' : command === 'RCPT TO' ? 'RCPT' : 'DATA', reply }
 }
 
-/** Removes the password from a reply: some servers repeat the refused command, and AUTH contains the password. */
+/** Removes the password from a reply: some servers repeat the rejected command, and AUTH contains the password. */
 function withoutSecrets(response: string, auth: SessionOptions['auth']): string {
   if (!auth) return response
   const { user, password } = auth
@@ -353,9 +356,9 @@ export function parseReply(response: string, charsMax: number): SmtpReply {
   const prefix =
     enhancedCode === undefined ? /^\d{3}[ -]?/ : new RegExp(`^\\d{3}[ -]?(?:${enhancedCode.replaceAll('.', '\\.')} ?)?`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these control characters are removed
-  const words = lines.map((line) => line.replace(prefix, '').replace(/[\x00-\x1f\x7f-\x9f]+/g, ' '))
-  const said = words.join(' ').replace(/ {2,}/g, ' ').trim()
-  const text = [code || '', enhancedCode ?? '', said]
+  const texts = lines.map((line) => line.replace(prefix, '').replace(/[\x00-\x1f\x7f-\x9f]+/g, ' '))
+  const joined = texts.join(' ').replace(/ {2,}/g, ' ').trim()
+  const text = [code || '', enhancedCode ?? '', joined]
     .filter((part) => part !== '')
     .join(' ')
     .slice(0, charsMax)

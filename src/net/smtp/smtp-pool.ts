@@ -1,15 +1,15 @@
 /**
- * A pool of SMTP sessions with one server, kept for the next message: at most limits.delivery.relayConnectionsMax at once, each
- * for at most limits.delivery.relayMessagesMax messages, idle at most limits.delivery.relayIdleMs. When all are in use, callers queue.
+ * A pool of SMTP sessions with one server: at most `relayConnectionsMax` at once, each for at most `relayMessagesMax`
+ * messages and idle for at most `relayIdleMs` (limits.delivery). When all are in use, callers queue.
  *
- * Stop: `close` sends QUIT on idle sessions; callers close those in use.
+ * Stop: `close` sends QUIT on idle sessions. Callers close those in use.
  */
 import type { Limits } from '../../config/limits.ts'
 import type { SmtpSession } from './smtp-client.ts'
 
 export interface PooledSession {
   readonly session: SmtpSession
-  /** Call it once, after the message; a closed session is not kept. */
+  /** Call this once, after the message. A closed session is not kept. */
   release(): void
 }
 
@@ -38,14 +38,14 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
 
   return {
     async acquire(signal) {
-      await turn(signal)
+      await acquireSlot(signal)
       try {
         const kept = await takeIdle(signal)
         if (kept) return pooled(kept.session, kept.mails)
         dropSurplus()
         return pooled(await open(signal), 0)
       } catch (error) {
-        free()
+        releaseSlot()
         throw error
       }
     },
@@ -59,7 +59,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     },
   }
 
-  async function turn(signal: AbortSignal): Promise<void> {
+  async function acquireSlot(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (taken < limits.delivery.relayConnectionsMax) {
       taken += 1
@@ -79,8 +79,8 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     })
   }
 
-  /** Frees a place in the pool for the caller that has waited longest. */
-  function free(): void {
+  /** Passes the slot to the caller that has waited longest, if there is one. */
+  function releaseSlot(): void {
     const next = waiting.shift()
     if (next) next()
     else taken -= 1
@@ -91,7 +91,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
       session,
       release() {
         keep(session, mails + 1)
-        free()
+        releaseSlot()
       },
     }
   }
@@ -111,7 +111,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
 
   /**
    * Takes the session that was used last, because the server may soon close the others. Checks first that the server
-   * still answers: it may have closed the session without our noticing, and the next message would seem to fail.
+   * still replies: it may have closed the session without our noticing, and the next message would seem to fail.
    */
   async function takeIdle(signal: AbortSignal): Promise<Idle | undefined> {
     for (let kept = idle.pop(); kept; kept = idle.pop()) {
@@ -121,7 +121,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     return undefined
   }
 
-  /** Closes idle sessions over the limit: they count as open connections too. */
+  /** Closes idle sessions above the limit: they also count as open connections. */
   function dropSurplus(): void {
     while (idle.length > 0 && idle.length + taken > limits.delivery.relayConnectionsMax) {
       const oldest = idle.shift()!

@@ -15,7 +15,7 @@ import type { Blobs } from './blobs.ts'
 
 /** 128 random bits: a key cannot be guessed and is never used twice. */
 const KEY_BYTES = 16
-/** The format of a key; any other text could be a path. */
+/** The format of a key. Any other text could be a path. */
 const KEY = /^[0-9a-f]{32}$/
 /** The name of a folder: the first two characters of the keys in it. */
 const FOLDER = /^[0-9a-f]{2}$/
@@ -50,7 +50,7 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(temporary, pathOf(key))
     await syncFolder(folder)
-    await syncFolder(root) // even if another `put` made the folder: that one may not have synced it yet
+    await syncFolder(root) // even if another `put` created the folder: it may not have synced the root yet
   }
 
   async function* get(key: string, range?: { start: number; end: number }): AsyncIterable<Uint8Array> {
@@ -77,7 +77,7 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
     }
   }
 
-  /** Removes temp files of puts that a crash ended; temp files of running puts are younger. */
+  /** Removes temp files that a crash left; temp files of running puts are younger. */
   async function sweepIncoming(timeMs: number): Promise<void> {
     for await (const { name } of await opendir(join(root, INCOMING))) {
       const temporary = join(root, INCOMING, name)
@@ -112,7 +112,7 @@ async function writeFile(
   }
 }
 
-/** Writes the whole chunk: on a nearly full disk, one write may store only a part of it. */
+/** Writes the whole chunk. On a nearly full disk, one write may store only a part of it. */
 async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let written = 0; written < chunk.byteLength; ) {
     const { bytesWritten } = await file.write(chunk, written)
@@ -129,7 +129,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Returns false for a file that was removed meanwhile. */
+/** Returns false for a file that no longer exists. */
 async function isOlder(path: string, timeMs: number): Promise<boolean> {
   try {
     return (await stat(path)).mtimeMs < timeMs

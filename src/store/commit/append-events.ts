@@ -1,8 +1,8 @@
 /**
  * Numbers the events (`seq`) just before the commit, so that seq order is commit order and a reader skips no event.
  *
- * The log's row in `event_log` is its lock: a transaction that has taken numbers keeps the row locked until its commit,
- * and the next node waits for the row.
+ * The only row of `event_log` is the lock: a transaction that has taken numbers keeps the row locked until its commit,
+ * and the next node waits for it.
  */
 import type { Kysely } from 'kysely'
 import type { Tx } from '../handles.ts'
@@ -41,7 +41,7 @@ export async function appendEvents(handle: Kysely<Schema>, events: readonly Unnu
   }
 }
 
-/** Creates the log's row unless it exists. @returns the log's epoch */
+/** Creates the row of the log if it does not exist. @returns the epoch of the log */
 export async function openEventLog(tx: Tx, newEpoch: string): Promise<string> {
   await tx
     .insertInto('event_log')

@@ -1,6 +1,6 @@
 /**
  * The commit notifier: calls its listeners after each commit, without data. Listeners read the tables. So a duplicate
- * signal costs one extra poll, and a lost signal costs one poll interval.
+ * signal costs one extra poll, and a lost signal delays work by one poll interval.
  */
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -22,7 +22,7 @@ export function createCommitNotifier(log: Log, metrics: Metrics): CommitNotifier
         } catch (error) {
           // A bug of this listener: the commit is valid, and the other listeners must still be called.
           metrics.loopErrors.inc({ loop: 'commit notifier' })
-          log.error({ err: error }, 'a commit listener threw')
+          log.error({ err: error }, 'commit listener failed')
         }
       }
     },

@@ -2,23 +2,23 @@
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
  *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
- *   events → commit → answer the callers in order → commit signal
+ *   events → commit → return results to the callers in order → commit signal
  *
- * No caller gets an answer before the commit, not even one whose function threw: the cause of the error may be a row of
+ * No caller gets a result before the commit, not even one whose function threw: the cause of the error may be a row of
  * another member of the same group ("taken"), and a failed commit would remove that row.
  *
  * A member that throws or runs out of time is rolled back alone. A full disk or an I/O error ends the whole transaction
- * without our doing, and the next savepoint would then start its own transaction *and commit it*. So after each member
- * we check that the transaction is still open; if it is not, the whole group fails and nothing of it is kept.
+ * by itself, and the next savepoint would then start a separate transaction *and commit it*. So after each member we
+ * check that the transaction is still open. If it is not, the whole group fails and nothing of it is stored.
  *
  * A member can conflict with another node: the node has taken the same name, has locked a row that the member needs, or
  * waits for a row that we have locked. Such a member is rolled back and run again. A member that is not the first of
  * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
  * group is committed, and the member runs first in the next group, where it may wait (docs/adr/0011).
  *
- * Crash: what was not committed was not confirmed to any caller. If the answer to a commit is lost, the outcome is
- * looked up before any caller is answered; if that takes long, new transactions are refused.
- * Stop: `close` refuses new work and waits for what is queued.
+ * Crash: no caller was told that uncommitted work succeeded. If the response to a commit is lost, its outcome is looked
+ * up before any caller gets a result; if that takes long, new transactions are rejected.
+ * Stop: `close` rejects new transactions and waits for queued ones.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
 import type { Limits } from '../../config/limits.ts'
@@ -33,8 +33,8 @@ import { appendEvents } from './append-events.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
- * How long the members of a group may occupy the event loop before we yield to it; transactions that arrive then join
- * the group. (With SQLite a member never waits for I/O, so none could arrive otherwise.)
+ * How long the members of a group may occupy the event loop before we yield to it. Transactions that arrive during the
+ * yield join the group. (With SQLite, a member never waits for I/O, so none could arrive otherwise.)
  */
 const TURN_MS = 10
 
@@ -49,7 +49,7 @@ interface GroupCommitNeeds {
   newId: NewId
   log: Log
   metrics: Metrics
-  /** Called after each commit, once its callers have been answered. Must not throw. */
+  /** Called after each commit, when its callers have their results. Must not throw. */
   onCommit(): void
   /** Called when a group cannot be committed because the disk is full or the database fails. */
   onFailure(error: MailError): void
@@ -57,7 +57,7 @@ interface GroupCommitNeeds {
 
 export interface GroupCommit {
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
-  /** The server stops: a commit with an unknown outcome rejects with outcome_unknown after limits.server.shutdownGraceMs. */
+  /** The server is stopping: commits with an unknown outcome reject with outcome_unknown after `shutdownGraceMs`. */
   expectClose(): void
   close(): Promise<void>
 }
@@ -84,7 +84,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const queue: Member[] = []
   let running: Promise<void> | undefined
   let isClosing = false
-  /** The current commit takes too long: its members wait for the outcome, but new callers are refused and may retry. */
+  /**
+   * The current commit takes too long: its members wait for the outcome, but new callers are rejected and may retry.
+   */
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
   let turnStartedAt = performance.now()
@@ -150,9 +152,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       const member = queue.shift()
       if (!member) return
       group.push(member)
-      const mayGoOn = await runMember(member, group)
-      if (!mayGoOn) return // the earlier members have waited long enough for their commit
-
+      const mayContinue = await runMember(member, group)
+      if (!mayContinue) return // the earlier members have waited long enough for their commit
       await yieldIfLong()
     }
   }
@@ -183,7 +184,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
     if ('error' in member.outcome) await writer.rollbackToSavepoint()
     else await release(member)
-    // SQLite would have ended the transaction, PostgreSQL goes on. Report it, to refuse the next message early.
+    // SQLite would have ended the transaction; PostgreSQL continues. Report it, so that the next message is rejected
+    // early.
     if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
       needs.onFailure(member.outcome.error)
     if (!('error' in member.outcome) || !adapter.conflict(member.outcome.error)) return isInTime
@@ -214,18 +216,18 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     return member.conflicts <= limits.store.transactionRerunsMax
   }
 
-  /** A duplicate name is reported as such; a caller can do nothing about a lock that we did not get, except retry. */
+  /** A duplicate name is reported as such. If we could not get a lock, the caller can only retry. */
   function conflictError(error: unknown): unknown {
     if (adapter.conflict(error) === 'changed') return error
-    return new MailError('unavailable', { detail: 'too many conflicts with other servers' }, { cause: error })
+    return new MailError('unavailable', { detail: 'too many conflicts with other nodes' }, { cause: error })
   }
 
-  /** The group as a whole conflicted with another node, after its last member. */
+  /** Handles a conflict of the whole group with another node, after its last member. */
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
     queue.unshift(...again)
     for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
-    log.info({ err: error, members: group.length }, 'a group of transactions conflicted with another server; retrying')
+    log.info({ err: error, members: group.length }, 'transactions conflicted with another node; retrying')
   }
 
   /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */
@@ -244,12 +246,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       succeeded.flatMap(({ events }) => events),
     )
     tx.end()
-    await refusingQueueWhenStuck(() => writer.commit())
+    await rejectingQueueWhenStuck(() => writer.commit())
     metrics.commitMembers.observe(succeeded.length)
   }
 
-  /** While a commit takes too long, its members wait for the outcome; transactions queued behind it are refused. */
-  async function refusingQueueWhenStuck(commit: () => Promise<void>): Promise<void> {
+  /** If the commit takes too long, its members wait for the outcome, but queued transactions are rejected. */
+  async function rejectingQueueWhenStuck(commit: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       isStuck = true
       const failure = stuckBehindCommit()
@@ -286,8 +288,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   function failGroup(group: readonly Member[], error: unknown): void {
     const isForCaller = isSurroundings(error) || isMailError(error, 'outcome_unknown')
     const failure = isForCaller ? error : new MailError('unavailable', {}, { cause: error })
-    log.error({ err: error, members: group.length }, 'a group of transactions was not committed')
-    if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to refuse all mail
+    log.error({ err: error, members: group.length }, 'transactions could not be committed')
+    if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to reject all mail
     for (const { reject } of group) reject(failure)
   }
 }

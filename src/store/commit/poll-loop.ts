@@ -1,9 +1,9 @@
 /**
- * A poll loop, by which all background work follows its table. It polls when a signal says that work may exist (a commit,
+ * A poll loop: background work uses it to poll its table. It polls when a signal says that work may be due (a commit,
  * or capacity that became free), and at the time that the last poll returned.
  *
- * A signal is a hint without data: a lost one costs one poll interval. Polls never overlap; a signal during a poll is
- * followed by another poll.
+ * A signal is a hint without data: a lost one delays work by one poll interval. Polls never overlap; a signal during a
+ * poll causes another one.
  * Crash: nothing is stored here.
  * Failure: logged and counted. The next poll runs after a pause that signals do not shorten: most likely the database
  *   failed, and a poll per signal would only add to its load.
@@ -24,7 +24,7 @@ export interface PollLoop {
 }
 
 interface PollLoopNeeds {
-  /** In metrics and the log: "queue". */
+  /** The name in metrics and the log, for example "queue". */
   readonly name: string
   /** Returns ms until the next poll (0: at once, after other work), or undefined: after `pollMs`. */
   readonly poll: () => Promise<number | undefined>

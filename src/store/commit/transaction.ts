@@ -1,6 +1,6 @@
 /**
- * The `tx` that a transaction function gets: a Kysely handle that writes, and the buffer of events. After the end of
- * the transaction it throws.
+ * The `tx` that a transaction function gets: a Kysely handle that writes, and the buffer of events. Using it after the
+ * end of the transaction throws.
  *
  * It checks this before each statement runs, not when a query is built: a query that was built in time but runs late
  * must not become part of another transaction.

@@ -1,6 +1,6 @@
 /**
- * The first schema: every table of ../schema/schema.ts. Until the first release, a change of the schema edits it; a
- * database of an earlier development version is refused (migrate.ts).
+ * The first schema: every table of ../schema/schema.ts. Until the first release, changes of the schema edit this
+ * migration, and a database of an earlier development version is rejected (migrate.ts).
  *
  * Indexes serve keyset lists (scope, sort key, id) and contain `hidden`, so that a page skips spam and trash without
  * reading their rows. Foreign keys exist where a row would be wrong without its owner; link tables and lists are

@@ -2,8 +2,8 @@
  * Migrates a database to this program's schema. Migrations are numbered from 1 without gaps, run forward only, and are
  * recorded in `schema_migrations`. All missing ones run in one transaction, so a crash leaves the old schema.
  *
- * Each record has a hash of the statements that ran. A database whose hashes are not ours was made by another development
- * version and is refused: its tables may differ from what the queries expect.
+ * Each record has a hash of the statements that ran. A database with other hashes was created by another development
+ * version and is rejected: its tables may differ from what the queries expect.
  *
  * A migration is never changed after its release; until the first release, changes edit the initial one.
  * test/store/schema.sql shows the result of all of them.
@@ -60,20 +60,20 @@ async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLangua
   const known = applied.slice(0, migrations.length)
   if (known.some(({ hash }, index) => hash !== hashOf(migrations[index]!, ddl))) {
     throw new StartupError(
-      'The database was made by another development version of Martlet, whose tables differ. ' +
+      'The database was created by another development version of Martlet, whose tables differ. ' +
         'There is no migration between development versions: start this version with an empty database',
     )
   }
   const newest = applied.at(-1)?.number ?? 0
   if (newest > migrations.length) {
     throw new StartupError(
-      `The database has schema ${newest} and this program knows ${migrations.length} at most; run the newer Martlet`,
+      `The database has schema ${newest}, but this version supports only ${migrations.length}; run a newer Martlet`,
     )
   }
   return migrations.slice(newest)
 }
 
-/** Hashes what a migration does on this database; the layout of its text does not matter. */
+/** Hashes the statements of a migration on this database, ignoring differences in white space. */
 function hashOf({ statements }: Migration, ddl: DefinitionLanguage): string {
   const text = statements(ddl).map((statement) => statement.replace(/\s+/g, ' '))
   return createHash('sha256').update(text.join(';')).digest('hex')

@@ -1,4 +1,4 @@
-/** One step of the schema: its statements, in the types and clauses of the database in use. */
+/** One migration of the schema: its statements, with the types and clauses of the database in use. */
 import type { DefinitionLanguage } from '../sql-adapter.ts'
 
 export interface Migration {

@@ -1,11 +1,11 @@
 /**
- * The commit notifier between nodes: LISTEN and NOTIFY, on a separate connection.
+ * Commit notifications between nodes: LISTEN and NOTIFY, on a separate connection.
  *
  * A node sends NOTIFY after the commit, never inside the transaction: PostgreSQL would then commit only one transaction
- * at a time. While a NOTIFY is running, further ones are merged into one. The payload is only the sender's node id; a
- * lost notification costs the other nodes one poll interval.
- * Connection lost: reconnects at growing intervals, then signals once, here and to the other nodes: notifications of both
- * directions may have been lost.
+ * at a time. While a NOTIFY is running, further ones are merged into one. The payload is only the sender's node id. A
+ * lost notification delays the other nodes by one poll interval.
+ * Connection lost: reconnects at growing intervals, then signals once, here and to the other nodes, because
+ * notifications in both directions may have been lost.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
@@ -29,8 +29,8 @@ export class CommitListener {
   readonly #stop = new AbortController()
   #connection: PostgresConnection | undefined
   #listener: () => void = () => undefined
-  #isPumping = false
-  #isToldAgain = false
+  #isSending = false
+  #isRepeated = false
 
   constructor(needs: CommitListenerNeeds) {
     this.#needs = needs
@@ -46,7 +46,7 @@ export class CommitListener {
   }
 
   notify(): void {
-    if (this.#isPumping) this.#isToldAgain = true
+    if (this.#isSending) this.#isRepeated = true
     else void this.#notify()
   }
 
@@ -57,13 +57,13 @@ export class CommitListener {
 
   /** Never rejects. */
   async #notify(): Promise<void> {
-    this.#isPumping = true
+    this.#isSending = true
     do {
-      this.#isToldAgain = false
+      this.#isRepeated = false
       // If it is lost with the connection, the other nodes poll after their interval.
       await this.#connection?.query(`select pg_notify('${CHANNEL}', $1)`, [this.#needs.node]).catch(() => undefined)
-    } while (this.#isToldAgain)
-    this.#isPumping = false
+    } while (this.#isRepeated)
+    this.#isSending = false
   }
 
   async #listen(): Promise<void> {
@@ -94,8 +94,8 @@ export class CommitListener {
         this.notify()
         return
       } catch (error) {
-        metrics.loopErrors.inc({ loop: 'commit notifier' })
-        log.warn({ err: error }, 'cannot listen for commits of other servers; retrying')
+        metrics.loopErrors.inc({ loop: 'commit listener' })
+        log.warn({ err: error }, 'cannot listen for commits of other nodes; retrying')
       }
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }

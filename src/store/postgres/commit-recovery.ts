@@ -1,13 +1,13 @@
 /**
- * Commit recovery: looks up the outcome of a commit whose answer was lost, before any caller gets an answer. A message
- * that was stored must not be answered with 451, and one that was not stored must not be answered with 250.
+ * Commit recovery: looks up the outcome of a commit whose response was lost, before any caller gets a result. A message
+ * that was stored must not get 451, and one that was not stored must not get 250.
  *
  *   new connection → still running? terminate it → ended: does its mark exist? → committed, or not committed
  *
  * `pg_xact_status` shows that the transaction has ended. The mark that each transaction writes in its first statement
  * shows whether it was committed. The status alone is not enough: after a crash that lost the end of the write-ahead
- * log, PostgreSQL gives the ids of the lost transactions to others, and we would take their "committed" for ours.
- * Server unreachable: retries for as long as the caller waits; the caller's signal ends it with outcome_unknown.
+ * log, PostgreSQL reuses the ids of the lost transactions, and we would mistake the status of another for ours.
+ * Server unreachable: retries as long as the caller waits. The caller's signal ends it with outcome_unknown.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -73,7 +73,7 @@ export class CommitRecovery {
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
         await end(connection, lost.xid)
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'the outcome of a commit could not be looked up; retrying')
+        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; retrying')
         this.#connection?.destroy()
         this.#connection = undefined
       }
@@ -98,7 +98,7 @@ async function isOver(connection: PostgresConnection, xid: string): Promise<bool
   }
 }
 
-/** Reads the mark in a separate statement: a snapshot from before the commit would not show it. */
+/** Reads the mark in a separate statement, because a snapshot from before the commit would not show it. */
 async function isMarked(connection: PostgresConnection, { writer, number }: LostTransaction): Promise<boolean> {
   const { rows } = await connection.query<{ number: number }>('select number from commit_marks where writer = $1', [
     writer,
@@ -107,8 +107,8 @@ async function isMarked(connection: PostgresConnection, { writer, number }: Lost
 }
 
 /**
- * Terminates the session of the lost transaction: the server may not know yet that the connection is lost, and would
- * keep all its locks. A session that is committing at this moment ends after the commit.
+ * Terminates the session of the lost transaction: the server may not have noticed yet that the connection is lost, and
+ * the session still has all its locks. A session that is committing at this moment ends after the commit.
  */
 async function end(connection: PostgresConnection, xid: string): Promise<void> {
   await connection.query(

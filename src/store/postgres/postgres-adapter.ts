@@ -2,7 +2,8 @@
  * The SQL adapter for PostgreSQL 15 to 18: one database for any number of identical nodes.
  *
  * Some connections read, one writes, one listens for the commits of other nodes. Implements `SqlAdapter`
- * and `Database` (sql-adapter.ts). docs/adr/0011 describes the conflicts between two nodes and how we prevent them.
+ * (sql-adapter.ts); the longer parts are in this folder. docs/adr/0011 describes how conflicts between two nodes are
+ * prevented.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
@@ -12,7 +13,7 @@ import { kyselyProps } from '../kysely-props.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { CommitListener } from './commit-listener.ts'
-import { PostgresConnection, words } from './postgres-connection.ts'
+import { kyselyParts, PostgresConnection } from './postgres-connection.ts'
 import { conflict, isUniqueViolation } from './postgres-errors.ts'
 import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
 import { Readers } from './postgres-readers.ts'
@@ -66,7 +67,7 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   return {
     reader: new Kysely<Schema>(
       kyselyProps(
-        words,
+        kyselyParts,
         (use) => readers.lend(use),
         () => undefined,
       ),
@@ -83,13 +84,13 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   }
 }
 
-/** Creates the data folder. It holds the blobs, unless they are stored elsewhere. Several processes may share it. */
+/** Creates the data folder. It contains the blobs, unless they are stored elsewhere. Several processes may share it. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new StartupError(`The data folder ${folder} cannot be made or written to (${code})`, { cause: error })
+    throw new StartupError(`The data folder ${folder} cannot be created or written (${code})`, { cause: error })
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * One connection to PostgreSQL, used by Kysely and the writer. It keeps prepared statements, converts values to our
- * types, classifies errors, and limits the time without an answer.
+ * One connection to PostgreSQL, used by Kysely and the writer. It caches prepared statements, converts values to our
+ * types, classifies errors, and limits the time without a response.
  *
- * Statements are sent at once and answered in order (pipelined), so that a statement whose answer we need not await
- * (begin, savepoint) costs no round trip. A lost connection stays lost; its users open another.
+ * Statements are pipelined: sent at once, and executed in order. So a statement whose result we need not await (begin,
+ * savepoint) costs no round trip. A lost connection is never reopened; its users open another.
  */
 import {
   type CompiledQuery,
@@ -18,23 +18,23 @@ import type { Limits } from '../../config/limits.ts'
 import { classify, isFatal, isOutdatedPlan } from './postgres-errors.ts'
 
 /**
- * Prepared statements kept per connection: parsing and planning cost more than most statements, but queries that differ
- * only in the length of a list must not fill the server's memory.
+ * Prepared statements cached per connection. Parsing and planning cost more than executing most statements, but queries
+ * that differ only in the length of a list must not fill the server's memory.
  */
 const STATEMENTS_MAX = 200
 
 const INT8 = 20
 const NUMERIC = 1700
 
-/** Unlike the driver, we read bigint and numeric as numbers: times, sizes, seq and counts stay far below 2^53. */
+/** The driver returns bigint and numeric as strings. We read numbers: times, sizes, seq and counts stay below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format),
 } as pg.CustomTypesConfig
 
 /**
- * Settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default; waiting
- * for a replica as well is the operator's choice. JIT costs more than any of our statements.
+ * Settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default is. The
+ * operator decides whether a commit also waits for a replica. JIT compilation costs more than any of our statements.
  */
 const SESSION = `
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
@@ -43,7 +43,7 @@ const SESSION = `
   set standard_conforming_strings to on;
   set jit to off`
 
-export const words = {
+export const kyselyParts = {
   adapter: new PostgresAdapter(),
   compiler: new PostgresQueryCompiler(),
   introspector: (db: ConstructorParameters<typeof PostgresIntrospector>[0]) => new PostgresIntrospector(db),
@@ -105,14 +105,14 @@ export class PostgresConnection implements DatabaseConnection {
     return this.#isLost
   }
 
-  /** Whether a statement failed since the last call; if so, PostgreSQL runs no more in the open transaction. */
+  /** Whether a statement has failed since the last call. If so, PostgreSQL rejects further ones in this transaction. */
   takeFailure(): boolean {
     const hasFailed = this.#hasFailed
     this.#hasFailed = false
     return hasFailed
   }
 
-  /** Calls the listener when the connection is lost, or closed by us. */
+  /** Calls the listener when the connection is lost or closed. */
   onEnd(listener: () => void): void {
     this.#client.once('end', listener)
   }
@@ -121,7 +121,7 @@ export class PostgresConnection implements DatabaseConnection {
     this.#client.on('notification', ({ payload }) => listener(payload ?? ''))
   }
 
-  /** `true` removes our time limit for statements; the caller removes the server's own limits. */
+  /** `true` removes our time limit for statements. The caller removes the limits of the server. */
   setUnhurried(isUnhurried: boolean): void {
     this.#isUnhurried = isUnhurried
   }
@@ -152,24 +152,24 @@ export class PostgresConnection implements DatabaseConnection {
     throw new Error('streaming would block the connection for all other queries: read pages instead')
   }
 
-  /** Deallocates outdated statements. Call it outside a transaction: an error here would end the transaction. */
+  /** Deallocates outdated statements. Call this outside a transaction: an error here would end the transaction. */
   forgetOutdated(): void {
     for (const name of this.#outdated.splice(0)) {
-      // It does not exist if its first use failed; and if this fails, it ends with the connection.
+      // It does not exist if its first use failed. If this statement fails, the connection's end deallocates it.
       this.#client.query(`deallocate "${name}"`).catch(() => undefined)
       delete (this.#client as unknown as Internals).connection.parsedStatements[name]
     }
   }
 
-  /** Closes the connection in order. */
+  /** Closes the connection cleanly. */
   async close(): Promise<void> {
     this.#isLost = true
-    const timer = setTimeout(() => this.destroy(), this.#limits.store.connectMs) // the server may not answer
+    const timer = setTimeout(() => this.destroy(), this.#limits.store.connectMs) // the server may not respond
     await this.#client.end().catch(() => undefined) // it is closed either way
     clearTimeout(timer)
   }
 
-  /** Cuts the connection; running statements reject. */
+  /** Closes the connection at once; running statements reject. */
   destroy(): void {
     this.#isLost = true
     ;(this.#client as unknown as Internals).connection.stream.destroy()
@@ -218,7 +218,7 @@ interface Internals {
   }
 }
 
-/** PostgreSQL does not accept NUL in text (JSON escapes it). The replacement character still separates two words. */
+/** PostgreSQL does not accept NUL in text (JSON escapes it). Its replacement character still separates words. */
 function storable(parameter: unknown): unknown {
   return typeof parameter === 'string' && parameter.includes('\0') ? parameter.replaceAll('\0', '\ufffd') : parameter
 }

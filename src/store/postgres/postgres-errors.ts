@@ -2,14 +2,14 @@
  * Classifies PostgreSQL's errors: a full disk, a failure of the environment (server, connection or rights), a conflict
  * with another node, or a bug.
  *
- * By SQLSTATE (PostgreSQL manual, appendix A); a broken connection has none.
+ * Errors are classified by SQLSTATE (PostgreSQL manual, appendix A). The error of a broken connection has none.
  */
 import pg from 'pg'
 import { MailError } from '../../errors.ts'
 
 const DISK_FULL = '53100'
 
-/** Prefixes of SQLSTATEs: failures of server, connection or rights, so that a later attempt may succeed. */
+/** Prefixes of SQLSTATEs for failures of the server, the connection or rights: a later attempt may succeed. */
 const SURROUNDINGS = [
   '08', // connection exceptions
   '25006', // read_only_sql_transaction: a standby, or a primary that has become one
@@ -53,8 +53,9 @@ export function isUniqueViolation(error: unknown): boolean {
 }
 
 /**
- * Whether a newer node has changed a table since the statement was prepared; prepared again, the statement runs.
- * ("cached plan must not change result type"; permanent errors share its SQLSTATE, feature_not_supported.)
+ * Whether a newer node has changed a table since the statement was prepared ("cached plan must not change result
+ * type"). The statement succeeds when it is prepared again. Permanent errors have the same SQLSTATE,
+ * feature_not_supported.
  */
 export function isOutdatedPlan(error: unknown): boolean {
   return sqlState(error) === '0A000' && (error as pg.DatabaseError).routine === 'RevalidateCachedQuery'

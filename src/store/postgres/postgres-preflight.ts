@@ -1,6 +1,6 @@
 /**
- * The preflight check: verifies that Martlet can work with a PostgreSQL server and database, and creates what is needed
- * before the migrations: the trigram extension and the table of commit marks. Each error says what to do.
+ * The preflight check: verifies that Martlet can use a PostgreSQL server and database, and creates what the migrations
+ * need: the trigram extension and the table of commit marks. Each error says what to do.
  */
 
 import type { Limits } from '../../config/limits.ts'
@@ -51,7 +51,7 @@ function whyUnreachable(error: unknown): string {
   switch (sqlState(error)) {
     case '28P01':
     case '28000':
-      return 'refused user or password; correct MARTLET_DATABASE_URL'
+      return 'rejected the user or password; correct MARTLET_DATABASE_URL'
     case '3D000':
       return "has no such database; create it with: create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
   }
@@ -82,7 +82,7 @@ async function requireFitServer(connection: PostgresConnection, place: string): 
     throw new StartupError(`PostgreSQL at ${place} is a standby, which accepts no writes; use its primary`)
   }
   if (found.encoding !== 'UTF8') throw new StartupError(unfit(place, `its encoding is ${found.encoding}`))
-  // Trigrams consist of letters, and these locales know no letters beyond a to z.
+  // Trigrams consist of letters, and in these locales only a to z are letters.
   if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(place, `its LC_CTYPE is ${found.ctype}`))
 }
 
@@ -99,8 +99,10 @@ async function requireSameTime(
   const tookMs = clock() - askedAt
   const skewMs = askedAt - rows[0]!.now
   if (Math.abs(skewMs) <= skewMaxMs + tookMs) return
-  const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'waiting'}`
-  throw new StartupError(`The clock of this machine is ${where} that of PostgreSQL at ${place}; set both by NTP`)
+  const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'behind'}`
+  throw new StartupError(
+    `The clock of this machine is ${where} that of PostgreSQL at ${place}; synchronise both by NTP`,
+  )
 }
 
 function unfit(place: string, why: string): string {

@@ -2,7 +2,7 @@
  * The pool of read connections. It opens them on demand and lends each one for a single statement.
  *
  * A lost connection is dropped, and the next statement opens another; statements that ran on it fail with unavailable.
- * When all are in use, a caller waits in a queue, at most limits.store.connectMs.
+ * When all are in use, a caller waits in a queue for at most limits.store.connectMs.
  */
 import { MailError } from '../../errors.ts'
 import { type ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
@@ -13,7 +13,7 @@ interface ReadersNeeds extends ConnectionNeeds {
 }
 
 interface Waiting {
-  /** undefined: the caller may open a new one. */
+  /** @param connection undefined: the caller may open a new one */
   readonly take: (connection: PostgresConnection | undefined) => void
 }
 
@@ -82,7 +82,7 @@ export class Readers {
     else this.#idle.push(connection)
   }
 
-  /** Lowers the count; the next waiting caller may open a connection. */
+  /** Lowers the count and lets the next waiting caller open a connection. */
   #free(): void {
     this.#count -= 1
     this.#waiting.shift()?.take(undefined)

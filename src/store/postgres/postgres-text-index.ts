@@ -1,8 +1,8 @@
 /**
  * Substring search with pg_trgm, which finds 验证码 inside a sentence; word indexes do not.
  *
- * The table stores the texts in lower case, because the index only finds candidates: LIKE decides. Its key is
- * messages.number, which grows with time.
+ * The table stores the texts in lower case, because the index finds only candidates: LIKE decides. Its key is
+ * messages.number, which increases with time.
  */
 import { type Kysely, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
@@ -18,7 +18,7 @@ export const createTextIndex = [
     addresses text collate "C" not null,
     body text collate "C" not null
   )`,
-  // For texts that many messages contain: then reading newest first finds a page sooner than the trigram index.
+  // For texts that many messages contain: reading newest first then finds a page sooner than the trigram index.
   `create index messages_text_by_inbox on messages_text (inbox_id, number)`,
   `create index messages_text_trigrams on messages_text
     using gin (subject gin_trgm_ops, addresses gin_trgm_ops, body gin_trgm_ops)`,

@@ -2,9 +2,9 @@
  * The only connection of this node that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit.
  *
  * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
- * a transaction returns its id and writes a mark; commit-recovery.ts uses both if the answer to the commit is lost.
+ * a transaction returns its id and writes a mark; commit-recovery.ts uses both if the response to the commit is lost.
  * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again, at
- * growing intervals. Transactions between two attempts are refused at once.
+ * growing intervals. Transactions between two attempts are rejected at once.
  */
 import { randomUUID } from 'node:crypto'
 import type { KyselyProps } from 'kysely'
@@ -14,7 +14,7 @@ import type { Log } from '../../log.ts'
 import { kyselyProps } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { CommitRecovery, MARK } from './commit-recovery.ts'
-import { type PostgresConnection, words } from './postgres-connection.ts'
+import { kyselyParts, type PostgresConnection } from './postgres-connection.ts'
 import { classify } from './postgres-errors.ts'
 
 const RETRY_FIRST_MS = 50
@@ -35,7 +35,7 @@ export class PostgresWriter implements Writer {
   #name: string = randomUUID()
   #isOpen = false
   /** Whether lock_timeout currently lets statements wait for other nodes. */
-  #isPatient = true
+  #waitsForLocks = true
   /** The number of the transaction; counts up. */
   #number = 0
   /** The id of the open transaction. */
@@ -58,7 +58,7 @@ export class PostgresWriter implements Writer {
     connection.setUnhurried(pace === 'unhurried')
     connection.takeFailure()
     this.#isOpen = true
-    this.#isPatient = true
+    this.#waitsForLocks = true
     this.#number += 1
     ignore(connection.run(pace === 'unhurried' ? BEGIN_UNHURRIED : 'begin'))
     this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
@@ -66,7 +66,7 @@ export class PostgresWriter implements Writer {
   }
 
   async savepoint(isFirst: boolean): Promise<void> {
-    this.#setPatient(isFirst)
+    this.#setLockWait(isFirst)
     ignore(this.#connection.run('savepoint member'))
   }
 
@@ -84,7 +84,7 @@ export class PostgresWriter implements Writer {
   }
 
   async endSavepoints(): Promise<void> {
-    this.#setPatient(true)
+    this.#setLockWait(true)
   }
 
   isInTransaction(): boolean {
@@ -104,7 +104,7 @@ export class PostgresWriter implements Writer {
       return this.#findOutcome(xid, error)
     }
     connection.setUnhurried(false)
-    // PostgreSQL answers ROLLBACK when a statement of the transaction had failed.
+    // PostgreSQL responds with ROLLBACK if a statement of the transaction had failed.
     if (command !== 'COMMIT') throw new Error(`the commit ended as ${command}`)
   }
 
@@ -127,7 +127,7 @@ export class PostgresWriter implements Writer {
   }
 
   kyselyProps(guard: () => void): KyselyProps {
-    return kyselyProps(words, (use) => use(this.#connection), guard)
+    return kyselyProps(kyselyParts, (use) => use(this.#connection), guard)
   }
 
   async close(): Promise<void> {
@@ -141,11 +141,11 @@ export class PostgresWriter implements Writer {
   }
 
   /** Sends the setting only when it changes. A setting that was made before a savepoint survives the rollback to it. */
-  #setPatient(isPatient: boolean): void {
-    if (this.#isPatient === isPatient) return
-    this.#isPatient = isPatient
+  #setLockWait(waitsForLocks: boolean): void {
+    if (this.#waitsForLocks === waitsForLocks) return
+    this.#waitsForLocks = waitsForLocks
     const { lockWaitMs, groupLockWaitMs } = this.#needs.limits.store
-    ignore(this.#connection.run(`set local lock_timeout = ${isPatient ? lockWaitMs : groupLockWaitMs}`))
+    ignore(this.#connection.run(`set local lock_timeout = ${waitsForLocks ? lockWaitMs : groupLockWaitMs}`))
   }
 
   /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */
@@ -160,7 +160,7 @@ export class PostgresWriter implements Writer {
     })
     const { isCommitted, connection } = await lost.findOutcome({ xid, writer: this.#name, number: this.#number })
     this.#use(connection)
-    log.warn({ xid, isCommitted }, 'the outcome of the commit is known')
+    log.warn({ xid, isCommitted }, 'outcome of the commit found')
     if (!isCommitted)
       throw new MailError('unavailable', { detail: 'the connection was lost during the commit' }, { cause })
   }
@@ -185,9 +185,9 @@ const BEGIN_UNHURRIED = `begin;
   set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
 /**
- * Ignores the answer to a statement that is sent ahead of another. If it fails, every later statement of the
- * transaction fails too: the connection is lost, or PostgreSQL refuses more statements.
+ * Ignores the result of a statement that is sent ahead of another. If it fails, every later statement of the
+ * transaction fails too: the connection is lost, or PostgreSQL rejects further statements.
  */
-function ignore(answer: Promise<unknown>): void {
-  answer.catch(() => undefined)
+function ignore(result: Promise<unknown>): void {
+  result.catch(() => undefined)
 }

@@ -1,8 +1,8 @@
 /** Rows of the event log and of its durable consumers. Rows only; mail/events decides what they mean. */
 
 /**
- * Who receives an event: subscribers that name no type receive `public` events (except those of hidden classes);
- * `optional` events go only to subscribers that name the type; `internal` events only to the nodes of this program.
+ * Who receives an event. `public`: subscribers without a list of types (except events of hidden classes), and those
+ * that list the type. `optional`: only subscribers that list the type. `internal`: only the nodes of this program.
  */
 export type Visibility = 'public' | 'optional' | 'internal'
 
@@ -30,12 +30,12 @@ export interface EventConsumerRow {
 /** The only row of this table: the identity of the log and its last number. */
 export interface EventLogRow {
   id: number
-  /** A random text, made with the log: it shows that a cursor belongs to another log. */
+  /** A random text, created with the log. It shows whether a cursor belongs to another log. */
   epoch: string
   last_seq: number
   /** The id of the event with that number; null in a log without events. */
   last_event_id: string | null
-  /** The highest number that retention has removed, 0 at first: a reader from an earlier cursor would miss events. */
+  /** The highest number that retention has removed, 0 at first. A reader with an earlier cursor would miss events. */
   floor_seq: number
   /** The id of the event that had that number; null when none was removed. */
   floor_event_id: string | null

@@ -14,9 +14,9 @@ export interface ThreadRow {
   /** Number of messages in no hidden class. */
   visible_count: number
   size_bytes: number
-  /** Bitmask of the hidden classes of its messages if none is visible, else 0. */
+  /** Bitmask of the hidden classes of its messages if none is visible; otherwise 0. */
   hidden: number
-  /** Of the newest message. */
+  /** The time of the newest message. */
   timestamp: number
   received_timestamp: number | null
   sent_timestamp: number | null
@@ -35,7 +35,7 @@ export interface ThreadParticipantRow {
   thread_id: string
   kind: 'sender' | 'recipient'
   address: string
-  /** As last seen: "Name <address>" or the address. */
+  /** As in the latest message: "Name <address>" or the address. */
   display: string
   message_count: number
 }
@@ -48,7 +48,7 @@ export interface ThreadReferenceRow {
 }
 
 export interface MessageRow {
-  /** Local number, used by the text index only; never leaves the store. */
+  /** A local number, used only by the text index. It never leaves the store. */
   number: Generated<number>
   id: string
   organization_id: string
@@ -78,7 +78,7 @@ export interface MessageRow {
   hidden: number
   /** JSON: results of the sender authentication. */
   authentication: string
-  /** The sender's domain if authentication confirmed it; null: none. */
+  /** The sender's domain if authentication confirmed it; otherwise null. */
   verified_domain: string | null
   /** seq of the event that last touched it (RFC 7162). */
   modseq: number
@@ -104,18 +104,18 @@ export interface MessageAddressRow {
   name: string | null
 }
 
-/** A mail's bytes and their parsed form, shared by every message and submission made from it; never changed. */
+/** The bytes of a message and their parsed form, shared by all messages and submissions with these bytes; immutable. */
 export interface ContentRow {
   id: string
   size_bytes: number
   sha256: string
-  /** Up to limits.store.inlineBytesMax; else null and blob_key is set. */
+  /** null if larger than limits.store.inlineBytesMax; blob_key is then set. */
   bytes: Uint8Array | null
   blob_key: string | null
-  /** Compressed JSON of the parsed bodies and headers (mail/messages/content/bodies.ts), or null and parsed_blob_key is set. */
+  /** Compressed JSON of the parsed bodies and headers (bodies.ts); null if parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null
-  /** JSON of the codes and links found (mail/messages/content/bodies.ts); null when the content was never searched for them. */
+  /** JSON of the codes and links that were found (bodies.ts); null if the content was never searched for them. */
   verification: string | null
   created_at: number
 }

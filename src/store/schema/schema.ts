@@ -1,6 +1,6 @@
 /**
- * The type of every table for Kysely. Rows only; mail/ decides what they mean. The rest of the program uses them through
- * `Db` and `Tx` (../handles.ts).
+ * The type of every table, for Kysely. Rows only; mail/ decides what they mean. The rest of the program uses them
+ * through `Db` and `Tx` (../handles.ts).
  *
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
  * the SHA-256 (hex) of a text that may be too long for an index key.

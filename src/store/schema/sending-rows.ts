@@ -36,11 +36,11 @@ export interface RecipientRow {
   route: 'relay' | 'direct' | null
   /** When the sender got a delay notice; null: not yet. */
   delay_notice_at: number | null
-  /** When it was released by hand: its age counts from that time; null: from created_at. */
+  /** When an API call released it: its age counts from that time; null: from created_at. */
   released_at: number | null
   /** Attempts since it was queued or last released. */
   attempts: number
-  /** When it is due; has no meaning unless the state is `queued`. */
+  /** When it is due. It has a meaning only in the state `queued`. */
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
@@ -53,7 +53,7 @@ export interface RecipientRow {
   updated_at: number
 }
 
-/** One attempt to deliver to a recipient, or (target "queue") one change by hand. */
+/** One attempt to deliver to a recipient, or (target "queue") one change by an API call. */
 export interface DeliveryRow {
   id: string
   recipient_id: string
@@ -64,9 +64,9 @@ export interface DeliveryRow {
   code: number | null
   enhanced_code: string | null
   reply: string | null
-  /** The server that answered: "mx1.example.com [192.0.2.1]:25". */
+  /** The server that replied: "mx1.example.com [192.0.2.1]:25". */
   remote: string | null
-  /** TLS version of the connection, with " (unverified)" if the certificate was not checked; null: no TLS. */
+  /** TLS version of the connection, with " (unverified)" if the certificate was not verified; null: no TLS. */
   tls: string | null
   started_at: number
   ended_at: number
@@ -92,7 +92,7 @@ export interface IdempotencyKeyRow {
 export interface JobRow {
   id: string
   kind: string
-  /** Unique per kind: a second job of the same kind and key joins the first. */
+  /** Unique per kind: a second job of the same kind and key is merged into the first. */
   key: string
   /** JSON. */
   payload: string

@@ -1,4 +1,4 @@
-/** Rows of organizations, pods, domains, keys and inboxes, and of what is counted and kept secret for them. */
+/** Rows of organizations, pods, domains, keys, inboxes, secrets and hourly counts. */
 
 export interface OrganizationRow {
   id: string
@@ -12,7 +12,7 @@ export interface PodRow {
   organization_id: string
   name: string
   client_id: string | null
-  /** 1 for the pod of resources that are created without naming a pod. */
+  /** 1 for the pod in which resources are created if the caller gives no pod. */
   is_default: number
   inbox_count: number
   /** When its deletion was requested; hidden from then on (`resource_deleting`). */

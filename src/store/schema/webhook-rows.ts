@@ -22,25 +22,25 @@ export interface WebhookRow {
   /** How often it was disabled: deliveries of an earlier term are no longer sent. */
   term: number
   order_state: WebhookOrderState
-  /** It receives events after this one: the end of the log when it was created or enabled. */
+  /** The webhook receives events after this one: the end of the log when it was created or enabled. */
   cursor_seq: number
   /** Since when no delivery has succeeded; null: the last one succeeded, or there was none. */
   failing_since: number | null
   /** Approximate time of the last failed attempt; null while none fails. */
   failed_at: number | null
-  /** Why the server disabled it; null when a person did, or while it is enabled. */
+  /** Why the server disabled it; null if an API call did, or while it is enabled. */
   disabled_reason: string | null
   /** JSON of the permissions of the key that created or last changed it; null: an unrestricted key. */
   permissions: string | null
-  /** When its deletion was requested; hidden and without deliveries from then on. */
+  /** When its deletion was requested. From then on, it is hidden and receives nothing. */
   deleting_at: number | null
   created_at: number
   updated_at: number
 }
 
 /**
- * Whether deliveries are sent in the order of their inbox's events. `enabling`: pending deliveries still get their
- * ordering keys, and nothing is sent until all have one.
+ * Whether deliveries are sent in the order of their inbox's events. `enabling`: existing deliveries are still getting
+ * their ordering keys, and nothing is sent until all have one.
  */
 export type WebhookOrderState = 'none' | 'enabling' | 'ordered'
 
@@ -60,9 +60,9 @@ export interface WebhookDeliveryRow {
   /** The webhook's term when the delivery was created or last sent again. */
   term: number
   attempts: number
-  /** How many of them were made before it was last sent again by hand; then the retry schedule started again. */
+  /** How many of them were made before it was last redelivered or replayed, which restarts the retry schedule. */
   attempts_before: number
-  /** When it is due; has no meaning after it has ended. */
+  /** When it is due. It has no meaning after the delivery has ended. */
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null

@@ -1,7 +1,6 @@
 /**
- * A worker thread that copies the write-ahead log back into the database file, on a separate connection: the copying
- * and its fsync take tens of milliseconds, which must not block the event loop. checkpointer.ts sends one request at a
- * time.
+ * A worker thread that copies the write-ahead log back into the database file, on a separate connection: copying and
+ * fsync take tens of milliseconds, which must not block the event loop. checkpointer.ts sends one request at a time.
  *
  * A crash or stop at any moment is harmless: a checkpoint can be repeated.
  */
@@ -9,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import BetterSqlite from 'better-sqlite3'
 import type { CheckpointRequest, WalState } from './checkpointer.ts'
 
-/** The time to wait for readers of the log; only this thread waits. */
+/** Time to wait for readers of the log. Only this thread waits. */
 const BUSY_TIMEOUT_MS = 1_000
 
 const database = new BetterSqlite(workerData.file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })

@@ -1,13 +1,14 @@
 /**
  * Keeps the write-ahead log short without blocking the event loop.
  *
- *   after each commit: check the length of the log → from limits.store.checkpointPages on: a passive checkpoint in a thread,
- *   while the writer goes on → if the log is still long because of new writes: the writer waits while the thread copies
- *   the small rest and truncates the log (passive checkpoints alone never catch up with a writer that does not pause)
+ *   after each commit: check the length of the log → from limits.store.checkpointPages on: a passive checkpoint in a
+ *   thread, while the writer continues → if the log is still long because of new writes: the writer waits while the
+ *   thread copies the small rest and truncates the log (passive checkpoints alone never catch up with a writer that
+ *   does not pause)
  *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
- * thread that died is started again; the next attempt follows after the log has grown by limits.store.checkpointPages more.
- * Stop: `close` waits for the running checkpoint; SQLite copies the rest when the last connection closes.
+ * thread that died is started again. The next attempt follows when the log has grown by limits.store.checkpointPages.
+ * Stop: `close` waits for the running checkpoint. SQLite copies the rest when the last connection closes.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Log } from '../../log.ts'
@@ -18,7 +19,7 @@ export type CheckpointRequest = 'passive' | 'truncate' | 'close'
 
 /** The result of `pragma wal_checkpoint`. */
 export interface WalState {
-  /** 1 when a reader or writer prevented it from finishing. */
+  /** 1 if a reader or writer prevented the checkpoint from finishing. */
   readonly busy: number
   /** Pages in the log. */
   readonly log: number
@@ -50,7 +51,7 @@ export class Checkpointer {
     this.#fromPages = needs.checkpointPages
   }
 
-  /** Checks the length of the log. Call it after each commit, outside a transaction. */
+  /** Checks the length of the log. Call this after each commit, outside a transaction. */
   afterCommit({ log, checkpointed }: WalState): void {
     if (log < this.#fromPages) this.#bulkIsCopied = false
     else if (this.#running || checkpointed === log)
@@ -96,13 +97,13 @@ export class Checkpointer {
       this.#fromPages = busy ? logPages + checkpointPages : checkpointPages
     } catch (error) {
       metrics.loopErrors.inc({ loop: 'checkpoint' })
-      log.error({ err: error, logPages }, 'the checkpoint failed; the write-ahead log grows')
+      log.error({ err: error, logPages }, 'checkpoint failed; the write-ahead log grows')
       this.#fromPages = logPages + checkpointPages
     }
   }
 
   async #ask(request: CheckpointRequest): Promise<WalState> {
-    this.#thread ??= this.#startThread() // on first use: most tests and commands end before they need it
+    this.#thread ??= this.#startThread() // on first use: most tests and commands never need it
     const thread = this.#thread
     thread.ref() // the process must not end while a writer waits for this
     try {

@@ -1,9 +1,9 @@
 /**
- * Creates the data folder, private, and locks it: one process at a time uses it.
+ * Creates the data folder, private to this user, and locks it, so that only one process uses it at a time.
  *
- * The lock is a small SQLite file in an exclusive transaction. The operating system releases it with the process, even
- * after kill -9, so no stale lock can prevent a start; and it needs no native code of ours. It is a POSIX lock: no
- * other code of this process may open and close the file `lock`, which would release it.
+ * The lock is an exclusive transaction on a small SQLite file. The operating system releases it when the process ends,
+ * even after kill -9, so no stale lock can prevent a start; and it needs no native code of ours. SQLite uses POSIX
+ * locks: no other code in this process may open and close the file `lock`, because closing it would release the lock.
  */
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
 
-/** Returns the paths of the database file and of SQLite's files beside it, which do not always exist. */
+/** Returns the paths of the database and of the files that SQLite keeps beside it. Not all of them always exist. */
 export function databaseFiles(folder: string): string[] {
   return ['', '-wal', '-shm'].map((suffix) => join(folder, `${DATABASE_FILE}${suffix}`))
 }
@@ -31,14 +31,14 @@ export function lockDataDir(folder: string): DataDirLock {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new StartupError(`The data folder ${folder} cannot be made or written to (${reason(error)})`)
+    throw new StartupError(`The data folder ${folder} cannot be created or written (${reason(error)})`)
   }
   const lock = takeLock(folder, lockFile)
   try {
     createPrivate(databaseFile)
   } catch (error) {
     lock.close()
-    throw new StartupError(`The data folder ${folder} cannot be written to (${reason(error)})`)
+    throw new StartupError(`The data folder ${folder} cannot be written (${reason(error)})`)
   }
   return { databaseFile, release: () => lock.close() }
 }
@@ -62,8 +62,8 @@ function takeLock(folder: string, lockFile: string): BetterSqlite.Database {
 }
 
 /**
- * Creates a file that only this user can read. SQLite would create it readable for all; its -wal and -shm files get the
- * mode of this one. A file that exists is not even opened: closing it would release this process's locks on it.
+ * Creates a file that only this user can read. SQLite would create it readable for all users, and its -wal and -shm
+ * files inherit this mode. An existing file is not even opened: closing it would release this process's locks on it.
  */
 function createPrivate(file: string): void {
   try {

@@ -1,8 +1,8 @@
 /**
- * The SQL adapter for SQLite: one file in the data folder, used by this process alone.
+ * The SQL adapter for SQLite: one file in the data folder, used only by this process.
  *
  * One connection writes, another reads committed data, and a thread copies the write-ahead log back into the file
- * (checkpoint). Implements `SqlAdapter` and `Database` (sql-adapter.ts).
+ * (checkpoint). Implements `SqlAdapter` (sql-adapter.ts); the longer parts are in this folder.
  */
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
@@ -17,8 +17,8 @@ import { createTextIndex, indexText, searchText, unindexText } from './sqlite-te
 import { SqliteWriter } from './sqlite-writer.ts'
 
 /**
- * No other process writes while we run, except perhaps an operator with sqlite3. A wait blocks the event loop, with the
- * library's default for up to 5 s.
+ * No other process writes while we run, except perhaps an operator with sqlite3. Waiting blocks the event loop; the
+ * library's default is 5 s.
  */
 const BUSY_TIMEOUT_MS = 50
 
@@ -88,12 +88,12 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
 function openWriting(file: string): SqliteConnection {
   const database = new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
   try {
-    // The first two have an effect only before the first page is written, and switching to WAL writes it.
+    // The first two settings have an effect only before the first page is written, and switching to WAL writes it.
     database.pragma(`page_size = ${PAGE_BYTES}`)
     database.pragma('auto_vacuum = incremental')
     database.pragma('journal_mode = wal')
     database.pragma('synchronous = full') // a commit is on disk before we confirm it
-    database.pragma('wal_autocheckpoint = 0') // the checkpointer's work
+    database.pragma('wal_autocheckpoint = 0') // the checkpointer does this
     database.pragma('foreign_keys = on')
     database.pragma('trusted_schema = off')
     return new SqliteConnection(database)

@@ -1,7 +1,7 @@
 /**
- * One connection to the database file, used by Kysely. It keeps prepared statements and classifies errors.
+ * One connection to the database file, used by Kysely. It caches prepared statements and classifies errors.
  *
- * Every statement runs synchronously, on the event loop. So a result must fit a page, and nothing is streamed.
+ * Every statement runs synchronously on the event loop. So a result must be at most one page, and nothing is streamed.
  */
 import type BetterSqlite from 'better-sqlite3'
 import {
@@ -17,12 +17,14 @@ import {
 import { kyselyProps as propsOf } from '../kysely-props.ts'
 import { classify } from './sqlite-errors.ts'
 
-/** Prepared statements kept. Each takes some KiB; queries that differ only in a list's length must not fill memory. */
+/**
+ * Cached prepared statements. Each takes some KiB; queries that differ only in a list's length must not fill memory.
+ */
 const STATEMENTS_MAX = 500
 
 export class SqliteConnection implements DatabaseConnection {
   readonly #database: BetterSqlite.Database
-  /** By SQL, least recently used first. */
+  /** Keyed by SQL, least recently used first. */
   readonly #statements = new Map<string, BetterSqlite.Statement>()
 
   constructor(database: BetterSqlite.Database) {
@@ -85,7 +87,7 @@ export class SqliteConnection implements DatabaseConnection {
   }
 }
 
-const words = {
+const parts = {
   adapter: new SqliteAdapter(),
   compiler: new SqliteQueryCompiler(),
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
@@ -93,5 +95,5 @@ const words = {
 
 /** @param guard called before each statement; if it throws, the statement rejects with that error */
 export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
-  return propsOf(words, (use) => use(connection()), guard)
+  return propsOf(parts, (use) => use(connection()), guard)
 }

@@ -6,7 +6,7 @@
 import BetterSqlite from 'better-sqlite3'
 import { MailError } from '../../errors.ts'
 
-/** Failures of disk, file or lock, so that a later attempt may succeed; not errors of the statement itself. */
+/** Failures of the disk, a file or a lock: a later attempt may succeed. Not errors of the statement itself. */
 const SURROUNDINGS = [
   'SQLITE_IOERR',
   'SQLITE_BUSY',

@@ -1,8 +1,8 @@
 /**
  * Substring search with FTS5's trigram tokenizer, which finds 验证码 inside a sentence; word indexes do not.
  *
- * The index stores no text (contentless). Its rowid is messages.number, which grows with time, so that "newest first"
- * needs no sorting. Search texts are always quoted strings in MATCH, where no character is an operator.
+ * The index stores no text (contentless). Its rowid is messages.number, which increases with time, so that "newest
+ * first" needs no sorting. Search texts are always quoted strings in MATCH, in which no character is an operator.
  */
 import { type Kysely, sql } from 'kysely'
 import { writeLate } from '../commit/transaction.ts'
@@ -11,7 +11,7 @@ import type { Schema } from '../schema/schema.ts'
 import type { IndexedText, TextClause, TextFound, TextSearch } from '../sql-adapter.ts'
 import { hasTrigram, indexable, type ReadCandidates, search } from '../text-search.ts'
 
-/** Merging later than by default (4 and 16) saves a quarter of the time and writes of indexing; search is as fast. */
+/** Merging later than the defaults (4 and 16) saves a quarter of the time and writes of indexing; search is as fast. */
 export const createTextIndex = [
   `create virtual table messages_text using fts5(
     subject, addresses, body, content = '', contentless_delete = 1, tokenize = 'trigram'
@@ -36,7 +36,7 @@ export async function indexText(tx: Tx, messageNumber: number, text: IndexedText
   })
 }
 
-/** Late as well, so that it runs after an `indexText` of the same transaction. */
+/** Also runs late, so that it follows an `indexText` of the same transaction. */
 export async function unindexText(tx: Tx, messageNumber: number): Promise<void> {
   writeLate(tx, async (lateTx) => {
     await (lateTx as unknown as TextTx).deleteFrom('messages_text').where('rowid', '=', messageNumber).execute()

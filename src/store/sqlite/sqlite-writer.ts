@@ -1,6 +1,4 @@
-/**
- * The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit.
- */
+/** The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit. */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'
 import type { Writer } from '../sql-adapter.ts'
@@ -54,7 +52,7 @@ export class SqliteWriter implements Writer {
 
   async commit(): Promise<void> {
     this.#connection.run('commit')
-    this.#lookAtWal()
+    this.#checkWal()
   }
 
   async rollback(): Promise<void> {
@@ -81,9 +79,9 @@ export class SqliteWriter implements Writer {
     }
   }
 
-  #lookAtWal(): void {
+  #checkWal(): void {
     try {
-      // NOOP only reports the log's length, in 2 µs. The file size does not: SQLite reuses the log from its start.
+      // NOOP only reports the length of the log, in 2 µs. The file size does not show it: SQLite reuses the file.
       this.#needs.checkpointer.afterCommit(this.#connection.get<WalState>('pragma wal_checkpoint(noop)'))
     } catch (error) {
       this.#needs.log.warn({ err: error }, 'the length of the write-ahead log is unknown') // the commit is valid

@@ -1,11 +1,11 @@
 /**
- * Queries for contents (a mail's bytes and their parsed form) and the attachments inside them. Rows only. Every message
- * and submission made from the same bytes shares one content, which is deleted when nothing refers to it any more.
+ * Queries for contents (the bytes of a message and their parsed form) and the attachments inside them. Rows only. All
+ * messages and submissions with the same bytes share one content, which is deleted when nothing refers to it any more.
  */
 import type { Db, Tx } from '../handles.ts'
 import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 
-/** What is needed to read the bytes: size and blob key, without the bytes themselves. */
+/** The size and blob key of a content, without the bytes themselves. */
 export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
 
 export async function insert(tx: Tx, row: ContentRow, attachments: readonly AttachmentRow[]): Promise<void> {
@@ -65,8 +65,8 @@ export async function getAttachment(db: Db, contentId: string, id: string): Prom
  */
 export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
-  // If two nodes each delete one of the last two messages, both must not see the other's message and keep the content.
-  // So the lock makes them run one after the other, and the next statement sees what the earlier one has left.
+  // Two nodes may each delete one of the last two messages. Without the lock, each would still see the message of the
+  // other and keep the content. With it, they run one after the other, and the second sees the first one's deletion.
   await tx.forUpdate(tx.selectFrom('contents')).select('id').where('id', 'in', ids).orderBy('id').execute()
   const unused = await tx
     .selectFrom('contents')

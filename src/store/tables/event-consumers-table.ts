@@ -21,7 +21,7 @@ export async function requireCursor(db: Db, name: string): Promise<number> {
   return cursor_seq
 }
 
-/** @returns false when another node has advanced it meanwhile: discard everything that was read from `fromSeq` on */
+/** @returns false if another node has advanced the cursor: discard everything that was read from `fromSeq` on */
 export async function moveCursor(tx: Tx, name: string, fromSeq: number, toSeq: number): Promise<boolean> {
   const moved = await tx
     .updateTable('event_consumers')

@@ -19,7 +19,7 @@ export async function listAfter(db: Db, afterSeq: number, limit: number): Promis
 }
 
 export interface EventSelection {
-  /** Exclusive and inclusive: bounds the rows that are read, however few of them match. */
+  /** Exclusive and inclusive. They bound the rows that are read, however few of them match. */
   readonly afterSeq: number
   readonly throughSeq: number
   readonly types: readonly string[]
@@ -93,13 +93,13 @@ export async function listOfMessage(
     .execute()
 }
 
-/** Lists events by number; purged ones are left out. */
+/** Lists events by number. Purged ones are omitted. */
 export async function listByNumbers(db: Db, seqs: readonly number[]): Promise<EventRow[]> {
   if (seqs.length === 0) return []
   return db.selectFrom('events').selectAll().where('seq', 'in', seqs).execute()
 }
 
-/** Maps event numbers to the inbox of the event, null for none. Purged events are left out. */
+/** Maps event numbers to the inbox of the event, or null. Purged events are omitted. */
 export async function inboxesOf(db: Db, seqs: readonly number[]): Promise<Map<number, string | null>> {
   if (seqs.length === 0) return new Map()
   const rows = await db.selectFrom('events').select(['seq', 'inbox_id']).where('seq', 'in', seqs).execute()

@@ -12,7 +12,7 @@ export async function lock(tx: Tx, inboxId: string, key: string): Promise<Idempo
     .executeTakeFirst()
 }
 
-/** The same key, used by callers of this scope, in whichever inboxes. */
+/** Lists uses of the same key by callers of this scope, in all inboxes. */
 export async function listOfScope(db: Db, scopeId: string, key: string): Promise<IdempotencyKeyRow[]> {
   return db.selectFrom('idempotency_keys').selectAll().where('scope_id', '=', scopeId).where('key', '=', key).execute()
 }
@@ -49,7 +49,7 @@ export async function finish(tx: Tx, lock: KeyLease, result: string): Promise<bo
   return changed !== undefined
 }
 
-/** Frees the key of an attempt that failed. */
+/** Releases the key of an attempt that failed. */
 export async function release(tx: Tx, lock: KeyLease): Promise<void> {
   await tx
     .deleteFrom('idempotency_keys')

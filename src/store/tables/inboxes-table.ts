@@ -61,7 +61,7 @@ async function listPlaces(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
-/** Each pod has client_ids of its own. */
+/** A client_id is unique within a pod. */
 export async function getByClientId(db: Db, podId: string, clientId: string): Promise<InboxRow | undefined> {
   return db
     .selectFrom('inboxes')

@@ -5,11 +5,11 @@ import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
 import type { JobRow } from '../schema/sending-rows.ts'
 
 /**
- * Adds a job, or joins the existing one of the same kind and key: a waiting job runs at the earlier of both times, a
- * running job runs once more.
+ * Adds a job, or merges it into the existing one of the same kind and key: a job that waits runs at the earlier of both
+ * times, and a running job runs once more.
  */
 export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
-  // An attempt is counted at its start, so a running job with zero attempts was joined since then (see `complete`).
+  // An attempt is counted at its start, so a running job with zero attempts was enqueued again since (see `complete`).
   const isJustJoined = sql<boolean>`jobs.lease_until > ${tx.now} and jobs.attempts > 0`
   await tx
     .insertInto('jobs')
@@ -74,7 +74,7 @@ export async function recordFailure(
   await free(tx, job, { run_at: failure.runAt, last_error: failure.error, interruptions: 0 })
 }
 
-/** We interrupted the job: ends the lease at once, and the attempt does not count. */
+/** The server interrupted the job: ends the lease at once, and does not count the attempt. */
 export async function giveBack(tx: Tx, job: ClaimedJob, attemptsBefore: number): Promise<void> {
   await free(tx, job, { attempts: attemptsBefore })
 }

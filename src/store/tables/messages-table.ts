@@ -55,7 +55,9 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
   return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute()
 }
 
-/** A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again. */
+/**
+ * A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again.
+ */
 export interface MessageInThread extends StoredMessageRow {
   readonly thread_message_count: number
   readonly thread_visible_count: number
@@ -77,7 +79,7 @@ export async function listInThreads(db: Db, ids: readonly string[]): Promise<Mes
     .execute()
 }
 
-/** Hidden masks by id; a message that was deleted is not there. */
+/** Maps ids to hidden masks. Deleted messages are omitted. */
 export async function hiddenMasks(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
   if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('messages').select(['id', 'hidden']).where('id', 'in', ids).execute()
@@ -86,7 +88,7 @@ export async function hiddenMasks(db: Db, ids: readonly string[]): Promise<Map<s
 
 export interface MessageCriteria {
   readonly inboxId: string
-  /** Bits of the hidden classes to leave out. */
+  /** Bits of the hidden classes to omit. */
   readonly hiddenMask: number
   readonly labels: readonly string[]
   /** Epoch ms, exclusive. */

@@ -1,5 +1,6 @@
 /**
- * Queries for the queue as users list and change it: waiting recipients in a scope. Rows only: mail/sending decides.
+ * Queries for the queue as users list and change it: queued and held recipients in a scope. Rows only: mail/sending
+ * decides.
  * The queries by which the worker finds due recipients are in `submissions-table.ts` and `leases.ts`.
  */
 import { type Expression, type SqlBool, sql } from 'kysely'
@@ -40,7 +41,7 @@ export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Key
     ids.length === 0 ? [] : await db.selectFrom('submissions').select(['id', 'kind']).where('id', 'in', ids).execute()
   const kindOf = new Map(kinds.map(({ id, kind }) => [id, kind]))
   return rows.flatMap((row) => {
-    const kind = kindOf.get(row.submission_id) // it may have been removed in between
+    const kind = kindOf.get(row.submission_id) // it may have been removed between the two queries
     return kind === undefined ? [] : [{ ...row, kind }]
   })
 }

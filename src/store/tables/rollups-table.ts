@@ -1,4 +1,4 @@
-/** Queries for hourly counts, written with the change that they count; reports read them, not all rows. Rows only. */
+/** Queries for hourly counts, written with the change that they count. Reports read them instead of all rows. */
 import type { Tx } from '../handles.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 
@@ -29,7 +29,7 @@ export async function add(
     .execute()
 }
 
-/** @returns how many were deleted; at most `limit`, so that a sweep does not occupy the writer for long */
+/** @returns how many were deleted: at most `limit`, so that a sweep does not occupy the writer for long */
 export async function removeOlderThan(tx: Tx, hour: number, limit: number): Promise<number> {
   const old = tx
     .selectFrom('rollups')

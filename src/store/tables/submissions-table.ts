@@ -27,7 +27,7 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
     .execute()
 }
 
-/** Returns when the next recipient is due that is not under a running lease; undefined: there is none. */
+/** Returns when the next recipient without a running lease is due; undefined if there is none. */
 export async function nextDue(db: Db, nowMs: number, interrupted: InterruptedClaim): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
@@ -73,7 +73,7 @@ export async function listDueDomains(
 /**
  * Writes a recipient's outcome and ends its lease, if the owner still has the lease.
  *
- * @returns false when the owner has lost it: another worker may have claimed the recipient
+ * @returns false if the owner has lost the lease: another worker may have claimed the recipient
  */
 export async function recordOutcome(
   tx: Tx,

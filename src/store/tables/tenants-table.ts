@@ -63,7 +63,7 @@ async function listPodsBy(
     .execute()
 }
 
-/** Reads the pod and locks it until the commit: before a change of its inbox count, or its deletion. */
+/** Reads the pod and locks it until the commit, before a change of its inbox count or its deletion. */
 export async function lockPod(tx: Tx, id: string): Promise<PodRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('pods'))
@@ -73,7 +73,7 @@ export async function lockPod(tx: Tx, id: string): Promise<PodRow | undefined> {
     .executeTakeFirst()
 }
 
-/** Locks the pod shared: it cannot be deleted until the commit. @returns whether it exists */
+/** Takes a shared lock on the pod, so that it cannot be deleted until the commit. @returns whether it exists */
 export async function shareLockPod(tx: Tx, id: string): Promise<boolean> {
   const row = await tx
     .forShare(tx.selectFrom('pods'))

@@ -25,7 +25,7 @@ export async function get(db: Db, scope: ThreadScope, id: string): Promise<Threa
     .executeTakeFirst()
 }
 
-/** The inbox is not being deleted: its threads are hidden from then on, although their rows are deleted later. */
+/** Excludes inboxes that are being deleted: their threads are hidden at once, although their rows are deleted later. */
 const ofLivingInbox = sql<SqlBool>`not exists (select 1 from inboxes
   where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
 
@@ -34,7 +34,7 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadR
   return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
 }
 
-/** Finds the threads of known Message-IDs, in the order of the given hashes; unknown ones are left out. */
+/** Finds the threads of known Message-IDs, in the order of the given hashes. Unknown ones are omitted. */
 export async function findByReferences(db: Db, inboxId: string, hashes: readonly string[]): Promise<string[]> {
   if (hashes.length === 0) return []
   const rows = await db
@@ -110,7 +110,7 @@ export async function addParticipants(
     .onConflict((conflict) =>
       conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
         message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
-        ...(sign === 1 && { display: eb.ref('excluded.display') }), // as last seen
+        ...(sign === 1 && { display: eb.ref('excluded.display') }), // as in the latest message
       })),
     )
     .execute()
@@ -216,11 +216,11 @@ export interface ThreadCriteria {
   readonly senders: readonly string[]
   readonly recipients: readonly string[]
   readonly subject: readonly string[]
-  /** In a thread with hidden messages, so many of its newest are compared with labels, senders, recipients and subject. */
+  /** In a thread with hidden messages, only this number of its newest messages is compared with the criteria. */
   readonly partMessagesMax: number
 }
 
-/** Reads threads as `messages.scan` reads messages. */
+/** Reads threads in the same way as `messages.scan` reads messages. */
 export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   const { scope } = criteria
   return db
@@ -255,8 +255,8 @@ function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
 }
 
 /**
- * The stored fields of a thread cover all its messages. Where one of them is hidden, the criteria are compared with the other
- * messages instead: otherwise a filter would reveal what is in a message that the caller may not see.
+ * The stored fields of a thread cover all its messages. If one of these is hidden, the criteria are compared with the
+ * other messages instead: otherwise a filter would reveal the content of a message that the caller may not see.
  */
 function either(
   { hiddenMask }: ThreadCriteria,
@@ -267,7 +267,7 @@ function either(
   return sql<SqlBool>`case when threads.visible_count = threads.message_count then ${ofWhole} else ${ofShown} end`
 }
 
-/** Those of a thread's newest messages that may be shown, as `shown`. Bounded, since a thread may be long. */
+/** Selects the newest messages of a thread that may be shown, as `shown`. Their number is bounded. */
 function shownMessages({ hiddenMask, partMessagesMax }: ThreadCriteria) {
   const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp from messages
     where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`

@@ -25,20 +25,21 @@ export interface DueWebhook {
 }
 
 /**
- * Lists the webhooks with pending deliveries, and when the first of each is due; deliveries under a lease are ignored.
- * One index seek per webhook, however many of its deliveries are pending: SQL has no construct for that, so a recursive
- * query does it step by step.
+ * Lists the webhooks with pending deliveries, and when the first of each is due. Deliveries under a lease are ignored.
+ * It makes one index seek per webhook, however many deliveries are pending. SQL has no construct for that, so a
+ * recursive query steps from webhook to webhook.
  */
 export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook[]> {
   // A literal state, so that each step uses the partial index of pending deliveries.
   const due = sql<{ webhook_id: string; due_at: number | null }>`(
-    with recursive waiting (webhook_id) as (
+    with recursive with_pending (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
       union all
       select (
-        select min(d.webhook_id) from webhook_deliveries d where d.state = 'pending' and d.webhook_id > waiting.webhook_id
+        select min(d.webhook_id) from webhook_deliveries d
+        where d.state = 'pending' and d.webhook_id > with_pending.webhook_id
       )
-      from waiting where waiting.webhook_id is not null
+      from with_pending where with_pending.webhook_id is not null
     )
     select w.id as webhook_id, (
       select d.next_attempt_at from webhook_deliveries d
@@ -46,7 +47,7 @@ export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook
         and (d.lease_until is null or d.lease_until <= ${nowMs})
       order by d.next_attempt_at, d.id limit 1
     ) as due_at
-    from waiting join webhooks w on w.id = waiting.webhook_id
+    from with_pending join webhooks w on w.id = with_pending.webhook_id
     where w.is_enabled = 1 and w.deleting_at is null and w.order_state <> 'enabling')`
   const rows = await db.selectFrom(due.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
   return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
@@ -61,7 +62,7 @@ export type DeliveryOutcome = Pick<
 /**
  * Writes an attempt and the delivery's new state, if the owner still has the lease.
  *
- * @returns false when the owner has lost it, or the delivery was cancelled meanwhile: nothing is written
+ * @returns false if the owner has lost the lease, or the delivery was cancelled: nothing is then written
  */
 export async function recordOutcome(
   tx: Tx,
@@ -85,24 +86,24 @@ export async function recordOutcome(
   return true
 }
 
-/** Lists pending and blocked deliveries of a webhook from terms before the given one. @returns ids, at most `limit` */
+/** Lists pending and waiting deliveries of a webhook from terms before the given one. @returns ids, at most `limit` */
 export async function listBefore(db: Db, webhookId: string, term: number, limit: number): Promise<string[]> {
-  const waiting = (state: 'pending' | 'waiting') =>
+  const inState = (state: 'pending' | 'waiting') =>
     db
       .selectFrom('webhook_deliveries')
       .select('id')
       .where('webhook_id', '=', webhookId)
       .where('state', '=', sql.lit(state))
       .where('term', '<', term)
-  // In the order of their indexes. Blocked deliveries first: cancelling a pending one would unblock one in vain.
-  const blocked = await waiting('waiting').orderBy('ordering_key').orderBy('seq').limit(limit).execute()
-  const pending = waiting('pending').orderBy('next_attempt_at').orderBy('id')
-  const rows = [...blocked, ...(blocked.length < limit ? await pending.limit(limit - blocked.length).execute() : [])]
+  // In the order of their indexes. Waiting ones first: cancelling a pending one would needlessly unblock a waiting one.
+  const waiting = await inState('waiting').orderBy('ordering_key').orderBy('seq').limit(limit).execute()
+  const pending = inState('pending').orderBy('next_attempt_at').orderBy('id')
+  const rows = [...waiting, ...(waiting.length < limit ? await pending.limit(limit - waiting.length).execute() : [])]
   return rows.map(({ id }) => id)
 }
 
 /**
- * Cancels pending and blocked deliveries; a delivery that has ended meanwhile is not changed.
+ * Cancels pending and waiting deliveries. A delivery that has ended is not changed.
  *
  * @returns their ordering keys; a key whose first delivery was cancelled has no pending delivery now
  */
@@ -128,7 +129,7 @@ export async function removeOf(tx: Tx, webhookId: string, limit: number): Promis
 /** A delivery to delete. Its state and ordering key show whether it is the first of its key. */
 export type OldDelivery = Pick<WebhookDeliveryRow, 'id' | 'webhook_id' | 'state' | 'ordering_key'>
 
-/** Lists old deliveries, except those that were sent again since and are still being tried. */
+/** Lists old deliveries, except those that were sent again and are not finished yet. */
 export async function listOlderThan(db: Db, createdBefore: number, limit: number): Promise<OldDelivery[]> {
   return db
     .selectFrom('webhook_deliveries')
@@ -139,7 +140,7 @@ export async function listOlderThan(db: Db, createdBefore: number, limit: number
     .execute()
 }
 
-/** Deletes the given deliveries that are still old, with their attempts; one may have been sent again meanwhile. */
+/** Deletes the given deliveries, with their attempts, except those that were sent again since they were listed. */
 export async function removeOlderThan(tx: Tx, createdBefore: number, ids: readonly string[]): Promise<OldDelivery[]> {
   if (ids.length === 0) return []
   return tx

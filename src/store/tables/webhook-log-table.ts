@@ -94,7 +94,7 @@ export async function lockOfEvents(tx: Tx, webhookId: string, seqs: readonly num
     .execute()
 }
 
-/** The state of a delivery: its attempts, and how many of them were made before it was last sent again. */
+/** The state of a delivery, its attempts, and how many of them were made before it was last sent again. */
 export type DeliveryStanding = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
 
 /** Maps the numbers of some events to the state of the webhook's delivery of each. */

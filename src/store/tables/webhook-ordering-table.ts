@@ -1,6 +1,6 @@
 /**
- * Queries for the order of webhook deliveries. In an ordered webhook, the first delivery of each ordering key
- * is `pending`, the others are `waiting`. Rows only; mail/webhooks/ordering/ordering.ts decides.
+ * Queries for the order of webhook deliveries. In an ordered webhook, the first delivery of each ordering key is
+ * `pending`, and the others are `waiting`. Rows only; mail/webhooks/ordering/ordering.ts decides.
  *
  * A caller that advances a key must lock the webhook's row first; otherwise each of two transactions could leave the
  * next delivery to the other.
@@ -16,7 +16,7 @@ export interface OrderingKey {
   readonly key: string
 }
 
-/** Unblocks the earliest blocked delivery of a key, unless another one is pending. @returns the changed row */
+/** Makes the earliest waiting delivery of a key pending, unless another one is pending. @returns the changed row */
 export async function unblockNext(tx: Tx, { webhookId, key }: OrderingKey): Promise<WebhookDeliveryRow | undefined> {
   const next = tx
     .selectFrom('webhook_deliveries')
@@ -45,7 +45,7 @@ export async function unblockNext(tx: Tx, { webhookId, key }: OrderingKey): Prom
     .executeTakeFirst()
 }
 
-/** Lists the ordering keys that have blocked deliveries, in order. */
+/** Lists the ordering keys that have waiting deliveries, in order. */
 export async function listBlockedKeys(
   db: Db,
   webhookId: string,
@@ -101,7 +101,9 @@ function withoutKey(db: Db, webhookId: string) {
     .where('ordering_key', 'is', null)
 }
 
-/** Gives pending deliveries an ordering key and blocks them; one that was claimed meanwhile is not changed. */
+/**
+ * Gives pending deliveries an ordering key and makes them wait. A delivery that was claimed meanwhile is not changed.
+ */
 export async function block(tx: Tx, key: string, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')
@@ -114,7 +116,7 @@ export async function block(tx: Tx, key: string, ids: readonly string[]): Promis
 }
 
 /**
- * Removes the ordering key of blocked deliveries: from now on each is sent when it is due.
+ * Removes the ordering key of waiting deliveries and makes them pending: each is sent when it is due.
  *
  * @returns how many, at most `limit`
  */

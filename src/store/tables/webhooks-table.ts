@@ -14,7 +14,7 @@ export async function getById(db: Db, id: string): Promise<WebhookRow | undefine
   return db.selectFrom('webhooks').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
 }
 
-/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
+/** The same, and locks the row until the commit, for callers whose writes depend on what they read. */
 export async function lockById(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('webhooks'))
@@ -36,7 +36,7 @@ export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<Webhook
     .execute()
 }
 
-/** Of exactly this scope: the organization, each pod and each inbox have client_ids of their own. */
+/** Finds a webhook of exactly this scope. A client_id is unique within the organization, a pod or an inbox. */
 export async function getByClientId(db: Db, scope: WebhookScope, clientId: string): Promise<WebhookRow | undefined> {
   return db
     .selectFrom('webhooks')
@@ -111,7 +111,7 @@ export async function mark(tx: Tx, id: string): Promise<void> {
   await update(tx, id, { deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
 }
 
-/** The same for all webhooks of an inbox or pod that is being deleted; returns their ids. */
+/** Does the same for all webhooks of an inbox or pod that is being deleted. @returns their ids */
 export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
   const rows = await tx
     .updateTable('webhooks')

@@ -1,4 +1,4 @@
-/** Servers and databases with which Martlet refuses to start, each with an error that says what to do. */
+/** Tests servers and databases with which Martlet refuses to start, each with an error that says what to do. */
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../../src/errors.ts'
@@ -20,7 +20,7 @@ test('a user without login rights is refused', async () => {
   const url = new URL(server)
   url.username = role
   url.password = PASSWORD
-  expect((await refusal(url.href)).message).toContain('refused user or password; correct MARTLET_DATABASE_URL')
+  expect((await refusal(url.href)).message).toContain('rejected the user or password; correct MARTLET_DATABASE_URL')
   await administrate(server, `drop role ${role}`)
 })
 

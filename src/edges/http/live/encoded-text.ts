@@ -1,4 +1,4 @@
-/** A text to send: encoded once and in memory once, even if many connections send it. */
+/** A text to send. It is encoded once and in memory once, even if many connections send it. */
 import type { BacklogItem } from '../../../mail/events/log/event.ts'
 
 /** Memory per connection for a waiting text, besides its bytes: queue entries, a callback, a frame header. */

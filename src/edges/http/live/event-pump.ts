@@ -1,13 +1,14 @@
 /**
  * The event pump: sends the events of the feed to one connected client, over a WebSocket or an event stream, in order
- * and with back-pressure, and reports why the sending ended.
+ * and with back-pressure, and reports why it ended.
  *
  *   feed → event → render → write → … → wait while the client's buffer is full
  *
- * Slow client: no more events are pulled from the feed while more than `limits.sockets.bufferBytesMax` or
- *   `limits.sockets.bufferFramesMax` wait for it. The connection ends if none of that leaves for `limits.sockets.stallMs`,
- *   if the feed's own buffer overflows meanwhile, or if the server's memory budget is exceeded and this client is the
- *   slowest (backlog-budget.ts). The client resumes with the cursor of the last event that it read and misses nothing.
+ * Slow client: no more events are pulled from the feed while the client's buffer exceeds
+ *   `limits.sockets.bufferBytesMax` or `limits.sockets.bufferFramesMax`. The connection ends if nothing leaves the
+ *   buffer for `limits.sockets.stallMs`, if the feed's own buffer overflows, or if the server's memory budget is
+ *   exceeded and this client is the slowest (backlog-budget.ts). The client resumes with the cursor of the last event
+ *   that it read and misses nothing.
  * Store unavailable: the event waits until it can be rendered. Most clients use no cursor and would miss the events
  *   between two connections.
  * Must not: decide what an actor may see (the feed does) or how an event is rendered (the dialect does).
@@ -24,7 +25,7 @@ import type { EncodedText } from './encoded-text.ts'
 
 const RENDER_RETRY_FIRST_MS = 50
 
-/** Returns the text of an event, or undefined if this dialect has no form for it. */
+/** Returns the text of an event, or undefined if this dialect cannot represent it. */
 export type Render = (event: Event) => EncodedText | undefined | Promise<EncodedText | undefined>
 
 /** Why a client that is still connected gets no more events. */
@@ -53,7 +54,7 @@ export async function pumpEvents(needs: EventPumpNeeds): Promise<Ending | undefi
   const { events, write, settled, pacer, signal, log, metrics } = needs
   try {
     for await (const event of events) {
-      const text = await renderPatiently(event, needs)
+      const text = await renderWithRetry(event, needs)
       const pause = text && pacer.take(text.bytes)
       if (pause) await pause
       await settled?.()
@@ -72,8 +73,8 @@ export async function pumpEvents(needs: EventPumpNeeds): Promise<Ending | undefi
   }
 }
 
-/** @throws what `render` throws, except for temporary errors: those are retried */
-async function renderPatiently(event: Event, needs: EventPumpNeeds): Promise<EncodedText | undefined> {
+/** @throws what `render` throws, except temporary errors, which are retried */
+async function renderWithRetry(event: Event, needs: EventPumpNeeds): Promise<EncodedText | undefined> {
   const { render, signal, limits, log } = needs
   for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.store.retryMaxMs)) {
     try {
@@ -88,7 +89,7 @@ async function renderPatiently(event: Event, needs: EventPumpNeeds): Promise<Enc
 
 /** The connection below a writer: a WebSocket or a response. */
 export interface Outlet {
-  /** @param done called when the bytes have left this process, or never will */
+  /** @param done called when the bytes have left this process, or can no longer be sent */
   send(bytes: Buffer, done: () => void): void
   isOpen(): boolean
   /** Bytes that wait to leave this process. */
@@ -124,7 +125,7 @@ export class Writer {
     this.#backlog = backlog
   }
 
-  /** @param send how to send; default: as text */
+  /** @param send sends the bytes; the default is the outlet's `send` */
   send(text: EncodedText, send: Outlet['send'] = this.#outlet.send): void {
     if (this.#isClosed) return
     const chunk = { text, isDone: false }
@@ -145,7 +146,7 @@ export class Writer {
    * `limits.sockets.stallMs`.
    */
   ready(): Promise<Readiness> {
-    return this.isFull() ? this.#room() : READY
+    return this.isFull() ? this.#untilSpace() : READY
   }
 
   isFull(): boolean {
@@ -153,14 +154,14 @@ export class Writer {
     return this.#unsent.length > bufferFramesMax || this.#outlet.waitingBytes() > bufferBytesMax
   }
 
-  /** Call it when the connection has ended: sends nothing more, and releases the backlog. */
+  /** Call this when the connection has ended: sends nothing more, and releases the backlog. */
   close(): void {
     this.#isClosed = true
     for (const { text } of this.#unsent.splice(0)) this.#backlog.release(text)
     this.#wake()
   }
 
-  async #room(): Promise<Readiness> {
+  async #untilSpace(): Promise<Readiness> {
     while (this.isFull() && !this.#isClosed && this.#outlet.isOpen()) {
       if (await this.#isSilent()) return 'stalled'
     }

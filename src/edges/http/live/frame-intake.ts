@@ -1,7 +1,7 @@
 /**
- * Reads the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and
- * pongs count too, since each costs an answer or a turn of the event loop. A large frame counts as several: a subscribe
- * with a thousand ids costs some milliseconds.
+ * Handles the frames of one WebSocket client in order, one at a time, and only as many as the limits allow. Pings and
+ * pongs count too, since each costs a response or a turn of the event loop. A large frame counts as several: a
+ * subscribe with a thousand ids takes some milliseconds.
  *
  *   frame → within the rate? → queue, pause reading → a turn of the event loop → handle → resume reading
  *
@@ -67,7 +67,7 @@ export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): voi
   }
 }
 
-/** Messages are Buffers here: no other type was asked of `ws`. */
+/** Every message is a Buffer: no other `binaryType` is set. */
 function sizeOf(data: RawData): number {
   return (data as Buffer).length
 }
@@ -98,8 +98,8 @@ class Allowance {
   #fill(): void {
     const { framesPerSecondMax, framesBurstMax } = this.#limits.sockets
     const now = performance.now()
-    const flown = ((now - this.#filledAt) / 1_000) * framesPerSecondMax
-    this.#left = Math.min(framesBurstMax, this.#left + flown)
+    const added = ((now - this.#filledAt) / 1_000) * framesPerSecondMax
+    this.#left = Math.min(framesBurstMax, this.#left + added)
     this.#filledAt = now
   }
 }

@@ -1,16 +1,17 @@
 /**
  * Server-sent events (WHATWG HTML, "Server-sent events") for every dialect: one response that stays open.
  *
- *   feed.subscribe → response head, `subscribed` → id and data of each event, a comment now and then → reason of end
+ *   feed.subscribe → response head, `subscribed` → id and data of each event, heartbeat comments → reason of the end
  *
  * Every event has its cursor as its id, so that a client resumes with `Last-Event-ID` at its position. `subscribed` has
  * an id too, so that a client that has received no event yet can resume as well. It has data, since several clients
  * ignore an id without data.
  *
- * Slow client: disconnected. It reconnects with the last id that it read. Stop: all events that the feed delivered are
- *   written, then the response ends, and clients reconnect after `limits.streams.retryMs`. Clients do not reconnect after
- *   a status other than 200, so an error before the stream begins is final, except for temporary errors
- *   (`answerComeBack`). A key with too many open streams gets 429.
+ * Slow client: disconnected. It reconnects with the last id that it read.
+ * Stop: all events that the feed delivered are written, then the response ends, and clients reconnect after
+ *   `limits.streams.retryMs`.
+ * Error: clients do not reconnect after a status other than 200, so an error before the stream begins is final, except
+ *   for temporary errors (`answerWithRetry`). A key with too many open streams gets 429.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
@@ -28,7 +29,7 @@ import { type Ending, type Outlet, pumpEvents, type Render, Writer } from './eve
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
-  // Without it, nginx and proxies that support its header would delay events until a buffer is full.
+  // Without this, nginx and proxies that support its header would delay events until a buffer is full.
   'x-accel-buffering': 'no',
 }
 
@@ -123,7 +124,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
       'event stream ended',
     )
     if (ending.reason === 'stalled') return void response.destroy()
-    for (const last of lastWords(ending)) writer.send(new EncodedText(last))
+    for (const last of finalBlocks(ending)) writer.send(new EncodedText(last))
     response.end()
     // A client that does not read the rest is disconnected like a stalled one.
     const timer = setTimeout(() => response.destroy(), limits.sockets.stallMs)
@@ -131,8 +132,10 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     clearTimeout(timer)
   }
 
-  /** Without an id, so that the client keeps its position. After the reasons not listed here it simply reconnects. */
-  function lastWords(ending: Ending): string[] {
+  /**
+   * The blocks have no id, so that the client keeps its position. After all other reasons the client just reconnects.
+   */
+  function finalBlocks(ending: Ending): string[] {
     if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]
     if (ending.reason !== 'failed') return []
     const { error } = ending
@@ -144,8 +147,8 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
 }
 
 /**
- * @returns the id of the last event that the client received, or undefined. It wins over the cursor in the URL, since a
- *   reconnect repeats the URL
+ * @returns the id of the last event that the client received, or undefined. It takes precedence over the cursor in the
+ *   URL, because a client that reconnects repeats the URL
  */
 export function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id']
@@ -153,14 +156,14 @@ export function lastEventId(request: FastifyRequest): string | undefined {
 }
 
 /**
- * Answers a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
+ * Responds to a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
  * error itself.
  *
  * @returns whether it has sent the response
  */
-export function answerComeBack(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
-  const isPassing = error instanceof MailError && error.kind === 'temporary'
-  if (!isPassing || !request.headers.accept?.includes('text/event-stream')) return false
+export function answerWithRetry(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
+  const isTemporary = error instanceof MailError && error.kind === 'temporary'
+  if (!isTemporary || !request.headers.accept?.includes('text/event-stream')) return false
   reply.code(200).headers(HEADERS).send(`retry: ${limits.streams.retryMs}\n\n`)
   return true
 }
@@ -185,7 +188,7 @@ function outletOf(response: FastifyReply['raw']): Outlet {
     send(bytes, done) {
       const { socket } = response
       if (response.destroyed || !socket) return done()
-      socket.cork() // writes all parts of the chunk in one call now; Node would wait until the end of this turn
+      socket.cork() // writes all parts of the chunk in one system call now; Node would wait until the end of this turn
       response.write(bytes, done)
       socket.uncork()
     },

@@ -1,15 +1,15 @@
 /**
  * One WebSocket session, for every dialect: handles client frames, replaces the subscription, sends pings, and maps the
- * reason of an end to a close code. event-pump.ts sends the events of the feed.
+ * reason for the end to a close code. event-pump.ts sends the events of the feed.
  *
  *   follow → feed.subscribe → acknowledgement → events, as they are committed
  *
  * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
  *   connection is terminated without a close frame, which would wait behind data that the client does not read.
- * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read its answers, no more of
+ * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read the responses, no more of
  *   its frames are handled.
- * Dead peer: protocol pings; two without an answer end the socket. The server sends no application-level ping, and only
- *   frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
+ * Dead peer: after two unanswered protocol pings the socket is closed. The server sends no application-level pings, and
+ *   only frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
  */
 import type { WebSocket } from 'ws'
 import type { Limits } from '../../../config/limits.ts'
@@ -32,8 +32,8 @@ const INTERNAL_ERROR = 1011
 export interface WebSocketSession {
   /**
    * Replaces the subscription filter of this session. If the feed rejects the new filter, the earlier one continues.
-   * Events that the earlier one had not sent yet are not sent; a client that must not lose them subscribes with its
-   * last cursor.
+   * Events of the earlier one that have not been sent yet are dropped; a client that must not lose them subscribes with
+   * its last cursor.
    *
    * @param acknowledge returns the frame that is sent after the filter was accepted and before its first event. It gets
    *   the cursor of the position after which events are sent
@@ -50,7 +50,8 @@ interface WebSocketSessionNeeds extends SocketSurroundings {
   readonly log: Log
   readonly metrics: Metrics
   /**
-   * Called with each JSON object from the client, one at a time. Errors that it throws are answered with `renderError`.
+   * Called with each JSON object from the client, one at a time. Errors that it throws are sent to the client, rendered
+   * with `renderError`.
    */
   readonly onFrame: (frame: object, session: WebSocketSession) => Promise<void>
   readonly renderError: (error: MailError) => object
@@ -66,7 +67,10 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new Writer(outletOf(socket), limits, backlog)
-  /** Aborted when this socket is closed or cut off: also a subscribe that is still being checked ends, and frees what it holds. */
+  /**
+   * Aborts when this socket is closed or cut off. A subscribe that is still being checked then ends too and releases
+   * its memory.
+   */
   const gone = new AbortController()
   let current = new AbortController()
   let pumping = Promise.resolve()
@@ -104,7 +108,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     ),
     onFlood: inUnit(() => {
       close(POLICY_VIOLATION, 'too_many_frames')
-      // The socket is not read any more, so the client's answer to the close would not be seen.
+      // The socket is no longer read, so the client's close frame would not be received.
       setTimeout(() => socket.terminate(), limits.sockets.closeMs).unref()
     }),
   })
@@ -121,12 +125,12 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
   }
 
-  /** Closes the socket when its key is revoked, until it subscribes; then the feed does. */
+  /** Closes the socket when its key is revoked, as long as it has not subscribed. After that, the feed does this. */
   async function watchKey(signal: AbortSignal): Promise<void> {
     try {
       if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
     } catch (error) {
-      log.warn({ err: error }, 'the key of a websocket is not watched until it subscribes')
+      log.warn({ err: error }, 'revocation of the key is not detected until the websocket subscribes')
     }
   }
 
@@ -197,7 +201,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 }
 
-/** Maps the end to a close code: reconnect, reconnect later, or do not reconnect with this key. */
+/** Maps the end to a close code: reconnect now, reconnect later, or do not reconnect with this key. */
 function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
   switch (ending.reason) {
     case 'stalled':
@@ -243,5 +247,5 @@ function parseFrame(text: string | undefined): object {
     frame = undefined
   }
   if (typeof frame === 'object' && frame !== null && !Array.isArray(frame)) return frame
-  throw new MailError('validation_error', { detail: 'A frame must be text that holds one JSON object' })
+  throw new MailError('validation_error', { detail: 'A frame must be a text frame that contains one JSON object' })
 }

@@ -3,14 +3,14 @@
  * events, queued events, pages of past events. Each connection has its own limits, but a thousand connections that
  * never read could fill the heap without exceeding them.
  *
- * An item that several connections wait for counts once. Above `limits.events.backlogBytesMax`, connections are terminated,
- * the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the last event
- * that it read and misses nothing.
+ * An item that several connections wait for counts once. Above `limits.events.backlogBytesMax`, connections are
+ * terminated, the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the
+ * last event that it read and misses nothing.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Backlog, BacklogItem } from '../../../mail/events/log/event.ts'
 
-/** Part of the budget that is free afterwards, so that not every later event sorts the connections again. */
+/** Fraction of the budget that is freed, so that the next events do not sort the connections again. */
 const FREED_PART = 1 / 8
 
 export class BacklogBudget {
@@ -39,13 +39,13 @@ export class BacklogBudget {
     return connection
   }
 
-  /** Only for `ConnectionBacklog`. */
+  /** Called only by `ConnectionBacklog`. */
   change(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > this.#bytesMax) this.#cutSlowest()
   }
 
-  /** Only for `ConnectionBacklog`. */
+  /** Called only by `ConnectionBacklog`. */
   remove(connection: ConnectionBacklog): void {
     this.#connections.delete(connection)
   }
@@ -70,7 +70,7 @@ export class BacklogBudget {
 export class ConnectionBacklog implements Backlog {
   readonly cutOff: () => void
   readonly #budget: BacklogBudget
-  /** Shared items count in full for each connection. */
+  /** A shared item counts fully for each of its connections. */
   #bytes = 0
   #progressedAt = 0
 
@@ -96,7 +96,7 @@ export class ConnectionBacklog implements Backlog {
     this.#budget.change(-item.bytesEach - (item.holders === 0 ? item.bytes : 0))
   }
 
-  /** Call it when some of the backlog has left this process. */
+  /** Call this when part of the backlog has left the process. */
   progressed(): void {
     this.#progressedAt = performance.now()
   }

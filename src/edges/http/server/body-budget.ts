@@ -1,17 +1,18 @@
 /**
  * Limits the bytes of request bodies that this process has in memory at once. A JSON body is read as a whole, parsed
- * and decoded, so that a body of 70 MiB uses several times its size for a moment. This budget bounds the heap, whatever
- * clients send.
+ * and decoded, so a body of 70 MiB briefly uses several times its size. This budget bounds the heap, whatever clients
+ * send.
  *
  *   key and permission → admit → body → handler → response → the bytes are released
  *
- * A declared length counts before the first byte is read, a chunked body as it arrives. Small bodies have their own
- * budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a share. A key without
- * a running body may still use all that is free, since a body larger than the share would otherwise always be refused.
+ * A body with a Content-Length counts before its first byte is read; a chunked body counts as it arrives. Small bodies
+ * have a separate budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a
+ * share. A key that has no other body in memory may use all that is free: a body larger than the share would otherwise
+ * always be rejected.
  *
- * A refused body is not read: the response ends the connection (http-server.ts). When a client disconnects while its message
- * is being stored, nothing is released, because the handler still uses the body. Must not: read a body or know a
- * dialect.
+ * A rejected body is not read: the response ends the connection (http-server.ts). When a client disconnects while its
+ * message is being stored, nothing is released yet, because the handler still uses the body. Must not: read a body or
+ * know a dialect.
  */
 import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
@@ -25,13 +26,13 @@ const POD_SHARE = 3 / 4
 
 export interface BodyBudget {
   /**
-   * Counts the body of a request. Call it after the key was checked and before the body is read.
+   * Counts the body of a request. Call this after the key is checked and before the body is read.
    *
    * @returns the stream to read the body from
    * @throws too_many_bodies
    */
   admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
-  /** Call it when the handler is done: the body is released when the connection is done with it too. */
+  /** Call this when the handler has finished. The body is released when the connection has also finished with it. */
   answered(request: FastifyRequest): void
 }
 
@@ -57,7 +58,7 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
   return {
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
-      // A client that has disconnected meanwhile sends no body, and no event would release its bytes.
+      // A client that has already disconnected sends no body, and no event would release its bytes.
       if (declared === 'none' || reply.raw.destroyed) return payload
       const body = createCountedBody(budgetOf, ownersOf(request))
       if (declared !== 'chunked') body.grow(declared)
@@ -65,7 +66,7 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
       reservations.set(request, reserved)
       reply.raw.once('close', () => {
         reserved.isClosed = true
-        if (reserved.isAnswered || !request.raw.complete) body.free() // no handler begins before the body is complete
+        if (reserved.isAnswered || !request.raw.complete) body.free() // no handler starts before the body is complete
       })
       return declared === 'chunked' ? countArriving(payload, body) : payload
     },
@@ -80,7 +81,7 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
 }
 
 /**
- * Returns the bytes that will be read: none above the route's limit (refused unread), and none of a GET (never read).
+ * Returns the bytes that will be read: none of a body above the route's limit (rejected unread) or of a GET (ignored).
  */
 function declaredBytes({ method, headers, routeOptions }: FastifyRequest): number | 'chunked' | 'none' {
   if (method === 'GET' || method === 'HEAD') return 'none'
@@ -89,7 +90,7 @@ function declaredBytes({ method, headers, routeOptions }: FastifyRequest): numbe
   return bytes === 0 || bytes > (routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY) ? 'none' : bytes
 }
 
-/** Passes a chunked body on, and ends it with an error as soon as it exceeds the budget. */
+/** Passes a chunked body through, and fails with an error as soon as the body exceeds the budget. */
 function countArriving(payload: RequestPayload, body: CountedBody): RequestPayload {
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -107,12 +108,12 @@ function countArriving(payload: RequestPayload, body: CountedBody): RequestPaylo
 
 interface Owner {
   readonly id: string
-  /** Share of a budget that all its bodies together may use. */
+  /** Share of a budget that all bodies of this owner may use together. */
   readonly share: number
 }
 
 function ownersOf({ actor }: FastifyRequest): Owner[] {
-  if (!actor) return [{ id: 'nobody', share: KEY_SHARE }] // no route reads a body before authentication
+  if (!actor) return [{ id: 'anonymous', share: KEY_SHARE }] // no route reads a body before authentication
   return [
     { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
     { id: `pod ${actor.podId ?? actor.organizationId}`, share: POD_SHARE },
@@ -120,7 +121,7 @@ function ownersOf({ actor }: FastifyRequest): Owner[] {
 }
 
 interface CountedBody {
-  /** @throws too_many_bodies; then the count does not change */
+  /** @throws too_many_bodies; the count is then unchanged */
   grow(bytes: number): void
   free(): void
 }

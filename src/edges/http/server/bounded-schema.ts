@@ -1,9 +1,9 @@
 /**
- * Adds bounds to request schemas: every list gets maxItems, every object maxProperties and every string maxLength, so
- * that neither validation nor the core processes more than that. A schema's own bounds are kept.
+ * Adds bounds to request schemas: every array gets maxItems, every object maxProperties and every string maxLength, so
+ * that neither validation nor the core processes more than that. Bounds that a schema already has are kept.
  *
- * The bounds are added when a route is registered, for every dialect, so that no list without a bound is forgotten and
- * the API description shows what is checked. The core limits recipient lists, labels and the like further.
+ * The bounds are added when a route is registered, for every dialect. So no array can lack a bound, and the API
+ * description shows what is checked. The core has smaller limits for recipients, labels and other lists.
  */
 import type { FastifySchema } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
@@ -32,7 +32,7 @@ interface Bounds {
 
 /**
  * @param schema       the schema of a route; response schemas are not changed
- * @param bodyBytesMax the body limit of the route, which also limits content in the body
+ * @param bodyBytesMax the body limit of the route, which also limits the length of content in the body
  * @returns a copy, because routes share schemas
  */
 export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits: Limits): FastifySchema {

@@ -1,6 +1,6 @@
 /**
- * The error handler for all dialects: maps each error to an entry of the catalogue, which the dialect of the path
- * renders. Unexpected errors are logged here; only the log has their details.
+ * The error handler for all dialects: maps each error to an entry of the error catalogue, which the dialect of the path
+ * renders. Unexpected errors are logged here; only the log contains their details.
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -15,14 +15,14 @@ interface ErrorHandlerNeeds {
   readonly limits: Limits
   readonly log: Log
   readonly dialectOf: (url: string | undefined) => Dialect
-  /** Called for a request that ends without an answer. */
+  /** Called for a request that ends without a response. */
   readonly unanswered: (request: FastifyRequest) => void
 }
 
 export interface ErrorHandler {
-  /** Answers with the error, as the dialect of the path renders it. */
+  /** Responds with the error, as the dialect of the path renders it. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void
-  /** Answers input that Node's parser rejected: there is no request object, and the socket may already be closed. */
+  /** Responds to input that Node's parser rejected. No request object exists, and the socket may already be closed. */
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
@@ -31,11 +31,14 @@ export function createErrorHandler({ limits, log, dialectOf, unanswered }: Error
     answer(error, request, reply) {
       const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.http.bodyBytesMax)
       if (known.kind === 'internal') {
-        log.error({ requestId: request.id, method: request.method, path: loggedPath(request), err: error }, 'failed')
+        log.error(
+          { requestId: request.id, method: request.method, path: loggedPath(request), err: error },
+          'request failed',
+        )
       }
       if (known.kind === 'unknown') {
-        // Any answer could be wrong, and clients retry after a 5xx. They know how to handle a broken connection.
-        log.warn({ requestId: request.id, path: loggedPath(request) }, 'closed without an answer')
+        // Any response could be wrong, and clients retry after a 5xx. They know how to handle a broken connection.
+        log.warn({ requestId: request.id, path: loggedPath(request) }, 'outcome unknown; closed without a response')
         reply.hijack()
         request.raw.socket.destroy() // request.raw.destroy() leaves the connection open after the body was read
         unanswered(request)
@@ -43,31 +46,31 @@ export function createErrorHandler({ limits, log, dialectOf, unanswered }: Error
       }
       const { status, body } = dialectOf(request.raw.url).renderError(known)
       reply.code(status).header('x-request-id', request.id)
-      if (isPassing(known)) reply.header('retry-after', RETRY_AFTER_SECONDS)
+      if (isTransient(known)) reply.header('retry-after', RETRY_AFTER_SECONDS)
       reply.type('application/json; charset=utf-8').send(body)
     },
 
     answerUnreadable(error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       const [status, detail] = unreadable(error.code)
-      log.info({ status, code: error.code }, 'unreadable request')
+      log.info({ status, code: error.code }, 'malformed request')
       const failure = new MailError('validation_error', { detail })
       writeFailure(socket, dialectOf(undefined), failure, status)
     },
   }
 }
 
-/** RFC 9110 §10.2.3. Most of these conditions pass within a second, and clients would wait that long anyway. */
+/** RFC 9110 §10.2.3. Most of these conditions last less than a second, and clients would wait that long anyway. */
 const RETRY_AFTER_SECONDS = '1'
 
-function isPassing(error: MailError): boolean {
+function isTransient(error: MailError): boolean {
   return error.kind === 'temporary' || error.kind === 'rate_limited'
 }
 
 /**
- * Answers on a bare connection and closes it (RFC 9112 §4): upgrades and unreadable requests have no ServerResponse.
- * Closes both directions: a client could ignore our end and keep sending, and its connection would count and use memory
- * forever.
+ * Writes the response on a bare socket and closes it (RFC 9112 §4): upgrades and malformed requests have no
+ * ServerResponse. Closes both directions: a client could ignore our FIN and keep sending, and its connection would
+ * count and use memory forever.
  *
  * @returns the status that was written
  */
@@ -81,7 +84,7 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
       'Content-Type: application/json; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(json)}`,
       'Connection: close',
-      ...(isPassing(error) ? [`Retry-After: ${RETRY_AFTER_SECONDS}`] : []),
+      ...(isTransient(error) ? [`Retry-After: ${RETRY_AFTER_SECONDS}`] : []),
       '',
       json,
     ].join('\r\n'),
@@ -93,8 +96,8 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
 /**
  * @param error        thrown by a route, by Fastify or by Node
  * @param bodyBytesMax the body limit of the route
- * @returns the catalogue entry; for an unexpected error internal_error, with the error as its cause. Bad input must
- *   never cause internal_error
+ * @returns an entry of the catalogue. An unexpected error becomes the cause of an internal_error; invalid input must
+ *   never do so
  */
 export function toMailError(error: unknown, bodyBytesMax: number): MailError {
   if (error instanceof MailError) return error
@@ -106,12 +109,12 @@ export function toMailError(error: unknown, bodyBytesMax: number): MailError {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new MailError('unsupported_media_type', { contentType: 'unreadable' }, { cause: error })
     case 'FST_ERR_BAD_URL':
-      return invalid('The path has a "%" that is not followed by two hexadecimal digits of UTF-8; write it as "%25"')
-    case 'FST_ERR_MAX_PARAM_LENGTH': // no id is that long
+      return invalid('The path contains a "%" that starts no valid UTF-8 escape sequence; write a literal "%" as "%25"')
+    case 'FST_ERR_MAX_PARAM_LENGTH': // no id has that length
       return new MailError('not_found', { what: 'Path' }, { cause: error })
   }
-  // The client disconnected in the middle of its body. It reads no answer, but this is not an internal error.
-  if (code === 'ECONNRESET' && statusCode === 400) return invalid('The connection closed before the body had arrived')
+  // The client disconnected in the middle of its body. It reads no response, but this is not an internal error.
+  if (code === 'ECONNRESET' && statusCode === 400) return invalid('The connection closed before the body was complete')
   // Errors that Fastify attributes to the request (a body shorter than its Content-Length, a malformed header).
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) return invalid(message ?? 'Bad request')
   return new MailError('internal_error', {}, { cause: error })
@@ -122,7 +125,7 @@ export function toMailError(error: unknown, bodyBytesMax: number): MailError {
 }
 
 function unreadable(code: string | undefined): [status: number, detail: string] {
-  if (code === 'HPE_HEADER_OVERFLOW') return [431, 'The request line and headers are too large']
+  if (code === 'HPE_HEADER_OVERFLOW') return [431, 'The request line and header fields are too large']
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, 'The request did not arrive in time']
   return [400, 'The request is not valid HTTP']
 }

@@ -7,7 +7,7 @@ import type { BacklogBudget } from './backlog-budget.ts'
 import { authenticateHeader } from './http-credentials.ts'
 import type { HttpApp } from './http-dialect.ts'
 
-/** Probes by name. A probe throws or rejects while its part cannot work. */
+/** Probes by name. A probe throws or rejects while its component does not work. */
 export type Probes = Readonly<Record<string, () => void | Promise<void>>>
 
 interface HealthNeeds {
@@ -25,10 +25,10 @@ export function healthRoutes(
 ): void {
   const config = { quiet: true }
 
-  /** Liveness: the process answers, so do not kill it. Also 200 during a stop. */
+  /** Liveness: the process responds, so do not kill it. Also 200 during a shutdown. */
   app.get('/healthz', { config }, () => ({ status: 'ok' }))
 
-  /** Readiness: every part works and the server is not stopping, so send traffic here. */
+  /** Readiness: every component works and the server is not stopping, so send traffic here. */
   app.get('/readyz', { config }, async (_request, reply) => {
     const failing = isStopping() ? ['stopping'] : await failingProbes()
     if (failing.length === 0) return { status: 'ready' }
@@ -59,7 +59,8 @@ export function healthRoutes(
 }
 
 /**
- * Whether the request is from this machine. One through a reverse proxy on this machine is not: it names its origin.
+ * Whether the request is from this machine. A request through a reverse proxy on this machine is not: the proxy adds a
+ * header field with the origin.
  */
 function isLocal(request: FastifyRequest): boolean {
   const { headers, socket } = request.raw

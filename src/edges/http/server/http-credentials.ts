@@ -1,5 +1,5 @@
 /**
- * Authenticates a request: finds the API key in it. The core decides whether the key is valid
+ * Finds the API key in a request. The core decides whether the key is valid
  * (mail/access/keys/credentials.ts).
  */
 import type { IncomingMessage } from 'node:http'
@@ -15,7 +15,7 @@ declare module 'fastify' {
 }
 
 /**
- * `Authorization: Bearer <key>`; the scheme is case-sensitive as in AgentMail's own service
+ * Reads `Authorization: Bearer <key>`. The scheme is case-sensitive, as in AgentMail's own service
  * (docs/compatibility/agentmail.md).
  *
  * @throws missing_authorization, unknown_api_key

@@ -29,8 +29,8 @@ export type HttpApp = FastifyInstance<
 >
 
 /**
- * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000;
- * Python clients end their iteration without an error at 1001 (Going Away) and with an exception at 1012.
+ * The close code when the server stops. Node clients reconnect after 1012 (Service Restart) and never after 1000.
+ * Python clients end their iteration without an error after 1001 (Going Away) and with an exception after 1012.
  */
 export type StopCode = 1001 | 1012
 
@@ -46,20 +46,21 @@ export interface SocketSurroundings {
 export interface HttpSurroundings {
   /** Base URL of links for clients, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
-  /** Aborts when the server begins to stop: a long poll answers at once. */
+  /** Aborts when the server begins to stop: long polls then respond at once. */
   readonly stopping: AbortSignal
   /** The registry of responses that stay open. */
   readonly streams: Pick<SseRegistry, 'admit' | 'add'>
-  /** Shared by all connections that stay open: their memory budget, and how much is written in one turn of the event loop. */
+  /** Shared by all connections that stay open: the memory budget, and the bytes written per turn of the event loop. */
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
 }
 
 export interface Dialect {
-  /** In metrics and the log, for example "agentmail". */
+  /** The name in metrics and the log, for example "agentmail". */
   readonly name: string
   /**
-   * The dialect answers all requests below this path, such as "/v0", even for unknown paths. Empty: all other paths.
+   * The dialect responds to all requests below this path, such as "/v0", even for unknown paths. Empty: all other
+   * paths.
    */
   readonly prefix: string
   /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
@@ -68,9 +69,9 @@ export interface Dialect {
   readonly renderError: (error: MailError) => { readonly status: number; readonly body: object }
   /** The WebSocket endpoint, if the dialect has one. */
   readonly live?: {
-    /** Whole path, matched exactly. */
+    /** The whole path, which must match exactly. */
     readonly path: string
-    /** Called before the handshake; a MailError is answered as a plain HTTP response. */
+    /** Called before the handshake. A MailError becomes a plain HTTP response. */
     readonly authenticate: (request: IncomingMessage) => Promise<KeyActor>
     /**
      * Serves the open socket until it closes.

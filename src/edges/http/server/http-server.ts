@@ -1,11 +1,11 @@
 /**
- * The HTTP listener: limits, bodies, errors and health checks for all dialects, and the order of a stop.
+ * The HTTP listener: limits, bodies, errors and health checks for all dialects, and the order of a shutdown.
  *
  *   request → rewriteUrl → route of a dialect → key → body → schema → one core call → wire
  *
- * Crash: no state is kept here. Stop: /readyz and new requests get 503, which clients retry; meanwhile running requests
- * finish and long polls are answered. WebSockets and event streams are closed last, since their clients reconnect at
- * once, and some of them only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business
+ * Crash: no state is kept here. Stop: /readyz and new requests get 503, which clients retry, while running requests
+ * finish and long polls respond at once. WebSockets and event streams are closed last: their clients reconnect at once,
+ * and some of them try only once (docs/compatibility/agentmail.md). Must not: know a dialect's JSON or any business
  * rule.
  */
 import { randomUUID } from 'node:crypto'
@@ -43,9 +43,9 @@ export interface HttpServerNeeds {
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
-  /** Called during a stop when no request runs any more: the feed sends its remaining events and ends. */
+  /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
-  /** The first dialect answers paths that belong to no dialect. */
+  /** The first dialect responds to paths that belong to no dialect. */
   readonly dialects: readonly [Dialect, ...Dialect[]]
 }
 
@@ -95,7 +95,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
     schemaController: {
       compilersFactory: {
-        buildValidator: (() => validatorCompiler) as never, // its type allows only Ajv's schemas
+        buildValidator: (() => validatorCompiler) as never, // Fastify's type allows only schemas of Ajv
         // Response schemas are documentation. TypeScript checks that wire functions match them.
         buildSerializer: () => () => JSON.stringify,
       },
@@ -165,7 +165,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     },
   }
 
-  /** The client of a refused body must see the answer, and may not send another request on this connection. */
+  /** The client of a rejected body must receive the response, and may send no other request on this connection. */
   function closeIfUnread(request: FastifyRequest, reply: FastifyReply): void {
     if (!hasUnreadBody(request.raw)) return
     reply.header('connection', 'close')
@@ -195,14 +195,14 @@ function pathNotFound(): MailError {
 }
 
 /**
- * Whether a body is still arriving. A request that is answered before its body has arrived was refused, and its
+ * Whether a body is still arriving. A request with a response before the end of its body was rejected, and its
  * connection ends: otherwise the next request would have to wait until the rest of the body has been read.
  */
 function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
   return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 }
 
-/** Whether operators need the path: health checks and metrics are answered until the port closes. */
+/** Whether operators need the path: health checks and metrics respond until the port closes. */
 function isForOperators(request: FastifyRequest): boolean {
   return ['/healthz', '/readyz', '/metrics'].includes(pathOf(request.url))
 }

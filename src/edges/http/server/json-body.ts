@@ -59,25 +59,25 @@ function parse(text: string): unknown {
   // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
   const json = text.startsWith('\uFEFF') ? text.slice(1) : text
   try {
-    // `clean` costs time for every member. What it removes can only be written with this name or with an escape.
+    // `clean` costs time for every member, and everything that it changes contains this name or an escape sequence.
     return /__proto__|\\u/.test(json) ? JSON.parse(json, clean) : JSON.parse(json)
   } catch (cause) {
-    throw new MailError('invalid_json', { detail: reason(cause) }, { cause })
+    throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
   }
 }
 
 /**
- * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces half
- * a surrogate pair (RFC 8259 §8.2), which the database would return as another character, so that equal labels could
- * differ.
+ * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces
+ * unpaired surrogates (RFC 8259 §8.2): the database would return them as another character, so that a stored label
+ * would differ from the sent one.
  */
 function clean(key: string, value: unknown): unknown {
   if (key === '__proto__') return undefined
   return typeof value === 'string' ? value.toWellFormed() : value
 }
 
-/** Returns the part of V8's message before its quotation: the quoted text around the fault may be part of a message. */
-function reason(cause: unknown): string {
+/** Returns V8's message without the text that it quotes from the body, which may be part of a message. */
+function reasonOf(cause: unknown): string {
   if (!(cause instanceof SyntaxError)) return 'it is nested too deeply' // RangeError from the recursion of the reviver
   return cause.message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
 }

@@ -1,7 +1,7 @@
 /**
- * Closes a connection whose request was refused before its body had arrived (RFC 9112 §9.6): our side ends after the
- * response, and for a moment we read and discard what the client still sends. If both directions were closed at once,
- * the connection would be reset, and most clients that are still sending would report the reset and never see the
+ * Closes a connection whose request was rejected before its body had arrived (RFC 9112 §9.6): our side ends after the
+ * response, and for a short time we read and discard what the client still sends. If both directions were closed at
+ * once, the connection would be reset, and most clients that are still sending would report the reset instead of the
  * response.
  */
 import type { IncomingMessage } from 'node:http'
@@ -9,9 +9,9 @@ import type { Socket } from 'node:net'
 import type { Limits } from '../../../config/limits.ts'
 
 export interface Linger {
-  /** Call it before the response is sent. The response must contain `Connection: close`. */
+  /** Call this before the response is sent. The response must contain `Connection: close`. */
   endWithAnswer(request: IncomingMessage): void
-  /** Whether the connection ends: a request that follows must not be handled. */
+  /** Whether the connection is ending, so that no further request on it may be handled. */
   isEnding(socket: Socket): boolean
 }
 

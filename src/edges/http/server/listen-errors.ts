@@ -1,4 +1,4 @@
-/** The URL of the listener, and the errors for the operator when it cannot listen. */
+/** The URL of the HTTP listener, and the errors that the operator gets when it cannot listen. */
 import type { Config } from '../../../config/settings.ts'
 import { StartupError } from '../../../errors.ts'
 
@@ -8,15 +8,15 @@ export function listenerUrl(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-/** @param error the error of a failed listen(); returned unchanged if it is not about the address or port */
+/** @param error the error of a failed listen(). It is returned unchanged if it does not concern the address or port */
 export function startupError(error: unknown, config: Config): unknown {
   const { code } = error as NodeJS.ErrnoException
   const where = `port ${config.httpPort} on ${config.host}`
-  const fix = 'set MARTLET_HTTP_PORT or MARTLET_HOST to another'
+  const fix = 'change MARTLET_HTTP_PORT or MARTLET_HOST'
   if (code === 'EADDRINUSE') return new StartupError(`HTTP: ${where} is in use; ${fix}`)
-  if (code === 'EACCES') return new StartupError(`HTTP: ${where} may not be opened by this user; ${fix}`)
+  if (code === 'EACCES') return new StartupError(`HTTP: this user may not open ${where}; ${fix}`)
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new StartupError(`HTTP: MARTLET_HOST=${config.host} is not an interface of this machine; ${fix}`)
+    return new StartupError(`HTTP: MARTLET_HOST=${config.host} is not an address of this machine; ${fix}`)
   }
   return error
 }

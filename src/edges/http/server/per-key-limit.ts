@@ -6,7 +6,7 @@ export class PerKeyLimit {
   readonly #max: number
   readonly #open = new Map<string, number>()
 
-  /** @param what the kind of connection, as the error names it: "WebSockets" */
+  /** @param what the kind of connection, for the error message: "WebSockets" */
   constructor(what: string, max: number) {
     this.#what = what
     this.#max = max

@@ -1,16 +1,16 @@
 /**
- * Handles one request of a connection at a time. HTTP/1.1 lets a client send requests before it has the previous
- * response (pipelining, RFC 9112 §9.3.2), and Node starts all of them at once. One connection could then have thousands
- * of long polls and streams, despite `limits.http.connectionsMax`, and a request whose response is never written would
- * not notice that the client has disconnected.
+ * Handles one request of a connection at a time. HTTP/1.1 lets a client send requests before it has received the
+ * previous response (pipelining, RFC 9112 §9.3.2), and Node starts all of them at once. One connection could then have
+ * thousands of long polls and streams, despite `limits.http.connectionsMax`, and a request whose response is never
+ * written would not notice that the client has disconnected.
  */
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 
 /**
- * @returns a function that calls `begin` when the previous responses are written, and never if the connection has
- *   closed by then. A connection with more waiting requests than `limits.http.pipelinedMax` is closed
+ * @returns a function that calls `begin` when the previous responses are written, or never if the connection closes
+ *   before. A connection with more waiting requests than `limits.http.pipelinedMax` is closed
  */
 export function createPipelining(limits: Limits) {
   const queued = new WeakMap<Socket, number>()

@@ -27,7 +27,9 @@ interface RegisterDialectNeeds {
   readonly limits: Limits
 }
 
-/** Registers a dialect in its own scope: its hooks and its rendering of errors apply only below its prefix. */
+/**
+ * Registers a dialect in a separate Fastify scope: its hooks and its rendering of errors apply only below its prefix.
+ */
 export function registerDialect(
   app: HttpApp,
   dialect: Dialect,
@@ -42,15 +44,15 @@ export function registerDialect(
       })
       scope.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
       await dialect.routes(scope as unknown as HttpApp, surroundings)
-      for (const [url, known] of [...routes]) refuseOtherMethods(url, known)
+      for (const [url, known] of [...routes]) rejectOtherMethods(url, known)
 
-      /** Refuses the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
-      function refuseOtherMethods(url: string, known: readonly RouteOptions[]): void {
+      /** Rejects the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
+      function rejectOtherMethods(url: string, known: readonly RouteOptions[]): void {
         const allowed = known.flatMap(({ method }) => method)
-        const refused = METHODS.filter((method) => !allowed.includes(method))
-        if (refused.length === 0) return
+        const rejected = METHODS.filter((method) => !allowed.includes(method))
+        if (rejected.length === 0) return
         scope.route({
-          method: refused,
+          method: rejected,
           url: url.slice(dialect.prefix.length),
           schema: { hide: true },
           config: { secretPath: known[0]?.config?.secretPath ?? false },

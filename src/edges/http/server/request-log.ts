@@ -1,10 +1,10 @@
 /**
- * Follows every request from its first hook to the end of its response: counts running requests, so that a stop can
+ * Follows every request from its first hook to the end of its response: counts running requests, so that a shutdown can
  * wait for them, and writes one log line and one metric per request.
  *
- * The log line contains no secret from the URL. It has no query string, since it may contain a key. A path that is
+ * The log line contains no secret from the URL. It has no query string, which could contain a key. A path that is
  * itself a secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could
- * be such a link with a slash too many, or a key in the wrong place, so only its lower-case words are logged.
+ * be such a link with an extra slash, or contain a key in the wrong place, so only its lower-case words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../../log.ts'
@@ -24,7 +24,7 @@ export interface RequestLog {
   begin(request: FastifyRequest, reply: FastifyReply): void
   /** Excludes a response that stays open, such as an event stream, from `idle`. It is still logged when it ends. */
   release(reply: FastifyReply): void
-  /** Resolves when no request is under way: at once, or after the last response has ended. */
+  /** Resolves when no request is running: at once, or after the last response has ended. */
   idle(): Promise<void>
 }
 
@@ -96,10 +96,10 @@ export function wordsOfPath(url: string | undefined): string {
   return segments.map((segment) => (/^(?:[a-z_-]{0,19}|v\d)$/.test(segment) ? segment : '*')).join('/')
 }
 
-/** Segments that are logged of a path without a route; the rest says nothing more about the request. */
+/** Segments of a path without a route that are logged. Further ones say nothing more about the request. */
 const SEGMENTS_LOGGED_MAX = 10
 
-/** Removes keys: a client may have sent one in place of an id, or may have escaped the "?" with the rest of the URL. */
+/** Removes keys: a client may have sent one instead of an id, or may have escaped the "?" before its query string. */
 function withoutKeys(path: string): string {
   return path.replace(/%3F.*$/i, '').replace(/am_\w{17,}/g, '*')
 }

@@ -1,6 +1,6 @@
 /**
- * Makes each request a unit of work (fault-boundary.ts): an unhandled error is answered with 500. If the response has
- * begun, the connection is closed instead.
+ * Makes each request a unit of work (fault-boundary.ts): a request with an unhandled error gets 500. If its response
+ * has begun, the connection is closed instead.
  */
 import { runIn, type Unit } from '../../../fault-boundary.ts'
 import type { ErrorHandler } from './error-handler.ts'

@@ -1,4 +1,4 @@
-/** Limits how long a request may wait: until its time is over, the client disconnects, or the server begins to stop. */
+/** Defines how long a long poll waits: until its time is over, the client disconnects, or the server begins to stop. */
 import type { FastifyReply } from 'fastify'
 import type { RequestWait } from '../../../mail/events/feed/long-poll.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Keeps every open event stream and limits their number per API key. A stop does not wait for them as it does for
- * requests, and ends them last.
+ * Keeps all open event streams and limits their number per API key. A shutdown does not wait for them as it does for
+ * requests; it ends them last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
@@ -8,20 +8,20 @@ import type { Limits } from '../../../config/limits.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 
 export interface SseRegistry {
-  /** Call it before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
+  /** Call this before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
   admit(reply: FastifyReply, apiKeyId: string): void
   /** @param finish resolves, after the end of the feed, when all its events have left this process */
   add(reply: FastifyReply, finish: () => Promise<void>): void
   /**
-   * Call it after the end of the feed. Resolves when all its events are written, or after a short time; then the
-   * connections can be closed.
+   * Call this after the end of the feed. Resolves when all its events are written, or after a short time; the
+   * connections can then be closed.
    */
   closeAll(): Promise<void>
 }
 
 interface StreamsNeeds {
   readonly limits: Limits
-  /** Declares that a stop need not wait for the end of this response. */
+  /** Declares that a shutdown need not wait for the end of this response. */
   readonly release: (reply: FastifyReply) => void
 }
 

@@ -1,7 +1,7 @@
 /**
  * WebSocket handshakes: finds the dialect of the path, authenticates the caller, limits its sockets, and passes the
- * socket to the dialect. Keeps every open socket, so that a stop can close them last, with the close code after which
- * each client reconnects.
+ * socket to the dialect. Keeps all open sockets, so that a shutdown can close them last, with the close code after
+ * which each client reconnects.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -53,7 +53,7 @@ export function createUpgrades({
   isStopping,
 }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
-  // No synchronous events: one read can contain thousands of frames, and each needs its own turn of the event loop.
+  // No synchronous events: one read can contain thousands of frames, which would block the event loop.
   // No automatic pongs: pings are counted first (frame-intake.ts).
   const server = new WebSocketServer({
     noServer: true,
@@ -65,7 +65,7 @@ export function createUpgrades({
     autoPong: false,
     perMessageDeflate: false,
   })
-  // Without a listener, ws answers a handshake that it refuses (RFC 6455 §4.2.1) with plain text.
+  // Without a listener, ws responds to a handshake that it rejects (RFC 6455 §4.2.1) with plain text.
   server.on('wsClientError', (error, socket, request) =>
     refuse(request, socket, new MailError('validation_error', { detail: error.message }, { cause: error })),
   )
@@ -116,8 +116,8 @@ export function createUpgrades({
           const finish = live.serve(webSocket, actor, { stopCode: code, budget, pacer, roundRobin })
           open.set(webSocket, { code, finish })
         } catch (error) {
-          // The connection speaks WebSocket now: an HTTP answer would be read as a frame.
-          log.error({ ...line, err: error }, 'websocket could not be served')
+          // After the upgrade, the client would read an HTTP response as a frame.
+          log.error({ ...line, err: error }, 'websocket session could not be started')
           webSocket.close(1011)
         }
       })
@@ -142,7 +142,7 @@ function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Di
     // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has
     // already passed us the bare connection.
     throw new MailError('validation_error', {
-      detail: 'Only WebSocket upgrades are possible: leave out the Upgrade header',
+      detail: 'Only upgrades to WebSocket are supported; omit the Upgrade header',
     })
   }
   if (dialect.live?.path !== pathOf(request.url)) throw new MailError('not_found', { what: 'Path' })

@@ -1,7 +1,7 @@
 /**
- * Validates requests against the schemas of the routes, for all dialects. A check ends at its first fault. A value
- * above a bound (bounded-schema.ts) is refused before its faults are described, because describing visits every item of
- * every list.
+ * Validates requests against the schemas of the routes, for all dialects. A check ends at the first error. A value
+ * above a bound (bounded-schema.ts) is rejected before other errors are described, because that visits every item of
+ * every array.
  *
  * Bodies are not converted: "5" is not a number there, and null is not a string. Query strings contain only text, so
  * numbers and booleans are parsed if the schema requires them.
@@ -20,7 +20,7 @@ type Path = readonly (string | number)[]
 
 /**
  * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes
- * the fault. A schema is compiled on its first request; compiling all hundred of them would slow the start.
+ * the problem. A schema is compiled on its first request: compiling all hundred of them would slow the start.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   let compiled: ReturnType<typeof Compile> | undefined
@@ -30,7 +30,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     compiled ??= Compile(schema)
     if (compiled.Check(given)) return { value: given }
     const oversize = findOversize(schema as RequestSchema, given, [])
-    return { error: oversize ? fault(oversize.path, oversize.words) : toMailError(compiled.Errors(given)) }
+    return { error: oversize ? invalid(oversize.path, oversize.problem) : toMailError(compiled.Errors(given)) }
   }
 }
 
@@ -46,10 +46,10 @@ function readQuery(query: Record<string, unknown>, properties: Record<string, { 
   return read
 }
 
-/** Finds the first list, object or text that is larger than its schema allows, without visiting its contents. */
-function findOversize(schema: RequestSchema, value: unknown, path: Path): { path: Path; words: string } | undefined {
+/** Finds the first array, object or string that is larger than its schema allows, without visiting its contents. */
+function findOversize(schema: RequestSchema, value: unknown, path: Path): { path: Path; problem: string } | undefined {
   const [count, max, what] = sizeOf(schema, value)
-  if (count > max) return { path, words: `must not have more than ${max} ${what}` }
+  if (count > max) return { path, problem: `must not have more than ${max} ${what}` }
   for (const [inner, part, name] of partsOf(schema, value)) {
     const found = findOversize(inner, part, name === undefined ? path : [...path, name])
     if (found) return found
@@ -85,25 +85,25 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Returns one sentence about the innermost fault. TypeBox reports at most eight per alternative. A union ("string or
- * list of strings") reports the faults of each branch and then its own; the branch with the deepest fault is probably
+ * Returns one sentence about the innermost error. TypeBox reports at most eight per alternative. A union ("string or
+ * array of strings") reports the errors of each branch and then its own; the branch with the deepest error is probably
  * the one that the client meant.
  */
-function toMailError(faults: readonly TLocalizedValidationError[]): MailError {
-  const depth = (fault: TLocalizedValidationError) => fault.instancePath.split('/').length
-  const deepest = Math.max(...faults.map(depth))
-  const innermost = faults.filter((fault) => depth(fault) === deepest && fault.keyword !== 'anyOf')
-  const first = innermost[0] ?? faults[0]
+function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
+  const depth = (error: TLocalizedValidationError) => error.instancePath.split('/').length
+  const deepest = Math.max(...errors.map(depth))
+  const innermost = errors.filter((error) => depth(error) === deepest && error.keyword !== 'anyOf')
+  const first = innermost[0] ?? errors[0]
   if (!first) return new MailError('validation_error', { detail: 'The request does not have the expected form' })
 
   const path = first.instancePath.split('/').slice(1).map(readPointer)
-  const at = innermost.filter((fault) => fault.instancePath === first.instancePath)
-  return fault(path, [...new Set(at.map(({ message }) => message))].join(' or '))
+  const at = innermost.filter((error) => error.instancePath === first.instancePath)
+  return invalid(path, [...new Set(at.map(({ message }) => message))].join(' or '))
 }
 
-function fault(at: Path, words: string): MailError {
+function invalid(at: Path, problem: string): MailError {
   const path = at.map((name) => (typeof name === 'string' ? name.slice(0, NAME_CHARS_MAX) : name))
-  return new MailError('validation_error', { detail: `${path.join('.') || 'The request'} ${words}`, path })
+  return new MailError('validation_error', { detail: `${path.join('.') || 'The request'} ${problem}`, path })
 }
 
 /** Decodes a token of a JSON Pointer (RFC 6901 §4); list positions become numbers. */

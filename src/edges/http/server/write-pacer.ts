@@ -1,6 +1,7 @@
 /**
- * Paces the writes of events to all subscribers: after so many bytes, everything else gets a turn of the event loop. An
- * event of 200 KB for a thousand subscribers is 200 MB that the system copies, and would otherwise be one stall.
+ * Paces the writes of events to all subscribers: after `limits.events.turnBytesMax` bytes, other work on the event loop
+ * runs first. An event of 200 KB for a thousand subscribers makes the kernel copy 200 MB, which would otherwise block
+ * the event loop.
  */
 import type { Limits } from '../../../config/limits.ts'
 
@@ -12,7 +13,7 @@ interface Waiting {
 export class WritePacer {
   readonly #bytesMax: number
   #left: number
-  /** In order. */
+  /** In the order of the calls. */
   readonly #waiting: Waiting[] = []
 
   constructor({ events: { turnBytesMax } }: Limits) {
@@ -20,7 +21,7 @@ export class WritePacer {
     this.#left = turnBytesMax
   }
 
-  /** @returns undefined to write at once, as almost always; else resolves in the turn in which to write */
+  /** @returns undefined, in almost all cases, to write at once; otherwise a promise that resolves when to write */
   take(bytes: number): Promise<void> | undefined {
     if (this.#left > 0 && this.#waiting.length === 0) {
       this.#left -= bytes

@@ -199,12 +199,12 @@ function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
   const own = actor.permissions
   if (own === undefined) return
   if (row.permissions === null) {
-    const detail = 'Only a key without restrictions can change or delete a key without restrictions'
+    const detail = 'Only an unrestricted key can change or delete an unrestricted key'
     throw new MailError('forbidden', { detail })
   }
   const more = parsePermissions(row.permissions).find((permission) => !own.has(permission))
   if (more === undefined) return
-  const detail = `A key cannot change or delete one with the permission "${more}" that it does not have itself`
+  const detail = `A key cannot change or delete a key with the permission "${more}", which it does not have itself`
   throw new MailError('forbidden', { detail })
 }
 
@@ -227,7 +227,9 @@ async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | un
   const latest = giver?.expires_at ?? null
   if (expiresAt === undefined) return latest
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt
-  throw new MailError('forbidden', { detail: 'expires_at is later than that of the key that gives the permissions' })
+  throw new MailError('forbidden', {
+    detail: 'expires_at must not be later than that of the key that creates this one',
+  })
 }
 
 async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {

@@ -1,6 +1,6 @@
 /**
- * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads. However far
- * back it starts, it costs one page of memory, which its backlog counts, and does not delay other subscribers.
+ * Reads past events for one subscriber from the table, page by page and only as fast as the subscriber reads. However
+ * far back it starts, it needs one page of memory, which its backlog counts, and never delays other subscribers.
  */
 
 import { setImmediate } from 'node:timers/promises'
@@ -30,7 +30,7 @@ export async function* backfill(
   let { seq } = subscription.sent
   let { last_seq: end } = await events.requireLog(store.db)
   while (!subscription.isEnded) {
-    // Read to the end of the log if the live feed lags behind it: it would offer the whole lag at once.
+    // Read to the end of the log if the live feed lags behind: otherwise the feed would offer all these events at once.
     end = Math.max(end, position())
     if (seq >= end) {
       // Synchronously after the comparison: the live feed cannot send between the two. All events up to `seq` were sent

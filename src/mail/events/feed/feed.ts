@@ -1,6 +1,6 @@
 /**
- * The live feed: everything that follows events live (WebSockets and event streams of every dialect, long polls, IMAP
- * sessions) subscribes here. Webhooks have their own cursors in the database.
+ * The live feed: all live subscribers (WebSockets and event streams of every dialect, long polls, IMAP sessions)
+ * subscribe here. Webhooks have their own cursors in the database.
  *
  *   commit → commit signal → the tailer reads the log, once per process → the matching subscriptions → their buffers →
  *   their readers
@@ -38,9 +38,9 @@ import { Tailer } from './tailer.ts'
 const WAITING_BYTES = 8
 
 export interface RunningFeed extends Feed {
-  /** Call it before the first subscription. Earlier events are sent only to subscribers with a cursor. */
+  /** Call this before the first subscription. Earlier events are sent only to subscribers with a cursor. */
   start(): Promise<void>
-  /** Resolves when all committed events are on their way to readers and all subscriptions have ended. */
+  /** Resolves when all committed events have been passed to readers and all subscriptions have ended. */
   stop(): Promise<void>
   /** The age of the newest event at the time it was read. */
   readonly lagMs: number
@@ -188,7 +188,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
         metrics.loopErrors.inc({ loop: 'event feed' })
-        log.error({ err: error, seq: row.seq, type: row.type }, 'sending an event failed; event skipped')
+        log.error({ err: error, seq: row.seq, type: row.type }, 'distributing an event failed; event skipped')
       }
     }
   }
@@ -199,7 +199,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     for (const subscription of subscriptions.near(row)) {
       if (!isWanted(subscription.filter, row)) continue
       if (!waiting) {
-        const event = toEvent(row, store.epoch) // one object for all of them, and none when nobody wants it
+        const event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no one wants it
         waiting = { event, bytes: memoryOf(row), bytesEach: WAITING_BYTES, holders: 0 }
         needed = permissionsToSee(event.payload)
       }

@@ -1,10 +1,10 @@
 /**
- * Long polls: waits for a result that an event may bring, without a gap between the query and the wait.
+ * Long polls: waits until an event changes the result of a query, without a gap between the query and the wait.
  *
  *   subscribe → query → no result → an event → query → … → timeout → query once more
  *
- * An event of the feed is only a signal: the result always comes from `query`, so that it does not depend on
- * when the client asks. Stop: `draining` aborts and the query runs once more, so that the response contains a cursor.
+ * An event of the feed is only a signal: the result is always that of `query`, so it does not depend on the time of the
+ * request. Stop: `draining` aborts and the query runs once more, so that the response contains a cursor.
  */
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
@@ -18,7 +18,7 @@ export interface RequestWait {
   readonly waitMs: number
   /** Aborts when the client has disconnected. */
   readonly disconnected: AbortSignal
-  /** Aborts when the request must be answered now. */
+  /** Aborts when the server must respond now. */
   readonly draining: AbortSignal
 }
 

@@ -1,6 +1,6 @@
 /**
- * A small cache of values that were made lately and will be needed again soon. It is bounded in number and in bytes,
- * and drops the oldest entry first. Its user must be able to make a dropped value again.
+ * A small cache of recent values that will probably be needed again soon. It is bounded in number and in bytes, and
+ * drops the oldest entry first. Callers must be able to recreate a dropped value.
  */
 
 interface RecentLimits {
@@ -8,7 +8,7 @@ interface RecentLimits {
   readonly bytesMax: number
 }
 
-interface Kept<Entry> {
+interface Cached<Entry> {
   readonly entry: Entry
   bytes: number
 }
@@ -16,7 +16,7 @@ interface Kept<Entry> {
 export class Recent<Key, Entry> {
   readonly #limits: RecentLimits
   /** Oldest first. */
-  readonly #kept = new Map<Key, Kept<Entry>>()
+  readonly #cached = new Map<Key, Cached<Entry>>()
   #bytes = 0
 
   constructor(limits: RecentLimits) {
@@ -24,34 +24,34 @@ export class Recent<Key, Entry> {
   }
 
   get(key: Key): Entry | undefined {
-    return this.#kept.get(key)?.entry
+    return this.#cached.get(key)?.entry
   }
 
-  /** Keeps the entry in place of an older one of the same key. */
+  /** Adds an entry; it replaces an older one with the same key. */
   set(key: Key, entry: Entry, bytes: number): void {
     this.drop(key)
-    this.#kept.set(key, { entry, bytes })
+    this.#cached.set(key, { entry, bytes })
     this.#bytes += bytes
     this.#dropOldest()
   }
 
-  /** For an entry whose size is known later than itself. */
+  /** Sets the size of an entry that was not known when it was added. */
   resize(key: Key, entry: Entry, bytes: number): void {
-    const kept = this.#kept.get(key)
-    if (kept?.entry !== entry) return // another has its place by now, or none
-    this.#bytes += bytes - kept.bytes
-    kept.bytes = bytes
+    const cached = this.#cached.get(key)
+    if (cached?.entry !== entry) return // it was replaced or dropped
+    this.#bytes += bytes - cached.bytes
+    cached.bytes = bytes
     this.#dropOldest()
   }
 
   drop(key: Key): void {
-    this.#bytes -= this.#kept.get(key)?.bytes ?? 0
-    this.#kept.delete(key)
+    this.#bytes -= this.#cached.get(key)?.bytes ?? 0
+    this.#cached.delete(key)
   }
 
   #dropOldest(): void {
-    for (const key of this.#kept.keys()) {
-      if (this.#kept.size <= this.#limits.countMax && this.#bytes <= this.#limits.bytesMax) return
+    for (const key of this.#cached.keys()) {
+      if (this.#cached.size <= this.#limits.countMax && this.#bytes <= this.#limits.bytesMax) return
       this.drop(key)
     }
   }

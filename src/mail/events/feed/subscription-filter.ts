@@ -1,6 +1,6 @@
 /**
- * Turns what a subscriber asks for into a checked subscription filter: known types, permissions, inboxes and pods in
- * scope. Only this file decides who may receive which event; backfill and live use the same filter.
+ * Turns a subscriber's request into a checked subscription filter: known types, permissions, inboxes and pods in scope.
+ * Only this file decides who may receive which event; backfill and live use the same filter.
  */
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
@@ -25,7 +25,7 @@ export interface Filter {
 interface CheckNeeds {
   /** Inboxes and pods are looked up here. */
   readonly db: Db
-  /** Inboxes that one filter may name; the same bound applies to pods. */
+  /** Inboxes in one filter; the same limit applies to pods. */
   readonly idsMax: number
 }
 
@@ -70,10 +70,10 @@ export function nothingFor(actor: Actor): Filter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
-/** Checks a named type. An internal type is refused like one that does not exist. */
+/** Checks a requested type. An internal type is rejected like one that does not exist. */
 function requireType(actor: Actor, name: string): void {
   if (!isSubscribable(name)) {
-    const detail = `There is no event type "${name}"`
+    const detail = `Unknown event type "${name}"`
     throw new MailError('validation_error', { detail, path: ['event_types'] })
   }
   const { permission } = getEventType(name)!
@@ -82,7 +82,7 @@ function requireType(actor: Actor, name: string): void {
   }
 }
 
-/** A subscriber that names no type gets the standard types it may receive; the others are left out without an error. */
+/** Returns the types for a subscriber that names none: the standard types that it may receive. */
 function standardTypesFor(actor: Actor): ReadonlySet<string> {
   const allowed = [...standardTypes].filter((name) => {
     const { permission } = getEventType(name)!
@@ -93,7 +93,7 @@ function standardTypesFor(actor: Actor): ReadonlySet<string> {
 
 function requireFewIds(field: string, refs: readonly string[], { idsMax }: CheckNeeds): void {
   if (refs.length <= idsMax) return
-  const detail = `A subscription can name at most ${idsMax} ${field}`
+  const detail = `A subscription can have at most ${idsMax} ${field}`
   throw new MailError('validation_error', { detail, path: [field] })
 }
 
@@ -111,8 +111,10 @@ export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)
 }
 
-/** Whether the row is from one of the filter's inboxes or pods. The subscription index has checked that for sockets. */
-export function isAtPlace({ inboxIds, podIds }: Filter, row: EventRow): boolean {
+/**
+ * Whether the row is from one of the filter's inboxes or pods. For sockets, the subscription index has checked this.
+ */
+export function isInNamedScope({ inboxIds, podIds }: Filter, row: EventRow): boolean {
   if (inboxIds.length + podIds.length === 0) return true
   return (
     (row.inbox_id !== null && inboxIds.includes(row.inbox_id)) || (row.pod_id !== null && podIds.includes(row.pod_id))

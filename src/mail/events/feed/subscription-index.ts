@@ -12,9 +12,9 @@ const EVERYWHERE = '*'
 
 export class SubscriptionIndex {
   readonly #all = new Set<Subscription>()
-  /** By the inboxes and pods that a subscription names, or its organization. */
+  /** Keyed by the inboxes and pods of the subscription's filter, or its organization. */
   readonly #byPlace = new Index()
-  /** By the API key that opened a subscription, and the inbox and pod of that key. */
+  /** Keyed by the API key that opened the subscription, and the inbox and pod of that key. */
   readonly #byOwner = new Index()
 
   get size(): number {
@@ -37,7 +37,7 @@ export class SubscriptionIndex {
     return [...this.#all]
   }
 
-  /** Yields the subscriptions to the event's inbox, pod or organization; one may occur twice. */
+  /** Yields the subscriptions to the inbox, pod or organization of an event; a subscription may occur twice. */
   *near(row: EventRow): Iterable<Subscription> {
     yield* this.#byPlace.at(EVERYWHERE)
     yield* this.#byPlace.at(row.organization_id)

@@ -9,17 +9,17 @@ import type { Position } from '../log/cursor.ts'
 import { type Backlog, type BacklogItem, type Event, FeedEnded } from '../log/event.ts'
 import type { Filter } from './subscription-filter.ts'
 
-/** An event on its way to its subscribers. */
+/** A buffered event, shared by all its subscribers. */
 export interface WaitingEvent extends BacklogItem {
   readonly event: Event
 }
 
 interface SubscriptionNeeds {
   readonly filter: Filter
-  /** Events that may wait. */
+  /** Maximum number of buffered events. */
   readonly bufferMax: number
   readonly cursorOf: (position: Position) => string
-  /** Counts what waits; left out where little can wait. */
+  /** Counts the memory of buffered events; undefined if little can be buffered. */
   readonly backlog: Backlog | undefined
 }
 
@@ -37,7 +37,7 @@ export class Subscription {
   /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: WaitingEvent[] = []
-  /** Events of the past that were read and not yet given to the reader. */
+  /** Past events that were read from the log and not yet passed to the reader. */
   #page: BacklogItem | undefined
   #end: FeedEnded['reason'] | 'aborted' | undefined
   #wake: (() => void) | undefined
@@ -95,7 +95,7 @@ export class Subscription {
     return true
   }
 
-  /** Counts a page of the past in place of the previous one; undefined when the reader was given all of it. */
+  /** Counts a page of past events instead of the previous one; undefined when the reader has received all of it. */
   countPage(page: BacklogItem | undefined): void {
     const before = this.#page
     this.#page = page
@@ -104,9 +104,9 @@ export class Subscription {
   }
 
   /**
-   * Ends the subscription. The first reason counts, except that an abort always wins: its reader gets no reason. When
-   * the server stops, buffered events are still sent; when the key was revoked, or the reader is too slow or has
-   * aborted, they are dropped.
+   * Ends the subscription. The first reason counts, but an abort always takes precedence: the reader then gets no
+   * reason. When the server stops, buffered events are still sent; if the key was revoked, or the reader is too slow or
+   * has aborted, they are dropped.
    */
   end(reason: FeedEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason

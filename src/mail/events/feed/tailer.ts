@@ -1,5 +1,5 @@
 /**
- * Follows the event log to its end as it grows: one reader per process, whatever the number of subscribers.
+ * Reads new events from the end of the log: one reader per process, whatever the number of subscribers.
  *
  *   commit signal or poll interval → read the events after the last one, in batches → distribute → repeat
  *
@@ -52,7 +52,9 @@ export class Tailer {
     })
   }
 
-  /** The last event passed to `distribute`. Changes only together with such a call, or while there are no subscriptions. */
+  /**
+   * The last event passed to `distribute`. Changes only together with such a call, or while there are no subscriptions.
+   */
   get position(): Position {
     if (this.#position === undefined) throw new Error('the tailer was not started')
     return this.#position

@@ -21,7 +21,9 @@ import { cursorAt, requirePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
 import { readEvents } from './read-events.ts'
 
-/** A filter; `after` defaults to "earliest", the oldest retained event. */
+/**
+ * A subscription filter with a time range and a page size. `after` defaults to "earliest", the oldest retained event.
+ */
 export interface EventQuery extends EventFilter {
   /** At most limits.events.pageMax; a larger value is reduced to it. */
   readonly limit?: number | undefined
@@ -32,7 +34,7 @@ export interface EventQuery extends EventFilter {
 }
 
 export interface EventPage {
-  /** One text per event, as `render` rendered it. */
+  /** One text per event, as returned by `render`. */
   readonly texts: readonly string[]
   /** The cursor to continue from. */
   readonly cursor: string

@@ -1,4 +1,4 @@
-/** Lists the label changes of an inbox, as far back as the log reaches: pages of its label events. */
+/** Lists the label changes of an inbox, as far back as the log goes: pages of its label events. */
 import type { Limits } from '../../../config/limits.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -20,7 +20,7 @@ import { isMessageEvent, type LabelEvent } from '../log/message-events.ts'
 
 export interface LabelLog {
   /**
-   * Lists label events, newest first. Changes of messages that the actor may not see are left out.
+   * Lists label events, newest first. Changes of messages that the actor may not see are omitted.
    *
    * @param inbox address or id
    * @throws not_found, missing_permission, invalid_page_token
@@ -48,9 +48,9 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
   async function fill(actor: Actor, inboxId: string, window: PageWindow) {
     const items: LabelEvent[] = []
     let last: Position | undefined = window.after
-    let looked = 0
-    for (let chunk = window.limit + 1; looked < limits.lists.scanRowsMax; chunk *= 4) {
-      const limit = Math.min(chunk, limits.lists.scanRowsMax - looked)
+    let scanned = 0
+    for (let chunk = window.limit + 1; scanned < limits.lists.scanRowsMax; chunk *= 4) {
+      const limit = Math.min(chunk, limits.lists.scanRowsMax - scanned)
       const after = last?.key
       const rows = await events.listOfInbox(store.db, inboxId, { after, ascending: window.ascending, limit })
       for (const row of rows) {
@@ -59,7 +59,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
         if (event) items.push(event)
         last = { key: row.seq, id: row.event_id }
       }
-      looked += rows.length
+      scanned += rows.length
       if (rows.length < limit) return { items, last: undefined }
     }
     return { items, last }

@@ -1,7 +1,7 @@
 /**
  * Reads past events for a client: a bounded range of the log, in order, through the client's filter. Subscribers that
- * resume (backfill.ts), lists and long polls (event-pages.ts) and requests that wait for a message all use this function, so
- * that they get the same events with the same cursors.
+ * resume (backfill.ts), lists and long polls (event-pages.ts) and requests that wait for a message all use this
+ * function, so that they get the same events with the same cursors.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
@@ -30,7 +30,7 @@ export interface ReadEventsRequest {
 
 export interface EventRange {
   readonly events: readonly Event[]
-  /** Memory that they take. */
+  /** Their estimated memory. */
   readonly bytes: number
   /** All events up to here were read. */
   readonly throughSeq: number

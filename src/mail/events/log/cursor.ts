@@ -1,6 +1,7 @@
 /**
  * Cursors: opaque positions in the event log, base64url of `version.epoch.seq.mark`. A cursor identifies the last event
- * that a client received; the client has not received the events after it. log-position.ts checks that the position exists.
+ * that a client received; the client has not received the events after it. log-position.ts checks that the position
+ * exists.
  *
  * The epoch identifies the log: numbers of another log (a new database) have no meaning here, and continuing from them
  * would skip or repeat events silently. The mark is the end of the event's id: a log that was restored from a backup
@@ -27,12 +28,12 @@ export function formatCursor(epoch: string, { seq, eventId }: Position): string 
   return Buffer.from(`${VERSION}.${epoch}.${seq}.${markOf(eventId)}`).toString('base64url')
 }
 
-/** @throws validation_error when it is no cursor of ours; cursor_expired when it belongs to another log or version */
+/** @throws validation_error if it is not one of our cursors; cursor_expired if it belongs to another log or version */
 export function parseCursor(cursor: string, epochNow: string): { readonly seq: number; readonly mark: string } {
   const [, version, epoch, digits, mark] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
-    throw new MailError('validation_error', { detail: 'The cursor is not one that this server gave' })
+    throw new MailError('validation_error', { detail: 'The cursor is invalid' })
   }
   if (Number(version) !== VERSION || epoch !== epochNow || mark === undefined) {
     throw new MailError('cursor_expired', {})

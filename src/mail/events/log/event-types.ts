@@ -1,7 +1,7 @@
 /**
  * The catalogue of event types: who receives each, and which permission it needs.
  *
- * Types have AgentMail's name where AgentMail has one, since subscribers of several dialects store and send these
+ * Types have AgentMail's names if AgentMail has them, because subscribers of several dialects store and send these
  * names. A type is never renamed and never changes its visibility: rows of the log outlive the version that wrote them.
  */
 import type { Visibility } from '../../../store/schema/event-rows.ts'
@@ -21,7 +21,7 @@ const calendar: EventType = { visibility: 'optional', permission: 'calendar_even
 const internal: EventType = { visibility: 'internal' }
 
 const catalogue = {
-  // The eight standard types, for subscribers that name no type. Some can be named but are not created by any code yet.
+  // The eight standard types, for subscribers that name no type. No code creates some of these yet.
   'message.received': standard,
   'message.sent': standard,
   'message.delivered': standard,
@@ -40,7 +40,7 @@ const catalogue = {
     hidden: 'unauthenticated',
   },
 
-  // Only when named: AgentMail's clients treat an unknown type as message.received and fail on it.
+  // Only for subscribers that name them: AgentMail's clients treat an unknown type as message.received and fail.
   'message.delayed': optional,
   'message.held': optional,
   'message.released': optional,
@@ -62,7 +62,7 @@ const catalogue = {
   'calendar.event.starting': calendar,
   'calendar.event.ending': calendar,
 
-  // For Martlet's own nodes: when a key, inbox or pod is deleted, every node must close what was opened with it.
+  // For Martlet's own nodes: when a key, inbox or pod is deleted, every node closes the connections opened with it.
   'key.revoked': internal,
   'inbox.gone': internal,
   'pod.gone': internal,
@@ -92,8 +92,8 @@ export const standardTypes: ReadonlySet<string> = new Set(
 export const subscribableTypes: readonly string[] = [...types.keys()].filter(isSubscribable)
 
 /**
- * Returns the event type for a received message with these labels. If several classes hide it, the owner's own list
- * (`blocked`) has priority over our guess (`spam`), and that over a missing proof (`unauthenticated`).
+ * Returns the event type for a received message with these labels. If several classes hide it, the owner's block list
+ * (`blocked`) takes precedence over the spam filter (`spam`), and that over missing authentication (`unauthenticated`).
  */
 export function receivedType(labels: readonly string[]): EventTypeName {
   if (labels.includes('blocked')) return 'message.received.blocked'

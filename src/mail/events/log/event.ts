@@ -40,7 +40,7 @@ export function toEvent(row: EventRow, epoch: string): Event {
   }
 }
 
-/** What a subscriber asks for. An empty list means the same as a missing one. */
+/** A subscriber's request. An empty list means the same as a missing one. */
 export interface EventFilter {
   /** undefined: the standard types that the key may receive. */
   readonly eventTypes?: readonly string[] | undefined
@@ -65,37 +65,37 @@ export class FeedEnded extends Error {
   }
 }
 
-/** Something in memory that readers wait for. It is in memory once, however many readers wait for it. */
+/** Data in memory that has not been sent to all its readers yet. It is in memory once, however many readers it has. */
 export interface BacklogItem {
   readonly bytes: number
   /** Memory that each waiting reader adds. */
   readonly bytesEach: number
-  /** Number of readers that hold it. Only a Backlog changes it. */
+  /** Number of readers to which it has not been sent. Only a Backlog changes it. */
   holders: number
 }
 
-/** Counts the memory that one reader holds because something has not been sent to it yet. */
+/** Counts the memory of the data that has not been sent to one reader yet. */
 export interface Backlog {
-  /** May end the reader, or others, before it returns. */
+  /** Adds an item. May end the reader, or others, before it returns. */
   hold(item: BacklogItem): void
-  /** Each item that is held is released once. */
+  /** Removes an item that was added before. */
   release(item: BacklogItem): void
 }
 
 export interface Feed {
   /**
    * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
-   * request is checked and the start position is fixed, so that the caller can answer "subscribed".
+   * request is checked and the start position is fixed, so that the caller can respond with "subscribed".
    *
    * The iteration throws FeedEnded when the reader is too slow, its key was revoked or has expired, or the server stops
-   * (after the buffered events were sent); it throws cursor_expired when the reader is so slow in the past that
-   * retention purges events before it has read them. It ends without an error when `signal` aborts. Iterate once; if
-   * you do not iterate, abort the signal.
+   * (after the buffered events were sent). It throws cursor_expired if retention purges past events before the reader
+   * has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort the
+   * signal.
    *
-   * @param backlog counts what waits here for the reader; all of it is released when the subscription ends, before an
-   *   abort of `signal` returns
-   * @throws validation_error (unknown event type, damaged cursor, too many ids), missing_permission (`message_read`,
-   *   or that of a named type), not_found (inbox, pod), cursor_expired, shutting_down
+   * @param backlog counts the data that is buffered for the reader; all of it is released when the subscription ends,
+   *   before an abort of `signal` returns
+   * @throws validation_error (unknown event type, invalid cursor, too many ids), missing_permission (`message_read`,
+   *   or that of a requested type), not_found (inbox, pod), cursor_expired, shutting_down
    */
   subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
 

@@ -20,7 +20,7 @@ export function endOf(log: EventLogRow): Position {
  * @param after a cursor, `earliest` for all retained events, or `latest` for new events only
  * @param log the current row of the log
  * @returns the position after which to continue
- * @throws validation_error when it is not a cursor of ours; cursor_expired when events after it were purged, or the
+ * @throws validation_error if it is not one of our cursors; cursor_expired if events after it were purged, or the
  *   cursor belongs to another log
  */
 export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
@@ -37,7 +37,7 @@ export async function cursorAt(store: LogStore, seq: number, log: EventLogRow): 
   return formatCursor(store.epoch, { seq, eventId: (await eventIdAt(store, seq, log)) ?? null })
 }
 
-/** @returns undefined for a position that the log lacks: before the floor, or after the end of a restored log */
+/** @returns undefined for a position that is not in the log: below the floor, or beyond the end of a restored log */
 async function eventIdAt(store: LogStore, seq: number, log: EventLogRow): Promise<string | null | undefined> {
   if (seq === log.floor_seq) return log.floor_event_id
   return seq < log.floor_seq || seq > log.last_seq ? undefined : events.getEventId(store.db, seq)

@@ -2,14 +2,14 @@
  * Events of messages: the modules that change a message append them, and edges render them.
  *
  * A payload contains ids and the small fields that a list shows, as of that time, so that an event can be sent after
- * its message was deleted; bodies are read from the message while it exists. Payloads stay in the log for weeks: add
- * optional fields, never change the meaning of a field.
+ * its message was deleted; bodies are read from the message while it exists. Payloads remain in the log for weeks: add
+ * optional fields, but never change the meaning of a field.
  */
 import type { NewEvent } from '../../../store/handles.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType, receivedType } from './event-types.ts'
 
-/** The message that an event is about. A stored message, as `messages` returns it, has this shape. */
+/** The message of an event. A stored message, as `messages` returns it, has this shape. */
 export interface EventMessage {
   readonly id: string
   readonly organizationId: string
@@ -23,7 +23,7 @@ export interface EventMessage {
   readonly labels: readonly string[]
 }
 
-/** What a list shows of an attachment. */
+/** The fields of an attachment that lists show. */
 export interface AttachmentSnapshot {
   readonly id: string
   readonly filename?: string
@@ -133,7 +133,7 @@ export function isMessageEvent<Type extends keyof MessagePayloads>(
   return (names as readonly string[]).includes(event.type)
 }
 
-/** Types whose events are rendered with the message itself. All others hold ids, recipients and labels only. */
+/** Types whose events are rendered with the message itself. All others contain only ids, recipients and labels. */
 export const receivedTypes = [
   'message.received',
   'message.received.spam',
@@ -158,7 +158,7 @@ export function messageReceived({ thread, ...about }: About & { readonly thread:
   return messageEvent(receivedType(labels), about, { labels, thread } satisfies Own<ReceivedPayload>)
 }
 
-/** We accepted the message for these envelope recipients. */
+/** Martlet accepted the message for these envelope recipients. */
 export function messageSent({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.sent', { actor, message }, own)
 }
@@ -178,17 +178,17 @@ export function messageDelayed({ actor, message, ...own }: About & Own<DelayedPa
   return messageEvent('message.delayed', { actor, message }, own)
 }
 
-/** Held, by the operator's configuration or by hand: no delivery is tried until it is released. */
+/** Held, by the operator's configuration or an API call: delivery is not attempted until it is released. */
 export function messageHeld({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.held', { actor, message }, own)
 }
 
-/** Released: it is no longer held, and queued for delivery. */
+/** Released: no longer held, and queued for delivery. */
 export function messageReleased({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.released', { actor, message }, own)
 }
 
-/** Removed from the queue by hand: no delivery is tried any more. */
+/** Removed from the queue by an API call: delivery is no longer attempted. */
 export function messageCancelled({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.cancelled', { actor, message }, own)
 }

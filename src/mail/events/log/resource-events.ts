@@ -1,10 +1,10 @@
-/** Events of inboxes, pods, keys and webhooks: their modules append them; edges render them, or nodes react to them. */
+/** Events of inboxes, pods, keys and webhooks. Their modules append them; edges render them, or nodes react to them. */
 import type { NewEvent } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Event } from './event.ts'
 import { type EventTypeName, getEventType } from './event-types.ts'
 
-/** The inbox that an event is about. An inbox, as `inboxes` returns it, has this shape. */
+/** The inbox of an event. An inbox, as `inboxes` returns it, has this shape. */
 export interface EventInbox {
   readonly id: string
   readonly organizationId: string
@@ -22,7 +22,7 @@ export interface InboxPayload {
 
 export interface WebhookDisabledPayload {
   readonly webhookId: string
-  /** gone: its server answered 410; failing: for days no request to it has succeeded. */
+  /** gone: its server responded with 410; failing: no request to it has succeeded for days. */
   readonly reason: 'gone' | 'failing'
   /** Epoch ms. */
   readonly failingSince?: number
@@ -72,12 +72,12 @@ export function webhookDisabled(about: {
   }
 }
 
-/** For nodes: closes everything opened with a key of this inbox. Append it together with inboxDeleted. */
+/** For nodes: closes all connections opened with a key of this inbox. Append it together with inboxDeleted. */
 export function inboxGone(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.gone', about)
 }
 
-/** For nodes: closes everything opened with a key of this pod. */
+/** For nodes: closes all connections opened with a key of this pod. */
 export function podGone(about: {
   readonly actor: string
   readonly pod: { readonly id: string; readonly organizationId: string }
@@ -86,7 +86,7 @@ export function podGone(about: {
   return { ...header('pod.gone', about.actor), organizationId, podId: id, payload: {} }
 }
 
-/** For nodes: the key was deleted or its permissions changed; closes everything opened with it before. */
+/** For nodes: the key was deleted or its permissions changed; closes all connections opened with it before. */
 export function keyRevoked(about: {
   readonly actor: string
   readonly key: { readonly id: string; readonly organizationId: string }

@@ -1,6 +1,6 @@
 /**
- * Purges old events: most after limits.events.retentionMs, label events later (limits.events.labelRetentionMs), because an
- * inbox's label history has its own API.
+ * Purges old events: most after limits.events.retentionMs, label events later (limits.events.labelRetentionMs), because
+ * the label history of an inbox has its own API.
  *
  *   from the floor upwards, in chunks: delete old events and raise the floor → then old label events
  *
@@ -17,14 +17,16 @@ import * as events from '../../../store/tables/events-table.ts'
 interface RetentionNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly clock: () => number
-  /** Returns the seq up to which durable consumers have read; later events stay. undefined: there is no consumer. */
+  /**
+   * Returns the seq up to which durable consumers have read; later events are kept. undefined: there is no consumer.
+   */
   readonly readThrough?: () => number | undefined
   readonly limits: Limits
 }
 
 /**
  * Runs one sweep. Rows are read in order of `seq`, and the sweep ends at the first one that is young enough. Times may
- * be slightly out of order; old rows that are left because of that are deleted by the next sweep.
+ * be slightly out of order; the next sweep deletes old rows that remain because of this.
  *
  * @param signal ends the sweep after the current chunk
  * @returns how many events were deleted

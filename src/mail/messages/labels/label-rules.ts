@@ -35,7 +35,7 @@ export function requireUserLabels(labels: readonly string[], limits: Limits): st
     const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
     if (stored === '' || stored.length > limits.messages.labelCharsMax || stored.includes('\0')) {
       throw new MailError('validation_error', {
-        detail: `A label has 1 to ${limits.messages.labelCharsMax} characters, and no NUL`,
+        detail: `A label must have 1 to ${limits.messages.labelCharsMax} characters and no NUL`,
         path: ['labels'],
       })
     }

@@ -49,7 +49,7 @@ export function requireUserChange(change: LabelChange, limits: Limits): LabelCha
   const add = requireUserLabels(change.add ?? [], limits)
   const remove = requireUserLabels(change.remove ?? [], limits)
   if (add.length + remove.length === 0) {
-    throw new MailError('validation_error', { detail: 'Give add_labels or remove_labels' })
+    throw new MailError('validation_error', { detail: 'Send add_labels or remove_labels' })
   }
   return { add, remove }
 }

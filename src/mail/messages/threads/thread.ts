@@ -1,4 +1,4 @@
-/** Threads as callers see them, and the calls on them. A thread belongs to one inbox. */
+/** Threads as callers see them, and the operations on them. A thread belongs to one inbox. */
 import type { Actor, Within } from '../../access/actor.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { ThreadSnapshot } from '../../events/log/message-events.ts'
@@ -33,13 +33,13 @@ export interface Threads {
     page: PageRequest,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
   attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
-  /** Changes every message of it that the actor may see. @throws thread_too_large, system_label */
+  /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
   changeLabels(
     actor: Actor,
     within: Within,
     threadId: string,
     change: LabelChange,
   ): Promise<{ readonly threadId: string; readonly labels: readonly string[] }>
-  /** Deletes it with all its messages, permanently. */
+  /** Deletes the thread and all its messages permanently. */
   delete(actor: Actor, within: Within, threadId: string): Promise<void>
 }

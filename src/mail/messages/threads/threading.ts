@@ -1,6 +1,6 @@
 /**
- * Finds the thread of its inbox that a message belongs to: by Message-ID, In-Reply-To and References only. Subjects are
- * not evidence; two strangers' "Hello" are two threads.
+ * Finds the thread of a message in its inbox, only by Message-ID, In-Reply-To and References. Equal subjects do not
+ * form a thread: "Hello" from two strangers makes two threads.
  *
  * A thread stores the Message-IDs of its messages and those that they refer to, so that replies that arrive before
  * their parent get the same thread. Threads are never merged: a message that refers to two joins the one of its nearest
@@ -10,7 +10,9 @@ import { createHash } from 'node:crypto'
 import type { Db } from '../../../store/handles.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 
-/** Ancestors looked up and stored, nearest first; a thread of 50 generations does not need its first. */
+/**
+ * Number of ancestors that are looked up and stored, nearest first. A thread with 50 generations does not need more.
+ */
 const ANCESTORS_MAX = 50
 
 export interface Ancestry {

@@ -170,7 +170,7 @@ function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean 
   return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
 }
 
-/** A stranger can make a thread of many large messages: all of them in one answer would exhaust the memory. */
+/** Strangers can create a thread with many large messages: all of them in one response would exhaust the memory. */
 function withinBytes<Row extends { readonly size_bytes: number }>(
   rows: readonly Row[],
   { lists: { threadPageBytesMax }, parsing: { bodyBytesMax } }: Limits,

@@ -1,6 +1,6 @@
 /**
- * Reads the subject of a message event, beyond its own payload: the message with its bodies, read while it exists, and
- * the thread as it was then. One read serves all readers on a node that get the event at about the same time.
+ * Reads the subject of a message event: the message with its bodies, while it exists, and the thread as it was at the
+ * time of the event. One read serves all readers on a node that get the event at about the same time.
  *
  * Each request checks what the reader may see, by the classes that hide the message now (readable.ts): the label may
  * have been added after the event. A thread with a hidden message is shown as it is now, built from its other messages:

@@ -62,9 +62,9 @@ export async function showMessages(db: Db, rows: readonly table.StoredMessageRow
 }
 
 /**
- * Returns threads in the order of the rows, without those of which nothing may be seen.
+ * Returns threads in the order of the rows, without those of which no message may be seen.
  *
- * @param hiddenMask classes to leave out of every field: those that the reader may not see or did not request
+ * @param hiddenMask classes to omit from every field: those that the reader may not see or did not request
  */
 export async function showThreads(
   db: Db,
@@ -114,7 +114,7 @@ export async function showThreads(
     return newest ? { ...row, ...listFields(newest) } : row
   }
 
-  /** Most threads hide nothing: only the others are built again from their visible messages. */
+  /** Most threads have no hidden messages. Only the others are built from their visible messages. */
   async function withoutHidden(thread: ThreadItem, row: ThreadRow): Promise<ThreadItem | undefined> {
     if (hiddenMask === 0 || row.visible_count === row.message_count) return thread
     const part = await showPart(db, row, hiddenMask, limits.lists.threadPartMessagesMax, (ids) =>

@@ -1,4 +1,4 @@
-/** Messages as callers see them, and the calls on them. Times are epoch ms; sizes are bytes. */
+/** Messages as callers see them, and the operations on them. Times are epoch ms; sizes are bytes. */
 import type { Address } from '../../../formats/address/address.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { Actor } from '../../access/actor.ts'
@@ -20,7 +20,7 @@ export interface MessageItem {
   readonly messageId: string
   readonly labels: readonly string[]
   readonly timestamp: number
-  /** Absent only on a message without a readable From. */
+  /** Absent only if the message has no valid From. */
   readonly from?: Address
   readonly replyTo: readonly Address[]
   readonly to: readonly Address[]
@@ -33,7 +33,7 @@ export interface MessageItem {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly sizeBytes: number
-  /** The result of the sender checks; `{ result: 'not checked' }` until they are built. */
+  /** The result of sender authentication; `{ result: 'not checked' }` until it is implemented. */
   readonly authentication: Readonly<Record<string, unknown>>
   readonly verifiedDomain?: string
   readonly createdAt: number
@@ -73,7 +73,7 @@ export interface MessageFilter extends MailFilter {
 
 /** A link that works without a key until it expires. */
 export interface Download {
-  /** Opaque; the edge mounts it under a path of its own. */
+  /** Opaque; the edge adds it to one of its paths. */
   readonly token: string
   readonly expiresAt: number
 }
@@ -113,7 +113,7 @@ export interface LabelChange {
 
 export interface Labels {
   /**
-   * Changes users' own labels, and `unread`, `spam`, `trash`. Removal wins when both lists name a label.
+   * Changes users' own labels, and `unread`, `spam`, `trash`. If both lists contain a label, it is removed.
    *
    * @param refs messages of one inbox, changed in one transaction
    * @returns in the order of refs, with their new labels

@@ -4,7 +4,7 @@
  *   the list of the inbox, as it was at a position in the log, oldest first → then the log from that position
  *
  * Each message is returned once. From the list: those that matched at that position. From the log: those that arrived
- * later, and those that began to match because their labels changed. Nothing can fall between the two, since the
+ * later, and those that began to match because their labels changed. No message is missed between the two, because the
  * position is fixed before the list is read.
  */
 import { setImmediate } from 'node:timers/promises'

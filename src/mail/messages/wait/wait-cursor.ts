@@ -41,7 +41,7 @@ export function parseWaitCursor(text: string): Omit<WaitPosition, 'seq'> {
     }
   }
   throw new MailError('validation_error', {
-    detail: 'after must be a cursor that this server gave, or an ISO 8601 time',
+    detail: 'after must be a cursor from this server or an ISO 8601 time',
     path: ['after'],
   })
 }

@@ -1,7 +1,7 @@
 /**
  * Waits for a message: the first one in an inbox that matches a filter, because it exists already, arrives, or gets
- * labels that make it match. first-match.ts searches; mail/events/feed/long-poll.ts ensures that nothing is missed between
- * search and wait.
+ * labels that make it match. first-match.ts searches; long-poll.ts ensures that nothing is missed between search and
+ * wait.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'

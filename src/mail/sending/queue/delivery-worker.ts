@@ -252,7 +252,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   function reportSetAside(rows: readonly RecipientRow[]): void {
     metrics.workSetAside.inc({ work: 'recipient' }, rows.length)
     const recipients = rows.map(({ id, interruptions }) => ({ id, interruptions }))
-    log.error({ recipients }, 'recipients were set aside: each attempt ended without an outcome')
+    log.error({ recipients }, 'recipients set aside: each attempt ended without an outcome')
   }
 
   /**

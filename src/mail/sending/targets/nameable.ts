@@ -11,7 +11,7 @@ import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 const UNNAMEABLE: Outcome = {
   kind: 'failed_for_good',
   enhancedCode: '5.1.3',
-  reply: 'No mail can be sent to this address: SMTP has no unambiguous form for it; check the address',
+  reply: 'Cannot deliver to this address: it has no unambiguous form in SMTP; check the address',
 }
 
 /**

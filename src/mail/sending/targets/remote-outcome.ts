@@ -36,7 +36,7 @@ export function mxOutcome(domain: string, failure: MxFailure): Outcome {
   const enhancedCode = MX_CODES[failure.kind]
   const isForGood = enhancedCode.startsWith('5')
   const fix = {
-    private_network: ', which this server may not call (MARTLET_ALLOW_PRIVATE_NETWORKS)',
+    private_network: ', to which this server may not connect (MARTLET_ALLOW_PRIVATE_NETWORKS)',
     no_such_domain: '; check the address',
   } as Readonly<Record<string, string>>
   const reply = `Cannot deliver to ${domain}: ${failure.detail}${fix[failure.kind] ?? ''}${isForGood ? '' : RETRY}`

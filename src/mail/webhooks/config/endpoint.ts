@@ -32,7 +32,7 @@ interface UrlRules {
 }
 
 /**
- * Checks what the text of a URL shows. A host name that resolves to a private network is detected at request time
+ * Checks the text of a URL. A host name that resolves to a private network is detected when a request is sent
  * (net/fetch/safe-fetch.ts).
  *
  * @throws validation_error
@@ -43,10 +43,10 @@ export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRu
     throw refusal(`url must be an http or https URL of at most ${limits.webhooks.urlCharsMax} characters`, 'url')
   }
   if (url.username !== '' || url.password !== '') {
-    throw refusal('url must not hold a name or password; put them into a custom header', 'url')
+    throw refusal('url must not contain a user name or password; put them into a custom header field', 'url')
   }
   if (!allowPrivateNetworks && isPrivateHost(url.hostname)) {
-    throw refusal('url leads into a private network, which this server does not call', 'url')
+    throw refusal('url is in a private network, to which this server does not connect', 'url')
   }
   return text
 }
@@ -58,7 +58,7 @@ function isPrivateHost(hostname: string): boolean {
 }
 
 /**
- * Returns the header fields after a change. Names are compared without case; the latest spelling is kept.
+ * Returns the header fields after a change. Names are case-insensitive; the latest spelling is kept.
  *
  * @throws validation_error
  */
@@ -71,27 +71,26 @@ export function applyHeaders(
   for (const name of names) requireHeader(name, set[name]!)
   const touched = [...names, ...remove].map((name) => name.toLowerCase())
   const twice = touched.find((name, index) => touched.indexOf(name) !== index)
-  if (twice !== undefined) throw refusal(`"${twice}" is named twice; set or remove it, once`, 'headers')
+  if (twice !== undefined) throw refusal(`"${twice}" occurs twice; set it or remove it, once`, 'headers')
 
   const kept = Object.entries(current).filter(([name]) => !touched.includes(name.toLowerCase()))
   const headers = [...kept, ...Object.entries(set)]
   const chars = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
   if (headers.length > limits.webhooks.headersMax || chars > limits.webhooks.headerCharsMax) {
-    const most = `${limits.webhooks.headersMax} header fields of ${limits.webhooks.headerCharsMax} characters together`
+    const most = `${limits.webhooks.headersMax} header fields with ${limits.webhooks.headerCharsMax} characters in total`
     throw refusal(`A webhook can have at most ${most}`, 'headers')
   }
   return Object.fromEntries(headers)
 }
 
 function requireHeader(name: string, value: string): void {
-  if (!NAME.test(name)) throw refusal(`"${name}" is not the name of a header field`, 'headers')
+  if (!NAME.test(name)) throw refusal(`"${name}" is not a valid name of a header field`, 'headers')
   const lower = name.toLowerCase()
   if (RESERVED.has(lower) || RESERVED_BEGINNINGS.some((beginning) => lower.startsWith(beginning))) {
     throw refusal(`The header field "${name}" is set by the server; choose another name`, 'headers')
   }
   // The value is often a secret, so the error does not repeat it.
-  if (!VALUE.test(value))
-    throw refusal(`The value of "${name}" must be printable ASCII, without line breaks`, 'headers')
+  if (!VALUE.test(value)) throw refusal(`The value of "${name}" must be printable ASCII without line breaks`, 'headers')
 }
 
 function refusal(detail: string, field: string): MailError {

@@ -12,7 +12,7 @@ import type { WebhookChange } from './webhook.ts'
 
 /**
  * Returns the filter after a change. A key that changes a webhook could send its events to another URL, so the key must
- * be permitted to see all of them. To disable a webhook, the filter may be any.
+ * be permitted to see all of them. Disabling a webhook needs no such permission.
  */
 export async function changedEventFilter(
   tx: Tx,
@@ -40,7 +40,7 @@ export async function changedEventFilter(
   requireCount('inbox_ids', inboxIds.size, limits)
   requireCount('pod_ids', podIds.size, limits)
   if (!isWhole && change.inboxIds === undefined && inboxIds.size + podIds.size === 0) {
-    const detail = 'A webhook of named inboxes or pods must keep one; delete it, or make one of everything'
+    const detail = 'A webhook with inboxes or pods must keep at least one; delete it, or create a webhook without them'
     throw new MailError('validation_error', { detail })
   }
   return {
@@ -53,7 +53,7 @@ export async function changedEventFilter(
 
 function requireCount(field: string, count: number, limits: Limits): void {
   if (count <= limits.webhooks.idsMax) return
-  const detail = `A webhook can name at most ${limits.webhooks.idsMax} ${field}`
+  const detail = `A webhook can have at most ${limits.webhooks.idsMax} ${field}`
   throw new MailError('validation_error', { detail, path: [field] })
 }
 

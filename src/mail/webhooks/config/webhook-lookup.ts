@@ -1,4 +1,4 @@
-/** Finds a webhook in the scope of a call, to read or to change it. */
+/** Finds a webhook in the scope of a call, in order to read or change it. */
 import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
@@ -52,7 +52,7 @@ function isInScope(row: WebhookRow, scope: Scope): boolean {
   )
 }
 
-/** Narrows the key to the webhook's scope: a pod's webhook names only inboxes of that pod, with any key. */
+/** Narrows the key to the webhook's scope: with any key, a webhook of a pod can list only inboxes of that pod. */
 export function narrowed(key: KeyActor, scope: Scope): KeyActor {
   return {
     ...key,

@@ -1,8 +1,8 @@
 /**
  * The secrets that sign for a webhook. A new secret does not end the previous one at once: for
- * limits.webhooks.oldSecretMs each request carries a signature of both, so that the receiver can switch without refusing
- * any request. After several changes within that time, each old secret signs until its own time ends, up to
- * limits.webhooks.oldSecretsMax of them.
+ * limits.webhooks.oldSecretMs, each request contains signatures of both, so that the receiver can switch without
+ * rejecting a request. After several changes within that time, each old secret signs until its own time ends; at most
+ * limits.webhooks.oldSecretsMax old secrets sign at once.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -28,7 +28,9 @@ export function secretsOf(row: Secrets, at: number): string[] {
  * @throws validation_error when the webhook already has this secret; limit_exceeded when too many old ones still sign
  */
 export function rotate(row: Secrets, secret: string, at: number, limits: Limits): Secrets {
-  if (secret === row.secret) throw new MailError('validation_error', { detail: 'That is its secret', path: ['secret'] })
+  if (secret === row.secret) {
+    throw new MailError('validation_error', { detail: 'The webhook already has this secret', path: ['secret'] })
+  }
   const before = [{ secret: row.secret, until: at + limits.webhooks.oldSecretMs }, ...oldSecrets(row, at)]
   const old = before.filter((each) => each.secret !== secret) // an old secret may become current again
   if (old.length > limits.webhooks.oldSecretsMax) {

@@ -1,4 +1,4 @@
-/** A webhook: a URL that gets events by HTTP POST. Defines what callers see of it, and the calls on it. */
+/** A webhook: a URL that receives events by HTTP POST. Defines its view for callers, and the operations on it. */
 import type { Actor, Within } from '../../access/actor.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 
@@ -41,7 +41,7 @@ export interface NewWebhook {
   readonly isOrdered?: boolean | undefined
 }
 
-/** An undefined field stays as it is. */
+/** Undefined fields are not changed. */
 export interface WebhookChange {
   readonly url?: string | undefined
   /** Replaces the types; an empty list changes nothing. */
@@ -51,7 +51,7 @@ export interface WebhookChange {
   readonly removePodIds?: readonly string[] | undefined
   readonly addInboxIds?: readonly string[] | undefined
   readonly removeInboxIds?: readonly string[] | undefined
-  /** Replaces all inboxes; an empty list, if the webhook names no pod: everything in its scope. */
+  /** Replaces all inboxes. An empty list, if the webhook has no pods either, means everything in its scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
@@ -76,9 +76,9 @@ export interface Webhooks {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Webhook>>
   /** @param ref id, or client_id of exactly the scope of the call, here and below */
   get(actor: Actor, within: Within, ref: string): Promise<Webhook>
-  /** From then on the webhook sees what this actor may see. After it is enabled again, it gets events from now on. */
+  /** From then on, the webhook receives what this actor may see. When it is enabled again, it gets only new events. */
   update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
-  /** No request begins after this; waiting deliveries are not sent. */
+  /** No request begins after this; pending deliveries are not sent. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
   /**
    * The previous secret continues to sign for limits.webhooks.oldSecretMs.
@@ -88,6 +88,6 @@ export interface Webhooks {
    */
   rotateSecret(actor: Actor, within: Within, ref: string, secret: string | undefined): Promise<Webhook>
   headerNames(actor: Actor, within: Within, ref: string): Promise<readonly string[]>
-  /** Applies all of it or nothing. */
+  /** Applies the whole change or nothing. */
   changeHeaders(actor: Actor, within: Within, ref: string, change: HeadersChange): Promise<void>
 }

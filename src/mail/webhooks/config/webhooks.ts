@@ -1,8 +1,8 @@
 /**
- * Creates, lists, changes and deletes webhooks at organization, pod and inbox level. A webhook's events are chosen
- * here, by the rules of every subscription, in the name of the key that creates or changes it; dispatch.ts and
- * webhook-worker.ts send them. A webhook belongs to the scope in which it was created, and is deleted with that scope,
- * not with the key.
+ * Creates, lists, changes and deletes webhooks of an organization, pod or inbox. The filter of a webhook is checked
+ * here, by the rules of every subscription, with the permissions of the key that creates or changes it; dispatch.ts and
+ * webhook-worker.ts send the events. A webhook belongs to the scope in which it was created, and is deleted with that
+ * scope, not with the key.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -147,7 +147,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async rotateSecret(actor, within, ref, given) {
       if (given !== undefined && !profile.isSecret(given)) {
-        const detail = 'A secret is "whsec_" and the base64 of 24 to 64 random bytes; leave it out to have one made'
+        const detail = 'A secret is "whsec_" and the base64 of 24 to 64 random bytes; omit it to have one generated'
         throw new MailError('validation_error', { detail, path: ['secret'] })
       }
       const secret = given ?? profile.makeSecret(random)
@@ -168,7 +168,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async changeHeaders(actor, within, ref, change) {
       if (Object.keys(change.set ?? {}).length + (change.remove?.length ?? 0) === 0) {
-        throw new MailError('validation_error', { detail: 'Give headers to set or remove' })
+        throw new MailError('validation_error', { detail: 'Send headers or remove_headers' })
       }
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -191,7 +191,7 @@ function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRo
   return { url, failing_since: null, failed_at: null, ...(isElsewhere && { headers: null }) }
 }
 
-/** After it is enabled, a webhook gets events from now on; when it is disabled, waiting deliveries are cancelled. */
+/** After it is enabled, a webhook gets only new events; when it is disabled, its pending deliveries are cancelled. */
 async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefined): Promise<Partial<WebhookRow>> {
   if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
   if (isEnabled) {
@@ -202,7 +202,7 @@ async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefi
   return { is_enabled: 0, term: row.term + 1, disabled_reason: null }
 }
 
-/** Waiting deliveries get or lose their ordering key before the next one is sent (enable-ordering.ts). */
+/** Existing deliveries get or lose their ordering key before the next one is sent (enable-ordering.ts). */
 async function changedOrder(
   tx: Tx,
   row: WebhookRow,

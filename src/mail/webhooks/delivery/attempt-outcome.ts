@@ -1,7 +1,7 @@
 /**
  * Records an attempt in one transaction: the delivery's state, a row of its history, the next delivery of its ordering
  * key, and the webhook's health. Nothing is written unless the lease is still valid (docs/adr/0010): a delivery that
- * was cancelled, or claimed by another node, stays as it is.
+ * was cancelled, or claimed by another node, is not changed.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'

@@ -1,8 +1,8 @@
 /**
- * The job that clears a webhook's queue after it is disabled or deleted, in chunks: a dead webhook may have a hundred
- * thousand rows. None of them is sent meanwhile, since claims check the webhook (webhook-worker.ts).
+ * The job that clears the queue of a webhook after it is disabled or deleted, in chunks: a dead webhook may have a
+ * hundred thousand rows. None of them is sent in the meantime, because claims check the webhook (webhook-worker.ts).
  *
- * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
+ * Crash, stop: the job runs again and continues with the rows that it finds. Failure: the job runner retries it.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
@@ -30,10 +30,10 @@ export function createCancelPending({ store, limits }: CancelPendingNeeds): JobH
           if (removed === 0) await webhooks.remove(tx, webhookId)
           return removed === 0
         }
-        // The webhook may be enabled again meanwhile: deliveries of an earlier term are still cancelled.
+        // If the webhook is enabled again meanwhile, deliveries of an earlier term are still cancelled.
         const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhooks.chunkRows)
         await advance(tx, row, await deliveries.cancel(tx, ids))
-        return ids.length < limits.webhooks.chunkRows // some of them may have ended on their own
+        return ids.length < limits.webhooks.chunkRows // some of them may have ended already
       })
     }
   }

@@ -3,9 +3,9 @@
  *
  * A body contains mail, and a response may repeat it. Both are shown only to a key that may see the event itself
  * (`message_read`, the permission of its type, and those of the classes that hid its message then or hide it now).
- * Secrets and custom header fields of a request are not stored in the log. Redelivery needs no permission to read the
- * mail. But the webhook must still be subscribed to the event and must be permitted to read its message: its URL may
- * now belong to a party that may see less than the earlier one.
+ * Secrets and custom header fields of a request are not stored in the log. Redelivery needs no permission to read mail,
+ * but the webhook must still be subscribed to the event and may still read its message: its URL may now belong to a
+ * party that may see less than the earlier one.
  */
 
 import type { Limits } from '../../../config/limits.ts'

@@ -17,9 +17,9 @@ interface Redelivery {
 }
 
 /**
- * Makes deliveries of a webhook due at once; the retry schedule starts again. For an ordered webhook each one gets its
- * position under its ordering key; a waiting one keeps its position. A delivery that is being sent is left alone. The
- * caller must hold the locks on the webhook and the rows.
+ * Makes deliveries of a webhook due at once; the retry schedule starts again. In an ordered webhook, a delivery that
+ * has ended gets a position under its ordering key again; others keep theirs. A delivery that is being sent is not
+ * changed. The caller must have locked the webhook and the rows.
  */
 export async function redeliver(tx: Tx, webhook: WebhookRow, all: readonly Redelivery[]): Promise<void> {
   const orderingKeys = new Set<string>()

@@ -1,9 +1,10 @@
 /**
- * Sends a test request to a webhook, so that a caller can see whether the receiver accepts it. The event is
- * in no log, but signed like any other, and bypasses the queue. It is one attempt; its result is returned to the
- * caller, is not stored, and does not affect the webhook's health.
+ * Sends a test request to a webhook, so that a caller can see whether the receiver accepts it. The event is not logged
+ * and bypasses the queue, but it is signed like any other. There is one attempt; its result is returned to the caller,
+ * is not stored, and does not affect the webhook's health.
  *
- * It is bounded like every request to an untrusted URL (net/fetch/safe-fetch.ts), and the number at once per node is limited.
+ * It is limited like every request to an untrusted URL (net/fetch/safe-fetch.ts), and so is the number of concurrent
+ * ones per node.
  */
 
 import type { Limits } from '../../../config/limits.ts'

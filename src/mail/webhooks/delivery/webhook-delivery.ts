@@ -1,4 +1,4 @@
-/** Deliveries as callers see them, replays of a time range, and test requests; and the calls on them. */
+/** Deliveries as callers see them, replays of a time range, and test requests; and the operations on them. */
 import type { WebhookDeliveryState } from '../../../store/schema/webhook-rows.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
@@ -49,8 +49,8 @@ export interface DeliveryLog {
   /** Includes the body, so it needs the permissions that the event itself needs. */
   get(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
   /**
-   * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A waiting
-   * delivery becomes due at once; a delivery that is being sent is left alone.
+   * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A delivery
+   * that waits for a retry becomes due at once; one that is being sent is not changed.
    *
    * @throws webhook_disabled; event_not_told when the webhook is no longer subscribed to such events
    */
@@ -71,7 +71,7 @@ export interface ReplayRequest {
 }
 
 export interface Replay {
-  /** Number of events that match the webhook at the time of the call, without those that already wait to be sent. */
+  /** Number of events that match the webhook at the time of the call, except those that are already queued. */
   readonly count: number
   readonly start: number
   readonly end: number
@@ -80,10 +80,10 @@ export interface Replay {
 
 export interface Replays {
   /**
-   * Sends the events of a time range, in log order, by a job: events that were never sent to the webhook, and again
-   * those that were. Event ids stay the same.
+   * A job sends the events of a time range, in log order, whether or not they were sent to the webhook before. Event
+   * ids stay the same.
    *
-   * @throws validation_error, range_expired (the log does not reach back to `start`), webhook_disabled, replay_running
+   * @throws validation_error, range_expired (the log does not go back to `start`), webhook_disabled, replay_running
    */
   replay(actor: Actor, within: Within, ref: string, request: ReplayRequest): Promise<Replay>
 }

@@ -1,10 +1,10 @@
 /**
- * Tracks since when a webhook has only failed. A webhook that failed for limits.webhooks.failingMaxMs without a success,
- * or whose response says it is gone, is disabled, with an event for its subscribers. Its waiting deliveries are
- * cancelled (cancel-pending.ts).
+ * Tracks since when all requests to a webhook have failed. A webhook that has failed for limits.webhooks.failingMaxMs
+ * without a success, or whose response says that it is gone, is disabled, and an event is appended. Its pending
+ * deliveries are cancelled (cancel-pending.ts).
  *
- * Only time with attempts counts: after limits.webhooks.quietMs without an attempt the count starts again, since the
- * receiver's state in that pause is unknown. Everything happens in the transaction of the attempt.
+ * Only time with attempts counts: after limits.webhooks.quietMs without an attempt the count starts again, because the
+ * state of the receiver during that pause is unknown. All changes are made in the transaction of the attempt.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -14,10 +14,10 @@ import { webhookDisabled } from '../../events/log/resource-events.ts'
 import { CANCEL_PENDING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 
-/** The webhook's row as it was when the attempt began. */
+/** The row of the webhook as it was when the attempt began. */
 type WebhookAtAttempt = Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
 
-/** Precision of the last failure's time, so that not every failure writes the row. */
+/** Precision of the time of the last failure, so that not every failure writes the row. */
 const FAILED_AT_STEP_MS = 60 * 60_000
 
 export async function recordSuccess(tx: Tx, { id, failing_since }: WebhookAtAttempt): Promise<void> {

@@ -1,17 +1,17 @@
 /**
- * Concurrency limits for requests: how many may run at once for each webhook and for all
- * together, so that a dead or slow receiver takes no capacity from the others.
+ * Concurrency limits for requests: how many may run at once for each webhook and for all together, so that a dead or
+ * slow receiver uses no capacity of the others.
  *
- * A webhook whose last request failed gets one request at a time, and all such webhooks together get at most half of the
- * capacity. A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog of a
- * hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began after
- * the last failure, since ten concurrent requests fail together. The state is in memory: after a restart each webhook
- * starts without failures.
+ * A webhook whose last request failed gets one request at a time, and all such webhooks together get at most half of
+ * the capacity. A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog
+ * of a hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began
+ * after the last failure, because ten concurrent requests fail together. The state is in memory: after a restart, each
+ * webhook starts without failures.
  */
 import type { Limits } from '../../../config/limits.ts'
 
 const FIRST_REST_MS = 1_000
-/** Failed rounds without a pause: the first failure, which could not be foreseen, and its first retry. */
+/** Failed rounds without a pause: the first failure, and its first retry. */
 const ROUNDS_WITHOUT_REST = 2
 
 interface WebhookLoad {
@@ -49,7 +49,7 @@ export class WebhookLimits {
     return Math.max(0, Math.min(room, failingRoom, 1 - load.running))
   }
 
-  /** True when the limit for all webhooks, or that for all failing webhooks, is used up. */
+  /** Whether the limit for all webhooks, or that for all failing webhooks, is used up. */
   get isCrowded(): boolean {
     const { concurrencyMax } = this.#limits.webhooks
     return this.#running >= concurrencyMax || this.#failingRunning >= Math.ceil(concurrencyMax / 2)

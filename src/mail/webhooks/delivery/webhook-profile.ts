@@ -1,7 +1,6 @@
 /**
- * A profile describes one service's webhooks. Services differ in the form of a body, its signature, the timeout of a
- * request and the retry schedule. All of that is data of a profile, which the service's dialect defines and start.ts
- * passes in.
+ * A profile describes the webhooks of one service. Services differ in the form of a body, its signature, the timeout of
+ * a request and the retry schedule. A profile defines all of these; the dialect of the service creates it.
  */
 import type { KeyActor } from '../../access/actor.ts'
 import type { Event } from '../../events/log/event.ts'
@@ -11,7 +10,7 @@ import type { Event } from '../../events/log/event.ts'
  * send the same bytes.
  *
  * @param reader the key that the webhook acts for
- * @returns undefined when the event has no form in the dialect, or must not be sent to this reader
+ * @returns undefined if the dialect cannot represent the event, or it must not be sent to this reader
  */
 export type EventRenderer = (event: Event, reader: KeyActor) => Promise<string | undefined>
 
@@ -21,7 +20,7 @@ export interface WebhookProfile {
   readonly render: EventRenderer
   /** Makes a secret for a new webhook. */
   readonly makeSecret: (random: (bytes: number) => Buffer) => string
-  /** Renders the body of a test request: an event that no receiver mistakes for a real one. */
+  /** Renders the body of a test request: an event that receivers do not mistake for a real one. */
   readonly renderTest: (about: { readonly eventId: string; readonly webhookId: string; readonly at: number }) => string
   /** Whether a text has the form of this service's secrets. */
   readonly isSecret: (text: string) => boolean
@@ -46,6 +45,6 @@ export interface Attempt {
 /** @throws Error for a name that no profile has: the row was written by a newer version */
 export function requireProfile(profiles: readonly WebhookProfile[], name: string): WebhookProfile {
   const profile = profiles.find((each) => each.name === name)
-  if (!profile) throw new Error(`there is no webhook profile "${name}" in this version`)
+  if (!profile) throw new Error(`this version has no webhook profile "${name}"`)
   return profile
 }

@@ -1,8 +1,8 @@
-/** Decides what an attempt means for its delivery: delivered, retry at a time, or no retry. Pure. */
+/** Derives the outcome of a delivery from an attempt: delivered, retry at a time, or no retry. Pure. */
 import type { Limits } from '../../../config/limits.ts'
 import type { SafeResponse } from '../../../net/fetch/safe-fetch.ts'
 
-/** Spreads deliveries that failed together. It only adds time: the whole length of the schedule is promised. */
+/** Spreads retries of deliveries that failed together. It only adds time: the documented schedule is a minimum. */
 const JITTER = 0.1
 
 export type Verdict =

@@ -11,7 +11,7 @@ interface SweepNeeds {
   readonly limits: Limits
 }
 
-/** Removes old deliveries whatever their state: a pending one has been retried for days, and is given up. */
+/** Removes old deliveries in any state: a pending one has been retried for days, and is given up. */
 export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
   const before = clock() - limits.webhooks.retentionMs
   let removed: number

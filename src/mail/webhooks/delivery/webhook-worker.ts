@@ -4,14 +4,14 @@
  *   signal of dispatch or poll interval → find webhooks with due rows → claim as many as the limits allow (lease) → POST
  *   → verdict → outcome, in one transaction
  *
- * Limits: per webhook (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead receiver with a hundred
- *   thousand rows costs the other webhooks one index seek.
+ * Limits: per webhook (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead receiver with a
+ *   hundred thousand rows costs the other webhooks one index seek.
  * Crash: the lease expires, or is cleared when a single node starts, and the same bytes are sent again under the same
  *   id. A receiver that had already accepted them gets them twice, and can detect this by the id.
- * Failure: the profile's schedule applies (webhook-retry.ts), and the history records the attempt. An internal failure (the
- *   store, a bug) is logged and counted, and the delivery is retried when its lease expires. A delivery whose attempts
- *   end without an outcome is retried while no other such work runs, and fails after limits.jobs.interruptionsMax of
- *   them (docs/adr/0022).
+ * Failure: the profile's schedule applies (webhook-retry.ts), and the history records the attempt. An internal failure
+ *   (the store, a bug) is logged and counted, and the delivery is retried when its lease expires. A delivery whose
+ *   attempts end without an outcome is retried while no other such work runs, and fails after
+ *   limits.jobs.interruptionsMax of them (docs/adr/0022).
  * Lease: it is longer than an attempt can last, so it is not renewed. Each claim has a new owner: an attempt that lost
  *   its lease changes nothing.
  * Stop: no new claims. Running requests get the grace period, then are aborted, and their leases are released without
@@ -223,7 +223,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     if (delivery.interruptions < limits.jobs.interruptionsMax) return send(owner, delivery, webhook)
     metrics.workSetAside.inc({ work: 'webhook delivery' })
     const about = { webhook: webhook.id, delivery: delivery.id, event: delivery.event_id }
-    log.error(about, 'a webhook delivery was set aside: each attempt ended without an outcome')
+    log.error(about, 'webhook delivery set aside: each attempt ended without an outcome')
     const now = clock()
     const { hasFollower } = await recordAttempt(needs, {
       delivery,
@@ -265,7 +265,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const verdict = judge({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
     metrics.webhookAttempts.inc({ outcome: verdict.kind })
     const about = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
-    log.info({ ...about, outcome: verdict.kind, reason: failure?.reason }, 'webhook called')
+    log.info({ ...about, outcome: verdict.kind, reason: failure?.reason }, 'webhook delivery attempted')
     const { hasFollower } = await recordAttempt(needs, {
       delivery,
       webhook,

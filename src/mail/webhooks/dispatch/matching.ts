@@ -1,14 +1,13 @@
 /**
- * Decides which webhooks get an event, by the rules that also apply to WebSockets (events/feed/subscription-filter.ts),
- * here for a row instead of a connection. A webhook acts for the key that created or last changed it: with the
- * webhook's own scope and the permissions that the key had then. When the key is deleted the webhook continues, since
- * it belongs to its scope.
+ * Decides which webhooks get an event, by the rules that also apply to WebSockets (subscription-filter.ts). A webhook
+ * acts for the key that created or last changed it: with the webhook's own scope and the permissions that the key had
+ * then. When the key is deleted, the webhook continues, because it belongs to its scope.
  */
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { parsePermissions } from '../../access/permissions.ts'
-import { type Filter, filterOf, isAtPlace, isWanted, maySee } from '../../events/feed/subscription-filter.ts'
+import { type Filter, filterOf, isInNamedScope, isWanted, maySee } from '../../events/feed/subscription-filter.ts'
 import { permissionsToSee } from '../../events/log/event-types.ts'
 
 /** A webhook's row, parsed once for a batch of events. */
@@ -42,14 +41,14 @@ interface Read {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-/** Whether a webhook gets this event when it happens: false for events from before it was created or enabled. */
+/** Whether a webhook gets this event when it is dispatched: false for events before it was created or enabled. */
 export function matchesNew(matcher: WebhookMatcher, event: Read): boolean {
   return event.row.seq > matcher.row.cursor_seq && matches(matcher, event)
 }
 
 /** Whether the webhook's filter matches the event, whatever its time. */
 export function matches({ filter }: WebhookMatcher, { row, payload }: Read): boolean {
-  return isWanted(filter, row) && isAtPlace(filter, row) && maySee(filter.actor, permissionsToSee(payload))
+  return isWanted(filter, row) && isInNamedScope(filter, row) && maySee(filter.actor, permissionsToSee(payload))
 }
 
 export function list(json: string | null): readonly string[] {

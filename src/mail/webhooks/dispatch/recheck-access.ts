@@ -15,7 +15,7 @@ import { matcherOf, matches } from './matching.ts'
 /**
  * @param webhook as it will be called
  * @param rows claimed in this transaction
- * @returns the rows to send; the others are cancelled, and the deliveries blocked by them become pending
+ * @returns the rows to send; the others are cancelled, and deliveries that waited for them become pending
  */
 export async function recheckAccess(
   tx: Tx,
@@ -36,7 +36,7 @@ export async function recheckAccess(
   const mayStillReceive = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
     const row = bySeq.get(seq)
     if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
-    // The log no longer has the event: send only if the webhook is unchanged since the delivery was written.
+    // The event has been purged from the log: send only if the webhook is unchanged since the delivery was created.
     if (!row) return webhook.updated_at <= created_at
     return matches(matcher, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
   }

@@ -1,11 +1,11 @@
 /**
- * The job that turns ordering on for a webhook while some of its deliveries wait. It gives them an ordering key before
- * the next one is sent, in chunks: there may be a hundred thousand. The deliveries of a webhook that is no longer
- * ordered lose their ordering key in the same way.
+ * The job that enables ordering for a webhook that has pending deliveries. It gives them an ordering key before the
+ * next one is sent, in chunks: there may be a hundred thousand. The deliveries of a webhook that is no longer ordered
+ * lose their ordering key in the same way.
  *
- * No delivery is claimed meanwhile (`enabling`). The job waits for running requests: each ends, or its lease expires,
- * and its delivery then gets its position like the others.
- * Crash, stop: the job runs again and continues from the rows it finds. Failure: the job runner retries it.
+ * No delivery is claimed in the meantime (`enabling`). The job waits for running requests: each ends, or its lease
+ * expires, and its delivery then gets a position like the others.
+ * Crash, stop: the job runs again and continues with the rows that it finds. Failure: the job runner retries it.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'

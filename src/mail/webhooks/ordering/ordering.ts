@@ -2,14 +2,14 @@
  * The order of an ordered webhook: events of one inbox are sent one after the other, in log order. Each inbox is one
  * ordering key, and so are all events without an inbox.
  *
- * Per ordering key one delivery is `pending`. The others are blocked (`waiting`), and claims do not see them. The
- * pending one stays first until it is delivered, given up or cancelled; in the same transaction the earliest blocked
- * delivery becomes pending. So retries, leases, crashes and other nodes cannot change the order, and blocked deliveries
- * cost nothing, however many exist.
+ * One delivery per ordering key is `pending`. The others are `waiting`, and claims do not see them. The pending one
+ * stays first until it is delivered, given up or cancelled; the same transaction makes the earliest waiting one
+ * pending. So retries, leases, crashes and other nodes cannot change the order, and waiting deliveries cost nothing,
+ * however many exist.
  *
  * Lock the webhook's row (`lockByIds`, until the commit) before you end, add or remove a delivery of an ordered
- * webhook. Otherwise a transaction that ends a delivery and one that adds a delivery could each rely on the other to
- * start the next.
+ * webhook. Otherwise a transaction that ends a delivery and one that adds another could each leave the next step to the
+ * other.
  */
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
@@ -38,7 +38,7 @@ export function initialState(
 }
 
 /**
- * Makes the earliest delivery of each ordering key pending, where none is. The caller must have locked the webhook.
+ * Makes the earliest delivery of each ordering key pending, unless one is. The caller must have locked the webhook.
  *
  * @returns the deliveries that became pending
  */
@@ -57,7 +57,9 @@ export async function advance(
 }
 
 /**
- * Gives an ordering key to deliveries that have none, blocked behind those of their inbox. @returns the ordering keys
+ * Gives an ordering key to deliveries that have none, and makes them wait for those of their inbox.
+ *
+ * @returns the ordering keys
  */
 export async function assignOrderingKeys(
   tx: Tx,

@@ -1,12 +1,12 @@
 /**
- * Puts the events of a replay into the queue of its webhook, in batches.
+ * Adds the events of a replay to the queue of its webhook, in batches.
  *
  *   position of the replay → next events → render bodies, outside any transaction → one transaction moves the position
  *   and inserts the deliveries
  *
- * Crash, stop: the position and the deliveries are one transaction, so the job continues there and does nothing twice.
+ * Crash, stop: the position and the deliveries are one transaction, so the job continues there and adds nothing twice.
  * Failure: the job runner retries from the same position. An event whose body cannot be rendered is logged and skipped.
- * The job ends early when the webhook is disabled or deleted. Events that retention removes meanwhile are logged.
+ * The job ends early when the webhook is disabled or deleted. If retention deletes events first, this is logged.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -31,7 +31,7 @@ import { newDelivery } from '../dispatch/new-delivery.ts'
 import { advance } from '../ordering/ordering.ts'
 import { isReplayed, selectReplayed } from './replay-selection.ts'
 
-/** Bounds one transaction: the bodies of that many events are in memory at once. */
+/** Bounds one transaction: the bodies of its events are in memory at once. */
 const EVENTS_PER_COMMIT = 50
 
 interface ReplayJobNeeds {
@@ -97,7 +97,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
       return await profile.render(toEvent(event, store.epoch), reader)
     } catch (error) {
       if (error instanceof MailError && error.kind === 'temporary') throw error
-      log.error({ err: error, seq: event.seq }, 'an event could not be replayed and was passed over')
+      log.error({ err: error, seq: event.seq }, 'replaying an event failed; event skipped')
       return undefined
     }
   }
@@ -105,7 +105,10 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
   async function warnOfLost({ webhook_id, position_seq }: WebhookReplayRow): Promise<void> {
     const { floor_seq } = await events.requireLog(store.db)
     if (floor_seq <= position_seq) return
-    log.warn({ webhook: webhook_id, position_seq, floor_seq }, 'retention has overtaken a replay')
+    log.warn(
+      { webhook: webhook_id, position_seq, floor_seq },
+      'retention deleted events of a replay before they were sent',
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-/** Selects the events of a log range for a replay: those that match the webhook now and do not already wait. */
+/** Selects the events of a log range for a replay: those that match the webhook now and are not already queued. */
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'

@@ -1,9 +1,9 @@
 /**
- * Requests a replay: events of a time range are sent to a webhook again. This file counts them and changes nothing; the
- * job (replay-job.ts) puts them into the queue. Both select by the rules of replay-selection.ts.
+ * Requests a replay: events of a time range are sent to a webhook again. This file counts the events and enqueues the
+ * job (replay-job.ts) that adds them to the queue. Both select by the rules of replay-selection.ts.
  *
- * The log's retention bounds a replay: a range that begins before the earliest kept event is refused, with that
- * earliest time.
+ * Retention limits a replay: a range that begins before the earliest event in the log is rejected, with the time of
+ * that event.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
@@ -90,7 +90,7 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
       count += found.events.length
       position = found.throughSeq
       if (count > limits.webhooks.replayEventsMax) {
-        const detail = `A replay is of at most ${limits.webhooks.replayEventsMax} events; choose a shorter time, or fewer types`
+        const detail = `A replay can have at most ${limits.webhooks.replayEventsMax} events; choose a shorter time range or fewer event types`
         throw new MailError('validation_error', { detail, path: ['start'] })
       }
       await setImmediate() // let other work run
@@ -108,8 +108,8 @@ async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void>
 }
 
 function requireRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
-  if (start >= end) throw new MailError('validation_error', { detail: 'start must lie before end', path: ['start'] })
+  if (start >= end) throw new MailError('validation_error', { detail: 'start must be before end', path: ['start'] })
   const unknown = eventTypes.find((name) => !isSubscribable(name))
   if (unknown === undefined) return
-  throw new MailError('validation_error', { detail: `There is no event type "${unknown}"`, path: ['event_types'] })
+  throw new MailError('validation_error', { detail: `Unknown event type "${unknown}"`, path: ['event_types'] })
 }

@@ -3,7 +3,7 @@ import type { DefinitionLanguage } from '../../sql-adapter.ts'
 
 export function eventTables({ text, integer, bigint, table }: DefinitionLanguage): string[] {
   return [
-    // The ids of the events at the log's end and floor show whether it was restored from a backup (docs/adr/0020).
+    // The ids of the events at the end and floor of the log show whether it was restored from a backup (docs/adr/0020).
     `create table event_log (
       id ${integer} primary key check (id = 1),
       epoch ${text} not null,

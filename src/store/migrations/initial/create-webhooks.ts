@@ -60,8 +60,8 @@ export function webhookTables({ text, integer, bigint, table }: DefinitionLangua
       where state = 'pending'`,
     `create index webhook_deliveries_due on webhook_deliveries (next_attempt_at, id) where state = 'pending'`,
     `create index webhook_deliveries_by_age on webhook_deliveries (created_at)`,
-    // In an ordered webhook only the first delivery of each ordering key is pending; this index ensures it. The others are
-    // waiting, and claims do not read them: a hundred thousand waiting deliveries cost as much as two.
+    // In an ordered webhook, only the first delivery of each ordering key is pending; this index ensures it. The others
+    // are waiting, and claims do not read them: a hundred thousand waiting deliveries cost as much as two.
     `create unique index webhook_deliveries_pending_key on webhook_deliveries (webhook_id, ordering_key)
       where state = 'pending' and ordering_key is not null`,
     `create index webhook_deliveries_waiting on webhook_deliveries (webhook_id, ordering_key, seq)

@@ -1,7 +1,7 @@
 /**
- * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and those
- * of 2024 (nested `error`). SDKs choose their error class by the status alone; people and agents branch on `code`
- * (docs/compatibility/agentmail.md).
+ * Renders errors as AgentMail's clients expect them: a status, and one body for current clients (flat fields) and for
+ * those of 2024 (nested `error`). SDKs choose their error class by the status alone; application code branches on
+ * `code` (docs/compatibility/agentmail.md).
  */
 import { type ErrorCode, type ErrorKind, MailError } from '../../../../errors.ts'
 
@@ -26,7 +26,7 @@ const statuses: Readonly<Record<ErrorKind, Status>> = {
   temporary: { status: 503, name: 'ServiceUnavailableError' },
 }
 
-/** AgentMail has fewer codes than our catalogue: these are sent with the code of its documentation. */
+/** AgentMail has fewer codes than our catalogue. These errors are sent with the code that its documentation uses. */
 const codes: Partial<Record<ErrorCode, string>> = {
   invalid_json: 'validation_error',
   unsupported_media_type: 'validation_error',
@@ -75,7 +75,7 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
       name,
       code,
       message,
-      // Clients expect this list in every ValidationError, even if no field can be named.
+      // Clients expect this list in every ValidationError, even if the error concerns no single field.
       ...(status === 400 && { errors: [{ path: path ?? [], message }] }),
       ...(fix !== undefined && { fix }),
       error: { type: code, message, details },

@@ -1,5 +1,5 @@
 /**
- * The AgentMail dialect: `/v0/**` and a WebSocket at exactly `/v0`, as the published clients of api.agentmail.to speak
+ * The AgentMail dialect: `/v0/**` and a WebSocket at exactly `/v0`, as the published clients of api.agentmail.to use
  * them (docs/compatibility/agentmail.md).
  */
 import type { Config } from '../../../../config/settings.ts'

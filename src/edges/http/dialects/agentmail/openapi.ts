@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger'
 import type { HttpApp } from '../../server/http-dialect.ts'
 
-/** Call it before the routes that it describes are registered. */
+/** Call this before the routes that it describes are registered. */
 export async function describeRoutes(app: HttpApp): Promise<void> {
   await app.register(swagger, {
     openapi: {

@@ -7,7 +7,7 @@ import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
 
-/** Parameters that are lists in every route of this API. */
+/** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
   'labels',
   'from',
@@ -55,8 +55,10 @@ function readJsonList(text: string): string[] | undefined {
 }
 
 export const pageQuery = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Items of a page; cut to the maximum of the list.' })),
-  page_token: Type.Optional(Type.String({ description: '`next_page_token` of the page before.' })),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Items per page; reduced to the maximum of the list if it is larger.' }),
+  ),
+  page_token: Type.Optional(Type.String({ description: '`next_page_token` of the previous page.' })),
   ascending: Type.Optional(Type.Boolean({ description: 'Oldest first.' })),
 }
 
@@ -74,11 +76,11 @@ function filterList(description: string) {
   return Type.Optional(Type.Array(Type.String(), { description }))
 }
 
-export const substringList = filterList('Substrings, each of which must occur.')
+export const substringList = filterList('Substrings, all of which must occur.')
 
 /** Filters of messages and threads, except by time. */
 export const mailFilters = {
-  labels: filterList('All of them must be there.'),
+  labels: filterList('Labels, all of which must be present.'),
   include_spam: Type.Optional(Type.Boolean()),
   include_blocked: Type.Optional(Type.Boolean()),
   include_unauthenticated: Type.Optional(Type.Boolean()),
@@ -114,8 +116,8 @@ export function readMailFilter(query: MailQuery) {
 
 /** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
 export const eventFilterQuery = {
-  event_types: filterList('The standard types when left out.'),
-  inbox_ids: filterList('Addresses; with `pod_ids` a union.'),
+  event_types: filterList('Default: the standard types.'),
+  inbox_ids: filterList('Addresses. With `pod_ids`, events of both are returned.'),
   pod_ids: filterList('Ids or client_ids.'),
 }
 
@@ -133,7 +135,7 @@ export function readEventFilter({ event_types, inbox_ids, pod_ids }: EventFilter
 const ISO_TIME =
   /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
 
-/** Parses a position among messages: a date or a cursor. No cursor begins like a date. */
+/** Parses a date or a cursor. No cursor begins like a date. */
 export function readTimeOrCursor(name: string, text: string | undefined): number | string | undefined {
   return text === undefined || /^\d{4}-/.test(text) ? readTime(name, text) : text
 }

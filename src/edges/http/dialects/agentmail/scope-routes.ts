@@ -1,12 +1,12 @@
 /**
- * The three levels at which AgentMail mounts the same resource: the whole scope of the key, one pod, one inbox. Here a
- * level is only a path; the core decides what it shows.
+ * The three scopes in which AgentMail offers the same resource: the whole scope of the key, one pod, one inbox. Here a
+ * scope is only a path prefix; the core decides what the caller may see.
  */
 import { type TSchema, Type } from 'typebox'
 import type { Within } from '../../../../mail/access/actor.ts'
 
 export interface ScopeRoute {
-  /** Path above the resource. */
+  /** Path prefix of the resource. */
   readonly path: string
   readonly params: Readonly<Record<string, TSchema>>
 }
@@ -22,7 +22,7 @@ interface ScopeParams {
   readonly inbox_id?: string
 }
 
-/** Returns the parameters of a level and of the resource below it. */
+/** Returns the path parameters of a scope and of the resource below it. */
 export function paramsOf<Own extends Record<string, string> = Record<never, string>>(
   scopeRoute: ScopeRoute,
   own: Readonly<Record<keyof Own & string, TSchema>>,

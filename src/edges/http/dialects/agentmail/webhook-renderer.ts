@@ -1,6 +1,7 @@
 /**
- * Webhooks as receivers of AgentMail's webhooks expect them (docs/compatibility/agentmail.md): the events of the
- * WebSocket as bodies, signed for the `svix` package and, with the same signature, for Standard Webhooks.
+ * Renders and signs webhook requests as receivers of AgentMail's webhooks expect them
+ * (docs/compatibility/agentmail.md): the events of the WebSocket as bodies, signed for the `svix` package and, with the
+ * same signature, for Standard Webhooks.
  */
 import type { Limits } from '../../../../config/limits.ts'
 import { formatSecret, isSecret, signWebhook } from '../../../../formats/webhook-signature.ts'
@@ -17,7 +18,7 @@ const HOUR = 60 * MINUTE
 
 const SECRET_BYTES = 32
 
-/** AgentMail's first waits, then longer ones, so that a receiver may be down for three days: 75.5 hours in total. */
+/** AgentMail's first waits, then longer ones, so that a receiver can be down for three days: 75.5 hours in total. */
 const RETRY_AFTER_MS = [
   5 * SECOND,
   5 * MINUTE,

@@ -1,11 +1,11 @@
-/** Server-sent events (ours): the events of the WebSocket, for browsers and line-based clients. */
+/** Server-sent events, Martlet's own addition: the events of the WebSocket, for browsers and line-based clients. */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import type { Log } from '../../../../../log.ts'
 import type { Credentials } from '../../../../../mail/access/keys/credentials.ts'
 import type { Feed } from '../../../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../../../metrics.ts'
-import { answerComeBack, lastEventId, openEventStream } from '../../../live/sse.ts'
+import { answerWithRetry, lastEventId, openEventStream } from '../../../live/sse.ts'
 import { authenticateHeaderOrQuery } from '../../../server/http-credentials.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
@@ -23,30 +23,32 @@ interface StreamNeeds extends HttpSurroundings {
 
 const stream = {
   tags: ['Events'],
-  summary: 'Events as they come: server-sent events',
+  summary: 'Stream events as server-sent events',
   description:
     'A `text/event-stream` of the events that a WebSocket with the same filters receives, each with its cursor as `id`. ' +
-    'First comes `event: subscribed`; `event: end` and `event: cursor_expired` say why a stream ends.',
+    'The stream starts with `event: subscribed`. `event: end` and `event: cursor_expired` say why a stream ends.',
   querystring: Type.Object({
     ...eventFilterQuery,
     after: Type.Optional(
       Type.String({
         description:
-          'A cursor, `earliest` or `latest`; only what comes from now on when left out. `Last-Event-ID` wins.',
+          'A cursor, `earliest` or `latest` (the default: only new events). `Last-Event-ID` takes precedence.',
       }),
     ),
-    api_key: Type.Optional(Type.String({ description: 'For browsers, which send no `Authorization` here.' })),
+    api_key: Type.Optional(
+      Type.String({ description: 'For browsers, whose EventSource cannot send `Authorization`.' }),
+    ),
   }),
 }
 
-/** Register it in a separate scope, because this route accepts the key in the URL. */
+/** Register this route in a separate scope, because it accepts the key in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
   const { credentials, feed, eventJson, limits, log, metrics, streams, budget, pacer } = needs
   app.addHook('onRequest', async (request) => {
     request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
   })
   app.setErrorHandler((error, request, reply) => {
-    if (!answerComeBack(error, request, reply, limits)) throw error
+    if (!answerWithRetry(error, request, reply, limits)) throw error
   })
 
   app.get('/events/stream', { schema: stream, exposeHeadRoute: false }, async (request, reply) => {

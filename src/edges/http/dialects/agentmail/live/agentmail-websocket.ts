@@ -1,8 +1,8 @@
 /**
  * The WebSocket at `/v0`: subscribe → subscribed → events, and errors as frames (docs/compatibility/agentmail.md).
  *
- * No event is sent before a subscribe; a second one replaces the first. Ours: each event contains its `cursor`, and
- * subscribe accepts `after`, so that a client that reconnects gets the events that it missed.
+ * No event is sent before a subscribe; a second one replaces the first. Martlet's own addition: each event contains its
+ * `cursor`, and subscribe accepts `after`, so that a client that reconnects gets the events that it missed.
  */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -56,6 +56,6 @@ function readSubscribe(frame: object): Static<typeof Subscribe> {
   const given = Object.fromEntries(Object.entries(frame).filter(([, value]) => value !== null))
   if (subscribe.Check(given)) return given
   const detail =
-    'The only frame that clients send is {"type":"subscribe"}, with lists of texts in event_types, inbox_ids and pod_ids, and a cursor in after'
+    'Clients may send only {"type":"subscribe"} frames, with arrays of strings in event_types, inbox_ids and pod_ids, and a cursor in after'
   throw new MailError('validation_error', { detail })
 }

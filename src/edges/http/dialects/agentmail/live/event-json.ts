@@ -12,10 +12,10 @@ import { eventFrame } from '../wire/event-frame-wire.ts'
 import { renderEvent } from '../wire/event-wire.ts'
 
 /**
- * Renders an event for a reader as one JSON object on one line. Call it for each reader just before sending, because a
- * message can become hidden. Readers that may see the same data get the same text.
+ * Renders an event for a reader as one JSON object on one line. Call this for each reader just before sending, because
+ * a message can become hidden. Readers that may see the same data get the same text.
  *
- * @returns undefined for an event that has no form in this dialect, or that must not be sent to this reader
+ * @returns undefined for an event that this dialect cannot represent, or that must not be sent to this reader
  */
 export type EventJson = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
 
@@ -25,7 +25,7 @@ interface EventJsonNeeds {
 }
 
 export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): EventJson {
-  /** By event and version of its subject: the text depends on nothing else. */
+  /** Keyed by event and version of its subject: the text depends on nothing else. */
   const recent = new Recent<string, EncodedText>({
     countMax: limits.events.jsonCachedMax,
     bytesMax: limits.events.jsonCachedBytesMax,

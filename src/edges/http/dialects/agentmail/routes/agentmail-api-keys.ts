@@ -32,24 +32,24 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
   // Public keys are not supported yet, so all keys are bearer keys.
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 
-  const list = { tags, summary: 'Keys made here', params: above, querystring, response: ok(ApiKeyList) }
+  const list = { tags, summary: 'List API keys', params: above, querystring, response: ok(ApiKeyList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) =>
     apiKeyList(await apiKeys.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Make a key', params: above, body: CreateApiKey, response: ok(CreatedApiKey) }
+  const create = { tags, summary: 'Create an API key', params: above, body: CreateApiKey, response: ok(CreatedApiKey) }
   app.post(all, { schema: create }, async ({ actor, params, body }) =>
     createdApiKey(await apiKeys.create(actor, withinOf(params), readNewKey(body))),
   )
 
-  const get = { tags, summary: 'One key', params, response: ok(ApiKey) }
+  const get = { tags, summary: 'Get an API key', params, response: ok(ApiKey) }
   app.get(one, { schema: get }, async ({ actor, params }) =>
     apiKey(await apiKeys.get(actor, withinOf(params), params.api_key_id)),
   )
 
   const update = {
     tags,
-    summary: 'Rename a key or change its permissions',
+    summary: 'Rename an API key or change its permissions',
     params,
     body: UpdateApiKey,
     response: ok(ApiKey),
@@ -58,7 +58,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     apiKey(await apiKeys.update(actor, withinOf(params), params.api_key_id, readKeyChange(body))),
   )
 
-  const remove = { tags, summary: 'Delete a key: it stops working at once', params, response: nothing }
+  const remove = { tags, summary: 'Delete an API key; it stops working at once', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await apiKeys.delete(actor, withinOf(params), params.api_key_id)
     return reply.code(204).send(null)

@@ -4,6 +4,6 @@ import { ok } from '../wire/shape-wire.ts'
 import { Identity, identity } from '../wire/tenant-wire.ts'
 
 export function authMeRoutes(app: HttpApp): void {
-  const schema = { tags: ['Auth'], summary: 'Scope of the key', response: ok(Identity) }
+  const schema = { tags: ['Auth'], summary: 'Get the scope of the API key', response: ok(Identity) }
   app.get('/auth/me', { schema }, async ({ actor }) => identity(actor))
 }

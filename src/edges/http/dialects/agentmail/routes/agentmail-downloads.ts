@@ -1,9 +1,9 @@
 /**
- * Serves the bytes behind a signed link: attachments and raw messages. It needs no key and sends no redirect, because
+ * Serves attachments and raw messages at signed links. The route needs no key, and it sends no redirect, because
  * AgentMail's toolkit refuses redirects (docs/compatibility/agentmail.md).
  *
- * Content from strangers is served from the origin of the API, so browsers must not run it: they may not guess the
- * type, and the page is sandboxed.
+ * Content from strangers is served from the origin of the API, so browsers must not execute it: they may not guess its
+ * type, and it is sandboxed.
  */
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
@@ -13,7 +13,7 @@ import type { HttpApp } from '../../../server/http-dialect.ts'
 
 const schema = {
   tags: ['Downloads'],
-  summary: 'The bytes behind a link',
+  summary: 'Download an attachment or a raw message',
   security: [],
   params: Type.Object({ token: Type.String() }),
 }
@@ -27,7 +27,7 @@ export function downloadRoutes(app: HttpApp, { messages, log }: DownloadNeeds): 
   app.get('/downloads/:token', { schema, config: { secretPath: true } }, async (request, reply) => {
     const content = await messages.download(request.params.token)
     const stream = Readable.from(content.bytes, { objectMode: false })
-    // The head is already sent: we can only end the response before its Content-Length is reached.
+    // The header is already sent, so we can only end the response before its Content-Length is reached.
     stream.on('error', (error) => log.error({ requestId: request.id, err: error }, 'download failed'))
     return reply
       .headers({
@@ -42,7 +42,9 @@ export function downloadRoutes(app: HttpApp, { messages, log }: DownloadNeeds): 
   })
 }
 
-/** The sender chose the type: a value that is not a media type (RFC 9110 §8.3.1) could not even be sent as a header. */
+/**
+ * The sender chose the type. A value that is no media type (RFC 9110 §8.3.1) might not even be valid in a header field.
+ */
 export function safeContentType(type: string): string {
   return /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\x20-\x21\x23-\x5b\x5d-\x7e]*"))*$/.test(
     type,

@@ -1,6 +1,6 @@
 /**
- * Event routes. Ours: pages of the event log, optionally as long polls, with the same events, cursors and JSON as on
- * the WebSocket. AgentMail's: the history of label changes of an inbox.
+ * Event routes. Martlet's own addition: pages of the event log, optionally as long polls, with the same events, cursors
+ * and JSON as on the WebSocket. AgentMail's: the history of label changes of an inbox.
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
@@ -24,7 +24,7 @@ interface EventNeeds extends HttpSurroundings {
 
 const listLabels = {
   tags: ['Events'],
-  summary: 'What became of the labels of an inbox, newest first',
+  summary: 'List the label changes of an inbox, newest first',
   params: Type.Object({ inbox_id: Type.String({ description: 'Address.' }) }),
   querystring: Type.Object(pageQuery),
   response: ok(InboxEventList),
@@ -33,20 +33,20 @@ const listLabels = {
 export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, limits, stopping }: EventNeeds): void {
   const list = {
     tags: ['Events'],
-    summary: 'Events, oldest first; with `wait_seconds` the answer waits for the first one',
+    summary: 'List events, oldest first; with `wait_seconds` the response waits for the first one',
     querystring: Type.Object({
       ...eventFilterQuery,
-      after: Type.Optional(
-        Type.String({ description: 'A cursor, `earliest` or `latest`; the oldest event when left out.' }),
-      ),
+      after: Type.Optional(Type.String({ description: 'A cursor, `earliest` (the default) or `latest`.' })),
       start: Type.Optional(Type.String({ description: 'ISO 8601, inclusive.' })),
       end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
-      limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Events of a page; cut to the maximum.' })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, description: 'Events per page; reduced to the maximum if it is larger.' }),
+      ),
       wait_seconds: Type.Optional(
         Type.Integer({
           minimum: 0,
           maximum: limits.events.waitMsMax / 1_000,
-          description: 'Only where nothing is there.',
+          description: 'How long to wait if there is no event yet.',
         }),
       ),
     }),

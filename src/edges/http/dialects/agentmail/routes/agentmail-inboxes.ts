@@ -8,15 +8,17 @@ import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
 import { mapOf, nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Inboxes']
-/** Pausing is not supported yet. If it were accepted without effect, mail would continue against its owner's wish. */
+/** Pausing is not supported yet. If it were accepted without effect, mail would still be received and sent. */
 const status = Type.Optional(Type.Enum(['active']))
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
 const CreateInbox = Type.Object({
-  username: Type.Optional(Type.String({ description: 'Part before the @; a random one when left out.' })),
-  domain: Type.Optional(Type.String({ description: "The server's shared domain when left out." })),
+  username: Type.Optional(Type.String({ description: 'Part before the @. Default: a random one.' })),
+  domain: Type.Optional(Type.String({ description: "Default: the server's shared domain." })),
   display_name: Type.Optional(Type.String()),
-  client_id: Type.Optional(Type.String({ description: 'The same one again gives the inbox that is there.' })),
+  client_id: Type.Optional(
+    Type.String({ description: 'Another request with the same client_id returns the existing inbox.' }),
+  ),
   status,
   metadata: Type.Optional(mapOf(metadataValue)),
 })
@@ -26,7 +28,8 @@ const UpdateInbox = Type.Object({
   status,
   metadata: Type.Optional(
     Type.Union([mapOf(Type.Union([metadataValue, Type.Null()])), Type.Null()], {
-      description: 'Merged; null removes a key, or everything.',
+      description:
+        'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
     }),
   ),
 })
@@ -43,29 +46,29 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 
-  const list = { tags, summary: 'Inboxes', params: above, querystring, response: ok(InboxList) }
+  const list = { tags, summary: 'List inboxes', params: above, querystring, response: ok(InboxList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) =>
     inboxList(await inboxes.list(actor, withinOf({ ...query, ...params }), readPage(query))),
   )
 
-  const create = { tags, summary: 'Make an inbox', params: above, body: CreateInbox, response: ok(Inbox) }
+  const create = { tags, summary: 'Create an inbox', params: above, body: CreateInbox, response: ok(Inbox) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
     const { username, domain, metadata, display_name: displayName, client_id: clientId } = body
     return inbox(await inboxes.create(actor, withinOf(params), { username, domain, displayName, clientId, metadata }))
   })
 
-  const get = { tags, summary: 'One inbox', params, response: ok(Inbox) }
+  const get = { tags, summary: 'Get an inbox', params, response: ok(Inbox) }
   app.get(one, { schema: get }, async ({ actor, params }) =>
     inbox(await inboxes.get(actor, podOf(params), params.inbox_id)),
   )
 
-  const update = { tags, summary: 'Change an inbox', params, body: UpdateInbox, response: ok(Inbox) }
+  const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
   app.patch(one, { schema: update }, async ({ actor, params, body }) => {
     const change = { displayName: body.display_name, metadata: body.metadata }
     return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
   })
 
-  const remove = { tags, summary: 'Delete an inbox with its mail', params, response: nothing }
+  const remove = { tags, summary: 'Delete an inbox with its messages', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await inboxes.delete(actor, podOf(params), params.inbox_id)
     return reply.code(204).send(null)

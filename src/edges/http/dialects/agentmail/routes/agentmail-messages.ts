@@ -48,18 +48,18 @@ const params = Type.Object(ids)
 
 const list = {
   tags,
-  summary: 'Messages of an inbox, without bodies',
+  summary: 'List the messages of an inbox, without bodies',
   params: Type.Object({ inbox_id: ids.inbox_id }),
   querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
   response: ok(MessageList),
 }
-/** A path beside those of single messages. No message has the id "wait", since ids that clients see are Message-IDs. */
+/** This path overlaps those of single messages, but no message has the id "wait": clients see only Message-IDs. */
 const wait = (limits: Limits) => ({
   tags,
-  summary: 'The first message that is there or comes',
+  summary: 'Get the first message that matches, or wait for it',
   description:
-    'When the time is over the answer has `message: null`; its `cursor`, as `after`, goes on without a gap. ' +
-    'Received messages only, unless `labels` names others.',
+    'If no message matches in time, the response has `message: null`. Send its `cursor` as `after` to continue without ' +
+    'a gap. Without `labels`, only received messages match.',
   params: Type.Object({ inbox_id: ids.inbox_id }),
   querystring: Type.Object({
     ...mailFilters,
@@ -68,7 +68,7 @@ const wait = (limits: Limits) => ({
     after: Type.Optional(
       Type.String({
         description:
-          'ISO 8601, exclusive; a cursor of an answer or an event; or `latest`. The whole inbox, oldest first, when left out.',
+          'ISO 8601, exclusive; or the cursor of a response or an event; or `latest`. Default: the whole inbox, oldest first.',
       }),
     ),
     wait_seconds: Type.Optional(
@@ -77,19 +77,25 @@ const wait = (limits: Limits) => ({
   }),
   response: ok(AwaitedMessage),
 })
-const get = { tags, summary: 'One message with its bodies', params, response: ok(Message) }
-const update = { tags, summary: 'Add and remove labels', params, body: LabelsBody, response: ok(MessageLabels) }
-const remove = { tags, summary: 'Delete a message for good', params, response: nothing }
-const raw = { tags, summary: 'Link to the mail as it was received or sent', params, response: ok(RawMessage) }
+const get = { tags, summary: 'Get a message with its bodies', params, response: ok(Message) }
+const update = {
+  tags,
+  summary: 'Add and remove labels of a message',
+  params,
+  body: LabelsBody,
+  response: ok(MessageLabels),
+}
+const remove = { tags, summary: 'Delete a message permanently', params, response: nothing }
+const raw = { tags, summary: 'Get a link to the raw message', params, response: ok(RawMessage) }
 const getAttachment = {
   tags,
-  summary: 'Link to an attachment',
+  summary: 'Get a link to an attachment',
   params: Type.Object({ ...ids, attachment_id: Type.String() }),
   response: ok(AttachmentLink),
 }
 const listDeliveries = {
   tags,
-  summary: 'Where each recipient of a sent message stands',
+  summary: 'List the delivery state of each recipient of a sent message',
   params,
   response: ok(DeliveryList),
 }

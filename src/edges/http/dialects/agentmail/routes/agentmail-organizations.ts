@@ -5,6 +5,6 @@ import { ok } from '../wire/shape-wire.ts'
 import { Organization, organization } from '../wire/tenant-wire.ts'
 
 export function organizationRoutes(app: HttpApp, { organizations }: { readonly organizations: Organizations }): void {
-  const schema = { tags: ['Organizations'], summary: 'The organization', response: ok(Organization) }
+  const schema = { tags: ['Organizations'], summary: 'Get the organization', response: ok(Organization) }
   app.get('/organizations', { schema }, async ({ actor }) => organization(await organizations.get(actor)))
 }

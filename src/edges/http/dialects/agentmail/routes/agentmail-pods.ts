@@ -9,12 +9,12 @@ import { Pod, PodList, pod, podList } from '../wire/tenant-wire.ts'
 const tags = ['Pods']
 const params = Type.Object({ pod_id: Type.String({ description: 'Id or client_id.' }) })
 
-const list = { tags, summary: 'Pods', querystring: Type.Object(pageQuery), response: ok(PodList) }
-const get = { tags, summary: 'One pod', params, response: ok(Pod) }
+const list = { tags, summary: 'List pods', querystring: Type.Object(pageQuery), response: ok(PodList) }
+const get = { tags, summary: 'Get a pod', params, response: ok(Pod) }
 const remove = { tags, summary: 'Delete an empty pod', params, response: nothing }
 const create = {
   tags,
-  summary: 'Make a pod; the same client_id again gives the first one',
+  summary: 'Create a pod; another request with the same client_id returns the existing one',
   body: Type.Object({ name: Type.Optional(Type.String()), client_id: Type.Optional(Type.String()) }),
   response: ok(Pod),
 }

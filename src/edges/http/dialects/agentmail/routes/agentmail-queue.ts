@@ -18,10 +18,10 @@ import { ok } from '../wire/shape-wire.ts'
 
 const tags = ['Queue']
 const summaries = {
-  hold: 'Stop handing recipients over until they are released',
-  release: 'Hand held recipients over after all',
-  cancel: 'Take recipients out of the queue for good',
-  retry: 'Try recipients again now',
+  hold: 'Hold recipients: no delivery until they are released',
+  release: 'Release held recipients for delivery',
+  cancel: 'Remove recipients from the queue permanently',
+  retry: 'Retry delivery to recipients now',
 } as const
 const actions = Object.keys(summaries) as (keyof typeof summaries)[]
 const response = ok(QueueChange)
@@ -30,14 +30,14 @@ const route = Type.Optional(RouteName)
 const listQuery = Type.Object({
   ...pageQuery,
   state: Type.Optional(WaitingStateName),
-  domain: Type.Optional(Type.String({ description: 'Of the recipients.' })),
-  inbox_id: Type.Optional(Type.String({ description: 'Address of the inbox that sent it.' })),
-  message_id: Type.Optional(Type.String({ description: 'Together with inbox_id.' })),
+  domain: Type.Optional(Type.String({ description: 'Domain of the recipients.' })),
+  inbox_id: Type.Optional(Type.String({ description: 'Address of the sending inbox.' })),
+  message_id: Type.Optional(Type.String({ description: 'Requires inbox_id.' })),
 })
 
 const messageParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
 const MessageSelection = Type.Object({
-  recipients: Type.Optional(Type.Array(Type.String(), { description: 'Addresses; all of them when left out.' })),
+  recipients: Type.Optional(Type.Array(Type.String(), { description: 'Addresses. Default: all recipients.' })),
   route,
 })
 
@@ -48,7 +48,13 @@ export function queueRoutes(app: HttpApp, needs: { readonly queue: Queue }): voi
 
 function addList(app: HttpApp, scopeRoute: ScopeRoute, { queue }: { readonly queue: Queue }): void {
   const params = paramsOf(scopeRoute, {})
-  const list = { tags, summary: 'Recipients that wait', params, querystring: listQuery, response: ok(WaitingList) }
+  const list = {
+    tags,
+    summary: 'List recipients that wait for delivery',
+    params,
+    querystring: listQuery,
+    response: ok(WaitingList),
+  }
   app.get(`${scopeRoute.path}/queue`, { schema: list }, async ({ actor, params, query }) => {
     const filter = { state: query.state, domain: query.domain, inbox: query.inbox_id, message: query.message_id }
     return waitingList(await queue.list(actor, withinOf(params), filter, readPage(query)))
@@ -63,7 +69,7 @@ function addAction(app: HttpApp, action: keyof typeof summaries, { queue }: { re
     queueChange(await queue.change(actor, {}, action, readSelection(body), body.route)),
   )
 
-  const one = { tags, summary: `${summary}, of one message`, params: messageParams, body: MessageSelection, response }
+  const one = { tags, summary: `${summary} (one message)`, params: messageParams, body: MessageSelection, response }
   app.post(
     `/inboxes/:inbox_id/messages/:message_id/deliveries/${action}`,
     { schema: one },

@@ -1,4 +1,4 @@
-/** Routes that send a message from an inbox. With an Idempotency-Key, a repeated call returns the first result. */
+/** Routes that send a message from an inbox. With an Idempotency-Key, a repeated request returns the first result. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
@@ -16,7 +16,7 @@ const response = ok(SentMessage)
 
 const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response }
 const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response }
-const replyAll = { tags, summary: 'Reply to everyone in a message', params, body: ReplyBody, response }
+const replyAll = { tags, summary: 'Reply to all recipients of a message', params, body: ReplyBody, response }
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
 interface SendingNeeds {
@@ -26,8 +26,8 @@ interface SendingNeeds {
 
 export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
   const bodyLimit = limits.http.sendBodyBytesMax
-  // Refuses a key that may not send, or may not read the message that it answers, before its body of up to 70 MiB is
-  // read. The core checks again, for the inbox.
+  // A key that may not send, or may not read the original message, is rejected before its body of up to 70 MiB is read.
+  // The core checks again, for the inbox.
   const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
   const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
     requirePermission(actor, 'message_send')

@@ -27,7 +27,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
   const above = paramsOf(scopeRoute, {})
   const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
-  const list = { tags, summary: 'Threads', params: above, querystring: listQuery, response: ok(ThreadList) }
+  const list = { tags, summary: 'List threads', params: above, querystring: listQuery, response: ok(ThreadList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
     const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }
     return threadList(await threads.list(actor, withinOf(params), filter, readPage(query)))
@@ -35,7 +35,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
 
   const get = {
     tags,
-    summary: 'A thread with its newest messages',
+    summary: 'Get a thread with its newest messages',
     params,
     querystring: Type.Object(pageQuery),
     response: ok(Thread),
@@ -46,7 +46,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
 
   const update = {
     tags,
-    summary: 'Label every message of it',
+    summary: 'Add and remove labels of all messages of a thread',
     params,
     body: LabelsBody,
     response: ok(ThreadLabels),
@@ -55,9 +55,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
     threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
   )
 
-  // Until July 2026 a first call moved the thread to the trash, and `?permanent=true` deleted it at once. The parameter is
-  // still accepted, without effect.
-  const remove = { tags, summary: 'Delete a thread with its messages for good', params, response: nothing }
+  // Until July 2026, the first call moved the thread to the trash, and `?permanent=true` deleted it at once. The
+  // parameter is still accepted, without effect.
+  const remove = { tags, summary: 'Delete a thread and its messages permanently', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await threads.delete(actor, withinOf(params), params.thread_id)
     return reply.code(204).send(null)
@@ -65,7 +65,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
 
   const getAttachment = {
     tags,
-    summary: 'Link to an attachment',
+    summary: 'Get a link to an attachment',
     params: paramsOf<{ thread_id: string; attachment_id: string }>(scopeRoute, { ...id, attachment_id: Type.String() }),
     response: ok(AttachmentLink),
   }

@@ -49,7 +49,7 @@ function addRoutes(
 
   const list = {
     tags,
-    summary: 'Its deliveries with their attempts, the newest event first',
+    summary: 'List the deliveries of a webhook with their attempts, newest event first',
     params,
     querystring: Type.Object(deliveryQuery),
     response: ok(DeliveryList),
@@ -61,7 +61,7 @@ function addRoutes(
     )
   })
 
-  const get = { tags, summary: 'One delivery, with the body that is sent', params: ofOne, response: ok(Delivery) }
+  const get = { tags, summary: 'Get a delivery with its request body', params: ofOne, response: ok(Delivery) }
   app.get(`${above}/deliveries/:delivery_id`, { schema: get }, async ({ actor, params }) => {
     const id = readDeliveryId(params.delivery_id)
     return delivery(await deliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
@@ -69,7 +69,7 @@ function addRoutes(
 
   const again = {
     tags,
-    summary: 'Send one again, with the same id and bytes',
+    summary: 'Send a delivery again, with the same id and bytes',
     params: ofOne,
     response: ok(Delivery),
   }
@@ -80,7 +80,7 @@ function addRoutes(
 
   const many = {
     tags,
-    summary: 'Send the events of a time again, or for the first time',
+    summary: 'Send the events of a time range, whether or not they were sent before',
     params,
     body: RequestReplay,
     response: ok(Replay),
@@ -91,7 +91,7 @@ function addRoutes(
 
   const test = {
     tags,
-    summary: 'Send a signed event of the type webhook.test now, and see the answer',
+    summary: 'Send a signed webhook.test event now, and return the response',
     params,
     response: ok(TestOutcome),
   }

@@ -41,7 +41,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
 
   const list = {
     tags,
-    summary: 'Webhooks in scope',
+    summary: 'List webhooks',
     params: above,
     querystring: Type.Object(pageQuery),
     response: ok(WebhookList),
@@ -50,39 +50,39 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Make a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
+  const create = { tags, summary: 'Create a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
-    refuseOutside(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
+    rejectOutsideScope(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
     return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
   })
 
-  const get = { tags, summary: 'One webhook', params, response: ok(Webhook) }
+  const get = { tags, summary: 'Get a webhook', params, response: ok(Webhook) }
   app.get(one, { schema: get }, async ({ actor, params }) =>
     webhook(await webhooks.get(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 
-  const update = { tags, summary: 'Change a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
+  const update = { tags, summary: 'Update a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
   app.patch(one, { schema: update }, async ({ actor, params, body }) => {
     const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
-    refuseOutside(scopeRoute, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
+    rejectOutsideScope(scopeRoute, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
     const ref = readWebhookId(params.webhook_id)
     return webhook(await webhooks.update(actor, withinOf(params), ref, readWebhookChange(body)))
   })
 
   const replace = {
     tags,
-    summary: 'Change a webhook, as older clients do',
+    summary: 'Update a webhook (older clients)',
     params,
     body: ReplaceWebhook,
     response: ok(Webhook),
   }
   app.put(one, { schema: replace }, async ({ actor, params, body }) => {
-    refuseOutside(scopeRoute, { inbox_ids: body.inbox_ids })
+    rejectOutsideScope(scopeRoute, { inbox_ids: body.inbox_ids })
     const ref = readWebhookId(params.webhook_id)
     return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
   })
 
-  const remove = { tags, summary: 'Delete a webhook with what it has not been told yet', params, response: nothing }
+  const remove = { tags, summary: 'Delete a webhook with its pending deliveries', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
     return reply.code(204).send(null)
@@ -90,7 +90,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
 
   const rotate = {
     tags,
-    summary: 'Change its secret; the one before goes on signing for a day',
+    summary: 'Replace the secret of a webhook; the old one continues to sign for a day',
     params,
     body: Type.Optional(RotateSecret),
     response: ok(Webhook),
@@ -100,7 +100,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   )
 
   const headers = `${one}/headers`
-  const names = { tags, summary: 'Names of its custom header fields', params, response: ok(HeaderNames) }
+  const names = { tags, summary: 'List the names of the custom header fields', params, response: ok(HeaderNames) }
   app.get(headers, { schema: names }, async ({ actor, params }) => ({
     header_names: [...(await webhooks.headerNames(actor, withinOf(params), readWebhookId(params.webhook_id)))],
   }))
@@ -119,7 +119,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   })
 }
 
-/** Newer clients poll webhooks here, which is not supported yet. "polling" must not be read as a webhook's id. */
+/**
+ * Newer clients poll webhooks here, which is not supported yet. "polling" must not be parsed as the id of a webhook.
+ */
 function addPollingRoutes(app: HttpApp, all: string): void {
   const absent = async () => {
     throw new MailError('not_found', { what: 'Path' })
@@ -129,15 +131,18 @@ function addPollingRoutes(app: HttpApp, all: string): void {
 }
 
 /**
- * Refuses lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
- * ignored, the caller would get more events than it asked for.
+ * Rejects lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
+ * ignored, the caller would get more events than requested.
  */
-function refuseOutside(scopeRoute: ScopeRoute, given: Readonly<Record<string, readonly string[] | undefined>>): void {
+function rejectOutsideScope(
+  scopeRoute: ScopeRoute,
+  given: Readonly<Record<string, readonly string[] | undefined>>,
+): void {
   for (const [name, ids] of Object.entries(given)) {
     const isOutside = scopeRoute === scopeRoutes.inbox || (scopeRoute === scopeRoutes.pod && name.includes('pod'))
     if (!isOutside || ids === undefined) continue
     throw new MailError('validation_error', {
-      detail: `${name} cannot be given for a webhook of one scope`,
+      detail: `${name} is not allowed here: the path already sets the scope of the webhook`,
       path: [name],
     })
   }

@@ -1,5 +1,5 @@
 /**
- * API keys. AgentMail's SDK validates these shapes strictly, since they are variants of a union: if one member is
+ * API keys. AgentMail's SDK validates these shapes strictly, because they are variants of a union. If a member is
  * missing, the caller gets an exception or an object in snake_case (docs/compatibility/agentmail.md).
  */
 import { type Static, Type } from 'typebox'
@@ -12,7 +12,7 @@ import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-w
 
 const shared = {
   api_key_id: Type.String(),
-  prefix: Type.String({ description: 'Visible first characters.' }),
+  prefix: Type.String({ description: 'The first characters of the key.' }),
   name: Type.String(),
   pod_id: Type.Optional(Type.String()),
   inbox_id: Type.Optional(Type.String()),
@@ -31,7 +31,7 @@ export const ApiKey = Type.Object({
 /** Has no `type`: the SDK distinguishes a created bearer key from a public key by its members. */
 export const CreatedApiKey = Type.Object({
   ...shared,
-  api_key: Type.String({ description: 'Shown here and never again.' }),
+  api_key: Type.String({ description: 'Returned only in this response.' }),
 })
 
 function sharedMembers(view: ApiKeyView) {
@@ -69,15 +69,15 @@ export function apiKeyList(page: Page<ApiKeyView>): Wire<typeof ApiKeyList> {
 export const CreateApiKey = Type.Object({
   name: Type.Optional(Type.String()),
   permissions: Type.Optional(Permissions),
-  expires_at: Type.Optional(Type.String({ description: 'ISO 8601, in the future; fixed for the life of the key.' })),
+  expires_at: Type.Optional(Type.String({ description: 'ISO 8601, in the future. It cannot be changed later.' })),
   public_key: Type.Optional(Type.Unknown({ description: 'Not available in this version.' })),
 })
 
 /** @throws validation_error */
 export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
   if (body.public_key !== undefined) {
-    // Otherwise a client that registers a public key would get a bearer key that it did not ask for.
-    const detail = 'Public keys are not available on this server; leave public_key out to make a bearer key'
+    // Otherwise a client that registers a public key would get a bearer key that it did not request.
+    const detail = 'Public keys are not supported; omit public_key to create a bearer key'
     throw new MailError('validation_error', { detail, path: ['public_key'] })
   }
   return {
@@ -89,7 +89,7 @@ export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
 
 export const UpdateApiKey = Type.Object({
   name: Type.Optional(Type.String()),
-  permissions: Type.Optional(Type.Union([Permissions, Type.Null()], { description: 'null lifts every restriction.' })),
+  permissions: Type.Optional(Type.Union([Permissions, Type.Null()], { description: 'null removes all restrictions.' })),
 })
 
 export function readKeyChange(body: Static<typeof UpdateApiKey>) {

@@ -6,7 +6,7 @@ import { Time, time, type Wire } from './shape-wire.ts'
 const members = {
   attachment_id: Type.String(),
   filename: Type.Optional(Type.String()),
-  size: Type.Integer({ description: 'Bytes, decoded.' }),
+  size: Type.Integer({ description: 'Size in bytes after decoding.' }),
   content_type: Type.Optional(Type.String()),
   content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
   content_id: Type.Optional(Type.String({ description: 'Without angle brackets.' })),
@@ -26,11 +26,13 @@ export function attachment(view: AttachmentView): Wire<typeof Attachment> {
 }
 
 const linkMembers = {
-  download_url: Type.String({ description: 'Works without a key until it expires.' }),
+  download_url: Type.String({ description: 'Needs no key; valid until `expires_at`.' }),
   expires_at: Time,
 }
 
-/** Returns the URL at which this dialect serves a download token of the core (downloads.ts). */
+/**
+ * Returns the members for a download link: this dialect serves download tokens of the core (downloads.ts) at this URL.
+ */
 function link(publicUrl: string, download: Download) {
   return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
 }

@@ -4,27 +4,29 @@ import type { RecipientStatus } from '../../../../../mail/sending/compose/outgoi
 import { optionalTime, Time, time, type Wire } from './shape-wire.ts'
 
 const Attempt = Type.Object({
-  attempt: Type.Integer({ description: 'Place in the history, from 1.' }),
-  target: Type.String({ description: 'Where it was handed to; `queue`: what was done by hand.' }),
+  attempt: Type.Integer({ description: 'Position in the history, from 1.' }),
+  target: Type.String({ description: 'Target of the delivery; `queue`: a change by an API call.' }),
   outcome: Type.String(),
   code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
   enhanced_code: Type.Optional(Type.String()),
   reply: Type.Optional(Type.String()),
-  remote: Type.Optional(Type.String({ description: 'The server that answered, as name [address]:port.' })),
-  tls: Type.Optional(Type.String({ description: 'TLS version; "(unverified)": its certificate was not checked.' })),
+  remote: Type.Optional(Type.String({ description: 'The server that responded, as name [address]:port.' })),
+  tls: Type.Optional(Type.String({ description: 'TLS version; "(unverified)": the certificate was not verified.' })),
   started_at: Time,
   ended_at: Time,
 })
 
 const Delivery = Type.Object({
-  recipient_id: Type.String({ description: 'Its name in the queue.' }),
+  recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
   state: Type.Enum(['queued', 'delivered', 'held', 'bounced', 'cancelled']),
-  attempts: Type.Integer({ description: 'Since it was queued or last released.' }),
-  route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Where it was released to.' })),
+  attempts: Type.Integer({ description: 'Attempts since the recipient was queued or last released.' }),
+  route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Route that was chosen at the release.' })),
   last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
   last_enhanced_code: Type.Optional(Type.String()),
-  last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
+  last_reply: Type.Optional(
+    Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
+  ),
   next_attempt_at: Type.Optional(Time),
   history: Type.Array(Attempt),
   created_at: Time,

@@ -1,12 +1,13 @@
 /**
  * Renders an event as a text frame that every client can read. Python clients close their socket at 1,048,577 bytes and
- * do not reconnect (docs/compatibility/agentmail.md), so a frame that is too large loses its large members and says so.
+ * do not reconnect (docs/compatibility/agentmail.md). So large members are removed from a frame that is too large, and
+ * the frame gets `truncated: true`.
  */
 
-/** Members that are dropped from a large frame; the client can fetch them from the API with the message. */
+/** Members that are removed from a large frame. The client can fetch the message to get them. */
 const BODIES = ['text', 'html', 'extracted_text', 'extracted_html']
 const LISTS_KEPT = 100
-/** Limits of lists and texts if the frame is still too large. Ids and addresses are shorter and stay complete. */
+/** Limits of lists and strings if the frame is still too large. Ids and addresses are shorter and stay complete. */
 const LISTS_KEPT_LAST = 10
 const TEXT_CHARS_KEPT = 1_000
 
@@ -17,8 +18,8 @@ type Rendered = Readonly<Record<string, unknown>>
  * @param bytesMax limit of the frame after JSON escaping
  */
 export function eventFrame(rendered: Rendered, bytesMax: number): string {
-  for (const lighten of [keepAll, dropBodies, dropHeaders, cutLists]) {
-    const frame = JSON.stringify(lighten(rendered))
+  for (const reduce of [keepAll, dropBodies, dropHeaders, cutLists]) {
+    const frame = JSON.stringify(reduce(rendered))
     if (Buffer.byteLength(frame) <= bytesMax) return frame
   }
   return JSON.stringify(cutTexts(rendered))
@@ -36,13 +37,13 @@ function dropHeaders(event: Rendered): Rendered {
   return { ...event, ...mapMessage(event, (message) => without(message, [...BODIES, 'headers'])), truncated: true }
 }
 
-/** For a message to ten thousand recipients, or with a thousand attachments. */
+/** For a message with ten thousand recipients or a thousand attachments. */
 function cutLists(event: Rendered): Rendered {
   const cut = (value: unknown) => (Array.isArray(value) ? value.slice(0, LISTS_KEPT) : value)
   return mapParts(dropHeaders(event), (object) => mapValues(object, cut))
 }
 
-/** For a subject as long as the header limit, which is in the message and in the thread: hostile, but valid mail. */
+/** For hostile but valid mail: a subject as long as the header limit, which occurs in the message and in the thread. */
 function cutTexts(event: Rendered): Rendered {
   const cut = (value: unknown): unknown => {
     if (typeof value === 'string') return value.slice(0, TEXT_CHARS_KEPT).replace(/[\ud800-\udbff]$/, '')

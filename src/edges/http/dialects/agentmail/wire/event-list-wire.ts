@@ -6,19 +6,19 @@ const Event = Type.Object(
   {
     type: Type.Literal('event'),
     event_type: Type.String(),
-    event_id: Type.String({ description: 'The same wherever the event is sent.' }),
-    cursor: Type.String({ description: 'What follows it is what its holder has not heard.' }),
+    event_id: Type.String({ description: 'The same on the WebSocket, in streams and in webhooks.' }),
+    cursor: Type.String({ description: 'Position in the log: send it as `after` to get the events that follow.' }),
   },
-  { description: 'The frame of a WebSocket, byte for byte.' },
+  { description: 'The same bytes as the frame on a WebSocket.' },
 )
 
 export const EventList = Type.Object({
   count: Type.Integer({ description: 'Events in this page.' }),
   events: Type.Array(Event),
-  cursor: Type.String({ description: 'Give it as `after`. Unchanged where nothing more is there.' }),
+  cursor: Type.String({ description: 'Send it as `after` to continue. It is unchanged if there are no more events.' }),
 })
 
-/** Joins text: the events are JSON already, and must be the same text as in WebSocket frames. */
+/** Joins strings: the events are already JSON, and must be the same text as in WebSocket frames. */
 export function eventList({ texts, cursor }: EventPage): string {
   return `{"count":${texts.length},"events":[${texts.join(',')}],"cursor":${JSON.stringify(cursor)}}`
 }

@@ -1,7 +1,7 @@
 /**
- * Events in the form of AgentMail's WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients validate
- * each frame strictly. They parse a frame that lacks a required member as a message.received without a message, so
- * every required member is always present (docs/compatibility/agentmail.md).
+ * Events as AgentMail sends them over its WebSocket and webhooks (docs/compatibility/agentmail.md). Python clients
+ * validate each frame strictly: they parse a frame that lacks a required member as a message.received without a
+ * message. So every required member is always present.
  */
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import {
@@ -22,7 +22,7 @@ import { shownWebhookId } from './webhook-wire.ts'
  * Renders an event. Pure, so that webhook bodies and frames are built from the same parts.
  *
  * @param subject message and thread of a `message.received` or one of its variants, if they still exist
- * @returns undefined for a type that has no form in this dialect
+ * @returns undefined for a type that this dialect cannot represent
  */
 export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
   const body = renderBody(event, subject)
@@ -35,7 +35,7 @@ function renderBody(event: Event, subject: Omit<EventSubject, 'version'>): Recor
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
   if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }
 
-  // Ours: sent only to subscribers that name the type.
+  // Martlet's own types, sent only to subscribers that name them.
   if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
   if (isMessageEvent(event, 'message.released')) return { release: recipients(event.payload) }
   if (isMessageEvent(event, 'message.cancelled')) return { cancellation: recipients(event.payload) }
@@ -69,7 +69,9 @@ function received(event: Event & { readonly payload: ReceivedPayload }, subject:
   }
 }
 
-/** A message that was deleted before its event was sent: the data in the log, in a form that clients can parse. */
+/**
+ * A message that was deleted before its event was sent: the data of the log entry, in a form that clients can parse.
+ */
 function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayload }) {
   const when = time(at)
   return {

@@ -8,7 +8,7 @@ const InboxEvent = Type.Object({
   organization_id: Type.String(),
   pod_id: Type.String(),
   inbox_id: Type.String(),
-  event_id: Type.String({ description: 'The same wherever the event is sent.' }),
+  event_id: Type.String({ description: 'The same on the WebSocket, in streams and in webhooks.' }),
   event_type: Type.Union([Type.Literal('label.added'), Type.Literal('label.removed')]),
   message_id: Type.String(),
   label: Type.String(),

@@ -1,4 +1,4 @@
-/** An inbox: its id is its address (docs/compatibility/agentmail.md). */
+/** An inbox. Its id is its address (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Inbox as InboxView } from '../../../../../mail/inboxes/inbox.ts'
@@ -7,8 +7,8 @@ import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 export const Inbox = Type.Object({
   organization_id: Type.String(),
   pod_id: Type.String(),
-  inbox_id: Type.String({ description: 'The address, lower-case.' }),
-  email: Type.String({ description: 'The address again.' }),
+  inbox_id: Type.String({ description: 'The address in lower case.' }),
+  email: Type.String({ description: 'The address, as in `inbox_id`.' }),
   display_name: Type.Optional(Type.String()),
   client_id: Type.Optional(Type.String()),
   metadata: Type.Optional(mapOf(Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),

@@ -17,7 +17,7 @@ const itemMembers = {
   message_id: Type.String({ description: 'With angle brackets; unique in its inbox.' }),
   labels: Type.Array(Type.String()),
   timestamp: Time,
-  from: Type.String({ description: '`Name <address>` or the address; empty when the mail has no readable From.' }),
+  from: Type.String({ description: '`Name <address>` or the address; empty if the message has no valid From.' }),
   to: addresses,
   cc: Type.Optional(addresses),
   bcc: Type.Optional(addresses),
@@ -26,7 +26,7 @@ const itemMembers = {
   attachments: Type.Optional(Type.Array(Attachment)),
   in_reply_to: Type.Optional(Type.String()),
   references: Type.Optional(Type.Array(Type.String())),
-  size: Type.Integer({ description: 'Bytes of the whole mail.' }),
+  size: Type.Integer({ description: 'Size of the raw message in bytes.' }),
   updated_at: Time,
   created_at: Time,
 }
@@ -34,8 +34,8 @@ const itemMembers = {
 export const MessageItem = Type.Object(itemMembers)
 
 const findingMembers = {
-  context: Type.String({ description: 'The words around it.' }),
-  confidence: Type.Number({ description: '0.5 to 1; what is less likely right than wrong is not listed.' }),
+  context: Type.String({ description: 'The surrounding text.' }),
+  confidence: Type.Number({ description: '0.5 to 1. Findings with a lower confidence are not returned.' }),
 }
 
 export const Message = Type.Object({
@@ -46,17 +46,17 @@ export const Message = Type.Object({
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
-  /** Ours: one-time codes and verification links in the message. */
+  /** Added by Martlet: one-time codes and verification links in the message. */
   codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
-    description: 'Ours: one-time codes in the mail, the best first.',
+    description: 'Added by Martlet: one-time codes in the message, highest confidence first.',
   }),
   links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
-    description: 'Ours: links in the mail that verify, sign in or confirm, the best first.',
+    description: 'Added by Martlet: links that verify an address, sign in or confirm, highest confidence first.',
   }),
-  /** Ours: the results of sender authentication. */
+  /** Added by Martlet: the results of sender authentication. */
   authentication: mapOf(Type.Unknown()),
   verified_domain: Type.Optional(
-    Type.String({ description: 'Ours: the domain that the sender was shown to speak for.' }),
+    Type.String({ description: 'Added by Martlet: the domain for which the sender was authenticated.' }),
   ),
 })
 
@@ -105,8 +105,8 @@ export function messageList(page: Page<MessageItemView>): Wire<typeof MessageLis
 }
 
 export const AwaitedMessage = Type.Object({
-  message: Type.Union([Message, Type.Null()], { description: 'null when none came in time.' }),
-  cursor: Type.String({ description: 'Give it as `after` to wait for the next one.' }),
+  message: Type.Union([Message, Type.Null()], { description: 'null if no message matched in time.' }),
+  cursor: Type.String({ description: 'Send it as `after` to wait for the next message.' }),
 })
 
 export function awaitedMessage(answer: {

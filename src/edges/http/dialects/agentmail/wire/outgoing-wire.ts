@@ -18,7 +18,7 @@ const SendAttachment = Type.Object({
   content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
   content_id: Type.Optional(Type.String()),
   content: Type.Optional(Type.String({ contentEncoding: 'base64', description: 'Base64.' })),
-  url: Type.Optional(Type.String({ description: 'Not available in this version.' })),
+  url: Type.Optional(Type.String({ description: 'Not supported in this version.' })),
 })
 
 const shared = {
@@ -31,7 +31,7 @@ const shared = {
   html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
   attachments: Type.Optional(Type.Array(SendAttachment)),
   headers: Type.Optional(mapOf(Type.String())),
-  track_opens: Type.Optional(Type.Boolean({ description: 'Only false in this version.' })),
+  track_opens: Type.Optional(Type.Boolean({ description: 'Must be false in this version.' })),
 }
 
 export const SendBody = Type.Object({ ...shared, subject: Type.Optional(Type.String()) })
@@ -55,7 +55,7 @@ export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
 
 function readShared(body: Static<typeof ReplyBody>) {
   if (body.track_opens) {
-    const detail = 'track_opens is not available on this server; leave it out or send false'
+    const detail = 'track_opens is not supported; omit it or send false'
     throw new MailError('validation_error', { detail, path: ['track_opens'] })
   }
   return {
@@ -71,7 +71,7 @@ function readShared(body: Static<typeof ReplyBody>) {
   }
 }
 
-/** Reads a string or a list of strings: clients send recipients and labels in both forms. */
+/** Reads a string or an array of strings: clients send recipients and labels in both forms. */
 export function readList(value: string | readonly string[] | undefined): readonly string[] | undefined {
   return typeof value === 'string' ? [value] : value
 }
@@ -88,21 +88,21 @@ function readAttachment(body: Static<typeof SendAttachment>, index: number): Out
 
 function readContent({ content, url }: Static<typeof SendAttachment>, path: readonly (string | number)[]): Buffer {
   if (url !== undefined) {
-    const detail = 'Attachments by url are not available on this server; send content as base64'
+    const detail = 'Attachments by url are not supported; send content as base64'
     throw new MailError('validation_error', { detail, path: [...path, 'url'] })
   }
   const bytes = content === undefined ? undefined : decodeBase64(content)
   if (bytes) return bytes
   throw new MailError('validation_error', {
-    detail: 'An attachment needs content in base64',
+    detail: 'An attachment must have content in base64',
     path: [...path, 'content'],
   })
 }
 
 /**
- * Decodes strictly: Node's decoder skips invalid characters, and half an attachment is worse than an error. Line breaks
- * are allowed, since MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids a scan of tens
- * of megabytes.
+ * Decodes strictly: Node's decoder skips invalid characters, and an incomplete attachment is worse than an error. Line
+ * breaks are allowed, because MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids another
+ * scan of tens of megabytes.
  *
  * @returns undefined if the text is not base64
  */

@@ -1,7 +1,7 @@
 /**
  * Permissions of a key: an object of flags on the wire, a list of granted permissions in the core. If the object is
- * absent, everything in scope is allowed. If it is present, even empty or with only flags unknown to this version, it
- * is an allowlist (docs/compatibility/agentmail.md).
+ * absent, everything in scope is allowed. If it is present, it is an allowlist, even if it is empty or has only flags
+ * that this version does not know (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
 import { isPermission, type Permission } from '../../../../../mail/access/permissions.ts'

@@ -6,7 +6,7 @@ import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-w
 
 export const WaitingStateName = Type.Enum(['queued', 'held'])
 export const RouteName = Type.Enum(['relay', 'direct'], {
-  description: 'Where to hand it over, whatever the server does with other mail.',
+  description: 'Route of these recipients, whatever MARTLET_OUTBOUND says.',
 })
 
 const Recipient = Type.Object({
@@ -14,17 +14,19 @@ const Recipient = Type.Object({
   recipient: Type.String(),
   state: WaitingStateName,
   kind: Type.Enum(['message', 'bounce', 'delay', 'code', 'report'], {
-    description: 'What is sent; all but `message` are the server’s own mails.',
+    description: 'Kind of the message. All kinds except `message` are sent by the server itself.',
   }),
   inbox_id: Type.Optional(Type.String()),
   message_id: Type.Optional(Type.String()),
   thread_id: Type.Optional(Type.String()),
   subject: Type.Optional(Type.String()),
   route: Type.Optional(RouteName),
-  attempts: Type.Integer({ description: 'Since it was queued or last released.' }),
+  attempts: Type.Integer({ description: 'Attempts since the recipient was queued or last released.' }),
   last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
   last_enhanced_code: Type.Optional(Type.String()),
-  last_reply: Type.Optional(Type.String({ description: "The remote's last words, or ours." })),
+  last_reply: Type.Optional(
+    Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
+  ),
   next_attempt_at: Type.Optional(Time),
   created_at: Time,
   updated_at: Time,
@@ -59,11 +61,11 @@ function recipient(view: WaitingRecipient): Wire<typeof Recipient> {
 
 export const SelectionBody = Type.Object({
   recipient_ids: Type.Optional(Type.Array(Type.String())),
-  inbox_id: Type.Optional(Type.String({ description: 'Address of the inbox that sent it.' })),
-  message_id: Type.Optional(Type.String({ description: 'Together with inbox_id.' })),
-  domain: Type.Optional(Type.String({ description: 'Of the recipients.' })),
+  inbox_id: Type.Optional(Type.String({ description: 'Address of the sending inbox.' })),
+  message_id: Type.Optional(Type.String({ description: 'Requires inbox_id.' })),
+  domain: Type.Optional(Type.String({ description: 'Domain of the recipients.' })),
   state: Type.Optional(WaitingStateName),
-  all: Type.Optional(Type.Boolean({ description: 'Needed when nothing but state is given.' })),
+  all: Type.Optional(Type.Boolean({ description: 'Required if only state is given.' })),
 })
 
 export function readSelection(body: Static<typeof SelectionBody>): Selection {
@@ -79,8 +81,10 @@ export function readSelection(body: Static<typeof SelectionBody>): Selection {
 
 export const QueueChange = Type.Object({
   changed: Type.Integer(),
-  busy: Type.Optional(Type.Integer({ description: 'Left alone: they are being handed over right now.' })),
-  more: Type.Optional(Type.Boolean({ description: 'The same call again changes more.' })),
+  busy: Type.Optional(
+    Type.Integer({ description: 'Recipients that were not changed, because delivery is in progress.' }),
+  ),
+  more: Type.Optional(Type.Boolean({ description: 'Whether repeating the request would change more recipients.' })),
 })
 
 export function queueChange({ changed, busy, isMore }: Changed): Wire<typeof QueueChange> {

@@ -1,10 +1,10 @@
-/** Conventions of all shapes of this dialect: snake_case, ISO times, and unset members are omitted. */
+/** Conventions of all shapes of this dialect: snake_case, ISO 8601 times, unset members are omitted. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 
 /**
- * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it,
- * as clients expect for unset members (docs/compatibility/agentmail.md; never null).
+ * The return type of a wire function for a schema. An optional member may also be undefined: JSON.stringify omits it.
+ * Clients expect that unset members are omitted, never null (docs/compatibility/agentmail.md).
  */
 export type Wire<Schema extends TSchema> = Unset<Static<Schema>>
 
@@ -49,7 +49,7 @@ export function mapOf<Value extends TSchema>(value: Value) {
 
 const pageShape = {
   count: Type.Integer({ description: 'Items in this page.' }),
-  limit: Type.Integer({ description: 'The limit in force.' }),
+  limit: Type.Integer({ description: 'The limit that was applied.' }),
   next_page_token: Type.Optional(Type.String({ description: 'Absent at the end of the list.' })),
 }
 

@@ -10,7 +10,7 @@ import { nonEmpty, optionalTime, pageHead, pageOf, Time, time, type Wire } from 
 const itemMembers = {
   inbox_id: Type.String(),
   thread_id: Type.String(),
-  labels: Type.Array(Type.String(), { description: 'Of all its messages.' }),
+  labels: Type.Array(Type.String(), { description: 'Labels of all its messages.' }),
   timestamp: Time,
   received_timestamp: Type.Optional(Time),
   sent_timestamp: Type.Optional(Time),
@@ -28,7 +28,7 @@ const itemMembers = {
 
 export const ThreadItem = Type.Object(itemMembers)
 
-/** @param view a thread, or the data about it in an event of the log */
+/** @param view a thread, or the data of a thread in an event of the log */
 export function threadItem(
   view: Omit<ThreadItemView, 'organizationId' | 'podId' | 'inboxId'>,
 ): Wire<typeof ThreadItem> {

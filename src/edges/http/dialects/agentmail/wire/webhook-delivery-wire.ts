@@ -13,7 +13,7 @@ import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-w
 
 const PREFIX = 'dlv_'
 
-/** @returns '' if it is not one of our ids; no delivery has this id */
+/** @returns the id in the core; '', which no delivery has, if the prefix is missing */
 export function readDeliveryId(ref: string): string {
   return ref.startsWith(PREFIX) ? ref.slice(PREFIX.length) : ''
 }
@@ -24,13 +24,13 @@ const State = Type.Enum([...states], {
 })
 
 const Attempt = Type.Object({
-  attempt: Type.Integer({ description: 'Counted on when it is sent anew.' }),
+  attempt: Type.Integer({ description: 'Number of the attempt. A redelivery continues the count.' }),
   outcome: Type.String({ description: '`delivered`, `retry`, `failed` or `gone`.' }),
-  status_code: Type.Optional(Type.Integer({ description: 'Absent when no answer came.' })),
+  status_code: Type.Optional(Type.Integer({ description: 'Absent if there was no response.' })),
   response: Type.Optional(
-    Type.String({ description: "The beginning of the receiver's answer, for keys that may see the event." }),
+    Type.String({ description: 'The beginning of the response, for keys that may see the event.' }),
   ),
-  error: Type.Optional(Type.String({ description: 'Why no answer came.' })),
+  error: Type.Optional(Type.String({ description: 'Why there was no response.' })),
   started_at: Time,
   duration_ms: Type.Integer(),
 })
@@ -41,10 +41,12 @@ export const Delivery = Type.Object({
   event_type: Type.String(),
   state: State,
   attempts: Type.Array(Attempt),
-  next_attempt_at: Type.Optional(Type.String({ format: 'date-time', description: 'While it is pending.' })),
+  next_attempt_at: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Present while the delivery is pending.' }),
+  ),
   updated_at: Time,
   created_at: Time,
-  body: Type.Optional(Type.String({ description: 'As it is sent, byte for byte; only of one delivery.' })),
+  body: Type.Optional(Type.String({ description: 'The body as it is sent, byte for byte. Not returned in lists.' })),
 })
 
 export function delivery(view: LoggedDelivery): Wire<typeof Delivery> {
@@ -79,7 +81,7 @@ export const deliveryQuery = {
   ...pageQuery,
   state: Type.Optional(State),
   event_types: Type.Optional(Type.Array(Type.String())),
-  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive: when the delivery was made.' })),
+  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive: when the delivery was created.' })),
   after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
 }
 
@@ -102,16 +104,16 @@ export function readDeliveryFilter({ state, event_types, before, after }: Delive
 
 export const RequestReplay = Type.Object({
   start: Type.String({ description: 'ISO 8601, inclusive: when the events happened.' }),
-  end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive; now when left out.' })),
+  end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive. Default: now.' })),
   event_types: Type.Optional(
-    Type.Array(Type.String(), { description: 'Types that the webhook is subscribed to; all when left out.' }),
+    Type.Array(Type.String(), { description: 'Types that the webhook is subscribed to. Default: all.' }),
   ),
   only_failed: Type.Optional(
     Type.Boolean({
-      description: 'Only what it has been sent in vain: failed, cancelled, or waiting for a retry, which is made now.',
+      description: 'Only events whose delivery failed, was cancelled, or waits for a retry, which is then made now.',
     }),
   ),
-  dry_run: Type.Optional(Type.Boolean({ description: 'Counts, and sends nothing.' })),
+  dry_run: Type.Optional(Type.Boolean({ description: 'Only counts the events.' })),
 })
 
 /** @throws validation_error for an invalid date */
@@ -126,7 +128,7 @@ export function readReplay(body: Static<typeof RequestReplay>): ReplayRequest {
 }
 
 export const Replay = Type.Object({
-  count: Type.Integer({ description: 'Events that are sent, or would be.' }),
+  count: Type.Integer({ description: 'Events that will be sent, or with `dry_run` would be.' }),
   start: Time,
   end: Time,
   dry_run: Type.Boolean(),
@@ -137,10 +139,10 @@ export function replay({ count, start, end, isDryRun }: ReplayView): Wire<typeof
 }
 
 export const TestOutcome = Type.Object({
-  success: Type.Boolean({ description: 'Whether the answer was a 2xx.' }),
-  status_code: Type.Optional(Type.Integer({ description: 'Absent when no answer came.' })),
-  response: Type.Optional(Type.String({ description: 'The beginning of the answer.' })),
-  error: Type.Optional(Type.String({ description: 'Why no answer came.' })),
+  success: Type.Boolean({ description: 'Whether the status was 2xx.' }),
+  status_code: Type.Optional(Type.Integer({ description: 'Absent if there was no response.' })),
+  response: Type.Optional(Type.String({ description: 'The beginning of the response.' })),
+  error: Type.Optional(Type.String({ description: 'Why there was no response.' })),
   duration_ms: Type.Integer(),
 })
 

@@ -6,7 +6,7 @@ import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 const PREFIX = 'ep_'
 
-/** Removes the prefix of an id that we return. A client_id is also accepted, and may begin with the same prefix. */
+/** Removes the prefix of our ids. Clients may also send a client_id, which may begin with the same prefix. */
 export function readWebhookId(ref: string): string {
   return /^ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(ref) ? ref.slice(PREFIX.length) : ref
 }
@@ -19,7 +19,9 @@ export function shownWebhookId(id: string): string {
 const Texts = Type.Array(Type.String())
 const OptionalTexts = Type.Optional(Texts)
 const Ordered = Type.Optional(
-  Type.Boolean({ description: 'Send events of one inbox one after the other, in the order in which they happened.' }),
+  Type.Boolean({
+    description: 'Send the events of one inbox one after the other, in the order in which they happened.',
+  }),
 )
 const Headers = mapOf(Type.String())
 
@@ -29,12 +31,14 @@ export const Webhook = Type.Object({
   event_types: OptionalTexts,
   pod_ids: OptionalTexts,
   inbox_ids: OptionalTexts,
-  pod_id: Type.Optional(Type.String({ description: 'What it belongs to.' })),
-  inbox_id: Type.Optional(Type.String({ description: 'What it belongs to.' })),
+  pod_id: Type.Optional(Type.String({ description: 'The pod to which the webhook belongs.' })),
+  inbox_id: Type.Optional(Type.String({ description: 'The inbox to which the webhook belongs.' })),
   secret: Type.String({ description: 'Signs its requests: `whsec_` and base64.' }),
   enabled: Type.Boolean(),
   ordered: Type.Boolean({ description: 'Events of one inbox are sent one after the other.' }),
-  disabled_reason: Type.Optional(Type.String({ description: 'Why the server switched it off: `gone` or `failing`.' })),
+  disabled_reason: Type.Optional(
+    Type.String({ description: 'Why the server disabled the webhook: `gone` or `failing`.' }),
+  ),
   client_id: Type.Optional(Type.String()),
   updated_at: Time,
   created_at: Time,
@@ -70,7 +74,9 @@ export const CreateWebhook = Type.Object({
   event_types: OptionalTexts,
   pod_ids: OptionalTexts,
   inbox_ids: OptionalTexts,
-  client_id: Type.Optional(Type.String({ description: 'The same one again gives the webhook that is there.' })),
+  client_id: Type.Optional(
+    Type.String({ description: 'Another request with the same client_id returns the existing webhook.' }),
+  ),
   headers: Type.Optional(Headers),
   enabled: Type.Optional(Type.Boolean()),
   ordered: Ordered,
@@ -92,7 +98,7 @@ export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
 export const UpdateWebhook = Type.Object({
   url: Type.Optional(Type.String()),
   event_types: Type.Optional(
-    Type.Array(Type.String(), { description: 'Replaces them; an empty list changes nothing.' }),
+    Type.Array(Type.String(), { description: 'Replaces the event types. An empty array changes nothing.' }),
   ),
   add_pod_ids: OptionalTexts,
   remove_pod_ids: OptionalTexts,
@@ -128,7 +134,9 @@ export function readReplacement(body: Static<typeof ReplaceWebhook>): WebhookCha
 }
 
 export const RotateSecret = Type.Object({
-  secret: Type.Optional(Type.String({ description: '`whsec_` and the base64 of 24 to 64 bytes; made when left out.' })),
+  secret: Type.Optional(
+    Type.String({ description: '`whsec_` and the base64 of 24 to 64 bytes. Default: a generated secret.' }),
+  ),
 })
 
 export const HeaderNames = Type.Object({ header_names: Texts })
