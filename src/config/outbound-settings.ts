@@ -18,16 +18,23 @@ export interface Relay {
   readonly auth?: { readonly user: string; readonly password: string }
 }
 
+/** The settings on which others depend. */
+export interface KnownSettings {
+  readonly databaseUrl: string | undefined
+  readonly host: string
+  readonly domain: string
+  readonly relay: Relay | undefined
+}
+
 const RELAY_FORM = 'smtp://user:password@host:port or smtps://…, user and password percent-encoded'
 /** RFC 6409 §3.1 and RFC 8314 §3.3. */
 const SUBMISSION_PORT = 587
 const SUBMISSIONS_PORT = 465
 
 export function readOutbound(
-  variable: string,
   value: string | undefined,
-  domain: string,
-  relay: Relay | undefined,
+  variable: string,
+  { domain, relay }: Pick<KnownSettings, 'domain' | 'relay'>,
 ): OutboundRoute {
   // No host on the internet can reply to a .localhost address (RFC 6761 §6.3), so by default no mail is sent from one.
   if (value === undefined) return /(^|\.)localhost$/.test(domain) ? 'capture' : 'direct'
@@ -39,7 +46,7 @@ export function readOutbound(
   return route
 }
 
-export function readRelay(variable: string, value: string | undefined): Relay | undefined {
+export function readRelay(value: string | undefined, variable: string): Relay | undefined {
   if (value === undefined) return undefined
   // Never repeat the value: it contains a password.
   const refused = (detail: string) => new StartupError(`${variable}: ${detail}; write ${RELAY_FORM}`)
@@ -59,13 +66,13 @@ export function readRelay(variable: string, value: string | undefined): Relay | 
   }
 }
 
-export function readOutboundPort(variable: string, value: string): number {
+export function readOutboundPort(value: string, variable: string): number {
   const port = /^\d{1,5}$/.test(value) ? Number(value) : 0
   if (port > 0 && port <= 65_535) return port
   throw new StartupError(`${variable}=${value}: write a port from 1 to 65535`)
 }
 
-export function readDnsServers(variable: string, value: string | undefined): readonly string[] | undefined {
+export function readDnsServers(value: string | undefined, variable: string): readonly string[] | undefined {
   if (value === undefined) return undefined
   const servers = value.split(',').map((server) => server.trim())
   if (servers.every(isServer)) return servers
@@ -77,7 +84,11 @@ function isServer(server: string): boolean {
   return (isIP(ip6) === 6 || isIP(ip4) === 4) && Number(port) > 0 && Number(port) <= 65_535
 }
 
-export function readAllowPrivateNetworks(variable: string, value: string | undefined, host: string): boolean {
+export function readAllowPrivateNetworks(
+  value: string | undefined,
+  variable: string,
+  { host }: Pick<KnownSettings, 'host'>,
+): boolean {
   if (value === undefined) return isLoopback(host)
   if (value === 'true' || value === 'false') return value === 'true'
   throw new StartupError(`${variable}=${value}: write true or false`)

@@ -1,0 +1,99 @@
+/**
+ * Parses the value of each setting; outbound-settings.ts parses those of outgoing mail. Errors are sentences that say what
+ * to write. Part of settings.ts, which documents the settings and is the only file that reads the environment.
+ */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { StartupError } from '../errors.ts'
+import { KIB, MIB } from './limits/limit.ts'
+import type { KnownSettings } from './outbound-settings.ts'
+
+export type Port = number | 'off'
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** 0: any free port. */
+export function readPort(value: string, variable: string): Port {
+  if (value === 'off') return 'off'
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN
+  if (!(port <= 65_535)) throw new StartupError(`${variable}=${value}: write a port from 0 to 65535, or off`)
+  return port
+}
+
+export function readDomain(value: string, variable: string): string {
+  const domain = value.toLowerCase()
+  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+  if (domain.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(domain)) {
+    throw new StartupError(
+      `${variable}=${value}: write a domain name such as mail.example.com (internationalized labels as xn--…)`,
+    )
+  }
+  return domain
+}
+
+export function readUrl(value: string | undefined, variable: string): string | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
+    throw new StartupError(`${variable}=${value}: write an http or https URL such as https://mail.example.com`)
+  }
+  return value.replace(/\/+$/, '')
+}
+
+export function readDatabaseUrl(value: string | undefined, variable: string): string | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  const isPostgres = url !== undefined && /^postgres(ql)?:$/.test(url.protocol)
+  if (isPostgres && url.pathname.length > 1) return value
+  // Never repeat the value: it contains a password, which may be the malformed part.
+  throw new StartupError(
+    `${variable}: write postgres://user:password@host:5432/database, with reserved characters ` +
+      'percent-encoded; or leave it unset to use SQLite',
+  )
+}
+
+/** @returns the path of the folder */
+export function readBlobsUrl(value: string | undefined, variable: string): string | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  const isFolder =
+    url?.protocol === 'file:' && url.host === '' && !url.search && !url.hash && /^file:\/\/\//i.test(value)
+  if (isFolder) return fileURLToPath(url)
+  throw new StartupError(`${variable}=${value}: write file:///folder, such as file:///srv/martlet/blobs`)
+}
+
+export function readRootKey(
+  value: string | undefined,
+  variable: string,
+  { databaseUrl }: Pick<KnownSettings, 'databaseUrl'>,
+): string | undefined {
+  if (value === undefined && databaseUrl !== undefined) {
+    throw new StartupError(
+      `${variable}: write 20 to 256 printable characters, the same on every node that uses MARTLET_DATABASE_URL; the ` +
+        'nodes would not know a key that one of them generated',
+    )
+  }
+  // Never repeat the value: it is a secret.
+  if (value !== undefined && !/^[\x21-\x7e]{20,256}$/.test(value)) {
+    throw new StartupError(`${variable}: write 20 to 256 printable characters without spaces`)
+  }
+  return value
+}
+
+export function readPath(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : resolve(value)
+}
+
+export function readMessageBytes(value: string, variable: string): number {
+  const bytes = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN
+  if (!(bytes >= 64 * KIB && bytes <= 1024 * MIB)) {
+    throw new StartupError(`${variable}=${value}: write a number of bytes from ${64 * KIB} to ${1024 * MIB}`)
+  }
+  return bytes
+}
+
+export function readLogLevel(value: string, variable: string): LogLevel {
+  const level = logLevels.find((known) => known === value)
+  if (!level) throw new StartupError(`${variable}=${value}: write one of ${logLevels.join(', ')}`)
+  return level
+}
