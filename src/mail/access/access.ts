@@ -8,7 +8,7 @@
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
-import type { InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
+import type { ApiKeyRow, InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
@@ -40,12 +40,23 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
 export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   if (actor.kind === 'system') return
   const row = await apiKeys.shareLockById(tx, actor.apiKeyId)
-  if (!row || (row.expires_at !== null && row.expires_at <= tx.now)) throw new MailError('unknown_api_key', {})
-  const granted = row.permissions === null ? undefined : parsePermissions(row.permissions)
-  const isSame =
-    granted?.length === actor.permissions?.size && (granted ?? []).every((each) => actor.permissions?.has(each))
-  if (!isSame)
+  if (!row || isExpired(row, tx.now)) throw new MailError('unknown_api_key', {})
+  if (!hasSamePermissions(actor, row)) {
     throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
+  }
+}
+
+/** @param now epoch ms */
+export function isExpired({ expires_at }: Pick<ApiKeyRow, 'expires_at'>, now: number): boolean {
+  return expires_at !== null && expires_at <= now
+}
+
+/** Whether the actor has exactly the permissions that the key's row grants now. */
+export function hasSamePermissions({ permissions }: KeyActor, row: Pick<ApiKeyRow, 'permissions'>): boolean {
+  if (row.permissions === null || permissions === undefined)
+    return row.permissions === null && permissions === undefined
+  const granted = parsePermissions(row.permissions)
+  return granted.length === permissions.size && granted.every((each) => permissions.has(each))
 }
 
 /**

@@ -4,12 +4,12 @@
  */
 import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
-import type { PageWindow, Position } from '../access/paging/page-tokens.ts'
+import type { PagePosition, PageWindow } from '../access/paging/page-tokens.ts'
 
 export interface ScannedPage {
   readonly ids: readonly string[]
   /** The last row examined, if more rows are left to examine. */
-  readonly last: Position | undefined
+  readonly last: PagePosition | undefined
 }
 
 /** @param rowsMax number of rows that may be examined */

@@ -22,7 +22,7 @@ export interface Page<Item> {
 }
 
 /** Sort key of the last row examined: the list's time or number, in full, and the id that breaks ties. */
-export interface Position {
+export interface PagePosition {
   readonly key: number
   readonly id: string
 }
@@ -31,7 +31,7 @@ export interface Position {
 export interface PageWindow {
   readonly limit: number
   readonly ascending: boolean
-  readonly after?: Position
+  readonly after?: PagePosition
 }
 
 /**
@@ -59,7 +59,7 @@ export function closePage<Item>(
   items: readonly Item[],
   window: PageWindow,
   filter: unknown,
-  last: Position | undefined,
+  last: PagePosition | undefined,
 ): Page<Item> {
   if (!last) return { items, limit: window.limit }
   const token = encodeToken(last, filterHash({ filter, ascending: window.ascending }))
@@ -68,11 +68,11 @@ export function closePage<Item>(
 
 const TOKEN_VERSION = 1
 
-function encodeToken(position: Position, hash: string): string {
+function encodeToken(position: PagePosition, hash: string): string {
   return Buffer.from(JSON.stringify([TOKEN_VERSION, hash, position.key, position.id])).toString('base64url')
 }
 
-function decodeToken(token: string, hash: string): Position | undefined {
+function decodeToken(token: string, hash: string): PagePosition | undefined {
   let fields: unknown
   try {
     fields = JSON.parse(Buffer.from(token, 'base64url').toString())

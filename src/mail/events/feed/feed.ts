@@ -18,13 +18,12 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { EventLogRow, EventRow } from '../../../store/schema/event-rows.ts'
-import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import type { KeyActor } from '../../access/actor.ts'
-import { type Permission, parsePermissions } from '../../access/permissions.ts'
-import { formatCursor, type Position } from '../log/cursor.ts'
+import { hasSamePermissions, isExpired } from '../../access/access.ts'
+import type { Permission } from '../../access/permissions.ts'
+import { formatCursor, type LogPosition } from '../log/cursor.ts'
 import { type Backlog, type Event, type Feed, FeedEnded, type Listening, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, requirePosition } from '../log/log-position.ts'
@@ -65,7 +64,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     hasSubscribers: () => subscriptions.size > 0,
     distribute,
   })
-  const cursorOf = (position: Position) => formatCursor(store.epoch, position)
+  const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
   /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
   let soonestExpiry = Number.POSITIVE_INFINITY
   let isStopped = false
@@ -139,7 +138,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     const { actor } = subscription.filter
     if (actor.kind === 'system') return
     const row = await apiKeys.getById(store.db, actor.apiKeyId)
-    if (!row || !isCurrent(actor, row)) return end(subscription, 'revoked')
+    if (!row || isExpired(row, clock()) || !hasSamePermissions(actor, row)) return end(subscription, 'revoked')
     if (row.expires_at === null) return
     subscription.expiresAt = row.expires_at
     soonestExpiry = Math.min(soonestExpiry, row.expires_at)
@@ -224,17 +223,5 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       if (subscription.expiresAt <= now) end(subscription, 'revoked')
       else soonestExpiry = Math.min(soonestExpiry, subscription.expiresAt)
     }
-  }
-
-  /** Whether the key is unchanged since its socket was opened: a socket can subscribe at any time. */
-  function isCurrent(actor: KeyActor, row: ApiKeyRow): boolean {
-    if (row.expires_at !== null && row.expires_at <= clock()) return false
-    if (row.permissions === null || actor.permissions === undefined) {
-      return row.permissions === null && actor.permissions === undefined
-    }
-    const granted = parsePermissions(row.permissions)
-    return (
-      granted.length === actor.permissions.size && granted.every((permission) => actor.permissions!.has(permission))
-    )
   }
 }

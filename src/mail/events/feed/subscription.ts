@@ -5,7 +5,7 @@
  * a reader that falls further behind is ended as too slow, and can resume with its cursor. All subscriptions share the
  * event objects, so a buffered event costs one reference.
  */
-import type { Position } from '../log/cursor.ts'
+import type { LogPosition } from '../log/cursor.ts'
 import { type Backlog, type BacklogItem, type Event, FeedEnded } from '../log/event.ts'
 import type { Filter } from './subscription-filter.ts'
 
@@ -18,7 +18,7 @@ interface SubscriptionNeeds {
   readonly filter: Filter
   /** Maximum number of buffered events. */
   readonly bufferMax: number
-  readonly cursorOf: (position: Position) => string
+  readonly cursorOf: (position: LogPosition) => string
   /** Counts the memory of buffered events; undefined if little can be buffered. */
   readonly backlog: Backlog | undefined
 }
@@ -30,10 +30,10 @@ export class Subscription {
   /** The key was checked after this event: only later events can report a change since then. */
   checkedAt = Number.POSITIVE_INFINITY
   readonly #bufferMax: number
-  readonly #cursorOf: (position: Position) => string
+  readonly #cursorOf: (position: LogPosition) => string
   readonly #backlog: Backlog | undefined
   /** The last event that the reader got, or the start position; undefined until the start is fixed. */
-  #sent: Position | undefined
+  #sent: LogPosition | undefined
   /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
   #waiting: WaitingEvent[] = []
@@ -49,7 +49,7 @@ export class Subscription {
     this.#backlog = backlog
   }
 
-  get sent(): Position {
+  get sent(): LogPosition {
     if (this.#sent === undefined) throw new Error('the subscription has no start yet')
     return this.#sent
   }
@@ -63,7 +63,7 @@ export class Subscription {
   }
 
   /** Fixes the start position. */
-  startAfter(position: Position): void {
+  startAfter(position: LogPosition): void {
     this.#sent = position
   }
 

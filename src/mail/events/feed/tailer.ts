@@ -17,7 +17,7 @@ import { createPollLoop, type PollLoop } from '../../../store/commit/poll-loop.t
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import type { Position } from '../log/cursor.ts'
+import type { LogPosition } from '../log/cursor.ts'
 import { endOf } from '../log/log-position.ts'
 
 interface TailerNeeds {
@@ -36,7 +36,7 @@ export class Tailer {
   readonly #needs: TailerNeeds
   readonly #loop: PollLoop
   #stopListening: (() => void) | undefined
-  #position: Position | undefined
+  #position: LogPosition | undefined
   #lagMs = 0
 
   constructor(needs: TailerNeeds) {
@@ -55,7 +55,7 @@ export class Tailer {
   /**
    * The last event passed to `distribute`. Changes only together with such a call, or while there are no subscriptions.
    */
-  get position(): Position {
+  get position(): LogPosition {
     if (this.#position === undefined) throw new Error('the tailer was not started')
     return this.#position
   }

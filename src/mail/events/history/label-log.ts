@@ -9,9 +9,9 @@ import {
   closePage,
   openPage,
   type Page,
+  type PagePosition,
   type PageRequest,
   type PageWindow,
-  type Position,
 } from '../../access/paging/page-tokens.ts'
 import { maySee } from '../feed/subscription-filter.ts'
 import { toEvent } from '../log/event.ts'
@@ -47,7 +47,7 @@ export function createLabelLog({ store, limits }: LabelLogNeeds): LabelLog {
   /** Reads rows in growing chunks until the page is full or the budget is spent: most events have other types. */
   async function fill(actor: Actor, inboxId: string, window: PageWindow) {
     const items: LabelEvent[] = []
-    let last: Position | undefined = window.after
+    let last: PagePosition | undefined = window.after
     let scanned = 0
     for (let chunk = window.limit + 1; scanned < limits.lists.scanRowsMax; chunk *= 4) {
       const limit = Math.min(chunk, limits.lists.scanRowsMax - scanned)

@@ -18,13 +18,13 @@ const CURSOR_CHARS_MAX = 200
 const MARK_CHARS = 12
 
 /** The position of an event in the log, or the position before the first event. */
-export interface Position {
+export interface LogPosition {
   readonly seq: number
   /** null: there is no such event, or it was removed before logs recorded its id. */
   readonly eventId: string | null
 }
 
-export function formatCursor(epoch: string, { seq, eventId }: Position): string {
+export function formatCursor(epoch: string, { seq, eventId }: LogPosition): string {
   return Buffer.from(`${VERSION}.${epoch}.${seq}.${markOf(eventId)}`).toString('base64url')
 }
 

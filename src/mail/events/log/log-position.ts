@@ -3,16 +3,16 @@ import { MailError } from '../../../errors.ts'
 import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import { formatCursor, markOf, type Position, parseCursor } from './cursor.ts'
+import { formatCursor, type LogPosition, markOf, parseCursor } from './cursor.ts'
 
 type LogStore = Pick<Store, 'db' | 'epoch'>
 
 /** The position before the first retained event. */
-export function floorOf(log: EventLogRow): Position {
+export function floorOf(log: EventLogRow): LogPosition {
   return { seq: log.floor_seq, eventId: log.floor_event_id }
 }
 
-export function endOf(log: EventLogRow): Position {
+export function endOf(log: EventLogRow): LogPosition {
   return { seq: log.last_seq, eventId: log.last_event_id }
 }
 
@@ -23,7 +23,7 @@ export function endOf(log: EventLogRow): Position {
  * @throws validation_error if it is not one of our cursors; cursor_expired if events after it were purged, or the
  *   cursor belongs to another log
  */
-export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<Position> {
+export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<LogPosition> {
   if (after === 'earliest') return floorOf(log)
   if (after === 'latest') return endOf(log)
   const { seq, mark } = parseCursor(after, store.epoch)

@@ -11,7 +11,7 @@ import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
 import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
-import { closePage, openPage, type Position } from '../../access/paging/page-tokens.ts'
+import { closePage, openPage, type PagePosition } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
@@ -110,7 +110,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
     async delete(actor, within, threadId) {
       // Delete in chunks: a thread can be long, and a transaction blocks other writers.
       // Messages that the key may not see stay.
-      let after: Position | undefined
+      let after: PagePosition | undefined
       do {
         const chunk = await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)

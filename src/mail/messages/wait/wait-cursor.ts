@@ -4,14 +4,14 @@
  * is enough.
  */
 import { MailError } from '../../../errors.ts'
-import type { Position } from '../../access/paging/page-tokens.ts'
+import type { PagePosition } from '../../access/paging/page-tokens.ts'
 
 export interface WaitPosition {
   /** The last event examined; while `listing` is set, the log position at which the list is read. */
   readonly seq: number
   readonly cursor: string
   /** Position in that list, oldest first; undefined when all of it was examined. */
-  readonly listing?: Position | 'start' | undefined
+  readonly listing?: PagePosition | 'start' | undefined
   /** Epoch ms, exclusive: older messages do not match. */
   readonly since?: number | undefined
 }
