@@ -1,8 +1,8 @@
 /**
- * What a user installs: the packed package, and the recipes for systemd and containers.
+ * Tests what a user installs: the packed package, and the files for systemd and containers.
  *
- * The package is unpacked where npm would put it, with links only to the packages that it declares, so that a file or a
- * dependency that it lacks is found. (A real `npm install` compiles SQLite for minutes.)
+ * The package is unpacked where npm would put it, with links only to the packages that it declares, so that a missing
+ * file or dependency is found. (A real `npm install` compiles SQLite for minutes.)
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
 /**
- * Pages of the log and long polls, over a real store and feed: which events a page contains, how far the cursor
+ * Tests pages of the log and long polls over a real store and feed: which events a page contains, how far the cursor
  * advances, and that no event is missed between the query and the wait.
  */
 import { expect, onTestFinished, test } from 'vitest'
@@ -107,7 +107,7 @@ test('a page ends at its size limit, and the next one starts there', async () =>
   expect(pages).toEqual([['2'.repeat(50)], ['3333', '4444'], ['5555']])
 })
 
-test('events that the key may not see are left out: other tenants, hidden mail, types without permission', async () => {
+test('events that the key may not see are omitted: other tenants, hidden mail, types without permission', async () => {
   const { world, inbox, read } = await open()
   const stranger = await world.addInbox()
   const hidden = messageIn(inbox, ['spam', 'a'])

@@ -1,4 +1,4 @@
-/** The events that modules append and edges read. */
+/** Tests the events that modules append and edges read. */
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { standardTypes, subscribableTypes } from '../../src/mail/events/log/event-types.ts'

@@ -1,5 +1,5 @@
 /**
- * The feed over a real store: order, completeness, and the reasons why it ends.
+ * Tests the feed over a real store: order, completeness, and the reasons why a subscription ends.
  *
  * The events that a subscriber received are compared with the table itself, which the store's own tests verify.
  */
@@ -71,7 +71,7 @@ test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)',
   }
 })
 
-test('events committed after "subscribed" was answered are sent, however busy the writers are', async () => {
+test('events committed after the answer "subscribed" are sent, however busy the writers are', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -145,7 +145,7 @@ test('a live subscriber that falls behind is ended as too slow, with the cursor 
   expect(witness.seqs).toEqual([1, 2, 3, 4, 5, 6]) // no other subscriber is affected
 })
 
-test('what waits for a reader is counted while it waits: events, and a page of the past', async () => {
+test('the backlog counts what is waiting for a reader: new events, and a page of past events', async () => {
   await using world = await FeedWorld.open({ events: { backfillBatchMax: 3 } })
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -174,7 +174,7 @@ test('what waits for a reader is counted while it waits: events, and a page of t
   expect([backlog.count, backlog.bytes]).toEqual([0, 0]) // at once
 })
 
-test('a reader that is ended by what it holds leaves nothing held', async () => {
+test('the backlog of a reader that is ended for its backlog is released', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)

@@ -7,12 +7,12 @@ function recentOf(limits: { countMax?: number; bytesMax?: number }, sizes: Recor
   return recent
 }
 
-test('the oldest go when there are too many', () => {
+test('the oldest entries are removed when there are too many', () => {
   const recent = recentOf({ countMax: 2 }, { a: 1, b: 1, c: 1 })
   expect(['a', 'b', 'c'].map((key) => recent.get(key))).toEqual([undefined, 'b', 'c'])
 })
 
-test('the oldest go when they are too large together, and one that is too large alone goes at once', () => {
+test('the oldest entries are removed when all are too large together, and an entry that is too large alone at once', () => {
   const recent = recentOf({}, { a: 40, b: 40, c: 40 })
   expect(['a', 'b', 'c'].map((key) => recent.get(key))).toEqual([undefined, 'b', 'c'])
   recent.set('d', 'd', 101)
@@ -21,14 +21,14 @@ test('the oldest go when they are too large together, and one that is too large 
   expect(recent.get('e')).toBe('e')
 })
 
-test('an entry takes the place of an older one, whose size counts no more', () => {
+test('an entry replaces an older one with the same key, whose size no longer counts', () => {
   const recent = recentOf({}, { a: 60 })
   recent.set('b', 'b', 30)
   recent.set('a', 'new', 70)
   expect(['a', 'b'].map((key) => recent.get(key))).toEqual(['new', 'b'])
 })
 
-test('a size that is known later counts from then on, for the entry that it is of', () => {
+test('a size that is set later counts from then on, if the entry is still the same', () => {
   const recent = recentOf({}, { a: 0, b: 60 })
   recent.resize('a', 'an older one', 90)
   expect(recent.get('a')).toBe('a')

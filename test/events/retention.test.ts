@@ -1,4 +1,4 @@
-/** Old events are purged from the log, and no cursor ever skips purged events silently. */
+/** Tests that old events are purged from the log, and that no cursor ever skips purged events silently. */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'

@@ -1,5 +1,6 @@
 /**
- * Which events a subscription gets: types, hidden classes, permissions, inboxes, pods and scope; past and live alike.
+ * Tests which events a subscription gets, by type, hidden class, permission, inbox, pod and scope, both for past and
+ * for new events.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
@@ -161,10 +162,13 @@ describe('refusals', () => {
     return () => world[Symbol.asyncDispose]()
   })
 
-  test.each(['message.eaten', '', 'key.revoked', 'inbox.gone', '__proto__'])('there is no type "%s"', async (type) => {
-    const key = await world.addKey(inbox)
-    await expect(world.listen(key, { eventTypes: [type] })).rejects.toMatchObject({ code: 'validation_error' })
-  })
+  test.each(['message.eaten', '', 'key.revoked', 'inbox.gone', '__proto__'])(
+    'the type "%s" is unknown',
+    async (type) => {
+      const key = await world.addKey(inbox)
+      await expect(world.listen(key, { eventTypes: [type] })).rejects.toMatchObject({ code: 'validation_error' })
+    },
+  )
 
   test.each([
     ['message.received.spam', 'label_spam_read'],
@@ -185,7 +189,7 @@ describe('refusals', () => {
     await expect(world.listen(key)).rejects.toMatchObject({ code: 'missing_permission', params })
   })
 
-  test('as many ids as are allowed, and again as often, are found with one statement of each kind', async () => {
+  test('the maximum number of ids, even repeated, is looked up with one statement of each kind', async () => {
     const asked: string[] = []
     await using world = await FeedWorld.open({}, (store) => {
       const db: Store['db'] = Object.assign(Object.create(store.db), {
@@ -211,7 +215,7 @@ describe('refusals', () => {
     expect(listener.collected.map(({ inboxId }) => inboxId)).toEqual([places[7]!.inboxId, places[19]!.inboxId])
   })
 
-  test('one of many that is not there, or not an address, is not found', async () => {
+  test('one unknown or malformed id among many is not found', async () => {
     const key = await world.addKey({ organizationId: inbox.organizationId })
     for (const ref of ['none', 'none@b.test', '@', 'a@b@c', '']) {
       const refused = world.listen(key, { inboxIds: [inbox.inboxId, ref] })

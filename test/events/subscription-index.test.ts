@@ -1,4 +1,4 @@
-/** The cost of an event depends on its matching subscriptions, not on the number of open sockets. */
+/** Tests that the cost of an event depends on its matching subscriptions, not on the number of open sockets. */
 import { expect, test } from 'vitest'
 import { Subscription } from '../../src/mail/events/feed/subscription.ts'
 import { SubscriptionIndex } from '../../src/mail/events/feed/subscription-index.ts'

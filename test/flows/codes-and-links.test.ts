@@ -1,7 +1,7 @@
 /**
- * The one-time code and the verification link of a message reach the agent in every representation of the message.
- * test/formats tests which codes and links are found; this file tests that they are found when the message is parsed,
- * and stored.
+ * Tests that the one-time code and the verification link of a message are in every representation of the message.
+ * test/formats tests which codes and links are found; this file tests that the search runs when a message is parsed,
+ * and that its results are stored.
  */
 import { expect, test } from 'vitest'
 import { changeRows, readRows } from '../support/test-database.ts'
@@ -80,7 +80,7 @@ test('a frame without its bodies keeps the codes and links', async () => {
   expect(message).toMatchObject({ codes: CODES, links: LINKS })
 })
 
-test('subject, text and HTML are searched at arrival, or when a message without stored results is read', async () => {
+test('the subject, text and HTML are searched at arrival, or when a message without stored results is read', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const link = 'https://shop.example/confirm?token=Zk3f9Qm2Lp8x'

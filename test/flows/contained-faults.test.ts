@@ -1,6 +1,6 @@
 /**
- * Errors that no code handles end the unit of work in which they arose and nothing else; work that keeps ending the process is
- * set aside (docs/adr/0022). The server runs as a process of its own, with faults planted into it.
+ * Tests that an unhandled error ends only the unit of work in which it was thrown, and that work which keeps ending the
+ * process is set aside (docs/adr/0022). The server is a separate process into which the test injects faults.
  */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ const QUICK = {
 } satisfies LimitOverrides
 
 test(
-  'an error of a request, a socket, an SMTP connection or a webhook delivery ends that one only',
+  'an error in a request, a socket, an SMTP connection or a webhook delivery ends only that one',
   RESTARTS,
   async () => {
     const port = await freePort()
@@ -37,7 +37,7 @@ test(
     const server = await place.start()
     await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
 
-    const headers = { authorization: 'Bearer am_planted-rejection' } // it is hashed to look it up
+    const headers = { authorization: 'Bearer am_planted-rejection' } // the key is hashed for its look-up
     const response = await fetch(`${server.url}/v0/inboxes`, { headers })
     expect([401, 500]).toContain(response.status) // whichever was first
     await expect.poll(() => unitsOf(server)).toEqual(['HTTP request'])
@@ -82,10 +82,10 @@ test('a webhook delivery that ends the process is set aside, and the others are 
   const at = `/webhooks/${bad.webhook_id}/deliveries`
   await expect.poll(async () => (await api(last, KEY, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
   await hook.count(1)
-  await api(last, KEY, 'GET', '/inboxes') // it serves on
+  await api(last, KEY, 'GET', '/inboxes') // the server still works
 })
 
-test('an error of a hand-over ends that hand-over, and its recipient is held when it happens again and again', async () => {
+test('an error in an SMTP delivery ends that delivery, and its recipient is held if the error repeats', async () => {
   const port = await freePort()
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ rejectionPort: port }, out)
@@ -98,10 +98,10 @@ test('an error of a hand-over ends that hand-over, and its recipient is held whe
     .poll(() => queue(server))
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   expect(unitsOf(server)).toEqual(['delivery', 'delivery'])
-  await api(server, KEY, 'GET', '/inboxes') // it serves on
+  await api(server, KEY, 'GET', '/inboxes') // the server still works
 })
 
-test('a recipient whose hand-over ends the process is held, and can be released', RESTARTS, async () => {
+test('a recipient whose delivery ends the process is held, and can be released', RESTARTS, async () => {
   const port = await freePort()
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ abortPort: port }, out)
@@ -118,10 +118,10 @@ test('a recipient whose hand-over ends the process is held, and can be released'
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   const [recipient] = await queue(last)
   await api(last, KEY, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
-  expect(await last.exited).toBeNull() // it is tried again, as asked
+  expect(await last.exited).toBeNull() // the released recipient is tried again
 })
 
-/** A database and a data folder, for one server after the other. */
+/** Prepares a database and a data folder for several servers, one after the other. */
 async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Record<string, string> = {}) {
   const database: TestDatabase = await createTestDatabase('migrated')
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
@@ -133,7 +133,10 @@ async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Reco
       onTestFinished(() => server.signal('SIGKILL'))
       return server
     },
-    /** Starts again each time that the process ends; alone, what ends it may do so as often as the limit allows. */
+    /**
+     * Restarts the server whenever its process ends. Work that ends it runs until it reaches its limit and is set
+     * aside.
+     */
     async startUntilItStays(): Promise<ServerProcess> {
       for (let starts = 1; starts <= QUICK.jobs.interruptionsMax + 1; starts += 1) {
         const server = await this.start().catch(() => undefined)
@@ -148,7 +151,7 @@ async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Reco
   }
 }
 
-/** Resolves when something was set aside. */
+/** Resolves when work was set aside. */
 async function hasSetAside({ lines }: ServerProcess): Promise<true> {
   await expect.poll(() => lines.some(({ msg }) => String(msg).includes('set aside'))).toBe(true)
   return true
@@ -162,7 +165,7 @@ function webhookTo(url: string) {
   return { url, event_types: ['message.received'] }
 }
 
-/** Kinds of the units that errors have ended so far. */
+/** Returns the kinds of the units of work that errors have ended so far. */
 function unitsOf({ lines }: ServerProcess): unknown[] {
   return lines.filter(({ msg }) => msg === 'unhandled error; its unit of work ends').map(({ unit }) => unit)
 }

@@ -1,9 +1,9 @@
 /**
- * PostgreSQL stops under load and returns some seconds later. Clients get temporary errors, nothing hangs, and
- * everything continues by itself. The length of the outage is counted in refusals, so that the test is as thorough on a
+ * PostgreSQL stops under load and returns some seconds later. Clients get temporary errors, nothing hangs, and the
+ * servers continue without help. The length of the outage is counted in refusals, so that the test is as thorough on a
  * slow machine.
  *
- * AWAY_MS sets a minimum length, for runs by hand.
+ * AWAY_MS sets a minimum length, for manual runs.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'

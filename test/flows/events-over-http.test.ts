@@ -1,6 +1,6 @@
 /**
- * Events without a WebSocket, with a whole server and real connections: pages, long polls and server-sent events return
- * the same bytes as sockets, and a client that reconnects misses nothing.
+ * Tests events without a WebSocket, with a whole server and real connections: pages, long polls and server-sent events
+ * return the same bytes as sockets, and a client that reconnects misses nothing.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'

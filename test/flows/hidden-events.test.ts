@@ -1,6 +1,6 @@
 /**
- * A message that is hidden after it arrived: a key that may not GET it gets nothing of it from its earlier events either. The
- * tests compare what a whole server sends over lists, long polls, streams, sockets and waits.
+ * Tests a message that is hidden after it arrived: a key that may not GET it gets none of its earlier events either.
+ * The tests compare what a whole server sends over lists, long polls, streams, sockets and waits.
  */
 import { expect, test } from 'vitest'
 import { openEventSource } from '../support/event-source.ts'
@@ -57,7 +57,7 @@ test('a message that was hidden and then deleted is not sent, nor is the thread 
   expect(body.events[0]).toMatchObject({ message: { deleted: true }, thread: { subject: 'secret plans' } })
 })
 
-// An event holds its thread as of then, which showed senders, subjects and files of messages that were hidden later.
+// An event contains its thread as it was then, which used to show senders, subjects and files of messages hidden later.
 test('the thread in an event shows only messages that the reader may see now', async () => {
   await using world = await startWorld()
   await sendSecret(world)
@@ -85,7 +85,7 @@ test('the thread in an event shows only messages that the reader may see now', a
   expect(await eventTexts(world, narrow)).not.toMatch(SECRET)
   expect(await threadOf(world.rootKey)).toEqual(before)
 
-  // What is kept in memory for the next reader follows what happens in the thread.
+  // The text that is cached for the next reader is invalidated by changes of the thread.
   await change(world, '<plain@x.test>', { add_labels: ['trash'] })
   expect(await threadOf(narrow)).toMatchObject({ subject: 'third', senders: ['bo@x.test'], message_count: 1 })
   expect(await eventTexts(world, narrow)).not.toContain('plain words')

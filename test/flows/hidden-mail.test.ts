@@ -165,7 +165,7 @@ test('a thread with many newer hidden messages shows the visible one below, or i
   expect((await world.request('GET', `/v0/threads/${id}`, { key })).status).toBe(404)
 })
 
-test('a key that hides a whole thread from itself gets the labels of the messages it changed, not those of hidden ones', async () => {
+test('a key that hides a whole thread from itself gets the labels of the messages that it changed, not those of hidden ones', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).email
   for (const [id, words] of Object.entries({ hidden: {}, seen: { inReplyTo: '<hidden@x.test>' } })) {

@@ -1,6 +1,7 @@
 /**
- * Bodies of webhooks are stored with their deliveries. A body that was rendered while its message could be read is neither
- * sent nor shown for a key that may not read the message now. The tests compare what a real receiver gets, and the delivery log.
+ * Tests that the stored body of a webhook delivery is neither sent nor shown for a key that may not read the message
+ * now, even if it was readable when the body was rendered. The tests compare what a real receiver gets, and the
+ * delivery log.
  */
 import { expect, test } from 'vitest'
 import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
@@ -35,7 +36,7 @@ for (const ordered of [false, true]) {
     expect(subjects(narrow)).toEqual(['secret', 'plain'])
     expect(wide.calls.filter(({ body }) => body === wide.calls[0]!.body)).toHaveLength(2)
 
-    // It is neither shown, nor sent by hand, nor by a replay, whose count leaves it out.
+    // It is not shown, and is sent neither by a redelivery nor by a replay, whose count excludes it.
     const see = async (at: string, key: string) => {
       const { deliveries } = (await world.request('GET', `${at}/deliveries`, { key })).body
       const one = await world.request('GET', `${at}/deliveries/${deliveries[1].delivery_id}`, { key })
@@ -54,7 +55,7 @@ for (const ordered of [false, true]) {
   })
 }
 
-test('a replay leaves out messages that are hidden from its webhook, or deleted', async () => {
+test('a replay skips messages that are hidden from its webhook, or deleted', async () => {
   await using world = await startWorld({ limits: { jobs: { pollMs: 20 } } })
   await using narrow = await startWebhookSink()
   await using whole = await startWebhookSink()

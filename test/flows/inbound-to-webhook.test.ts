@@ -1,6 +1,6 @@
 /**
- * The fourth flow of ARCHITECTURE.md: a message arrives, and a webhook of the user receives the event. The receiver is
- * a real HTTP server, and the requests are checked with the packages that users check them with.
+ * The fourth flow of ARCHITECTURE.md: a message arrives, and a user's webhook receives the event. The receiver is a
+ * real HTTP server, and the requests are checked with the packages that receivers use.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
@@ -98,7 +98,7 @@ test('a failed attempt is retried on schedule, even after a restart, with the sa
   await expect.poll(() => deliveries(world)).toEqual([['delivered', 3, 200]])
 })
 
-test('a webhook that hangs, with many deliveries waiting, does not delay another webhook', async () => {
+test('a webhook that hangs, with many pending deliveries, does not delay another webhook', async () => {
   await using world = await startWorld({ limits: { webhooks: { endpointConcurrencyMax: 3 } } })
   await using hanging = await startWebhookSink(() => undefined)
   await using healthy = await startWebhookSink()
@@ -167,7 +167,7 @@ test('a receiver that switches protocols fails, and delays neither another webho
   await world.stop()
 })
 
-test('410 Gone disables the webhook, and cancels its waiting deliveries', async () => {
+test('410 Gone disables the webhook, and cancels its pending deliveries', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
@@ -239,7 +239,7 @@ test('a host name that resolves to a private network is not called', async () =>
   }
 })
 
-test('deliveries that wait when a webhook is disabled are never sent, even if it is enabled again', async () => {
+test('deliveries that are pending when a webhook is disabled are never sent, even if it is enabled again', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())

@@ -1,7 +1,8 @@
 /**
- * kill -9 at random instants, under a load of messages, sends and label changes, and what subscribers receive
- * meanwhile: on WebSockets and streams that reconnect with their cursors, some of which disconnect by themselves, and
- * on webhooks. On PostgreSQL there are two servers; one of them is killed, and clients reconnect to either.
+ * Kills servers with kill -9 at random instants, under a load of messages, sends and label changes, and checks what
+ * subscribers receive: on WebSockets and streams that reconnect with their cursors, some of which disconnect by
+ * themselves, and on webhooks. On PostgreSQL there are two servers; one of them is killed, and clients reconnect to
+ * either.
  *
  * Each subscriber must have received the log. Nothing is lost. On sockets and streams nothing arrives twice; on
  * webhooks a repetition has the same id and bytes. Everything arrives in order; on an ordered webhook, in order per

@@ -1,6 +1,6 @@
 /**
- * kill -9 at random instants under load: of the server, of its database, of both. `../ledger.ts` records every 250,
- * every 200 and every reported failure, and compares them with what is stored.
+ * Kills the server, its database, or both with kill -9 at random instants under load. `test/support/ledger.ts` records
+ * every 250, every 200 and every reported failure, and compares them with what is stored.
  *
  * KILL_CUTS sets the number of kills (few in `npm test`, many in `npm run test:long`), KILL_SEED the random seed.
  */

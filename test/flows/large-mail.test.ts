@@ -44,10 +44,10 @@ test('a large message that cannot be parsed in time is stored with what the pars
   const { message } = await socket.next('message.received')
   expect(message.subject).toBe('hostile')
   const raw = await world.agentmail.inboxes.messages.getRaw(ada.inboxId, message.message_id)
-  expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // nothing of it is lost
+  expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // all its bytes are stored
 })
 
-test('a mail of thousands of addresses, references and attachments is filed for each of its inboxes', async () => {
+test('a message with thousands of addresses, references and attachments is stored in each of its inboxes', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
@@ -95,8 +95,8 @@ function sendOverHttp(world: World, inbox: string, text: string) {
   return world.request('POST', `/v0/inboxes/${inbox}/messages/send`, { body: { to: 'zoe@elsewhere.test', text } })
 }
 
-// One peer's mails were all parsed before anybody else's.
-test('a large mail does not wait behind those of another peer', async () => {
+// All messages of one peer used to be parsed before those of the others.
+test('a large message does not wait for all the large messages of another peer', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const peers = await Promise.all(Array.from({ length: 6 }, () => RawClient.inData(world.smtpPort, ada.email)))
@@ -116,13 +116,13 @@ test('a large mail does not wait behind those of another peer', async () => {
   expect(answered.indexOf('honest')).toBeLessThanOrEqual(3)
 })
 
-test('where too many large mails wait, one more is refused for now and stored nowhere; small ones are taken', async () => {
+test('if too many large messages are waiting, one more is temporarily refused and not stored; small ones are accepted', async () => {
   await using world = await startWorld({ limits: { parsing: { waitingPerPeerMax: 0 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
 
   await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({
     responseCode: 451,
-    response: expect.stringMatching(/^451 4\.3\.2 Too many large messages wait to be parsed/),
+    response: expect.stringMatching(/^451 4\.3\.2 Too many large messages are waiting to be parsed/),
   })
   const { status, body, headers } = await sendOverHttp(world, ada.inboxId, LARGE)
   expect({ status, code: body.code, retryAfter: headers.get('retry-after') }).toEqual({
@@ -134,7 +134,7 @@ test('where too many large mails wait, one more is refused for now and stored no
   ])
 })
 
-test('a mail that exceeds the heap of its thread is filed in part, its peer waits, and a restart parses nothing again', async () => {
+test('a message that exceeds the heap of its thread is parsed in part, its peer waits, and a restart parses nothing again', async () => {
   // Without the other limits each field takes a hundred bytes of heap.
   const limits = {
     parsing: { mimeHeaderBytesMax: 64 * MIB, mimeHeaderFieldsMax: 64 * MIB, heapBytesMax: 32 * MIB, waitMs: 500 },

@@ -1,4 +1,7 @@
-/** Senders and clients get a correct answer, or none, when the connection to the database breaks during a COMMIT. */
+/**
+ * Tests that senders and clients get a correct answer, or none, when the connection to the database breaks during a
+ * COMMIT.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

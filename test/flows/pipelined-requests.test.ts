@@ -1,4 +1,4 @@
-/** HTTP/1.1 pipelining: requests that are sent before the previous one is answered. */
+/** Tests HTTP/1.1 pipelining: requests that are sent before the previous one is answered. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'

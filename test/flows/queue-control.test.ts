@@ -1,4 +1,7 @@
-/** Control of the queue by hand, in a whole server: held recipients are released, held again, or cancelled for good. */
+/**
+ * Tests manual changes of the queue in a whole server: held recipients are released, held again, or cancelled
+ * permanently.
+ */
 import { expect, test } from 'vitest'
 import { startDns } from '../support/dns-server.ts'
 import { FakeMx, mxAddress, startMxs } from '../support/fake-mx.ts'
@@ -65,7 +68,7 @@ test('without a relay, a released message goes to the mail server of the domain'
   }
 })
 
-test('a message that waits for a retry can be held and then released by hand', async () => {
+test('a message that waits for a retry can be held and then released', async () => {
   let answers = 0
   await using relay = new FakeMx({
     on: (line) => (line.startsWith('RCPT') && ++answers === 1 ? '451 4.7.1 come back later' : undefined),

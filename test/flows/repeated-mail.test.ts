@@ -18,7 +18,7 @@ test('the same message twice is stored once, but a different one with its Messag
 })
 
 // Message-IDs used to be compared with the first hundred messages only: once there were more, every further one failed.
-test('a Message-ID that a hundred messages have used still neither loses nor doubles a message', async () => {
+test('no message is lost or stored twice, even if a hundred messages have the same Message-ID', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const mail = (text: string) => ({ to: ada.email, messageId: '<name@x.test>', date: new Date(0), text })

@@ -1,6 +1,6 @@
 /**
- * A database that was restored from a backup: its log continues from there and assigns sequence numbers a second time.
- * A cursor of a lost event has expired, and a cursor that the backup contains can be resumed.
+ * Tests a database that was restored from a backup: its log continues from there and assigns sequence numbers a second
+ * time. A cursor of a lost event has expired, and a cursor that the backup contains can be resumed.
  */
 import { expect, test } from 'vitest'
 import { type Frame, openSocket } from '../support/socket-client.ts'

@@ -1,4 +1,4 @@
-/** Mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
+/** Tests mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
 import { expect, test } from 'vitest'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
@@ -181,7 +181,7 @@ test('servers with a better preference than this one are used', async () => {
   await all.mxs[0]!.mail()
 })
 
-test('a message is not sent to a server that answers with our own name', async () => {
+test("a message is not sent to a server that greets with this server's own name", async () => {
   await using all = await withMxs([{ name: 'mail.localhost' }])
   const sent = await all.send('zoe@a.test')
   await all.socket.next('message.bounced')
@@ -502,9 +502,9 @@ test('a held message is delivered by the route that the release names', async ()
   expect((await relay.mail()).to).toEqual(['relay@a.test'])
 })
 
-// One such address made the hand-over fail for every recipient, again and again for three days.
+// One such address used to make the delivery fail for every recipient, repeatedly for three days.
 test.each(['direct', 'relay'])(
-  'a queued address that SMTP cannot name bounces, and the others get the mail (%s)',
+  'a queued address that SMTP cannot represent bounces, and the others get the mail (%s)',
   async (route) => {
     await using relay = new FakeMx({})
     await relay.listen('127.0.0.1', 0)

@@ -1,4 +1,4 @@
-/** Mail to other domains through the operator's relay: login, TLS, kept connections, and a relay with problems. */
+/** Tests mail to other domains through the operator's relay: login, TLS, kept connections, and a relay that fails. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SMTPServer } from 'smtp-server'

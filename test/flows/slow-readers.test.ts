@@ -1,6 +1,6 @@
 /**
- * Subscribers that do not read while mail arrives: those that are cut off come back with the cursor of the last event
- * that they read and get each event once. A subscriber that reads is not affected.
+ * Tests subscribers that do not read while mail arrives: those that are closed reconnect with the cursor of the last
+ * event that they read and get each event once. A subscriber that reads is not affected.
  */
 import { expect, test } from 'vitest'
 import {
@@ -22,7 +22,7 @@ const CUT_OFF = 'martlet_websockets_closed_total{code="1013"}'
 /** A reader that is behind has two events of 200 KB in its buffer: one such reader fits, two do not. */
 const limits = { sockets: { bufferBytesMax: 300_000 }, events: { backlogBytesMax: 750_000, backfillBatchMax: 5 } }
 
-test('readers that do not read are cut off, and come back with their cursor for the rest, each event once', {
+test('readers that do not read are closed, and get each remaining event once after they reconnect with their cursor', {
   timeout: 60_000,
 }, async () => {
   await using world = await startWorld({ limits })
@@ -44,7 +44,7 @@ test('readers that do not read are cut off, and come back with their cursor for 
   expect((await request(world, 'GET', '/readyz')).status).toBe(200)
   for (const { inbox, reader } of mute) expect(await reader.readAll(MANY)).toEqual(await cursorsOf(world, inbox))
 
-  // Those who read the past are behind in the same way.
+  // The same applies to readers of past events.
   const before = await metric(world, CUT_OFF)
   const past = await Promise.all([a, b, c, d].map((inbox) => subscribe(world.url, { inbox, after: 'earliest' })))
   for (const { raw } of past) raw.pause()

@@ -1,7 +1,7 @@
 /**
- * Two nodes of one service: each shows the messages that the other accepted and sends the same events, both work off
- * the queue, and one takes over from the other. What happens when both change the same thing at once is tested in
- * two-servers.test.ts.
+ * Tests two nodes of one service: each returns the messages that the other accepted and sends the same events, both
+ * process the queue, and one takes over from the other. two-servers.test.ts tests what happens when both change the
+ * same thing at once.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Two nodes of one service, with one database and one folder of large messages: both get the same request at once. The
- * result must be the same as with one node.
+ * Tests two nodes of one service, with one database and one folder of large messages: both get the same request at
+ * once. The result must be the same as with one node.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'

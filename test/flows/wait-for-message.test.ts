@@ -1,6 +1,6 @@
 /**
- * Waiting for a message over HTTP: a message that exists, arrives, or starts to match is returned once, whenever it
- * happens. The tests call from cursor to cursor while messages arrive and labels change, and compare the returned
+ * Tests waiting for a message over HTTP: a message that exists, arrives, or starts to match is returned once, whenever
+ * it happens. The tests call from cursor to cursor while messages arrive and labels change, and compare the returned
  * messages with those in the inbox.
  */
 import { request as httpRequest } from 'node:http'
@@ -82,7 +82,7 @@ test('existing messages are returned from the oldest on, then new ones, each onc
   expect((await drain(world)).subjects).toEqual(['one', 'two', 'three'])
 })
 
-test('when the time is over, message is null, and the cursor resumes without a gap', async () => {
+test('on timeout, message is null, and the cursor resumes without a gap', async () => {
   await using world = await startWithInbox()
   const over = await wait(world, { wait_seconds: 1 })
   expect(over.message).toBeNull()

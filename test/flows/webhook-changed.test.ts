@@ -1,6 +1,7 @@
 /**
- * After another key has changed a webhook, nothing is sent that this key may not see, even if its delivery was already
- * waiting. A new URL is judged by its own responses. The tests use real receivers and check what reaches each of them.
+ * Tests that after another key has changed a webhook, nothing is sent that this key may not see, even if its delivery
+ * was already pending. The responses of an earlier URL do not count against a new URL. The tests use real receivers and
+ * check what reaches each of them.
  */
 import { expect, test } from 'vitest'
 import { readRows } from '../support/test-database.ts'
@@ -36,7 +37,7 @@ for (const ordered of [false, true]) {
       expect((await world.request('PATCH', at, { key, body })).status).toBe(200)
     }
     time.pass(HOUR)
-    // The first mail is spam by now, which the new key may not read; that it went there the key may know.
+    // The first message is spam by now. The new key may not read it, but may see that it was sent to the old URL.
     await expect.poll(() => states(world)).toEqual(['cancelled', 'delivered', 'cancelled', 'delivered'])
     const received = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
     expect(received.toSorted()).toEqual(['spam', 'two'])

@@ -1,6 +1,6 @@
 /**
- * The deliveries of a webhook can be listed and sent again: one by its id, or all of a time range. The tests compare
- * what a real receiver gets with what the API returns.
+ * Tests that the deliveries of a webhook can be listed and sent again: one by its id, or all of a time range. The tests
+ * compare what a real receiver gets with what the API returns.
  */
 
 import { expect, test } from 'vitest'
@@ -59,7 +59,7 @@ test('deliveries are listed with their attempts, newest first, and a single one 
   expect((await world.request('GET', elsewhere)).body).toMatchObject({ count: 0, deliveries: [] })
 })
 
-test('the log has pages and filters, at every level', async () => {
+test('the log has pages and filters, on every path', async () => {
   const time = movable()
   await using world = await startWorld({
     ...time.options,
@@ -130,7 +130,7 @@ test('a key that may not see the message sees neither the body nor the response 
   }
   expect(await see(['message_read'])).toEqual([403, [], 403, 403])
   expect(await see(['webhook_read'])).toEqual([200, [false, false, false], 403, 403])
-  // A key that saw the mail before may know that a label hid it, and nothing else: neither what came after nor the mail.
+  // A key that could read the message before may see that a label hid it, but neither later events nor the message.
   expect(await see(['webhook_read', 'message_read'])).toEqual([200, [false, true, false], 403, 403])
   expect(await see(['webhook_read', 'message_read', 'label_spam_read'])).toEqual([200, [true, true, true], 200, 200])
 })
@@ -249,7 +249,7 @@ test('a replay sends old and unsent events in order with the same event ids, and
   expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
 })
 
-test('a replay of failed deliveries also makes waiting retries due, and sends no others', async () => {
+test('a replay of failed deliveries also makes scheduled retries due, and sends no others', async () => {
   const time = movable()
   await using world = await startWorld(time.options)
   await using sink = await startWebhookSink((response, { event }) => {

@@ -1,6 +1,6 @@
 /**
- * A webhook that keeps failing is disabled after five days, and subscribers get an event. The tests use a real receiver
- * that fails, and a clock that the test advances.
+ * Tests that a webhook that keeps failing is disabled after five days, and that subscribers get an event. The tests use
+ * a real receiver that fails, and a clock that the test advances.
  */
 import { expect, test } from 'vitest'
 import { readRows } from '../support/test-database.ts'

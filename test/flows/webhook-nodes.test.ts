@@ -1,5 +1,5 @@
 /**
- * Webhooks with two nodes: each event is delivered once, to ordered webhooks in the order of their inbox, and a
+ * Tests webhooks with two nodes: each event is delivered once, to ordered webhooks in the order of their inbox. A
  * delivery that a killed node had started is sent by the other with the same id. The tests compare the requests at a
  * real receiver with the log of events.
  */

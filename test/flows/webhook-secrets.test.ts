@@ -1,6 +1,6 @@
 /**
- * The secret of a webhook is changed, and the receiver changes its own copy later. The tests check signatures with the
- * packages that receivers use, with the old secret and with the new one.
+ * Tests the rotation of a webhook's secret when the receiver changes its own copy later. The tests check signatures
+ * with the packages that receivers use, with the old secret and with the new one.
  */
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
@@ -79,7 +79,7 @@ test('after several rotations each secret signs until its time is over, and too 
   expect(String(last.headers['svix-signature']).split(' ')).toHaveLength(2)
 })
 
-test('a custom secret is accepted in the right form, at every level, from a key with webhook_update', async () => {
+test('a custom secret is accepted in the right form, on every path, from a key with webhook_update', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {

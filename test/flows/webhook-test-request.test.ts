@@ -1,5 +1,6 @@
 /**
- * A webhook can be tested with a separate request. The tests use a real receiver and the packages that receivers use.
+ * Tests the separate request that tests a webhook. The receiver is real, and signatures are checked with the packages
+ * that receivers use.
  */
 import { serialization } from 'agentmail'
 import { Webhook as StandardWebhook } from 'standardwebhooks'

@@ -1,9 +1,10 @@
 /**
- * The hostile corpus against a server in a process of its own with a small heap: every input by shape and size, many at once,
- * while honest peers send mail and use the API. The server goes on, keeps its memory bounded, answers each in words that a
- * client can act upon, and nothing of the honest ones is lost.
+ * Sends the hostile corpus to a separate server process with a small heap: every input by shape and size, many at once,
+ * while honest peers send mail and use the API. The server must keep running with bounded memory and answer each input
+ * with a usable error, and the honest peers must lose nothing.
  *
- * A few seconds here; `npm run test:hostile` takes large sizes and several rounds. TEST_SEED=n makes the inputs of a round again.
+ * Takes a few seconds here; `npm run test:hostile` uses large sizes and several rounds. TEST_SEED=n repeats the inputs
+ * of a round.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,12 +23,12 @@ import { SmtpPeer } from './smtp-peer.ts'
 import { squat } from './squatters.ts'
 
 const HEAP_MIB = 512
-/** The heap, and what is outside of it: bodies, mails and unsent events, SQLite, and the code itself. */
+/** The heap, and memory outside it: bodies, messages and unsent events, SQLite, and the code itself. */
 const RSS_BYTES_MAX = 1_024 * MIB
 const READY_P99_MS = 250
-/** Attacks at once. */
+/** The number of simultaneous attacks. */
 const CONCURRENCY = 12
-/** Mails whose events are large, for subscribers that never read; and where they come from. */
+/** Messages with large events, for subscribers that never read, and the address that sends them. */
 const LOUD_MAILS = amount({ short: 5, long: 30 })
 const LOUD = '127.0.0.98'
 
@@ -35,7 +36,7 @@ const firstSeed = Number(process.env.TEST_SEED ?? 1)
 const seeds = Array.from({ length: scale.rounds }, (_, index) => firstSeed + index)
 
 test.each(seeds)(
-  'nothing in the hostile corpus stops the server or keeps honest peers out (seed %d)',
+  'nothing in the hostile corpus stops the server or blocks honest peers (seed %d)',
   {
     timeout: amount({ short: 120_000, long: 1_800_000 }),
   },
@@ -76,7 +77,7 @@ test.each(seeds)(
   },
 )
 
-/** A server with a small heap, the keys that attackers have, and an inbox for them and for honest peers. */
+/** Starts a server with a small heap. Creates the attackers' keys, one inbox for them and one for the honest peers. */
 async function startTarget(): Promise<{ server: ServerProcess; target: Target }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {
@@ -110,7 +111,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
   return { server, target }
 }
 
-/** Mails of which each subscriber would be sent 100 KB. */
+/** Sends messages whose events have 100 KB each. */
 async function loudMails(target: Target): Promise<void> {
   for (let count = 0; count < LOUD_MAILS; count++) {
     const peer = await SmtpPeer.inData(target, target.victim, LOUD)
@@ -128,7 +129,7 @@ function shuffled(attacks: readonly Attack[], seed: number): Attack[] {
     .map(({ attack }) => attack)
 }
 
-/** Log lines that nothing a peer sends may cause, and what the process wrote outside of its log. */
+/** Returns log lines that no input may cause, and what the process wrote outside its log. */
 function failuresIn(server: ServerProcess): string[] {
   const bad = server.lines.filter(({ level, msg, err }) => {
     const type = (err as { type?: string } | undefined)?.type ?? ''
@@ -141,13 +142,13 @@ function failuresIn(server: ServerProcess): string[] {
   ]
 }
 
-/** The first few of many, so that a failure can be read. */
+/** Returns only the first few, so that the output of a failure is readable. */
 function beginning(texts: readonly string[]): string[] {
   const different = [...new Set(texts)]
   return different.length > 20 ? [...different.slice(0, 20), `and ${different.length - 20} more`] : different
 }
 
-/** @returns what ends the watch, with the most memory that the process had while it lived */
+/** Watches the memory of the process. `stop` returns the peak. */
 function watchMemory(server: ServerProcess, target: Target): { stop(): Promise<number> } {
   let peakBytes = 0
   const check = async () => {
@@ -163,7 +164,7 @@ function watchMemory(server: ServerProcess, target: Target): { stop(): Promise<n
   }
 }
 
-/** @returns the peak, where the system knows it (Linux) */
+/** @returns the peak, if the system reports it (Linux) */
 async function rss({ pid }: ServerProcess, { url }: Target): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
   if (status !== undefined) return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024
@@ -178,7 +179,7 @@ async function expectAllArrived({ url, rootKey }: Target, { sent, requests }: Ho
   expect(subjects.sort()).toEqual([...sent].sort())
 }
 
-/** What was taken from attackers can be listed and read, however odd it is. */
+/** Lists and reads all that was accepted from attackers. */
 async function expectReadable({ url, rootKey, victim }: Target): Promise<void> {
   const headers = { authorization: `Bearer ${rootKey}` }
   const unreadable: string[] = []

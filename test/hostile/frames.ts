@@ -1,4 +1,4 @@
-/** WebSockets: floods, frames that are malformed or never end, and clients that never read. */
+/** WebSocket attacks: floods, frames that are malformed or never end, and clients that never read. */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,7 +13,7 @@ export function frameAttacks(random: Random): Attack[] {
 
 type Play = (socket: WebSocket) => void
 
-/** Without a frame for so long, a socket has been answered. */
+/** A socket without a frame for this time has got all its answers. */
 const QUIET_MS = 200
 
 function frameFloods(random: Random): Attack[] {
@@ -77,7 +77,7 @@ function randomFrame(random: Random): object {
   return { type: 'subscribe', ...Object.fromEntries(members) }
 }
 
-/** A socket of an attacker's. */
+/** Opens a socket of an attacker. */
 export function open({ httpPort }: Target, key: string, localAddress = ATTACKERS[0]!): WebSocket {
   const socket = new WebSocket(`ws://127.0.0.1:${httpPort}/v0`, {
     headers: { authorization: `Bearer ${key}` },
@@ -86,7 +86,7 @@ export function open({ httpPort }: Target, key: string, localAddress = ATTACKERS
   return socket.on('error', () => undefined) // "close" follows
 }
 
-/** Plays on a new socket, and judges every frame that comes until the server has worked that off or closed the socket. */
+/** Runs an attack on a new socket, and checks every frame until the server has handled it or closed the socket. */
 async function withSocket(target: Target, play: Play): Promise<string> {
   const socket = open(target, target.rootKey)
   const faults: string[] = []
@@ -111,7 +111,7 @@ async function withSocket(target: Target, play: Play): Promise<string> {
   return ending
 }
 
-/** Resolves when the server has come to what is sent now. */
+/** Resolves when the server has handled everything that was sent before this call. */
 function answeredPing(socket: WebSocket): Promise<void> {
   const last = 'the last one'
   return new Promise((resolve) => {
@@ -122,7 +122,7 @@ function answeredPing(socket: WebSocket): Promise<void> {
   })
 }
 
-/** @returns what is wrong with a frame of the server's */
+/** @returns what is wrong with a frame from the server */
 function faultOf(text: string): string | undefined {
   let frame: { type?: unknown; code?: unknown; message?: unknown }
   try {

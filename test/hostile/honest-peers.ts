@@ -1,6 +1,7 @@
 /**
- * Peers that mean well, while others attack: one asks whether the server is ready, ten times a second and on a thread of its
- * own, so that the attackers' work in this process delays no measurement; others send mail and use the API.
+ * Well-behaved peers that run while others attack. One asks ten times a second whether the server is ready, on its own
+ * thread, so that the attackers' work in this process does not delay its measurements. The others send mail and use the
+ * API.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,13 +10,16 @@ import { createTransport } from 'nodemailer'
 import { HONEST, type Target } from './attack.ts'
 
 export interface Readiness {
-  /** Milliseconds of each answer, sorted. */
+  /** Milliseconds until each answer, sorted. */
   readonly answeredMs: readonly number[]
-  /** What was answered instead of 200, or not at all. */
+  /** Answers other than 200, and missing ones. */
   readonly failures: readonly string[]
 }
 
-/** Each asks on a new connection, as an orchestrator does. Plain JavaScript: workers do not go through the test runner. */
+/**
+ * Each request has a new connection, as with an orchestrator. Plain JavaScript: the test runner does not compile
+ * workers.
+ */
 const PROBE = `
   const { parentPort, workerData } = require('node:worker_threads')
   const { get } = require('node:http')
@@ -66,19 +70,19 @@ export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** A mail server and an agent: what is refused for now they try again, as real ones do. */
+/** A mail server and an agent. They retry after a temporary error, as real ones do. */
 export class HonestPeers {
-  /** Subjects of mails that the server took over. */
+  /** Subjects of messages that the server accepted. */
   readonly sent: string[] = []
   requests = 0
-  /** Times that something was refused for now. */
+  /** The number of temporary errors. */
   retries = 0
   readonly #target: Target
   readonly #inbox: string
   #isStopped = false
   readonly #running: Promise<unknown>
 
-  /** @param inbox  an address that no attack is about */
+  /** @param inbox  an address that is not attacked */
   constructor(target: Target, inbox: string) {
     this.#target = target
     this.#inbox = inbox
@@ -86,7 +90,7 @@ export class HonestPeers {
     this.#running.catch(() => undefined) // thrown by stop()
   }
 
-  /** @throws Error when something was refused for good, or again and again */
+  /** @throws Error after a permanent error, or too many temporary ones */
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#running

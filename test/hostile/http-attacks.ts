@@ -1,4 +1,4 @@
-/** Requests that are malformed, too much, too slow or never end: bodies, framing, headers and query strings. */
+/** HTTP requests that are malformed, too large, too slow or never end: bodies, framing, headers and query strings. */
 import { gzipSync } from 'node:zlib'
 import { type Random, seededRandom } from '../formats/random.ts'
 import { type Attack, fill, KIB, scale, type Target } from './attack.ts'
@@ -9,7 +9,7 @@ export function httpAttacks(random: Random): Attack[] {
   return [...bodyAttacks(random), ...fuzzedBodies(random), ...framingAttacks(), ...headerAttacks(), ...queries(random)]
 }
 
-/** Routes that take a body; the first takes large ones. `:inbox` and `:message` are the target's. */
+/** Routes that accept a body; the first accepts large ones. `:inbox` and `:message` are those of the target. */
 const ROUTES: readonly (readonly [method: string, path: string])[] = [
   ['POST', ':inbox/messages/send'],
   ['POST', ':message/reply'],
@@ -62,7 +62,7 @@ function fuzzedBodies(random: Random): Attack[] {
   })
 }
 
-/** Bodies whose length is a lie, that are packed, dribble, or never end. */
+/** Bodies with a wrong length, compressed ones, and those that arrive very slowly or never end. */
 function framingAttacks(): Attack[] {
   const head = (target: Target, ...fields: string[]) =>
     request('POST', pathOf(':inbox/messages/send', target), {
@@ -289,7 +289,7 @@ function randomQuery(random: Random): string {
     .slice(0, 14_000)
 }
 
-/** A real token with one character changed; in most lists also one of another list. */
+/** A real page token with one character changed, and in most lists also a token of another list. */
 async function changedToken({ url, rootKey }: Target, seed: number): Promise<string> {
   const answer = await fetch(`${url}/v0/inboxes?limit=1`, { headers: { authorization: `Bearer ${rootKey}` } })
   const { next_page_token: token } = (await answer.json()) as { next_page_token?: string }

@@ -1,4 +1,4 @@
-/** An HTTP client that sends exactly the bytes it is given, and judges what is answered. */
+/** An HTTP client that sends exactly the bytes it is given, and checks the response. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { renderError } from '../../src/edges/http/dialects/agentmail/agentmail-errors.ts'
@@ -15,15 +15,18 @@ export interface HttpAnswer {
 export type Piece = Buffer | string | number
 
 interface Exchange {
-  /** Answers to wait for; 0: the peer leaves when it has sent everything. */
+  /** Number of responses to wait for; 0: the peer disconnects when it has sent everything. */
   readonly answers?: number
-  /** Set for what need not be answered: the peer leaves after so long. Otherwise silence is a fault. */
+  /**
+   * For requests that need no response: the peer disconnects after this time. Otherwise a missing response is a
+   * failure.
+   */
   readonly silentMs?: number
-  /** Set for what Node answers by itself: this status, without a body. */
+  /** For requests that Node answers by itself: this status, without a body. */
   readonly bare?: number
 }
 
-/** What every error of the catalogue looks like on the wire. */
+/** The form of every error of the catalogue on the wire. */
 const anything = new Proxy({}, { get: () => 'x' }) as never
 const rendered = (Object.keys(errors) as ErrorCode[]).map((code) => renderError(new MailError(code, anything)))
 const codes = new Set(rendered.map(({ body }) => body.code))
@@ -34,7 +37,9 @@ const statuses = new Set([
   503,
 ])
 
-/** Sends the pieces over a connection of their own. @returns how it ended, as a tally has it @throws as `judge` */
+/**
+ * Sends the pieces over a new connection. @returns a short name of the result, for the statistics @throws as `judge`
+ */
 export async function exchange(
   { httpPort }: Pick<Target, 'httpPort'>,
   pieces: Iterable<Piece>,
@@ -80,7 +85,7 @@ function drained(socket: Socket, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** @throws Error for an answer that no client could act upon, or that says that the server failed */
+/** @throws Error for a response that is no use to a client, or that reports a server error */
 export function judge({ status, headers, body }: HttpAnswer): void {
   const words = `${status} ${body.slice(0, 200)}`
   if (!statuses.has(status)) throw new Error(`a status that is not in the catalogue: ${words}`)
@@ -96,7 +101,7 @@ export function judge({ status, headers, body }: HttpAnswer): void {
   if (status === 503 && !headers.has('retry-after')) throw new Error(`503 without Retry-After: ${words}`)
 }
 
-/** The answers that are complete. A body without a length ends with its connection, which is not waited for. */
+/** Returns the complete responses. A body without a length ends with its connection, so it is treated as empty here. */
 function readAnswers(bytes: Buffer): HttpAnswer[] {
   const answers: HttpAnswer[] = []
   let rest = bytes
@@ -137,7 +142,7 @@ function readChunks(bytes: Buffer, start: number): { text: string; size: number 
   }
 }
 
-/** A request as one piece of bytes. */
+/** Returns a request as one piece of bytes. */
 export function request(
   method: string,
   path: string,

@@ -1,4 +1,4 @@
-/** Bodies that are costly to read: deep, wide, long, malformed, or of other types than the schema wants. */
+/** JSON bodies that are costly to read: deep, wide, long, malformed, or with other types than the schema requires. */
 import type { Random } from '../formats/random.ts'
 import { fill } from './attack.ts'
 
@@ -69,7 +69,7 @@ const VALUES: readonly unknown[] = [
   ...[[], [null], [[]], [''], ['a@b.test', 1], Array(200).fill('x'), {}, { a: {} }, { '': '' }, { length: 1e9 }],
 ]
 
-/** A body of members that the API knows, with values of every kind. */
+/** Returns a body with members of the API and random values of every kind. */
 export function randomBody(random: Random): string {
   const body: Record<string, unknown> = {}
   for (let count = 1 + random.below(6); count > 0; count--) {

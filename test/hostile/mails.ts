@@ -1,4 +1,4 @@
-/** Messages that are costly to parse, by shape; each about as long as is asked for, in CRLF. */
+/** Messages that are costly to parse, by shape. Each is about as long as requested, with CRLF line endings. */
 import type { Random } from '../formats/random.ts'
 import { fill } from './attack.ts'
 
@@ -146,7 +146,7 @@ export const mailShapes: Readonly<Record<string, (sizeBytes: number) => string |
 
 function charset(name: string, body: Buffer): Buffer {
   const head = `Content-Type: text/plain; charset=${name}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n`
-  // A line feed inside would become CRLF on the way, and end the odd count.
+  // A line feed inside would become CRLF in transit, and the number of bytes would no longer be odd.
   return Buffer.concat([Buffer.from(head), body, Buffer.from('\r\n')])
 }
 
@@ -175,7 +175,7 @@ const PIECES = [
   ...['<div>', '</p>', '<a href="', '<!--', '&#x', '<blockquote>', 'code 123456', 'https://a.test/verify', 'é', '\xff'],
 ]
 
-/** A mail of random pieces of mails. */
+/** Returns a message that is composed of random pieces of messages. */
 export function randomMail(random: Random): Buffer {
   const pieces = Array.from({ length: random.below(400) }, () => random.pick(PIECES))
   return Buffer.from(pieces.join(''), 'latin1')

@@ -1,4 +1,7 @@
-/** SMTP sessions that flood, dribble, lie or never end; and mails that are hard to read (mails.ts). */
+/**
+ * SMTP sessions that flood, send very slowly, violate the protocol or never end; and messages that are costly to parse
+ * (mails.ts).
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../formats/random.ts'
 import { ATTACKERS, type Attack, fill, scale, type Target } from './attack.ts'

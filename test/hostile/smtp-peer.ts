@@ -1,9 +1,12 @@
-/** An SMTP peer that sends exactly the bytes it is given, and judges what is answered. */
+/** An SMTP client that sends exactly the bytes it is given, and checks the replies. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ATTACKERS, scale, type Target } from './attack.ts'
 
-/** RFC 5321 §4.2: code, separator and text without control characters; one enhanced code, but for 220, 221, 250 of EHLO, 3xx. */
+/**
+ * RFC 5321 §4.2: code, separator and text without control characters; one enhanced code, but for 220, 221, 250 of EHLO,
+ * 3xx.
+ */
 const REPLY_LINE = /^[2-5]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3} )?[^\p{Cc}]*$/u
 
 const QUIET_MS = 200
@@ -33,7 +36,7 @@ export class SmtpPeer {
     })
   }
 
-  /** Connects, reads the greeting and says EHLO. */
+  /** Connects, reads the greeting and sends EHLO. */
   static async greeted(target: Pick<Target, 'smtpPort'>, localAddress?: string): Promise<SmtpPeer> {
     const peer = new SmtpPeer(target, localAddress)
     await peer.reply()
@@ -41,7 +44,7 @@ export class SmtpPeer {
     return peer
   }
 
-  /** Up to the permission to send a mail to this inbox. */
+  /** Opens a session up to the reply that permits the data of a message to this inbox. */
   static async inData(target: Pick<Target, 'smtpPort'>, recipient: string, localAddress?: string): Promise<SmtpPeer> {
     const peer = await SmtpPeer.greeted(target, localAddress)
     await peer.command('MAIL FROM:<eve@example.test>')
@@ -61,7 +64,7 @@ export class SmtpPeer {
     return this.reply()
   }
 
-  /** @returns the next whole reply; "closed" when there is none any more. @throws Error when it does not come in time */
+  /** @returns the next complete reply, or "closed" at the end. @throws Error when it does not arrive in time */
   async reply(): Promise<string> {
     const until = performance.now() + scale.patienceMs
     for (;;) {
@@ -80,7 +83,7 @@ export class SmtpPeer {
     }
   }
 
-  /** Resolves when the server has worked off what was sent: it says nothing more for a moment, or has closed. */
+  /** Resolves when the server has handled what was sent: it sends nothing more for a moment, or has closed. */
   async quiet(): Promise<void> {
     await this.reply()
     for (let before = -1; before !== this.#received.length && !this.#isClosed; await delay(QUIET_MS)) {
@@ -89,10 +92,10 @@ export class SmtpPeer {
   }
 
   /**
-   * Leaves, and judges everything that was heard.
+   * Disconnects, and checks all replies.
    *
-   * @returns the codes of the last reply, for a tally
-   * @throws Error for a line that is no reply, or that says that the server failed
+   * @returns the codes of the last reply, for the statistics
+   * @throws Error for a line that is no reply, or that reports a server error
    */
   leave(): string {
     this.socket.destroy()

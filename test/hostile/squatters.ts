@@ -1,4 +1,4 @@
-/** Peers that stay: connections that only wait, requests that never end, and subscribers that never read what they are sent. */
+/** Peers that occupy resources: idle connections, requests that never end, and subscribers that never read. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { SQUATTERS, scale, type Target } from './attack.ts'
@@ -27,7 +27,7 @@ export async function squat(target: Target): Promise<Squatters> {
   }
 
   for (let index = 0; index < scale.held; index++) {
-    // Streams and sockets of one inbox and of everything, none of which is ever read.
+    // Streams and sockets of one inbox and of the whole organization; none of them is ever read.
     const key = index % 2 === 0 ? inboxKey : rootKey
     hold(httpPort, index, request('GET', '/v0/events/stream', { key })).pause()
     const socket = open(target, key, from(index))

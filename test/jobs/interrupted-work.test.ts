@@ -1,4 +1,7 @@
-/** Work that was interrupted runs one piece at a time; what has reached the limit is set aside without waiting. */
+/**
+ * Tests that interrupted work runs one item at a time, and that an item that has reached the limit of interruptions is
+ * set aside at once.
+ */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
@@ -17,7 +20,7 @@ async function claim(work: InterruptedWork, rows: readonly number[], onFree: () 
   return claimed.mayClaim
 }
 
-test('while an interrupted piece runs, no worker may claim another; it is notified when the piece has ended', async () => {
+test('while an interrupted item runs, no worker may claim another; the worker is notified when the item has ended', async () => {
   const work = createInterruptedWork(limits)
   const freed: string[] = []
   expect(await claim(work, [0, 1], () => freed.push('first'))).toBe(true)
@@ -25,11 +28,11 @@ test('while an interrupted piece runs, no worker may claim another; it is notifi
   expect(work.check(() => freed.push('third')).mayClaim).toBe(false)
   expect(freed).toEqual([])
   work.leave()
-  expect(freed).toEqual(['second', 'third', 'first']) // the first may have more of them
+  expect(freed).toEqual(['second', 'third', 'first']) // the first may have more interrupted work
   expect(await claim(work, [])).toBe(true)
 })
 
-test('a claim that finds no interrupted work, or fails, leaves the place to others', async () => {
+test('a claim that finds no interrupted work, or fails, does not block other claims', async () => {
   const work = createInterruptedWork(limits)
   await claim(work, [0, 3])
   const failing = work.claim(
@@ -41,7 +44,7 @@ test('a claim that finds no interrupted work, or fails, leaves the place to othe
   expect(await claim(work, [])).toBe(true)
 })
 
-test('neither new work nor what is set aside counts as interrupted', () => {
+test('neither new work nor work that is set aside counts as interrupted', () => {
   const { isInterrupted } = createInterruptedWork(limits)
   expect([0, 1, 2, 3, 4].map((interruptions) => isInterrupted({ interruptions }))).toEqual([
     ...[false, true, true, false, false],

@@ -1,4 +1,4 @@
-/** Jobs over a real store; a second runner on the same store simulates another node. */
+/** Tests jobs over a real store. A second runner on the same store simulates another node. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { defaultLimits, withLimits } from '../../src/config/limits.ts'
@@ -211,7 +211,7 @@ test('a job whose lease another node has taken is aborted', async () => {
   expect(await until((rows) => rows.length === 1)).toMatchObject([{ lease_owner: 'b' }])
 })
 
-test('stopping gives leases back at once, without counting the attempt', async () => {
+test('a stop releases leases at once, without counting the attempt', async () => {
   const desk = new Desk()
   const runner = startRunner('a', desk)
   await ask()
@@ -236,7 +236,7 @@ test('a job whose attempts keep ending without an outcome is set aside for a day
   expect(row).toMatchObject({ run_at: world.time.clock() + setAsideMs, lease_owner: null, interruptions: 0 })
 })
 
-test('a claim over a lease that ran out counts as an interruption', async () => {
+test('a claim of a job with an expired lease counts as an interruption', async () => {
   await ask()
   await world.store.transaction((tx) =>
     tx
@@ -250,7 +250,7 @@ test('a claim over a lease that ran out counts as an interruption', async () => 
   expect(await jobRows()).toMatchObject([{ lease_owner: 'b', interruptions: 1 }])
 })
 
-// Each claim that found nothing committed, and the signal of its commit began the next one.
+// A claim that found nothing used to commit, and the signal of this commit started the next claim.
 test('while an interrupted job runs, the next one waits without a commit', async () => {
   for (const key of ['first', 'second']) await ask({ key })
   await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: 1 }).execute())

@@ -1,4 +1,4 @@
-/** Whose large mail is parsed next: peers take turns, and what waits is bounded. */
+/** Tests in which order large messages are parsed: peers take turns, and the queue is bounded. */
 
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
@@ -7,7 +7,7 @@ import { createParseQueue } from '../../src/mail/messages/content/parse-queue.ts
 const LIMITS = { parsing: { waitingMax: 100, waitingPerPeerMax: 10, waitMs: 60_000, penaltyMs: 60_000 } }
 const REFUSED = { code: 'parse_queue_full' }
 
-/** A queue whose mails are parsed when the test says so. */
+/** Opens a queue in which the test decides when a message has been parsed. */
 function openQueue(limits: LimitOverrides = {}) {
   const queue = createParseQueue(withLimits(LIMITS, limits))
   const begun: string[] = []
@@ -19,9 +19,9 @@ function openQueue(limits: LimitOverrides = {}) {
   })
   return {
     queue,
-    /** Mails in the order in which their parsing began. */
+    /** Messages in the order in which their parsing began. */
     begun,
-    /** Puts a mail into the queue; "a1" is one of peer "a". */
+    /** Adds a message to the queue; "a1" is from peer "a". */
     add(mail: string): Promise<string> {
       const parsed = queue.run(mail[0]!, () => {
         begun.push(mail)
@@ -30,7 +30,7 @@ function openQueue(limits: LimitOverrides = {}) {
       parsed.catch(() => undefined) // refused at the end of the test
       return parsed
     },
-    /** Lets the mail that is being parsed end, and waits until the next one has begun. */
+    /** Ends the parsing of this message, and waits until the next one has begun. */
     async end(mail: string): Promise<void> {
       const count = begun.length
       gates.get(mail)!()
@@ -40,7 +40,7 @@ function openQueue(limits: LimitOverrides = {}) {
   }
 }
 
-test('one mail is parsed at a time, and peers take turns', async () => {
+test('one message is parsed at a time, and peers take turns', async () => {
   const { begun, add, end, finish } = openQueue()
   const all = ['a1', 'a2', 'a3', 'b1', 'c1', 'b2'].map(add)
   expect(begun).toEqual(['a1'])
@@ -50,7 +50,7 @@ test('one mail is parsed at a time, and peers take turns', async () => {
   expect(begun).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
 })
 
-test('a peer that comes while another is parsed is next', async () => {
+test('a new peer is next after the message that is being parsed', async () => {
   const { begun, add, end } = openQueue()
   for (const mail of ['a1', 'a2', 'a3']) void add(mail)
   await end('a1')
@@ -59,7 +59,7 @@ test('a peer that comes while another is parsed is next', async () => {
   expect(begun).toEqual(['a1', 'a2', 'b1'])
 })
 
-test('a mail that fails is its own caller’s; the next one begins', async () => {
+test('an error rejects only the call of its own message, and the next message begins', async () => {
   const { queue, begun, add } = openQueue()
   const failing = queue.run('a', async () => {
     throw new Error('no such blob')
@@ -69,7 +69,7 @@ test('a mail that fails is its own caller’s; the next one begins', async () =>
   await expect.poll(() => begun).toEqual(['b1'])
 })
 
-describe('what waits is bounded', () => {
+describe('the number of waiting messages is limited', () => {
   test('for each peer', async () => {
     const { add } = openQueue({ parsing: { waitingPerPeerMax: 2 } })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail) // one of them is being parsed
@@ -78,18 +78,18 @@ describe('what waits is bounded', () => {
     await expect(add('a5')).rejects.toMatchObject(REFUSED)
   })
 
-  test('in all: a peer with less takes the place of the newest of the peer that has most', async () => {
+  test('in total: the newest message of the peer with the most is refused in favor of a peer with fewer', async () => {
     const { begun, add, end } = openQueue({ parsing: { waitingMax: 3 } })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail)
     const newest = add('a4')
     void add('b1')
     await expect(newest).rejects.toMatchObject(REFUSED)
-    await expect(add('b2')).rejects.toMatchObject(REFUSED) // a has only one more
+    await expect(add('b2')).rejects.toMatchObject(REFUSED) // "a" has only one message more
     for (const mail of ['a1', 'b1', 'a2']) await end(mail)
     expect(begun).toEqual(['a1', 'b1', 'a2', 'a3'])
   })
 
-  test('in time', async () => {
+  test('by the time that they wait', async () => {
     const { queue, begun, add, end } = openQueue({ parsing: { waitMs: 20 } })
     void add('a1')
     await expect(add('a2')).rejects.toMatchObject(REFUSED)
@@ -112,7 +112,7 @@ describe('a peer whose message was parsed in part', () => {
     expect(begun).toEqual(['a1', 'b1', 'b2'])
   })
 
-  test('has its turn after the pause, though nothing else happens', async () => {
+  test('gets its turn after the pause, even if nothing else is added', async () => {
     const { queue, begun, add } = openQueue({ parsing: { penaltyMs: 30 } })
     queue.penalise('a')
     void add('a1')
@@ -121,7 +121,7 @@ describe('a peer whose message was parsed in part', () => {
   })
 })
 
-test('a stop refuses what waits and waits for what is parsed', async () => {
+test('a stop refuses waiting messages and waits for the one that is being parsed', async () => {
   const { queue, add, finish } = openQueue()
   const running = add('a1')
   const waiting = add('a2')

@@ -1,4 +1,7 @@
-/** The worker thread for large messages: the memory it needs, what ends it, and that the next message is still parsed. */
+/**
+ * Tests the worker thread for large messages: the memory it needs, what ends it, and that the next message is still
+ * parsed.
+ */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'

@@ -1,4 +1,4 @@
-/** Private addresses, in every notation that resolvers, sockets and URLs use for them. */
+/** Tests private addresses, in every notation that resolvers, sockets and URLs use for them. */
 import { expect, test } from 'vitest'
 import { isPrivateAddress } from '../../src/net/private-networks.ts'
 

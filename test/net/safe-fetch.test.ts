@@ -1,6 +1,6 @@
 /**
- * Requests to URLs that strangers chose. How the tests detect a failure: the receiver counts connections and requests,
- * so they see that a forbidden address was not reached. Two addresses of this machine stand for private and public.
+ * Tests requests to URLs that strangers chose. The receiver counts connections and requests, so a test detects a
+ * request to a forbidden address. Two loopback addresses stand for a private and a public one.
  */
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'

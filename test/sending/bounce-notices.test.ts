@@ -1,6 +1,6 @@
 /**
- * When a sender gets a notice that a message failed or is late, and when not. The test sets the time and the remote
- * replies.
+ * Tests when a sender gets a notice that a message failed or is late, and when not. The test sets the time and the
+ * remote replies.
  */
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/config/limits.ts'

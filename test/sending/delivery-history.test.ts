@@ -1,4 +1,4 @@
-/** What a sender sees of each attempt: which server replied, its reply, and the TLS version. */
+/** Tests what a sender sees of each attempt: which server replied, its reply, and the TLS version. */
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/config/limits.ts'
 import { deliveryList } from '../../src/edges/http/dialects/agentmail/wire/delivery-wire.ts'

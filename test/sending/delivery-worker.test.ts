@@ -1,4 +1,4 @@
-/** The delivery worker on a real store, with a target that fails as the test says. */
+/** Tests the delivery worker on a real store, with a target whose failures the test sets. */
 import { expect, onTestFinished, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -77,7 +77,7 @@ test('recipients over the limit, or on later pages of domains, are delivered wit
 })
 
 // Both attempts used the process name as lease owner, so the first one overwrote the outcome of the second.
-test('an attempt that lost its lease writes no outcome and is aborted', async () => {
+test('an attempt that has lost its lease writes no outcome and is aborted', async () => {
   await using store = await openTestStore()
   const record = createRecordOutcome(recording(store))
   await store.transaction((tx) => insertRecipients(tx, [1]))

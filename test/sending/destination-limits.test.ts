@@ -1,4 +1,4 @@
-/** Which recipients one pass over the queue claims when the limits are low and there are many destinations. */
+/** Tests which recipients one pass over the queue claims when the limits are low and there are many destinations. */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
@@ -97,7 +97,7 @@ test('domains that share a destination alternate too', async () => {
   expect(turns).toEqual([['a.test 1'], ['b.test 1'], ['a.test 1']])
 })
 
-test('local inboxes are served however much mail goes out, wherever their domain is in the order', async () => {
+test('deliveries to local inboxes are claimed however many outgoing ones wait, wherever their domain is in the order', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'b.test', 'c.test', 'd.test', 'z.test']) await queue(store, domain, 3)
   await queue(store, 'm.test', 4)

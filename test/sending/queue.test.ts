@@ -1,6 +1,6 @@
 /**
- * What a manual change does to a recipient in each state, and that it never changes one in delivery. The tests use a
- * real store with leases that the test takes; test/flows/queue-control.test.ts tests the whole server.
+ * Tests what a manual change does to a recipient in each state, and that it never changes one in delivery. The store is
+ * real, and the test takes the leases itself; test/flows/queue-control.test.ts tests the whole server.
  */
 import { describe, expect, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
@@ -77,7 +77,7 @@ test('a release uses the given route, or the configured one', async () => {
   await expect(queue.change(actor, {}, 'hold', all, 'direct')).rejects.toMatchObject({ code: 'validation_error' })
 })
 
-test.each(['queued', 'held'] as const)('a recipient that is %s can be cancelled, for good', async (state) => {
+test.each(['queued', 'held'] as const)('a recipient that is %s can be cancelled permanently', async (state) => {
   await using mail = await sendMail(['bob@example.test'], { state })
   const { queue, actor } = await operator(mail)
   expect(await queue.change(actor, {}, 'cancel', all)).toMatchObject({ changed: 1 })

@@ -1,4 +1,7 @@
-/** The target for remote mail servers, with messages that our own composer would not create, and with time limits. */
+/**
+ * Tests the target for remote mail servers, with messages that Martlet's own composer would not create, and with time
+ * limits.
+ */
 import { describe, expect, test } from 'vitest'
 
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
@@ -99,7 +102,7 @@ test('a bounce is sent with the empty sender', async () => {
 
 describe('recipients with a quoted local part', () => {
   test.each(['"a b"@a.test', '"a@b"@a.test', '"a\\"b"@a.test', '"a\\\\b"@a.test', '"a;b"@a.test', '"a,b"@a.test'])(
-    '%s is named in quotes, and no other mailbox is',
+    '%s is sent in quotes, and no other mailbox is addressed',
     async (recipient) => {
       await using all = await target([{}])
       expect(await all.deliver({ recipients: [recipient] })).toMatchObject([{ kind: 'delivered' }])
@@ -107,9 +110,9 @@ describe('recipients with a quoted local part', () => {
     },
   )
 
-  // nodemailer refused the whole envelope for one of them, so that everybody waited for three days.
+  // nodemailer used to refuse the whole envelope for one of them, so every recipient waited for three days.
   test.each(['"a>b"@a.test', '"a<b"@a.test', '"zoe@a.test>"@a.test', '"a\nb"@a.test', `"${' '.repeat(63)}"@a.test`])(
-    '%j, which SMTP cannot name, fails for good, and the others get the mail',
+    '%j, which SMTP cannot represent, fails permanently, and the others get the mail',
     async (recipient) => {
       await using all = await target([{}])
       const outcomes = await all.deliver({ recipients: ['zoe@a.test', recipient, 'bob@a.test'] })
@@ -122,7 +125,7 @@ describe('recipients with a quoted local part', () => {
     },
   )
 
-  test('where no recipient can be named, no server is called', async () => {
+  test('if SMTP can represent no recipient, no connection is opened', async () => {
     await using all = await target([{}])
     expect(await all.deliver({ recipients: ['"a>b"@a.test'] })).toMatchObject([{ kind: 'failed_for_good' }])
     expect(all.server.questions).toEqual([])

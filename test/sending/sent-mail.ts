@@ -1,7 +1,7 @@
 /**
- * A sent message as the queue sees it, in a real store whose clock the test sets: an inbox, its message, the submission
- * with its bytes, and recipients. For tests that need hours or a failing remote server, which a whole server cannot
- * show.
+ * Creates a sent message in a real store whose clock the test sets: an inbox, its message, the submission with its
+ * bytes, and recipients. It is for tests that need hours or a failing remote server, which a whole server cannot
+ * provide.
  */
 
 import type { RecipientRow, SubmissionRow } from '../../src/store/schema/sending-rows.ts'

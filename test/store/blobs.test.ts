@@ -1,4 +1,4 @@
-/** Blobs as files: complete or absent, found by random keys, swept by age. */
+/** Tests blobs as files: complete or absent, found by random keys, deleted by age. */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

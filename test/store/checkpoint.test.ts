@@ -1,4 +1,7 @@
-/** The write-ahead log stays short although the writer never pauses, and a failing checkpoint blocks no writer. */
+/**
+ * Tests that the write-ahead log stays short although the writer never pauses, and that a failing checkpoint blocks no
+ * writer.
+ */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Only one process uses a data folder: locks, file modes, and what a killed process leaves behind. */
+/** Tests that only one process uses a data folder: locks, file modes, and what a killed process leaves behind. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-/** Free space: callers are refused before the disk is full, and accepted again later. */
+/** Tests the check of free space: callers are refused before the disk is full, and accepted again later. */
 import { expect, test } from 'vitest'
 import { deferred, openTestStore, rejection } from './test-store.ts'
 

@@ -1,4 +1,4 @@
-/** What the store writes for an event, except the numbers, which group-commit.test.ts tests. */
+/** Tests what the store writes for an event, except the sequence numbers, which group-commit.test.ts tests. */
 import { expect, test } from 'vitest'
 import * as events from '../../src/store/tables/events-table.ts'
 import { insertInbox, insertMessage } from './rows.ts'

@@ -1,6 +1,7 @@
 /**
- * Transactions that are committed together. Transactions that are started in the same synchronous code form one group:
- * the commit signal, sent once per commit, shows it. Tests read through the connection that sees only committed rows.
+ * Tests transactions that are committed together. Transactions that are started in the same synchronous code form one
+ * group: the commit signal, sent once per commit, shows it. The tests read through the connection that sees only
+ * committed rows.
  */
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
+/** Tests leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
 import { claimJobs, claimRecipients, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
 import { listDueDomains } from '../../src/store/tables/submissions-table.ts'
@@ -6,7 +6,7 @@ import { notSupported } from '../support/test-database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
-/** Interrupted work may be claimed. */
+/** Every claim may include interrupted work. */
 const ANY = { mayClaim: true, setAsideFrom: 3 }
 const FAR_MS = 4_000_000_000_000
 
@@ -109,7 +109,7 @@ test('an expired lease can be claimed by others, and its old owner notices at th
   expect(await renew('heir')).toEqual([id])
 })
 
-test('a row that is given back can be claimed at once; a lost row stays with its new owner', async () => {
+test('a released row can be claimed at once; a lost row stays with its new owner', async () => {
   await using store = await openTestStore()
   const [id] = await addRecipients(store, [1])
   const giveBack = (owner: string) => store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: [id!] }))

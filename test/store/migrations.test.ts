@@ -1,7 +1,7 @@
 /**
- * The schema and its migrations. schema.sql and schema.postgres.sql are the result of all migrations on an empty
- * database. They are checked in so that a migration's effect is visible in the diff;
- * `UPDATE_SCHEMA=1 npx vitest run test/store/migrations` writes them again.
+ * Tests the schema and its migrations. schema.sql and schema.postgres.sql are the result of all migrations on an empty
+ * database. They are checked in so that a migration's effect is visible in the diff; `UPDATE_SCHEMA=1 npx vitest run
+ * test/store/migrations` writes them again.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

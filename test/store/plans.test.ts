@@ -1,6 +1,6 @@
 /**
- * The cost of a message, a list or a queue query must not grow with the inbox. How the test detects a failure: it runs
- * `explain query plan` on the statements that the table functions produce.
+ * Tests that the cost of a message, a list or a queue query does not grow with the inbox: it runs `explain query plan`
+ * on the statements that the table functions produce.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** Rows for store tests, with only the required columns. */
+/** Creates rows for store tests, with only the required columns. */
 import { randomUUID } from 'node:crypto'
 import type { Tx } from '../../src/store/handles.ts'
 import { insertOrganization } from './test-store.ts'

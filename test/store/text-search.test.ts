@@ -1,4 +1,4 @@
-/** Substring search: scripts without spaces, hostile queries, pages, and texts too short for the index. */
+/** Tests substring search: scripts without spaces, hostile queries, pages, and texts too short for the index. */
 import { expect, test } from 'vitest'
 import type { TextClause, TextSearch } from '../../src/store/sql-adapter.ts'
 import { type InboxIds, insertInbox, insertMessage } from './rows.ts'

@@ -1,4 +1,4 @@
-/** Values that the two databases treat differently: each of them would make one message fail forever. */
+/** Tests values that the two databases treat differently: each of them would make one message fail forever. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { participants } from '../../src/mail/messages/filing.ts'

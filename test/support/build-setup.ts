@@ -1,6 +1,6 @@
 /**
- * Runs before the tests of each project, and before its other setup: builds what changed, since tests run dist/. Tells
- * the tests which build they run; a build during the run does not change that.
+ * Runs before the tests of each project, and before its other setup: compiles what changed, since tests run dist/.
+ * Passes the tests the path of the build that they run; a build during the run does not change it.
  */
 import type { TestProject } from 'vitest/node'
 import { buildOrExit, fingerprint } from '../../scripts/build.js'

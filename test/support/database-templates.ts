@@ -1,6 +1,4 @@
-/**
- * Makes the databases with which tests start. sqlite-templates.ts and shared-postgres.ts keep them and make the copies.
- */
+/** Creates the databases with which tests start. sqlite-templates.ts and shared-postgres.ts keep them and copy them. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

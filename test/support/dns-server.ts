@@ -1,6 +1,6 @@
 /**
- * A DNS server on loopback with the test's own zones, over UDP and TCP. It answers NODATA where a name has no records
- * of a type, and NXDOMAIN for an unknown name. It records the questions, so that a test can check what was asked.
+ * A DNS server on loopback with the test's own zones, over UDP and TCP. It answers NODATA if a name has no records of a
+ * type, and NXDOMAIN for an unknown name. It records the questions, so that a test can check what was asked.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * A fake mail server (MX) of another domain, on its own loopback address. It accepts messages, or misbehaves command by
- * command as the test demands. It implements SMTP itself, so that only the test decides what is wrong with it.
+ * A fake mail server (MX) of another domain, on its own loopback address. It accepts messages, or misbehaves at each
+ * command as the test specifies. It implements SMTP itself, so that every fault is one that the test chose.
  */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'

@@ -3,8 +3,8 @@
  * they repeat what was not acknowledged (a message with the same bytes, a send with its Idempotency-Key), and they
  * reconnect with their cursor.
  *
- * In the end mailboxes, queue and event log must agree with each other, and a webhook must have received every event:
- * `expectOneStory`.
+ * At the end, mailboxes, queue and event log must agree with each other, and a webhook must have received every event
+ * (`expectOneStory`).
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,8 +1,9 @@
 /**
- * Errors that no code of the server handles, for a server that runs as a process of its own: pass the result as NODE_OPTIONS.
+ * Causes errors that no code of the server handles, in a server that runs as a separate process: pass the result as
+ * NODE_OPTIONS.
  *
- * Connections to the ports of `Faults` fail as named. A text that is hashed or parsed as JSON and contains
- * "planted-rejection" or "planted-exception" causes one of the same kind: the body of a message does it, or a frame.
+ * Connections to the ports of `Faults` fail as named. A text that contains "planted-rejection" or "planted-exception"
+ * causes that error when it is hashed or parsed as JSON: the body of a message, for example, or a frame.
  */
 interface Faults {
   /** A callback throws. */

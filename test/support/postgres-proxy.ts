@@ -1,6 +1,6 @@
 /**
  * A proxy between a node and PostgreSQL that a test can cut at the worst instant: around the COMMIT of the writing
- * connection, which it recognises by its message (a Query with the text "commit").
+ * connection, which it recognizes by its message (a Query with the text "commit").
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'

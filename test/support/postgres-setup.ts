@@ -1,7 +1,7 @@
 /**
- * Before the tests of the project "postgres": opens a port that answers with the PostgreSQL of this run when it is
- * ready. PostgreSQL starts, and its module is imported, when a worker first asks (`postgresServer` in test-database.ts): an
- * earlier start would slow down the tests on SQLite.
+ * Runs before the tests of the project "postgres": opens a port that answers with this run's PostgreSQL when it is
+ * ready. PostgreSQL starts, and its module is imported, when a worker first asks (`postgresServer` in
+ * test-database.ts): an earlier start would slow down the tests on SQLite.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'

@@ -1,4 +1,4 @@
-/** Requests and messages to a server that runs as a separate process. */
+/** Sends requests and messages to a server that runs as a separate process. */
 import { createTransport } from 'nodemailer'
 import { expect } from 'vitest'
 import type { ServerProcess } from './server-process.ts'
@@ -21,7 +21,7 @@ export async function api(
   return response.json()
 }
 
-/** Sends a message from a stranger to ada@mail.localhost. */
+/** Sends a message from an external address to ada@mail.localhost. */
 export async function mailToAda({ smtpPort }: ServerProcess, text: string): Promise<void> {
   const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
   try {

@@ -1,4 +1,4 @@
-/** The output of a program, on which a test can wait for a text. */
+/** Collects the output of a program; a test can wait for a text in it. */
 import type { Readable } from 'node:stream'
 
 /** The time after which a missing text counts as an error. */

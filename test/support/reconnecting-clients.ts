@@ -1,6 +1,6 @@
 /**
  * Subscribers that reconnect by themselves with the cursor of their last event, as careful clients do, and record their
- * events. At the end these must equal the log: `heard` shows every repetition and every gap.
+ * events. At the end these must equal the log: `received` shows every repetition and every gap.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openEventSource } from './event-source.ts'

@@ -1,4 +1,4 @@
-/** Pseudo-random numbers that a seed repeats. */
+/** Pseudo-random numbers that can be repeated with their seed. */
 
 /** Returns a mulberry32 generator of numbers from 0 to 1: the same seed gives the same delays. */
 export function seededRandom(seed: number): () => number {

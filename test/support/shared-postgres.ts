@@ -1,7 +1,7 @@
 /**
  * The PostgreSQL that all tests of a run share, with two template databases, of which each test gets a copy: one with
- * every migration, and one on which a server was started once, so that not every world has to create keys first.
- * TEST_DATABASE_URL names your own server instead, with a user that may create databases.
+ * every migration, and one on which a server was started once, so that not every world has to create keys first. With
+ * TEST_DATABASE_URL, the tests use an existing server instead, whose user must be allowed to create databases.
  */
 import { randomUUID } from 'node:crypto'
 import { makeTemplate, type Template } from './database-templates.ts'

@@ -1,6 +1,6 @@
 /**
- * Subscribers of a whole server that read nothing until they are asked for everything, and mails that are large enough
- * to fill the operating system's buffers of a connection.
+ * Subscribers of a whole server that read nothing until the test asks them to read everything, and messages that are
+ * large enough to fill the operating system's buffers of a connection.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -10,9 +10,9 @@ import { openEventSource, StreamParser } from './event-source.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 
-/** A header field of 200 KB, which is part of the event and costs a mail less than as long a text would. */
+/** A header field of 200 KB. It is part of the event, and costs less to parse than a text of the same length. */
 const FILL = `X-Fill: ${'x'.repeat(950)}${`\r\n ${'x'.repeat(970)}`.repeat(205)}`
-/** So many of them are more than an operating system buffers for a connection that is not read. */
+/** This number of messages is more than an operating system buffers for a connection that is not read. */
 export const MANY = 45
 
 export interface Server {
@@ -20,9 +20,9 @@ export interface Server {
   readonly smtpPort: number
 }
 
-/** A reader of one inbox that reads nothing until it is asked for everything. */
+/** A reader of one inbox that reads nothing until the test asks it to read everything. */
 interface SilentClient {
-  /** Cursors of the events in the order in which they came, over as many connections as it takes. */
+  /** Cursors of the events in the order of their arrival, over as many connections as needed. */
   readAll(count: number): Promise<string[]>
 }
 
@@ -90,7 +90,7 @@ export async function subscribe(url: string, eventFilter: { inbox: string; after
   return socket
 }
 
-/** Mails to all of these inboxes, over one connection. */
+/** Sends messages to all of these inboxes, over one connection. */
 export async function send({ smtpPort }: Server, to: readonly string[], count = MANY): Promise<void> {
   const transport = createTransport({
     host: '127.0.0.1',
@@ -120,7 +120,7 @@ export async function metric(server: Server, name: string): Promise<number> {
   return Number(line?.split(' ')[1] ?? 0)
 }
 
-/** Events of an inbox, as lists show them. */
+/** Returns the cursors of an inbox's events from the list. */
 export async function cursorsOf(server: Server, inbox: string): Promise<string[]> {
   const cursors: string[] = []
   for (let after = 'earliest'; ; ) {
@@ -137,12 +137,12 @@ export async function readAll(socket: TestSocket, count: number): Promise<string
   return cursors
 }
 
-/** Chunks of one response (RFC 9112 §7.1), for a client that must not read before it is asked to. */
+/** Decodes the chunks of one response (RFC 9112 §7.1), for a client that must not read before the test asks it to. */
 class ChunkDecoder {
   #rest = Buffer.alloc(0)
   #isBody = false
 
-  /** @returns what is whole of the body so far */
+  /** @returns the complete chunks of the body so far */
   decode(bytes: Buffer): string {
     this.#rest = Buffer.concat([this.#rest, bytes])
     if (!this.#isBody) {

@@ -1,6 +1,6 @@
 /**
- * Runs a program in a terminal, for what it does only there: banners for people, Ctrl-C. The terminal is created by
- * `script` of util-linux.
+ * Runs a program in a terminal, for what it does only there: the banner, Ctrl-C. `script` of util-linux creates the
+ * terminal.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

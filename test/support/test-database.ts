@@ -29,7 +29,7 @@ export interface TestPostgres {
   readonly templates: Readonly<Record<Template, string>>
 }
 
-/** What the process that runs PostgreSQL answers (postgres-setup.ts). */
+/** The answer of the process that runs PostgreSQL (postgres-setup.ts). */
 export type PostgresAnswer = TestPostgres | { readonly error: string }
 
 let postgres: Promise<TestPostgres> | undefined

@@ -1,4 +1,4 @@
-/** An HTTP server for webhooks: it records the requests, and responds as the test says. */
+/** An HTTP server for webhooks: it records the requests, and responds as the test specifies. */
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'

@@ -1,6 +1,6 @@
 /**
- * Events become deliveries: the right ones, each once, whatever crashes at whatever moment. The tests use a real store
- * and check its tables.
+ * Tests that events become the right deliveries, each once, even if the process crashes at any moment. The tests use a
+ * real store and check its tables.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { MailError } from '../../src/errors.ts'
@@ -175,7 +175,7 @@ test('the body is rendered once per event, before anything is written, and store
   expect(render).toHaveBeenCalledTimes(1)
 })
 
-test('the body is rendered once for all webhooks that may see the same, and apart for others', async () => {
+test('the body is rendered once for all webhooks with the same access, and separately for others', async () => {
   const render = vi.fn(async (_event: unknown, reader: KeyActor) => (reader.permissions ? 'a part' : 'the whole'))
   await using world = await openHookWorld({ render })
   const narrow = await world.feedWorld.addKey(

@@ -1,4 +1,4 @@
-/** URLs and custom header fields: what is accepted, and what would be dangerous. */
+/** Tests URLs and custom header fields: what is accepted, and what would be dangerous. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { applyHeaders, requireUrl } from '../../src/mail/webhooks/config/endpoint.ts'

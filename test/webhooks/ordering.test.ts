@@ -1,6 +1,6 @@
 /**
- * An ordered webhook gets the events of one inbox in log order, whatever fails, ends or changes in between. The tests
- * use a real store and dispatch, and workers whose requests the test answers.
+ * Tests that an ordered webhook gets the events of one inbox in log order, whatever fails, ends or changes in between.
+ * The tests use a real store and dispatch, and workers whose requests the test answers.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
@@ -42,7 +42,7 @@ test('each inbox has one request at a time, in order, and does not wait for othe
   await hooks.world.add({ eventTypes: TYPES, isOrdered: true })
   await feedWorld.append(sent(inbox), sent(inbox), sent(other), ofNone(inbox), ofNone(inbox), sent(inbox))
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 3, 4])
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   expect(hooks.asked).toHaveLength(3)
   await feedWorld.append(sent(inbox))
   await hooks.world.settled()
@@ -57,7 +57,7 @@ test('each inbox has one request at a time, in order, and does not wait for othe
   expect(hooks.asked.map(({ seq }) => seq)).toEqual([1, 3, 4, 2, 6, 7, 5])
 })
 
-test('a failing delivery keeps its position until it is given up, whichever node tries it', async () => {
+test('a failing delivery keeps its position until its retries end, whichever node tries it', async () => {
   await using hooks = await openHooks({ retryAfterMs: [1, 1] })
   const { inbox, feedWorld } = hooks.world
   await hooks.world.add({ isOrdered: true })
@@ -93,7 +93,7 @@ test('a delivery that a dead node had started is sent again before any later one
   await expect.poll(() => hooks.states()).toEqual(['delivered', 'delivered'])
 })
 
-test('a webhook that becomes ordered sends nothing until each waiting delivery has its position', async () => {
+test('a webhook that becomes ordered sends nothing until each pending delivery has its position', async () => {
   await using hooks = await openHooks({}, { webhooks: { endpointConcurrencyMax: 2 } })
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add()
@@ -103,7 +103,7 @@ test('a webhook that becomes ordered sends nothing until each waiting delivery h
   await hooks.enableOrdering(id)
   await feedWorld.append(sent(inbox))
   await hooks.world.settled()
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   expect(hooks.asked).toHaveLength(2)
   expect(await hooks.states()).toEqual(['pending', 'pending', ...Array(5).fill('waiting')])
 
@@ -112,7 +112,7 @@ test('a webhook that becomes ordered sends nothing until each waiting delivery h
   hooks.asked[1]!.answer(fine)
   await expect.poll(() => hooks.states()).toEqual(['pending', 'delivered', ...Array(5).fill('waiting')])
   await hooks.makeDue()
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   expect(hooks.asked).toHaveLength(2)
   await hooks.enableOrdering(id)
   await hooks.answerEach(fine, [1, 3, 4, 5, 6, 7])
@@ -190,7 +190,7 @@ test('a delivery that is claimed while positions are assigned keeps running', as
   await expect.poll(() => hooks.states()).toEqual(['delivered'])
 })
 
-test('a webhook that is no longer ordered sends all waiting deliveries', async () => {
+test('a webhook that is no longer ordered sends all its waiting deliveries at once', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add({ isOrdered: true })
@@ -210,7 +210,7 @@ test('a webhook that is no longer ordered sends all waiting deliveries', async (
   await hooks.answerEach(fine, [6, 7])
 })
 
-test('disabling and enabling a webhook cancels waiting and blocked deliveries, and later ones are sent', async () => {
+test('disabling and enabling a webhook cancels pending and waiting deliveries, and later ones are sent', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
   const id = await hooks.world.add({ isOrdered: true })
@@ -220,10 +220,10 @@ test('disabling and enabling a webhook cancels waiting and blocked deliveries, a
   await hooks.world.update(id, { isEnabled: true }, hooks.world.owner)
   await feedWorld.append(sent(inbox), sent(inbox))
   await hooks.world.settled()
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   expect(hooks.asked).toHaveLength(1)
   await hooks.cancelPending(id)
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 4])
   hooks.asked[1]!.answer(fine)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 4, 5])
@@ -250,7 +250,7 @@ test('a delivery that waits longer than its retention time is removed, and the n
     new AbortController().signal,
   )
   expect(await hooks.states()).toEqual(['pending'])
-  await hooks.pollLoop(1)
+  await hooks.pollTimes(1)
   await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([1, 2])
   // A delivery that was sent again since then is still tried, however old it is.
   await store.transaction((tx) => tx.updateTable('webhook_deliveries').set({ created_at: 0 }).execute())
@@ -288,7 +288,7 @@ test('a redelivery keeps its position in the ordering key: the earliest waiting 
   await createReplayWebhook({
     ...{ store, profiles: [testProfile], signalPending: hooks.notice, log: createLog('silent'), limits },
   })({ kind: '', payload: {}, attempt: 1, signal: new AbortController().signal, key: id })
-  await hooks.pollLoop(3)
+  await hooks.pollTimes(3)
   expect(hooks.open.map(({ seq }) => seq)).toEqual([4])
   await hooks.answerEach(fine, [4, 1, 2, 3, 5])
   await expect.poll(() => hooks.states()).toEqual(Array(5).fill('delivered'))
@@ -404,8 +404,8 @@ async function openHooks(
   const states = async () =>
     (await store.db.selectFrom('webhook_deliveries').select('state').orderBy('seq').execute()).map(({ state }) => state)
 
-  async function pollLoop(times: number): Promise<void> {
-    for (let look = 0; look < times; look += 1) {
+  async function pollTimes(times: number): Promise<void> {
+    for (let count = 0; count < times; count += 1) {
       for (const worker of workers) worker.signalPending(['any'])
       await store.transaction(async () => undefined) // a claim would have been committed together with this
       await new Promise((resolve) => setImmediate(resolve))
@@ -413,7 +413,7 @@ async function openHooks(
   }
 
   return {
-    ...{ world, pollLoop, notice: (ids: Iterable<string>) => first().signalPending(ids), asked, open, work, states },
+    ...{ world, pollTimes, notice: (ids: Iterable<string>) => first().signalPending(ids), asked, open, work, states },
     node: () => world.node({ ...(profile.render && { render: profile.render }), worker: first() }),
     async answerAll(response: SafeResponse) {
       for (const one of [...open]) one.answer(response)
@@ -440,7 +440,7 @@ async function openHooks(
     /** Advances the clock of all nodes and makes their workers poll. */
     async pass(ms: number) {
       world.feedWorld.time.now += ms
-      await pollLoop(1)
+      await pollTimes(1)
     },
     enableOrdering: (key: string, on = store) =>
       createEnableOrdering({

@@ -1,6 +1,6 @@
 /**
- * A replay queues each event once, whatever crashes and whatever other nodes do. The tests use a real store and call
- * the job as the job runner does; nothing is sent.
+ * Tests that a replay queues each event once, even if it crashes or other nodes work at the same time. The tests use a
+ * real store and call the job as the job runner does; nothing is sent.
  */
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'

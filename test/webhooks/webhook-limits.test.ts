@@ -1,4 +1,4 @@
-/** Concurrency limits for requests: how much one receiver can take away from the others. */
+/** Tests the concurrency limits for requests: how much of the capacity one receiver can take from the others. */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'

@@ -1,4 +1,4 @@
-/** What each response of a receiver means for its delivery. */
+/** Tests what each response of a receiver means for its delivery. */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'

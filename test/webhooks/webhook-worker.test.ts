@@ -1,6 +1,6 @@
 /**
- * Every delivery is sent until its end, whatever its receiver does and whatever other deliveries wait. The tests use a
- * real store, and answer the requests of the worker.
+ * Tests that every delivery is sent until it ends, whatever its receiver does and whatever other deliveries are
+ * pending. The tests use a real store, and answer the requests of the worker.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
@@ -69,12 +69,12 @@ test('a failed delivery is retried on schedule, with its history, until the sche
   )
   await expect.poll(() => states(store)).toEqual(['pending 1'])
   expect(await failingSince(store)).not.toBeNull()
-  await pollLoop(store, worker, 3)
+  await pollTimes(store, worker, 3)
   expect(asked).toBe(1)
   time.now += 1_000
   await expect.poll(() => states(store)).toEqual(['pending 2'])
   time.now += 1_999
-  await pollLoop(store, worker, 3)
+  await pollTimes(store, worker, 3)
   expect(asked).toBe(2)
   time.now += 1
   await expect.poll(() => states(store)).toEqual(['failed 3'])
@@ -130,7 +130,7 @@ test('a webhook without a free slot is served when a request of another one ends
   await expect.poll(() => asked).toBe(4)
   await addDeliveries(store, c!, 1, 5)
   worker.signalPending([c!.id])
-  await pollLoop(store, worker, 3)
+  await pollTimes(store, worker, 3)
   expect(await count(store, c!, 'delivered')).toBe(0)
   answer.resolve(fine)
   await expect.poll(() => count(store, c!, 'delivered')).toBe(1)
@@ -311,7 +311,7 @@ test('a delivery that is set aside fails without a request, and says nothing abo
   await worker.stop(0)
 })
 
-test('a disabled webhook is not called, and its waiting deliveries are cancelled in chunks', async () => {
+test('a disabled webhook is not called, and its pending deliveries are cancelled in chunks', async () => {
   await using store = await openTestStore()
   const [off, on] = await addWebhooks(store, 2)
   await addDeliveries(store, off!, 25)
@@ -530,8 +530,8 @@ async function settle(store: TestStore, key: string): Promise<void> {
 }
 
 /** Makes the worker poll the table several times. */
-async function pollLoop(store: TestStore, worker: WebhookWorker, times: number): Promise<void> {
-  for (let look = 0; look < times; look += 1) {
+async function pollTimes(store: TestStore, worker: WebhookWorker, times: number): Promise<void> {
+  for (let count = 0; count < times; count += 1) {
     worker.signalPending(['any'])
     await store.transaction(async () => undefined) // a claim would have been committed together with this
     await new Promise((resolve) => setImmediate(resolve))

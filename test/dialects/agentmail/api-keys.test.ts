@@ -1,4 +1,6 @@
-/** API keys at the three levels: the response shapes that the SDK accepts, scopes, permissions, expiry and deletion. */
+/**
+ * Tests API keys with each scope: the response shapes that the SDK accepts, scopes, permissions, expiry and deletion.
+ */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
@@ -24,7 +26,7 @@ test('a key is created, works, is renamed, is listed, and stops working when it 
   await expect(apiKeys.get(made.apiKeyId)).rejects.toMatchObject({ statusCode: 404 })
 })
 
-test('a permissions object is a whitelist, even when it has no known flag', async () => {
+test('a permissions object lists everything that is allowed, even when it has no known flag', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create()
   const make = async (permissions: object) => {
@@ -91,7 +93,7 @@ test('a key of a pod or an inbox sees only what belongs to it', async () => {
   const onPodRoute = await world.request('GET', `/v0/pods/${pod.podId}/inboxes`, { key: inboxKey.apiKey })
   expect(onPodRoute).toMatchObject({ status: 403, body: { code: 'forbidden' } })
 
-  // Each level lists the keys that were created there, and can change only those.
+  // Each path lists the keys that were created there, and can change only those.
   expect((await root.pods.apiKeys.list(pod.podId)).apiKeys).toMatchObject([{ apiKeyId: podKey.apiKeyId }])
   expect((await root.inboxes.apiKeys.list(ada.inboxId)).apiKeys).toMatchObject([{ apiKeyId: inboxKey.apiKeyId }])
   expect(await root.inboxes.apiKeys.update(ada.inboxId, inboxKey.apiKeyId, { name: 'x' })).toMatchObject({ name: 'x' })
@@ -122,7 +124,7 @@ test('the root key cannot be deleted', async () => {
   expect(answer).toMatchObject({ status: 403, body: { code: 'cannot_delete' } })
 })
 
-test('a key changes and deletes no key that may do more than it may itself', async () => {
+test('a key cannot change or delete a key with more permissions than its own', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const levels = { own: '/v0', pod: `/v0/pods/${inbox.podId}`, inbox: `/v0/inboxes/${inbox.inboxId}` }
@@ -144,7 +146,7 @@ test('a key changes and deletes no key that may do more than it may itself', asy
     for (const { key, at } of strong) {
       const as = { key: weak.key }
       const before = await world.request('GET', at, as)
-      expect(before.status).toBe(200) // it may be seen
+      expect(before.status).toBe(200) // the key may read it
       const changes = [{ name: 'mine' }, { permissions: {} }, { permissions: { message_read: true } }]
       for (const body of [...changes, { permissions: null }]) {
         expect((await world.request('PATCH', at, { ...as, body })).status, JSON.stringify(body)).toBe(403)
@@ -155,7 +157,7 @@ test('a key changes and deletes no key that may do more than it may itself', asy
       expect((await world.request('GET', at, as)).body).toMatchObject(unchanged)
       expect((await world.request('GET', '/v0/auth/me', { key })).status).toBe(200)
     }
-    // One that may do no more than itself, it may.
+    // It may change a key with no more permissions than its own.
     const equal = await make(level, { permissions: { message_read: true } })
     const given = { permissions: { api_key_read: true, message_read: true } }
     const raised = await world.request('PATCH', equal.at, { key: weak.key, body: given })
@@ -165,14 +167,14 @@ test('a key changes and deletes no key that may do more than it may itself', asy
     expect(answer).toMatchObject({ status: 403, body: { code: 'permission_escalation' } })
     expect((await world.request('DELETE', equal.at, { key: weak.key })).status).toBe(204)
   }
-  // Also itself: it may narrow itself, and then no more widen itself again.
+  // This applies to itself too: it may remove its own permissions, but cannot add them again.
   const self = (permissions: object) => world.request('PATCH', weak.at, { key: weak.key, body: { permissions } })
   expect((await self(manage)).status).toBe(200)
   expect(await self({ ...manage, message_read: true })).toMatchObject({ body: { code: 'permission_escalation' } })
   expect((await world.request('DELETE', weak.at, { key: weak.key })).status).toBe(204)
 })
 
-test('a key that expires gives no permission to one that outlives it', async () => {
+test('a key that expires cannot grant permissions to a key that expires later', async () => {
   await using world = await startWorld()
   const make = async (permissions: object, expires_at?: string) => {
     const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions, expires_at } })

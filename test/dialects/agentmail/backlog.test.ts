@@ -1,6 +1,6 @@
 /**
- * Subscribers that do not read, over real sockets and a feed that the test drives: how much memory they may hold
- * together, which one is cut off first, and that a subscriber that reads is not affected.
+ * Tests subscribers that do not read, over real sockets and a feed that the test controls: how much memory their
+ * backlogs may use together, which one is closed first, and that a subscriber that reads is not affected.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -17,7 +17,7 @@ import { message, receivedEvent, thread } from './sample-views.ts'
 const PATH = '/v0/events/stream'
 /** Nearly: a frame contains its text twice. */
 const FRAME_BYTES = 200_000
-/** Far more than the system buffers for a connection that is not read. */
+/** Far more than the operating system buffers for a connection that is not read. */
 const EVENTS = 60
 
 async function startWithFeed(limits: LimitOverrides = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
@@ -29,7 +29,7 @@ async function startWithFeed(limits: LimitOverrides = {}): Promise<{ feed: FakeF
   return { feed, edge: await startEdge({ core: { feed, eventSubjects }, limits }) }
 }
 
-/** A stream of which nothing is read once it has begun. */
+/** Opens a stream from which nothing is read after its head. */
 async function openMuteStream(edge: Edge): Promise<Socket> {
   const socket = connect(Number(new URL(edge.url).port), '127.0.0.1')
   onTestFinished(() => void socket.destroy())
@@ -52,7 +52,7 @@ function events(from: number): Event[] {
   return Array.from({ length: EVENTS }, (_, index) => receivedEvent(from + index))
 }
 
-/** Resolves when the server takes no more events for it, although it could. */
+/** Resolves when the server reads no more events for the reader, although there are more. */
 async function stuck(subscription: FakeSubscription): Promise<void> {
   let pulled = 0
   let unchanged = 0
@@ -75,7 +75,7 @@ function cutOff(edge: Edge): number {
   return edge.log.filter((line) => line.reason === 'too_slow').length
 }
 
-test('a frame that many readers wait for is held once, and no longer than they wait', async () => {
+test('a frame that is waiting for many readers is stored once, and released after the last one', async () => {
   const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 5_000_000 } })
   await using _edge = edge
   const streams = [await openMuteStream(edge), await openMuteStream(edge), await openMuteStream(edge)]
@@ -95,7 +95,7 @@ test('a frame that many readers wait for is held once, and no longer than they w
   await expect.poll(() => backlogBytes(edge)).toBe(0)
 })
 
-test('when the budget is spent a reader that stopped reading is cut off, and those that read get everything', async () => {
+test('when the budget is used up, a reader that stopped reading is closed, and the others get everything', async () => {
   const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 4_500_000 } })
   await using _edge = edge
   const mute = [await openMuteSocket(edge), await openMuteSocket(edge)]
@@ -142,7 +142,7 @@ test('the number of waiting frames is limited as well as their bytes', async () 
   expect(await backlogBytes(edge)).toBeLessThan(12 * 8_000)
 })
 
-test('events for many readers are written in several turns of the event loop, in order', async () => {
+test('events for many readers are written in several iterations of the event loop, in order', async () => {
   const { feed, edge } = await startWithFeed({ events: { turnBytesMax: 2 * FRAME_BYTES } })
   await using _edge = edge
   const sources = await Promise.all(
@@ -166,12 +166,12 @@ test('events for many readers are written in several turns of the event loop, in
     }
   }
   expect(writtenIn).toHaveLength(18)
-  // Two in each turn; those of the first are followed by two more before it has ended.
+  // Two in each iteration; the two of the first are followed by two more before it has ended.
   for (const each of new Set(writtenIn)) expect(writtenIn.filter((one) => one === each).length).toBeLessThanOrEqual(4)
   for (const source of sources) source.close()
 })
 
-test('the reader with the largest backlog is cut off first, and no more readers than necessary', () => {
+test('the reader with the largest backlog is closed first, and no more readers than necessary', () => {
   const order: string[] = []
   const budget = new BacklogBudget(withLimits({ events: { backlogBytesMax: 1_000 } }))
   const open = (name: string) => {

@@ -1,6 +1,7 @@
 /**
- * Memory for the bodies that are being received: the budgets, their shares, and that every way in which a request can end
- * gives back what it took. Clients are bare sockets, since no real client leaves its requests half sent.
+ * Tests the memory budget for request bodies that are being received: its limits, the shares of it, and that a request
+ * releases its share however it ends. The clients are bare sockets, since real HTTP clients do not leave requests
+ * unfinished.
  */
 
 import { once } from 'node:events'
@@ -15,7 +16,7 @@ import { anyone, type Edge, KEY, startEdge } from './edge.ts'
 
 const MIB = 1024 * 1024
 const LARGE = 2 * MIB
-/** Room for four large bodies, of which a key may have two and a pod three. */
+/** Allows four large bodies, of which a key may have two and a pod three. */
 const limits = { http: { largeBodiesBytesMax: 4 * LARGE, smallBodiesBytesMax: MIB, smallBodyBytesMax: 64 * 1024 } }
 const path = '/v0/inboxes/a@b.test/messages/send'
 const sent = { messageId: '<1@x.test>', threadId: 't' }
@@ -26,18 +27,18 @@ function keyIn(podId: string, apiKeyId: string): KeyActor {
 }
 const keys = { am_ann: keyIn('red', 'ann'), am_bob: keyIn('red', 'bob'), am_cy: keyIn('blue', 'cy') }
 
-/** All but the last byte of the largest body: one block of memory for all clients. */
+/** All but the last byte of the largest body; all clients share this memory. */
 const unfinished = Buffer.alloc(LARGE - 1, 0x20)
 
 interface Client {
   readonly socket: Socket
-  /** What has been answered so far. */
+  /** Returns the response as far as it has arrived. */
   answer(): string
-  readonly errorHandler: readonly unknown[]
+  readonly errors: readonly unknown[]
   readonly closed: Promise<void>
 }
 
-/** @param allowHalfOpen the client goes on sending after the server has ended its side */
+/** @param allowHalfOpen the client keeps sending after the server has ended its side */
 async function begin(
   edge: Edge,
   key: string,
@@ -50,30 +51,30 @@ async function begin(
   socket.setEncoding('utf8').on('data', (piece) => {
     text += piece
   })
-  const errorHandler: unknown[] = []
-  socket.on('error', (error) => errorHandler.push(error)) // the server may close it while the body is being written
+  const errors: unknown[] = []
+  socket.on('error', (error) => errors.push(error)) // the server may close it while the body is being written
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   await once(socket, 'connect')
   const framing = length === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`
   socket.write(`POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${key}\r\n${framing}\r\n\r\n`)
   socket.write(body)
-  return { socket, answer: () => text, errorHandler, closed }
+  return { socket, answer: () => text, errors, closed }
 }
 
-/** Goes on sending, a byte at a time, until the server has closed both sides of the connection. */
+/** Keeps sending, a byte at a time, until the server has closed both sides of the connection. */
 async function trickleUntilClosed({ socket, closed }: Client): Promise<void> {
   const trickle = setInterval(() => socket.write(' '), 10)
   await closed
   clearInterval(trickle)
 }
 
-/** Bytes that count into a budget. */
+/** Returns the bytes that are counted in a budget. */
 async function held(edge: Edge, budget: 'small' | 'large'): Promise<number> {
   const { body } = await edge.request('GET', '/metrics')
   return Number(new RegExp(`^martlet_http_body_bytes{budget="${budget}"} (\\d+)$`, 'm').exec(body)?.[1] ?? 0)
 }
 
-/** Memory of all buffers in this process, without what is garbage. */
+/** Returns the memory of all buffers in this process, after a garbage collection. */
 function bufferBytes(): number {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
@@ -85,7 +86,7 @@ async function statusOf(edge: Edge, key: string, bytes: number): Promise<number>
   return (await edge.request('POST', path, { headers: { authorization: `Bearer ${key}` }, body })).status
 }
 
-test('forty unfinished bodies hold no more than the budget; the others are refused, and small ones are not', async () => {
+test('forty unfinished bodies use no more than the budget; further large bodies are refused, small ones are not', async () => {
   await using edge = await startEdge({ limits, keys, core: { sending } })
   const before = bufferBytes()
   const clients = await Promise.all(
@@ -109,7 +110,7 @@ test('forty unfinished bodies hold no more than the budget; the others are refus
   await expect.poll(async () => [await held(edge, 'large'), await held(edge, 'small')]).toEqual([0, 0])
 })
 
-test('a client that is still sending when it is refused may end in peace, but not go on', async () => {
+test('a client that is refused may finish its body for a limited time, but no other request is answered', async () => {
   const carriedOut: unknown[] = []
   const counted = {
     async send(_actor: unknown, _inbox: unknown, message: unknown) {
@@ -133,7 +134,7 @@ test('a client that is still sending when it is refused may end in peace, but no
   const honest = await refuse()
   honest.socket.end(Buffer.concat([unfinished, Buffer.from(' ')]))
   await honest.closed
-  expect(honest.errorHandler).toEqual([]) // it was not reset, which most clients would report in place of the answer
+  expect(honest.errors).toEqual([]) // it was not reset, which most clients would report in place of the answer
 
   const eager = await refuse()
   const next = `POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer am_cy\r\nContent-Length: 2\r\n\r\n{}`
@@ -145,7 +146,7 @@ test('a client that is still sending when it is refused may end in peace, but no
   for (const { socket } of holders) socket.destroy()
 })
 
-test('one key, and one pod, leave room for the others', async () => {
+test('one key, or one pod, cannot use the whole budget', async () => {
   await using edge = await startEdge({ limits, keys, core: { sending } })
   const clients: Client[] = []
   const admits = async (key: string) => {
@@ -175,7 +176,7 @@ test('a body larger than the whole budget is admitted alone', async () => {
   expect(await statusOf(edge, 'am_ann', LARGE)).toBe(200)
 })
 
-test('small bodies have a budget of their own', async () => {
+test('small bodies have a separate budget', async () => {
   await using edge = await startEdge({ limits, keys, core: { sending } })
   const clients = await Promise.all(Array.from({ length: 20 }, () => begin(edge, 'am_ann', 64 * 1024, 'x')))
   const refused = () => clients.filter((client) => client.answer().includes('503'))
@@ -186,7 +187,7 @@ test('small bodies have a budget of their own', async () => {
   for (const { socket } of clients) socket.destroy()
 })
 
-test('a body without a length counts as it arrives', async () => {
+test('a body without a Content-Length is counted as it arrives', async () => {
   await using edge = await startEdge({ limits, keys, core: { sending } })
   const chunk = (bytes: Buffer | string) =>
     Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
@@ -209,7 +210,7 @@ test('a body without a length counts as it arrives', async () => {
   await expect.poll(() => held(edge, 'large')).toBe(0)
 })
 
-test('a body that trickles is given up, whatever its client does then', async () => {
+test('a body that arrives too slowly is aborted, whatever its client does then', async () => {
   await using edge = await startEdge({
     limits: mergeLimits(limits, { http: { requestMs: 200 } }),
     keys,
@@ -221,7 +222,7 @@ test('a body that trickles is given up, whatever its client does then', async ()
   await expect.poll(() => held(edge, 'large')).toBe(0)
 })
 
-test('a client that hangs up while its message is being stored frees nothing before that is over', async () => {
+test('a client that disconnects while its message is being stored keeps its share until the message is stored', async () => {
   let finish = () => undefined as unknown
   const stored = new Promise((resolve) => (finish = () => resolve(undefined)))
   let begun = 0
@@ -244,7 +245,7 @@ test('a client that hangs up while its message is being stored frees nothing bef
   await expect.poll(() => held(edge, 'large')).toBe(0)
 })
 
-test('a client that hangs up while its key is looked up takes nothing', async () => {
+test('a client that disconnects while its key is looked up takes no share', async () => {
   let found = () => undefined as unknown
   const lookUp = new Promise((resolve) => (found = () => resolve(undefined)))
   let begun = 0
@@ -262,7 +263,7 @@ test('a client that hangs up while its key is looked up takes nothing', async ()
   await expect.poll(() => held(edge, 'large')).toBe(0)
 })
 
-test('a request that ends without an answer gives its body back', async () => {
+test('a request that ends without a response releases its share', async () => {
   const lost = { send: () => Promise.reject(new MailError('outcome_unknown', {})) }
   await using edge = await startEdge({ limits, keys, core: { sending: lost } })
   const body = `{"to":"a@b.test"${' '.repeat(LARGE)}}`
@@ -272,7 +273,7 @@ test('a request that ends without an answer gives its body back', async () => {
   await expect.poll(() => held(edge, 'large')).toBe(0)
 })
 
-test('what is refused for its path or its key is answered before a body is read, and the connection ends', async () => {
+test('a request that is refused for its path or key is answered before its body is read, and its connection is closed', async () => {
   await using edge = await startEdge()
   const cases = [
     ['/v0/nothing', KEY, 404],

@@ -1,5 +1,6 @@
 /**
- * Signed download links: who can use them, for how long, and that a browser never runs content that a stranger mailed.
+ * Tests signed download links: who can use them, for how long, and that a browser never runs scripts from a received
+ * message.
  */
 import { describe, expect, test } from 'vitest'
 import {

@@ -1,6 +1,6 @@
 /**
- * The HTTP edge alone, on a real port, with a core that the test supplies. It is for the promises of the edge itself
- * (encodings, errors, back-pressure, stopping), where the whole program would only add noise.
+ * Starts the HTTP edge alone, on a real port, with a core that the test supplies. It is for tests of the edge itself
+ * (encodings, errors, back-pressure, shutdown), which do not need the whole program.
  */
 
 import { Writable } from 'node:stream'
@@ -55,11 +55,11 @@ export async function startEdge({
   core?: CoreStub
   limits?: LimitOverrides
   probes?: Record<string, () => void>
-  /** Who has KEY. */
+  /** The actor of KEY. */
   actor?: KeyActor
-  /** Who has which key, where there are several. */
+  /** The actor of each key, if there are several. */
   keys?: Readonly<Record<string, KeyActor>>
-  /** What a look-up of a key waits for. */
+  /** A look-up of a key waits for this promise. */
   beforeKey?: () => Promise<unknown>
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)

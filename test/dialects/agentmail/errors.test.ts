@@ -1,6 +1,6 @@
 /**
- * Every malformed request gets an error of this dialect and never a 5xx; its text helps the caller and reveals no
- * internals. The core is a stub here: what the core itself refuses is tested with the core.
+ * Tests that every malformed request gets an error of this dialect and never a 5xx, and that its text helps the caller
+ * and reveals no internals. The core is a stub here: the tests of the core cover the errors that it returns itself.
  */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
@@ -188,12 +188,12 @@ test('requests that Node itself cannot parse get an error response too', async (
   expect(await raw(edge.url, h2c)).toMatch(/^HTTP\/1\.1 400 [\s\S]*omit the Upgrade header/)
 })
 
-// These were the words of ws, in plain text.
+// The package ws used to write these errors itself, as plain text.
 test.each([
   ['no key', 'Sec-WebSocket-Version: 13'],
   ['no version', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
   ['another version', 'Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
-])('a WebSocket handshake with %s is refused in the words of the dialect', async (_name, fields) => {
+])('a WebSocket handshake with %s is refused with an error of the dialect', async (_name, fields) => {
   await using edge = await startEdge()
   const head = `GET /v0 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer ${KEY}`
   const answer = await raw(edge.url, `${head}\r\n${fields}\r\n\r\n`)
@@ -202,7 +202,7 @@ test.each([
 })
 
 // Each such client wrote an error into the log, as if the server had failed.
-test('a client that leaves in the middle of its body is no failure of ours', async () => {
+test('a client that disconnects during its body is not logged as a server error', async () => {
   await using edge = await startEdge()
   const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
   const socket = connect(Number(new URL(edge.url).port), '127.0.0.1', () => socket.write(head, () => socket.destroy()))

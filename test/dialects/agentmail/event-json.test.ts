@@ -1,4 +1,7 @@
-/** An event is rendered once for all readers who may see the same of it, and for no others. */
+/**
+ * Tests that an event is rendered once for all readers who may see the same parts of it, and never shared with other
+ * readers.
+ */
 import { expect, test } from 'vitest'
 import { defaultLimits, type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
 import { createEventJson } from '../../../src/edges/http/dialects/agentmail/live/event-json.ts'
@@ -8,7 +11,7 @@ import type { EventSubject } from '../../../src/mail/messages/views/event-subjec
 import { anyone } from './edge.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
 
-/** Frames of events whose subjects the test decides. */
+/** Renders frames of events whose subjects the test chooses. */
 function startFrames(limits: LimitOverrides = {}) {
   const subjects = new Map<number, EventSubject>()
   const eventSubjects = {
@@ -22,7 +25,7 @@ function startFrames(limits: LimitOverrides = {}) {
   return { subjects, render: (event: Event) => frames(event, anyone) }
 }
 
-test('all subscribers of an event share one text, and so does a later reader', async () => {
+test('all subscribers of an event share one rendered text, and so does a later reader', async () => {
   const { render } = startFrames()
   const event = receivedEvent(7)
   const texts = await Promise.all([render(event), render(event), render(event)])
@@ -41,7 +44,7 @@ test('a later reader does not get the text of a message that was deleted meanwhi
   expect(later).not.toContain(JSON.stringify(message.text))
 })
 
-test('a text belongs to one event and to what may be seen of it, however often others come between', async () => {
+test('a rendered text is reused only for the same event and the same access, whatever is rendered in between', async () => {
   const { render, subjects } = startFrames()
   const [whole, nothing] = [{ message, thread, version: 'whole' }, { version: 'nothing' }]
   const of = async (seq: number, subject: EventSubject) => {
@@ -68,7 +71,7 @@ test('after a failure the next reader reads the message again', async () => {
   expect((await frames(event, anyone))!.toString()).toContain('cursor-7')
 })
 
-test('no more texts are kept than the limits allow', async () => {
+test('no more rendered texts are cached than the limits allow', async () => {
   const { render } = startFrames({ events: { jsonCachedMax: 2 } })
   const [one, two, three] = [
     await render(receivedEvent(1)),

@@ -1,4 +1,4 @@
-/** A feed whose events come from the test, for tests of how the HTTP edge handles them. */
+/** A feed whose events come from the test. It is for tests of how the HTTP edge handles events. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
 import {
   type Event,

@@ -1,7 +1,7 @@
 /**
- * Clients that send more frames over a WebSocket than anyone needs: how many are handled, what they are answered, and
- * that everything else goes on between two of them. How the test knows: a feed that counts what it was asked, and turns
- * of the event loop, which are counted and not timed.
+ * Tests clients that send very many frames over a WebSocket: how many are handled, which answers they get, and that
+ * other work continues between two frames. The feed counts the calls that it gets. Time is measured in iterations of
+ * the event loop, not on a clock.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type LimitOverrides, mergeLimits } from '../../../src/config/limits.ts'
@@ -22,7 +22,7 @@ function connect(edge: Edge): Promise<RawSocket> {
   return openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}` })
 }
 
-/** Frames until the socket is closed. */
+/** Returns the frames that arrive until the socket is closed. */
 async function untilClosed(socket: RawSocket): Promise<Record<string, unknown>[]> {
   const frames: Record<string, unknown>[] = []
   for (;;) {
@@ -41,7 +41,7 @@ function observe(feed: FakeFeed, note: () => void): void {
   }
 }
 
-test('of 60,000 subscribes at once those within the limit are handled, some refused, and the socket is closed', async () => {
+test('of 60,000 subscribes at once, those within the limit are handled, some are refused, and the socket is closed', async () => {
   const { feed, edge } = await startWithFeed(
     mergeLimits(NO_MORE, { sockets: { framesBurstMax: 10, framesRefusedMax: 5 } }),
   )
@@ -57,13 +57,13 @@ test('of 60,000 subscribes at once those within the limit are handled, some refu
   expect(feed.asked).toBe(10)
 })
 
-test('a socket that pauses may send as much again, and what was refused before counts no more', async () => {
+test('a socket that pauses may send a full burst again, and its earlier refused frames no longer count', async () => {
   const limits = { sockets: { framesPerSecondMax: 100, framesBurstMax: 3, framesRefusedMax: 4 } }
   const { edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)
   let refused = 0
-  // More than four are refused in all, but never as many before it has paused.
+  // More than four are refused in total, but never as many between two pauses.
   while (refused <= 8) {
     for (let count = 0; count < 7; count++) socket.send('{"type":"subscribe"}')
     for (let count = 0; count < 7; count++) if ((await socket.next()).type === 'error') refused += 1
@@ -100,7 +100,7 @@ test('a large frame counts as several', async () => {
   const { feed, edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)
-  const frame = { type: 'subscribe', inbox_ids: ['x'.repeat(3_000)] } // four, each time
+  const frame = { type: 'subscribe', inbox_ids: ['x'.repeat(3_000)] } // each counts as four
   for (let count = 0; count < 3; count++) socket.send(frame)
   const types = [(await socket.next()).type, (await socket.next()).type, (await socket.next()).type]
   expect(types.sort()).toEqual(['error', 'subscribed', 'subscribed'])
@@ -109,29 +109,29 @@ test('a large frame counts as several', async () => {
   expect(feed.asked).toBe(3)
 })
 
-test('frames of all sockets together are handled one per turn of the event loop', async () => {
+test('the frames of all sockets together are handled one per iteration of the event loop', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   await using one = await connect(edge)
   await using two = await connect(edge)
   await using three = await connect(edge)
-  let turn = 0
+  let iteration = 0
   let ticking = setImmediate(function tick() {
-    turn += 1
+    iteration += 1
     ticking = setImmediate(tick)
   })
   onTestFinished(() => clearImmediate(ticking))
-  const roundRobin: number[] = []
-  observe(feed, () => roundRobin.push(turn))
+  const iterations: number[] = []
+  observe(feed, () => iterations.push(iteration))
 
   for (let count = 0; count < 20; count++) for (const socket of [one, two, three]) socket.send({ type: 'subscribe' })
   for (const socket of [one, two, three]) {
     for (let count = 0; count < 20; count++) expect(await socket.next()).toMatchObject({ type: 'subscribed' })
   }
-  expect(new Set(roundRobin).size).toBe(60)
+  expect(new Set(iterations).size).toBe(60)
 })
 
-test('a request is answered between the frames of many sockets, however long each of them takes', async () => {
+test('a request is answered between the frames of many sockets, however long each frame takes', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
   const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(edge)))
@@ -146,7 +146,7 @@ test('a request is answered between the frames of many sockets, however long eac
   for (const socket of sockets) await socket[Symbol.asyncDispose]()
 })
 
-test('keys take turns: the one frame of a key waits for one frame of each other key', async () => {
+test('keys take turns: a frame waits for at most one frame of each other key', async () => {
   const roundRobin = createRoundRobin()
   const order: string[] = []
   const take = async (key: string, name: string) => {
@@ -158,14 +158,14 @@ test('keys take turns: the one frame of a key waits for one frame of each other 
   expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4'])
 })
 
-test('a client that does not read what it is answered is asked nothing more, and closed', async () => {
+test('no more frames are handled for a client that does not read its answers, and its socket is closed', async () => {
   const limits = { sockets: { framesBurstMax: 10_000, bufferBytesMax: 50_000, stallMs: 300 } }
   const { feed, edge } = await startWithFeed(limits)
   await using _edge = edge
   await using socket = await connect(edge)
   socket.socket.pause()
   const inbox_ids = Array.from({ length: 900 }, (_, index) => `${index}-${'x'.repeat(50)}@b.test`)
-  for (let count = 0; count < 400; count++) socket.send({ type: 'subscribe', inbox_ids }) // and as much comes back
+  for (let count = 0; count < 400; count++) socket.send({ type: 'subscribe', inbox_ids }) // the answers are as large
   await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
   expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
   expect(feed.asked).toBeLessThan(400)

@@ -1,4 +1,4 @@
-/** Inboxes through the SDK and plain HTTP, against the whole program. */
+/** Tests inboxes through the SDK and plain HTTP, against the whole program. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
 
@@ -37,7 +37,7 @@ test('a repeated client_id returns the existing inbox, even if the other fields 
   expect(again).toEqual(first)
 })
 
-// Another pod's client_id was answered with 403, and an organization's key was given the other pod's inbox.
+// A client_id of another pod used to get 403, and an organization's key got the other pod's inbox.
 test('each pod has client_ids of its own', async () => {
   await using world = await startWorld()
   const { agentmail } = world

@@ -1,5 +1,6 @@
 /**
- * Checks before a JSON body is parsed: how many values it may have, and that the count itself is cheap for any input.
+ * Tests the check before a JSON body is parsed: how many values the body may have, and that counting them is cheap for
+ * any input.
  */
 
 import { expect, test } from 'vitest'

@@ -1,8 +1,8 @@
-/** No secret of a URL gets into the log, whatever is wrong with the rest of the request. */
+/** Tests that the log never contains a secret from a URL, whatever else is wrong with the request. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { wordsOfPath } from '../../../src/edges/http/server/request-log.ts'
+import { maskedPath } from '../../../src/edges/http/server/request-log.ts'
 import { KEY, startEdge } from './edge.ts'
 
 /** As mail/messages/content/downloads.ts makes them. */
@@ -39,7 +39,7 @@ const requests: readonly [what: string, method: string, path: string, headers?: 
   ['a key in a path of nothing', 'GET', `/api_key=${MADE_KEY}`],
 ]
 
-test('no link and no key gets into the log, however they are given', async () => {
+test('no link and no key gets into the log, wherever it is in the URL', async () => {
   await using edge = await startEdge()
   for (const [what, method, path, headers = 'Connection: close\r\n'] of requests) {
     edge.log.length = 0
@@ -64,6 +64,6 @@ test.each([
   ['/all-lower-case-root-key', '/*'],
   ['/a/b/c/d/e/f/g/h/i/j/k', '/a/b/c/d/e/f/g/h/i'],
   [undefined, ''],
-])('of %s without a route, the words are logged', (url, words) => {
-  expect(wordsOfPath(url)).toBe(words)
+])('%s without a route is logged with its secrets masked', (url, masked) => {
+  expect(maskedPath(url)).toBe(masked)
 })

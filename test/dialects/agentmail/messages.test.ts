@@ -1,5 +1,6 @@
 /**
- * Messages of an inbox: lists and their filters, bodies, labels, bytes, deletion. The messages arrive over real SMTP.
+ * Tests the messages of an inbox: lists and their filters, bodies, labels, downloads, deletion. The messages arrive
+ * over real SMTP.
  */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
@@ -208,7 +209,7 @@ test('raw messages and attachments are returned as links to their bytes', async 
   expect(other.status).toBe(404)
 })
 
-test('a deleted message is gone for good, and so are its download links', async () => {
+test('a deleted message cannot be restored, and its download links stop working', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })

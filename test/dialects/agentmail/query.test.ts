@@ -1,4 +1,4 @@
-/** Query strings: lists in every encoding that AgentMail clients are known to use, times, booleans. */
+/** Tests query strings: lists in every encoding that AgentMail clients are known to use, times, booleans. */
 import { describe, expect, test } from 'vitest'
 import { normaliseQuery, readTime } from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
 

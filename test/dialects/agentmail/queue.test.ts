@@ -1,4 +1,4 @@
-/** Martlet's own queue routes. In capture mode every message to an external address is held in the queue. */
+/** Tests Martlet's own queue routes. In capture mode every message to an external address is held in the queue. */
 import { expect, test } from 'vitest'
 import { FakeMx } from '../../support/fake-mx.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -53,7 +53,7 @@ test('a queued recipient is listed with its inbox, its message and the reason wh
   })
 })
 
-test('the queue is listed with pages and filters, at every level', async () => {
+test('the queue is listed with pages and filters, on every path', async () => {
   const { world, ada, bob, podId, first } = await startHolding()
   await using _world = world
   const seen: string[] = []

@@ -1,6 +1,6 @@
 /**
- * How much one request may hold of anything: each list, object and text that a route takes has a bound, and what is over it is
- * refused before the rest is looked at.
+ * Tests that each list, object and text in a request has a limit, and that a request that exceeds one is refused before
+ * the rest of it is validated.
  */
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../../src/config/limits.ts'
@@ -18,7 +18,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
 }
 
-/** Keywords that say nothing about what is inside; one that is in neither list must be looked at by this test first. */
+/** Keywords without nested schemas. The test fails for a keyword in neither list, which must be added to one first. */
 const PLAIN = [
   ...['type', 'description', 'default', 'enum', 'const', 'format', 'minimum', 'maximum', 'required'],
   ...['contentEncoding', 'contentMediaType', 'maxItems', 'maxProperties', 'maxLength'],
@@ -37,7 +37,7 @@ function* unboundedIn(schema: Schema, at: string): Generator<string> {
   for (const branch of schema.anyOf ?? []) yield* unboundedIn(branch, at)
 }
 
-test('every list, object and text that a request may have has a bound', async () => {
+test('every list, object and text in a request has a limit', async () => {
   await using edge = await startEdge()
   const { body } = await edge.request('GET', '/v0/openapi.json', { key: null })
   const operations = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, methods]) =>
@@ -111,7 +111,7 @@ test.each<[string, string, string, object, string]>([
   expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error', message } })
 })
 
-test('the text, HTML and attachments of a message are as long as the body may be', async () => {
+test('the text, HTML and attachments of a message may be as long as the request body', async () => {
   const sent = { messageId: '<1@x.test>', threadId: 't' }
   await using edge = await startEdge({
     limits: { http: { textCharsMax: 30 } },
@@ -122,7 +122,7 @@ test('the text, HTML and attachments of a message are as long as the body may be
   expect((await edge.request('POST', `${inbox}/messages/send`, { body })).status).toBe(200)
 })
 
-test('finding out what is wrong costs the same for one fault and for fifty thousand', () => {
+test('validation takes the same time for one error and for fifty thousand', () => {
   const item = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }
   const either = { anyOf: [{ type: 'string' }, { type: 'array', items: item }] }
   const body = { type: 'object', properties: { list: either } }
@@ -143,7 +143,7 @@ test('finding out what is wrong costs the same for one fault and for fifty thous
   expect(readOf(1_000)).toBeLessThan(5_000)
 })
 
-test('an error repeats only the beginning of a name', async () => {
+test('an error message contains only the beginning of a long name', async () => {
   await using edge = await startEdge()
   const metadata = { ['x'.repeat(10_000)]: null }
   const { body } = await edge.request('POST', '/v0/inboxes', { body: { metadata } })

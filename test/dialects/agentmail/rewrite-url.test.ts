@@ -1,5 +1,5 @@
 /**
- * Request lines as Python clients were observed to send them (docs/compatibility/agentmail.md), and those of Node
+ * Tests request lines as Python clients were observed to send them (docs/compatibility/agentmail.md), and those of Node
  * clients.
  */
 import { expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Sending, replying, forwarding. Messages to our own inboxes are really delivered; messages to external addresses are
- * held in capture mode, which the deliveries show.
+ * Tests sending, replying and forwarding. Messages to local inboxes are really delivered; messages to external
+ * addresses are held in capture mode, and their deliveries show it.
  */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
@@ -107,8 +107,8 @@ test('a reply goes to the sender, a reply-all to everyone except the inbox itsel
   await expect(messages.reply(ada, '<none@x.test>', { text: 'x' })).rejects.toMatchObject({ statusCode: 404 })
 })
 
-// The brackets were taken out of the address, and what was left was somebody else's.
-test('a reply to an address that SMTP cannot name is refused, and reaches nobody else', async () => {
+// The brackets used to be removed from the address, and the result was another person's address.
+test('a reply to an address that SMTP cannot represent is refused, and reaches nobody else', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   const raw = `From: <"a>b"@example.test>\r\nTo: ${ada}\r\nMessage-ID: <1@x.test>\r\n\r\nx\r\n`
@@ -164,7 +164,7 @@ test('a repeated Idempotency-Key returns the first result and sends nothing', as
   expect((await messages.list(ada)).count).toBe(2)
 })
 
-test('a send that fails frees its Idempotency-Key at once', async () => {
+test('a failed send releases its Idempotency-Key at once', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   const send = (to: string) =>
@@ -177,7 +177,7 @@ test('a send that fails frees its Idempotency-Key at once', async () => {
   expect((await messages.list(ada)).count).toBe(1)
 })
 
-// Another pod's key was answered with 409, which told that somebody had used it.
+// A request with another pod's key used to get 409, which revealed that the Idempotency-Key had been used.
 test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', async () => {
   await using world = await startWorld()
   const { agentmail } = world
@@ -196,16 +196,16 @@ test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', 
   const ofRed = await send(ann!, red)
   const ofBlue = await send(bea!, blue, 'y')
   expect([ofRed, ofBlue]).toEqual([expect.stringMatching(/^</), expect.stringMatching(/^</)])
-  // As the contract says, for one caller.
+  // This is the behavior of the contract, for one caller.
   expect(await send(cat!, blue)).toBe(409)
   expect(await send(bea!, blue, 'z')).toBe(409)
-  // A request that is repeated with another key of the same inbox sends nothing, and is no conflict for the rest.
+  // A request that is repeated with another key of the same inbox sends nothing, and causes no conflict.
   expect(await send(ann!, world.rootKey)).toBe(ofRed)
   expect(await send(bea!, world.rootKey, 'y')).toBe(ofBlue)
   expect(await send(cat!, world.rootKey)).toMatch(/^</)
 })
 
-test('an Idempotency-Key tells attachments and fields apart', async () => {
+test('an Idempotency-Key distinguishes attachments from fields', async () => {
   const { world, ada } = await startWithTwo()
   await using _world = world
   const send = async (body: object) => {
@@ -240,8 +240,8 @@ test('recipients are counted before an address is read', async () => {
   expect(await send({ to: many })).toMatch(/"no address 0" is not an address/)
 })
 
-// Six megabytes of accents in a hundred headers took the composer 1.7 s in one turn of the event loop.
-test('subject, addresses and headers of a message have a limit together', async () => {
+// Six megabytes of accents in a hundred headers blocked the event loop in the composer for 1.7 s.
+test('the subject, addresses and headers of a message have a common limit', async () => {
   const { world, ada } = await startWithTwo()
   await using _world = world
   const value = 'é'.repeat(60_000)
@@ -270,7 +270,7 @@ test('an invalid message is refused and not stored', async () => {
   for (const to of ['nobody', 'a b@example.test', '', 'a@b.test\r\nBcc: x@example.test', 'a@b.test\u0000']) {
     expect(await send({ to, text: 'x' }), to).toEqual(invalid)
   }
-  // SMTP has no way to name these that every server reads alike.
+  // SMTP cannot represent these in a form that every server parses in the same way.
   for (const field of ['to', 'cc', 'bcc', 'reply_to']) {
     for (const address of ['"a>b"@example.test', 'A <"a<b"@example.test>', `"${' '.repeat(63)}"@example.test`]) {
       expect(await send({ to: ada, text: 'x', [field]: [address] }), `${field}: ${address}`).toEqual(invalid)
@@ -329,7 +329,7 @@ test('each recipient of a sent message has its own state and history', async () 
 })
 
 // The subject and recipients of a message used to reach any address that a key without message_read chose.
-test('a key answers and forwards only messages that it may read', async () => {
+test('a key can reply to and forward only messages that it may read', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
   await world.smtp.send({ to: ada, messageId: '<1@x.test>', subject: 'secret', text: 'x' })
@@ -346,7 +346,7 @@ test('a key answers and forwards only messages that it may read', async () => {
   }
   const missing = { status: 403, body: { code: 'missing_permission', fix: expect.stringContaining('message_read') } }
   for (const [way, body] of Object.entries(routing)) {
-    // Whether there is such a mail makes no difference.
+    // It makes no difference whether such a message exists.
     for (const id of ['<1@x.test>', '<none@x.test>']) expect(await answer(blind, way, body, id)).toMatchObject(missing)
   }
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}`

@@ -1,4 +1,4 @@
-/** What the HTTP server does for every dialect: bodies, ids in paths, health, logging, and the port. */
+/** Tests what the HTTP server does for every dialect: bodies, ids in paths, health, logging, and the port. */
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/settings.ts'
 import type { Dialect } from '../../../src/edges/http/server/http-dialect.ts'
@@ -174,7 +174,7 @@ test('a port in use stops the start with one sentence', async () => {
     credentials: { authenticate: async () => Promise.reject() },
     dialects: [dialect],
   })
-  await expect(server.listen()).rejects.toThrow(`HTTP: port ${port} on 127.0.0.1 is in use; set MARTLET_HTTP_PORT`)
+  await expect(server.listen()).rejects.toThrow(`HTTP: port ${port} on 127.0.0.1 is in use; change MARTLET_HTTP_PORT or MARTLET_HOST`)
   await server.stop(0)
 })
 

@@ -1,4 +1,4 @@
-/** A server with little memory, and a request that took all of it. */
+/** Tests a server with a small heap and a request that once exhausted it. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,8 @@ import { startServer } from '../../support/server-process.ts'
 
 const ROOT = 'am_test_root_key_of_a_small_heap'
 
-// The fingerprint of a request made a number of every byte of its attachments: 50 MiB of them ended a heap of 512 MiB.
+// The fingerprint of a request used to turn every byte of its attachments into a number: 50 MiB exhausted a heap of 512
+// MiB.
 test('a large attachment with an Idempotency-Key fits into a small heap', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))

@@ -1,4 +1,4 @@
-/** The WebSocket event stream of the whole program, with the SDK's client and with bare sockets. */
+/** Tests the WebSocket event stream of the whole program, with the SDK's client and with bare sockets. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
 import { openSocket } from './raw-socket.ts'
@@ -34,7 +34,7 @@ test("the SDK's client connects, subscribes and receives a message with its bodi
   }
 })
 
-test('a message between two inboxes causes message.sent, message.received and message.delivered', async () => {
+test('a message between two inboxes creates the events message.sent, message.received and message.delivered', async () => {
   await using world = await startWorld()
   const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
   const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId

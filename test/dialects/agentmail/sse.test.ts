@@ -1,7 +1,7 @@
 /**
- * One server-sent event (SSE) stream over a feed that the test controls: what is written, where it resumes,
- * back-pressure, the heartbeat, and how it ends. The test observes it with a client that parses according to the
- * standard, and with a feed that counts the events that were read from it.
+ * Tests one server-sent event (SSE) stream over a feed that the test controls: what is written, where it resumes,
+ * back-pressure, the heartbeat, and how it ends. The test reads it with a client that parses according to the standard,
+ * and the feed counts the events that were read from it.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -120,7 +120,7 @@ test('a permanent refusal by the feed is an error response; a temporary one make
   expect(head.status).toBe(405)
 })
 
-test('a key has no more streams than its limit, and one that closes or is refused makes room', async () => {
+test('a key has no more streams than its limit, and one that closes or is refused no longer counts', async () => {
   const { feed, edge } = await startWithFeed({ streams: { perKeyMax: 2 } })
   await using _edge = edge
   const first = await open(edge)

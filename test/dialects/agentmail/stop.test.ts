@@ -1,4 +1,4 @@
-/** How the HTTP server stops: running requests finish, new ones are refused, and sockets are closed last. */
+/** Tests how the HTTP server stops: running requests finish, new ones are refused, and sockets are closed last. */
 import { request as httpRequest } from 'node:http'
 import { expect, test, vi } from 'vitest'
 import { KEY, startEdge } from './edge.ts'

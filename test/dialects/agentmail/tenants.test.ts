@@ -1,4 +1,4 @@
-/** Pods, the organization, and the scope of a key. */
+/** Tests pods, the organization, and the scope of a key. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'

@@ -1,4 +1,4 @@
-/** Threads at the three levels. */
+/** Tests threads on the paths of an inbox, a pod and the organization. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
 
@@ -32,7 +32,7 @@ async function startWithThread() {
   return { world, podId: pod.podId, inboxId }
 }
 
-test('a thread is the same at every level, with its messages from the oldest to the newest', async () => {
+test('a thread is the same on the path of its inbox, its pod and its organization, with the oldest message first', async () => {
   const { world, podId, inboxId } = await startWithThread()
   await using _world = world
   const { threads, pods, inboxes } = world.agentmail
@@ -164,7 +164,7 @@ test('a thread outside the scope is not found', async () => {
   expect((await world.agentmailAs(key).threads.list()).count).toBe(0)
 })
 
-// Three messages of a stranger, in one thread, ended the process each time that the thread was read.
+// Three messages from a stranger in one thread used to end the process whenever the thread was read.
 test('a thread of large messages is returned page by page', async () => {
   await using world = await startWorld({ limits: { lists: { threadPageBytesMax: 6_000 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })

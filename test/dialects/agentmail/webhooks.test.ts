@@ -1,6 +1,6 @@
 /**
- * Webhooks as AgentMail's clients create and change them; test/flows/inbound-to-webhook.test.ts tests the requests to
- * them.
+ * Tests webhooks as AgentMail's clients create and change them. test/flows/inbound-to-webhook.test.ts tests the
+ * requests to their receivers.
  */
 import { expect, test } from 'vitest'
 import { startWorld, type World } from '../../support/world.ts'
@@ -59,7 +59,7 @@ test("PATCH accepts url and enabled, and PUT accepts the bodies of 2024's client
   expect((await world.request('POST', '/v0/webhooks', { body: { url } })).body).toMatchObject({ enabled: true })
 })
 
-test('ordered is set and returned at every level, and a change without it keeps it', async () => {
+test('ordered is set and returned on every path, and a change without it keeps it', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   for (const level of ['/v0', `/v0/pods/${inbox.podId}`, `/v0/inboxes/${inbox.inboxId}`]) {
@@ -96,7 +96,7 @@ test('a repeated client_id returns the existing webhook, and can replace its id 
   }
 })
 
-test('each level has its own webhooks, and a wider level also lists those below it', async () => {
+test('each scope has its own webhooks, and a wider scope also lists those below it', async () => {
   await using world = await startWorld()
   const { agentmail } = world
   const pod = await agentmail.pods.create({ name: 'one' })
@@ -158,7 +158,7 @@ test('a key creates and sees webhooks of its own scope on every path', async () 
   await expect(named).rejects.toMatchObject({ statusCode: 404 })
 })
 
-// Another scope's client_id was answered with 403, and served as a name in every wider scope.
+// A client_id of another scope used to get 403, and was accepted as a name in every wider scope.
 test('each scope has client_ids of its own', async () => {
   await using world = await startWorld()
   const { agentmail } = world
@@ -326,7 +326,7 @@ test('custom header fields can be written, but only their names can be read', as
   })
 })
 
-test('"polling" is never a webhook id, at any level, with any method', async () => {
+test('"polling" is never a webhook id, on any path, with any method', async () => {
   await using world = await startWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const pods = await world.agentmail.pods.list()

@@ -1,7 +1,7 @@
 /**
- * One socket over a feed that the test controls: frames, replaced subscriptions, back-pressure, the heartbeat, and why
- * a socket closes. The fake feed counts the events that were read from it, so "no more is read" is a number, not a
- * pause.
+ * Tests one socket over a feed that the test controls: frames, replaced subscriptions, back-pressure, the heartbeat,
+ * and why a socket closes. The fake feed counts the events that were read from it, so a test can check that no more are
+ * read without waiting.
  */
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
@@ -253,7 +253,7 @@ test('frames are answered in the order of their arrival, even if one takes long'
   expect(await socket.next()).toMatchObject({ type: 'error' })
 })
 
-test('thousands of frames at once, where they are allowed, are handled one after another', async () => {
+test('thousands of frames at once are handled one after another if the limit allows them', async () => {
   const { feed, edge } = await startWithFeed({ sockets: { framesBurstMax: 3_000 } })
   await using _edge = edge
   await using socket = await connect(edge)
@@ -276,7 +276,7 @@ test('a socket that closes leaves no subscription', async () => {
   expect(await edge.metrics.sockets.get()).toMatchObject({ values: [{ value: 0 }] })
 })
 
-test('a key has no more sockets than its limit, and one that closes makes room', async () => {
+test('a key has no more sockets than its limit, and one that closes no longer counts', async () => {
   const { edge } = await startWithFeed({ sockets: { perKeyMax: 2 } })
   await using _edge = edge
   const first = await connect(edge)

@@ -1,5 +1,6 @@
 /**
- * Response shapes, checked with the parsers of AgentMail's own SDK: a member that it misses is undefined for its users.
+ * Tests response shapes with the parsers of AgentMail's own SDK: a member that the SDK does not find is undefined for
+ * its users.
  */
 import * as sdk from 'agentmail/serialization'
 import { describe, expect, test } from 'vitest'
@@ -27,7 +28,7 @@ function json(value: unknown) {
   return JSON.parse(JSON.stringify(value))
 }
 
-test('a message has every member of the contract, and unset ones are left out', () => {
+test('a message has every member of the contract, and unset ones are omitted', () => {
   const full = json(message(view.message))
   expect(parse(sdk.messages.Message, full)).toMatchObject({ ok: true })
   expect(full).toEqual({
@@ -142,7 +143,7 @@ describe('API keys', () => {
     expect(json(apiKey(key))).not.toHaveProperty('permissions')
   })
 
-  test('have a permissions object that is a whitelist even if no flag in it is known', () => {
+  test('have a permissions object that lists everything that is allowed, even if no flag in it is known', () => {
     expect(readPermissions({ thread_read: true, calendar_of_the_future: true })).toEqual([])
     expect(readPermissions({ message_read: true, message_send: false })).toEqual(['message_read'])
     expect(permissionFlags([])).toEqual({})
@@ -175,7 +176,7 @@ describe('events', () => {
     expect(rendered(bounced).bounce).toMatchObject({ type: 'Permanent', sub_type: 'NoEmail' })
   })
 
-  test("say what they are about if their type is Martlet's own", () => {
+  test("contain their subject if their type is Martlet's own", () => {
     const delayed = view.event('message.delayed', { ...recipients, nextAttemptAt: view.AT, reply: '451 later' })
     expect(json(renderEvent(delayed, {}))).toMatchObject({
       type: 'event',

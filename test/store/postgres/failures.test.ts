@@ -1,4 +1,4 @@
-/** Failures of PostgreSQL inside a group, and the answer that each member gets. */
+/** Tests failures of PostgreSQL inside a group, and the result that each member of the group gets. */
 
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'

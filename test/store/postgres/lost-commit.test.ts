@@ -1,6 +1,6 @@
 /**
- * A connection that breaks around COMMIT. How the test detects a failure: a proxy between node and server cuts the
- * connection at the chosen moment; stored rows are read on another connection, not through the proxy.
+ * Tests a connection that breaks around COMMIT. A proxy between node and server cuts the connection at the chosen
+ * moment. Stored rows are read on another connection that does not use the proxy.
  */
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'

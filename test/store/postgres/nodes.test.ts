@@ -1,4 +1,4 @@
-/** Two stores on one database: they wait for each other, retry, and notify each other of commits. */
+/** Tests two stores on one database: they wait for each other, retry, and notify each other of commits. */
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
 import type { Tx } from '../../../src/store/handles.ts'
@@ -228,7 +228,7 @@ test('a commit notifies the other server, and its own listeners directly', async
   expect(received.one.count - ids.length).toBeLessThanOrEqual(1) // the signal of the other server's start may arrive late
 })
 
-test('a lost LISTEN connection is reopened, and signals once, here and to the other server', async () => {
+test('a lost LISTEN connection is reopened, and one signal reaches this server and the other', async () => {
   await using nodes = await startNodes()
   const again = [notify(nodes.one), notify(nodes.two)]
   await administrate(

@@ -1,6 +1,6 @@
 /**
- * Row locks between two servers: one locks a row, the other waits. How the test detects a failure: the second server's
- * statement must appear as waiting for a lock in pg_stat_activity, and continue when the first has committed.
+ * Tests row locks between two servers: one locks a row, the other waits. The second server's statement must appear as
+ * waiting for a lock in pg_stat_activity, and continue when the first has committed.
  */
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'

@@ -83,15 +83,15 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
 /** Returns the path without secrets, for the log. */
 export function loggedPath({ routeOptions, raw }: FastifyRequest): string {
   const pattern = routeOptions?.url
-  if (pattern === undefined) return wordsOfPath(raw.url)
+  if (pattern === undefined) return maskedPath(raw.url)
   return routeOptions.config.secretPath ? pattern : withoutKeys(pathOf(raw.url))
 }
 
 /**
- * Keeps lower-case words and versions, which are shorter than any key or token (MARTLET_ROOT_KEY has at least 20
- * characters), and replaces other segments with "*".
+ * Returns the path for the log. Keeps lower-case words and versions, which are shorter than any key or token
+ * (MARTLET_ROOT_KEY has at least 20 characters), and replaces other segments with "*".
  */
-export function wordsOfPath(url: string | undefined): string {
+export function maskedPath(url: string | undefined): string {
   const segments = pathOf(url).split('/').slice(0, SEGMENTS_LOGGED_MAX)
   return segments.map((segment) => (/^(?:[a-z_-]{0,19}|v\d)$/.test(segment) ? segment : '*')).join('/')
 }

@@ -15,7 +15,7 @@ import type { BacklogBudget } from './backlog-budget.ts'
 import { toMailError, writeFailure } from './error-handler.ts'
 import type { Dialect, StopCode } from './http-dialect.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
-import { pathOf, wordsOfPath } from './request-log.ts'
+import { maskedPath, pathOf } from './request-log.ts'
 import { createRoundRobin } from './round-robin.ts'
 import type { WritePacer } from './write-pacer.ts'
 
@@ -99,7 +99,7 @@ export function createUpgrades({
 
   async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const dialect = dialectOf(request.url)
-    const line = { method: request.method, path: wordsOfPath(request.url) }
+    const line = { method: request.method, path: maskedPath(request.url) }
     try {
       if (isStopping()) throw new MailError('shutting_down', {})
       const live = requireLive(dialect, request)
@@ -128,7 +128,7 @@ export function createUpgrades({
 
   function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
     const dialect = dialectOf(url)
-    const line = { method, path: wordsOfPath(url) }
+    const line = { method, path: maskedPath(url) }
     const known = toMailError(error, limits.http.bodyBytesMax)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
     const status = writeFailure(socket, dialect, known)
