@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { LimitOverrides } from '../../src/config/limits.ts'
+import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { freePort } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
@@ -22,8 +22,9 @@ const KEY = 'am_test_key_for_contained_faults'
 const RESTARTS = { timeout: 90_000 }
 
 const QUICK = {
-  webhooks: { timeoutMs: 500, leaseMs: 1_000, pollMs: 100 },
-  delivery: { leaseMs: 1_000, pollMs: 100, retryFirstMs: 100 },
+  // A lease that expires counts as an interruption too: on a busy machine, a start blocks the event loop for a second.
+  webhooks: { timeoutMs: 500, leaseMs: 3_000, pollMs: 100 },
+  delivery: { leaseMs: 3_000, pollMs: 100, retryFirstMs: 100 },
   jobs: { interruptionsMax: 2 },
 } satisfies LimitOverrides
 
@@ -88,7 +89,7 @@ test('a webhook delivery that ends the process is set aside, and the others are 
 test('an error in an SMTP delivery ends that delivery, and its recipient is held if the error repeats', async () => {
   const port = await freePort()
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
-  await using place = await preparePlace({ rejectionPort: port }, out)
+  await using place = await preparePlace({ rejectionPort: port }, out, { delivery: { leaseMs: 1_000 } })
   const server = await place.start()
   await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
   await api(server, KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
@@ -122,14 +123,21 @@ test('a recipient whose delivery ends the process is held, and can be released',
 })
 
 /** Prepares a database and a data folder for several servers, one after the other. */
-async function preparePlace(faults: Parameters<typeof plantFaults>[0], env: Record<string, string> = {}) {
+async function preparePlace(
+  faults: Parameters<typeof plantFaults>[0],
+  env: Record<string, string> = {},
+  limits: LimitOverrides = {},
+) {
   const database: TestDatabase = await createTestDatabase('migrated')
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   return {
     async start(): Promise<ServerProcess> {
       const settings = { MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY }
       const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
-      const server = await startServer({ ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) }, QUICK)
+      const server = await startServer(
+        { ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) },
+        mergeLimits(QUICK, limits),
+      )
       onTestFinished(() => server.signal('SIGKILL'))
       return server
     },

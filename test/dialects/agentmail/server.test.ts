@@ -174,7 +174,9 @@ test('a port in use stops the start with one sentence', async () => {
     credentials: { authenticate: async () => Promise.reject() },
     dialects: [dialect],
   })
-  await expect(server.listen()).rejects.toThrow(`HTTP: port ${port} on 127.0.0.1 is in use; change MARTLET_HTTP_PORT or MARTLET_HOST`)
+  await expect(server.listen()).rejects.toThrow(
+    `HTTP: port ${port} on 127.0.0.1 is in use; change MARTLET_HTTP_PORT or MARTLET_HOST`,
+  )
   await server.stop(0)
 })
 
