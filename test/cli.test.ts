@@ -61,7 +61,7 @@ test('the first start in a terminal prints the new root key once, and writes it 
 
   const first = inTerminal()
   const key = (await first.until(/API key +(am_us_[0-9a-f]+) /))[1]!
-  await first.until(/Ctrl-C stops it\.\n/)
+  await first.until(/Press Ctrl-C to stop\.\n/)
   expect((await readFile(keyFile, 'utf8')).trim()).toBe(key)
   expect((await stat(keyFile)).mode & 0o777).toBe(0o600)
   expect(first.screen()).not.toContain('{"level"')
@@ -73,7 +73,7 @@ test('the first start in a terminal prints the new root key once, and writes it 
   expect(await first.exited).toBe(0)
 
   const second = inTerminal()
-  await second.until(/Ctrl-C stops it\.\n/)
+  await second.until(/Press Ctrl-C to stop\.\n/)
   expect(second.screen()).not.toContain(key)
   expect(second.screen()).toContain(keyFile)
   second.press('\x03')
@@ -113,7 +113,7 @@ test('files that other users can access are reported, with the commands that cor
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env: { ...env } })
   onTestFinished(terminal.kill)
   await terminal.until(/Warning: other users of this machine can read or change the data\. To prevent this, run:\n/)
-  const [banner] = await terminal.until(/[\s\S]*Ctrl-C stops it\.\n/)
+  const [banner] = await terminal.until(/[\s\S]*Press Ctrl-C to stop\.\n/)
   const shown = [...banner.matchAll(/^ {2}(chmod .*?) +# its mode is \d{3}$/gm)].map((match) => match[1]!)
   expect(shown).toEqual(expect.arrayContaining(fixes)) // and those of SQLite's other files
   for (const fix of shown) execFileSync('sh', ['-c', fix])

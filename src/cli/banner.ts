@@ -24,14 +24,14 @@ export function printBanner(
     `  Data       ${config.dataDir}`,
     martlet.newKey === undefined
       ? `  API key    ${keyHint}`
-      : `  API key    ${martlet.newKey}   (shown once; kept ${keyHint})`,
+      : `  API key    ${martlet.newKey}   (shown once; stored ${keyHint})`,
     `  Outbound   ${config.outbound}: mail to other domains ${describeRoute(config)}`,
     '',
     ...(martlet.url === undefined
       ? []
       : ['Try:', `  curl -X POST ${martlet.url}/v0/inboxes -H "Authorization: Bearer ${key}"`, '']),
     ...warning(martlet.exposed),
-    'Ctrl-C stops it.',
+    'Press Ctrl-C to stop.',
     '',
   ]
   output.write(lines.join('\n'))
@@ -47,6 +47,6 @@ function warning(exposed: Martlet['exposed']): string[] {
 }
 
 function describeRoute({ outbound, relay }: Pick<Config, 'outbound' | 'relay'>): string {
-  if (outbound === 'capture') return 'is held here and goes nowhere'
+  if (outbound === 'capture') return 'is held in the queue and not sent'
   return outbound === 'direct' ? 'is sent to their mail servers' : `is sent to ${relay?.host}:${relay?.port}`
 }

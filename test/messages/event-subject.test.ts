@@ -1,4 +1,4 @@
-/** The cost of sending one event to many readers, and the check of what each of them may see. */
+/** Tests the cost of sending one event to many readers, and the check of what each of them may see. */
 import { deflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/config/limits.ts'

@@ -82,7 +82,7 @@ export async function createReader(): Promise<PageReader> {
 
   async function stopServer(): Promise<void> {
     if (!server) return
-    if (!server.screen().includes('Ctrl-C stops it.')) await server.until(/Ctrl-C stops it\./)
+    if (!server.screen().includes('Press Ctrl-C to stop.')) await server.until(/Press Ctrl-C to stop\./)
     server.press('\x03')
     expect(await server.exited).toBe(0)
     server = undefined
