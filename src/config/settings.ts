@@ -41,7 +41,7 @@ interface Setting<Value> {
   readonly read: (value: string | undefined, variable: string, known: KnownSettings) => Value
 }
 
-/** A setting whose default is a value like any other. */
+/** A setting whose default is a text that `read` parses like the value of the variable. */
 function fixed<Value>(
   setting: Omit<Setting<Value>, 'read'> & { readonly read: (value: string, variable: string) => Value },
 ): Setting<Value> {
@@ -184,7 +184,7 @@ export const settings = {
 type Settings = typeof settings
 type Values = { readonly [Name in keyof Settings]: ReturnType<Settings[Name]['read']> }
 
-/** The values of all settings; an undefined one has the default that its `default` describes. */
+/** The values of all settings. If one is undefined, the `default` of its setting says what applies. */
 export interface Config extends Omit<Values, 'blobsUrl' | 'tlsCertFile' | 'tlsKeyFile'> {
   /** Folder for large messages. */
   readonly blobsDir: string

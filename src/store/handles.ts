@@ -40,7 +40,7 @@ export interface NewEvent {
   readonly inboxId?: string | undefined
   /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
   readonly messageId?: string | undefined
-  /** The name of the actor, as in `access.actorName`. */
+  /** The name of the actor, as `actorName` returns it. */
   readonly actor: string
   readonly payload: Readonly<Record<string, unknown>>
 }

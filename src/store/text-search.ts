@@ -39,8 +39,8 @@ export interface SearchFunctions {
   readonly position: 'instr' | 'strpos'
 }
 
-export async function search(db: Db, what: TextSearch, { match, position }: SearchFunctions): Promise<TextFound> {
-  const clauses = what.anyOf
+export async function search(db: Db, request: TextSearch, { match, position }: SearchFunctions): Promise<TextFound> {
+  const clauses = request.anyOf
     .map(({ columns, allOf }) => ({
       columns,
       allOf: allOf
@@ -52,7 +52,7 @@ export async function search(db: Db, what: TextSearch, { match, position }: Sear
   if (clauses.length === 0) return { messages: [], nextNumber: undefined }
 
   const isShort = clauses.some(({ allOf }) => !allOf.some(hasTrigram))
-  return gather(what, isShort ? scan(db, what.inboxId, clauses, position) : match(db, what, clauses))
+  return gather(request, isShort ? scan(db, request.inboxId, clauses, position) : match(db, request, clauses))
 }
 
 /** Returns the part of a message's text that is indexed. */
@@ -67,16 +67,16 @@ export function hasTrigram(text: string): boolean {
 }
 
 /** Reads candidates, newest first, until the page is full, the budget is spent, or no candidate is left. */
-async function gather(what: TextSearch, read: ReadCandidates): Promise<TextFound> {
+async function gather(request: TextSearch, read: ReadCandidates): Promise<TextFound> {
   const messages: { id: string; number: number }[] = []
-  let before = what.beforeNumber ?? Number.MAX_SAFE_INTEGER
-  for (let budget = what.scanRowsMax; budget > 0; ) {
+  let before = request.beforeNumber ?? Number.MAX_SAFE_INTEGER
+  for (let budget = request.scanRowsMax; budget > 0; ) {
     const rowsMax = Math.min(budget, BATCH_ROWS)
     const candidates = await read(before, rowsMax)
     for (const { number, id, inbox_id, fits } of candidates) {
       before = number
-      if (id !== null && inbox_id === what.inboxId && fits) messages.push({ id, number })
-      if (messages.length === what.limit) return { messages, nextNumber: before }
+      if (id !== null && inbox_id === request.inboxId && fits) messages.push({ id, number })
+      if (messages.length === request.limit) return { messages, nextNumber: before }
     }
     if (candidates.length < rowsMax) return { messages, nextNumber: undefined }
     budget -= candidates.length

@@ -41,7 +41,7 @@ test('events and label events are purged after their own retention times, in sev
   expect(await kept(world)).toEqual([12])
 })
 
-test('a cursor from before the sweep has expired, "earliest" and later ones have not', async () => {
+test('a cursor of a purged event has expired; "earliest" and cursors of later events still work', async () => {
   await using world = await FeedWorld.open(limits)
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -62,7 +62,7 @@ test('a cursor from before the sweep has expired, "earliest" and later ones have
   expect(all.seqs).toEqual([6, 7])
 })
 
-test('a log that was swept empty still knows its end', async () => {
+test('a log that a sweep has emptied continues its numbering', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
@@ -114,9 +114,9 @@ test('the sweep after a stopped one continues where that one ended', async () =>
   await world.append(...Array.from({ length: 7 }, () => sent(inbox)))
   world.time.now += 31 * DAY
   const stop = new AbortController()
-  const silence = world.store.onCommit(() => stop.abort())
+  const stopListening = world.store.onCommit(() => stop.abort())
   expect(await sweep(world, stop.signal)).toBe(3)
-  silence()
+  stopListening()
   expect(await sweep(world)).toBe(4)
   expect(await kept(world)).toEqual([])
 })

@@ -21,13 +21,13 @@ onTwo('a message accepted by one node can be read at the other, even if it is la
   await using nodes = await startNodes()
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   const attachment = Buffer.alloc(600_000, 'some bytes of a large attachment. ')
-  for (const [taking, reading] of [nodes.both, nodes.both.toReversed()] as [World, World][]) {
+  for (const [accepting, reading] of [nodes.both, nodes.both.toReversed()] as [World, World][]) {
     const socket = await reading.subscribe()
-    await taking.smtp.send({ to: ada.email, subject: 'small', text: 'hello' })
+    await accepting.smtp.send({ to: ada.email, subject: 'small', text: 'hello' })
     expect((await socket.next('message.received')).message).toMatchObject({ subject: 'small', text: 'hello' })
 
     const attachments = [{ filename: 'l.bin', content: attachment }]
-    await taking.smtp.send({ to: ada.email, subject: 'large', text: 'with bytes', attachments })
+    await accepting.smtp.send({ to: ada.email, subject: 'large', text: 'with bytes', attachments })
     const { message } = await socket.next('message.received')
     const { messages } = reading.agentmail.inboxes
     const link = await messages.getAttachment(ada.inboxId, message.message_id, message.attachments[0].attachment_id)
@@ -85,7 +85,7 @@ onTwo(
   { timeout: 90_000 },
 )
 
-onTwo('both nodes work off the queue, and each recipient is delivered once', async () => {
+onTwo('both nodes process the queue, and each recipient is attempted once', async () => {
   await using nodes = await startNodes({ delivery: { concurrencyMax: 2, localConcurrencyMax: 2 } })
   const ada = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
   const bob = await nodes.one.agentmail.inboxes.create({ username: 'bob' })
@@ -118,7 +118,7 @@ onTwo('both nodes work off the queue, and each recipient is delivered once', asy
   expect((await nodes.one.agentmail.inboxes.messages.list(bob.inboxId, { limit: 500 })).count).toBe(sent.length)
 })
 
-onTwo('recipients that a killed node had claimed are delivered by the other when the leases end', async () => {
+onTwo('the other node delivers to the recipients that a killed node had claimed, when the leases end', async () => {
   await using nodes = await startNodes({ delivery: { leaseMs: 1_000, pollMs: 100 } })
   const { one, two } = nodes
   await two.stop() // it must not claim anything yet
@@ -129,10 +129,10 @@ onTwo('recipients that a killed node had claimed are delivered by the other when
   const victim = await startVictim(nodes.one)
 
   // Deliveries wait for an inbox whose row is locked by another connection.
-  const thief = new pg.Client({ connectionString: one.shared.databaseUrl })
-  await thief.connect()
-  await thief.query('begin')
-  await thief.query('select 1 from inboxes where address = $1 for update', [bobs[9]!.email])
+  const blocker = new pg.Client({ connectionString: one.shared.databaseUrl })
+  await blocker.connect()
+  await blocker.query('begin')
+  await blocker.query('select 1 from inboxes where address = $1 for update', [bobs[9]!.email])
   const answer = await fetch(`${victim.url}/v0/inboxes/${ada.inboxId}/messages/send`, {
     method: 'POST',
     headers: { authorization: `Bearer ${one.rootKey}`, 'content-type': 'application/json' },
@@ -146,7 +146,7 @@ onTwo('recipients that a killed node had claimed are delivered by the other when
   victim.signal('SIGKILL')
   await victim.exited
   expect((await leased()).rowCount).toBe(bobs.length)
-  await thief.end()
+  await blocker.end()
 
   expect((await socket.next()).delivery.recipients.toSorted()).toEqual(bobs.map(({ email }) => email).toSorted())
   for (const bob of bobs) expect((await one.agentmail.inboxes.messages.list(bob.inboxId)).count).toBe(1)
@@ -228,7 +228,7 @@ async function startVictim({ shared, rootKey }: World) {
 
 /** Subscribes and changes to the other node every few events, with its cursor. */
 async function wander(nodes: readonly World[], expected: number) {
-  const events: Heard[] = []
+  const events: ReceivedEvent[] = []
   let changes = 0
   let after: string | undefined
   while (events.length < expected) {
@@ -243,14 +243,14 @@ async function wander(nodes: readonly World[], expected: number) {
   return { events, changes }
 }
 
-interface Heard {
+interface ReceivedEvent {
   readonly id: string
   readonly cursor: string
   readonly type: string
 }
 
-async function take(socket: TestSocket, count: number): Promise<Heard[]> {
-  const received: Heard[] = []
+async function take(socket: TestSocket, count: number): Promise<ReceivedEvent[]> {
+  const received: ReceivedEvent[] = []
   while (received.length < count) {
     const { event_id: id, cursor, event_type: type } = await socket.next()
     received.push({ id, cursor, type })

@@ -26,8 +26,9 @@ interface Exchange {
   readonly bare?: number
 }
 
-/** The form of every error of the catalogue on the wire. */
+/** Stands for the parameters of any error. */
 const anything = new Proxy({}, { get: () => 'x' }) as never
+/** Every error of the catalogue, as clients receive it. */
 const rendered = (Object.keys(errors) as ErrorCode[]).map((code) => renderError(new MailError(code, anything)))
 const codes = new Set(rendered.map(({ body }) => body.code))
 const statuses = new Set([
@@ -38,7 +39,10 @@ const statuses = new Set([
 ])
 
 /**
- * Sends the pieces over a new connection. @returns a short name of the result, for the statistics @throws as `judge`
+ * Sends the pieces over a new connection.
+ *
+ * @returns a short name of the result, for the statistics
+ * @throws as `judge`
  */
 export async function exchange(
   { httpPort }: Pick<Target, 'httpPort'>,

@@ -94,7 +94,7 @@ test("a message of exactly the server's size limit is sent, and one byte more is
   expect(await all.deliver({ sizeBytes: 1_001 })).toMatchObject([{ kind: 'failed_for_good', enhancedCode: '5.3.4' }])
 })
 
-test('a bounce is sent with the empty sender', async () => {
+test('a message with the null sender is sent with MAIL FROM:<>', async () => {
   await using all = await target([{}])
   await all.deliver({ sender: '' })
   expect((await all.mxs[0]!.mail()).from).toBe('<>')

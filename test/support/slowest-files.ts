@@ -1,4 +1,4 @@
-/** A reporter that lists the files with the slowest tests at the end of a run. */
+/** A reporter that lists the slowest test files at the end of a run. */
 import type { Reporter, TestModule } from 'vitest/node'
 
 const SHOWN = 10

@@ -1,6 +1,6 @@
 /**
  * A whole server for a test, with real clients: SMTP by nodemailer, HTTP by fetch and the `agentmail` SDK, WebSocket by
- * `ws`. Nothing is mocked; only limits and settings differ.
+ * `ws`. Nothing is mocked by default; a test can set limits, settings, the clock, the free disk space and name lookups.
  *
  *   await using world = await startWorld()
  *   await using other = await world.startSibling()   // on PostgreSQL: a second node of the same service
@@ -115,7 +115,7 @@ export class World implements AsyncDisposable {
     return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: response.headers }
   }
 
-  /** Sends a message over a new connection; resolves with the reply to DATA. */
+  /** Sends a message over a new connection; resolves with the reply to the message. */
   readonly smtp = {
     send: async (mail: SendMailOptions): Promise<{ messageId: string; response: string }> => {
       const transport = createTransport({ host: '127.0.0.1', port: this.smtpPort, tls: { rejectUnauthorized: false } })

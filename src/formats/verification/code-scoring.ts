@@ -15,7 +15,7 @@ export interface ScoredCandidate {
   score: number
   /** It has a label directly beside it. */
   isLabelled: boolean
-  /** Its label, or an offer in the subject, says that it is something else. */
+  /** Its label says that it is not a code, or the subject offers goods or a discount. */
   isOther: boolean
   /** Nothing else is on its line or in its cell. */
   isSeparate: boolean
@@ -76,10 +76,10 @@ function scoreCandidate(
 /** How much the message as a whole is about a one-time code. */
 export interface MessageSignals {
   /**
-   * Whether it has any keyword for a code, its purpose or its entry. Without one, the message is not searched further.
+   * Whether it has any keyword for a code, its purpose or entering it. Without one, the message is searched no further.
    */
   mayHaveCodes: boolean
-  /** 0 to about 3. */
+  /** 0 to 2.8. */
   weight: number
   /** The strongest label in the subject. Weaker ones than `code` are ignored. */
   subjectLabel: 'oneTime' | 'code' | undefined
@@ -88,7 +88,7 @@ export interface MessageSignals {
   isTimed: boolean
   /** Whether all of its bodies are very short. */
   isShort: boolean
-  /** Whether it mentions a purpose, an entry, a time limit or secrecy. */
+  /** Whether it says what a code is for, says to enter it, says when it expires, or warns not to share it. */
   mentionsUse: boolean
   /** Whether its subject offers goods or a discount. */
   isOffer: boolean
@@ -112,9 +112,10 @@ export function signalsOf(sources: readonly CodeText[]): MessageSignals {
       if (label.start < SIGNAL_CHARS && (label.kind === 'oneTime' || label.kind === 'code'))
         kinds.add(`label:${label.kind}`)
   }
-  const has = (kind: KeywordKind | 'label:oneTime' | 'label:code') => (kinds.has(kind) ? 1 : 0)
-  const labelWeight = has('label:oneTime') * 1.2 || has('label:code') * 0.6
-  const weight = labelWeight + has('purpose') * 0.4 + has('entry') * 0.4 + has('expiry') * 0.4 + has('warning') * 0.4
+  const oneIf = (kind: KeywordKind | 'label:oneTime' | 'label:code') => (kinds.has(kind) ? 1 : 0)
+  const labelWeight = oneIf('label:oneTime') * 1.2 || oneIf('label:code') * 0.6
+  const weight =
+    labelWeight + oneIf('purpose') * 0.4 + oneIf('entry') * 0.4 + oneIf('expiry') * 0.4 + oneIf('warning') * 0.4
   const subject = sources[0]!
   const subjectLabels = subject.labels.map((label) => label.kind)
   return {
@@ -131,7 +132,8 @@ export function signalsOf(sources: readonly CodeText[]): MessageSignals {
 }
 
 /**
- * Returns the sum of the penalties, zero or less. A label for something else is not among them: its weight is negative.
+ * Returns the sum of the penalties, zero or less. A label for something else is no penalty here: its own weight is
+ * negative.
  */
 function penalties(
   source: CodeText,

@@ -1,6 +1,6 @@
 /**
- * The actor of a call. Every core function takes an Actor first. The edge makes one from a credential (credentials.ts);
- * the program itself acts as a named system actor.
+ * The actor of a call. Every function that an edge calls for a client takes an Actor first. The edge makes one from a
+ * credential (credentials.ts); the program itself acts as a named system actor.
  */
 import type { Permission } from './permissions.ts'
 

@@ -1,8 +1,9 @@
 /**
  * Connects to the mail servers of a domain, one after the other (RFC 5321 §5.1). mx-connect finds and orders the
  * servers and opens the connection; this file answers its DNS queries. In these answers, hosts of equal preference are
- * shuffled, and hosts that are not preferred to ourselves are omitted. Unless private networks are allowed, it connects
- * to no private address: neither the address of a name, nor an address literal, nor an address in place of a name.
+ * shuffled. If this server is one of the hosts, it and those that are not preferred to it are omitted. Unless private
+ * networks are allowed, it connects to no private address: neither the address of a name, nor an address literal, nor
+ * an address in place of a name.
  */
 import { isIP, type Socket } from 'node:net'
 import type { Limits } from '../../config/limits.ts'
@@ -103,7 +104,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
     return new MxFailure('private_network', `its mail server [${address}] is in a private network`)
   }
 
-  function createRecords({ hostname, random }: MxNeeds, isCallable: (address: string) => boolean): Records {
+  function createRecords({ hostname, random }: MxNeeds, mayConnectTo: (address: string) => boolean): Records {
     const asked = new Map<string, Promise<readonly unknown[]>>()
     const refused: string[] = []
     const found: Records = { resolve, refused, isNameMissing: false }
@@ -130,21 +131,21 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
 
     function usable(all: readonly MxRecord[]): MxRecord[] {
       // RFC 5321 §5.1 allows only a name here. Some domains use an address; we accept it if we may connect to it.
-      const callable = all.filter(({ exchange }) => isIP(exchange) === 0 || keep(exchange, exchange))
-      const ourselves = callable.find(({ exchange }) => bare(exchange) === hostname)
-      const before = ourselves ? callable.filter(({ priority }) => priority < ourselves.priority) : callable
+      const allowed = all.filter(({ exchange }) => isIP(exchange) === 0 || keep(exchange, exchange))
+      const ourselves = allowed.find(({ exchange }) => bare(exchange) === hostname)
+      const before = ourselves ? allowed.filter(({ priority }) => priority < ourselves.priority) : allowed
       if (ourselves && before.length === 0) {
         // RFC 5321 §5.1: omit our own record and those that are not preferred to it, to avoid mail loops.
         throw new MxFailure('loop', `its mail server is this server (${hostname}), which does not serve the domain`)
       }
-      if (all.length > 0 && callable.length === 0) throw refusal(all[0]!.exchange)
+      if (all.length > 0 && allowed.length === 0) throw refusal(all[0]!.exchange)
       // Sorted, then limited: mx-connect also sorts, but would first query the addresses of all servers.
       const sorted = shuffled(before, random).sort((a, b) => a.priority - b.priority)
       return sorted.slice(0, limits.delivery.hostsMax)
     }
 
     function keep(name: string, address: string): boolean {
-      if (isCallable(address)) return true
+      if (mayConnectTo(address)) return true
       refused.push(name === address ? `[${address}]` : `${name} [${address}]`)
       return false
     }

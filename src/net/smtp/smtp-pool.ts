@@ -2,7 +2,7 @@
  * A pool of SMTP sessions with one server: at most `relayConnectionsMax` at once, each for at most `relayMessagesMax`
  * messages and idle for at most `relayIdleMs` (limits.delivery). When all are in use, callers queue.
  *
- * Stop: `close` sends QUIT on idle sessions. Callers close those in use.
+ * Stop: `close` sends QUIT on idle sessions. Those in use are closed when they are released.
  */
 import type { Limits } from '../../config/limits.ts'
 import type { SmtpSession } from './smtp-client.ts'
@@ -26,7 +26,7 @@ interface PoolNeeds {
 
 interface Idle {
   readonly session: SmtpSession
-  readonly mails: number
+  readonly messageCount: number
   readonly timer: NodeJS.Timeout
 }
 
@@ -41,7 +41,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
       await acquireSlot(signal)
       try {
         const kept = await takeIdle(signal)
-        if (kept) return pooled(kept.session, kept.mails)
+        if (kept) return pooled(kept.session, kept.messageCount)
         dropSurplus()
         return pooled(await open(signal), 0)
       } catch (error) {
@@ -86,19 +86,19 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     else taken -= 1
   }
 
-  function pooled(session: SmtpSession, mails: number): PooledSession {
+  function pooled(session: SmtpSession, messageCount: number): PooledSession {
     return {
       session,
       release() {
-        keep(session, mails + 1)
+        keep(session, messageCount + 1)
         releaseSlot()
       },
     }
   }
 
-  function keep(session: SmtpSession, mails: number): void {
+  function keep(session: SmtpSession, messageCount: number): void {
     if (!session.isOpen) return
-    if (isClosed || mails >= limits.delivery.relayMessagesMax) {
+    if (isClosed || messageCount >= limits.delivery.relayMessagesMax) {
       session.quit()
       return
     }
@@ -106,7 +106,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
       idle = idle.filter((each) => each.session !== session)
       session.quit()
     }, limits.delivery.relayIdleMs).unref()
-    idle.push({ session, mails, timer })
+    idle.push({ session, messageCount, timer })
   }
 
   /**

@@ -4,8 +4,8 @@
  *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
  *   events → commit → return results to the callers in order → commit signal
  *
- * No caller gets a result before the commit, not even one whose function threw: the cause of the error may be a row of
- * another member of the same group ("taken"), and a failed commit would remove that row.
+ * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
+ * another member of the same group (its name is taken), and a failed commit would remove that row.
  *
  * A member that throws or runs out of time is rolled back alone. A full disk or an I/O error ends the whole transaction
  * by itself, and the next savepoint would then start a separate transaction *and commit it*. So after each member we
@@ -286,15 +286,15 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   function failGroup(group: readonly Member[], error: unknown): void {
-    const isForCaller = isSurroundings(error) || isMailError(error, 'outcome_unknown')
+    const isForCaller = isStoreFailure(error) || isMailError(error, 'outcome_unknown')
     const failure = isForCaller ? error : new MailError('unavailable', {}, { cause: error })
     log.error({ err: error, members: group.length }, 'transactions could not be committed')
-    if (isSurroundings(error)) needs.onFailure(error) // any other error is a bug, and no reason to reject all mail
+    if (isStoreFailure(error)) needs.onFailure(error) // any other error is a bug, and no reason to reject all mail
     for (const { reject } of group) reject(failure)
   }
 }
 
-function isSurroundings(error: unknown): error is MailError {
+function isStoreFailure(error: unknown): error is MailError {
   return isMailError(error, 'disk_full') || isMailError(error, 'unavailable')
 }
 

@@ -16,7 +16,7 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 
 export interface PollLoop {
-  /** Polls now, or right after the poll that is running. */
+  /** Polls now; after the poll that is running; or after the pause that follows a failed poll. */
   readonly soon: () => void
   readonly isPolling: boolean
   /** Resolves when no poll is running any more; none begins after this call. */

@@ -5,8 +5,8 @@
  * Each record has a hash of the statements that ran. A database with other hashes was created by another development
  * version and is rejected: its tables may differ from what the queries expect.
  *
- * A migration is never changed after its release; until the first release, changes edit the initial one.
- * test/store/schema.sql shows the result of all of them.
+ * A migration is never changed after its release. Until the first release, changes are made in the initial one.
+ * test/store/schema.sql and schema.postgres.sql show the result of all of them.
  */
 import { createHash } from 'node:crypto'
 import { Kysely, sql } from 'kysely'
@@ -46,6 +46,7 @@ export async function migrate(writer: Writer, adapter: SqlAdapter, nowMs: number
   }
 }
 
+/** Returns the migrations that have not run, after creating the table that records them if it is missing. */
 async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLanguage): Promise<readonly Migration[]> {
   await sql
     .raw(

@@ -27,7 +27,7 @@ export interface RecipientRow {
   message_id: string | null
   position: number
   address: string
-  /** The domain of the address: the destination by which due recipients are claimed. */
+  /** The domain of the address, by which due recipients are claimed. */
   domain: string
   organization_id: string
   inbox_id: string | null
@@ -88,7 +88,7 @@ export interface IdempotencyKeyRow {
   completed_at: number | null
 }
 
-/** Background work that survives a restart: removals, sweeps. */
+/** Background work that survives a restart, for example the removal of an inbox. */
 export interface JobRow {
   id: string
   kind: string

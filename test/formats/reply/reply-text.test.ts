@@ -1,3 +1,4 @@
+/** Tests which part of a reply is new text, and the preview of a text. */
 import { describe, expect, test } from 'vitest'
 import { preview } from '../../../src/formats/mime/text-preview.ts'
 import { extractReply } from '../../../src/formats/reply/reply-text.ts'
@@ -10,7 +11,7 @@ const extractHtml = (html: string) => extractReply({ html }).extractedHtml
 describe('the new part of a text', () => {
   test.each([
     ['English', 'On Mon, Jan 1, 2024 at 10:00 AM Ann <ann@example.com> wrote:'],
-    ['English by machines', 'On 2024-01-01T10:00:00Z Ann <ann@example.com> wrote:'],
+    ['English with an ISO date', 'On 2024-01-01T10:00:00Z Ann <ann@example.com> wrote:'],
     ['German', 'Am Mo., 1. Jan. 2024 um 10:00 Uhr schrieb Ann <ann@example.com>:'],
     ['German by name', 'Ann <ann@example.com> schrieb am 01.01.2024 um 10:00:'],
     ['French', 'Le lun. 1 janv. 2024 à 10:00, Ann <ann@example.com> a écrit :'],
@@ -36,7 +37,7 @@ describe('the new part of a text', () => {
     ['an attribution and no marks', ['On Mon, 1 Jan 2024, Ann wrote:', '', 'Tuesday?', '', 'Ann']],
     ['quoted lines alone', ['> Tuesday?', '> Ann']],
     ['an original message', ['-----Original Message-----', 'From: Ann', 'Sent: Monday', '', 'Tuesday?']],
-    ['one in German', ['-----Ursprüngliche Nachricht-----', 'Von: Ann', 'Tuesday?']],
+    ['an original message in German', ['-----Ursprüngliche Nachricht-----', 'Von: Ann', 'Tuesday?']],
     [
       'a header block',
       [
@@ -53,10 +54,13 @@ describe('the new part of a text', () => {
     ['a header block in Chinese', ['发件人: Ann', '发送时间: 2024年1月1日', '收件人: Bob', '主题: Lunch', '', '好']],
     ['a signature', ['-- ', 'Bob', 'Example Ltd.']],
     ['a signature and a quote', ['-- ', 'Bob', '', 'On Mon, 1 Jan 2024 Ann wrote:', '> Tuesday?']],
-    ['a phone', ['Sent from my iPhone']],
-    ['a phone and a quote', ['Sent from my iPhone', '', '> On 1 Jan 2024, at 10:00, Ann wrote:', '> ', '> Tuesday?']],
+    ['the signature of a phone', ['Sent from my iPhone']],
     [
-      'Outlook for phones',
+      'the signature of a phone and a quote',
+      ['Sent from my iPhone', '', '> On 1 Jan 2024, at 10:00, Ann wrote:', '> ', '> Tuesday?'],
+    ],
+    [
+      'the signature of Outlook for phones',
       [
         'Get Outlook for iOS<https://aka.ms/o0ukef>',
         '________________________________',
@@ -184,7 +188,7 @@ describe('the new part of HTML', () => {
       '<style>blockquote{}</style><p>Fine.</p>',
     ],
     ['a quote that never ends', '<p>Fine.</p><blockquote type="cite"><p>Tuesday?', '<p>Fine.</p>'],
-  ])('is found in a message from %s', (_, html, expected) => {
+  ])('is found: %s', (_, html, expected) => {
     expect(extractHtml(html)).toBe(expected)
   })
 

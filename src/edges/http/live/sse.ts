@@ -59,7 +59,7 @@ interface EventStreamNeeds {
 /**
  * Takes over the response.
  *
- * @returns a function whose promise resolves, after the end of the feed, when all its events have left this process;
+ * @returns a function whose promise resolves when the subscription has ended and all its events have left this process;
  *   undefined if the client has already disconnected
  * @throws too_many_connections, and as Feed.subscribe, before anything is written
  */
@@ -133,7 +133,8 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   }
 
   /**
-   * The blocks have no id, so that the client keeps its position. After all other reasons the client just reconnects.
+   * The blocks have no id, so that the client keeps its position. For other reasons there is none: the client
+   * just reconnects.
    */
   function finalBlocks(ending: Ending): string[] {
     if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]

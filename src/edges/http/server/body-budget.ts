@@ -66,7 +66,8 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
       reservations.set(request, reserved)
       reply.raw.once('close', () => {
         reserved.isClosed = true
-        if (reserved.isAnswered || !request.raw.complete) body.free() // no handler starts before the body is complete
+        // No handler starts before the body is complete.
+        if (reserved.isAnswered || !request.raw.complete) body.release()
       })
       return declared === 'chunked' ? countArriving(payload, body) : payload
     },
@@ -75,7 +76,7 @@ export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudg
       const reserved = reservations.get(request)
       if (!reserved) return
       reserved.isAnswered = true
-      if (reserved.isClosed) reserved.body.free()
+      if (reserved.isClosed) reserved.body.release()
     },
   }
 }
@@ -123,24 +124,24 @@ function ownersOf({ actor }: FastifyRequest): Owner[] {
 interface CountedBody {
   /** @throws too_many_bodies; the count is then unchanged */
   grow(bytes: number): void
-  free(): void
+  release(): void
 }
 
 function createCountedBody(budgetOf: (bytes: number) => Budget, owners: readonly Owner[]): CountedBody {
   let bytes = 0
-  let isFree = false
+  let isReleased = false
   return {
     grow(more) {
-      if (isFree) return
+      if (isReleased) return
       const before = budgetOf(bytes)
       const after = budgetOf(bytes + more)
       after.take(owners, after === before ? more : bytes + more)
-      if (after !== before) before.give(owners, bytes)
+      if (after !== before) before.giveBack(owners, bytes)
       bytes += more
     },
-    free() {
-      if (!isFree) budgetOf(bytes).give(owners, bytes)
-      isFree = true
+    release() {
+      if (!isReleased) budgetOf(bytes).giveBack(owners, bytes)
+      isReleased = true
     },
   }
 }
@@ -148,7 +149,7 @@ function createCountedBody(budgetOf: (bytes: number) => Budget, owners: readonly
 interface Budget {
   /** @throws too_many_bodies */
   take(owners: readonly Owner[], bytes: number): void
-  give(owners: readonly Owner[], bytes: number): void
+  giveBack(owners: readonly Owner[], bytes: number): void
 }
 
 /** @param onChange called with the bytes in use */
@@ -161,7 +162,7 @@ function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budg
       if (!hasRoom(owners, bytes)) throw new MailError('too_many_bodies', {})
       change(owners, bytes)
     },
-    give: (owners, bytes) => change(owners, -bytes),
+    giveBack: (owners, bytes) => change(owners, -bytes),
   }
 
   function hasRoom(owners: readonly Owner[], bytes: number): boolean {

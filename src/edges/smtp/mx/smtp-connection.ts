@@ -25,7 +25,7 @@ import { CommandStream } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
 
-/** The connection's data about its peer. */
+/** What the connection knows about its peer. */
 export interface Peer {
   /** Id of the connection, for the log. */
   readonly session: string
@@ -75,12 +75,12 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   #isEvicted = false
   /** From DATA to the reply to the message. */
   #isInMessage = false
-  #hasAcceptedMail = false
+  #hasAcceptedMailCommand = false
   #lastCommandAtMs = performance.now()
   #progressedAtMs = performance.now()
   #bytesSinceProgress = 0
   /** Whether the next MAIL counts as progress: the first one does, and the first one after each accepted message. */
-  #mailIsProgress = true
+  #isMailCommandProgress = true
   #isWaitingForDrain = false
   #commandCount = 0
   #refusalCount = 0
@@ -198,19 +198,19 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     const reply = await replying
     if (reply.code < 400) {
       this.#progressed()
-      this.#mailIsProgress = true
+      this.#isMailCommandProgress = true
     }
     if (isComplete) await this.#answer(reply)
     this.#isInMessage = false
   }
 
   #transactionBegan(): void {
-    if (!this.#hasAcceptedMail) {
-      this.#hasAcceptedMail = true
+    if (!this.#hasAcceptedMailCommand) {
+      this.#hasAcceptedMailCommand = true
       this._socket.setTimeout(this.#idleMs())
     }
-    if (this.#mailIsProgress) this.#progressed()
-    this.#mailIsProgress = false
+    if (this.#isMailCommandProgress) this.#progressed()
+    this.#isMailCommandProgress = false
   }
 
   #received(sizeBytes: number): void {
@@ -225,7 +225,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   #idleMs(): number {
     const { idleMs, idleBeforeMailMs } = this.#needs.config.limits.smtp
-    return this.#hasAcceptedMail ? idleMs : Math.min(idleMs, idleBeforeMailMs)
+    return this.#hasAcceptedMailCommand ? idleMs : Math.min(idleMs, idleBeforeMailMs)
   }
 
   #refuseByLimit(): Reply | undefined {

@@ -1,11 +1,11 @@
 /**
- * Decodes the data after DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. Pure; gets one chunk
- * at a time.
+ * Decodes the data after DATA: finds its end, undoes dot-stuffing, and makes every line end CRLF. No I/O: it gets
+ * one chunk at a time.
  *
  * One rule prevents SMTP smuggling (SEC Consult, December 2023): only CRLF "." CRLF ends the message
  * (RFC 5321 §4.1.1.4). Every other form (LF.LF, LF.CRLF, CR.CR, CRLF.LF …) is content, wherever the chunks are split.
  *
- * It makes two separate changes, because they define line ends differently:
+ * It makes two separate changes, because each defines the end of a line differently:
  *   1. transparency (RFC 5321 §4.5.2): one "." after CRLF is removed. A "." after a bare LF is kept, because it is not
  *      at the start of a line as SMTP defines it.
  *   2. a bare LF becomes CRLF, as Postfix 3.9 does (`smtpd_forbid_bare_newline = normalize`), whose release notes say

@@ -1,6 +1,6 @@
 /**
- * Reads one page of a list that is sorted by creation time: one query for the rows, which the scope and the filter
- * select, and no filter afterwards. Lists that examine more rows than they show use messages/scanning.ts instead.
+ * Reads one page of a list that is sorted by creation time. One query selects exactly the rows that are shown. Lists
+ * that examine more rows than they show use messages/scanning.ts instead.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Keyset } from '../../../store/tables/keyset.ts'
@@ -13,7 +13,7 @@ interface ListedRow {
 }
 
 export interface List<Row extends ListedRow, Item> {
-  /** As in openPage: everything that selects the rows. A list that shares its filter with another adds its name. */
+  /** As in openPage: everything that selects the rows. If other lists have the same filter, add the list's name. */
   readonly filter: unknown
   /** Queries the first `limit` rows after the position, in the order of (created_at, id). */
   readonly select: (keyset: Keyset) => Promise<readonly Row[]>

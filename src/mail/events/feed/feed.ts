@@ -1,6 +1,6 @@
 /**
- * The live feed: all live subscribers (WebSockets and event streams of every dialect, long polls, IMAP sessions)
- * subscribe here. Webhooks have their own cursors in the database.
+ * The live feed: all live subscribers (WebSockets and event streams of every dialect, long polls) subscribe here.
+ * Webhooks do not: their dispatch reads the log from a cursor in the database.
  *
  *   commit → commit signal → the tailer reads the log, once per process → the matching subscriptions → their buffers →
  *   their readers
@@ -33,7 +33,7 @@ import { checkEventFilter, type Filter, isWanted, maySee, nothingFor } from './s
 import { SubscriptionIndex } from './subscription-index.ts'
 import { Tailer } from './tailer.ts'
 
-/** A reference in a subscription's list of waiting events. */
+/** The memory of a reference in a subscription's list of waiting events. */
 const WAITING_BYTES = 8
 
 export interface RunningFeed extends Feed {
@@ -119,7 +119,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     else signal.addEventListener('abort', abort, { once: true })
     try {
       const row = await events.requireLog(store.db)
-      await fixStart(subscription, after, row)
+      await setStart(subscription, after, row)
       subscription.checkedAt = row.last_seq
       await requireLiveKey(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
@@ -144,8 +144,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     soonestExpiry = Math.min(soonestExpiry, row.expires_at)
   }
 
-  /** Fixes the start position. @throws cursor_expired, validation_error */
-  async function fixStart(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
+  /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */
+  async function setStart(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
       subscription.startAfter(await requirePosition(store, after, log))
       return

@@ -51,7 +51,7 @@ export interface EventFilter {
   readonly after?: string | undefined
 }
 
-/** Thrown when a feed ends although its reader did not end it. */
+/** Thrown when a subscription ends although its reader did not end it. */
 export class FeedEnded extends Error {
   readonly reason: 'too_slow' | 'revoked' | 'stopping'
   /** The cursor to resume from: that of the last event sent, or of the start if none was sent. */

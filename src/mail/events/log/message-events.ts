@@ -146,7 +146,7 @@ export function holdsMessage(type: string): boolean {
   return (receivedTypes as readonly string[]).includes(type)
 }
 
-/** The actor's name (`access.actorName`) and the message. */
+/** The actor's name, as `actorName` returns it, and the message. */
 interface About {
   readonly actor: string
   readonly message: EventMessage

@@ -41,7 +41,7 @@ export function isWebhookDisabled(event: Event): event is Event & { readonly pay
   return event.type === 'webhook.disabled'
 }
 
-/** @param about `actor` is the name from `access.actorName` */
+/** @param about `actor` is the name that `actorName` returns */
 export function inboxCreated(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.created', about)
 }

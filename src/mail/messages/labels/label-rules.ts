@@ -1,8 +1,8 @@
 /**
  * Rules for labels: which of them the system controls, which are valid, and the result of a change. Pure.
  *
- * Labels are the source of truth for read state, folder, spam and trash; all else is derived from them: hidden
- * masks, unread counts and IMAP flags.
+ * Labels are the source of truth for read state, folder, spam and trash. Hidden masks and unread counts are derived
+ * from them.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'

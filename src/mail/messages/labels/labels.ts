@@ -58,7 +58,8 @@ export function requireUserChange(change: LabelChange, limits: Limits): LabelCha
  * Changes one message's labels and everything that depends on them: its hidden mask, its thread, the unread count, and
  * one event per label. The caller must lock the inbox, and read the message after that.
  *
- * @param actor as in `access.actorName`
+ * @param actor the name that `actorName` returns
+ * @param limits only for a change by a user: the number of labels is then checked
  * @returns its new labels
  * @throws validation_error when it would have too many
  */

@@ -1,4 +1,4 @@
-/** Lists threads across a scope, shows them with their messages, and relabels and deletes them as a whole. */
+/** Lists threads across a scope, shows them with their messages, changes their labels as a whole, and deletes them. */
 
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
@@ -170,7 +170,10 @@ function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean 
   return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
 }
 
-/** Strangers can create a thread with many large messages: all of them in one response would exhaust the memory. */
+/**
+ * Returns the first rows, as many as fit into a page: a stranger can create a thread with many large messages, and all
+ * of them in one response would exhaust the memory.
+ */
 function withinBytes<Row extends { readonly size_bytes: number }>(
   rows: readonly Row[],
   { lists: { threadPageBytesMax }, parsing: { bodyBytesMax } }: Limits,

@@ -1,7 +1,7 @@
 /**
- * The position of a client that waits for messages: first in the list of the inbox, as it was at a position in the log,
- * and then in the log from there. Its text form is the cursor that clients pass as `after`: an event's cursor when that
- * is enough.
+ * The position of a client that waits for messages. The client first gets the messages that were in the inbox at a
+ * position in the log, and then those that the log reports after it. The text form is the cursor that clients pass as
+ * `after`: simply the cursor of an event, if neither the list nor `since` matters any more.
  */
 import { MailError } from '../../../errors.ts'
 import type { PagePosition } from '../../access/paging/page-tokens.ts'
@@ -28,7 +28,7 @@ export function formatWaitCursor({ cursor, listing, since }: WaitPosition): stri
 
 /**
  * @returns the event's cursor and the other fields
- * @throws validation_error for a text that is neither; the cursor itself is not checked
+ * @throws validation_error for a wait cursor that is malformed; the event's cursor is not checked
  */
 export function parseWaitCursor(text: string): Omit<WaitPosition, 'seq'> {
   if (!text.startsWith(MARK)) return { cursor: text }
@@ -55,7 +55,7 @@ function readListing(at: unknown): WaitPosition['listing'] | null {
   return isWhole(key) && typeof id === 'string' ? { key, id } : null
 }
 
-/** Whether a value can be in a position of ours; a database query would fail on another number. */
+/** Whether a value can be part of a position: a database query would fail with a fraction or a larger number. */
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }

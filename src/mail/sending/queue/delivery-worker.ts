@@ -4,7 +4,7 @@
  *   claim due recipients, per destination (destination-limits.ts; a lease, renewed during the delivery) → group by
  *   submission and target → target.deliver → outcome, in one transaction
  *
- * Crash: the lease expires, or is cleared when a single node starts, and the recipient is claimed again. A remote
+ * Crash: the lease expires, or is cleared at the next start (SQLite), and the recipient is claimed again. A remote
  *   server that had accepted the message with 250 gets it twice, which SMTP cannot prevent (RFC 5321 §6.1). The
  *   interrupted attempt is not in the history, because an attempt is written with its outcome.
  * Temporary failure: the outcome sets the time of the next attempt (delivery-retry.ts).

@@ -1,4 +1,4 @@
-/** Delivery targets: local inboxes, remote servers, or the capture target, which holds mail. */
+/** The interface of the delivery targets: local inboxes, remote servers, the relay, and capture, which holds mail. */
 
 /** The reply of a remote server (or of Martlet) for one recipient. */
 export interface Outcome {
@@ -33,10 +33,10 @@ export interface Handover {
  * detect a repeated message accepts it without storing it twice.
  */
 export interface DeliveryTarget {
-  /** The name in the history of deliveries: "local", "capture". */
+  /** The name in the history of deliveries, for example "local" or "relay". */
   readonly name: string
   /**
-   * @param signal aborts when the server stops and its grace period is over
+   * @param signal aborts when the grace period of a stop is over, when the lease is lost, or after an unhandled error
    * @returns one outcome per recipient, in their order. A throw counts as failed_for_now for all of them.
    */
   deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]>

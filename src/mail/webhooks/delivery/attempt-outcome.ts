@@ -42,11 +42,11 @@ export async function recordAttempt(
 ): Promise<{ hasFollower: boolean }> {
   const { delivery, webhook, verdict } = ended
   return store.transaction(async (tx) => {
-    const held = delivery.ordering_key === null ? undefined : await webhooks.lockById(tx, webhook.id)
+    const locked = delivery.ordering_key === null ? undefined : await webhooks.lockById(tx, webhook.id)
     if (!(await write(tx, ended))) return { hasFollower: false }
     const isOver = STATES[verdict.kind] !== 'pending'
     const followers =
-      isOver && held && delivery.ordering_key !== null ? await advance(tx, held, [delivery.ordering_key]) : []
+      isOver && locked && delivery.ordering_key !== null ? await advance(tx, locked, [delivery.ordering_key]) : []
     if (verdict.kind === 'gone') await recordGone(tx, webhook)
     else if (verdict.kind === 'delivered') await recordSuccess(tx, webhook)
     else if (!ended.isSetAside) await recordFailing(tx, webhook, limits)
@@ -55,9 +55,9 @@ export async function recordAttempt(
 }
 
 /** @returns whether the lease was still valid */
-function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...said }: EndedAttempt): Promise<boolean> {
+function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...result }: EndedAttempt): Promise<boolean> {
   const attempts = delivery.attempts + 1
-  const answer = { code: said.code ?? null, error: said.error ?? null }
+  const answer = { code: result.code ?? null, error: result.error ?? null }
   return deliveries.recordOutcome(
     tx,
     { id: delivery.id, owner },
@@ -72,7 +72,7 @@ function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...said }
       ...answer,
       attempt: attempts,
       outcome: verdict.kind,
-      response: said.response ?? null,
+      response: result.response ?? null,
       started_at: startedAt,
       ended_at: endedAt,
     },

@@ -10,9 +10,9 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 
-const FIRST_REST_MS = 1_000
+const FIRST_PAUSE_MS = 1_000
 /** Failed rounds without a pause: the first failure, and its first retry. */
-const ROUNDS_WITHOUT_REST = 2
+const ROUNDS_WITHOUT_PAUSE = 2
 
 interface WebhookLoad {
   running: number
@@ -98,8 +98,8 @@ export class WebhookLimits {
   }
 
   #pauseMs(rounds: number): number {
-    const rests = rounds - ROUNDS_WITHOUT_REST
-    return rests <= 0 ? 0 : Math.min(FIRST_REST_MS * 2 ** (rests - 1), this.#limits.webhooks.pauseMaxMs)
+    const pauses = rounds - ROUNDS_WITHOUT_PAUSE
+    return pauses <= 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (pauses - 1), this.#limits.webhooks.pauseMaxMs)
   }
 }
 

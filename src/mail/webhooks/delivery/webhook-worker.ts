@@ -6,7 +6,7 @@
  *
  * Limits: per webhook (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead receiver with a
  *   hundred thousand rows costs the other webhooks one index seek.
- * Crash: the lease expires, or is cleared when a single node starts, and the same bytes are sent again under the same
+ * Crash: the lease expires, or is cleared at the next start (SQLite), and the same bytes are sent again under the same
  *   id. A receiver that had already accepted them gets them twice, and can detect this by the id.
  * Failure: the profile's schedule applies (webhook-retry.ts), and the history records the attempt. An internal failure
  *   (the store, a bug) is logged and counted, and the delivery is retried when its lease expires. A delivery whose
@@ -137,8 +137,9 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       for (let count = 0; count < room; count += 1) webhookLimits.enter(webhookId)
       if (room > 0) wanted.push({ webhookId, owner: newOwner(), room })
     }
-    if (wanted.length > 0) await claimInto(wanted)
-    if (isAnyLeftOut && !webhookLimits.isCrowded) pollLoop.soon() // other webhooks had fewer rows than their reserved capacity
+    if (wanted.length > 0) await claimAndBegin(wanted)
+    // Other webhooks had fewer rows than their reserved capacity.
+    if (isAnyLeftOut && !webhookLimits.isCrowded) pollLoop.soon()
     return nextAt - now
   }
 
@@ -148,7 +149,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     return start <= 0 ? due : [...due.slice(start), ...due.slice(0, start)]
   }
 
-  async function claimInto(wanted: readonly Reservation[]): Promise<void> {
+  async function claimAndBegin(wanted: readonly Reservation[]): Promise<void> {
     const unused = new Map(wanted.map(({ webhookId, room }) => [webhookId, room]))
     try {
       const claimed = await interrupted.claim(
@@ -168,8 +169,8 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     }
   }
 
-  async function claimEach(tx: Tx, wanted: readonly Reservation[], reserved: InterruptedClaim) {
-    let { mayClaim } = reserved
+  async function claimEach(tx: Tx, wanted: readonly Reservation[], interruptedClaim: InterruptedClaim) {
+    let { mayClaim } = interruptedClaim
     const webhooks = await webhookTable.listEnabledByIds(
       tx,
       wanted.map(({ webhookId }) => webhookId),
@@ -179,7 +180,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       const webhook = webhooks.find(({ id }) => id === webhookId)
       if (!webhook || webhook.order_state === 'enabling') continue
       const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: room }
-      const only = { webhookId, term: webhook.term, interrupted: { ...reserved, mayClaim } }
+      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, mayClaim } }
       const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
       const sendable = await recheckAccess(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
       if (sendable.length < rows.length) pollLoop.soon() // the capacity of the cancelled rows is free for others
@@ -194,11 +195,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
    * position in the order and releases their leases; they are sent when they are next.
    */
   async function separateUnordered(tx: Tx, webhook: WebhookRow, owner: string, rows: WebhookDeliveryRow[]) {
-    const strays = isOrdered(webhook) ? rows.filter(({ ordering_key }) => ordering_key === null) : []
-    if (strays.length === 0) return rows
+    const withoutKey = isOrdered(webhook) ? rows.filter(({ ordering_key }) => ordering_key === null) : []
+    if (withoutKey.length === 0) return rows
     await webhookTable.lockById(tx, webhook.id)
-    await giveBackLeases(tx, 'webhook_deliveries', { owner, ids: strays.map(({ id }) => id) })
-    await advance(tx, webhook, await assignOrderingKeys(tx, strays))
+    await giveBackLeases(tx, 'webhook_deliveries', { owner, ids: withoutKey.map(({ id }) => id) })
+    await advance(tx, webhook, await assignOrderingKeys(tx, withoutKey))
     pollLoop.soon()
     return rows.filter(({ ordering_key }) => ordering_key !== null)
   }
