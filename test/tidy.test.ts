@@ -34,13 +34,11 @@ const MODULES = [
   ['tenants'],
   ['domains'],
   ['inboxes'],
-  ['mailboxes'],
   ['messages'],
   ['sending'],
   ['receiving'],
   ['webhooks'],
   ['accounts'],
-  ['reports'],
 ]
 
 function isIn(file: string, places: readonly string[]): boolean {
@@ -201,7 +199,7 @@ test('code and files use standard terms, not the private words that they replace
   )
   const found = code.flatMap((file) => {
     const word = privateWord.exec(withoutTexts(textOf(file)))
-    return word ? [`${file} says "${word[0]}": use the standard term (ARCHITECTURE.md, "Words")`] : []
+    return word ? [`${file} says "${word[0]}": use the standard term (ARCHITECTURE.md, "Glossary")`] : []
   })
   expect(found).toEqual([])
 

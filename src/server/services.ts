@@ -87,6 +87,6 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
     }),
     deliveryLog: createDeliveryLog({ store, signalPending, limits }),
     replays: createReplays({ store, clock, limits }),
-    webhookTests: createWebhookTests({ store, profiles, fetch, clock, newEventId: randomUUID, limits }),
+    webhookTestRequests: createWebhookTests({ store, profiles, fetch, clock, newEventId: randomUUID, limits }),
   }
 }

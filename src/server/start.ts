@@ -100,6 +100,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
 
   // Workers
   await core.feed.start()
+  stops.add('event feed', () => core.feed.stop())
   workers.delivery.start()
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
   workers.webhooks.start()
@@ -111,13 +112,12 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   stops.add('sweeps', workers.sweeps.start())
 
   // Listeners. A shutdown closes SMTP first, then requests, then the feed, then sockets, so that subscribers still get
-  // the events of the last messages and requests.
+  // the events of the last messages and requests (the HTTP listener stops the feed: `beforeSocketsClose`).
   let isStarted = false
   const requireStarted = () => {
     if (!isStarted) throw new Error('not every listener is up yet')
   }
   const { http, smtp } = createListeners({ ...surroundings, core, services, credentials, tls, requireStarted })
-  stops.add('event feed', () => core.feed.stop())
   const listening = await http?.listen()
   if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
   const accepting = await smtp?.listen()

@@ -10,8 +10,9 @@
  */
 import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
 import type { Tx } from './handles.ts'
+import type { JobRow } from './schema/job-rows.ts'
 import type { Schema } from './schema/schema.ts'
-import type { JobRow, RecipientRow } from './schema/sending-rows.ts'
+import type { RecipientRow } from './schema/sending-rows.ts'
 import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
 import type { SqlAdapter } from './sql-adapter.ts'
 

@@ -140,9 +140,9 @@ export interface Writer {
   /**
    * Starts a transaction, on a new connection if the last one was lost.
    *
-   * @param pace 'unhurried': without time limits, for migrations
+   * @param pace 'without time limits': without time limits, for migrations
    */
-  begin(pace?: 'unhurried'): Promise<void>
+  begin(pace?: 'without time limits'): Promise<void>
   /** @param isFirst whether no row is locked yet, so that this member may wait for other nodes without blocking them */
   savepoint(isFirst: boolean): Promise<void>
   /** Rolls back to the savepoint and rejects if one of its statements failed and the function ignored the error. */

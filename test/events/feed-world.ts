@@ -5,7 +5,7 @@ import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Permission } from '../../src/mail/access/permissions.ts'
 import { createFeed, type RunningFeed } from '../../src/mail/events/feed/feed.ts'
-import { type Event, type EventFilter, FeedEnded } from '../../src/mail/events/log/event.ts'
+import { type Event, type EventFilter, SubscriptionEnded } from '../../src/mail/events/log/event.ts'
 import { messageSent } from '../../src/mail/events/log/message-events.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
@@ -219,9 +219,9 @@ export class Listener {
   }
 
   /** The reason why the feed ended the subscription. */
-  async reason(): Promise<FeedEnded['reason'] | undefined> {
+  async reason(): Promise<SubscriptionEnded['reason'] | undefined> {
     const error = await this.ended
-    if (error !== undefined && !(error instanceof FeedEnded)) throw error
+    if (error !== undefined && !(error instanceof SubscriptionEnded)) throw error
     return error?.reason
   }
 

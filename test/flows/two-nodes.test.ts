@@ -200,6 +200,7 @@ onTwo('two nodes that start at once on an empty database create everything once'
        (select count(*)::int from secrets) as secrets, (select count(*)::int from event_log) as logs`,
   )
   expect(rows).toMatchObject([{ organizations: 1, pods: 1, domains: 1, inboxes: 1, keys: 1, logs: 1 }])
+  expect(rows[0].secrets).toBe(rows[0].secret_names)
   const [postmaster] = (await nodes[0]!.agentmail.inboxes.list()).inboxes
   expect(postmaster!.email).toBe('postmaster@mail.localhost')
   for (const node of nodes) {

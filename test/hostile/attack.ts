@@ -55,7 +55,7 @@ export const scale = {
   /** Rounds, each with its own seed. */
   rounds: amount({ short: 1, long: 3 }),
   /** Time for the answer to an attack; a longer one is a failure. RFC 5321 §4.5.3.2.6 gives a message ten minutes. */
-  patienceMs: amount({ short: 30_000, long: 600_000 }),
+  answerTimeoutMs: amount({ short: 30_000, long: 600_000 }),
 }
 
 /** Repeats a text, up to this number of bytes. */

@@ -103,11 +103,11 @@ async function withSocket(target: Target, play: Play): Promise<string> {
   }
   await Promise.race([once(socket, 'open').catch(() => undefined), closed])
   if (socket.readyState === WebSocket.OPEN) play(socket)
-  const wait = delay(scale.patienceMs, 'silent', { ref: false })
+  const wait = delay(scale.answerTimeoutMs, 'silent', { ref: false })
   const ending = await Promise.race([closed, wait, answeredPing(socket).then(quiet)])
   socket.terminate()
   if (faults.length > 0) throw new Error(faults[0]!)
-  if (ending === 'silent') throw new Error(`a ping was not answered within ${scale.patienceMs} ms`)
+  if (ending === 'silent') throw new Error(`a ping was not answered within ${scale.answerTimeoutMs} ms`)
   return ending
 }
 

@@ -60,7 +60,7 @@ export async function exchange(
       received = Buffer.concat([received, chunk])
       if (answers > 0 && read().length >= answers) resolve('answered')
     })
-    const timer = setTimeout(() => resolve('silent'), silentMs ?? scale.patienceMs)
+    const timer = setTimeout(() => resolve('silent'), silentMs ?? scale.answerTimeoutMs)
     over.signal.addEventListener('abort', () => clearTimeout(timer))
   })
   const sent = send(socket, pieces, over.signal)
@@ -70,7 +70,7 @@ export async function exchange(
   await sent
   const all = read()
   for (const answer of all) if (answer.status !== bare) judge(answer)
-  if (ending === 'silent' && silentMs === undefined) throw new Error(`no answer within ${scale.patienceMs} ms`)
+  if (ending === 'silent' && silentMs === undefined) throw new Error(`no answer within ${scale.answerTimeoutMs} ms`)
   return all.length === 0 ? `HTTP ${ending}` : `HTTP ${[...new Set(all.map(({ status }) => status))].join(', ')}`
 }
 

@@ -148,7 +148,7 @@ function sessionAttacks(random: Random): Attack[] {
     name: `session of ${name}`,
     async run(target: Target) {
       const peer = await SmtpPeer.greeted(target, ATTACKERS[3])
-      const late = delay(2 * scale.patienceMs, 'late', { ref: false })
+      const late = delay(2 * scale.answerTimeoutMs, 'late', { ref: false })
       if ((await Promise.race([play(peer, target), late])) === 'late') throw new Error('it did not come to an end')
       return peer.leave()
     },

@@ -66,7 +66,7 @@ export class SmtpPeer {
 
   /** @returns the next complete reply, or "closed" at the end. @throws Error when it does not arrive in time */
   async reply(): Promise<string> {
-    const until = performance.now() + scale.patienceMs
+    const until = performance.now() + scale.answerTimeoutMs
     for (;;) {
       const match = /^(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n/.exec(this.#received.slice(this.#read))
       if (match) {
@@ -75,7 +75,7 @@ export class SmtpPeer {
       }
       if (this.#isClosed) return 'closed'
       const leftMs = until - performance.now()
-      if (leftMs <= 0) throw new Error(`no reply within ${scale.patienceMs} ms`)
+      if (leftMs <= 0) throw new Error(`no reply within ${scale.answerTimeoutMs} ms`)
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })

@@ -7,7 +7,7 @@ import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { JobRunner } from '../../src/mail/jobs/job-runner.ts'
 import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
 import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
-import type { JobRow } from '../../src/store/schema/sending-rows.ts'
+import type { JobRow } from '../../src/store/schema/job-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { FeedWorld } from '../events/feed-world.ts'
 

@@ -60,7 +60,7 @@ export class MemoryReceiving implements Receiving {
       throw error
     }
     const messageId = `m${this.filed.length}`
-    return envelope.recipients.map((recipient) => ({ recipient, messageId, duplicate: false }))
+    return envelope.recipients.map((recipient) => ({ recipient, id: messageId, isDuplicate: false }))
   }
 
   /** The messages as text, in order of arrival. */

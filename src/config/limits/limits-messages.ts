@@ -25,6 +25,7 @@ export const messagesLimits = {
   threadLabelMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Messages in a thread from which on its labels can no longer be changed in one call.',
+    sentence:
+      'From this number of messages on, the labels of a thread are changed message by message, not in one call.',
   },
 } as const satisfies Record<string, Limit>

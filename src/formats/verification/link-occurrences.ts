@@ -17,7 +17,7 @@ export interface LinkOccurrence {
   readonly end: number
 }
 
-/** URLs per body. A message with a verification link has few. */
+/** Links per body, and as many URLs in its text. A message with a verification link has few. */
 const URLS_MAX = 50
 const URL_CHARS_MAX = 4000
 
@@ -38,8 +38,8 @@ export function linksIn(body: VisibleText, codes: readonly string[]): LinkOccurr
   }
   let previousEnd = 0
   for (const { start, end, hasScheme } of addressesIn(text)) {
-    if (found.length >= URLS_MAX * 2 || end - start > URL_CHARS_MAX) break
-    if (!hasScheme) continue
+    if (found.length >= URLS_MAX * 2) break
+    if (!hasScheme || end - start > URL_CHARS_MAX) continue
     const url = withoutPunctuation(text.slice(start, end), text[start - 1])
     const labelStart = previousEnd
     previousEnd = start + url.length

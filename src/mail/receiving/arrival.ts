@@ -30,7 +30,8 @@ export interface Arrival {
 /** The result for one recipient of a message that was accepted. */
 export interface Receipt {
   readonly recipient: string
-  readonly messageId: string
+  /** The id of the message's row. */
+  readonly id: string
   /** Whether the inbox already had the same message, so that nothing was stored (RFC 5321 §6.1: senders retry). */
-  readonly duplicate: boolean
+  readonly isDuplicate: boolean
 }

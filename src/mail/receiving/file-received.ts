@@ -57,20 +57,20 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     for (const { recipient, inbox } of received.recipients) {
       const already = filed.get(inbox.id)
       if (already !== undefined) {
-        receipts.push({ recipient, messageId: already, duplicate: true })
+        receipts.push({ recipient, id: already, isDuplicate: true })
         continue
       }
       const known = await recognise(tx, inbox, received.content.parsed)
       if ('existing' in known) {
         await appendReceivedIfSentHere(tx, inbox, known.existing)
         filed.set(inbox.id, known.existing.id)
-        receipts.push({ recipient, messageId: known.existing.id, duplicate: true })
+        receipts.push({ recipient, id: known.existing.id, isDuplicate: true })
         continue
       }
       content ??= await received.content.insert(tx)
       const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
       filed.set(inbox.id, id)
-      receipts.push({ recipient, messageId: id, duplicate: false })
+      receipts.push({ recipient, id, isDuplicate: false })
     }
     return receipts
   }

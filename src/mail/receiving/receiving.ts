@@ -99,7 +99,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer()
         // If every inbox already had the message, no row refers to these bytes.
-        if (receipts.every((receipt) => receipt.duplicate)) await content.discard()
+        if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
         return receipts
       } catch (error) {
         await content.discard(error)

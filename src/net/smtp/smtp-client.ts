@@ -110,7 +110,7 @@ class Connection extends SMTPConnection {
   }
 }
 
-export class SmtpSession {
+export class SmtpClientSession {
   readonly #options: SessionOptions
   readonly #connection: Connection
   readonly #inside: Inside
@@ -147,8 +147,8 @@ export class SmtpSession {
    * @returns a session that is ready for a message
    * @throws SmtpFailure, or the signal's reason; the session has then ended
    */
-  static async open(options: SessionOptions, signal: AbortSignal): Promise<SmtpSession> {
-    const session = new SmtpSession(options)
+  static async open(options: SessionOptions, signal: AbortSignal): Promise<SmtpClientSession> {
+    const session = new SmtpClientSession(options)
     await session.#during(signal, (done) => session.#connection.connect(done))
     session.#serverName = /^250[ -](\S+)/.exec(session.#connection.lastServerResponse || '')?.[1]?.toLowerCase() ?? ''
     if (options.auth) await session.#login(options.auth, signal)

@@ -5,10 +5,10 @@
  * Stop: `close` sends QUIT on idle sessions. Those in use are closed when they are released.
  */
 import type { Limits } from '../../config/limits.ts'
-import type { SmtpSession } from './smtp-client.ts'
+import type { SmtpClientSession } from './smtp-client.ts'
 
 export interface PooledSession {
-  readonly session: SmtpSession
+  readonly session: SmtpClientSession
   /** Call this once, after the message. A closed session is not kept. */
   release(): void
 }
@@ -20,12 +20,12 @@ export interface SmtpPool {
 }
 
 interface PoolNeeds {
-  readonly open: (signal: AbortSignal) => Promise<SmtpSession>
+  readonly open: (signal: AbortSignal) => Promise<SmtpClientSession>
   readonly limits: Limits
 }
 
 interface Idle {
-  readonly session: SmtpSession
+  readonly session: SmtpClientSession
   readonly messageCount: number
   readonly timer: NodeJS.Timeout
 }
@@ -86,7 +86,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     else taken -= 1
   }
 
-  function pooled(session: SmtpSession, messageCount: number): PooledSession {
+  function pooled(session: SmtpClientSession, messageCount: number): PooledSession {
     return {
       session,
       release() {
@@ -96,7 +96,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     }
   }
 
-  function keep(session: SmtpSession, messageCount: number): void {
+  function keep(session: SmtpClientSession, messageCount: number): void {
     if (!session.isOpen) return
     if (isClosed || messageCount >= limits.delivery.relayMessagesMax) {
       session.quit()

@@ -51,16 +51,16 @@ export class PostgresWriter implements Writer {
     ignore(this.#xid)
   }
 
-  async begin(pace?: 'unhurried'): Promise<void> {
+  async begin(pace?: 'without time limits'): Promise<void> {
     if (this.#connection.isLost) this.#use(await this.#reconnect())
     const connection = this.#connection
     connection.forgetOutdated()
-    connection.setUnhurried(pace === 'unhurried')
+    connection.setUnhurried(pace === 'without time limits')
     connection.takeFailure()
     this.#isOpen = true
     this.#waitsForLocks = true
     this.#number += 1
-    ignore(connection.run(pace === 'unhurried' ? BEGIN_UNHURRIED : 'begin'))
+    ignore(connection.run(pace === 'without time limits' ? BEGIN_UNHURRIED : 'begin'))
     this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
     ignore(this.#xid)
   }

@@ -6,6 +6,7 @@
  * the SHA-256 (hex) of a text that may be too long for an index key.
  */
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
+import type { JobRow } from './job-rows.ts'
 import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
 import type {
   AttachmentRow,
@@ -18,7 +19,7 @@ import type {
   ThreadReferenceRow,
   ThreadRow,
 } from './message-rows.ts'
-import type { DeliveryRow, IdempotencyKeyRow, JobRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
+import type { DeliveryRow, IdempotencyKeyRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, RollupRow, SecretRow } from './tenant-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
 

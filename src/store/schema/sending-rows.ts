@@ -1,4 +1,4 @@
-/** Rows of submissions and their recipients, of idempotency keys, and of background jobs. */
+/** Rows of submissions and their recipients, and of idempotency keys. */
 
 /** Bytes and envelope that we accepted for delivery. */
 export interface SubmissionRow {
@@ -9,9 +9,9 @@ export interface SubmissionRow {
   message_id: string | null
   content_id: string
   /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts). */
-  kind: 'message' | 'bounce' | 'delay' | 'code' | 'report'
+  kind: 'message' | 'bounce' | 'delay'
   envelope_sender: string
-  /** Identifies the submission that a bounce is about. */
+  /** Unique per submission. Nothing reads it yet: envelope senders do not contain it. */
   verp_token: string
   dkim_selector: string | null
   smtputf8: number
@@ -86,22 +86,4 @@ export interface IdempotencyKeyRow {
   result: string | null
   created_at: number
   completed_at: number | null
-}
-
-/** Background work that survives a restart, for example the removal of an inbox. */
-export interface JobRow {
-  id: string
-  kind: string
-  /** Unique per kind: a second job of the same kind and key is merged into the first. */
-  key: string
-  /** JSON. */
-  payload: string
-  run_at: number
-  attempts: number
-  lease_owner: string | null
-  lease_until: number | null
-  /** Claims in a row that ended without an outcome (docs/adr/0022). */
-  interruptions: number
-  last_error: string | null
-  created_at: number
 }

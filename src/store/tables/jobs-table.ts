@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
-import type { JobRow } from '../schema/sending-rows.ts'
+import type { JobRow } from '../schema/job-rows.ts'
 
 /**
  * Adds a job, or merges it into the existing one of the same kind and key: a job that waits runs at the earlier of both

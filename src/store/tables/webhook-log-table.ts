@@ -95,14 +95,14 @@ export async function lockOfEvents(tx: Tx, webhookId: string, seqs: readonly num
 }
 
 /** The state of a delivery, its attempts, and how many of them were made before it was last sent again. */
-export type DeliveryStanding = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
+export type DeliveryState = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
 
 /** Maps the numbers of some events to the state of the webhook's delivery of each. */
-export async function standingsOfEvents(
+export async function statesOfEvents(
   db: Db,
   webhookId: string,
   seqs: readonly number[],
-): Promise<Map<number, DeliveryStanding>> {
+): Promise<Map<number, DeliveryState>> {
   if (seqs.length === 0) return new Map()
   const rows = await db
     .selectFrom('webhook_deliveries')

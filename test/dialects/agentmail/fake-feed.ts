@@ -4,8 +4,8 @@ import {
   type Event,
   type EventFilter,
   type Feed,
-  FeedEnded,
   type Listening,
+  SubscriptionEnded,
 } from '../../../src/mail/events/log/event.ts'
 
 export class FakeFeed implements Feed {
@@ -58,8 +58,8 @@ export class FakeSubscription implements Listening {
     this.#notify()
   }
 
-  end(reason: FeedEnded['reason']): void {
-    this.#end = new FeedEnded(reason, undefined)
+  end(reason: SubscriptionEnded['reason']): void {
+    this.#end = new SubscriptionEnded(reason, undefined)
     this.#notify()
   }
 

@@ -5,6 +5,12 @@ const T = 'token=Yx7hT2sV9qLw4ePzR31'
 const linksOf = (text: string, subject = '') => extractVerification({ subject, text }).links.map(({ url }) => url)
 const linksOfHtml = (html: string, subject = '') => extractVerification({ subject, html }).links.map(({ url }) => url)
 
+test('a URL that is too long to be searched does not hide the next one', () => {
+  const long = `https://x.test/?q=${'a'.repeat(5_000)}`
+  const confirm = `https://shop.test/confirm?${T}`
+  expect(linksOf(`See ${long}\n\nConfirm your email: ${confirm}`)).toEqual([confirm])
+})
+
 describe('in every language', () => {
   test.each([
     ['en', 'Confirm your email', 'Confirm email address', 'Unsubscribe', 'Track your order'],

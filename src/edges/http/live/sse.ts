@@ -24,7 +24,8 @@ import type { BacklogBudget } from '../server/backlog-budget.ts'
 import type { SseRegistry } from '../server/sse-registry.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import { EncodedText } from './encoded-text.ts'
-import { type Ending, type Outlet, pumpEvents, type Render, Writer } from './event-pump.ts'
+import { type Ending, pumpEvents, type Render } from './event-pump.ts'
+import { type Outlet, OutletWriter } from './outlet-writer.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -71,7 +72,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   streams.admit(reply, actor.apiKeyId)
   const gone = new AbortController()
   const backlog = budget.open(cutOff)
-  const writer = new Writer(outletOf(response), limits, backlog)
+  const writer = new OutletWriter(outletOf(response), limits, backlog)
   response.once('close', () => {
     gone.abort()
     writer.close()

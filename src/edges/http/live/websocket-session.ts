@@ -21,8 +21,9 @@ import type { Event, EventFilter, Feed } from '../../../mail/events/log/event.ts
 import type { Metrics } from '../../../metrics.ts'
 import type { SocketSurroundings, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
-import { type Ending, type Outlet, pumpEvents, type Render, Writer } from './event-pump.ts'
+import { type Ending, pumpEvents, type Render } from './event-pump.ts'
 import { takeFrames } from './frame-intake.ts'
+import { type Outlet, OutletWriter } from './outlet-writer.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
@@ -66,7 +67,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
-  const writer = new Writer(outletOf(socket), limits, backlog)
+  const writer = new OutletWriter(outletOf(socket), limits, backlog)
   /**
    * Aborts when this socket is closed or cut off. A subscribe that is still being checked then ends too and releases
    * its memory.

@@ -125,7 +125,7 @@ export function formatReply(reply: Reply): string {
 function filed(receipts: readonly Receipt[]): Reply {
   const [first, ...others] = receipts
   const more = others.length > 0 ? ` and ${others.length} more` : ''
-  return ok(250, '2.0.0', `Ok: filed as ${first?.messageId ?? 'nothing'}${more}`)
+  return ok(250, '2.0.0', `Ok: filed as ${first?.id ?? 'nothing'}${more}`)
 }
 
 function ok(code: number, enhancedCode: string, text: string): Reply {

@@ -24,7 +24,15 @@ import * as events from '../../../store/tables/events-table.ts'
 import { hasSamePermissions, isExpired } from '../../access/access.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { formatCursor, type LogPosition } from '../log/cursor.ts'
-import { type Backlog, type Event, type Feed, FeedEnded, type Listening, memoryOf, toEvent } from '../log/event.ts'
+import {
+  type Backlog,
+  type Event,
+  type Feed,
+  type Listening,
+  memoryOf,
+  SubscriptionEnded,
+  toEvent,
+} from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, requirePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
@@ -95,7 +103,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
         const nothing = await listen(nothingFor(actor), undefined, signal)
         for await (const _ of nothing);
       } catch (error) {
-        if (error instanceof FeedEnded) return error.reason === 'revoked'
+        if (error instanceof SubscriptionEnded) return error.reason === 'revoked'
         if (!isMailError(error, 'shutting_down')) throw error
       }
       return false
@@ -167,7 +175,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     }
   }
 
-  function end(subscription: Subscription, reason: FeedEnded['reason'] | 'aborted'): void {
+  function end(subscription: Subscription, reason: SubscriptionEnded['reason'] | 'aborted'): void {
     subscription.end(reason)
     leave(subscription)
   }

@@ -10,7 +10,7 @@ import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import { type EventFilter, type Feed, FeedEnded } from '../log/event.ts'
+import { type EventFilter, type Feed, SubscriptionEnded } from '../log/event.ts'
 
 /** How long a request waits. */
 export interface RequestWait {
@@ -59,7 +59,7 @@ export async function queryOrWait<Found>(
         }
         return disconnected.aborted ? undefined : await query()
       } catch (error) {
-        if (!(error instanceof FeedEnded)) throw error
+        if (!(error instanceof SubscriptionEnded)) throw error
         if (error.reason === 'revoked') await refuse()
         if (error.reason === 'stopping') return await query()
         // Too slow: during the query, more events arrived than the buffer holds. Subscribe and query again.

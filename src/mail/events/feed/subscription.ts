@@ -6,7 +6,7 @@
  * event objects, so a buffered event costs one reference.
  */
 import type { LogPosition } from '../log/cursor.ts'
-import { type Backlog, type BacklogItem, type Event, FeedEnded } from '../log/event.ts'
+import { type Backlog, type BacklogItem, type Event, SubscriptionEnded } from '../log/event.ts'
 import type { Filter } from './subscription-filter.ts'
 
 /** A buffered event, shared by all its subscribers. */
@@ -39,7 +39,7 @@ export class Subscription {
   #waiting: WaitingEvent[] = []
   /** Past events that were read from the log and not yet passed to the reader. */
   #page: BacklogItem | undefined
-  #end: FeedEnded['reason'] | 'aborted' | undefined
+  #end: SubscriptionEnded['reason'] | 'aborted' | undefined
   #wake: (() => void) | undefined
 
   constructor({ filter, bufferMax, cursorOf, backlog }: SubscriptionNeeds) {
@@ -108,7 +108,7 @@ export class Subscription {
    * reason. When the server stops, buffered events are still sent; if the key was revoked, or the reader is too slow or
    * has aborted, they are dropped.
    */
-  end(reason: FeedEnded['reason'] | 'aborted'): void {
+  end(reason: SubscriptionEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason
     this.#end ??= reason
     if (reason !== 'stopping') this.#dropWaiting()
@@ -123,7 +123,7 @@ export class Subscription {
         this.#backlog?.release(waiting)
         yield this.markSent(waiting.event)
       } else if (this.#end === 'aborted') return
-      else if (this.#end) throw new FeedEnded(this.#end, this.cursor)
+      else if (this.#end) throw new SubscriptionEnded(this.#end, this.cursor)
       else await this.#somethingNew()
     }
   }

@@ -52,12 +52,12 @@ export interface EventFilter {
 }
 
 /** Thrown when a subscription ends although its reader did not end it. */
-export class FeedEnded extends Error {
+export class SubscriptionEnded extends Error {
   readonly reason: 'too_slow' | 'revoked' | 'stopping'
   /** The cursor to resume from: that of the last event sent, or of the start if none was sent. */
   readonly cursor: string | undefined
 
-  constructor(reason: FeedEnded['reason'], cursor: string | undefined) {
+  constructor(reason: SubscriptionEnded['reason'], cursor: string | undefined) {
     super(`the feed ended: ${reason}`)
     this.name = 'FeedEnded'
     this.reason = reason

@@ -10,7 +10,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { isLoopback, type Relay } from '../../../config/outbound-settings.ts'
 import type { Log } from '../../../log.ts'
 import { connectFailure, connectSocket } from '../../../net/fetch/connect.ts'
-import { type SessionOptions, SmtpFailure, SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import { type SessionOptions, SmtpClientSession, SmtpFailure } from '../../../net/smtp/smtp-client.ts'
 import { createSmtpPool } from '../../../net/smtp/smtp-pool.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 import { deliverNameable } from './nameable.ts'
@@ -56,7 +56,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     }
   }
 
-  async function open(signal: AbortSignal): Promise<SmtpSession> {
+  async function open(signal: AbortSignal): Promise<SmtpClientSession> {
     const { host, port, isImplicitTls, auth } = relay
     const socket = await connectSocket({ host, port, timeoutMs: limits.delivery.connectMs }, signal).catch((error) => {
       signal.throwIfAborted()
@@ -65,7 +65,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     // RFC 8314 §3: only the relay may read the password. A connection to this same machine has no network in between.
     const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
     const tls = isImplicitTls ? 'implicit' : startTls
-    return SmtpSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
+    return SmtpClientSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
   }
 
   function sessionOutcome(failure: SmtpFailure): Outcome {

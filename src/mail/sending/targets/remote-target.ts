@@ -10,7 +10,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import type { Dns } from '../../../net/dns/dns.ts'
 import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../../net/dns/mx.ts'
-import { type SessionOptions, SmtpFailure, SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import { type SessionOptions, SmtpClientSession, SmtpFailure } from '../../../net/smtp/smtp-client.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 import { deliverNameable } from './nameable.ts'
 import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
@@ -69,22 +69,22 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 
   /** @throws SmtpFailure when the next server must be tried */
-  async function open(servers: MailServers, connection: MxConnection, signal: AbortSignal): Promise<SmtpSession> {
+  async function open(servers: MailServers, connection: MxConnection, signal: AbortSignal): Promise<SmtpClientSession> {
     const options = { socket: connection.socket, hostname: connection.hostname, clientName: hostname, limits }
     try {
-      return await SmtpSession.open({ ...options, tls: 'opportunistic' }, signal)
+      return await SmtpClientSession.open({ ...options, tls: 'opportunistic' }, signal)
     } catch (error) {
       if (!(error instanceof SmtpFailure) || error.stage !== 'tls') throw error
       // RFC 7435 §3: a failed TLS handshake must not stop mail that would be sent without TLS.
       const { socket } = await servers.again(connection, signal).catch(() => {
         throw error
       })
-      return SmtpSession.open({ ...options, socket, tls: 'none' }, signal)
+      return SmtpClientSession.open({ ...options, socket, tls: 'none' }, signal)
     }
   }
 
   async function handOver(
-    session: SmtpSession,
+    session: SmtpClientSession,
     connection: MxConnection,
     domain: string,
     handover: Handover,

@@ -3,14 +3,14 @@
  * sent; then the message is sent once for all others.
  */
 import { splitAddress } from '../../../formats/address/address.ts'
-import type { SmtpSession } from '../../../net/smtp/smtp-client.ts'
+import type { SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
 import type { Handover, Outcome } from './delivery-target.ts'
 import { type EightBit, findEightBit } from './eight-bit.ts'
 import { type Remote, smtpOutcome } from './remote-outcome.ts'
 
 /** @returns one outcome per recipient. @throws the error of `read`, or the signal's reason */
 export async function handOverSmtp(
-  session: SmtpSession,
+  session: SmtpClientSession,
   remote: Remote,
   handover: Handover,
   signal: AbortSignal,
@@ -48,7 +48,7 @@ export async function handOverSmtp(
  * within days.
  */
 function refusal(
-  session: SmtpSession,
+  session: SmtpClientSession,
   { sizeBytes }: Handover,
   eightBit: EightBit,
   isSmtpUtf8: boolean,

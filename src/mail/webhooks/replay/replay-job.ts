@@ -29,7 +29,7 @@ import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile
 import { matcherOf } from '../dispatch/matching.ts'
 import { newDelivery } from '../dispatch/new-delivery.ts'
 import { advance } from '../ordering/ordering.ts'
-import { isReplayed, selectReplayed } from './replay-selection.ts'
+import { selectReplayed, shouldReplay } from './replay-selection.ts'
 
 /** Bounds one transaction: the bodies of its events are in memory at once. */
 const EVENTS_PER_COMMIT = 50
@@ -76,7 +76,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
     const { actor: reader } = matcherOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
-    const known = await deliveryLog.standingsOfEvents(
+    const known = await deliveryLog.statesOfEvents(
       store.db,
       webhook.id,
       some.map(({ seq }) => seq),
@@ -129,7 +129,7 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
   )
   const anew = rendered.flatMap(({ event }) => {
     const row = held.get(event.seq)
-    return row && isReplayed(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
+    return row && shouldReplay(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
   })
   await redeliver(tx, webhook, anew)
 }

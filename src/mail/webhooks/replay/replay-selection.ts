@@ -42,20 +42,20 @@ export async function selectReplayed(
     matching.map((event) => ({ reader, event })),
   )
   const readable = matching.filter((event) => mayReadEvent(reader, event, present))
-  const standings = await deliveryLog.standingsOfEvents(
+  const standings = await deliveryLog.statesOfEvents(
     db,
     webhook.id,
     readable.map(({ seq }) => seq),
   )
   return {
-    events: readable.filter(({ seq }) => isReplayed(standings.get(seq), range)),
+    events: readable.filter(({ seq }) => shouldReplay(standings.get(seq), range)),
     throughSeq: rows.length === eventsMax ? rows.at(-1)!.seq : throughSeq,
   }
 }
 
 /** @param delivery the webhook's delivery of the event; undefined: none */
-export function isReplayed(
-  delivery: Omit<deliveryLog.DeliveryStanding, 'seq'> | undefined,
+export function shouldReplay(
+  delivery: Omit<deliveryLog.DeliveryState, 'seq'> | undefined,
   { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
 ): boolean {
   if (delivery?.state === 'failed' || delivery?.state === 'cancelled') return true

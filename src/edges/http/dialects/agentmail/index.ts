@@ -61,7 +61,7 @@ export interface AgentMailNeeds {
   readonly webhooks: Webhooks
   readonly deliveryLog: DeliveryLog
   readonly replays: Replays
-  readonly webhookTests: WebhookTests
+  readonly webhookTestRequests: WebhookTests
   readonly feed: Feed
   readonly eventPages: EventPages
   readonly labelLog: LabelLog

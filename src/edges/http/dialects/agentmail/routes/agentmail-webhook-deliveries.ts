@@ -27,7 +27,7 @@ const tags = ['Webhooks']
 export interface WebhookDeliveryNeeds {
   readonly deliveryLog: DeliveryLog
   readonly replays: Replays
-  readonly webhookTests: WebhookTests
+  readonly webhookTestRequests: WebhookTests
 }
 
 export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds): void {
@@ -37,7 +37,7 @@ export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds)
 function addRoutes(
   app: HttpApp,
   scopeRoute: ScopeRoute,
-  { deliveryLog, replays, webhookTests }: WebhookDeliveryNeeds,
+  { deliveryLog, replays, webhookTestRequests }: WebhookDeliveryNeeds,
 ): void {
   const above = `${scopeRoute.path}/webhooks/:webhook_id`
   const webhook_id = Type.String({ description: 'Id or client_id.' })
@@ -96,6 +96,6 @@ function addRoutes(
     response: ok(TestOutcome),
   }
   app.post(`${above}/test`, { schema: test }, async ({ actor, params }) =>
-    testOutcome(await webhookTests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
+    testOutcome(await webhookTestRequests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 }
