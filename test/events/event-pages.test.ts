@@ -4,7 +4,7 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
-import { createEventPages, type EventPage, type EventQuery } from '../../src/mail/events/history/event-pages.ts'
+import { createEventPages, type EventQuery } from '../../src/mail/events/history/event-pages.ts'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { labelEvents } from '../../src/mail/events/log/message-events.ts'
 import { keyRevoked } from '../../src/mail/events/log/resource-events.ts'
@@ -32,12 +32,19 @@ async function open(limits: LimitOverrides = {}) {
   const never = new AbortController().signal
 
   /** Reads a page; each event is rendered as its number. */
-  const read = (
+  const read = async (
     query: EventQuery = {},
     { waitMs = 0, disconnected = never, draining = never }: RequestWait = {},
     word = numberOf,
     asker = actor,
-  ) => pages.read(asker, query, word, { waitMs, disconnected, draining })
+  ) => {
+    const render = async (event: Event) => {
+      const text = await word(event)
+      return text === undefined ? undefined : Buffer.from(text)
+    }
+    const page = await pages.read(asker, query, render, { waitMs, disconnected, draining })
+    return { ...page, texts: page.texts.map(String) }
+  }
   return { world, inbox, actor, read }
 }
 
@@ -45,7 +52,7 @@ async function numberOf(event: Event): Promise<string | undefined> {
   return String(event.seq)
 }
 
-function numbers({ texts }: EventPage): number[] {
+function numbers({ texts }: { readonly texts: readonly string[] }): number[] {
   return texts.map(Number)
 }
 

@@ -18,7 +18,6 @@ import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { Metrics } from '../../../metrics.ts'
 
 /** Shares of a budget that one API key, and all keys of one pod, may use at once. */
 const KEY_SHARE = 1 / 2
@@ -34,11 +33,12 @@ export interface BodyBudget {
   admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
   /** Call this when the handler has finished. The body is released when the connection has also finished with it. */
   answered(request: FastifyRequest): void
+  /** Bytes that count into each budget at present, for metrics: a gauge per chunk would cost more than the chunk. */
+  usedBytes(): { readonly small: number; readonly large: number }
 }
 
 interface BodyBudgetNeeds {
   readonly limits: Limits
-  readonly metrics: Pick<Metrics, 'httpBodyBytes'>
 }
 
 /** A counted body, and whether the connection and the handler may still refer to it. */
@@ -48,14 +48,15 @@ interface Reserved {
   isAnswered: boolean
 }
 
-export function createBodyBudget({ limits, metrics }: BodyBudgetNeeds): BodyBudget {
-  const gauge = (budget: string) => (bytes: number) => metrics.httpBodyBytes.set({ budget }, bytes)
-  const small = createBudget(limits.http.smallBodiesBytesMax, gauge('small'))
-  const large = createBudget(limits.http.largeBodiesBytesMax, gauge('large'))
+export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
+  const small = createBudget(limits.http.smallBodiesBytesMax)
+  const large = createBudget(limits.http.largeBodiesBytesMax)
   const budgetOf = (bytes: number) => (bytes > limits.http.smallBodyBytesMax ? large : small)
   const reservations = new WeakMap<FastifyRequest, Reserved>()
 
   return {
+    usedBytes: () => ({ small: small.usedBytes(), large: large.usedBytes() }),
+
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
       // A client that has already disconnected sends no body, and no event would release its bytes.
@@ -150,10 +151,10 @@ interface Budget {
   /** @throws too_many_bodies */
   take(owners: readonly Owner[], bytes: number): void
   giveBack(owners: readonly Owner[], bytes: number): void
+  usedBytes(): number
 }
 
-/** @param onChange called with the bytes in use */
-function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budget {
+function createBudget(bytesMax: number): Budget {
   const taken = new Map<string, number>()
   let total = 0
 
@@ -163,6 +164,7 @@ function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budg
       change(owners, bytes)
     },
     giveBack: (owners, bytes) => change(owners, -bytes),
+    usedBytes: () => total,
   }
 
   function hasRoom(owners: readonly Owner[], bytes: number): boolean {
@@ -181,6 +183,5 @@ function createBudget(bytesMax: number, onChange: (bytes: number) => void): Budg
       if (own === 0) taken.delete(id)
       else taken.set(id, own)
     }
-    onChange(total)
   }
 }

@@ -4,6 +4,7 @@ import type { Log } from '../../../log.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
+import type { BodyBudget } from './body-budget.ts'
 import { authenticateHeader } from './http-credentials.ts'
 import type { HttpApp } from './http-dialect.ts'
 
@@ -14,6 +15,7 @@ interface HealthNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly budget: BacklogBudget
+  readonly bodies: Pick<BodyBudget, 'usedBytes'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   readonly isStopping: () => boolean
@@ -21,7 +23,7 @@ interface HealthNeeds {
 
 export function healthRoutes(
   app: HttpApp,
-  { log, metrics, budget, credentials, probes, isStopping }: HealthNeeds,
+  { log, metrics, budget, bodies, credentials, probes, isStopping }: HealthNeeds,
 ): void {
   const config = { quiet: true }
 
@@ -39,6 +41,7 @@ export function healthRoutes(
   app.get('/metrics', { config }, async (request, reply) => {
     if (!isLocal(request)) await authenticateHeader(credentials, request)
     metrics.eventBacklog.set(budget.bytes)
+    for (const [name, bytes] of Object.entries(bodies.usedBytes())) metrics.httpBodyBytes.set({ budget: name }, bytes)
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
 

@@ -72,7 +72,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const isStopping = () => stopping.signal.aborted
 
   const dialectOf = createDialectOf(dialects)
-  const bodies = createBodyBudget({ limits, metrics })
+  const bodies = createBodyBudget({ limits })
   const errorHandler = createErrorHandler({ limits, log, dialectOf, unanswered: bodies.answered })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createSseRegistry({ limits, release: requests.release })
@@ -142,7 +142,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     throw pathNotFound()
   })
 
-  healthRoutes(app, { log, metrics, budget, credentials, probes, isStopping })
+  healthRoutes(app, { log, metrics, budget, bodies, credentials, probes, isStopping })
   const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget, pacer }
   for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
 

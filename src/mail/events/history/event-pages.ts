@@ -35,7 +35,7 @@ export interface EventQuery extends EventFilter {
 
 export interface EventPage {
   /** One text per event, as returned by `render`. */
-  readonly texts: readonly string[]
+  readonly texts: readonly Buffer[]
   /** The cursor to continue from. */
   readonly cursor: string
 }
@@ -48,7 +48,7 @@ export interface EventPages {
   read(
     actor: Actor,
     query: EventQuery,
-    render: (event: Event) => Promise<string | undefined>,
+    render: (event: Event) => Promise<Buffer | undefined>,
     wait: RequestWait,
   ): Promise<EventPage>
 }
@@ -113,16 +113,16 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
     }
   }
 
-  async function readPage(reach: Reach, afterSeq: number, render: (event: Event) => Promise<string | undefined>) {
+  async function readPage(reach: Reach, afterSeq: number, render: (event: Event) => Promise<Buffer | undefined>) {
     const { last_seq } = await events.requireLog(store.db)
     const endSeq = reach.endSeq ?? last_seq
     const range = await readEvents({ ...reach, afterSeq, endSeq }, { store, limits })
-    const texts: string[] = []
+    const texts: Buffer[] = []
     let bytes = 0
     let last: Event | undefined
     for (const event of range.events) {
       const text = await render(event)
-      bytes += text === undefined ? 0 : Buffer.byteLength(text)
+      bytes += text?.length ?? 0
       if (last && texts.length > 0 && bytes > limits.events.pageBytesMax) {
         return { texts, seq: last.seq, cursor: last.cursor, isEnd: false }
       }

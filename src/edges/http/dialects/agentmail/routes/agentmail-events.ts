@@ -50,14 +50,14 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, lim
         }),
       ),
     }),
-    response: { 200: Type.Unsafe<string>(EventList) },
+    response: { 200: Type.Unsafe<Buffer>(EventList) },
   }
 
   app.get('/events', { schema: list, exposeHeadRoute: false }, async ({ actor, query }, reply) => {
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readEventFilter(query), ...times, after, limit }
-    const render = async (event: Event) => (await eventJson(event, actor))?.toString()
+    const render = async (event: Event) => (await eventJson(event, actor))?.buffer
     const page = await eventPages.read(actor, wanted, render, requestWaitOf(reply, wait_seconds * 1_000, stopping))
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })

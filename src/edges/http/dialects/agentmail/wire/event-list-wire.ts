@@ -18,7 +18,13 @@ export const EventList = Type.Object({
   cursor: Type.String({ description: 'Send it as `after` to continue. It is unchanged if there are no more events.' }),
 })
 
-/** Joins strings: the events are already JSON, and must be the same text as in WebSocket frames. */
-export function eventList({ texts, cursor }: EventPage): string {
-  return `{"count":${texts.length},"events":[${texts.join(',')}],"cursor":${JSON.stringify(cursor)}}`
+const COMMA = Buffer.from(',')
+
+/** Joins bytes: the events are already JSON, and are the same text as in WebSocket frames. */
+export function eventList({ texts, cursor }: EventPage): Buffer {
+  return Buffer.concat([
+    Buffer.from(`{"count":${texts.length},"events":[`),
+    ...texts.flatMap((text, index) => (index === 0 ? [text] : [COMMA, text])),
+    Buffer.from(`],"cursor":${JSON.stringify(cursor)}}`),
+  ])
 }
