@@ -40,7 +40,11 @@ function configurationPage() {
     '',
     ...table(
       ['variable', 'default', 'meaning'],
-      Object.values(settings).map((setting) => [`\`${setting.variable}\``, settingDefault(setting), setting.sentence]),
+      Object.values(settings).map((setting) => [
+        `\`${setting.variable}\``,
+        settingDefault(setting),
+        setting.description,
+      ]),
     ),
     '',
     '## Limits',
@@ -53,7 +57,7 @@ function configurationPage() {
         Object.entries(members).map(([name, limit]) => [
           `\`${group}.${name}\``,
           human(limit.default, limit.unit),
-          limit.sentence,
+          limit.description,
         ]),
       ),
     ),

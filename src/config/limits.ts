@@ -1,5 +1,5 @@
 /**
- * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the sentence that documents it. Each
+ * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the description that documents it. Each
  * file in limits/ defines one group; no other file defines a limit. docs/configuration.md is generated from them.
  *
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.

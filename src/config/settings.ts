@@ -1,5 +1,5 @@
 /**
- * Every setting, once: variable, default, the sentence that documents it, and the function that reads it. (Limits, which no
+ * Every setting, once: variable, default, the description, and the function that reads it. (Limits, which no
  * variable sets, are in limits.ts.)
  *
  * `loadConfig` reads the environment and returns a frozen object. It rejects malformed, conflicting and unknown
@@ -36,7 +36,7 @@ interface Setting<Value> {
   readonly variable: string
   /** As shown in the documentation. */
   readonly default: string
-  readonly sentence: string
+  readonly description: string
   /** @throws StartupError with a sentence that says what to write */
   readonly read: (value: string | undefined, variable: string, known: KnownSettings) => Value
 }
@@ -57,7 +57,7 @@ export const settings = {
   dataDir: fixed({
     variable: 'MARTLET_DATA_DIR',
     default: './data',
-    sentence:
+    description:
       'Folder for the SQLite database, large messages and the first API key (`root-key`), unless other settings replace these. With SQLite, only one process can use the folder.',
     read: (value) => resolve(value),
   }),
@@ -65,117 +65,117 @@ export const settings = {
   databaseUrl: derived({
     variable: 'MARTLET_DATABASE_URL',
     default: 'SQLite in the data folder',
-    sentence:
+    description:
       'PostgreSQL 15 to 18 as `postgres://user:password@host:5432/database`. Nodes that use the same database form one service and need the same `MARTLET_ROOT_KEY`, `MARTLET_DOMAIN` and `MARTLET_BLOBS_URL`.',
     read: readDatabaseUrl,
   }),
   blobsUrl: derived({
     variable: 'MARTLET_BLOBS_URL',
     default: 'files in the data folder',
-    sentence: 'Folder for large messages: `file:///folder`. All nodes of one service must share it.',
+    description: 'Folder for large messages: `file:///folder`. All nodes of one service must share it.',
     read: readBlobsUrl,
   }),
   host: fixed({
     variable: 'MARTLET_HOST',
     default: '127.0.0.1',
-    sentence: 'Address on which HTTP and SMTP listen.',
+    description: 'Address on which HTTP and SMTP listen.',
     read: (value) => value,
   }),
   httpPort: fixed({
     variable: 'MARTLET_HTTP_PORT',
     default: '8080',
-    sentence: 'Port for the HTTP API and WebSockets. `0`: any free port. `off`: no HTTP listener.',
+    description: 'Port for the HTTP API and WebSockets. `0`: any free port. `off`: no HTTP listener.',
     read: readPort,
   }),
   smtpPort: fixed({
     variable: 'MARTLET_SMTP_PORT',
     default: '2525',
-    sentence: 'Port on which SMTP accepts mail for the inboxes (MX). `0`: any free port. `off`: no SMTP listener.',
+    description: 'Port on which SMTP accepts mail for the inboxes (MX). `0`: any free port. `off`: no SMTP listener.',
     read: readPort,
   }),
   domain: fixed({
     variable: 'MARTLET_DOMAIN',
     default: 'mail.localhost',
-    sentence: 'Shared domain. A new inbox gets an address in it if the client gives no domain.',
+    description: 'Shared domain. A new inbox gets an address in it if the client gives no domain.',
     read: readDomain,
   }),
   hostname: derived({
     variable: 'MARTLET_HOSTNAME',
     default: 'the domain',
-    sentence: 'Name of this server in SMTP greetings, trace header fields and its certificate.',
+    description: 'Name of this server in SMTP greetings, trace header fields and its certificate.',
     read: (value, variable, { domain }) => (value === undefined ? domain : readDomain(value, variable)),
   }),
   /** Without trailing slash; undefined: derived from the host and the port that was opened. */
   publicUrl: derived({
     variable: 'MARTLET_PUBLIC_URL',
     default: 'http://<host>:<HTTP port>',
-    sentence: 'Base URL of the links that clients receive (attachments, raw messages).',
+    description: 'Base URL of the links that clients receive (attachments, raw messages).',
     read: readUrl,
   }),
   /** A secret: never show or log it. */
   rootKey: derived({
     variable: 'MARTLET_ROOT_KEY',
     default: 'generated at the first start',
-    sentence:
+    description:
       'API key for the whole organization, at least 20 characters. A new value replaces the old root key. Required with PostgreSQL.',
     read: readRootKey,
   }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',
     default: '`capture` if the domain ends in `.localhost`, otherwise `direct`',
-    sentence:
+    description:
       'Route of mail to other domains. `capture`: held in the queue. `direct`: sent to the mail servers of the domain (MX). `relay`: sent to the server of `MARTLET_RELAY_URL`.',
     read: readOutbound,
   }),
   relay: derived({
     variable: 'MARTLET_RELAY_URL',
     default: 'none',
-    sentence:
+    description:
       'Relay for outgoing mail: `smtp://user:password@host:port` or `smtps://…`, user and password percent-encoded. `MARTLET_OUTBOUND=relay` requires it, and so does releasing held mail through a relay. The password is sent only over verified TLS, except to a loopback address.',
     read: readRelay,
   }),
   outboundPort: fixed({
     variable: 'MARTLET_OUTBOUND_PORT',
     default: '25',
-    sentence: 'Port of other mail servers, for the route `direct`.',
+    description: 'Port of other mail servers, for the route `direct`.',
     read: readOutboundPort,
   }),
   /** In the form that node:dns accepts. */
   dnsServers: derived({
     variable: 'MARTLET_DNS_SERVERS',
     default: "the system's",
-    sentence: 'DNS resolvers, such as `127.0.0.1:5353,[::1]:53`.',
+    description: 'DNS resolvers, such as `127.0.0.1:5353,[::1]:53`.',
     read: readDnsServers,
   }),
   allowPrivateNetworks: derived({
     variable: 'MARTLET_ALLOW_PRIVATE_NETWORKS',
     default: '`true` if `MARTLET_HOST` is a loopback address, otherwise `false`',
-    sentence:
+    description:
       'Whether mail servers of other domains and webhooks may have addresses in private or loopback networks. With `false`, strangers cannot make this server connect to others in its network. The relay is not checked.',
     read: readAllowPrivateNetworks,
   }),
   tlsCertFile: derived({
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, generated at the first start',
-    sentence: 'PEM file with the certificate chain for STARTTLS. Set it together with `MARTLET_TLS_KEY`.',
+    description: 'PEM file with the certificate chain for STARTTLS. Set it together with `MARTLET_TLS_KEY`.',
     read: readPath,
   }),
   tlsKeyFile: derived({
     variable: 'MARTLET_TLS_KEY',
     default: 'self-signed, generated at the first start',
-    sentence: 'PEM file with the private key of `MARTLET_TLS_CERT`.',
+    description: 'PEM file with the private key of `MARTLET_TLS_CERT`.',
     read: readPath,
   }),
   messageBytesMax: fixed({
     variable: 'MARTLET_MESSAGE_BYTES_MAX',
     default: `${50 * MIB}`,
-    sentence: 'Maximum size of a message, received or sent, in bytes.',
+    description: 'Maximum size of a message, received or sent, in bytes.',
     read: readMessageBytes,
   }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
-    sentence:
+    description:
       'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal, `info` shows only warnings and errors; use `debug` to see more.',
     read: readLogLevel,
   }),

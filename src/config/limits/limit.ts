@@ -10,5 +10,5 @@ export const MIB = 1024 * KIB
 export interface Limit {
   default: number
   unit: 'bytes' | 'milliseconds' | 'count'
-  sentence: string
+  description: string
 }

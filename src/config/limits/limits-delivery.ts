@@ -5,107 +5,113 @@ export const deliveryLimits = {
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed recipient or job. It is renewed while the work runs.',
+    description: 'Lease of a claimed recipient or job. It is renewed while the work runs.',
   },
   concurrencyMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Concurrent deliveries to other servers, all destinations together.',
+    description: 'Concurrent deliveries to other servers, all destinations together.',
   },
   destinationConcurrencyMax: {
     default: 4,
     unit: 'count',
-    sentence: 'Concurrent deliveries to one destination, so that one that hangs does not delay the others.',
+    description: 'Concurrent deliveries to one destination, so that one that hangs does not delay the others.',
   },
   localConcurrencyMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Concurrent deliveries to inboxes of this server.',
+    description: 'Concurrent deliveries to inboxes of this server.',
   },
   recipientsMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Recipients of one delivery (RFC 5321 §4.5.3.1.8).',
+    description: 'Recipients of one delivery (RFC 5321 §4.5.3.1.8).',
   },
   domainsPerPollMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Recipient domains that one poll of the queue processes.',
+    description: 'Recipient domains that one poll of the queue processes.',
   },
   retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which delivery to a recipient is given up if it keeps failing temporarily.',
+    description: 'Age at which delivery to a recipient is given up if it keeps failing temporarily.',
   },
   delayNoticeMs: {
     default: 4 * HOUR,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Age at which the sender gets a delay notice. Delivery is attempted once more at that time, even if the next attempt is due later.',
   },
   noticeHeaderBytesMax: {
     default: 16 * KIB,
     unit: 'bytes',
-    sentence: 'Bytes of the header of an undelivered message that its notice returns.',
+    description: 'Bytes of the header of an undelivered message that its notice returns.',
   },
   queueChangeMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Recipients that one call holds, releases, cancels or retries. The response says whether there are more.',
+    description:
+      'Recipients that one call holds, releases, cancels or retries. The response says whether there are more.',
   },
   retryFirstMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Wait before the first retry. Later waits are longer.',
+    description: 'Wait before the first retry. Later waits are longer.',
   },
-  retryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', sentence: 'Longest wait between two retries.' },
-  hostsMax: { default: 5, unit: 'count', sentence: 'Mail servers of one domain that one attempt tries.' },
+  retryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', description: 'Longest wait between two retries.' },
+  hostsMax: { default: 5, unit: 'count', description: 'Mail servers of one domain that one attempt tries.' },
   addressesMax: {
     default: 2,
     unit: 'count',
-    sentence: 'Addresses per IP family that one attempt tries for one mail server.',
+    description: 'Addresses per IP family that one attempt tries for one mail server.',
   },
   connectMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to open a connection to another mail server.',
+    description: 'Time to open a connection to another mail server.',
   },
   greetingMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time to wait for the greeting of another mail server, and for the TLS handshake (RFC 5321 §4.5.3.2.1).',
+    description:
+      'Time to wait for the greeting of another mail server, and for the TLS handshake (RFC 5321 §4.5.3.2.1).',
   },
   commandMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Time to wait for the reply to a command, or for the peer to read more of the message (RFC 5321 §4.5.3.2.2 to §4.5.3.2.5).',
   },
   dataMs: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time to wait for the reply to the whole message (RFC 5321 §4.5.3.2.6).',
+    description: 'Time to wait for the reply to the whole message (RFC 5321 §4.5.3.2.6).',
   },
   attemptMs: {
     default: 30 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for one delivery over one connection, whatever the other server does.',
+    description: 'Time for one delivery over one connection, whatever the other server does.',
   },
   replyCharsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: "Characters of another mail server's reply that are stored.",
+    description: "Characters of another mail server's reply that are stored.",
   },
-  relayConnectionsMax: { default: 10, unit: 'count', sentence: 'Open connections to the relay.' },
-  relayMessagesMax: { default: 100, unit: 'count', sentence: 'Messages delivered over one connection to the relay.' },
+  relayConnectionsMax: { default: 10, unit: 'count', description: 'Open connections to the relay.' },
+  relayMessagesMax: {
+    default: 100,
+    unit: 'count',
+    description: 'Messages delivered over one connection to the relay.',
+  },
   relayIdleMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which an idle connection to the relay stays open for the next message.',
+    description: 'Time for which an idle connection to the relay stays open for the next message.',
   },
   pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which the queue is polled when no commit signal arrives.',
+    description: 'Interval at which the queue is polled when no commit signal arrives.',
   },
 } as const satisfies Record<string, Limit>

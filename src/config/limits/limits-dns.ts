@@ -5,7 +5,7 @@ export const dnsLimits = {
   tryMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to wait for a response before a query is sent again.',
+    description: 'Time to wait for a response before a query is sent again.',
   },
-  triesMax: { default: 2, unit: 'count', sentence: 'How often a query is sent to each resolver.' },
+  triesMax: { default: 2, unit: 'count', description: 'How often a query is sent to each resolver.' },
 } as const satisfies Record<string, Limit>

@@ -5,79 +5,83 @@ export const eventsLimits = {
   backlogBytesMax: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Memory for unsent data of all WebSockets and event streams of one node. Above this, the slowest connections are closed.',
   },
   turnBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
+    description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
   subscriptionIdsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Inboxes in one subscription; the same limit applies to pods.',
+    description: 'Inboxes in one subscription; the same limit applies to pods.',
   },
   pollMs: {
     default: SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which the event log is polled when no commit signal arrives.',
+    description: 'Interval at which the event log is polled when no commit signal arrives.',
   },
-  batchMax: { default: 500, unit: 'count', sentence: 'Events read from the log in one batch.' },
+  batchMax: { default: 500, unit: 'count', description: 'Events read from the log in one batch.' },
   backfillBatchMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Past events read in one batch for a subscriber that catches up.',
+    description: 'Past events read in one batch for a subscriber that catches up.',
   },
-  pageDefault: { default: 50, unit: 'count', sentence: 'Events per page when the client gives no limit.' },
-  pageMax: { default: 500, unit: 'count', sentence: 'Maximum events per page.' },
+  pageDefault: { default: 50, unit: 'count', description: 'Events per page when the client gives no limit.' },
+  pageMax: { default: 500, unit: 'count', description: 'Maximum events per page.' },
   pageBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of the events of a page. The first event is always included, whatever its size.',
+    description: 'Total size of the events of a page. The first event is always included, whatever its size.',
   },
   waitMsMax: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Longest time for which a request may wait for the first event.',
+    description: 'Longest time for which a request may wait for the first event.',
   },
   disorderMs: {
     default: 5 * MINUTE,
     unit: 'milliseconds',
-    sentence:
+    description:
       'How far the times of events may deviate from the order of the log. A list by time reads that much further.',
   },
   subjectsCachedMax: {
     default: 64,
     unit: 'count',
-    sentence: 'Messages of events cached in memory for other subscribers.',
+    description: 'Messages of events cached in memory for other subscribers.',
   },
   subjectsCachedBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of the bodies of those messages. A larger message is not cached.',
+    description: 'Total size of the bodies of those messages. A larger message is not cached.',
   },
   jsonCachedMax: {
     default: 256,
     unit: 'count',
-    sentence: 'Rendered events cached in memory for other connections.',
+    description: 'Rendered events cached in memory for other connections.',
   },
-  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', sentence: 'Total size of those rendered events.' },
+  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', description: 'Total size of those rendered events.' },
   retentionMs: {
     default: 30 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which events are deleted from the log.',
+    description: 'Age at which events are deleted from the log.',
   },
   labelRetentionMs: {
     default: 90 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which label events are deleted from the log.',
+    description: 'Age at which label events are deleted from the log.',
   },
-  sweepRows: { default: 100, unit: 'count', sentence: 'Old events deleted in one transaction.' },
+  sweepRows: { default: 100, unit: 'count', description: 'Old events deleted in one transaction.' },
   sweepPauseMs: {
     default: 5,
     unit: 'milliseconds',
-    sentence: 'Pause after each transaction of an event sweep, so that other writers can run.',
+    description: 'Pause after each transaction of an event sweep, so that other writers can run.',
   },
-  rollupRetentionMs: { default: 90 * DAY, unit: 'milliseconds', sentence: 'Age at which hourly counts are deleted.' },
+  rollupRetentionMs: {
+    default: 90 * DAY,
+    unit: 'milliseconds',
+    description: 'Age at which hourly counts are deleted.',
+  },
 } as const satisfies Record<string, Limit>

@@ -2,66 +2,67 @@
 import { KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const httpLimits = {
-  bodyBytesMax: { default: MIB, unit: 'bytes', sentence: 'JSON body of a request that does not send a message.' },
+  bodyBytesMax: { default: MIB, unit: 'bytes', description: 'JSON body of a request that does not send a message.' },
   sendBodyBytesMax: {
     default: 70 * MIB,
     unit: 'bytes',
-    sentence: 'JSON body of a request that sends a message. It contains the attachments as base64.',
+    description: 'JSON body of a request that sends a message. It contains the attachments as base64.',
   },
   bodyTokensMax: {
     default: 50_000,
     unit: 'count',
-    sentence: 'Strings, arrays, objects and commas in a JSON body. A body with more is rejected before it is parsed.',
+    description:
+      'Strings, arrays, objects and commas in a JSON body. A body with more is rejected before it is parsed.',
   },
   smallBodyBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Largest body that counts as small. Small bodies have a separate budget, so that large bodies cannot block them.',
   },
   smallBodiesBytesMax: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Total size of small request bodies in memory. Further requests get 503. One API key can use half of it, and all keys of one pod three quarters.',
   },
   largeBodiesBytesMax: {
     default: 140 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Total size of large request bodies in memory: two of the maximum size. Further requests get 503. One API key can use half of it, and all keys of one pod three quarters.',
   },
   listItemsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Items of one array in a request body or query string. Most arrays have a smaller limit.',
+    description: 'Items of one array in a request body or query string. Most arrays have a smaller limit.',
   },
   objectMembersMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Members of one object in a request, and parameters in its query string.',
+    description: 'Members of one object in a request, and parameters in its query string.',
   },
   textCharsMax: {
     default: 65_536,
     unit: 'count',
-    sentence: 'Length of one string in a request, except the text, HTML and attachments of a message.',
+    description: 'Length of one string in a request, except the text, HTML and attachments of a message.',
   },
   requestMs: {
     default: 60 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a client to send a complete request including its body, even if data keeps arriving.',
+    description: 'Time for a client to send a complete request including its body, even if data keeps arriving.',
   },
   lingerMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Time for which the server reads and discards the rest of a rejected body, so that the client receives the response.',
   },
-  connectionsMax: { default: 20_000, unit: 'count', sentence: 'Open HTTP and WebSocket connections.' },
+  connectionsMax: { default: 20_000, unit: 'count', description: 'Open HTTP and WebSocket connections.' },
   pipelinedMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Pipelined requests that wait on one connection. If a client sends more, the connection is closed.',
+    description: 'Pipelined requests that wait on one connection. If a client sends more, the connection is closed.',
   },
-  pathParameterCharsMax: { default: 2_048, unit: 'count', sentence: 'Length of one id in a path.' },
+  pathParameterCharsMax: { default: 2_048, unit: 'count', description: 'Length of one id in a path.' },
 } as const satisfies Record<string, Limit>

@@ -5,24 +5,24 @@ export const jobsLimits = {
   interruptionsMax: {
     default: 3,
     unit: 'count',
-    sentence:
+    description:
       'Interruptions in a row after which a recipient, webhook delivery or job is set aside. An interruption is an attempt that ends without an outcome, because the process died, hung or failed. After the first one, the work runs only while no other interrupted work runs.',
   },
   setAsideMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Time until a job that was set aside runs again.',
+    description: 'Time until a job that was set aside runs again.',
   },
   pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which background jobs are polled when no commit signal arrives.',
+    description: 'Interval at which background jobs are polled when no commit signal arrives.',
   },
-  concurrencyMax: { default: 4, unit: 'count', sentence: 'Background jobs that run at once.' },
+  concurrencyMax: { default: 4, unit: 'count', description: 'Background jobs that run at once.' },
   removalChunkRows: {
     default: 200,
     unit: 'count',
-    sentence:
+    description:
       'Rows deleted in one transaction, when an inbox or thread is deleted and by the sweeps of counts and idempotency keys.',
   },
 } as const satisfies Record<string, Limit>

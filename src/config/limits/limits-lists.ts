@@ -2,40 +2,40 @@
 import { type Limit, MIB } from './limit.ts'
 
 export const listsLimits = {
-  pageDefault: { default: 50, unit: 'count', sentence: 'Items per page when the client gives no limit.' },
-  pageMax: { default: 500, unit: 'count', sentence: 'Maximum items per page.' },
+  pageDefault: { default: 50, unit: 'count', description: 'Items per page when the client gives no limit.' },
+  pageMax: { default: 500, unit: 'count', description: 'Maximum items per page.' },
   filteredPageMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Maximum items per page of a list that is filtered by substring.',
+    description: 'Maximum items per page of a list that is filtered by substring.',
   },
   threadPageDefault: {
     default: 100,
     unit: 'count',
-    sentence: 'Messages returned with a thread when the client gives no limit.',
+    description: 'Messages returned with a thread when the client gives no limit.',
   },
   threadPageBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Total size of the messages returned with a thread. The first message is always included, whatever its size.',
   },
-  filterValuesMax: { default: 100, unit: 'count', sentence: 'Values of one filter of a list.' },
+  filterValuesMax: { default: 100, unit: 'count', description: 'Values of one filter of a list.' },
   scanRowsMax: {
     default: 5_000,
     unit: 'count',
-    sentence:
+    description:
       'Rows that one page of a filtered list may read. The page can be empty and still have a token for the next page.',
   },
-  threadParticipantsMax: { default: 100, unit: 'count', sentence: 'Senders and recipients returned with a thread.' },
+  threadParticipantsMax: { default: 100, unit: 'count', description: 'Senders and recipients returned with a thread.' },
   threadAttachmentMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Newest messages of a thread whose attachments are returned with it.',
+    description: 'Newest messages of a thread whose attachments are returned with it.',
   },
   threadPartMessagesMax: {
     default: 500,
     unit: 'count',
-    sentence: 'Newest messages read to show a thread in which some messages are hidden.',
+    description: 'Newest messages read to show a thread in which some messages are hidden.',
   },
 } as const satisfies Record<string, Limit>

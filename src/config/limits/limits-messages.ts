@@ -5,27 +5,27 @@ export const messagesLimits = {
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for which a request waits for a message if the client gives no time.',
+    description: 'Time for which a request waits for a message if the client gives no time.',
   },
   waitMsMax: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Longest time for which a request may wait for a message.',
+    description: 'Longest time for which a request may wait for a message.',
   },
-  downloadUrlMs: { default: HOUR, unit: 'milliseconds', sentence: 'Time for which a download link is valid.' },
-  labelsPerMessageMax: { default: 64, unit: 'count', sentence: 'Labels on one message.' },
-  labelCharsMax: { default: 256, unit: 'count', sentence: 'Length of a label.' },
-  metadataKeysMax: { default: 256, unit: 'count', sentence: "Keys in an inbox's metadata." },
-  metadataCharsMax: { default: 256, unit: 'count', sentence: 'Length of a metadata key or text value.' },
+  downloadUrlMs: { default: HOUR, unit: 'milliseconds', description: 'Time for which a download link is valid.' },
+  labelsPerMessageMax: { default: 64, unit: 'count', description: 'Labels on one message.' },
+  labelCharsMax: { default: 256, unit: 'count', description: 'Length of a label.' },
+  metadataKeysMax: { default: 256, unit: 'count', description: "Keys in an inbox's metadata." },
+  metadataCharsMax: { default: 256, unit: 'count', description: 'Length of a metadata key or text value.' },
   displayNameCharsMax: {
     default: 256,
     unit: 'count',
-    sentence: 'Length of a display name, and of the name of a key or pod.',
+    description: 'Length of a display name, and of the name of a key or pod.',
   },
   threadLabelMessagesMax: {
     default: 100,
     unit: 'count',
-    sentence:
+    description:
       'From this number of messages on, the labels of a thread are changed message by message, not in one call.',
   },
 } as const satisfies Record<string, Limit>

@@ -2,84 +2,84 @@
 import { KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const parsingLimits = {
-  mimeDepthMax: { default: 50, unit: 'count', sentence: 'Nesting levels of MIME parts that are parsed.' },
-  mimePartsMax: { default: 1_000, unit: 'count', sentence: 'Parts of one message that are parsed.' },
+  mimeDepthMax: { default: 50, unit: 'count', description: 'Nesting levels of MIME parts that are parsed.' },
+  mimePartsMax: { default: 1_000, unit: 'count', description: 'Parts of one message that are parsed.' },
   mimeHeaderBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Bytes of the header of one part that are parsed.',
+    description: 'Bytes of the header of one part that are parsed.',
   },
   mimeHeaderFieldsMax: {
     default: 20_000,
     unit: 'count',
-    sentence: 'Header fields of one message that are parsed, including those of its parts.',
+    description: 'Header fields of one message that are parsed, including those of its parts.',
   },
   bodyBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'Encoded text of one message that is decoded; the same limit applies to its HTML. The rest is only in the raw message.',
   },
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',
-    sentence: 'Longest body from which reply text is extracted. A longer body has no reply text.',
+    description: 'Longest body from which reply text is extracted. A longer body has no reply text.',
   },
-  searchTextCharsMax: { default: 32_768, unit: 'count', sentence: 'Characters of a body that are searchable.' },
-  previewCharsMax: { default: 200, unit: 'count', sentence: 'Length of a preview.' },
+  searchTextCharsMax: { default: 32_768, unit: 'count', description: 'Characters of a body that are searchable.' },
+  previewCharsMax: { default: 200, unit: 'count', description: 'Length of a preview.' },
   verificationCharsMax: {
     default: 10_000,
     unit: 'count',
-    sentence: 'Characters of a body that are searched for one-time codes and verification links.',
+    description: 'Characters of a body that are searched for one-time codes and verification links.',
   },
   verificationFindingsMax: {
     default: 3,
     unit: 'count',
-    sentence: 'Codes returned for one message; the same limit applies to its links.',
+    description: 'Codes returned for one message; the same limit applies to its links.',
   },
   verificationContextCharsMax: {
     default: 160,
     unit: 'count',
-    sentence: 'Characters of context returned with a code or link.',
+    description: 'Characters of context returned with a code or link.',
   },
   onLoopBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Largest message parsed on the event loop; larger ones are parsed in a worker thread.',
+    description: 'Largest message parsed on the event loop; larger ones are parsed in a worker thread.',
   },
   timeoutMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Time for a worker thread to parse a large message. After that, only the beginning of the message is parsed.',
   },
   heapBytesMax: {
     default: 128 * MIB,
     unit: 'bytes',
-    sentence:
+    description:
       'JavaScript heap of the thread that parses large messages. If a message needs more, only its beginning is parsed, and the thread is replaced.',
   },
   waitingMax: {
     default: 100,
     unit: 'count',
-    sentence:
+    description:
       'Large messages that wait for that thread. A further one is rejected temporarily, or replaces one of the peer that has the most.',
   },
   waitingPerPeerMax: {
     default: 10,
     unit: 'count',
-    sentence:
+    description:
       'Large messages of one peer that wait for that thread. A peer is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
   },
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time for which a large message may wait for that thread before it is rejected temporarily.',
+    description: 'Time for which a large message may wait for that thread before it is rejected temporarily.',
   },
   penaltyMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Pause before the next large message of a peer is parsed, after only the beginning of one could be parsed.',
   },
 } as const satisfies Record<string, Limit>

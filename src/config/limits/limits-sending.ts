@@ -5,29 +5,29 @@ export const sendingLimits = {
   recipientsMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Recipients of one sent message, in to, cc and bcc together.',
+    description: 'Recipients of one sent message, in to, cc and bcc together.',
   },
   textCharsMax: {
     default: 4 * MIB,
     unit: 'count',
-    sentence:
+    description:
       'Length of the text of a sent message; the same limit applies to its HTML. A longer one would block the server while it is encoded.',
   },
   headerCharsMax: {
     default: 256 * KIB,
     unit: 'count',
-    sentence: 'Total length of the subject, addresses and extra header fields of one sent message.',
+    description: 'Total length of the subject, addresses and extra header fields of one sent message.',
   },
-  headersMax: { default: 100, unit: 'count', sentence: 'Extra header fields of one sent message.' },
-  attachmentsMax: { default: 100, unit: 'count', sentence: 'Attachments of one sent message.' },
+  headersMax: { default: 100, unit: 'count', description: 'Extra header fields of one sent message.' },
+  attachmentsMax: { default: 100, unit: 'count', description: 'Attachments of one sent message.' },
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Time for which a repeated Idempotency-Key returns the first result.',
+    description: 'Time for which a repeated Idempotency-Key returns the first result.',
   },
   idempotencyLeaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
+    description: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
   },
 } as const satisfies Record<string, Limit>

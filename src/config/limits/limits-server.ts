@@ -5,11 +5,11 @@ export const serverLimits = {
   usedAtFlushMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Interval at which the last-used times of API keys are written.',
+    description: 'Interval at which the last-used times of API keys are written.',
   },
   shutdownGraceMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for running work to finish when the server stops.',
+    description: 'Time for running work to finish when the server stops.',
   },
 } as const satisfies Record<string, Limit>

@@ -5,70 +5,70 @@ export const socketsLimits = {
   perKeyMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Open WebSockets per API key on one node. Further ones are refused with 429.',
+    description: 'Open WebSockets per API key on one node. Further ones are refused with 429.',
   },
   bufferEventsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Events queued for one subscriber before it is closed as too slow (1013).',
+    description: 'Events queued for one subscriber before it is closed as too slow (1013).',
   },
   bufferBytesMax: {
     default: MIB,
     unit: 'bytes',
-    sentence: 'Bytes buffered for one WebSocket or event stream before writing to it pauses.',
+    description: 'Bytes buffered for one WebSocket or event stream before writing to it pauses.',
   },
   bufferFramesMax: {
     default: 100,
     unit: 'count',
-    sentence: 'Frames buffered for one WebSocket or event stream before writing to it pauses.',
+    description: 'Frames buffered for one WebSocket or event stream before writing to it pauses.',
   },
   stallMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Time within which the client of a WebSocket or event stream with a full buffer must read something; otherwise the connection is closed (1013).',
   },
   pingMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval of WebSocket pings. After two unanswered pings the socket is closed.',
+    description: 'Interval of WebSocket pings. After two unanswered pings the socket is closed.',
   },
   closeMs: {
     default: 500,
     unit: 'milliseconds',
-    sentence: 'Time for WebSocket clients to respond to the close frame when the server stops.',
+    description: 'Time for WebSocket clients to respond to the close frame when the server stops.',
   },
   frameBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
-    sentence:
+    description:
       'Size of one event frame. Larger ones are sent without the bodies of the message (Python clients close the socket at 1 MiB).',
   },
-  messageBytesMax: { default: 64 * KIB, unit: 'bytes', sentence: 'Size of one frame from a client.' },
+  messageBytesMax: { default: 64 * KIB, unit: 'bytes', description: 'Size of one frame from a client.' },
   messagePartsMax: {
     default: 1_000,
     unit: 'count',
-    sentence: 'Fragments of one frame from a client, and network reads in which it arrives.',
+    description: 'Fragments of one frame from a client, and network reads in which it arrives.',
   },
   framesPerSecondMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Frames per second that one WebSocket may send, pings and pongs included. Further frames are refused.',
+    description: 'Frames per second that one WebSocket may send, pings and pongs included. Further frames are refused.',
   },
   frameUnitBytes: {
     default: 4 * KIB,
     unit: 'bytes',
-    sentence: 'Part of a frame from a client that counts as one frame: a frame of 64 KiB counts as 16.',
+    description: 'Part of a frame from a client that counts as one frame: a frame of 64 KiB counts as 16.',
   },
   framesBurstMax: {
     default: 50,
     unit: 'count',
-    sentence: 'Frames that one WebSocket may send at once after a pause.',
+    description: 'Frames that one WebSocket may send at once after a pause.',
   },
   framesRefusedMax: {
     default: 20,
     unit: 'count',
-    sentence:
+    description:
       'Frames from one WebSocket that are refused with an error frame. The next refused frame closes the socket (1008).',
   },
 } as const satisfies Record<string, Limit>

@@ -5,91 +5,95 @@ export const storeLimits = {
   pollPauseMaxMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Pause of a poll loop after a failed poll: two poll intervals, but at most this long.',
+    description: 'Pause of a poll loop after a failed poll: two poll intervals, but at most this long.',
   },
   clockSkewMaxMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
+    description: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
   },
-  transactionGroupMax: { default: 100, unit: 'count', sentence: 'Transactions in one group commit.' },
+  transactionGroupMax: { default: 100, unit: 'count', description: 'Transactions in one group commit.' },
   transactionQueueMax: {
     default: 10_000,
     unit: 'count',
-    sentence: 'Transactions that wait for the writer. Further ones fail as unavailable.',
+    description: 'Transactions that wait for the writer. Further ones fail as unavailable.',
   },
-  transactionMs: { default: 5 * SECOND, unit: 'milliseconds', sentence: 'Time for the statements of one transaction.' },
+  transactionMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description: 'Time for the statements of one transaction.',
+  },
   transactionRerunsMax: {
     default: 3,
     unit: 'count',
-    sentence: 'How often a transaction is rerun after a conflict with another node before it fails as unavailable.',
+    description: 'How often a transaction is rerun after a conflict with another node before it fails as unavailable.',
   },
   lockWaitMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'PostgreSQL: time to wait for a row that another node has locked.',
+    description: 'PostgreSQL: time to wait for a row that another node has locked.',
   },
   groupLockWaitMs: {
     default: 10,
     unit: 'milliseconds',
-    sentence:
+    description:
       'The same for a transaction that shares a commit with earlier ones, because their rows stay locked while it waits. After this time it moves to the next commit.',
   },
   statementMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for PostgreSQL to run one statement.',
+    description: 'Time for PostgreSQL to run one statement.',
   },
   connectMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time to connect to PostgreSQL, and for a read to wait for a free connection.',
+    description: 'Time to connect to PostgreSQL, and for a read to wait for a free connection.',
   },
   silenceMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Time after which an unresponsive connection to PostgreSQL is closed, and after which PostgreSQL ends a session that is idle in a transaction.',
   },
   readersMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Connections to PostgreSQL for reads. One more connection writes, and one listens for notifications.',
+    description: 'Connections to PostgreSQL for reads. One more connection writes, and one listens for notifications.',
   },
   retryMaxMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Longest wait between two attempts to reconnect to PostgreSQL.',
+    description: 'Longest wait between two attempts to reconnect to PostgreSQL.',
   },
   inlineBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    sentence: 'Largest message stored in the database. Larger ones are stored as blobs.',
+    description: 'Largest message stored in the database. Larger ones are stored as blobs.',
   },
   diskFreeBytesMin: {
     default: 64 * MIB,
     unit: 'bytes',
-    sentence: 'Free disk space below which no message is accepted, neither over SMTP nor from API clients.',
+    description: 'Free disk space below which no message is accepted, neither over SMTP nor from API clients.',
   },
   diskCheckMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which free disk space is checked.',
+    description: 'Interval at which free disk space is checked.',
   },
   blobSweepAgeMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which an unreferenced blob is deleted.',
+    description: 'Age at which an unreferenced blob is deleted.',
   },
   sweepMs: {
     default: HOUR,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
   },
   checkpointPages: {
     default: 4_000,
     unit: 'count',
-    sentence: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
+    description: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
   },
 } as const satisfies Record<string, Limit>

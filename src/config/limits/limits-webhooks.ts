@@ -2,114 +2,114 @@
 import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const webhooksLimits = {
-  perOrganizationMax: { default: 100, unit: 'count', sentence: 'Webhooks of one organization.' },
+  perOrganizationMax: { default: 100, unit: 'count', description: 'Webhooks of one organization.' },
   idsMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Inboxes that one webhook can list; the same limit applies to pods.',
+    description: 'Inboxes that one webhook can list; the same limit applies to pods.',
   },
-  urlCharsMax: { default: 2_048, unit: 'count', sentence: "Length of a webhook's URL." },
-  headersMax: { default: 20, unit: 'count', sentence: 'Custom header fields of one webhook.' },
+  urlCharsMax: { default: 2_048, unit: 'count', description: "Length of a webhook's URL." },
+  headersMax: { default: 20, unit: 'count', description: 'Custom header fields of one webhook.' },
   headerCharsMax: {
     default: 8_192,
     unit: 'count',
-    sentence: 'Total length of the custom header fields of one webhook, names and values together.',
+    description: 'Total length of the custom header fields of one webhook, names and values together.',
   },
   bodyBytesMax: {
     default: 1_000_000,
     unit: 'bytes',
-    sentence: 'Body of a webhook request. Larger ones are sent without the text and HTML of the message.',
+    description: 'Body of a webhook request. Larger ones are sent without the text and HTML of the message.',
   },
   batchBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    sentence: 'Total size of webhook bodies that one transaction inserts, not counting the last body.',
+    description: 'Total size of webhook bodies that one transaction inserts, not counting the last body.',
   },
   replayEventsMax: {
     default: 100_000,
     unit: 'count',
-    sentence: 'Events in one replay.',
+    description: 'Events in one replay.',
   },
-  testsMax: { default: 10, unit: 'count', sentence: 'Concurrent test requests to webhooks.' },
+  testsMax: { default: 10, unit: 'count', description: 'Concurrent test requests to webhooks.' },
   oldSecretMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Time for which a replaced secret of a webhook continues to sign beside the new one.',
+    description: 'Time for which a replaced secret of a webhook continues to sign beside the new one.',
   },
   oldSecretsMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Replaced secrets of one webhook that sign at the same time.',
+    description: 'Replaced secrets of one webhook that sign at the same time.',
   },
   failingMaxMs: {
     default: 5 * DAY,
     unit: 'milliseconds',
-    sentence: 'Time after which a webhook is disabled if every request to it has failed.',
+    description: 'Time after which a webhook is disabled if every request to it has failed.',
   },
   quietMs: {
     default: 2 * DAY,
     unit: 'milliseconds',
-    sentence:
+    description:
       'Pause between failed requests to a webhook after which that time starts again at zero. It is longer than any wait between retries.',
   },
   concurrencyMax: {
     default: 200,
     unit: 'count',
-    sentence: 'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed.',
+    description: 'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed.',
   },
   endpointConcurrencyMax: {
     default: 10,
     unit: 'count',
-    sentence: 'Concurrent requests to one webhook. While it fails, only one.',
+    description: 'Concurrent requests to one webhook. While it fails, only one.',
   },
   timeoutMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for a request to a webhook, from the DNS lookup to the end of the response.',
+    description: 'Time for a request to a webhook, from the DNS lookup to the end of the response.',
   },
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    sentence: 'Lease of a claimed webhook delivery. It is longer than a request can take.',
+    description: 'Lease of a claimed webhook delivery. It is longer than a request can take.',
   },
   pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Interval at which pending webhook deliveries are polled when no signal arrives.',
+    description: 'Interval at which pending webhook deliveries are polled when no signal arrives.',
   },
   pauseMaxMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    sentence: 'Longest pause between requests to a webhook that keeps failing while deliveries are due.',
+    description: 'Longest pause between requests to a webhook that keeps failing while deliveries are due.',
   },
   retryAfterMaxMs: {
     default: DAY,
     unit: 'milliseconds',
-    sentence: 'Longest `Retry-After` of a webhook. A longer one is shortened to this.',
+    description: 'Longest `Retry-After` of a webhook. A longer one is shortened to this.',
   },
   responseBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',
-    sentence: "Bytes of a webhook's response that are read before the connection is closed.",
+    description: "Bytes of a webhook's response that are read before the connection is closed.",
   },
   responseKeptCharsMax: {
     default: 1_024,
     unit: 'count',
-    sentence: 'Characters of that response that are stored with the attempt.',
+    description: 'Characters of that response that are stored with the attempt.',
   },
   idleSocketMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    sentence: 'Time for which an idle connection to a webhook stays open.',
+    description: 'Time for which an idle connection to a webhook stays open.',
   },
   retentionMs: {
     default: 7 * DAY,
     unit: 'milliseconds',
-    sentence: 'Age at which webhook deliveries and their attempts are deleted.',
+    description: 'Age at which webhook deliveries and their attempts are deleted.',
   },
   chunkRows: {
     default: 500,
     unit: 'count',
-    sentence: 'Webhook deliveries that one transaction cancels or deletes.',
+    description: 'Webhook deliveries that one transaction cancels or deletes.',
   },
 } as const satisfies Record<string, Limit>
