@@ -40,6 +40,7 @@ interface PollLoopNeeds {
 export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...needs }: PollLoopNeeds): PollLoop {
   const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMaxMs)
   let running: Promise<void> | undefined
+  let isPolling = false
   let isWanted = false
   let isPaused = false
   let isStopping = false
@@ -49,7 +50,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
     soon,
 
     get isPolling() {
-      return running !== undefined
+      return isPolling
     },
 
     async stop() {
@@ -61,9 +62,10 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
 
   function soon(): void {
     isWanted = true
-    if (isPaused || isStopping) return
-    running ??= outsideUnits(pollWhileWanted).finally(() => {
-      running = undefined
+    if (isPolling || isPaused || isStopping) return
+    isPolling = true // before the first poll, which may call `soon`
+    running = outsideUnits(pollWhileWanted).finally(() => {
+      isPolling = false
       if (isWanted) soon() // requested between the last poll and here
     })
   }
@@ -74,7 +76,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
       isWanted = false
       clearTimeout(timer)
       const waitMs = await pollOnce()
-      if (waitMs === 0) {
+      if (waitMs === 0 && !isPaused) {
         isWanted = true
         await setImmediate()
       } else if (!isStopping) timer = setTimeout(wake, waitMs).unref()
