@@ -100,6 +100,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
 
   // Workers
   await core.feed.start()
+  // Unlike the others, it stops earlier than this list says: the HTTP listener stops it before it closes its sockets.
   stops.add('event feed', () => core.feed.stop())
   workers.delivery.start()
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
