@@ -59,6 +59,7 @@ test.each([
   const error = await rejection(openStore(needs))
   expect(error).toBeInstanceOf(StartupError)
   expect((error as Error).message).toContain('another development version')
+  expect((error as Error).message).toContain('MARTLET_DATA_DIR') // an operator need not know where the database is
 })
 
 notSupported('postgres', 'it has no such settings')(

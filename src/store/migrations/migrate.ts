@@ -62,7 +62,8 @@ async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLangua
   if (known.some(({ hash }, index) => hash !== hashOf(migrations[index]!, ddl))) {
     throw new StartupError(
       'The database was created by another development version of Martlet, whose tables differ. ' +
-        'There is no migration between development versions: start this version with an empty database',
+        'There is no migration between development versions: set MARTLET_DATA_DIR to a new folder, or ' +
+        'MARTLET_DATABASE_URL to an empty database',
     )
   }
   const newest = applied.at(-1)?.number ?? 0
