@@ -87,17 +87,20 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
     async receive(arrival, envelope, raw) {
       store.requireRoom()
-      const endTimer = metrics.receiveSeconds.startTimer()
+      let endTimer: (() => void) | undefined
+      const startTimer = () => {
+        endTimer = metrics.receiveSeconds.startTimer()
+      }
       const content = await prepareContent({
         peer: peerOf(arrival),
-        mail: { head: traceFields(arrival, envelope), chunks: raw },
+        mail: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
         bytesMax: config.messageBytesMax,
         check: () => check(arrival, envelope),
       })
       try {
         const receipts = await fileAll(envelope, content)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
-        endTimer()
+        endTimer?.()
         // If every inbox already had the message, no row refers to these bytes.
         if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
         return receipts
@@ -155,6 +158,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (!ROLE_NAMES.has(localPart) || !(await domains.getByName(db, domain))) return undefined
     return byAddress(`postmaster@${config.domain}`)
   }
+}
+
+/** Calls `onEnd` when the last chunk has arrived. */
+async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: () => void): AsyncGenerator<Buffer> {
+  yield* chunks
+  onEnd()
 }
 
 async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {

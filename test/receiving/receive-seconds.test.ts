@@ -1,0 +1,37 @@
+/** Tests what `martlet_receive_seconds` measures. */
+import { expect, test } from 'vitest'
+import { createReceiving } from '../../src/mail/receiving/receiving.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { openTestStore } from '../store/test-store.ts'
+
+// It began with DATA, so that it showed the speed of the sender instead of that of this server.
+test('the time to receive a message begins when its last byte has arrived', async () => {
+  await using store = await openTestStore()
+  const steps: string[] = []
+  const metrics = createMetrics()
+  metrics.receiveSeconds.startTimer = () => {
+    steps.push('timer starts')
+    return () => 0
+  }
+  const receiving = createReceiving({
+    store,
+    config: { domain: 'mail.example', hostname: 'mail.example', messageBytesMax: 1_000 },
+    async prepareContent({ mail, check }) {
+      if (!Buffer.isBuffer(mail)) for await (const _chunk of mail.chunks) steps.push('bytes arrive')
+      await check?.()
+      throw new Error('the test ends here')
+    },
+    fileReceived: async () => [],
+    metrics,
+    clock: Date.now,
+  })
+  const received = receiving.receive(
+    { protocol: 'ESMTP', session: 'test' },
+    { sender: '', recipients: ['ada@mail.example'] },
+    (async function* () {
+      yield Buffer.from('Subject: a\r\n\r\n')
+    })(),
+  )
+  await expect(received).rejects.toThrow('the test ends here')
+  expect(steps).toEqual(['bytes arrive', 'timer starts'])
+})
