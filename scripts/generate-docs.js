@@ -11,8 +11,11 @@ import { renderError } from '../dist/edges/http/dialects/agentmail/agentmail-err
 import { replyForError } from '../dist/edges/smtp/protocol/replies.js'
 import { errors, MailError } from '../dist/errors.js'
 
+/** Placeholders that most messages of their error leave out. */
+const OPTIONAL = new Set(['eventType'])
+
 /** Whatever a message asks for is there, under its own name. */
-const placeholders = new Proxy({}, { get: (_target, name) => `{${String(name)}}` })
+const placeholders = new Proxy({}, { get: (_target, name) => (OPTIONAL.has(name) ? undefined : `{${String(name)}}`) })
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('../docs', import.meta.url))
 
