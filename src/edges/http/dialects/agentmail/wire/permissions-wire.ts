@@ -4,10 +4,12 @@
  * that this version does not know (docs/compatibility/agentmail.md).
  */
 import { Type } from 'typebox'
-import { isPermission, type Permission } from '../../../../../mail/access/permissions.ts'
+import { isPermission, type Permission, permissions } from '../../../../../mail/access/permissions.ts'
 import { mapOf } from './shape-wire.ts'
 
-export const Permissions = mapOf(Type.Boolean())
+export const Permissions = mapOf(Type.Boolean(), {
+  description: `Allowlist of flags; unknown ones are ignored. Without it, everything in scope is allowed. ${permissions.join(', ')}.`,
+})
 
 type Flags = Readonly<Record<string, boolean>>
 

@@ -43,8 +43,9 @@ export function nonEmpty<Item>(items: readonly Item[]): readonly Item[] | undefi
 }
 
 /** A map with string keys. Not Type.Record: its pattern does not check the values of keys with line breaks. */
-export function mapOf<Value extends TSchema>(value: Value) {
-  return Type.Unsafe<Record<string, Static<Value>>>({ type: 'object', additionalProperties: value } as TSchema)
+export function mapOf<Value extends TSchema>(value: Value, options: { readonly description?: string } = {}) {
+  const schema = { type: 'object', additionalProperties: value, ...options } as TSchema
+  return Type.Unsafe<Record<string, Static<Value>>>(schema)
 }
 
 const pageShape = {
