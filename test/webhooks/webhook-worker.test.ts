@@ -159,6 +159,31 @@ test('a delivery that is committed while the worker claims is not missed', async
   await worker.stop(0)
 })
 
+// The worker took it for one whose requests are running, whose end would cause a poll: it waited for the poll interval.
+test('a webhook that was disabled while the worker claimed is served as soon as it is enabled', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  const set = (is_enabled: number) =>
+    store.transaction((tx) => tx.updateTable('webhooks').set({ is_enabled }).execute())
+  let claims = 0
+  const late = {
+    ...store,
+    transaction: (async (fn) => {
+      if (claims === 0) await set(0)
+      const result = await store.transaction(fn)
+      claims += 1
+      return result
+    }) as TestStore['transaction'],
+  }
+  const worker = work(late, async () => fine, { more: { webhooks: { pollMs: 60_000 } } })
+  await expect.poll(() => claims).toBe(1)
+  await set(1)
+  worker.signalPending([webhook!.id])
+  await expect.poll(() => states(store), { timeout: 3_000 }).toEqual(['delivered 1'])
+  await worker.stop(0)
+})
+
 test('failing receivers use at most half of the slots, however many they are', async () => {
   await using store = await openTestStore()
   const webhooks = await addWebhooks(store, 8)

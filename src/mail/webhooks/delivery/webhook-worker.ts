@@ -157,6 +157,9 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
         (found) => found.flatMap(({ rows }) => rows),
         pollLoop.soon,
       )
+      // Disabled, or becoming ordered, since it was found: it may have no request whose end would cause a poll.
+      const served = new Set(claimed.map(({ webhook }) => webhook.id))
+      for (const { webhookId } of wanted) if (!served.has(webhookId)) backlog.delete(webhookId)
       for (const { webhook, rows, owner, room } of claimed) {
         servedLast = webhook.id
         if (rows.length < room) backlog.delete(webhook.id)
