@@ -54,7 +54,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // Everything that has a store below it; the rest cannot tell the difference.
           include: [
-            ...['access', 'store', 'flows', 'events', 'jobs', 'messages', 'sending', 'webhooks'].map(
+            ...['access', 'store', 'flows', 'events', 'jobs', 'messages', 'receiving', 'sending', 'webhooks'].map(
               (folder) => `test/${folder}/**/*.test.ts`,
             ),
             'test/dialects/agentmail/{api-keys,downloads,hostile,inboxes,messages,queue,sending,tenants,threads,webhooks}.test.ts',

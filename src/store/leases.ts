@@ -157,7 +157,7 @@ export async function renewLeases(
 }
 
 /** Ends the owner's leases at once. Rows whose lease it has lost are not changed. */
-export async function giveBackLeases(
+export async function releaseLeases(
   tx: Tx,
   table: LeasedTable,
   { owner, ids }: { owner: string; ids: readonly string[] },

@@ -1,6 +1,6 @@
 /** Tests leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
-import { claimJobs, claimRecipients, giveBackLeases, renewLeases } from '../../src/store/leases.ts'
+import { claimJobs, claimRecipients, releaseLeases, renewLeases } from '../../src/store/leases.ts'
 import { listDueDomains } from '../../src/store/tables/submissions-table.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertRecipients } from './rows.ts'
@@ -112,7 +112,7 @@ test('an expired lease can be claimed by others, and its old owner notices at th
 test('a released row can be claimed at once; a lost row stays with its new owner', async () => {
   await using store = await openTestStore()
   const [id] = await addRecipients(store, [1])
-  const giveBack = (owner: string) => store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids: [id!] }))
+  const giveBack = (owner: string) => store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids: [id!] }))
 
   await claim(store, 'one', FAR_MS, 1)
   await giveBack('somebody else')

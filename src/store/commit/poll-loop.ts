@@ -31,6 +31,8 @@ interface PollLoopNeeds {
   readonly pollMs: number
   /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMaxMs. */
   readonly pauseMs?: number
+  /** Added to the log line of a failed poll. */
+  readonly logFields?: () => object
   readonly limits: Limits
   readonly log: Log
   readonly metrics: Metrics
@@ -89,7 +91,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
       return (await poll()) ?? pollMs
     } catch (error) {
       metrics.loopErrors.inc({ loop: name })
-      log.error({ err: error, loop: name }, 'poll failed; will retry')
+      log.error({ err: error, loop: name, ...needs.logFields?.() }, 'poll failed; will retry')
       isPaused = true
       return pauseMs
     }

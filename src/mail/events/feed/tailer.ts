@@ -49,6 +49,7 @@ export class Tailer {
       metrics: needs.metrics,
       // At once, but after other work: readers run between two batches, or a burst would make them appear slow.
       poll: async () => ((await this.#step()) ? 0 : undefined),
+      logFields: () => ({ position: this.#position?.seq }),
     })
   }
 

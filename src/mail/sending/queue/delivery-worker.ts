@@ -22,7 +22,7 @@ import { contain } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import { giveBackLeases, renewLeases } from '../../../store/leases.ts'
+import { releaseLeases, renewLeases } from '../../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentTable from '../../../store/tables/contents-table.ts'
@@ -161,7 +161,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   async function giveBack(owner: string, rows: readonly RecipientRow[]): Promise<void> {
     if (rows.length === 0) return
     const ids = rows.map((row) => row.id)
-    await store.transaction((tx) => giveBackLeases(tx, 'recipients', { owner, ids }))
+    await store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids }))
   }
 
   async function grouped(destination: Destination, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {

@@ -27,7 +27,7 @@ import type { Metrics } from '../../../metrics.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, giveBackLeases, type InterruptedClaim } from '../../../store/leases.ts'
+import { claimWebhookDeliveries, type InterruptedClaim, releaseLeases } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/webhook-deliveries-table.ts'
@@ -201,7 +201,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const withoutKey = isOrdered(webhook) ? rows.filter(({ ordering_key }) => ordering_key === null) : []
     if (withoutKey.length === 0) return rows
     await webhookTable.lockById(tx, webhook.id)
-    await giveBackLeases(tx, 'webhook_deliveries', { owner, ids: withoutKey.map(({ id }) => id) })
+    await releaseLeases(tx, 'webhook_deliveries', { owner, ids: withoutKey.map(({ id }) => id) })
     await advance(tx, webhook, await assignOrderingKeys(tx, withoutKey))
     pollLoop.soon()
     return rows.filter(({ ordering_key }) => ordering_key !== null)
@@ -259,7 +259,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const answered = await postTo(webhook, content, { profile, fetch: needs.fetch, signal: abort.signal })
     const { response, failure } = answered
     if (failure?.reason === 'aborted') {
-      await store.transaction((tx) => giveBackLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
+      await store.transaction((tx) => releaseLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
       return undefined
     }
     const endedAt = clock()

@@ -69,7 +69,15 @@ interface Prepared {
 }
 
 export function createDispatch({ store, profiles, worker, log, metrics, limits }: DispatchNeeds): Dispatch {
-  const loop = createPollLoop({ name: 'webhook dispatch', poll, pollMs: limits.events.pollMs, limits, log, metrics })
+  const loop = createPollLoop({
+    name: 'webhook dispatch',
+    poll,
+    pollMs: limits.events.pollMs,
+    logFields: () => ({ position }),
+    limits,
+    log,
+    metrics,
+  })
   let stopListening: (() => void) | undefined
   /** `committed`: the cursor in the database; `position`: how far this node has read. No event in between matched. */
   let committed = 0

@@ -42,11 +42,11 @@ export async function recheckAccess(
   }
   const revoked = rows.filter((row) => !mayStillReceive(row))
   if (revoked.length === 0) return [...rows]
-  const held = await webhooks.lockById(tx, webhook.id)
+  const locked = await webhooks.lockById(tx, webhook.id)
   const left = await cancel(
     tx,
     revoked.map(({ id }) => id),
   )
-  if (held) await advance(tx, held, left)
+  if (locked) await advance(tx, locked, left)
   return rows.filter((row) => !revoked.includes(row))
 }

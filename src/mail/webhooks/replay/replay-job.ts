@@ -117,9 +117,9 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
   if (!webhook || !isOn(webhook, replay)) return
   if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
   const seqs = rendered.map(({ event }) => event.seq)
-  const held = new Map((await deliveryLog.lockOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const locked = new Map((await deliveryLog.lockOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
   const fresh = rendered.flatMap(({ event, body }) =>
-    body === undefined || held.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
+    body === undefined || locked.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
   )
   await deliveries.insert(tx, fresh)
   await advance(
@@ -128,7 +128,7 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
     fresh.flatMap(({ ordering_key }) => ordering_key ?? []),
   )
   const anew = rendered.flatMap(({ event }) => {
-    const row = held.get(event.seq)
+    const row = locked.get(event.seq)
     return row && shouldReplay(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
   })
   await redeliver(tx, webhook, anew)

@@ -43,10 +43,10 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
       if (!isDryRun) {
         await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
-          const { row: held } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
-          requireEnabled(held)
-          if (await table.getOf(tx, held.id)) throw new MailError('replay_running', {})
-          await begin(tx, held, wanted)
+          const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+          requireEnabled(locked)
+          if (await table.getOf(tx, locked.id)) throw new MailError('replay_running', {})
+          await begin(tx, locked, wanted)
         })
       }
       return { count, start: request.start, end, isDryRun }
