@@ -14,6 +14,12 @@ export const listsLimits = {
     unit: 'count',
     description: 'Messages returned with a thread when the client gives no limit.',
   },
+  pageBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    description:
+      'Total size in JSON of the subjects, previews and references in a page of messages or threads. The first item is always included, whatever its size.',
+  },
   threadPageBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',

@@ -12,7 +12,7 @@ import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import type { Removal } from './removal.ts'
-import { fillPage } from './scanning.ts'
+import { fillPage, withinPageBytes } from './scanning.ts'
 import { showAttachment } from './views/attachment.ts'
 import type { MailFilter, MessageFilter, Messages } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
@@ -38,8 +38,9 @@ export function createMessages(needs: MessagesNeeds): Messages {
       const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
         table.scan(store.db, criteria, keyset),
       )
-      const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      return closePage(await showMessages(store.db, rows), window, criteria, scanned.last)
+      const found = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
+      const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
+      return closePage(await showMessages(store.db, rows), window, criteria, last)
     },
 
     async get(actor, inboxRef, ref) {

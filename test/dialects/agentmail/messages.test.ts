@@ -129,6 +129,28 @@ test('a list is filtered by labels, times and substrings, in the encodings of No
   }
 })
 
+// 300 messages with subjects of control characters ended a server with a heap of 512 MB.
+test('a page of messages or threads has a limit on its size, and the next page continues', async () => {
+  const { world, inbox } = await startWithInbox({ limits: { lists: { pageBytesMax: 20_000 } } })
+  await using _world = world
+  for (const name of ['a', 'b', 'c', 'd', 'e']) {
+    await world.smtp.send({ to: inbox, messageId: `<${name}@x.test>`, subject: name + '\x01'.repeat(900), text: name })
+  }
+  for (const list of ['messages', 'threads'] as const) {
+    const sizes: number[] = []
+    const names: string[] = []
+    let token = ''
+    do {
+      const query = `limit=50${token && `&page_token=${token}`}`
+      const { body } = await world.request('GET', `/v0/inboxes/${inbox}/${list}?${query}`)
+      sizes.push(body[list].length)
+      names.push(...body[list].map((item: { subject: string }) => item.subject[0]))
+      token = body.next_page_token ?? ''
+    } while (token !== '')
+    expect([sizes, names.join('')], list).toEqual([[3, 2], 'edcba'])
+  }
+})
+
 test('labels are changed with a string or a list and stored in lower case, but system labels are fixed', async () => {
   const { world, inbox, messages } = await startWithInbox()
   await using _world = world

@@ -20,7 +20,7 @@ import { changeOne, requireUserChange } from '../labels/labels.ts'
 import { inOrder, pageBounds, requireFewValues } from '../messages.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
-import { fillPage } from '../scanning.ts'
+import { fillPage, withinPageBytes } from '../scanning.ts'
 import { showAttachment } from '../views/attachment.ts'
 import { showThreads } from '../views/message-views.ts'
 import type { ThreadFilter, Threads } from './thread.ts'
@@ -55,8 +55,9 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
         table.scan(store.db, criteria, keyset),
       )
-      const rows = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, scanned.last)
+      const found = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
+      const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
+      return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, last)
     },
 
     async get(actor, within, threadId, page) {
