@@ -90,8 +90,10 @@ test('an attempt that has lost its lease writes no outcome and is aborted', asyn
       return new Promise((resolve) => endings.push(resolve))
     },
   }
+  // Long enough that the second attempt keeps its lease on a busy machine.
+  const longer = withLimits(limits, { delivery: { leaseMs: 900 } })
   const worker = createDeliveryWorker({
-    ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    ...{ store, limits: longer, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
     interrupted: createInterruptedWork(limits),
     contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
