@@ -25,11 +25,7 @@ const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 2, long: 2
 const KEY = 'am_test_key_for_kill_nine'
 const LEASE_MS = 3_000
 
-/**
- * One run in seven of the whole suite waited here until its timeout, for a reason that is not known yet. Until it is, a run
- * that waits is repeated once.
- */
-const timeoutOf = (cuts: number) => ({ timeout: 60_000 + cuts * 10_000, retry: 1 })
+const timeoutOf = (cuts: number) => ({ timeout: 60_000 + cuts * 10_000 })
 
 test(`after ${CUTS} kills, everything acknowledged and every event is stored once`, timeoutOf(CUTS), async () => {
   const run = await createRun(createTestDatabase('migrated'))
