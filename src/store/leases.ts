@@ -18,6 +18,9 @@ import type { SqlAdapter } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
 
+/** The `claimBelow` of a claim that takes no interrupted work. */
+export const UNINTERRUPTED = 1
+
 export interface Claim {
   /** Names the worker; unique over nodes and restarts. */
   readonly owner: string
@@ -27,9 +30,10 @@ export interface Claim {
   readonly interrupted: InterruptedClaim
 }
 
-/** Whether rows with interruptions may be claimed: either those of one unit of work, or none. */
+/** Which rows with interruptions may be claimed. Of those below `setAsideFrom`, a claim takes only one unit of work. */
 export interface InterruptedClaim {
-  readonly mayClaim: boolean
+  /** Rows with fewer interruptions may be claimed; UNINTERRUPTED: only those without any. */
+  readonly claimBelow: number
   /** Rows with this number of interruptions are set aside without being run, and may always be claimed. */
   readonly setAsideFrom: number
 }
@@ -210,9 +214,9 @@ function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expressi
  * The condition for claims, and for the queries that decide whether to claim at all: the commit of a claim makes the
  * loops poll again, so a row that must wait must not count as due.
  */
-export function mayBeClaimed({ mayClaim, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
-  if (mayClaim) return sql<SqlBool>`1 = 1`
-  return sql<SqlBool>`(${interruptionsNow} = 0 or ${interruptionsNow} >= ${setAsideFrom})`
+export function mayBeClaimed({ claimBelow, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
+  if (claimBelow >= setAsideFrom) return sql<SqlBool>`1 = 1`
+  return sql<SqlBool>`(${interruptionsNow} < ${claimBelow} or ${interruptionsNow} >= ${setAsideFrom})`
 }
 
 /**

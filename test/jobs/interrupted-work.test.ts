@@ -1,11 +1,12 @@
 /**
- * Tests that interrupted work runs one item at a time, and that an item that has reached the limit of interruptions is
- * set aside at once.
+ * Tests that interrupted work runs one item at a time, that an item which was interrupted more than once waits after the
+ * start, and that an item that has reached the limit of interruptions is set aside at once.
  */
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createInterruptedWork, type InterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
+import { UNINTERRUPTED } from '../../src/store/leases.ts'
 
 const limits = withLimits({ jobs: { interruptionsMax: 3 } })
 const ignore = () => undefined
@@ -13,7 +14,10 @@ const ignore = () => undefined
 /** Claims rows with the given interruptions. @returns whether interrupted work might be claimed */
 async function claim(work: InterruptedWork, rows: readonly number[], onFree: () => void = ignore): Promise<boolean> {
   const claimed = await work.claim(
-    async ({ mayClaim }) => ({ mayClaim, rows: rows.map((interruptions) => ({ interruptions })) }),
+    async ({ claimBelow }) => ({
+      mayClaim: claimBelow > UNINTERRUPTED,
+      rows: rows.map((interruptions) => ({ interruptions })),
+    }),
     ({ rows }) => rows,
     onFree,
   )
@@ -25,7 +29,7 @@ test('while an interrupted item runs, no worker may claim another; the worker is
   const freed: string[] = []
   expect(await claim(work, [0, 1], () => freed.push('first'))).toBe(true)
   expect(await claim(work, [], () => freed.push('second'))).toBe(false)
-  expect(work.check(() => freed.push('third')).mayClaim).toBe(false)
+  expect(work.check(() => freed.push('third')).claimBelow).toBe(UNINTERRUPTED)
   expect(freed).toEqual([])
   work.leave()
   expect(freed).toEqual(['second', 'third', 'first']) // the first may have more interrupted work
@@ -42,6 +46,18 @@ test('a claim that finds no interrupted work, or fails, does not block other cla
   )
   await expect(failing).rejects.toThrow('the database is away')
   expect(await claim(work, [])).toBe(true)
+})
+
+test('work that was interrupted more than once waits until the process has run for a while', async () => {
+  const work = createInterruptedWork(withLimits(limits, { jobs: { interruptedDelayMs: 30 } }))
+  const isOver = new Promise<void>((resolve) => {
+    expect(work.check(resolve)).toEqual({ claimBelow: 2, setAsideFrom: 3 })
+  })
+  expect(await claim(work, [1])).toBe(true)
+  expect(work.check(ignore).claimBelow).toBe(UNINTERRUPTED)
+  work.leave()
+  await isOver
+  expect(work.check(ignore)).toEqual({ claimBelow: 3, setAsideFrom: 3 })
 })
 
 test('neither new work nor work that is set aside counts as interrupted', () => {

@@ -76,6 +76,44 @@ test('recipients over the limit, or on later pages of domains, are delivered wit
   await expect.poll(async () => (await states(store)).filter(({ state }) => state === 'delivered').length).toBe(5)
 })
 
+// Three quick kills of the process used to count three interruptions of the same harmless delivery, which was then held.
+test('what was interrupted twice is not delivered at the start, but later, without a commit or a poll', async () => {
+  await using store = await openTestStore()
+  for (const [domain, interruptions] of Object.entries({ 'never.test': 0, 'once.test': 1, 'twice.test': 2 })) {
+    await store.transaction(async (tx) => {
+      await insertRecipients(tx, [1], domain)
+      await tx.updateTable('recipients').set({ interruptions }).where('domain', '=', domain).execute()
+    })
+  }
+  const delivered: string[] = []
+  const start = (interruptedDelayMs: number) => {
+    const rare = withLimits({ delivery: { pollMs: 600_000 }, jobs: { interruptedDelayMs } })
+    const worker = createDeliveryWorker({
+      ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics(), limits: rare },
+      interrupted: createInterruptedWork(rare),
+      contents: createContents({ store }),
+      destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
+      targetFor: async () => ({
+        name: 'test',
+        deliver: async ({ recipients }) => {
+          delivered.push(...recipients.map((address) => address.split('@')[1]!))
+          return recipients.map(() => ({ kind: 'delivered' }))
+        },
+      }),
+      recordOutcome: createRecordOutcome(recording(store)),
+    })
+    worker.start()
+    onTestFinished(() => worker.stop(0))
+    return worker
+  }
+  const first = start(600_000)
+  await expect.poll(async () => (await states(store)).filter(({ state }) => state === 'delivered').length).toBe(2)
+  await first.stop(0)
+  expect(delivered.toSorted()).toEqual(['never.test', 'once.test'])
+  start(50)
+  await expect.poll(() => delivered).toContain('twice.test')
+})
+
 // Both attempts used the process name as lease owner, so the first one overwrote the outcome of the second.
 test('an attempt that has lost its lease writes no outcome and is aborted', async () => {
   await using store = await openTestStore()

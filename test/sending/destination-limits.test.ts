@@ -32,7 +32,7 @@ function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, des
     async poll() {
       const begun: string[] = []
       for (let isMore = true; isMore; ) {
-        const found = await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 })
+        const found = await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 })
         for (const { destination, rows } of found.claimed) {
           for (const _mail of rows) destinationLimits.began(destination)
           begun.push(`${rows[0]!.domain} ${rows.length}`)
@@ -142,8 +142,8 @@ test('each claim has its own lease owner', async () => {
   await queue(store, 'a.test', 2)
   const destinationLimits = lanesOf(store, {})
   const owners = [
-    await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 }),
-    await destinationLimits.claim({ mayClaim: true, setAsideFrom: 3 }),
+    await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 }),
+    await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 }),
   ].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
   expect(owners).toEqual(['process/1', 'process/2'])
 })

@@ -1,13 +1,13 @@
 /** Tests leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
-import { claimJobs, claimRecipients, releaseLeases, renewLeases } from '../../src/store/leases.ts'
+import { claimJobs, claimRecipients, releaseLeases, renewLeases, UNINTERRUPTED } from '../../src/store/leases.ts'
 import { listDueDomains } from '../../src/store/tables/submissions-table.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
 /** Every claim may include interrupted work. */
-const ANY = { mayClaim: true, setAsideFrom: 3 }
+const ANY = { claimBelow: 3, setAsideFrom: 3 }
 const FAR_MS = 4_000_000_000_000
 
 test('due recipients are claimed once, those due longest first', async () => {
@@ -87,6 +87,34 @@ test('domains with queued recipients are listed in order; leased or later recipi
   expect(await page('', 2)).toEqual(all.slice(0, 2))
   expect(await page('b.test', 2)).toEqual(all.slice(2, 4))
   expect(await page('later.test', 2)).toEqual([])
+})
+
+test('a claim takes uninterrupted rows, those to set aside, and one interrupted unit below the given number', async () => {
+  await using store = await openTestStore()
+  const ids = new Map<number, string>()
+  for (const interruptions of [0, 1, 2, 3]) {
+    const [id] = await addRecipients(store, [1])
+    ids.set(interruptions, id!)
+    await store.transaction((tx) => tx.updateTable('recipients').set({ interruptions }).where('id', '=', id!).execute())
+  }
+  const take = (claimBelow: number) =>
+    store.transaction(async (tx) => {
+      const claim = { owner: 'one', untilMs: FAR_MS, interrupted: { claimBelow, setAsideFrom: 3 } }
+      const rows = await claimRecipients(tx, store.adapter, {
+        ...claim,
+        domain: 'example.test',
+        submissions: 9,
+        limit: 9,
+      })
+      await releaseLeases(tx, 'recipients', { owner: 'one', ids: rows.map(({ id }) => id) })
+      return rows.map(({ interruptions }) => interruptions).toSorted()
+    })
+  expect(await take(UNINTERRUPTED)).toEqual([0, 3])
+  expect(await take(2)).toEqual([0, 1, 3])
+  expect(await take(3)).toEqual([0, 1, 3]) // the other interrupted one is another unit
+  await store.transaction((tx) => tx.deleteFrom('recipients').where('id', '=', ids.get(1)!).execute())
+  expect(await take(2)).toEqual([0, 3])
+  expect(await take(3)).toEqual([0, 2, 3])
 })
 
 test('only queued recipients are claimed', async () => {

@@ -35,7 +35,7 @@ const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['
 
 const range = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
-const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { mayClaim: false, setAsideFrom: 3 } }
+const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { claimBelow: 1, setAsideFrom: 3 } }
 
 /** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
 function asTx(db: Db): Tx {

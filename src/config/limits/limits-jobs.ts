@@ -8,6 +8,12 @@ export const jobsLimits = {
     description:
       'Interruptions in a row after which a recipient, webhook delivery or job is set aside. An interruption is an attempt that ends without an outcome, because the process died, hung or failed. After the first one, the work runs only while no other interrupted work runs.',
   },
+  interruptedDelayMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time after the start of the process until it runs work that was interrupted more than once. A process that ends earlier each time is ended by something else, and this work must not be set aside for it.',
+  },
   setAsideMs: {
     default: DAY,
     unit: 'milliseconds',

@@ -3,10 +3,16 @@
  *
  * When a process dies, every piece of work under a lease is a suspect. If they ran together again, all would be counted
  * again. If they run one by one, harmless ones finish, and the one that ends the process is soon found (docs/adr/0022).
+ * Work that was interrupted more than once also waits for limits.jobs.interruptedDelayMs after the start. If something
+ * else ends the process soon after each start, the piece that is due longest would run first, be interrupted and be
+ * counted each time.
  * Crash: nothing is kept here; the counts are in the rows.
  */
 import type { Limits } from '../../config/limits.ts'
-import { type InterruptedClaim, isInterrupted } from '../../store/leases.ts'
+import { type InterruptedClaim, isInterrupted, UNINTERRUPTED } from '../../store/leases.ts'
+
+/** Until the delay is over, only work with a single interruption may be claimed. */
+const TWICE_INTERRUPTED = 2
 
 export interface InterruptedWork {
   /**
@@ -41,6 +47,9 @@ export function createInterruptedWork(limits: Limits): InterruptedWork {
   const setAsideFrom = limits.jobs.interruptionsMax
   const isSuspect = (row: Interrupted) => isInterrupted(row, setAsideFrom)
   const refused = new Set<() => void>()
+  /** Called when the delay after the start is over. */
+  let delayed: Set<() => void> | undefined = new Set()
+  setTimeout(endDelay, limits.jobs.interruptedDelayMs).unref()
   /** Called for the worker that has the reservation, because more of its work may be due. */
   let holder: (() => void) | undefined
 
@@ -48,11 +57,12 @@ export function createInterruptedWork(limits: Limits): InterruptedWork {
     check,
 
     async claim(claim, rowsOf, onFree) {
-      const { mayClaim } = check(onFree)
+      const reserved = check(onFree)
+      const mayClaim = reserved.claimBelow > UNINTERRUPTED
       if (mayClaim) holder = onFree
       let hasSuspect = false
       try {
-        const claimed = await claim({ mayClaim, setAsideFrom })
+        const claimed = await claim(reserved)
         hasSuspect = rowsOf(claimed).some(isSuspect)
         return claimed
       } finally {
@@ -69,8 +79,16 @@ export function createInterruptedWork(limits: Limits): InterruptedWork {
   }
 
   function check(onFree: () => void): InterruptedClaim {
-    if (holder) refused.add(onFree)
-    return { mayClaim: holder === undefined, setAsideFrom }
+    delayed?.add(onFree)
+    if (!holder) return { claimBelow: delayed ? TWICE_INTERRUPTED : setAsideFrom, setAsideFrom }
+    refused.add(onFree)
+    return { claimBelow: UNINTERRUPTED, setAsideFrom }
+  }
+
+  function endDelay(): void {
+    const listeners = delayed ?? []
+    delayed = undefined
+    for (const listener of listeners) listener()
   }
 
   function free(): void {

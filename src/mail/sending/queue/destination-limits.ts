@@ -8,7 +8,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimRecipients, type InterruptedClaim, isInterrupted } from '../../../store/leases.ts'
+import { claimRecipients, type InterruptedClaim, isInterrupted, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
@@ -118,16 +118,16 @@ export function createDestinationLimits({
     interrupted: InterruptedClaim,
   ): Promise<Claimed[]> {
     const claimed: Claimed[] = []
-    let { mayClaim } = interrupted
+    let { claimBelow } = interrupted
     for (const { domain, destination } of due) {
       const submissions = roomOf(destination, planned)
       if (submissions <= 0) continue
       claims += 1
       const claim = { owner: `${owner}/${claims}`, untilMs: tx.now + limits.delivery.leaseMs }
       const limit = limits.delivery.recipientsMax
-      const only = { domain, submissions, limit, interrupted: { ...interrupted, mayClaim } }
+      const only = { domain, submissions, limit, interrupted: { ...interrupted, claimBelow } }
       const rows = await claimRecipients(tx, store.adapter, { ...claim, ...only })
-      if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) mayClaim = false
+      if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) claimBelow = UNINTERRUPTED
       if (rows.length === 0) continue // another node was faster
       const begun = new Set(rows.map((row) => row.submission_id)).size
       for (const name of destination.isLocal ? [destination.name] : [destination.name, OUTSIDE]) {

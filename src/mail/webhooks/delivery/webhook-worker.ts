@@ -27,7 +27,7 @@ import type { Metrics } from '../../../metrics.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, type InterruptedClaim, releaseLeases } from '../../../store/leases.ts'
+import { claimWebhookDeliveries, type InterruptedClaim, releaseLeases, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/webhook-deliveries-table.ts'
@@ -153,7 +153,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const unused = new Map(wanted.map(({ webhookId, room }) => [webhookId, room]))
     try {
       const claimed = await interrupted.claim(
-        (mayClaim) => store.transaction((tx) => claimEach(tx, wanted, mayClaim)),
+        (reserved) => store.transaction((tx) => claimEach(tx, wanted, reserved)),
         (found) => found.flatMap(({ rows }) => rows),
         pollLoop.soon,
       )
@@ -173,7 +173,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   }
 
   async function claimEach(tx: Tx, wanted: readonly Reservation[], interruptedClaim: InterruptedClaim) {
-    let { mayClaim } = interruptedClaim
+    let { claimBelow } = interruptedClaim
     const webhooks = await webhookTable.listEnabledByIds(
       tx,
       wanted.map(({ webhookId }) => webhookId),
@@ -183,11 +183,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       const webhook = webhooks.find(({ id }) => id === webhookId)
       if (!webhook || webhook.order_state === 'enabling') continue
       const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: room }
-      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, mayClaim } }
+      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, claimBelow } }
       const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
       const sendable = await recheckAccess(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
       if (sendable.length < rows.length) pollLoop.soon() // the capacity of the cancelled rows is free for others
-      if (sendable.some(interrupted.isInterrupted)) mayClaim = false
+      if (sendable.some(interrupted.isInterrupted)) claimBelow = UNINTERRUPTED
       found.push({ webhook, rows: sendable, owner, room })
     }
     return found
