@@ -7,14 +7,13 @@ import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import { closePage, openPage } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
+import { listMail, requireFewValues } from './mail-list.ts'
 import type { Removal } from './removal.ts'
-import { fillPage, withinPageBytes } from './scanning.ts'
 import { showAttachment } from './views/attachment.ts'
-import type { MailFilter, MessageFilter, Messages } from './views/message.ts'
+import type { MessageFilter, Messages } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
 import { showMessages } from './views/message-views.ts'
 
@@ -34,13 +33,13 @@ export function createMessages(needs: MessagesNeeds): Messages {
       requireFewValues(filter, limits.lists.filterValuesMax)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
-      const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
-      const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
-        table.scan(store.db, criteria, keyset),
-      )
-      const found = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
-      return closePage(await showMessages(store.db, rows), window, criteria, last)
+      return listMail(page, limits, {
+        criteria,
+        isSubstringFilter: hasSubstrings(filter),
+        scan: (keyset) => table.scan(store.db, criteria, keyset),
+        listByIds: (ids) => table.listByIds(store.db, ids),
+        show: (rows) => showMessages(store.db, rows),
+      })
     },
 
     async get(actor, inboxRef, ref) {
@@ -93,32 +92,6 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
   }
 }
 
-/**
- * Substring filters examine many rows for few matches: a longer page than this is rejected
- * (docs/compatibility/agentmail.md).
- */
-export function pageBounds(
-  limits: Limits,
-  isSubstringFilter: boolean,
-): { default: number; max: number; isStrict: boolean } {
-  const max = isSubstringFilter ? limits.lists.filteredPageMax : limits.lists.pageMax
-  return { default: limits.lists.pageDefault, max, isStrict: isSubstringFilter }
-}
-
-/** Each value is a condition of the query, and databases limit their number. @throws validation_error */
-export function requireFewValues(filter: MailFilter, valuesMax: number): void {
-  for (const [name, values] of Object.entries(filter)) {
-    if (!Array.isArray(values) || values.length <= valuesMax) continue
-    throw new MailError('validation_error', { detail: `${name} can have at most ${valuesMax} values`, path: [name] })
-  }
-}
-
 function hasSubstrings({ from, to, subject }: MessageFilter): boolean {
   return [from, to, subject].some((texts) => texts !== undefined && texts.length > 0)
-}
-
-/** Sorts rows by `ids`, since the database returns them in any order. */
-export function inOrder<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  return ids.map((id) => byId.get(id)).filter((row) => row !== undefined)
 }

@@ -41,34 +41,10 @@ export async function fillPage(
   return { ids, last: after }
 }
 
-/** The columns of a list item whose length a stranger chooses; JSON lists are as long as the header field. */
-interface ListedTexts {
-  readonly subject: string | null
-  readonly preview: string | null
-  readonly in_reply_to?: string | null
-  readonly references_list?: string | null
-}
-
-/**
- * Returns the first rows of a page, as many as fit into `limits.lists.pageBytesMax`, and the position after which the next
- * page continues. A stranger can fill an inbox with subjects of 250 KB, and 500 of them in one response would exhaust the
- * memory: a control character takes six bytes in JSON.
- */
-export function withinPageBytes<Row extends ListedTexts & { readonly id: string; readonly timestamp: number }>(
-  rows: readonly Row[],
-  last: PagePosition | undefined,
-  bytesMax: number,
-): { rows: readonly Row[]; last: PagePosition | undefined } {
-  let bytes = 0
-  for (const [index, { subject, preview, in_reply_to = null, references_list = null }] of rows.entries()) {
-    for (const text of [subject, preview, in_reply_to, references_list]) {
-      if (text !== null) bytes += Buffer.byteLength(JSON.stringify(text))
-    }
-    if (bytes <= bytesMax || index === 0) continue
-    const { id, timestamp } = rows[index - 1]!
-    return { rows: rows.slice(0, index), last: { key: timestamp, id } }
-  }
-  return { rows, last }
+/** Sorts rows by `ids`, since the database returns them in any order. */
+export function inOrder<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id)).filter((row) => row !== undefined)
 }
 
 /** SQL's true: SQLite returns 1, PostgreSQL true. */

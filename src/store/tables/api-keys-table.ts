@@ -1,7 +1,7 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { Db, Tx } from '../handles.ts'
 import type { ApiKeyRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
   return db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash).executeTakeFirst()
@@ -44,10 +44,7 @@ export async function list(db: Db, exactScope: ExactScope, keyset: Keyset): Prom
     .where('organization_id', '=', exactScope.organizationId)
     .where('pod_id', exactScope.podId === null ? 'is' : '=', exactScope.podId)
     .where('inbox_id', exactScope.inboxId === null ? 'is' : '=', exactScope.inboxId)
-    .where(beyond('created_at', keyset))
-    .orderBy('created_at', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
 }
 

@@ -1,7 +1,7 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import type { Db, Tx } from '../handles.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
   return db
@@ -109,10 +109,7 @@ export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<I
     .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
     .$if(scope.inboxId !== undefined, (query) => query.where('id', '=', scope.inboxId!))
     .where('deleting_at', 'is', null)
-    .where(beyond('created_at', keyset))
-    .orderBy('created_at', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
 }
 

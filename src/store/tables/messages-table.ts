@@ -3,7 +3,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { AddressKind, MessageAddressRow, MessageRow } from '../schema/message-rows.ts'
 import { conjunction, containing } from './conditions.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 export type NewMessageRow = Omit<MessageRow, 'number'>
 export type StoredMessageRow = Omit<MessageRow, 'number'> & { number: number }
@@ -117,10 +117,7 @@ export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): P
     .where('inbox_id', '=', criteria.inboxId)
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
-    .where(beyond('timestamp', keyset))
-    .orderBy('timestamp', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'timestamp', keyset))
     .execute()
 }
 
@@ -167,10 +164,7 @@ export async function listByThread(db: Db, threadId: string, keyset: Keyset): Pr
     .selectFrom('messages')
     .selectAll()
     .where('thread_id', '=', threadId)
-    .where(beyond('timestamp', keyset))
-    .orderBy('timestamp', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'timestamp', keyset))
     .execute()
 }
 

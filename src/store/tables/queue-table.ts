@@ -7,7 +7,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 import { conjunction } from './conditions.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 /** All given conditions must be true. */
 export interface WaitingCriteria {
@@ -31,10 +31,7 @@ export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Key
     .selectFrom('recipients')
     .selectAll()
     .where(conjunction(conditions(criteria)))
-    .where(beyond('created_at', keyset))
-    .orderBy('created_at', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
   const ids = [...new Set(rows.map((row) => row.submission_id))]
   const kinds =

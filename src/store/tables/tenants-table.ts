@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { OrganizationRow, PodRow } from '../schema/tenant-rows.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 export async function getOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
   return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()
@@ -104,10 +104,7 @@ export async function listPods(
     .where('organization_id', '=', scope.organizationId)
     .$if(scope.podId !== undefined, (query) => query.where('id', '=', scope.podId!))
     .where('deleting_at', 'is', null)
-    .where(beyond('created_at', keyset))
-    .orderBy('created_at', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
 }
 

@@ -3,7 +3,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { AddressKind, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { conjunction, containing } from './conditions.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 import type { ScannedRow } from './messages-table.ts'
 
 export interface ThreadScope {
@@ -233,10 +233,7 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
     })
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
-    .where(beyond('timestamp', keyset))
-    .orderBy('timestamp', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'timestamp', keyset))
     .execute()
 }
 

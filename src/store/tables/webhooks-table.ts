@@ -1,7 +1,7 @@
 /** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
 import type { Db, Tx } from '../handles.ts'
 import type { WebhookRow } from '../schema/webhook-rows.ts'
-import { beyond, direction, type Keyset } from './keyset.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
 /** The scope of a webhook; a narrower scope is part of the wider ones. */
 export interface WebhookScope {
@@ -59,10 +59,7 @@ export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise
     .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
     .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
     .where('deleting_at', 'is', null)
-    .where(beyond('created_at', keyset))
-    .orderBy('created_at', direction(keyset))
-    .orderBy('id', direction(keyset))
-    .limit(keyset.limit)
+    .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
 }
 

@@ -1,6 +1,6 @@
 /**
  * Reads one page of a list that is sorted by creation time. One query selects exactly the rows that are shown. Lists
- * that examine more rows than they show use messages/scanning.ts instead.
+ * that examine more rows than they show use messages/mail-list.ts instead.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Keyset } from '../../../store/tables/keyset.ts'

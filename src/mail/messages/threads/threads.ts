@@ -17,10 +17,9 @@ import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
 import { changeOne, requireUserChange } from '../labels/labels.ts'
-import { inOrder, pageBounds, requireFewValues } from '../messages.ts'
+import { listMail, requireFewValues } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
-import { fillPage, withinPageBytes } from '../scanning.ts'
 import { showAttachment } from '../views/attachment.ts'
 import { showThreads } from '../views/message-views.ts'
 import type { ThreadFilter, Threads } from './thread.ts'
@@ -51,13 +50,13 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         subject: filter.subject ?? [],
         partMessagesMax: limits.lists.threadPartMessagesMax,
       }
-      const window = openPage(page, criteria, pageBounds(limits, hasSubstrings(filter)))
-      const scanned = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
-        table.scan(store.db, criteria, keyset),
-      )
-      const found = inOrder(scanned.ids, await table.listByIds(store.db, scanned.ids))
-      const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
-      return closePage(await showThreads(store.db, rows, limits, criteria.hiddenMask), window, criteria, last)
+      return listMail(page, limits, {
+        criteria,
+        isSubstringFilter: hasSubstrings(filter),
+        scan: (keyset) => table.scan(store.db, criteria, keyset),
+        listByIds: (ids) => table.listByIds(store.db, ids),
+        show: (rows) => showThreads(store.db, rows, limits, criteria.hiddenMask),
+      })
     },
 
     async get(actor, within, threadId, page) {

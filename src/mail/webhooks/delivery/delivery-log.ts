@@ -22,7 +22,7 @@ import { closePage, openPage } from '../../access/paging/page-tokens.ts'
 import { hiddenClasses, type Permission } from '../../access/permissions.ts'
 import { getEventType, permissionsToSee } from '../../events/log/event-types.ts'
 import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } from '../../messages/readable.ts'
-import { fillPage } from '../../messages/scanning.ts'
+import { fillPage, inOrder } from '../../messages/scanning.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
 import { redeliver, requireEnabled } from './redeliver.ts'
@@ -45,9 +45,8 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
       const { ids, last } = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
         table.scan(store.db, criteria, keyset),
       )
-      const rows = await table.listByIds(store.db, ids)
-      const inOrder = ids.flatMap((id) => rows.find((row) => row.id === id) ?? [])
-      return closePage(await showAll(store.db, actor, inOrder), window, criteria, last)
+      const rows = inOrder(ids, await table.listByIds(store.db, ids))
+      return closePage(await showAll(store.db, actor, rows), window, criteria, last)
     },
 
     async get(actor, within, ref, id) {
