@@ -26,6 +26,7 @@ export async function openSocket(url: string, key: string, headers: Record<strin
     resolve: (frame: Frame) => void
     reject: (error: Error) => void
   }[] = []
+  let closeError: Error | undefined
   const closed = once(raw, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }))
   raw.on('message', (data) => {
     const frame: Frame = JSON.parse(String(data))
@@ -35,9 +36,8 @@ export async function openSocket(url: string, key: string, headers: Record<strin
   })
   void closed.then(
     ({ code }) => {
-      for (const { reject } of waiting.splice(0)) {
-        reject(new Error(`the socket closed with ${code} while the test waited for a frame`))
-      }
+      closeError = new Error(`the socket closed with ${code} while the test waited for a frame`)
+      for (const { reject } of waiting.splice(0)) reject(closeError)
     },
     () => undefined, // the wait for "open" reports a failed handshake
   )
@@ -46,6 +46,7 @@ export async function openSocket(url: string, key: string, headers: Record<strin
   const nextFrame = (fits: (frame: Frame) => boolean): Promise<Frame> => {
     const index = pending.findIndex(fits)
     if (index !== -1) return Promise.resolve(pending.splice(index, 1)[0])
+    if (closeError) return Promise.reject(closeError) // no more frames will come
     return new Promise((resolve, reject) => waiting.push({ fits, resolve, reject }))
   }
   return {
