@@ -24,7 +24,7 @@ import { createTestDatabase, databaseName, readRows } from '../support/test-data
 import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 6, long: 100 }))
+const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 4, long: 100 }))
 const SERVERS = databaseName() === 'sqlite' ? 1 : 2
 const KEY = 'am_test_key_for_subscribers'
 const LEASE_MS = 3_000

@@ -19,7 +19,7 @@ import { createTestDatabase, databaseName, notSupported, type TestDatabase } fro
 import { startWebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 4 : 2, long: 40 }))
+const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 3 : 2, long: 40 }))
 /** Fewer kills, since a database needs longer to start again. */
 const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 2, long: 20 }))
 const KEY = 'am_test_key_for_kill_nine'

@@ -2,7 +2,9 @@
  * Calls every route of the API description with many kinds of nonsense in its path, query and body. No response may be
  * a 5xx, every error is JSON of this dialect, and the server keeps running.
  */
-import { expect, test } from 'vitest'
+import { Agent, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
 
 const HOSTILE_IDS = [
@@ -76,32 +78,42 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
   }
   const { body: description } = await world.request('GET', '/v0/openapi.json')
 
+  const agent = new Agent({ keepAlive: true })
+  onTestFinished(() => agent.destroy())
   let asked = 0
   const underWay = new Set<Promise<void>>()
   /** Runs eight requests at a time, so that writes share their commits. */
-  async function ask(method: string, path: string, options: { body?: unknown } = {}) {
+  async function ask(method: string, path: string, options: { body?: string } = {}) {
     const one = askNow(method, path, options).finally(() => underWay.delete(one))
     underWay.add(one)
     if (underWay.size >= 8) await Promise.race(underWay)
   }
-  async function askNow(method: string, path: string, options: { body?: unknown }) {
-    const { status, body } = path.includes('/events/stream')
-      ? await begin(path)
-      : await world.request(method, path, options)
+  async function askNow(method: string, path: string, options: { body?: string }) {
+    const { status, body } = await call(method, path, options.body)
     asked += 1
-    const what = `${method} ${path.slice(0, 200)} ${JSON.stringify(options).slice(0, 300)} → ${JSON.stringify(body).slice(0, 300)}`
+    if (status < 400) return
+    const what = `${method} ${path.slice(0, 200)} ${String(options.body).slice(0, 300)} → ${body.slice(0, 300)}`
     expect(status, what).toBeLessThan(500)
-    if (status >= 400) expect(body, what).toMatchObject({ name: expect.any(String), code: expect.any(String) })
+    expect(JSON.parse(body), what).toMatchObject({ name: expect.any(String), code: expect.any(String) })
   }
 
-  /** Reads only the start of the response, because a stream never ends. */
-  async function begin(path: string): Promise<{ status: number; body: unknown }> {
-    const abort = new AbortController()
-    const headers = { authorization: `Bearer ${world.rootKey}` }
-    const response = await fetch(`${world.url}${path}`, { headers, signal: abort.signal })
-    const body = response.ok ? {} : await response.json()
-    abort.abort()
-    return { status: response.status, body }
+  /** Sends ten thousand requests in a third of the time that fetch needs. Of a stream, it reads only the start. */
+  function call(method: string, path: string, body?: string): Promise<{ status: number; body: string }> {
+    const headers = {
+      authorization: `Bearer ${world.rootKey}`,
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    }
+    return new Promise((resolve, reject) => {
+      const sent = request(`${world.url}${path}`, { method, headers, agent }, async (response) => {
+        const status = response.statusCode!
+        if (status < 400 && path.includes('/events/stream')) {
+          resolve({ status, body: '' })
+          response.destroy()
+        } else resolve({ status, body: await text(response) })
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
   }
 
   for (const [template, methods] of Object.entries<Record<string, Operation>>(description.paths)) {
@@ -132,6 +144,6 @@ interface Operation {
   readonly requestBody?: { content: Record<string, { schema?: { properties?: Record<string, unknown> } }> }
 }
 
-function bodyFor(method: string, body: unknown): { body?: unknown } {
+function bodyFor(method: string, body: unknown): { body?: string } {
   return method === 'GET' || method === 'DELETE' ? {} : { body: JSON.stringify(body) }
 }
