@@ -185,9 +185,9 @@ export const errors = {
   }),
 
   // Sending
-  no_recipients: define({
+  no_recipients: define<{ detail?: string }>({
     kind: 'unprocessable',
-    message: () => 'The message has no recipients',
+    message: (p) => p.detail ?? 'The message has no recipients',
     fix: 'Give at least one address in to, cc or bcc.',
   }),
   too_many_recipients: define<{ recipientsMax: number }>({

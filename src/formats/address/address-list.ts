@@ -14,6 +14,8 @@ import { singleLine } from './address.ts'
 /** No address is longer (RFC 5321 §4.5.3.1 allows 254). */
 const ADDRESS_CHARS_MAX = 998
 const NAME_CHARS_MAX = 998
+/** Commas in a name without quotes: "Doe, John, Jr. <john@host>". */
+const NAME_COMMAS_MAX = 2
 
 /**
  * An encoded word is one token: some senders do not encode "," and ":" in it, although RFC 2047 §5 rule 3 requires it.
@@ -44,14 +46,29 @@ interface Entry {
 export function parseAddressList(value: string, countMax = 1000): Address[] {
   const addresses: Address[] = []
   let entry = emptyEntry()
+  /** Entries before a comma that may be the beginning of the next name. */
+  let nameParts: Entry[] = []
   let quotesEnd = true // false after an unclosed quote was found
   let commentsEnd = true
   let pos = 0
 
-  const endEntry = () => {
-    const address = readEntry(entry)
-    if (address !== undefined) addresses.push(address)
+  const endEntry = (separator?: string) => {
+    const isFull = addresses.length + nameParts.length + 1 >= countMax
+    if (separator === ',' && isBareName(entry) && nameParts.length < NAME_COMMAS_MAX && !isFull) nameParts.push(entry)
+    else {
+      const name = nameParts.map(({ phrase }) => phrase.trim())
+      // RFC 5322 §3.4 requires quotes around a name with a comma; many senders omit them.
+      if (entry.angle !== undefined && entry.phrase.trim() !== '')
+        addEntry({ ...entry, phrase: [...name, entry.phrase.trim()].join(', ') })
+      else for (const each of [...nameParts, entry]) addEntry(each)
+      nameParts = []
+    }
     entry = emptyEntry()
+  }
+
+  const addEntry = (each: Entry) => {
+    const address = readEntry(each)
+    if (address !== undefined) addresses.push(address)
   }
 
   while (pos < value.length && addresses.length < countMax) {
@@ -79,11 +96,12 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
       pos = next
       continue
     } else if (char === ',' || char === ';') {
-      endEntry() // ";" ends a group, and separates addresses in Outlook
+      endEntry(char) // ";" ends a group, and separates addresses in Outlook
       pos++
       continue
     } else if (char === ':' && entry.angle === undefined && !entry.hasAt) {
       entry = emptyEntry() // the text before was the name of a group
+      endEntry()
       pos++
       continue
     }
@@ -94,6 +112,11 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
   }
   if (addresses.length < countMax) endEntry()
   return addresses
+}
+
+/** Whether the text before a comma is neither an address nor quoted. */
+function isBareName({ angle, hasAt, comment, phrase, spec }: Entry): boolean {
+  return angle === undefined && !hasAt && comment === '' && phrase.trim() !== '' && !spec.includes('"')
 }
 
 function emptyEntry(): Entry {

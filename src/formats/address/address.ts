@@ -16,13 +16,17 @@ export interface Address {
   address: string
 }
 
-/** RFC 5321 §4.5.3.1.1 and §4.5.3.1.2, in bytes. §4.5.3.1.3 allows 256 for a path, including two angle brackets. */
-const LOCAL_PART_BYTES_MAX = 64
+/**
+ * In bytes. RFC 5321 §4.5.3.1.3 allows 256 for a path, including two angle brackets. The limit of 64 for a local part
+ * (§4.5.3.1.1) is what a server must accept at least: addresses of ticket systems and code hosts are longer.
+ */
 const DOMAIN_BYTES_MAX = 255
 const ADDRESS_BYTES_MAX = 254
 
 /** RFC 5322 §3.2.3 atext and RFC 6532 §3.2, between single dots. */
 const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/iu
+/** The same characters with dots anywhere. */
+const STRAY_DOTS = /^[a-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\u{10ffff}-]+$/iu
 
 /** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1), and "_" because some hosts with such names send mail. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
@@ -33,7 +37,8 @@ const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
 const NAME_CHARS_MAX = 500
 
 /**
- * Returns the normal form: lower case, NFC, the domain as A-labels, the local part without unnecessary quotes.
+ * Returns the normal form: lower case, NFC, the domain as A-labels, the local part without unnecessary quotes and with
+ * those that are missing: mailboxes like `ta..ro.@host` exist, and SMTP can only carry them quoted.
  *
  * @param text  an addr-spec, without name and angle brackets
  * @returns undefined if this is not an address: it has white space, control characters, a second "@" outside of quotes
@@ -75,7 +80,9 @@ export function withoutTag(address: string): string {
  * advises against mailboxes that need quotes, and no such mailbox is known, so refusing them loses no mail.
  */
 export function isSmtpMailbox(address: string): boolean {
-  return !/[<>]/.test(address) && normaliseAddress(address) !== undefined
+  const normal = normaliseAddress(address)
+  const lacksQuotes = normal?.startsWith('"') && !address.startsWith('"')
+  return normal !== undefined && !lacksQuotes && !/[<>]/.test(address)
 }
 
 function normaliseLocalPart(text: string): string | undefined {
@@ -84,9 +91,9 @@ function normaliseLocalPart(text: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it must reject control characters
   if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u.test(local)) return undefined
   const isAtom = DOT_ATOM.test(local) && !/\s/u.test(local)
-  if (!isAtom && (quoted === undefined || local === '')) return undefined
-  const written = isAtom ? local : quote(local) // RFC 5321 §4.1.2: quotes only if they are needed
-  return Buffer.byteLength(written) <= LOCAL_PART_BYTES_MAX ? written : undefined // quotes count, they are sent too
+  if (isAtom) return local // RFC 5321 §4.1.2: quotes only if they are needed
+  const canQuote = quoted === undefined ? STRAY_DOTS.test(local) && !/\s/u.test(local) : local !== ''
+  return canQuote ? quote(local) : undefined
 }
 
 /** Returns lower-case A-labels or an address literal (RFC 5321 §4.1.3); undefined if this is not a domain. */

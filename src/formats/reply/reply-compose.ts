@@ -3,6 +3,7 @@
  * forward quotes.
  */
 import { type Address, formatAddress, singleLine } from '../address/address.ts'
+import { textOfHtml } from '../html/html-text.ts'
 import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
 
 /** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
@@ -43,7 +44,8 @@ export function replyReferences(parent: ThreadFields): { inReplyTo?: string; ref
   return messageId === undefined ? { references: kept } : { inReplyTo: messageId, references: kept }
 }
 
-export interface ForwardedOriginal {
+/** The message that a reply or forward contains. */
+export interface Original {
   from: readonly Address[]
   to: readonly Address[]
   cc?: readonly Address[]
@@ -60,7 +62,7 @@ export interface ForwardedOriginal {
  * @returns the text; also HTML, if the original or the sender has HTML
  */
 export function forwardBody(
-  original: ForwardedOriginal,
+  original: Original,
   added: { text?: string; html?: string } = {},
 ): { text: string; html?: string } {
   const header = headerLines(original)
@@ -75,7 +77,33 @@ export function forwardBody(
   return { text, html: addedHtml === '' ? block : `${addedHtml}\n<br>\n${block}` }
 }
 
-function headerLines({ from, to, cc = [], subject = '', date }: ForwardedOriginal): string[] {
+/**
+ * Composes the bodies of a reply with the original quoted below the text of the sender, in the form of Gmail, which
+ * other mail programs and extractors of replies know.
+ *
+ * @param added the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
+ */
+export function quotedBody(
+  original: Original,
+  added: { text?: string; html?: string } = {},
+): { text?: string; html?: string } {
+  const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
+  const attribution = `${date}${addressLine(original.from)} wrote:`
+  const originalText =
+    original.text ?? (original.html === undefined ? '' : textOfHtml(original.html, original.html.length))
+  const lines = replaceEach(`\n${originalText}`, '\n', '\n> ')
+  const text = joinText(added.text, `${attribution}${lines}`)
+  if (added.html === undefined) return { text }
+  const quoted = original.html ?? textAsHtml(originalText)
+  const style = 'margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex'
+  const block = [
+    `<div class="gmail_quote"><div class="gmail_attr">${escapeHtml(attribution)}<br></div>`,
+    `<blockquote class="gmail_quote" style="${style}">${quoted}</blockquote></div>`,
+  ].join('\n')
+  return { ...(added.text !== undefined && { text }), html: `${added.html}\n<br>\n${block}` }
+}
+
+function headerLines({ from, to, cc = [], subject = '', date }: Original): string[] {
   return [
     `From: ${addressLine(from)}`,
     ...(date === undefined ? [] : [`Date: ${date.toUTCString()}`]),

@@ -4,7 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import { normaliseAddress } from '../../formats/address/address.ts'
+import { normaliseAddress, splitAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -190,11 +190,15 @@ async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
   return pod.id
 }
 
+/** RFC 5321 §4.5.3.1.1: other servers need not accept a longer local part. */
+const USERNAME_BYTES_MAX = 64
+
 function requireAddress(username: string, domain: string): string {
   const address = normaliseAddress(`${username}@${domain}`)
   // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
   // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).
-  if (address !== undefined && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
+  const isShort = address !== undefined && Buffer.byteLength(splitAddress(address).localPart) <= USERNAME_BYTES_MAX
+  if (isShort && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
   const detail =
     'username must have 1 to 64 characters: no spaces, none of @ + / % ? # ", and no dot at the start or end'
   throw new MailError('validation_error', { detail, path: ['username'] })

@@ -4,8 +4,13 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import { type Address, formatAddress } from '../../formats/address/address.ts'
-import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../formats/reply/reply-compose.ts'
+import {
+  forwardBody,
+  forwardSubject,
+  quotedBody,
+  replyReferences,
+  replySubject,
+} from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
@@ -16,6 +21,7 @@ import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { requireDraft } from './compose/draft.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
+import { replyRecipients } from './compose/reply-recipients.ts'
 import type { Submit } from './compose/submit.ts'
 import type { Idempotency, KeyUse } from './idempotency/idempotency.ts'
 
@@ -47,11 +53,17 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await show(row)
-        const recipients = replyRecipients(inbox, parent, reply)
+        const { dropped, ...defaults } = requireReplyRecipients(inbox, parent, reply)
+        const outgoing = {
+          ...reply,
+          subject: replySubject(parent.subject),
+          ...(reply.quoteOriginal && quotedBody(original(parent), added(reply))),
+        }
         const draft = {
-          ...requireDraft({ ...reply, ...recipients, subject: replySubject(parent.subject) }, limits),
+          ...requireDraft(outgoing, limits, defaults),
           ...replyReferences(threadFields(row, parent)),
           threadId: parent.threadId,
+          ...(dropped.length > 0 && { dropped }),
         }
         return submit(actor, inbox, draft, attempt)
       })
@@ -67,7 +79,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         const outgoing = {
           ...message,
           subject: message.subject ?? forwardSubject(parent.subject),
-          ...forwardBody(forwarded(parent), added(message)),
+          ...forwardBody(original(parent), added(message)),
           attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
         // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
@@ -98,37 +110,23 @@ function threadFields(row: StoredMessageRow, parent: Message) {
   }
 }
 
-/**
- * Chooses the recipients of a reply (RFC 5322 §3.6.2, §3.6.3): Reply-To, else From; for a message of our own, its To. A
- * reply to all adds the parent's other recipients. This inbox is excluded, unless no other recipient is left.
- */
-function replyRecipients(
-  inbox: InboxRow,
-  parent: Message,
-  { to, cc, bcc, toAll }: OutgoingReply,
-): { to: readonly string[]; cc: readonly string[]; bcc: readonly string[] } {
-  if (to || cc || bcc) {
-    if (!toAll) return { to: to ?? [], cc: cc ?? [], bcc: bcc ?? [] }
-    throw new MailError('validation_error', {
-      detail: 'reply_all cannot be combined with to, cc or bcc',
-      path: ['reply_all'],
-    })
+/** @throws validation_error, no_recipients */
+function requireReplyRecipients(inbox: InboxRow, parent: Message, { to, cc, bcc, toAll }: OutgoingReply) {
+  const isNamed = [to, cc, bcc].some((list) => list?.length)
+  if (toAll && isNamed) {
+    const detail = 'reply_all cannot be combined with to, cc or bcc'
+    throw new MailError('validation_error', { detail, path: ['reply_all'] })
   }
-  const isOwn = parent.from?.address.toLowerCase() === inbox.address && parent.labels.includes('sent')
-  const senders = parent.replyTo.length > 0 ? parent.replyTo : parent.from ? [parent.from] : []
-  const first = isOwn ? parent.to : senders
-  const others = toAll ? [...(isOwn ? [] : parent.to), ...parent.cc] : []
-  const seen = new Set([inbox.address])
-  const pick = (addresses: readonly Address[]) =>
-    addresses
-      .filter(({ address }) => !seen.has(address.toLowerCase()) && seen.add(address.toLowerCase()))
-      .map((address) => formatAddress(address))
-  const chosen = { to: pick(first), cc: pick(others), bcc: [] }
-  if (chosen.to.length + chosen.cc.length > 0) return chosen
-  return { ...chosen, to: first.map((address) => formatAddress(address)) }
+  const recipients = replyRecipients(inbox.address, parent, toAll ?? false)
+  if (!isNamed && recipients.to.length + recipients.cc.length === 0) {
+    const addresses = recipients.dropped.map(({ address }) => address).join(', ')
+    const detail = `The original message has no address that can receive mail${addresses && `, only ${addresses}`}`
+    throw new MailError('no_recipients', { detail })
+  }
+  return recipients
 }
 
-function forwarded(parent: Message) {
+function original(parent: Message) {
   const date = parent.headers.find(([name]) => name.toLowerCase() === 'date')?.[1]
   const parsed = date === undefined ? Number.NaN : Date.parse(date)
   return {

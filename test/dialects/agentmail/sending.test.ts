@@ -114,8 +114,76 @@ test('a reply to an address that SMTP cannot represent is refused, and reaches n
   const raw = `From: <"a>b"@example.test>\r\nTo: ${ada}\r\nMessage-ID: <1@x.test>\r\n\r\nx\r\n`
   await world.smtp.send({ envelope: { from: 'ann@example.test', to: ada }, raw })
   expect((await messages.get(ada, '<1@x.test>')).from).toBe('"a>b"@example.test')
-  await expect(messages.reply(ada, '<1@x.test>', { text: 'yes' })).rejects.toMatchObject({ statusCode: 400 })
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
+  expect(await world.request('POST', path, { body: { text: 'yes' } })).toMatchObject({
+    status: 422,
+    body: { code: 'unprocessable', message: expect.stringContaining('only "a>b"@example.test') },
+  })
   expect((await messages.list(ada)).count).toBe(1)
+})
+
+test('each of to, cc and bcc of a reply that is absent or empty keeps its default', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  await world.smtp.send({ from: 'Ann <ann@example.test>', to: ada, text: 'x', messageId: '<1@x.test>' })
+  const recipientsOf = async (body: object) => {
+    const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
+    const sent = await world.request('POST', path, { body: { text: 'yes', ...body } })
+    expect(sent.body).toEqual({ message_id: expect.any(String), thread_id: expect.any(String) })
+    const { to, cc, bcc } = await messages.get(ada, sent.body.message_id)
+    return { to, cc, bcc }
+  }
+  const to = ['Ann <ann@example.test>']
+  expect(await recipientsOf({ cc: 'bo@example.test' })).toEqual({ to, cc: ['bo@example.test'] })
+  expect(await recipientsOf({ bcc: ['bo@example.test'] })).toEqual({ to, bcc: ['bo@example.test'] })
+  expect(await recipientsOf({ to: [], cc: [], bcc: [] })).toEqual({ to })
+  expect(await recipientsOf({ to: [], cc: [], reply_all: true })).toEqual({ to })
+  expect(await recipientsOf({ to: ['bo@example.test'] })).toEqual({ to: ['bo@example.test'] })
+})
+
+test('recipients that cannot receive mail are left out of a reply to all and reported, also in a repeated request', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const long = `reply+${'7c1e'.repeat(20)}@tickets.test`
+  const header = [
+    `From: Doe, John <john@example.test>`,
+    `To: ${ada.replace('@', '+orders@').toUpperCase()}, Sales Team, ta..ro.@example.test`,
+    `Cc: Bob Example, ${long}, ann@example..test, "a>b"@example.test`,
+    'Message-ID: <1@x.test>',
+  ]
+  await world.smtp.send({ envelope: { from: 'john@example.test', to: ada }, raw: `${header.join('\r\n')}\r\n\r\nx` })
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply-all`
+  const headers = { 'idempotency-key': 'once' }
+  const first = await world.request('POST', path, { body: { text: 'yes' }, headers })
+  expect(first.body.dropped_recipients).toEqual([
+    { address: 'Sales Team', reason: 'It has a name, but no address' },
+    { address: 'Bob Example', reason: 'It has a name, but no address' },
+    { address: 'ann@example..test', reason: 'It is not a valid address' },
+    { address: '"a>b"@example.test', reason: expect.stringContaining('has < or >') },
+  ])
+  expect((await world.request('POST', path, { body: { text: 'yes' }, headers })).body).toEqual(first.body)
+  expect(await messages.get(ada, first.body.message_id)).toMatchObject({
+    to: ['"Doe, John" <john@example.test>'],
+    cc: ['"ta..ro."@example.test', long],
+  })
+})
+
+test('a reply quotes the original only if it is asked to', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  await world.smtp.send({ from: 'Ann <ann@example.test>', to: ada, text: 'one\ntwo', messageId: '<1@x.test>' })
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
+  const reply = async (body: object) => {
+    const sent = await world.request('POST', path, { body })
+    return messages.get(ada, sent.body.message_id)
+  }
+  expect((await reply({ text: 'yes' })).text).toBe('yes')
+  const quoted = await reply({ text: 'yes', html: '<p>yes</p>', quote_original: true })
+  expect(quoted.text).toMatch(/^yes\n\nOn .*, Ann <ann@example\.test> wrote:\n> one\n> two$/)
+  expect(quoted.html).toMatch(
+    /^<p>yes<\/p>\s*<br>\s*<div class="gmail_quote">[\s\S]*<blockquote[^>]*>one<br>\ntwo<\/blockquote>/,
+  )
+  expect(quoted).toMatchObject({ extractedText: 'yes', extractedHtml: expect.not.stringContaining('two') })
 })
 
 test('a forward includes the original with its attachments', async () => {
@@ -272,7 +340,7 @@ test('an invalid message is refused and not stored', async () => {
   }
   // SMTP cannot represent these in a form that every server parses in the same way.
   for (const field of ['to', 'cc', 'bcc', 'reply_to']) {
-    for (const address of ['"a>b"@example.test', 'A <"a<b"@example.test>', `"${' '.repeat(63)}"@example.test`]) {
+    for (const address of ['"a>b"@example.test', 'A <"a<b"@example.test>', `"${' '.repeat(245)}"@example.test`]) {
       expect(await send({ to: ada, text: 'x', [field]: [address] }), `${field}: ${address}`).toEqual(invalid)
     }
   }

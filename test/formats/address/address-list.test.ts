@@ -51,6 +51,31 @@ describe('an address list', () => {
     ['a comment that never ends', 'Ann (x <ann@example.com>', [{ name: 'Ann (x', address: 'ann@example.com' }]],
     ['only a name', 'MAILER-DAEMON', [{ name: 'MAILER-DAEMON', address: '' }]],
     ['two brackets', 'Ann <x> <ann@example.com>', [named]],
+    ['a comma in a name', 'Doe, Ann <ann@example.com>', [{ name: 'Doe, Ann', address: 'ann@example.com' }]],
+    [
+      'two commas in a name, after another address',
+      'bob@example.com, Doe, Ann, Jr. <ann@example.com>',
+      [bob, { name: 'Doe, Ann, Jr.', address: 'ann@example.com' }],
+    ],
+    [
+      'a comma between encoded words of one name',
+      '=?utf-8?q?M=C3=BCller?=, =?utf-8?q?J=C3=B6rg?= <j@example.com>',
+      [{ name: 'Müller, Jörg', address: 'j@example.com' }],
+    ],
+    [
+      'a name before an address without a name',
+      'Sales Team, bob@example.com',
+      [{ name: 'Sales Team', address: '' }, bob],
+    ],
+    ['a name before a bare address', 'Sales Team, <bob@example.com>', [{ name: 'Sales Team', address: '' }, bob]],
+    ['a quoted name before a comma', '"Team", Ann <ann@example.com>', [{ name: 'Team', address: '' }, named]],
+    ['a name before a semicolon', 'Team; Ann <ann@example.com>', [{ name: 'Team', address: '' }, named]],
+    [
+      'names at the end',
+      'Ann <ann@example.com>, Team, Staff',
+      [named, ...['Team', 'Staff'].map((name) => ({ name, address: '' }))],
+    ],
+    ['a name before a group', 'Team, all: ann@example.com;', [{ name: 'Team', address: '' }, ann]],
     [
       'a line break in an encoded word',
       '=?utf-8?Q?a=0D=0ABcc:_e?= <ann@example.com>',

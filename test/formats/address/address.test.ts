@@ -28,6 +28,15 @@ describe('the normal form of an address', () => {
     [`${'a'.repeat(64)}@example.com`, `${'a'.repeat(64)}@example.com`],
     [`"${'a'.repeat(64)}"@example.com`, `${'a'.repeat(64)}@example.com`],
     [`"${' '.repeat(62)}"@example.com`, `"${' '.repeat(62)}"@example.com`],
+    // SMTP can carry these only in quotes; mailboxes of Japanese phones have such names.
+    ['Ta..ro.@example.com', '"ta..ro."@example.com'],
+    ['.ann@example.com', '".ann"@example.com'],
+    ['ann.@bücher.example', '"ann."@xn--bcher-kva.example'],
+    ['zoë..x@example.com', '"zoë..x"@example.com'],
+    // Reply addresses of ticket systems are longer than 64 bytes (RFC 5321 §4.5.3.1.1).
+    [`reply+${'7c1e'.repeat(20)}@example.com`, `reply+${'7c1e'.repeat(20)}@example.com`],
+    [`"${' '.repeat(100)}"@example.com`, `"${' '.repeat(100)}"@example.com`],
+    [`${'é'.repeat(100)}@example.com`, `${'é'.repeat(100)}@example.com`],
   ])('%s is %s', (written, normal) => {
     expect(normaliseAddress(written)).toBe(normal)
     expect(normaliseAddress(normal)).toBe(normal)
@@ -45,8 +54,6 @@ describe('the normal form of an address', () => {
     ['a line break in quotes', '"a\r\nb"@example.com'],
     ['a NUL', 'ann\0@example.com'],
     ['half a surrogate pair', 'ann\ud800@example.com'],
-    ['dots at the ends', '.ann@example.com'],
-    ['dots in a row', 'a..b@example.com'],
     ['a trailing dot', 'ann@example.com.'],
     ['an empty label', 'ann@example..com'],
     ['a hyphen at the start of a label', 'ann@-example.com'],
@@ -54,12 +61,12 @@ describe('the normal form of an address', () => {
     ['an IP address in full-width digits', 'ann@１２７.0.0.1'],
     ['hexadecimal that a URL parser reads as an IP address', 'ann@０x7f.1'],
     ['a literal that is not an address', 'ann@[300.0.2.1]'],
-    ['a local part of 65 bytes', `${'a'.repeat(65)}@example.com`],
-    ['a local part of 65 bytes with its quotes', `"${' '.repeat(63)}"@example.com`],
-    ['a local part of 66 bytes with its quoted pairs', `"${'\\"'.repeat(32)}"@example.com`],
-    ['a local part of 33 two-byte letters', `${'é'.repeat(33)}@example.com`],
     ['a label of 64', `ann@${'a'.repeat(64)}.com`],
     ['over 254 bytes', `ann@${'a.'.repeat(126)}com`],
+    ['over 254 bytes in the local part', `${'a'.repeat(243)}@example.com`],
+    ['over 254 bytes with the quotes that it needs', `${'.'.repeat(241)}@example.com`],
+    ['over 254 bytes with its quoted pairs', `"${'\\"'.repeat(121)}"@example.com`],
+    ['a dot and a space', 'ann. smith@example.com'],
     ['a megabyte', `${'a'.repeat(1_000_000)}@example.com`],
     ['angle brackets', '<ann@example.com>'],
   ])('is refused for %s', (_, written) => {
@@ -97,7 +104,10 @@ describe('a mailbox for RCPT TO', () => {
     ['', false],
     ['ann', false],
     [`${'a'.repeat(64)}@example.com`, true],
-    [`${'a'.repeat(65)}@example.com`, false],
+    [`${'a'.repeat(242)}@example.com`, true],
+    [`${'a'.repeat(243)}@example.com`, false],
+    ['"a..b"@example.com', true],
+    ['a..b@example.com', false], // not in its normal form
     [`ann@${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(58)}`, true], // 254 octets
     [`ann@${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(59)}`, false],
   ])('%j: %j', (address, expected) => {

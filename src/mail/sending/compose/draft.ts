@@ -24,16 +24,24 @@ export interface Draft {
   readonly labels: readonly string[]
 }
 
-/** @throws validation_error, no_recipients, too_many_recipients, system_label */
-export function requireDraft(message: OutgoingMessage, limits: Limits): Draft {
-  requireCounts(message, limits)
+/** Recipients that are not the client's: those that a reply gets from the message that it answers. */
+export type DefaultRecipients = Pick<Draft, 'to' | 'cc'>
+
+const NONE: DefaultRecipients = { to: [], cc: [] }
+
+/**
+ * @param defaults recipients for each of `to` and `cc` that the client leaves out or empty
+ * @throws validation_error, no_recipients, too_many_recipients, system_label
+ */
+export function requireDraft(message: OutgoingMessage, limits: Limits, defaults = NONE): Draft {
+  requireCounts(message, limits, defaults)
   const labels = requireUserLabels(message.labels ?? [], limits)
   if (labels.length > limits.messages.labelsPerMessageMax) {
     throw invalid(`A message can have at most ${limits.messages.labelsPerMessageMax} labels`, 'labels')
   }
   return {
-    to: requireRecipients('to', message.to),
-    cc: requireRecipients('cc', message.cc),
+    to: message.to?.length ? requireRecipients('to', message.to) : defaults.to,
+    cc: message.cc?.length ? requireRecipients('cc', message.cc) : defaults.cc,
     bcc: requireRecipients('bcc', message.bcc),
     replyTo: requireRecipients('reply_to', message.replyTo),
     ...(message.subject !== undefined && { subject: message.subject }),
@@ -51,8 +59,9 @@ export function requireDraft(message: OutgoingMessage, limits: Limits): Draft {
 function requireCounts(
   { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '', ...more }: OutgoingMessage,
   limits: Limits,
+  defaults: DefaultRecipients,
 ): void {
-  const recipients = to.length + cc.length + bcc.length
+  const recipients = (to.length || defaults.to.length) + (cc.length || defaults.cc.length) + bcc.length
   if (recipients === 0) throw new MailError('no_recipients', {})
   if (recipients > limits.sending.recipientsMax) {
     throw new MailError('too_many_recipients', { recipientsMax: limits.sending.recipientsMax })

@@ -28,15 +28,30 @@ export interface OutgoingMessage {
   readonly labels?: readonly string[] | undefined
 }
 
-/** A reply gets its subject from its parent, and its recipients too, unless it names some. */
+/**
+ * A reply gets its subject from its parent. So does each of to, cc and bcc that is absent or empty
+ * (reply-recipients.ts).
+ */
 export interface OutgoingReply extends Omit<OutgoingMessage, 'subject'> {
   /** Reply to the sender and every recipient of the parent except this inbox; excludes to, cc and bcc. */
   readonly toAll?: boolean | undefined
+  /** Append the parent's text, quoted. */
+  readonly quoteOriginal?: boolean | undefined
+}
+
+/** An address of the answered message that cannot receive mail. */
+export interface DroppedRecipient {
+  /** "address", "Name <address>" or only a name, as in the message. */
+  readonly address: string
+  /** A sentence without a full stop. */
+  readonly reason: string
 }
 
 export interface Sent {
   readonly messageId: string
   readonly threadId: string
+  /** Only for a reply whose parent has such addresses. */
+  readonly dropped?: readonly DroppedRecipient[]
 }
 
 export interface SendOptions {

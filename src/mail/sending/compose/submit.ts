@@ -22,13 +22,15 @@ import type { Filing } from '../../messages/filing.ts'
 import { type Attempt, remember } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
-import type { Sent } from './outgoing.ts'
+import type { DroppedRecipient, Sent } from './outgoing.ts'
 
 /** A draft with its position in a thread, which depends on whether it is new, a reply or a forward. */
 export interface PlacedDraft extends Draft {
   readonly inReplyTo?: string
   readonly references?: readonly string[]
   readonly threadId?: string
+  /** Only reported in the result. */
+  readonly dropped?: readonly DroppedRecipient[]
 }
 
 export type Submit = (actor: Actor, inbox: InboxRow, draft: PlacedDraft, attempt: Attempt) => Promise<Sent>
@@ -125,7 +127,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       labels,
     }
     tx.append(messageSent({ actor: actorName(actor), message, timestamp: tx.now, recipients }))
-    return { messageId, threadId }
+    return { messageId, threadId, ...(draft.dropped && { dropped: draft.dropped }) }
   }
 
   async function compose(

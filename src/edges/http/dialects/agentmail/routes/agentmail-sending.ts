@@ -5,7 +5,16 @@ import type { Limits } from '../../../../../config/limits.ts'
 import { requirePermission } from '../../../../../mail/access/access.ts'
 import type { Sending, SendOptions } from '../../../../../mail/sending/compose/outgoing.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
-import { ReplyBody, readMessage, readReply, SendBody, SentMessage, sentMessage } from '../wire/outgoing-wire.ts'
+import {
+  ReplyBody,
+  readMessage,
+  readReply,
+  SendBody,
+  SentMessage,
+  SentReply,
+  sentMessage,
+  sentReply,
+} from '../wire/outgoing-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
 
 const tags = ['Sending']
@@ -13,10 +22,17 @@ const all = '/inboxes/:inbox_id/messages'
 const inboxParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }) })
 const params = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
 const response = ok(SentMessage)
+const replied = ok(SentReply)
 
 const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response }
-const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response }
-const replyAll = { tags, summary: 'Reply to all recipients of a message', params, body: ReplyBody, response }
+const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response: replied }
+const replyAll = {
+  tags,
+  summary: 'Reply to all recipients of a message',
+  params,
+  body: ReplyBody,
+  response: replied,
+}
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
 interface SendingNeeds {
@@ -43,7 +59,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): 
 
   app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request) => {
     const { actor, params, body } = request
-    return sentMessage(
+    return sentReply(
       await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
     )
   })
@@ -51,7 +67,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): 
   app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, onRequest: onAnswer }, async (request) => {
     const { actor, params, body } = request
     const toAll = readReply({ ...body, reply_all: true })
-    return sentMessage(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
+    return sentReply(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
   })
 
   app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, onRequest: onAnswer }, async (request) => {

@@ -35,12 +35,34 @@ const shared = {
 }
 
 export const SendBody = Type.Object({ ...shared, subject: Type.Optional(Type.String()) })
-export const ReplyBody = Type.Object({ ...shared, reply_all: Type.Optional(Type.Boolean()) })
+export const ReplyBody = Type.Object({
+  ...shared,
+  reply_all: Type.Optional(Type.Boolean()),
+  quote_original: Type.Optional(
+    Type.Boolean({ description: "Martlet's own: append the original message, quoted. The default is false." }),
+  ),
+})
 
 export const SentMessage = Type.Object({ message_id: Type.String(), thread_id: Type.String() })
 
+export const SentReply = Type.Object({
+  ...SentMessage.properties,
+  dropped_recipients: Type.Optional(
+    Type.Array(Type.Object({ address: Type.String(), reason: Type.String() }), {
+      description: "Martlet's own: addresses in the original message that cannot receive mail and were left out.",
+    }),
+  ),
+})
+
 export function sentMessage(sent: Sent): Wire<typeof SentMessage> {
   return { message_id: sent.messageId, thread_id: sent.threadId }
+}
+
+export function sentReply(sent: Sent): Wire<typeof SentReply> {
+  return {
+    ...sentMessage(sent),
+    ...(sent.dropped && { dropped_recipients: sent.dropped.map((each) => ({ ...each })) }),
+  }
 }
 
 /** @throws validation_error */
@@ -50,7 +72,7 @@ export function readMessage(body: Static<typeof SendBody>): OutgoingMessage {
 
 /** @throws validation_error */
 export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
-  return { ...readShared(body), toAll: body.reply_all }
+  return { ...readShared(body), toAll: body.reply_all, quoteOriginal: body.quote_original }
 }
 
 function readShared(body: Static<typeof ReplyBody>) {

@@ -1,0 +1,65 @@
+/**
+ * Chooses the recipients of a reply (RFC 5322 §3.6.2, §3.6.3). Pure.
+ *
+ * Addresses in received mail are read liberally: one that cannot receive mail is left out and reported, and the others
+ * get the reply. A client's own addresses are checked strictly (draft.ts).
+ */
+import {
+  type Address,
+  formatAddress,
+  isSmtpMailbox,
+  normaliseAddress,
+  withoutTag,
+} from '../../../formats/address/address.ts'
+import type { Message } from '../../messages/views/message.ts'
+import type { DefaultRecipients } from './draft.ts'
+import type { DroppedRecipient } from './outgoing.ts'
+
+/** `cc` is empty unless it is a reply to all. */
+export interface ReplyRecipients extends DefaultRecipients {
+  /** Addresses of the message that were left out because they cannot receive mail. */
+  readonly dropped: readonly DroppedRecipient[]
+}
+
+/**
+ * Returns the default recipients: Reply-To, else From; for a message of our own, its To. A reply to all adds the
+ * parent's other recipients.
+ *
+ * Addresses of the inbox itself, with any tag, are left out, also in Reply-To, where web forms and mailing lists put
+ * them. Only if nobody else is left does the inbox write to itself.
+ *
+ * @param inboxAddress in normal form
+ */
+export function replyRecipients(inboxAddress: string, parent: Message, isToAll: boolean): ReplyRecipients {
+  const dropped = new Map<string, DroppedRecipient>()
+  const isInbox = ({ address }: Address) => withoutTag(address) === inboxAddress
+  const mailboxes = (addresses: readonly Address[]) => addresses.flatMap((each) => mailboxOf(each, dropped) ?? [])
+
+  const from = parent.from ? mailboxes([parent.from]) : []
+  const isOwn = parent.labels.includes('sent') && from.some(isInbox)
+  const candidates = isOwn ? [mailboxes(parent.to)] : [mailboxes(parent.replyTo), from]
+  const others = candidates.map((each) => each.filter((address) => !isInbox(address))).find((each) => each.length > 0)
+  const copies = isToAll ? mailboxes([...(isOwn ? [] : parent.to), ...parent.cc]) : []
+
+  const seen = new Set<string>()
+  const once = ({ address }: Address) => !seen.has(address) && seen.add(address) !== undefined
+  const to = (others ?? []).filter(once)
+  const cc = copies.filter((address) => !isInbox(address) && once(address))
+  const isAlone = to.length + cc.length === 0
+  return { to: isAlone ? (candidates.at(-1) ?? []).filter(once) : to, cc, dropped: [...dropped.values()] }
+}
+
+/** @returns undefined after adding an address that cannot receive mail to `dropped` */
+function mailboxOf({ name, address: written }: Address, dropped: Map<string, DroppedRecipient>): Address | undefined {
+  const address = normaliseAddress(written)
+  if (address !== undefined && isSmtpMailbox(address)) return { ...(name !== undefined && { name }), address }
+  const shown = formatAddress({ ...(name !== undefined && { name }), address: written })
+  dropped.set(shown, { address: shown, reason: reasonOf(written, address) })
+  return undefined
+}
+
+function reasonOf(written: string, address: string | undefined): string {
+  if (written === '') return 'It has a name, but no address'
+  if (address === undefined) return 'It is not a valid address'
+  return 'It has < or > in the local part of its address; no mail can be sent to it'
+}
