@@ -33,6 +33,27 @@ export function messageIdFrom(uuid: string, domain: string): string {
   return `<${uuid}@${domain}>`
 }
 
+/** Ids of relays: Amazon SES gives 60 characters. Shorter words of a reply could be anything. */
+const RELAY_ID = /^[\w+/-]{20,250}$/
+const RELAY_ID_DIGITS_MIN = 4
+
+/**
+ * Finds the id that a relay gave to a message, in its reply to the message. Amazon SES replaces the Message-ID by one
+ * with this id on the left of "@", and only the reply says so: "Ok 0100018f6a3e…-000000".
+ *
+ * @returns undefined if no word of the reply can be an id
+ */
+export function findRelayId(reply: string): string | undefined {
+  const words = reply.split(/[\s<>@,;:=]+/)
+  return words.find((word) => RELAY_ID.test(word) && word.replace(/\D/g, '').length >= RELAY_ID_DIGITS_MIN)
+}
+
+/** Returns the part of a Message-ID that a relay may have chosen, without bracket and domain; undefined if there is none. */
+export function relayPart(messageId: string): string | undefined {
+  const [, left] = /^<([^@]*)@/.exec(messageId) ?? []
+  return left !== undefined && RELAY_ID.test(left) ? left : undefined
+}
+
 /** Removes white space and angle brackets around a Message-ID: clients send it with and without brackets. */
 export function trimMessageId(text: string): string {
   const trimmed = text.trim()
@@ -40,26 +61,36 @@ export function trimMessageId(text: string): string {
 }
 
 /**
- * Returns the Message-IDs in a header value, with brackets, in order and without duplicates. Text between them
- * (comments, phrases of old mail programs) is skipped, and so is an id without "@", with white space, or over 998
- * characters.
+ * Returns the Message-IDs in a header value, with brackets, in order and without duplicates. An id is an opaque name:
+ * real ids lack the "@" that RFC 5322 §3.6.4 requires, and are folded in the middle, so white space inside brackets is
+ * removed. Text between ids (comments, phrases of old mail programs) is skipped, and so is an id over 998 characters.
+ * A value of addr-specs without any bracket is a list of ids whose brackets are missing.
  *
+ * @param value     unfolded, with encoded words decoded
  * @param countMax  only this many ids are returned, the last ones: in References they are the nearest ancestors
  */
 export function parseMessageIds(value: string, countMax: number): string[] {
   const ids = new Set<string>()
+  const add = (id: string) => isMessageId(id) && ids.add(id)
   let from = 0
   for (let end = value.indexOf('>'); end >= 0; end = value.indexOf('>', from)) {
     const piece = value.slice(from, end + 1) // no part is read twice, so many ">" take linear time
-    const id = piece.slice(Math.max(0, piece.lastIndexOf('<')))
-    if (isMessageId(id)) ids.add(id)
+    const open = piece.lastIndexOf('<')
+    if (open >= 0) add(piece.slice(open).replace(/\s/g, ''))
     from = end + 1
   }
+  if (!/[<>]/.test(value)) for (const id of bareIds(value)) add(id)
   return [...ids].slice(-countMax)
 }
 
-/** Whether this is `<left@right>` without white space or control characters. UTF-8 is allowed (RFC 6532 §3.3). */
+/** Returns the words of a value with brackets around each, unless one of them cannot be an id. */
+function bareIds(value: string): string[] {
+  const words = value.split(/[\s,;]+/).filter((word) => word !== '')
+  return words.every((word) => /^[^@"()]+@[^@"()]+$/.test(word)) ? words.map((word) => `<${word}>`) : []
+}
+
+/** Whether this is an id in brackets. UTF-8 is allowed (RFC 6532 §3.3). */
 function isMessageId(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it must reject control characters
-  return text.length <= MESSAGE_ID_CHARS_MAX && /^<[^<>@\s\x00-\x1f\x7f]+@[^<>\s\x00-\x1f\x7f]+>$/.test(text)
+  return text.length <= MESSAGE_ID_CHARS_MAX && /^<[^<>\s\x00-\x1f\x7f]+>$/.test(text)
 }

@@ -99,13 +99,30 @@ test('a quoted local part reaches the inbox that it names, or none', async () =>
   ])
 })
 
-test('senders are not checked yet, so a received message says so and has no verified domain', async () => {
+test('senders are not checked yet, so a received message says so, and whether it uses a domain of ours', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
-  await world.smtp.send({ from: 'boss@mail.localhost', to: ada.email, text: 'pay this' })
+  const authenticationOf = async (from: string) => {
+    await world.smtp.send({ envelope: { from: 'x@example.test', to: ada.email }, raw: `From: ${from}\r\n\r\npay this` })
+    const { message } = await socket.next('message.received')
+    expect(message.verified_domain).toBeUndefined()
+    return message.authentication
+  }
+  const ours = { result: 'not checked', own_domain_unverified: true }
+  expect(await authenticationOf('boss@mail.localhost')).toEqual(ours)
+  expect(await authenticationOf('The Boss <nobody@MAIL.Localhost>')).toEqual(ours)
+  expect(await authenticationOf('x@example.test, boss@mail.localhost')).toEqual(ours)
+  expect(await authenticationOf('boss@example.test')).toEqual({ result: 'not checked' })
+  expect(await authenticationOf('boss@sub.mail.localhost')).toEqual({ result: 'not checked' })
+  expect(await authenticationOf('"boss@mail.localhost" <boss@example.test>')).toEqual({ result: 'not checked' })
+})
 
-  const { message } = await socket.next('message.received')
-  expect(message.authentication).toEqual({ result: 'not checked' })
-  expect(message.verified_domain).toBeUndefined()
+test('mail between inboxes does not count as a stranger who uses our domain', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
+  await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'x' })
+  expect((await socket.next('message.received')).message.authentication).toEqual({ result: 'not checked' })
 })

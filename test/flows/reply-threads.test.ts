@@ -91,3 +91,31 @@ test('a forwarded attachment arrives unchanged', async () => {
   )
   expect(Buffer.from(await (await fetch(link.downloadUrl)).arrayBuffer()).equals(bytes)).toBe(true)
 })
+
+test('a thread follows ids of every form that occurs, and a reply names its parent by the same id', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const receive = async (fields: string[]) => {
+    const raw = ['From: ann@example.test', ...fields, '', 'x'].join('\r\n')
+    await world.smtp.send({ envelope: { from: 'ann@example.test', to: ada.email }, raw })
+    return (await socket.next()).message
+  }
+  const long = `DB7PR04MB4876${'F0E1D2C3B4A59687'.repeat(5)}@mail.example.test`
+  const [head, tail] = [long.slice(0, 50), long.slice(50)]
+  const encoded = `=?utf-8?q?=3C${head}?=\r\n =?utf-8?q?${tail.replace('@', '=40')}=3E?=`
+  for (const [parentId, replyId, id] of [
+    ['<20260601.7F3A2C>', '<20260601.7F3A2C>', '<20260601.7F3A2C>'],
+    ['first@example.test', '<first@example.test>', '<first@example.test>'],
+    ['<second@example.test>', 'second@example.test', '<second@example.test>'],
+    [`<${long}>`, encoded, `<${long}>`],
+    [`<a${head}\r\n\t${tail}>`, `<a${long}>`, `<a${long}>`],
+  ] as const) {
+    const parent = await receive([`Message-ID: ${parentId}`])
+    const answer = await receive([`In-Reply-To: ${replyId}`])
+    expect(answer.thread_id, parentId).toBe(parent.thread_id)
+    const sent = await world.agentmail.inboxes.messages.reply(ada.inboxId, parent.message_id, { text: 'y' })
+    const { inReplyTo, references } = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
+    expect([sent.threadId, inReplyTo, references]).toEqual([parent.thread_id, id, [id]])
+  }
+})

@@ -81,6 +81,18 @@ test('a message reaches the mail server of another domain, and its signature is 
   expect(copy.labels).toEqual(['delivered', 'sent'])
 })
 
+// Its owner could choose a common id, and collect the replies of others in one thread.
+test("an id in the reply of a stranger's mail server does not join messages to a thread", async () => {
+  const id = '010001975e1b2c3d-11112222-3333-4444-5555-666677778888-000000'
+  await using all = await withMxs([{ on: (line) => (line === '.' ? `250 Ok ${id}` : undefined) }])
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.delivered')
+  const arrivals = await all.world.subscribe({ eventTypes: ['message.received'] })
+  const raw = `From: zoe@a.test\r\nIn-Reply-To: <${id}@email.amazonses.com>\r\n\r\nyes`
+  await all.world.smtp.send({ envelope: { from: 'zoe@a.test', to: all.ada.email }, raw })
+  expect((await arrivals.next()).message.thread_id).not.toBe(sent.threadId)
+})
+
 test('the servers are tried by preference, and one that does not answer is skipped', async () => {
   const greetings: Behaviour[] = [{}, { greeting: '554 5.3.2 not today' }, { greeting: '421 4.3.2 going down' }]
   await using all = await withMxs(greetings, {

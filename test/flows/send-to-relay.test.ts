@@ -242,3 +242,22 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   expect(login).toBe(`ada@relay:${PASSWORD}`)
   expect(JSON.stringify(server.lines)).not.toContain(PASSWORD)
 })
+
+test('a reply to the id that the relay gave to a message joins its thread', async () => {
+  const relayId = '010001975e1b2c3d-11112222-3333-4444-5555-666677778888-000000'
+  await using relay = await startRelay({ on: (line) => (line === '.' ? `250 Ok ${relayId}` : undefined) })
+  await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
+  const sent = await all.send('zoe@a.test')
+  await all.socket.next('message.delivered')
+  expect((await relay.mail(1)).data.split('\r\n\r\n')[0]).not.toMatch(/^References:/m)
+
+  const arrivals = await all.world.subscribe({ eventTypes: ['message.received'] })
+  const threadOf = async (id: string) => {
+    const raw = `From: zoe@a.test\r\nIn-Reply-To: ${id}\r\n\r\nyes`
+    await all.world.smtp.send({ envelope: { from: 'zoe@a.test', to: all.ada.email }, raw })
+    return (await arrivals.next()).message.thread_id
+  }
+  expect(await threadOf(`<${relayId}@email.amazonses.com>`)).toBe(sent.threadId)
+  expect(await threadOf(`<${relayId}@eu-west-1.amazonses.com>`)).toBe(sent.threadId)
+  expect(await threadOf(`<x${relayId}@email.amazonses.com>`)).not.toBe(sent.threadId)
+})

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { isUuid, messageIdFrom, parseMessageIds, trimMessageId, uuidv7 } from '../../src/formats/ids.ts'
+import {
+  findRelayId,
+  isUuid,
+  messageIdFrom,
+  parseMessageIds,
+  relayPart,
+  trimMessageId,
+  uuidv7,
+} from '../../src/formats/ids.ts'
 import { seededRandom } from './random.ts'
 
 // The example of RFC 9562 §A.6, with its rand_a and rand_b as bytes.
@@ -48,8 +56,48 @@ describe('a Message-ID', () => {
     ['<<a@b>>', ['<a@b>']],
     ['<a@b', []],
     ['a@b>', []],
-    ['<a@b c> <ü@b>', ['<ü@b>']],
+    ['<> < >', []],
+    ['<ü@b>', ['<ü@b>']],
+    // Ids that the RFC does not allow, as they occur.
+    ['<20260601100000.7F3A2C>', ['<20260601100000.7F3A2C>']],
+    ['<a@b@c>', ['<a@b@c>']],
+    ['<long-left-part@   long.right.part>\t<c@ d>', ['<long-left-part@long.right.part>', '<c@d>']],
+    ['a.b@c', ['<a.b@c>']],
+    [' a@b,\tc@d a@b', ['<a@b>', '<c@d>']],
+    ['Message of 1 June from ann@example.com', []],
+    ['"Ann"@example.com (Ann)', []],
+    ['20260601100000.7F3A2C', []],
+    ['a@b\0c', []],
+    [`<${'a'.repeat(997)}>`, []],
   ])('is found in %j', (value, ids) => {
     expect(parseMessageIds(value, 10)).toEqual(ids)
+  })
+})
+
+describe('the id that a relay gives to a message', () => {
+  const id = '0100018f6a3e2b1c-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9-000000'
+
+  test.each([
+    [`250 Ok ${id}`, id],
+    [`250 2.0.0 Ok: queued as ${id}`, id],
+    [`250 accepted <${id}@email.amazonses.com>`, id],
+    [`250 id=${id};`, id],
+    ['250 2.0.0 Ok: queued as 4bXYZ12345', undefined],
+    ['250 2.0.0 taken by relay-outgoing-number-one', undefined],
+    ['250 2.0.0 Ok smtp-out-1234.prod.us-east-1.example.com', undefined],
+    [`250 ${'1'.repeat(251)}`, undefined],
+    ['', undefined],
+  ])('is found in %j', (reply, expected) => {
+    expect(findRelayId(reply)).toBe(expected)
+  })
+
+  test.each([
+    [`<${id}@email.amazonses.com>`, id],
+    [`<${id}@>`, id],
+    [`<${id}>`, undefined],
+    ['<short@example.com>', undefined],
+    [`<a b ${id}@example.com>`, undefined],
+  ])('may be the left part of %j', (messageId, expected) => {
+    expect(relayPart(messageId)).toBe(expected)
   })
 })

@@ -8,7 +8,7 @@ import { parseAddressList } from '../../src/formats/address/address-list.ts'
 import { networkOf } from '../../src/formats/address/peer-network.ts'
 import { relaxedHeader } from '../../src/formats/dkim/dkim-canonical.ts'
 import { composeNotice } from '../../src/formats/dsn/dsn.ts'
-import { parseMessageIds, trimMessageId } from '../../src/formats/ids.ts'
+import { findRelayId, parseMessageIds, relayPart, trimMessageId } from '../../src/formats/ids.ts'
 import { parseDateHeader } from '../../src/formats/mime/date-header.ts'
 import { decodeEncodedWords } from '../../src/formats/mime/encoded-words.ts'
 import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
@@ -93,7 +93,7 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
   parameters: parseParameterised,
   'encoded words': decodeEncodedWords,
-  'message ids': (value) => [parseMessageIds(value, 100), trimMessageId(value)],
+  'message ids': (value) => [parseMessageIds(value, 100), trimMessageId(value), findRelayId(value), relayPart(value)],
   'dates, previews, header names': (value) => [parseDateHeader(value), preview(value), isForbiddenHeader(value)],
   'addresses from clients': (value) => [parseRecipient(value), normaliseAddress(value), normaliseDomain(value)],
   'names of addresses': (value) => [

@@ -11,6 +11,7 @@ import { parseMessageIds } from '../ids.ts'
 import { selectParts } from './body-selection.ts'
 import { decodeCharset } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
+import { decodeEncodedWords } from './encoded-words.ts'
 import { unflow } from './flowed-text.ts'
 import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
@@ -104,15 +105,17 @@ function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields 
   }
 
   const subject = findField(fields, 'subject')
-  const [messageId] = parseMessageIds(value('message-id'), Number.POSITIVE_INFINITY)
+  // RFC 2047 §5 forbids encoded words there, but some libraries fold long ids with them.
+  const ids = (lowerName: string, countMax: number) => parseMessageIds(decodeEncodedWords(value(lowerName)), countMax)
+  const [messageId] = ids('message-id', Number.POSITIVE_INFINITY)
   const from = addresses('from')
   const [sender] = addresses('sender', 1)
   const date = parseDateHeader(value('date'))
   return {
     headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each)]),
     ...(messageId !== undefined && { messageId }),
-    inReplyTo: parseMessageIds(value('in-reply-to'), REFERENCES_MAX),
-    references: parseMessageIds(value('references'), REFERENCES_MAX),
+    inReplyTo: ids('in-reply-to', REFERENCES_MAX),
+    references: ids('references', REFERENCES_MAX),
     ...(subject !== undefined && { subject: fieldText(raw, subject) }),
     ...(date !== undefined && { date }),
     from,

@@ -34,6 +34,8 @@ const DASHES = '-‐‒–—−'
  */
 const TOKEN = new RegExp(`[0-9A-Za-z]+(?:[${DASHES}_][0-9A-Za-z]+)*`, 'g')
 const DASH = new RegExp(`[${DASHES}_]`)
+/** A letter that the form shows already, before the first group of the code: "G-551 927". */
+const PREFIX = new RegExp(`^[A-Z][${DASHES}](?=[0-9]{3,4}$)`)
 
 interface Range {
   start: number
@@ -72,7 +74,7 @@ export function findCandidates(text: string): Candidate[] {
  */
 function tokenRun(text: string, tokens: readonly Token[], index: number): Token[] {
   const run = [tokens[index]!]
-  if (!isGroup(run[0]!)) return run
+  if (!isGroup(run[0]!) && !PREFIX.test(run[0]!.text)) return run
   for (let next = index + 1; next < tokens.length && run.length < 16; next++) {
     const token = tokens[next]!
     const previous = run.at(-1)!
@@ -95,9 +97,10 @@ function isGroup({ text }: Token): boolean {
 function groupedCandidate(text: string, run: readonly Token[]): Candidate | undefined {
   const start = run[0]!.start
   const end = run.at(-1)!.end
-  const code = run.map((token) => token.text).join('')
-  const size = run[0]!.text.length
-  const isEven = run.every((token) => token.text.length === size)
+  const groups = run.map((token, index) => (index === 0 ? token.text.replace(PREFIX, '') : token.text))
+  const code = groups.join('')
+  const size = groups[0]!.length
+  const isEven = groups.every((group) => group.length === size)
   if (isUnevenPair(text, run)) return { start, end, code, shape: 'digits', shapeScore: 1 }
   if (!isEven || code.length < 4 || code.length > 12 || size > 5 || isPartOfNumber(text, start, end)) return undefined
   if (/^[0-9]+$/.test(code))
@@ -184,8 +187,11 @@ function dashedCandidate(range: Range, token: string, groups: readonly string[])
       shapeScore: !isEven || isRange ? -1 : joined.length > 8 ? 0 : 1.5,
     }
   }
-  const prefixed = /^[A-Z][-‐‒–—−]([0-9]{4,8})$/.exec(token)
-  if (prefixed !== null) return { ...range, code: prefixed[1]!, shape: 'digits', shapeScore: 1 }
+  const prefixed = /^[A-Z][-‐‒–—−]([0-9]{4,8}|[0-9]{3}[-‐‒–—−][0-9]{3}|[0-9]{4}[-‐‒–—−][0-9]{4})$/.exec(token)
+  if (prefixed !== null) {
+    const code = prefixed[1]!.split(DASH).join('')
+    return { ...range, code, shape: 'digits', shapeScore: 1 }
+  }
   if (joined.length < 5 || joined.length > 40 || token.includes('_')) return undefined
   if (groups.length > 2 && groups.some(isYear)) return undefined // "CVE-2026-0417"
   const code = groups.join('-')

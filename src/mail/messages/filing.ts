@@ -144,12 +144,8 @@ async function joinThread(
   const { inbox, parsedMail, labels } = filing
   // Replies refer to the Message-ID of the header, even when our clients see another id.
   const name = parsedMail.messageId ?? filing.apiMessageId
-  const hashes = referenceHashes({
-    messageId: name,
-    inReplyTo: parsedMail.inReplyTo,
-    references: parsedMail.references,
-  })
-  const knownId = filing.threadId ?? (await findThread(tx, inbox.id, hashes))
+  const ancestry = { messageId: name, inReplyTo: parsedMail.inReplyTo, references: parsedMail.references }
+  const knownId = filing.threadId ?? (await findThread(tx, inbox.id, ancestry))
   const [known] = knownId === undefined ? [] : await threads.listByIds(tx, [knownId])
   const id = known?.id ?? tx.newId()
 
@@ -181,7 +177,7 @@ async function joinThread(
       ...moved,
     })
   }
-  await threads.addReferences(tx, inbox.id, id, hashes)
+  await threads.addReferences(tx, inbox.id, id, referenceHashes(ancestry))
   await threads.addLabelCounts(tx, id, new Map(labels.map((label) => [label, 1])))
   await threads.addParticipants(tx, id, participants(addresses), 1)
   return { id, isNew: known === undefined }

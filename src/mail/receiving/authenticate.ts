@@ -3,15 +3,30 @@
  * the result of every message is "not checked", and none has a verified domain. A forged sender must never look
  * authenticated.
  */
+import { type Address, normaliseDomain, splitAddress } from '../../formats/address/address.ts'
 import type { Arrival, Envelope } from './arrival.ts'
 
 /** The result of the checks; stored with the message and shown to clients. */
 export interface Authentication {
   readonly result: 'not checked'
+  /** Present if a stranger's From is in one of our own domains. It hides nothing: nothing is authenticated yet. */
+  readonly ownDomainUnverified?: true
   /** The domain that the sender is authenticated for. */
   readonly verifiedDomain?: string
 }
 
 export async function authenticate(_arrival: Arrival, _envelope: Envelope): Promise<Authentication> {
   return { result: 'not checked' }
+}
+
+/**
+ * Returns the domains of From that need a look-up: if one of them is ours, a stranger uses our name. Mail from our own
+ * queue has no such domains, because its senders logged in.
+ *
+ * @returns each domain once, as A-labels
+ */
+export function unverifiedDomains({ protocol }: Arrival, from: readonly Address[]): string[] {
+  if (protocol === 'local') return []
+  const domains = from.map(({ address }) => normaliseDomain(splitAddress(address).domain))
+  return [...new Set(domains.filter((domain) => domain !== undefined))]
 }

@@ -19,7 +19,7 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
-import { type Authentication, authenticate } from './authenticate.ts'
+import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
 import type { FileReceived } from './file-received.ts'
 import { decide, type Verdict } from './policy.ts'
 
@@ -98,7 +98,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         check: () => check(arrival, envelope),
       })
       try {
-        const receipts = await fileAll(envelope, content)
+        const receipts = await fileAll(envelope, content, await authenticated(arrival, content))
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer?.()
         // If every inbox already had the message, no row refers to these bytes.
@@ -111,7 +111,18 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     },
   }
 
-  async function fileAll({ sender, recipients }: Envelope, content: PreparedContent<Checks>): Promise<Receipt[]> {
+  /** Adds the result that needs the parsed From. */
+  async function authenticated(arrival: Arrival, content: PreparedContent<Checks>): Promise<Authentication> {
+    const { authentication } = content.checked
+    const isOwn = await domains.hasAny(store.db, unverifiedDomains(arrival, content.parsed.from))
+    return isOwn ? { ...authentication, ownDomainUnverified: true } : authentication
+  }
+
+  async function fileAll(
+    { sender, recipients }: Envelope,
+    content: PreparedContent<Checks>,
+    authentication: Authentication,
+  ): Promise<Receipt[]> {
     return store.transaction(async (tx) => {
       const found = new Map<string, InboxRow>()
       // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
@@ -124,7 +135,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         sender,
         recipients: recipients.map((recipient) => ({ recipient, inbox: found.get(recipient)! })),
         content,
-        ...content.checked,
+        verdict: content.checked.verdict,
+        authentication,
       })
     })
   }

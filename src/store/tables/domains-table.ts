@@ -11,6 +11,13 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
+/** Whether one of the domains exists. */
+export async function hasAny(db: Db, domains: readonly string[]): Promise<boolean> {
+  if (domains.length === 0) return false
+  const query = db.selectFrom('domains').select('id').where('domain', 'in', domains).where('deleting_at', 'is', null)
+  return (await query.limit(1).executeTakeFirst()) !== undefined
+}
+
 /** Reads the domain and locks it until the commit. */
 export async function lockById(tx: Tx, id: string): Promise<DomainRow | undefined> {
   return tx.forUpdate(tx.selectFrom('domains')).selectAll().where('id', '=', id).executeTakeFirst()

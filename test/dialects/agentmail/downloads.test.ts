@@ -57,6 +57,31 @@ test('an HTML attachment is served as HTML, but its scripts cannot run', async (
   expect(headers.get('x-content-type-options')).toBe('nosniff')
 })
 
+test('content in which a browser may run scripts is downloaded, whatever the message said', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const active = ['text/html', 'application/xhtml+xml', 'image/svg+xml', 'Text/XML', 'application/rss+xml', 'text/xsl']
+  const passive = ['image/png', 'text/plain', 'application/pdf']
+  await world.smtp.send({
+    to: inboxId,
+    messageId: '<1@x.test>',
+    attachments: [...active, ...passive].map((contentType) => ({
+      contentType,
+      contentDisposition: 'inline',
+      filename: `of type ${contentType.replace('/', ' ')}`,
+      content: '<script>alert(1)</script>',
+    })),
+  })
+  const { attachments } = await world.agentmail.inboxes.messages.get(inboxId, '<1@x.test>')
+  const dispositions = await Promise.all(
+    attachments!.map(async ({ attachmentId }) => {
+      const link = await world.agentmail.inboxes.messages.getAttachment(inboxId, '<1@x.test>', attachmentId)
+      return (await fetch(link.downloadUrl)).headers.get('content-disposition')?.split(';')[0]
+    }),
+  )
+  expect(dispositions).toEqual([...active.map(() => 'attachment'), ...passive.map(() => 'inline')])
+})
+
 test('a blob that becomes unreadable aborts the response, and the log reports it', async () => {
   const content = { contentType: 'text/plain', disposition: 'attachment', sizeBytes: 100, bytes: broken() } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })

@@ -181,9 +181,11 @@ describe('ids', () => {
   test.each([
     ['<a@b>', '<a@b>'],
     [' (x) <a@b> <c@d>', '<a@b>'],
-    ['a@b', undefined],
-    ['<a b@c>', undefined],
-    ['<nothing>', undefined],
+    ['a@b', '<a@b>'],
+    ['<a b@c>', '<ab@c>'],
+    ['<nothing>', '<nothing>'],
+    ['=?utf-8?q?=3Ca?=\r\n =?utf-8?q?=40b=3E?=', '<a@b>'],
+    ['nothing', undefined],
     ['<>', undefined],
     [`<${'a'.repeat(2000)}@b>`, undefined],
   ])('Message-ID %j is %j', (value, id) => {

@@ -70,7 +70,7 @@ export function createDownloads({ store, contents: source, clock, random, limits
       return {
         ...(part.filename !== null && { filename: part.filename }),
         contentType: part.content_type,
-        disposition: part.disposition,
+        disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
         sizeBytes: part.size_bytes,
         bytes: decodePartStream(source.read(message.content_id, range), part.transfer_encoding),
       }
@@ -94,6 +94,16 @@ export function createDownloads({ store, contents: source, clock, random, limits
       return Buffer.from((await secrets.get(tx, 'signing', 'downloads')) ?? made, 'base64url')
     })
   }
+}
+
+/**
+ * Whether a browser that opens this content may run scripts in it: HTML, XHTML, SVG and all other XML (RFC 7303), and
+ * messages and parts that contain them. The sender's "inline" does not count for these.
+ *
+ * @param contentType lower-case `type/subtype`
+ */
+export function isActiveContent(contentType: string): boolean {
+  return /html|xml|xsl|^message\/|^multipart\//.test(contentType)
 }
 
 function sign(secret: Buffer, payload: string): string {

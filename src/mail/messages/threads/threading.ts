@@ -7,7 +7,8 @@
  * ancestor.
  */
 import { createHash } from 'node:crypto'
-import type { Db } from '../../../store/handles.ts'
+import { relayPart } from '../../../formats/ids.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 
 /**
@@ -24,16 +25,44 @@ export interface Ancestry {
 }
 
 /** Returns hashes of a message's own id, then of its ancestors, nearest first; each once. */
-export function referenceHashes({ messageId, inReplyTo, references }: Ancestry): string[] {
-  const ancestors = [...inReplyTo, ...references.toReversed()]
-  const ids = messageId === undefined ? ancestors : [messageId, ...ancestors]
-  return [...new Set(ids)].slice(0, ANCESTORS_MAX).map(hashId)
+export function referenceHashes(ancestry: Ancestry): string[] {
+  return relatives(ancestry).map(hashId)
 }
 
 /** @returns the thread of the nearest known relative */
-export async function findThread(db: Db, inboxId: string, hashes: readonly string[]): Promise<string | undefined> {
+export async function findThread(db: Db, inboxId: string, ancestry: Ancestry): Promise<string | undefined> {
+  const hashes = relatives(ancestry).flatMap((id) => {
+    const relayId = relayPart(id)
+    return relayId === undefined ? [hashId(id)] : [hashId(id), hashRelayId(relayId)]
+  })
   const [nearest] = await threads.findByReferences(db, inboxId, hashes)
   return nearest
+}
+
+/** Returns ids, each once. */
+function relatives({ messageId, inReplyTo, references }: Ancestry): string[] {
+  const ancestors = [...inReplyTo, ...references.toReversed()]
+  const ids = messageId === undefined ? ancestors : [messageId, ...ancestors]
+  return [...new Set(ids)].slice(0, ANCESTORS_MAX)
+}
+
+/**
+ * Adds the id that our relay gave to a sent message, because replies refer to it. The domain behind it depends on the
+ * relay's region and is not known.
+ *
+ * @param relayId from the relay's reply (`findRelayId`), never from mail
+ */
+export async function addRelayId(
+  tx: Tx,
+  message: { readonly inbox_id: string; readonly thread_id: string },
+  relayId: string,
+): Promise<void> {
+  await threads.addReferences(tx, message.inbox_id, message.thread_id, [hashRelayId(relayId)])
+}
+
+/** Differs from the hash of every Message-ID, so that no received message can take the name first. */
+function hashRelayId(relayId: string): string {
+  return hashId(`relay ${relayId}`)
 }
 
 /** Returns the form in which Message-IDs are looked up: they can be longer than an index key may be. */

@@ -33,7 +33,10 @@ export interface MessageItem {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly sizeBytes: number
-  /** The result of sender authentication; `{ result: 'not checked' }` until it is implemented. */
+  /**
+   * The results of sender authentication: `{ result: 'own' }` for a sent message, `{ result: 'not checked' }` for a
+   * received one until it is implemented; `ownDomainUnverified: true` if a stranger's From is in a domain of ours.
+   */
   readonly authentication: Readonly<Record<string, unknown>>
   readonly verifiedDomain?: string
   readonly createdAt: number

@@ -6,6 +6,7 @@
  * its outcome counts.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { findRelayId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -23,6 +24,7 @@ import {
 } from '../../events/log/message-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { changeOne } from '../../messages/labels/labels.ts'
+import { addRelayId } from '../../messages/threads/threading.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { type BounceNotices, bornAtOf, statusOf } from './bounce-notices.ts'
@@ -103,6 +105,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       }
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
       if (message) await appendEvents(tx, message, byEvent)
+      if (message && attempted.target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
       // The failure of a deleted message is reported too: its owner may be waiting for a reply.
       const about = { submission, head, messageId: message?.api_message_id }
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
@@ -132,6 +135,12 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       isLate,
     }
   }
+}
+
+/** A relay that renames messages says so only in its reply. The reply of a stranger's server says nothing. */
+async function addRelayIds(tx: Tx, message: messages.StoredMessageRow, delivered: readonly Affected[]): Promise<void> {
+  const ids = new Set(delivered.map(({ outcome }) => findRelayId(outcome.reply ?? '')))
+  for (const id of ids) if (id !== undefined) await addRelayId(tx, message, id)
 }
 
 function deliveryRow(tx: Tx, { target, startedAt }: DeliveryAttempt, row: RecipientRow, outcome: Outcome) {

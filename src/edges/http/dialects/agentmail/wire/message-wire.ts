@@ -93,9 +93,13 @@ export function message(view: MessageView): Wire<typeof Message> {
     headers: headerMap(view.headers),
     codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
     links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
-    authentication: view.authentication,
+    authentication: authentication(view),
     verified_domain: view.verifiedDomain,
   }
+}
+
+function authentication({ authentication: { ownDomainUnverified, ...results } }: MessageView) {
+  return { ...results, ...(ownDomainUnverified === true && { own_domain_unverified: true }) }
 }
 
 export const MessageList = pageOf({ messages: Type.Array(MessageItem) })
