@@ -1,12 +1,14 @@
 /** Bodies and whole messages that are made to be slow: every function that reads them takes linear time. */
 import { describe, test } from 'vitest'
 import { DataDecoder } from '../../src/edges/smtp/protocol/data-decoder.ts'
+import { linesOfHtml } from '../../src/formats/html/html-lines.ts'
 import { textOfHtml } from '../../src/formats/html/html-text.ts'
 import { decodeCharset } from '../../src/formats/mime/charset.ts'
 import { contentFingerprint } from '../../src/formats/mime/content-fingerprint.ts'
 import { unflow } from '../../src/formats/mime/flowed-text.ts'
+import { charsetInHtml } from '../../src/formats/mime/html-charset.ts'
 import { parseMessage } from '../../src/formats/mime/mime-parse.ts'
-import { decodeBytes } from '../../src/formats/mime/transfer-encoding.ts'
+import { base64End, decodeBytes } from '../../src/formats/mime/transfer-encoding.ts'
 import { forwardBody } from '../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../src/formats/reply/reply-text.ts'
 import { visibleTextOfHtml } from '../../src/formats/verification/visible-text.ts'
@@ -190,7 +192,17 @@ const BYTES = shapesOf(ENCODED).map(
   ([label, shape]) => [label, (size: number) => Buffer.from(shape(size), 'latin1')] as const,
 )
 const CHARSETS = ['', 'utf-8', 'utf-7', 'utf-16', 'utf-16be', 'utf-32', 'iso-2022-jp', 'gb18030', 'big5', 'shift_jis']
-const MORE_CHARSETS = ['euc-kr', 'euc-jp', 'windows-1252', 'koi8-r', 'utf-7-imap', 'cesu-8', 'hz-gb-2312', 'x-no-such']
+const MORE_CHARSETS = [
+  'euc-kr',
+  'euc-jp',
+  'windows-1252',
+  'koi8-r',
+  'utf-7-imap',
+  'cesu-8',
+  'hz-gb-2312',
+  'iso-2022-kr',
+  'x-no-such',
+]
 
 const MULTIPART = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
 const MAILS = shapesOf(
@@ -256,6 +268,7 @@ describe('text', () => {
 
 describe('HTML', () => {
   test.each<[string, (html: string) => unknown]>([
+    ['lines', (html) => linesOfHtml(html, 1_000_000)],
     ['search text', (html) => textOfHtml(html, 1_000_000)],
     ['replies', (html) => extractReply({ html }, Number.POSITIVE_INFINITY)],
     ['visible text', (html) => visibleTextOfHtml(html, 1_000_000)],
@@ -267,6 +280,8 @@ describe('HTML', () => {
 
 describe('bytes', () => {
   test.each<[string, (bytes: Buffer) => unknown]>([
+    ['ends of base64', base64End],
+    ['charsets in HTML', charsetInHtml],
     ['base64', (bytes) => decodeBytes(bytes, 'base64')],
     ['quoted-printable', (bytes) => decodeBytes(bytes, 'quoted-printable')],
     ['SMTP DATA', (bytes) => decodeData(bytes)],

@@ -9,6 +9,8 @@ import { networkOf } from '../../src/formats/address/peer-network.ts'
 import { relaxedHeader } from '../../src/formats/dkim/dkim-canonical.ts'
 import { composeNotice } from '../../src/formats/dsn/dsn.ts'
 import { findRelayId, parseMessageIds, relayPart, trimMessageId } from '../../src/formats/ids.ts'
+import { charsetOfLabel } from '../../src/formats/mime/charset-labels.ts'
+import { readContentType, readTransferEncoding } from '../../src/formats/mime/content-fields.ts'
 import { parseDateHeader } from '../../src/formats/mime/date-header.ts'
 import { decodeEncodedWords } from '../../src/formats/mime/encoded-words.ts'
 import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
@@ -92,6 +94,11 @@ const date = new Date(0)
 const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
   parameters: parseParameterised,
+  'content fields': (value) => [
+    readContentType([value, value], Buffer.from(value), () => false),
+    readTransferEncoding(value),
+    charsetOfLabel(value),
+  ],
   'encoded words': decodeEncodedWords,
   'message ids': (value) => [parseMessageIds(value, 100), trimMessageId(value), findRelayId(value), relayPart(value)],
   'dates, previews, header names': (value) => [parseDateHeader(value), preview(value), isForbiddenHeader(value)],

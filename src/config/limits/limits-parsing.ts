@@ -25,6 +25,11 @@ export const parsingLimits = {
     unit: 'count',
     description: 'Longest body from which reply text is extracted. A longer body has no reply text.',
   },
+  htmlTextCharsMax: {
+    default: 200_000,
+    unit: 'count',
+    description: 'Characters of the text that is derived from the HTML of a message without text.',
+  },
   searchTextCharsMax: { default: 32_768, unit: 'count', description: 'Characters of a body that are searchable.' },
   previewCharsMax: { default: 200, unit: 'count', description: 'Length of a preview.' },
   verificationCharsMax: {

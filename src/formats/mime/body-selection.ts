@@ -9,28 +9,65 @@ import type { MimePart } from './mime-structure.ts'
 export interface SelectedParts {
   /** text/plain parts; their texts are joined in this order. */
   text: MimePart[]
-  /** text/html parts, likewise. */
+  /** text/html parts, likewise; and text/plain parts that mailing lists add below HTML. */
   html: MimePart[]
   attachments: MimePart[]
 }
 
-/** Sorts each leaf of the tree into one of the lists, in the order of the message. */
+/**
+ * Sorts each leaf of the tree into one of the lists, in the order of the message. A body with a file name is in two: as
+ * the body, and as an attachment.
+ */
 export function selectParts(root: MimePart): SelectedParts {
-  if (isLeaf(root) && root.contentType.startsWith('multipart/')) {
-    return { text: [root], html: [], attachments: [] } // without a boundary that occurs, the whole body is text
-  }
-  return select(root)
+  if (isLeaf(root)) return selectRoot(root)
+  const [first] = leaves(root)
+  const selected = select(root)
+  // The first text is the message itself, even if it has a file name, unless it is declared to be an attachment.
+  const isNamedBody = first && isBodyType(first) && first.disposition !== 'attachment' && hasFile(first)
+  return isNamedBody && !selected.html.includes(first) && !selected.text.includes(first)
+    ? merge([{ ...bodyOf(first), attachments: [] }, selected])
+    : selected
+}
+
+/** A message that consists of one text has no other body, whatever its disposition. */
+function selectRoot(root: MimePart): SelectedParts {
+  // Without a boundary that occurs, the whole body is text.
+  if (root.contentType.startsWith('multipart/')) return { text: [root], html: [], attachments: [] }
+  if (!isBodyType(root)) return selectLeaf(root)
+  return { ...bodyOf(root), attachments: root.filename === undefined ? [] : [root] }
+}
+
+function bodyOf(part: MimePart): Pick<SelectedParts, 'text' | 'html'> {
+  return part.contentType === 'text/html' ? { text: [], html: [part] } : { text: [part], html: [] }
+}
+
+function hasFile(part: MimePart): boolean {
+  return part.disposition !== undefined && part.filename !== undefined
 }
 
 function select(part: MimePart): SelectedParts {
   if (isLeaf(part)) return selectLeaf(part)
   if (part.contentType === 'multipart/alternative') return selectAlternative(part)
   if (part.contentType === 'multipart/related') return selectRelated(part)
-  return merge(part.children.map(select))
+  return merge(selectMixed(part.children.map(select)))
+}
+
+/**
+ * RFC 2046 §5.1.3: the parts of a mixed are independent. Text below a message that is only HTML does not stand for the
+ * message: it is the footer of a mailing list. It is shown below the HTML.
+ */
+function selectMixed(choices: readonly SelectedParts[]): SelectedParts[] {
+  const firstBody = choices.find(({ text, html }) => text.length + html.length > 0)
+  if (firstBody === undefined || firstBody.text.length > 0) return [...choices]
+  return choices.map(({ text, html, attachments }) =>
+    html.length === 0
+      ? { text: [], html: text, attachments }
+      : { text: [], html, attachments: [...attachments, ...text] },
+  )
 }
 
 function selectLeaf(part: MimePart): SelectedParts {
-  const isBody = part.disposition !== 'attachment' && !(part.disposition !== undefined && part.filename !== undefined)
+  const isBody = part.disposition !== 'attachment' && !hasFile(part)
   return {
     text: isBody && part.contentType === 'text/plain' ? [part] : [],
     html: isBody && part.contentType === 'text/html' ? [part] : [],

@@ -2,51 +2,24 @@
  * Decodes bytes to text by a charset label, for headers and bodies.
  *
  * Labels in mail are often missing, misspelt or wrong, so decoding never fails. It uses the charset of the label if
- * possible; otherwise UTF-8 if the bytes are valid UTF-8, and else windows-1252, which has a character for every byte.
+ * possible; otherwise UTF-8 if the bytes are UTF-8, and else windows-1252, which has a character for every byte.
  * The text has at most as many UTF-16 units as the input has bytes.
  */
 import { isUtf8 } from 'node:buffer'
 import iconv from 'iconv-lite'
+import {
+  type CharsetName,
+  charsetOfLabel,
+  HZ,
+  ISO_2022_JP,
+  ISO_2022_KR,
+  UNRELIABLE,
+  UTF_7,
+  UTF_8,
+} from './charset-labels.ts'
+import { decodeEscaped, isIso2022Jp, isIso2022Kr } from './escaped-charsets.ts'
 import { replaceEach } from './text-builder.ts'
 import { BASE64_DIGITS } from './transfer-encoding.ts'
-
-/** Labels for which another charset is used: a superset, or the one that senders probably mean. */
-const REPLACED_LABELS: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    // Mail labelled ISO-8859-1 contains curly quotes of windows-1252 more often than C1 controls (WHATWG Encoding §4.2).
-    'iso-8859-1': 'windows-1252',
-    'iso8859-1': 'windows-1252',
-    'iso_8859-1': 'windows-1252',
-    latin1: 'windows-1252',
-    // Senders use the larger charset with the label of the smaller one.
-    gb2312: 'gb18030',
-    'x-gbk': 'gb18030',
-    gbk: 'gb18030',
-    'ks_c_5601-1987': 'cp949',
-    csiso2022jp: 'iso-2022-jp',
-    'iso-2022-jp-1': 'iso-2022-jp',
-    'iso-2022-jp-2': 'iso-2022-jp',
-    'unicode-1-1-utf-7': 'utf-7',
-    utf7: 'utf-7',
-    // The same charset with its text in another order (visual or logical), and labels that iconv-lite does not know.
-    'iso-8859-8-i': 'iso-8859-8',
-    'iso-8859-8-e': 'iso-8859-8',
-    'x-mac-cyrillic': 'maccyrillic',
-  }),
-)
-
-/** Labels that say nothing reliable about bytes above 127. */
-const UNRELIABLE_LABELS = new Set([
-  '',
-  'us-ascii',
-  'ascii',
-  'ansi_x3.4-1968',
-  'utf-8',
-  'utf8',
-  'unknown-8bit',
-  'x-unknown',
-  '8bit',
-])
 
 /**
  * Codecs of iconv-lite that are not used: transfer encodings (it accepts "base-64" for base64), and two that create a
@@ -54,35 +27,58 @@ const UNRELIABLE_LABELS = new Set([
  */
 const EXCLUDED_CODECS = new Set(['base64', 'hex', 'binary', 'utf7imap', 'cesu8'])
 
-/** Charsets whose decoders can return lone surrogates, which no database accepts. Names without hyphens. */
+/** Charsets whose decoders can return lone surrogates, which no database accepts. */
 const UTF_16_BASED = /^(utf(16|32)|ucs[24])/
+
+const UTF_8_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+const UTF_16_MARKS: readonly (readonly [mark: Buffer, charset: CharsetName])[] = [
+  [Buffer.from([0xfe, 0xff]), 'utf16be'],
+  [Buffer.from([0xff, 0xfe]), 'utf16le'],
+]
 
 /**
  * Decodes text of a message. Never throws. NULs are removed: PostgreSQL refuses them, and they are of no use.
  *
  * @param bytes    with the transfer encoding decoded
- * @param charset  the label as found, in any case; a language suffix (RFC 2231 §5, `utf-8*en`) is ignored
+ * @param label    as found (charset-labels.ts); a byte order mark has precedence
  */
-export function decodeCharset(bytes: Buffer, charset = ''): string {
-  return bytes.length === 0 ? '' : replaceEach(decode(bytes, normaliseLabel(charset)), '\0', '')
+export function decodeCharset(bytes: Buffer, label = ''): string {
+  if (bytes.length === 0) return ''
+  const { charset, start } = effectiveCharset(bytes, charsetOfLabel(label))
+  const text = decode(bytes.subarray(start), charset)
+  return replaceEach(text, '\0', '')
 }
 
-function normaliseLabel(charset: string): string {
-  const label = (charset.split('*', 1)[0] ?? '').trim().toLowerCase()
-  return REPLACED_LABELS.get(label) ?? label
+/** A byte order mark decides. In single-byte charsets, the marks of UTF-16 are ordinary letters. */
+function effectiveCharset(bytes: Buffer, charset: CharsetName): { charset: CharsetName; start: number } {
+  if (bytes.subarray(0, 3).equals(UTF_8_MARK)) return { charset: UTF_8, start: 3 }
+  const canBeUtf16 = charset === UNRELIABLE || charset === UTF_8 || charset.startsWith('utf16')
+  const [, marked] = (canBeUtf16 && UTF_16_MARKS.find(([mark]) => bytes.subarray(0, 2).equals(mark))) || []
+  return marked === undefined ? { charset, start: 0 } : { charset: marked, start: 2 }
 }
 
-function decode(bytes: Buffer, label: string): string {
-  if (UNRELIABLE_LABELS.has(label)) return decodeDetected(bytes)
-  if (label === 'iso-2022-jp') return new TextDecoder(label).decode(bytes) // not in iconv-lite
-  if (label === 'utf-7') return Buffer.from(decodeUtf7(bytes)).toString() // removes lone surrogates
+/** Whether a label leaves the charset open: there is none, or it says nothing about bytes above 127. */
+export function isUnreliable(label = ''): boolean {
+  return charsetOfLabel(label) === UNRELIABLE
+}
+
+function decode(bytes: Buffer, charset: CharsetName): string {
+  if (charset === UNRELIABLE) return decodeUnlabelled(bytes)
+  if (charset === UTF_8) return decodeDetected(bytes, 1)
+  if (charset === UTF_7) return Buffer.from(decodeUtf7(bytes)).toString() // removes lone surrogates
+  if (charset === ISO_2022_JP || charset === ISO_2022_KR || charset === HZ) return decodeEscaped(bytes, charset)
 
   // For all others iconv-lite and not TextDecoder: 2.5 times as fast for single-byte charsets, no exception for an
   // unknown label, and the same on every Node (some releases of 22 and 23 decode windows-1252 as ISO-8859-1).
-  const codec = label.replace(/:\d{4}$|[^a-z0-9]/g, '') // as iconv-lite normalises names
-  if (EXCLUDED_CODECS.has(codec) || !isKnown(codec)) return decodeDetected(bytes)
-  const text = iconv.decode(bytes, label)
-  return UTF_16_BASED.test(codec) ? Buffer.from(text).toString() : text
+  if (EXCLUDED_CODECS.has(charset) || !isKnown(charset)) return decodeUnlabelled(bytes)
+  const text = iconv.decode(bytes, charset)
+  return UTF_16_BASED.test(charset) ? Buffer.from(text).toString() : text
+}
+
+function decodeUnlabelled(bytes: Buffer): string {
+  if (isIso2022Jp(bytes)) return decodeEscaped(bytes, ISO_2022_JP)
+  if (isIso2022Kr(bytes)) return decodeEscaped(bytes, ISO_2022_KR)
+  return decodeDetected(bytes, 2)
 }
 
 /** Replaces `encodingExists`, which creates and catches an error for each unknown name: a header can contain 40,000. */
@@ -91,8 +87,23 @@ function isKnown(codec: string): boolean {
   return codec in iconv.encodings!
 }
 
-function decodeDetected(bytes: Buffer): string {
-  return isUtf8(bytes) ? bytes.toString('utf8') : iconv.decode(bytes, 'windows-1252')
+/**
+ * Decodes as UTF-8 if the bytes are UTF-8, except for a few: a gateway that adds a line in its own charset must not
+ * spoil every other letter. Each bad byte becomes U+FFFD. Otherwise decodes as windows-1252.
+ *
+ * @param goodPerBad characters above 127 that must be valid UTF-8 for each bad byte
+ */
+function decodeDetected(bytes: Buffer, goodPerBad: number): string {
+  const text = bytes.toString('utf8')
+  if (isUtf8(bytes)) return text
+  let good = 0
+  let bad = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit === REPLACEMENT) bad++
+    else if (unit > 0x7f) good++
+  }
+  return good >= bad * goodPerBad ? text : iconv.decode(bytes, 'windows-1252')
 }
 
 const PLUS = 0x2b

@@ -2,7 +2,8 @@
  * Decodes encoded words in header text (RFC 2047): `=?utf-8?Q?gr=C3=BC=C3=9Fe?=` → `grüße`.
  *
  * The bytes of adjacent words with the same charset are joined before decoding, because mail programs split characters
- * although §5 forbids it. One pass without regular expressions: a header may contain a megabyte of "=?".
+ * although §5 forbids it, and even the base64 digits of one byte. One pass without regular expressions: a header may
+ * contain a megabyte of "=?".
  */
 import { decodeCharset } from './charset.ts'
 import { decodeBase64, decodeQuotedPrintable } from './transfer-encoding.ts'
@@ -12,9 +13,19 @@ const CHARSET_CHARS_MAX = 64
 
 interface EncodedWord {
   charset: string
-  bytes: Buffer
+  encoding: 'b' | 'q'
+  encoded: string
   /** Index after the closing "?=". */
   end: number
+}
+
+/** Adjacent words with the same charset. */
+interface Run {
+  readonly charset: string
+  readonly chunks: Buffer[]
+  /** Base64 digits of the last words, which do not end with a whole group of four. */
+  digits: string[]
+  digitCount: number
 }
 
 /**
@@ -26,11 +37,14 @@ export function decodeEncodedWords(text: string): string {
 
   const lastClose = text.lastIndexOf('?=') // no word ends after this, so many "=?" take linear time
   let decoded = ''
-  let run: { charset: string; chunks: Buffer[] } | undefined // adjacent words with the same charset
+  let run: Run | undefined
   let copied = 0 // `text` is decoded up to this index
 
   const endRun = () => {
-    if (run !== undefined) decoded += singleLine(decodeCharset(Buffer.concat(run.chunks), run.charset))
+    if (run !== undefined) {
+      endDigits(run)
+      decoded += singleLine(decodeCharset(Buffer.concat(run.chunks), run.charset))
+    }
     run = undefined
   }
 
@@ -47,8 +61,8 @@ export function decodeEncodedWords(text: string): string {
     } else if (run.charset !== word.charset) {
       endRun()
     }
-    run ??= { charset: word.charset, chunks: [] }
-    run.chunks.push(word.bytes)
+    run ??= { charset: word.charset, chunks: [], digits: [], digitCount: 0 }
+    addWord(run, word)
     index = copied = word.end
   }
 
@@ -69,8 +83,24 @@ function readWord(text: string, start: number): EncodedWord | undefined {
   const close = text.indexOf('?=', charsetEnd + 3)
   if (close < 0) return undefined
   const encoded = text.slice(charsetEnd + 3, close)
-  const bytes = encoding === 'b' ? decodeBase64(Buffer.from(encoded)) : decodeQ(encoded)
-  return { charset, bytes, end: close + 2 }
+  return { charset, encoding, encoded, end: close + 2 }
+}
+
+function addWord(run: Run, { encoding, encoded }: EncodedWord): void {
+  if (encoding === 'q') {
+    endDigits(run)
+    run.chunks.push(decodeQ(encoded))
+    return
+  }
+  run.digits.push(encoded)
+  run.digitCount += encoded.length
+  if (run.digitCount % 4 === 0 || encoded.endsWith('=')) endDigits(run)
+}
+
+function endDigits(run: Run): void {
+  if (run.digits.length > 0) run.chunks.push(decodeBase64(Buffer.from(run.digits.join(''))))
+  run.digits = []
+  run.digitCount = 0
 }
 
 /** The "Q" encoding: quoted-printable with "_" for a space (§4.2). */

@@ -18,13 +18,22 @@ const PARAMETERS_MAX = 128
 /** Parses an unfolded header value. Malformed parameters are left out. Never throws. */
 export function parseParameterised(text: string): ParameterisedValue {
   const [value, ...rest] = splitOutsideQuotes(text)
-  return { value: (value ?? '').trim().toLowerCase(), parameters: parseParameters(rest) }
+  return { value: (value?.text ?? '').trim().toLowerCase(), parameters: parseParameters(rest) }
 }
 
-/** Splits at ";", except in quoted strings. Removes comments, which RFC 2045 §5.1 allows between tokens. */
-function splitOutsideQuotes(text: string): string[] {
-  const pieces: string[] = []
+/** One parameter, or the value before the first. */
+interface Piece {
+  /** Without comments, which RFC 2045 §5.1 allows between tokens. */
+  readonly text: string
+  /** As written: in a file name without quotes, "report (1).pdf", the parentheses belong to the name. */
+  readonly raw: string
+}
+
+/** Splits at ";", except in quoted strings and comments. */
+function splitOutsideQuotes(text: string): Piece[] {
+  const pieces: Piece[] = []
   let piece = ''
+  let start = 0
   let from = 0
   let quoted = false
   let comments = 0
@@ -42,13 +51,13 @@ function splitOutsideQuotes(text: string): string[] {
     } else if (char === ')' && comments > 0) {
       if (--comments === 0) from = i + 1
     } else if (char === ';' && comments === 0) {
-      pieces.push(piece + text.slice(from, i))
+      pieces.push({ text: piece + text.slice(from, i), raw: text.slice(start, i) })
       piece = ''
-      from = i + 1
+      start = from = i + 1
     }
   }
   // The last piece, also if it has an unclosed quote. An unclosed comment is left out.
-  pieces.push(comments > 0 ? piece : piece + text.slice(from))
+  pieces.push({ text: comments > 0 ? piece : piece + text.slice(from), raw: text.slice(start) })
   return pieces
 }
 
@@ -65,21 +74,25 @@ interface Section {
   text: string
 }
 
-function parseParameters(pieces: readonly string[]): Map<string, string> {
+/** Names of parameters whose value is a file name. */
+const FILE_NAMES: ReadonlySet<string> = new Set(['filename', 'name'])
+
+function parseParameters(pieces: readonly Piece[]): Map<string, string> {
   const plain = new Map<string, string>()
   const sectionsByName = new Map<string, Section[]>()
 
   for (const piece of pieces) {
-    const equals = piece.indexOf('=')
+    const equals = piece.text.indexOf('=')
     if (equals <= 0) continue
-    const fullName = piece.slice(0, equals).trim().toLowerCase()
-    const text = unquote(piece.slice(equals + 1).trim())
+    const fullName = piece.text.slice(0, equals).trim().toLowerCase()
     const star = fullName.indexOf('*')
+    const name = star < 0 ? fullName : fullName.slice(0, star)
+    const written = FILE_NAMES.has(name) ? piece.raw.slice(piece.raw.indexOf('=')) : piece.text.slice(equals)
+    const text = unquote(written.slice(1).trim())
     if (star < 0) {
-      if (!plain.has(fullName)) plain.set(fullName, decodeEncodedWords(text)) // forbidden by RFC 2047 §5, but common
+      if (!plain.has(name)) plain.set(name, decodeEncodedWords(text)) // forbidden by RFC 2047 §5, but common
       continue
     }
-    const name = fullName.slice(0, star)
     const section = { ...parseSuffix(fullName.slice(star)), text }
     const sections = sectionsByName.get(name)
     if (sections === undefined) sectionsByName.set(name, [section])
@@ -87,18 +100,36 @@ function parseParameters(pieces: readonly string[]): Map<string, string> {
   }
 
   // The extended form has precedence: senders add a plain one for old programs.
-  for (const [name, sections] of sectionsByName) plain.set(name, joinSections(sections))
+  for (const [name, sections] of sectionsByName) plain.set(name, joinSections(oneSpelling(sections)))
   return plain
 }
 
-/** `*` → the only section, extended; `*3` → section 3, plain; `*3*` → section 3, extended (RFC 2231 §3 and §4.1). */
+/**
+ * `*` → the only section, extended; `*3` → section 3, plain; `*3*` → section 3, extended (RFC 2231 §3 and §4.1). A
+ * suffix without a number that is malformed counts as the only section too.
+ */
 function parseSuffix(suffix: string): Pick<Section, 'index' | 'extended'> {
   const index = Number.parseInt(suffix.slice(1), 10)
-  return { index: Number.isNaN(index) ? 0 : index, extended: suffix.endsWith('*') }
+  return { index: Number.isNaN(index) ? WHOLE : index, extended: suffix.endsWith('*') }
 }
 
-function joinSections(sections: Section[]): string {
-  sections.sort((a, b) => a.index - b.index)
+const WHOLE = -1
+
+/**
+ * A value may be written whole and in sections, and sections may occur twice: these are spellings of one value. Returns
+ * the first whole one, else the first spelling of each section, in order.
+ */
+function oneSpelling(sections: readonly Section[]): Section[] {
+  const whole = sections.find(({ index }) => index === WHOLE)
+  if (whole) return [whole]
+  const byIndex = new Map<number, Section>()
+  for (const section of sections) if (!byIndex.has(section.index)) byIndex.set(section.index, section)
+  return [...byIndex.values()].sort((a, b) => a.index - b.index)
+}
+
+function joinSections(sections: readonly Section[]): string {
+  // RFC 2231 §3 forbids encoded words, but some libraries divide a long one into sections.
+  if (sections.every(({ extended }) => !extended)) return decodeEncodedWords(sections.map(({ text }) => text).join(''))
   let charset = ''
   const chunks = sections.map((section, index) => {
     if (!section.extended) return Buffer.from(section.text)

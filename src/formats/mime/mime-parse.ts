@@ -7,16 +7,18 @@
  */
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
+import { escapeHtml } from '../html/escape-html.ts'
 import { parseMessageIds } from '../ids.ts'
 import { selectParts } from './body-selection.ts'
-import { decodeCharset } from './charset.ts'
+import { decodeCharset, isUnreliable } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 import { unflow } from './flowed-text.ts'
 import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
+import { charsetInHtml } from './html-charset.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
 import { replaceEach } from './text-builder.ts'
-import { decodePart, type PartLocation } from './transfer-encoding.ts'
+import { base64End, decodeBytes, decodePart, type PartLocation } from './transfer-encoding.ts'
 
 /** The bytes of an attachment are in the raw message: `decodePart(raw, attachment)`. */
 export interface ParsedAttachment extends PartLocation {
@@ -83,7 +85,7 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
     ...readFields(raw, root.fields),
     contentType: root.contentType,
     ...(text.length > 0 && { text: joinBodies(raw, text, limits.bodyBytesMax) }),
-    ...(html.length > 0 && { html: joinBodies(raw, html, limits.bodyBytesMax) }),
+    ...(html.length > 0 && { html: joinBodies(raw, html, limits.bodyBytesMax, asHtml) }),
     attachments: attachments.map((part) => describeAttachment(raw, part)),
     bodyOffset: root.bodyStart,
     truncated: truncated || isLong || root.fields.length > HEADERS_MAX,
@@ -131,30 +133,58 @@ function encodedBytes(parts: readonly MimePart[]): number {
   return parts.reduce((bytes, part) => bytes + location(part).length, 0)
 }
 
-/** @param bytesMax  encoded bytes that are decoded, of all parts together */
-function joinBodies(raw: Buffer, parts: readonly MimePart[], bytesMax: number): string {
+/**
+ * @param bytesMax  encoded bytes that are decoded, of all parts together
+ * @param convert   changes the text of a part
+ */
+function joinBodies(
+  raw: Buffer,
+  parts: readonly MimePart[],
+  bytesMax: number,
+  convert = (_part: MimePart, text: string) => text,
+): string {
   const texts: string[] = []
   let bytesLeft = bytesMax
   for (const part of parts) {
-    texts.push(decodeText(raw, part, bytesLeft))
+    texts.push(convert(part, decodeText(raw, part, bytesLeft)))
     bytesLeft -= location(part).length
     if (bytesLeft <= 0) break
   }
   return texts.join('\n')
 }
 
+/** Plain text below HTML becomes HTML, which is otherwise kept as it arrived. */
+function asHtml({ contentType }: MimePart, text: string): string {
+  return contentType === 'text/html' ? text : `<pre>${escapeHtml(text)}</pre>`
+}
+
 /** Decodes one text part, with LF line ends. Line breaks at its end belong to the transport (RFC 5321 §4.1.1.4). */
 function decodeText(raw: Buffer, part: MimePart, bytesMax: number): string {
   const encoded = location(part)
-  const bytes = decodePart(raw, { ...encoded, length: Math.min(encoded.length, bytesMax) })
+  const { bytes, added } = decodeBody(raw, { ...encoded, length: Math.min(encoded.length, bytesMax) })
   const complete = encoded.length > bytesMax ? withoutPartialCharacter(bytes) : bytes
-  const decoded = replaceEach(decodeCharset(complete, part.parameters.get('charset')), '\r\n', '\n')
+  const text = decodeCharset(complete, charsetOf(part, complete))
+  const separator = added.length > 0 && !text.endsWith('\n') ? '\n' : ''
+  const decoded = replaceEach(`${text}${separator}${decodeCharset(added)}`, '\r\n', '\n')
   const isFlowed = part.contentType === 'text/plain' && part.parameters.get('format')?.toLowerCase() === 'flowed'
-  const text = isFlowed ? unflow(decoded, part.parameters.get('delsp')?.toLowerCase() === 'yes') : decoded
+  const lines = isFlowed ? unflow(decoded, part.parameters.get('delsp')?.toLowerCase() === 'yes') : decoded
 
-  let end = text.length
-  while (text[end - 1] === '\n') end--
-  return text.slice(0, end)
+  let end = lines.length
+  while (lines[end - 1] === '\n') end--
+  return lines.slice(0, end)
+}
+
+/** @returns the decoded body, and the plain text that was added below its base64 */
+function decodeBody(raw: Buffer, encoded: PartLocation): { bytes: Buffer; added: Buffer } {
+  const body = raw.subarray(encoded.offset, encoded.offset + encoded.length)
+  const end = encoded.encoding === 'base64' ? base64End(body) : body.length
+  return { bytes: decodeBytes(body.subarray(0, end), encoded.encoding), added: body.subarray(end) }
+}
+
+/** The label in Content-Type; of HTML without a reliable one, that in the document. */
+function charsetOf({ contentType, parameters }: MimePart, bytes: Buffer): string | undefined {
+  const label = parameters.get('charset')
+  return (contentType === 'text/html' && isUnreliable(label) && charsetInHtml(bytes)) || label
 }
 
 /** Removes an incomplete UTF-8 character at the end: with it, the bytes would be decoded with another charset. */

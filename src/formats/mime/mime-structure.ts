@@ -8,8 +8,9 @@
  * the size of the message, whatever it contains, and nothing throws. At a limit, the tree stops growing and is marked
  * truncated.
  */
+import { readContentType, readTransferEncoding } from './content-fields.ts'
 import { fieldValue, findField, type HeaderField, readHeaderBlock } from './header-fields.ts'
-import { type ParameterisedValue, parseParameterised } from './header-parameters.ts'
+import { parseParameterised } from './header-parameters.ts'
 
 export interface StructureLimits {
   /** Multiparts nested in each other. Functions that read the tree recurse this deep. */
@@ -82,12 +83,9 @@ const BOUNDARY_CHARS_MAX = 998
 
 /**
  * These values are stored in rows and events and returned in lists. Without a limit, those of a thousand parts could be
- * as large as the message. RFC 6838 §4.2 allows 127 characters each for type and subtype; a Content-ID is on one line
- * (RFC 5322 §2.1.1).
+ * as large as the message. A Content-ID is on one line (RFC 5322 §2.1.1).
  */
-const CONTENT_TYPE_CHARS_MAX = 255
 const CONTENT_ID_CHARS_MAX = 998
-const ENCODING_CHARS_MAX = 64
 
 /** Scans a whole message. Empty input gives an empty text/plain part. */
 export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructure {
@@ -120,8 +118,14 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     fieldsLeft -= header.fields.length
     partCount++
     const { fields, end: headerEnd, bodyStart } = header
+    const isOpen = (boundary: string) => openBoundaries.has(boundary)
     const offsets = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
-    const newPart: MimePart = { ...offsets, fields, ...describe(raw, fields, defaultType), children: [] }
+    const newPart: MimePart = {
+      ...offsets,
+      fields,
+      ...describe(raw, { fields, bodyStart, defaultType, isOpen }),
+      children: [],
+    }
     openParts.push(newPart)
     return newPart
   }
@@ -208,21 +212,35 @@ function withoutLineBreak(raw: Buffer, end: number): number {
 
 type Description = Omit<MimePart, 'headerStart' | 'headerEnd' | 'bodyStart' | 'bodyEnd' | 'fields' | 'children'>
 
-function describe(raw: Buffer, fields: readonly HeaderField[], defaultType: string): Description {
+interface PartHeader {
+  readonly fields: readonly HeaderField[]
+  readonly bodyStart: number
+  readonly defaultType: string
+  /** Whether an enclosing multipart has this boundary, in latin1. */
+  readonly isOpen: (boundary: string) => boolean
+}
+
+/** Content-Type fields of one part that are considered. RFC 5322 §3.6 allows one. */
+const TYPE_FIELDS_MAX = 4
+
+function describe(raw: Buffer, { fields, bodyStart, defaultType, isOpen }: PartHeader): Description {
   const value = (lowerName: string): string | undefined => {
     const found = findField(fields, lowerName)
     return found && fieldValue(raw, found)
   }
-  const type = parseParameterised(value('content-type') ?? '')
+  const types = fields.filter(({ name }) => name.length === 12 && name.toLowerCase() === 'content-type')
+  const { type, parameters } = readContentType(
+    types.slice(0, TYPE_FIELDS_MAX).map((each) => fieldValue(raw, each)),
+    raw.subarray(bodyStart),
+    isOpen,
+  )
   const disposition = parseParameterised(value('content-disposition') ?? '')
   const contentId = value('content-id')?.replace(/^<|>$/g, '').trim()
-  const filename = filenameOf(disposition, type)
-  const encoding = parseParameterised(value('content-transfer-encoding') ?? '').value
-  const isType = type.value.length <= CONTENT_TYPE_CHARS_MAX && /^[^\s/]+\/[^\s/]+$/.test(type.value)
+  const filename = filenameOf(disposition.parameters.get('filename') || parameters.get('name'))
   return {
-    contentType: isType ? type.value : defaultType, // RFC 2045 §5.2
-    parameters: type.parameters,
-    encoding: encoding !== '' && encoding.length <= ENCODING_CHARS_MAX ? encoding : '7bit',
+    contentType: type ?? defaultType, // RFC 2045 §5.2
+    parameters,
+    encoding: readTransferEncoding(value('content-transfer-encoding')),
     ...(disposition.value && { disposition: disposition.value }),
     ...(filename && { filename }),
     ...(contentId && contentId.length <= CONTENT_ID_CHARS_MAX && { contentId }),
@@ -230,8 +248,7 @@ function describe(raw: Buffer, fields: readonly HeaderField[], defaultType: stri
 }
 
 /** RFC 2183 §2.3: a receiver must ignore folders in the name. The length limit is that of most file systems. */
-function filenameOf(disposition: ParameterisedValue, type: ParameterisedValue): string | undefined {
-  const name = disposition.parameters.get('filename') || type.parameters.get('name')
+function filenameOf(name: string | undefined): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes control characters
   const clean = name?.replace(/[\x00-\x1f\x7f]/g, '')
   return clean

@@ -3,7 +3,7 @@
 const CHARS_MAX = 200
 
 /**
- * @param text      from text/plain parts; a message that has only HTML has no preview (AgentMail's contract)
+ * @param text      of the message, or the text in its HTML
  * @param charsMax  in UTF-16 units; a surrogate pair is never split
  * @returns undefined if there is no text
  */

@@ -127,6 +127,36 @@ export function decodeBase64(encoded: Buffer): Buffer {
   return decoded.subarray(0, length)
 }
 
+/**
+ * Finds plain text that a mailing list or gateway has added below a base64 body: it begins after padding or an empty
+ * line, with a line that is not base64. Such text is not part of the encoded data, and decoding it gives garbage.
+ *
+ * @returns the offset of the text; the length of the input if there is none
+ */
+export function base64End(encoded: Buffer): number {
+  let isPieceOver = false // after padding or an empty line, another encoded piece may follow, or text
+  for (let start = 0; start < encoded.length; ) {
+    const lineFeed = encoded.indexOf(LF, start)
+    const next = lineFeed < 0 ? encoded.length : lineFeed + 1
+    const line = trimLine(encoded.subarray(start, next))
+    if (line.length > 0 && isPieceOver && !isBase64Line(line)) return start
+    isPieceOver = line.length === 0 ? start > 0 : line.at(-1) === EQUALS
+    start = next
+  }
+  return encoded.length
+}
+
+function trimLine(line: Buffer): Buffer {
+  let end = line.length
+  while (end > 0 && line[end - 1]! <= SPACE) end--
+  return line.subarray(0, end)
+}
+
+/** RFC 2045 §6.8: encoders write whole groups of four digits. A short word of letters is no such line. */
+function isBase64Line(line: Buffer): boolean {
+  return line.length % 4 === 0 && line.every(isBase64Byte)
+}
+
 function isBase64Byte(byte: number): boolean {
   return BASE64_DIGITS[byte] !== NOT_A_DIGIT || byte === EQUALS
 }

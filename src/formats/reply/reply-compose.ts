@@ -3,7 +3,8 @@
  * forward quotes.
  */
 import { type Address, formatAddress, singleLine } from '../address/address.ts'
-import { textOfHtml } from '../html/html-text.ts'
+import { escapeHtml } from '../html/escape-html.ts'
+import { linesOfHtml } from '../html/html-lines.ts'
 import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
 
 /** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
@@ -90,7 +91,7 @@ export function quotedBody(
   const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
   const attribution = `${date}${addressLine(original.from)} wrote:`
   const originalText =
-    original.text ?? (original.html === undefined ? '' : textOfHtml(original.html, original.html.length))
+    original.text ?? (original.html === undefined ? '' : linesOfHtml(original.html, original.html.length))
   const lines = replaceEach(`\n${originalText}`, '\n', '\n> ')
   const text = joinText(added.text, `${attribution}${lines}`)
   if (added.html === undefined) return { text }
@@ -123,9 +124,4 @@ function joinText(added: string | undefined, block: string): string {
 
 function textAsHtml(text: string): string {
   return withLineBreaks(escapeHtml(text), '<br>\n')
-}
-
-function escapeHtml(text: string): string {
-  const references = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } // "&" must be first
-  return Object.entries(references).reduce((html, [char, reference]) => replaceEach(html, char, reference), text)
 }

@@ -5,6 +5,7 @@
  * Tabs separate the cells of a table row. A code that has one character per cell or per line is joined. HTML is
  * tokenised and never built into a tree. Hidden text (a preheader) becomes separate lines at the end.
  */
+import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS, isHiddenElement, styleOf, VOID_TAGS } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
 import { plainText } from './keyword-text.ts'
 
@@ -29,26 +30,12 @@ export interface VisibleText {
   readonly links: readonly VisibleLink[]
 }
 
-/** Elements whose content is not shown as text. */
-const IGNORED_TAGS = new Set(['head', 'script', 'style', 'title', 'template', 'noscript', 'select', 'svg', 'math'])
-const BLOCK_TAGS = new Set(
-  (
-    'address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr html ' +
-    'li main nav ol p pre section table tbody tfoot thead tr ul'
-  ).split(' '),
-)
-const CELL_TAGS = new Set(['td', 'th'])
 const STRONG_TAGS = new Set(['b', 'strong', 'h1', 'h2', 'h3', 'h4', 'code', 'kbd', 'mark', 'big', 'tt'])
-const VOID_TAGS = new Set(['br', 'hr', 'img', 'input', 'meta', 'link', 'col', 'area', 'base', 'wbr', 'source'])
-
-const HIDDEN_STYLE =
-  /display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:px|pt|em)?\s*(?:[;!]|$)|max-height\s*:\s*0|opacity\s*:\s*0(?:\.0*)?\s*(?:[;!]|$)|mso-hide\s*:\s*all/i
 const STRONG_STYLE =
   /font-weight\s*:\s*(?:bold|[6-9]00)|letter-spacing\s*:\s*0*[1-9.]|font-size\s*:\s*(?:2[2-9]|[3-9]\d)(?:px|pt)/i
 
 const LINKS_MAX = 500
 const URL_CHARS_MAX = 4000
-const STYLE_CHARS_MAX = 500
 
 interface OpenElement {
   name: string
@@ -72,15 +59,14 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   const reader = createHtmlReader(
     {
       onopentag(name, attributes) {
-        const style = (attributes.style ?? '').slice(0, STYLE_CHARS_MAX)
         const isIgnored = IGNORED_TAGS.has(name)
-        const isHidden = HIDDEN_STYLE.test(style) || 'hidden' in attributes
+        const isHidden = isHiddenElement(attributes)
         const out = hiddenDepth > 0 ? hidden : shown
         breakBefore(out, name)
         if (name === 'img' && link !== undefined) link.label += ` ${(attributes.alt ?? '').slice(0, 200)}`
         if (name === 'input' && attributes.type !== 'hidden') out.write(` ${(attributes.value ?? '').slice(0, 100)} `)
         if (VOID_TAGS.has(name)) return
-        const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(style) || Number(attributes.size) >= 5
+        const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(styleOf(attributes)) || Number(attributes.size) >= 5
         open.push({ name, isIgnored, isHidden, strongStart: isStrong ? shown.length : undefined })
         if (isIgnored) ignoredDepth += 1
         if (isHidden) {

@@ -6,6 +6,7 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
+import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { textOfHtml } from '../../../formats/html/html-text.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
@@ -30,6 +31,8 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
 export interface Bodies {
   readonly text?: string
   readonly html?: string
+  /** The text in the HTML of a message without text. */
+  readonly textFromHtml?: string
   readonly extractedText?: string
   readonly extractedHtml?: string
   readonly headers: readonly (readonly [name: string, value: string])[]
@@ -43,18 +46,24 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
     headerFieldsMax: limits.parsing.mimeHeaderFieldsMax,
     bodyBytesMax: limits.parsing.bodyBytesMax,
   })
-  const { extractedText, extractedHtml } = extractReply(
+  const extracted = extractReply(
     { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
     limits.parsing.replyTextCharsMax,
   )
+  const { extractedHtml } = extracted
+  const charsMax = limits.parsing.htmlTextCharsMax
+  const textFromHtml = text === undefined && html !== undefined ? linesOfHtml(html, charsMax) : undefined
+  const extractedText =
+    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax) : extracted.extractedText
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
     ...(html !== undefined && { html }),
+    ...(textFromHtml && { textFromHtml }),
     ...(extractedText !== undefined && { extractedText }),
     ...(extractedHtml !== undefined && { extractedHtml }),
     headers,
   }
-  const shown = text === undefined ? undefined : preview(text, limits.parsing.previewCharsMax)
+  const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),

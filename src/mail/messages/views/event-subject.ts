@@ -136,7 +136,8 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
 
 /** An estimate: a text needs one or two bytes per character. */
 function bodyBytes({ message }: EventSubject): number {
-  const bodies = [message?.text, message?.html, message?.extractedText, message?.extractedHtml]
+  const { text, html, textFromHtml, extractedText, extractedHtml } = message ?? {}
+  const bodies = [text, html, textFromHtml, extractedText, extractedHtml]
   return bodies.reduce((sum, body) => sum + (body?.length ?? 0), 0)
 }
 

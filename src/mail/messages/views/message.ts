@@ -48,6 +48,8 @@ export interface Message extends MessageItem, Verification {
   /** From text/plain parts only. */
   readonly text?: string
   readonly html?: string
+  /** The text in the HTML of a message without text: lines and paragraphs, without the addresses of links. */
+  readonly textFromHtml?: string
   /** New content without quotes and signature. */
   readonly extractedText?: string
   readonly extractedHtml?: string

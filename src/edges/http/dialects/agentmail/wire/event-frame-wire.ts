@@ -5,7 +5,7 @@
  */
 
 /** Members that are removed from a large frame. The client can fetch the message to get them. */
-const BODIES = ['text', 'html', 'extracted_text', 'extracted_html']
+const BODIES = ['text', 'html', 'text_from_html', 'extracted_text', 'extracted_html']
 const LISTS_KEPT = 100
 /** Limits of lists and strings if the frame is still too large. Ids and addresses are shorter and stay complete. */
 const LISTS_KEPT_LAST = 10

@@ -43,6 +43,9 @@ export const Message = Type.Object({
   reply_to: Type.Optional(addresses),
   text: Type.Optional(Type.String()),
   html: Type.Optional(Type.String()),
+  text_from_html: Type.Optional(
+    Type.String({ description: 'Added by Martlet: the text in the HTML of a message that has no text.' }),
+  ),
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
@@ -88,6 +91,7 @@ export function message(view: MessageView): Wire<typeof Message> {
     reply_to: nonEmpty(formatAddresses(view.replyTo)),
     text: view.text,
     html: view.html,
+    text_from_html: view.textFromHtml,
     extracted_text: view.extractedText,
     extracted_html: view.extractedHtml,
     headers: headerMap(view.headers),

@@ -1,0 +1,123 @@
+/**
+ * Converts the HTML of a message without a text part to text, in the lines and paragraphs that a person sees. Addresses
+ * of links and hidden text are left out. HTML is tokenised and never built into a tree.
+ */
+import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS, isHiddenElement, VOID_TAGS } from './html-elements.ts'
+import { createHtmlReader } from './html-reader.ts'
+
+/** Elements with an empty line above and below. */
+const PARAGRAPH_TAGS: ReadonlySet<string> = new Set(
+  'p blockquote h1 h2 h3 h4 h5 h6 ul ol dl pre table figure'.split(' '),
+)
+/** Most of the source can be markup, but a hostile one is not read as a whole. */
+const SOURCE_CHARS_MIN = 1_000_000
+
+/**
+ * @param charsMax of the result, in UTF-16 units
+ * @returns lines without white space at their ends, at most one empty line in a row; `''` if nothing is shown
+ */
+export function linesOfHtml(html: string, charsMax: number): string {
+  const out = new Lines()
+  const open: { readonly name: string; readonly isShown: boolean }[] = []
+  let unshown = 0
+  let preDepth = 0
+
+  const reader = createHtmlReader(
+    {
+      onopentag(name, attributes) {
+        breakAt(name)
+        if (name === 'br') out.lineBreak()
+        if (VOID_TAGS.has(name)) return
+        const isShown = !IGNORED_TAGS.has(name) && !isHiddenElement(attributes)
+        open.push({ name, isShown })
+        if (!isShown) unshown += 1
+        if (name === 'pre') preDepth += 1
+        if (name === 'li' && unshown === 0) out.write('- ')
+      },
+      onclosetag(name) {
+        if (VOID_TAGS.has(name)) return
+        breakAt(name)
+        const index = open.findLastIndex((element) => element.name === name)
+        if (index < 0) return
+        for (const element of open.splice(index)) {
+          if (!element.isShown) unshown -= 1
+          if (element.name === 'pre') preDepth -= 1
+        }
+      },
+      ontext(text) {
+        if (unshown > 0) return
+        if (preDepth === 0) out.write(text)
+        else out.writeLines(text)
+      },
+    },
+    { decodeEntities: true, lowerCaseTags: true },
+  )
+  reader.read(html.slice(0, Math.max(charsMax * 4, SOURCE_CHARS_MIN)), () => out.length >= charsMax)
+  return out.text
+    .slice(0, charsMax)
+    .replace(/[\ud800-\udbff]$/, '')
+    .trimEnd()
+
+  function breakAt(name: string): void {
+    if (unshown > 0 || name === 'br') return
+    if (PARAGRAPH_TAGS.has(name)) out.paragraph()
+    else if (BLOCK_TAGS.has(name)) out.line()
+    else if (CELL_TAGS.has(name)) out.space()
+  }
+}
+
+/** Collects text; breaks and spaces are written only before text. */
+class Lines {
+  length = 0
+  readonly #pieces: string[] = []
+  #breaks = 0
+  #hasSpace = false
+
+  get text(): string {
+    return this.#pieces.join('')
+  }
+
+  /** Collapses white space; a no-break space is kept as a space. */
+  write(text: string): void {
+    const words = text.replace(/\s+/g, ' ')
+    if (words.startsWith(' ')) this.space()
+    const trimmed = words.trim()
+    if (trimmed === '') return
+    this.#add(trimmed)
+    this.#hasSpace = words.endsWith(' ')
+  }
+
+  writeLines(text: string): void {
+    for (const [index, line] of text.split(/\r\n|\r|\n/).entries()) {
+      if (index > 0) this.lineBreak()
+      if (line.trim() !== '') this.#add(line.trimEnd())
+    }
+  }
+
+  space(): void {
+    this.#hasSpace = true
+  }
+
+  line(): void {
+    this.#breaks = Math.max(this.#breaks, 1)
+  }
+
+  paragraph(): void {
+    this.#breaks = 2
+  }
+
+  /** Two in a row make an empty line. */
+  lineBreak(): void {
+    this.#breaks = Math.min(this.#breaks + 1, 2)
+  }
+
+  #add(text: string): void {
+    const isFirst = this.length === 0
+    const separator = this.#breaks > 0 ? '\n'.repeat(this.#breaks) : this.#hasSpace ? ' ' : ''
+    const piece = isFirst ? text : `${separator}${text}`
+    this.#pieces.push(piece)
+    this.length += piece.length
+    this.#breaks = 0
+    this.#hasSpace = false
+  }
+}
