@@ -39,25 +39,26 @@ export interface InterruptedClaim {
 }
 
 /**
- * Claims recipients of one domain that are due and under no lease, from the submissions that have been due longest.
+ * Claims recipients of one domain, in mail of one pod, that are due and under no lease, from the submissions that have been due longest.
  *
  * @param claim  submissions: their maximum number, so that each can be delivered at once; limit: maximum of recipients
  */
 export async function claimRecipients(
   tx: Tx,
   adapter: Pick<SqlAdapter, 'skipLocked'>,
-  claim: Claim & { readonly domain: string; readonly submissions: number },
+  claim: Claim & { readonly domain: string; readonly podId: string; readonly submissions: number },
 ): Promise<Selectable<RecipientRow>[]> {
   const due = () =>
     tx
       .selectFrom('recipients')
       .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
       .where('domain', '=', claim.domain)
+      .where('pod_id', '=', claim.podId)
       .where('next_attempt_at', '<=', tx.now)
       .where(isClaimable(tx, claim))
       .orderBy('next_attempt_at')
       .orderBy('id')
-  // Rows, not distinct submissions: we read no more than we claim, however many recipients of the domain are queued.
+  // Rows, not distinct submissions: we read no more than we claim, however many recipients are queued.
   const first = await adapter.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
   if (first.length === 0) return []
   const submissions = [...new Set(first.map((row) => row.submission_id))]

@@ -64,7 +64,7 @@ test('recipients over the limit, or on later pages of domains, are delivered wit
   }
   const worker = createDeliveryWorker({
     ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
-    limits: withLimits(limits, { delivery: { pollMs: 600_000, domainsPerPollMax: 1 } }),
+    limits: withLimits(limits, { delivery: { pollMs: 600_000, flowsPerPollMax: 1 } }),
     interrupted: createInterruptedWork(limits),
     contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),

@@ -9,11 +9,15 @@ import { openTestStore, type TestStore } from '../store/test-store.ts'
 interface Settings {
   readonly destination?: number
   readonly all?: number
+  readonly local?: number
   readonly page?: number
   readonly destinationOf?: (domain: string) => Partial<Destination>
 }
 
-function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, destinationOf = () => ({}) }: Settings) {
+function lanesOf(
+  store: TestStore,
+  { destination = 1, all = 100, local = 64, page = 100, destinationOf = () => ({}) }: Settings,
+) {
   const destinationLimits = createDestinationLimits({
     ...{ store, owner: 'process', clock: Date.now },
     destinationOf: async (domain) => ({
@@ -23,7 +27,10 @@ function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, des
       ...destinationOf(domain),
     }),
     limits: withLimits({
-      delivery: { leaseMs: 60_000, concurrencyMax: all, recipientsMax: 100, domainsPerPollMax: page },
+      delivery: {
+        ...{ leaseMs: 60_000, recipientsMax: 100 },
+        ...{ concurrencyMax: all, localConcurrencyMax: local, flowsPerPollMax: page },
+      },
     }),
   })
   return {
@@ -33,8 +40,8 @@ function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, des
       const begun: string[] = []
       for (let isMore = true; isMore; ) {
         const found = await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 })
-        for (const { destination, rows } of found.claimed) {
-          for (const _mail of rows) destinationLimits.began(destination)
+        for (const { destination, sender, rows } of found.claimed) {
+          for (const _mail of rows) destinationLimits.began(destination, sender)
           begun.push(`${rows[0]!.domain} ${rows.length}`)
         }
         isMore = found.isMore
@@ -45,11 +52,13 @@ function lanesOf(store: TestStore, { destination = 1, all = 100, page = 100, des
 }
 
 /** Queues messages with one recipient each. */
-async function queue(store: TestStore, domain: string, mails = 1): Promise<void> {
-  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain))
+async function queue(store: TestStore, domain: string, mails = 1, podId = 'pod'): Promise<void> {
+  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain, podId))
 }
 
 const outside = (name: string): Destination => ({ name, isLocal: false, concurrencyMax: 1 })
+const senderIn = (podId: string) => ({ organizationId: 'organization', podId })
+const sender = senderIn('pod')
 
 test('a destination at its limit is skipped, and the others are claimed', async () => {
   await using store = await openTestStore()
@@ -58,7 +67,7 @@ test('a destination at its limit is skipped, and the others are claimed', async 
   const destinationLimits = lanesOf(store, {})
   expect(await destinationLimits.poll()).toEqual(['a.test 1', 'b.test 1'])
   expect(await destinationLimits.poll()).toEqual([])
-  destinationLimits.ended(outside('a.test'))
+  destinationLimits.ended(outside('a.test'), sender)
   expect(await destinationLimits.poll()).toEqual(['a.test 1'])
 })
 
@@ -80,7 +89,7 @@ test('when only one delivery can run, the destinations alternate', async () => {
     const [begun] = await destinationLimits.poll()
     const domain = begun!.split(' ')[0]!
     turns.push(domain)
-    destinationLimits.ended(outside(domain))
+    destinationLimits.ended(outside(domain), sender)
   }
   expect(turns).toEqual(['a.test', 'b.test', 'c.test', 'a.test', 'b.test', 'c.test'])
 })
@@ -92,7 +101,7 @@ test('domains that share a destination alternate too', async () => {
   const turns: string[][] = []
   for (let turn = 0; turn < 3; turn++) {
     turns.push(await destinationLimits.poll())
-    destinationLimits.ended(outside('relay'))
+    destinationLimits.ended(outside('relay'), sender)
   }
   expect(turns).toEqual([['a.test 1'], ['b.test 1'], ['a.test 1']])
 })
@@ -105,7 +114,7 @@ test('deliveries to local inboxes are claimed however many outgoing ones wait, w
     domain === 'm.test' ? { name: 'local', isLocal: true, concurrencyMax: 2 } : {}
   const destinationLimits = lanesOf(store, { all: 1, page: 2, destinationOf })
   expect(await destinationLimits.poll()).toEqual(['a.test 1', 'm.test 2'])
-  destinationLimits.ended({ name: 'local', isLocal: true, concurrencyMax: 2 })
+  destinationLimits.ended({ name: 'local', isLocal: true, concurrencyMax: 2 }, sender)
   expect(await destinationLimits.poll()).toEqual(['m.test 1'])
 })
 

@@ -52,7 +52,8 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
     await tx.insertInto('submissions').values(submission).execute()
     const rows = addresses.map((address, position) => ({
       ...{ id: tx.newId(), submission_id: submission.id, message_id: message.id, position, address },
-      ...{ domain: address.split('@')[1]!, organization_id: ids.organization_id, inbox_id: ids.inbox_id },
+      ...{ domain: address.split('@')[1]!, organization_id: ids.organization_id, pod_id: ids.pod_id },
+      inbox_id: ids.inbox_id,
       ...{ state: 'queued' as const, attempts: 0, interruptions: 0, next_attempt_at: tx.now },
       ...{ created_at: tx.now, updated_at: tx.now },
       ...more,

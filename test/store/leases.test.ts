@@ -1,7 +1,7 @@
 /** Tests leases: rows are claimed in due order, by one owner at a time, and become free when the lease expires. */
 import { expect, test } from 'vitest'
 import { claimJobs, claimRecipients, releaseLeases, renewLeases, UNINTERRUPTED } from '../../src/store/leases.ts'
-import { listDueDomains } from '../../src/store/tables/submissions-table.ts'
+import { type FlowPosition, listFlows } from '../../src/store/tables/submissions-table.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
@@ -9,6 +9,8 @@ import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 /** Every claim may include interrupted work. */
 const ANY = { claimBelow: 3, setAsideFrom: 3 }
 const FAR_MS = 4_000_000_000_000
+
+const START = { domain: '', podId: '' }
 
 test('due recipients are claimed once, those due longest first', async () => {
   await using store = await openTestStore()
@@ -38,6 +40,7 @@ test('a claim takes due recipients of one domain, from a limited number of submi
         untilMs: FAR_MS,
         interrupted: ANY,
         domain: 'example.test',
+        podId: 'pod',
         submissions,
         limit,
       }
@@ -48,18 +51,20 @@ test('a claim takes due recipients of one domain, from a limited number of submi
   expect(await take(5, 10)).toEqual([second[1]])
   expect(await take(5, 10)).toEqual([])
   expect(
-    await store.transaction((tx) => listDueDomains(tx, { after: '', limit: 9, now: tx.now, interrupted: ANY })),
-  ).toEqual([
+    await store.transaction((tx) => listFlows(tx, { after: START, limit: 9, now: tx.now, interrupted: ANY })),
+  ).toMatchObject([
     { domain: 'example.test', isDue: false },
     { domain: 'other.test', isDue: true },
   ])
   expect(other).toHaveLength(1)
 })
 
-test('domains with queued recipients are listed in order; leased or later recipients are not due', async () => {
+test('flows with queued recipients are listed by domain and pod; leased or later recipients are not due', async () => {
   await using store = await openTestStore()
-  for (const domain of ['c.test', 'a.test', 'd.test', 'b.test', 'a.test']) {
-    await store.transaction((tx) => insertRecipients(tx, [1, 2], domain))
+  const flows = ['c.test pod', 'a.test two', 'd.test pod', 'b.test pod', 'a.test one', 'a.test two', 'b.test two']
+  for (const flow of flows) {
+    const [domain, podId] = flow.split(' ')
+    await store.transaction((tx) => insertRecipients(tx, [1, 2], domain, podId))
   }
   await store.transaction((tx) => insertRecipients(tx, [FAR_MS], 'later.test'))
   await store.transaction((tx) => insertRecipients(tx, [1], 'done.test'))
@@ -70,23 +75,24 @@ test('domains with queued recipients are listed in order; leased or later recipi
       untilMs: FAR_MS,
       interrupted: ANY,
       domain: 'b.test',
+      podId: 'pod',
       submissions: 9,
       limit: 9,
     })
   })
-  const page = (after: string, limit: number) =>
-    listDueDomains(store.db, { after, limit, now: 1_000, interrupted: ANY })
+  const page = async (after: FlowPosition, limit: number) => {
+    const found = await listFlows(store.db, { after, limit, now: 1_000, interrupted: ANY })
+    return found.map(({ domain, podId, isDue }) => `${domain} ${podId} ${isDue}`)
+  }
   const all = [
-    { domain: 'a.test', isDue: true },
-    { domain: 'b.test', isDue: false },
-    { domain: 'c.test', isDue: true },
-    { domain: 'd.test', isDue: true },
-    { domain: 'later.test', isDue: false },
+    ...['a.test one true', 'a.test two true', 'b.test pod false', 'b.test two true'],
+    ...['c.test pod true', 'd.test pod true', 'later.test pod false'],
   ]
-  expect(await page('', 10)).toEqual(all)
-  expect(await page('', 2)).toEqual(all.slice(0, 2))
-  expect(await page('b.test', 2)).toEqual(all.slice(2, 4))
-  expect(await page('later.test', 2)).toEqual([])
+  expect(await page(START, 10)).toEqual(all)
+  expect(await page(START, 2)).toEqual(all.slice(0, 2))
+  expect(await page({ domain: 'a.test', podId: 'one' }, 2)).toEqual(all.slice(1, 3))
+  expect(await page({ domain: 'b.test', podId: '' }, 2)).toEqual(all.slice(2, 4))
+  expect(await page({ domain: 'later.test', podId: 'pod' }, 2)).toEqual([])
 })
 
 test('a claim takes uninterrupted rows, those to set aside, and one interrupted unit below the given number', async () => {
@@ -103,6 +109,7 @@ test('a claim takes uninterrupted rows, those to set aside, and one interrupted 
       const rows = await claimRecipients(tx, store.adapter, {
         ...claim,
         domain: 'example.test',
+        podId: 'pod',
         submissions: 9,
         limit: 9,
       })
@@ -201,6 +208,7 @@ async function claim(store: TestStore, owner: string, untilMs: number, limit: nu
       owner,
       untilMs,
       domain: 'example.test',
+      podId: 'pod',
       submissions: limit,
       limit,
       interrupted: ANY,

@@ -9,7 +9,7 @@ import BetterSqlite from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Db, Tx } from '../../src/store/handles.ts'
-import { claimWebhookDeliveries } from '../../src/store/leases.ts'
+import { claimRecipients, claimWebhookDeliveries } from '../../src/store/leases.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
@@ -35,6 +35,7 @@ const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['
 
 const range = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
+const flow = { domain: 'd', podId: 'p' }
 const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { claimBelow: 1, setAsideFrom: 3 } }
 
 /** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
@@ -96,9 +97,19 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'recipients_waiting_by_inbox ',
   ],
   [
-    'find domains with queued recipients',
-    (db) => submissions.listDueDomains(db, { after: '', limit: 10, now: 1, interrupted: claim.interrupted }),
-    'recipients_by_domain (domain>?)',
+    'find flows with queued recipients',
+    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, interrupted: claim.interrupted }),
+    'SEARCH later USING COVERING INDEX recipients_by_flow ((domain,pod_id)>(?,?))',
+  ],
+  [
+    'find out whether a flow is due',
+    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, interrupted: claim.interrupted }),
+    'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
+  ],
+  [
+    'claim recipients of a flow',
+    (db) => claimRecipients(asTx(db), sqlite, { ...claim, ...flow, submissions: 10 }),
+    'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
   ['find many inboxes by their ids', (db) => inboxes.listByIds(db, ['a', 'b']), '(id=?)'],
@@ -209,7 +220,7 @@ test.each(statements)('%s: uses an index and sorts no whole table', async (name,
   if (name.startsWith('list')) expect(plan).not.toContain('USE TEMP B-TREE FOR ORDER BY')
   expect(
     plan.filter((step) =>
-      /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|events|d)\b/.test(step),
+      /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|events|d|later|next)\b/.test(step),
     ),
   ).toEqual([])
 })

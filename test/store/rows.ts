@@ -72,8 +72,13 @@ export async function insertMessage(
   return { id, number }
 }
 
-/** Inserts a submission with recipients that are due at the given times. */
-export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain = 'example.test'): Promise<string[]> {
+/** Inserts a submission with recipients that are due at the given times, in an organization of its own. */
+export async function insertRecipients(
+  tx: Tx,
+  dueAt: readonly number[],
+  domain = 'example.test',
+  podId = 'pod',
+): Promise<string[]> {
   const organizationId = tx.newId()
   const submissionId = tx.newId()
   await insertOrganization(tx, organizationId)
@@ -86,7 +91,7 @@ export async function insertRecipients(tx: Tx, dueAt: readonly number[], domain 
     .execute()
   const rows = dueAt.map((next_attempt_at, position) => ({
     ...{ id: tx.newId(), submission_id: submissionId, position, address: `bob@${domain}`, domain },
-    organization_id: organizationId,
+    ...{ organization_id: organizationId, pod_id: podId },
     ...{ state: 'queued' as const, attempts: 0, interruptions: 0, next_attempt_at },
     ...{ created_at: tx.now, updated_at: tx.now },
   }))

@@ -325,6 +325,7 @@ create table recipients (
   address text collate "C" not null,
   domain text collate "C" not null,
   organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
   inbox_id text collate "C",
   state text collate "C" not null,
   route text collate "C",
@@ -343,7 +344,7 @@ create table recipients (
   PRIMARY KEY (id),
   FOREIGN KEY (submission_id) REFERENCES submissions(id) ON DELETE CASCADE
 );
-CREATE INDEX recipients_by_domain ON public.recipients USING btree (domain, next_attempt_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX recipients_by_flow ON public.recipients USING btree (domain, pod_id, next_attempt_at, id) WHERE (state = 'queued'::text);
 CREATE INDEX recipients_by_message ON public.recipients USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX recipients_by_submission ON public.recipients USING btree (submission_id, "position");
 CREATE INDEX recipients_due ON public.recipients USING btree (next_attempt_at, id) WHERE (state = 'queued'::text);

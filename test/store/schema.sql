@@ -307,6 +307,7 @@ CREATE TABLE recipients (
   address text not null,
   domain text not null,
   organization_id text not null,
+  pod_id text not null,
   inbox_id text,
   state text not null,
   route text,
@@ -324,7 +325,7 @@ CREATE TABLE recipients (
   updated_at integer not null
 ) strict;
 
-CREATE INDEX recipients_by_domain on recipients (domain, next_attempt_at, id) where state = 'queued';
+CREATE INDEX recipients_by_flow on recipients (domain, pod_id, next_attempt_at, id) where state = 'queued';
 
 CREATE INDEX recipients_by_message on recipients (message_id) where message_id is not null;
 

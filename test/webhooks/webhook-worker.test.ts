@@ -28,7 +28,7 @@ import {
 import { notSupported } from '../support/test-database.ts'
 import { testProfile } from './hook-world.ts'
 
-const limits = withLimits({ webhooks: { pollMs: 10, endpointConcurrencyMax: 2, concurrencyMax: 4 } })
+const limits = withLimits({ webhooks: { pollMs: 10, endpointConcurrencyMax: 2, concurrencyMax: 5 } })
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
 
 test('a due delivery is sent as it was stored, once', async () => {
@@ -342,7 +342,7 @@ test('a disabled webhook is not called, and its pending deliveries are cancelled
   await addDeliveries(store, off!, 25)
   await addDeliveries(store, on!, 5, 100)
   await store.transaction((tx) => webhookTable.update(tx, off!.id, { is_enabled: 0, term: 1 }))
-  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([{ webhookId: on!.id, dueAt: 1 }])
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toMatchObject([{ webhookId: on!.id, dueAt: 1 }])
   const urls = new Set<string>()
   const worker = work(store, async ({ url }) => {
     urls.add(url)
@@ -385,7 +385,7 @@ test('a deleted webhook is removed with all its rows, in chunks', async () => {
   await addDeliveries(store, webhook!, 25)
   await addDeliveries(store, other!, 1, 100)
   await store.transaction((tx) => webhookTable.mark(tx, webhook!.id))
-  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toEqual([{ webhookId: other!.id, dueAt: 1 }])
+  expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toMatchObject([{ webhookId: other!.id, dueAt: 1 }])
   await settle(store, webhook!.id)
   expect(await store.db.selectFrom('webhooks').select('id').execute()).toEqual([{ id: other!.id }])
   expect(await rows(store)).toHaveLength(1)
@@ -487,7 +487,7 @@ async function addWebhooks(store: TestStore, count: number): Promise<WebhookRow[
     const made: WebhookRow[] = []
     for (let index = 0; index < count; index += 1) {
       const row: WebhookRow = {
-        ...{ id: tx.newId(), organization_id: 'organization', pod_id: null, inbox_id: null, client_id: null },
+        ...{ id: tx.newId(), organization_id: 'organization', pod_id: `pod ${index}`, inbox_id: null, client_id: null },
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
         ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
         ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },

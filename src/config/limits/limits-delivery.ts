@@ -10,7 +10,8 @@ export const deliveryLimits = {
   concurrencyMax: {
     default: 200,
     unit: 'count',
-    description: 'Concurrent deliveries to other servers, all destinations together.',
+    description:
+      'Concurrent deliveries to other servers, all destinations together. A pod may begin another one while it runs fewer than are free (one alone gets half of them), an organization while it runs fewer than three times as many (three quarters).',
   },
   destinationConcurrencyMax: {
     default: 4,
@@ -20,17 +21,18 @@ export const deliveryLimits = {
   localConcurrencyMax: {
     default: 64,
     unit: 'count',
-    description: 'Concurrent deliveries to inboxes of this server.',
+    description:
+      'Concurrent deliveries to inboxes of this server. They are divided among pods and organizations in the same way.',
   },
   recipientsMax: {
     default: 100,
     unit: 'count',
     description: 'Recipients of one delivery (RFC 5321 §4.5.3.1.8).',
   },
-  domainsPerPollMax: {
+  flowsPerPollMax: {
     default: 200,
     unit: 'count',
-    description: 'Recipient domains that one poll of the queue processes.',
+    description: 'Flows that one poll of the queue processes. A flow is the mail of one pod to one domain.',
   },
   retryForMs: {
     default: 3 * DAY,

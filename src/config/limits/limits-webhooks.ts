@@ -3,6 +3,7 @@ import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const webhooksLimits = {
   perOrganizationMax: { default: 100, unit: 'count', description: 'Webhooks of one organization.' },
+  perPodMax: { default: 50, unit: 'count', description: 'Webhooks of one pod, including those of its inboxes.' },
   idsMax: {
     default: 10,
     unit: 'count',
@@ -30,7 +31,11 @@ export const webhooksLimits = {
     unit: 'count',
     description: 'Events in one replay.',
   },
-  testsMax: { default: 10, unit: 'count', description: 'Concurrent test requests to webhooks.' },
+  testsMax: {
+    default: 10,
+    unit: 'count',
+    description: 'Concurrent test requests to webhooks. They are divided among pods and organizations in the same way.',
+  },
   oldSecretMs: {
     default: DAY,
     unit: 'milliseconds',
@@ -55,7 +60,8 @@ export const webhooksLimits = {
   concurrencyMax: {
     default: 200,
     unit: 'count',
-    description: 'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed.',
+    description:
+      'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed. A pod may begin another one while it runs fewer than are free (one alone gets half of them), an organization while it runs fewer than three times as many (three quarters).',
   },
   endpointConcurrencyMax: {
     default: 10,

@@ -27,8 +27,9 @@ export interface RecipientRow {
   message_id: string | null
   position: number
   address: string
-  /** The domain of the address, by which due recipients are claimed. */
+  /** The domain of the address and the pod that sends, by which due recipients are claimed. */
   domain: string
+  pod_id: string
   organization_id: string
   inbox_id: string | null
   state: RecipientState

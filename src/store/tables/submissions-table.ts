@@ -41,33 +41,60 @@ export async function nextDue(db: Db, nowMs: number, interrupted: InterruptedCla
   return row?.next_attempt_at
 }
 
+/** The queued mail of one pod to one domain. */
+export interface Flow {
+  readonly domain: string
+  readonly podId: string
+  readonly organizationId: string
+  /** Whether a recipient is due and under no lease. */
+  readonly isDue: boolean
+}
+
+/** A position in the list of flows. */
+export type FlowPosition = Pick<Flow, 'domain' | 'podId'>
+
 /**
- * Lists the domains that have queued recipients, in order, and whether one of these is due and under no lease. It seeks
- * from domain to domain in the index instead of reading all rows, so that a backlog costs no more than one recipient.
+ * Lists the flows that have queued recipients, by domain and pod. It seeks from flow to flow in the index instead of
+ * reading all rows, so that a backlog costs no more than one recipient. SQLite would seek by domain alone, and read the
+ * whole backlog of a flow, if a row were compared with columns instead of expressions: hence `|| ''`.
  */
-export async function listDueDomains(
+export async function listFlows(
   db: Db,
-  { after, limit, now, interrupted }: { after: string; limit: number; now: number; interrupted: InterruptedClaim },
-): Promise<{ domain: string; isDue: boolean }[]> {
-  const domains = sql<{ domain: string; is_due: number }>`(
-    with recursive domains (domain, position) as (
-      select domain, 1 from (
-        select domain from recipients where state = 'queued' and domain > ${after} order by domain limit 1
+  {
+    after,
+    limit,
+    now,
+    interrupted,
+  }: { after: FlowPosition; limit: number; now: number; interrupted: InterruptedClaim },
+): Promise<Flow[]> {
+  const flows = sql<{ domain: string; pod_id: string; organization_id: string; is_due: number }>`(
+    with recursive flows (domain, pod_id, organization_id, position) as (
+      select domain, pod_id, organization_id, 1 from (
+        select domain, pod_id, organization_id from recipients
+        where state = 'queued' and (domain, pod_id) > (${after.domain}, ${after.podId})
+        order by domain, pod_id limit 1
       ) as first
       union all
-      select (
-        select domain from recipients where state = 'queued' and domain > domains.domain order by domain limit 1
-      ), position + 1
-      from domains where domains.domain is not null and position < ${limit}
+      select next.domain, next.pod_id, next.organization_id, flows.position + 1
+      from flows join recipients as next on next.id = (
+        select later.id from recipients as later
+        where later.state = 'queued' and (later.domain, later.pod_id) > (flows.domain || '', flows.pod_id || '')
+        order by later.domain, later.pod_id limit 1
+      )
+      where flows.position < ${limit}
     )
-    select domain, case when exists (
-      select 1 from recipients where state = 'queued' and domain = domains.domain and next_attempt_at <= ${now}
-        and (lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}
+    select domain, pod_id, organization_id, case when exists (
+      select 1 from recipients where state = 'queued' and domain = flows.domain and pod_id = flows.pod_id
+        and next_attempt_at <= ${now} and (lease_until is null or lease_until <= ${now})
+        and ${mayBeClaimed(interrupted)}
     ) then 1 else 0 end as is_due
-    from domains where domain is not null
+    from flows
   )`
-  const rows = await db.selectFrom(domains.as('domains')).select(['domain', 'is_due']).orderBy('domain').execute()
-  return rows.map(({ domain, is_due }) => ({ domain, isDue: is_due === 1 }))
+  const rows = await db.selectFrom(flows.as('flows')).selectAll().orderBy('domain').orderBy('pod_id').execute()
+  return rows.map(({ domain, pod_id, organization_id, is_due }) => ({
+    ...{ domain, podId: pod_id, organizationId: organization_id },
+    isDue: is_due === 1,
+  }))
 }
 
 /**

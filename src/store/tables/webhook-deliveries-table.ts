@@ -18,9 +18,11 @@ export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promi
   }
 }
 
-/** A webhook, and when its first delivery that can be claimed is due. */
+/** A webhook with its owner, and when its first delivery that can be claimed is due. */
 export interface DueWebhook {
   readonly webhookId: string
+  readonly organizationId: string
+  readonly podId: string | null
   readonly dueAt: number
 }
 
@@ -31,7 +33,7 @@ export interface DueWebhook {
  */
 export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook[]> {
   // A literal state, so that each step uses the partial index of pending deliveries.
-  const due = sql<{ webhook_id: string; due_at: number | null }>`(
+  const due = sql<{ webhook_id: string; organization_id: string; pod_id: string | null; due_at: number | null }>`(
     with recursive with_pending (webhook_id) as (
       select (select min(webhook_id) from webhook_deliveries where state = 'pending')
       union all
@@ -41,7 +43,7 @@ export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook
       )
       from with_pending where with_pending.webhook_id is not null
     )
-    select w.id as webhook_id, (
+    select w.id as webhook_id, w.organization_id, w.pod_id, (
       select d.next_attempt_at from webhook_deliveries d
       where d.webhook_id = w.id and d.state = 'pending' and d.term = w.term
         and (d.lease_until is null or d.lease_until <= ${nowMs})
@@ -49,8 +51,10 @@ export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook
     ) as due_at
     from with_pending join webhooks w on w.id = with_pending.webhook_id
     where w.is_enabled = 1 and w.deleting_at is null and w.order_state <> 'enabling')`
-  const rows = await db.selectFrom(due.as('due')).select(['due.webhook_id', 'due.due_at']).execute()
-  return rows.flatMap(({ webhook_id, due_at }) => (due_at === null ? [] : [{ webhookId: webhook_id, dueAt: due_at }]))
+  const rows = await db.selectFrom(due.as('due')).selectAll().execute()
+  return rows.flatMap(({ webhook_id, organization_id, pod_id, due_at }) =>
+    due_at === null ? [] : [{ webhookId: webhook_id, organizationId: organization_id, podId: pod_id, dueAt: due_at }],
+  )
 }
 
 /** The new state of a delivery after an attempt. */

@@ -63,16 +63,21 @@ export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise
     .execute()
 }
 
-/** Whether the organization has at least `count` webhooks. */
-export async function hasAsMany(db: Db, organizationId: string, count: number): Promise<boolean> {
+/** Counts the webhooks of an organization, and of one of its pods, up to `max` in all. */
+export async function countOf(
+  db: Db,
+  { organizationId, podId }: WebhookScope,
+  max: number,
+): Promise<{ inOrganization: number; inPod: number }> {
   const rows = await db
     .selectFrom('webhooks')
-    .select('id')
+    .select('pod_id')
     .where('organization_id', '=', organizationId)
     .where('deleting_at', 'is', null)
-    .limit(count)
+    .limit(max)
     .execute()
-  return rows.length >= count
+  const inPod = podId === undefined ? 0 : rows.filter(({ pod_id }) => pod_id === podId).length
+  return { inOrganization: rows.length, inPod }
 }
 
 /** Returns the lowest cursor of all enabled webhooks; undefined when none is enabled. */

@@ -1,7 +1,7 @@
 /**
  * Delivers queued mail.
  *
- *   claim due recipients, per destination (destination-limits.ts; a lease, renewed during the delivery) → group by
+ *   claim due recipients, per destination and pod (destination-limits.ts; a lease, renewed during the delivery) → group by
  *   submission and target → target.deliver → outcome, in one transaction
  *
  * Crash: the lease expires, or is cleared at the next start (SQLite), and the recipient is claimed again. A remote
@@ -27,6 +27,7 @@ import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-
 import type { Store } from '../../../store/store.ts'
 import * as contentTable from '../../../store/tables/contents-table.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
+import type { Owner } from '../../jobs/capacity-shares.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import type { Contents } from '../../messages/content/contents.ts'
@@ -60,6 +61,7 @@ interface DeliveryNeeds {
 /** Recipients of one submission that have the same target: one delivery. */
 interface Group {
   readonly destination: Destination
+  readonly sender: Owner
   readonly owner: string
   readonly submission: SubmissionRow
   readonly target: DeliveryTarget
@@ -134,10 +136,11 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     }
   }
 
-  async function begin({ destination, owner, rows }: Claimed): Promise<void> {
+  async function begin(claimed: Claimed): Promise<void> {
+    const { rows } = claimed
     const suspects: Promise<void>[] = []
     try {
-      for (const group of await grouped(destination, owner, rows)) {
+      for (const group of await grouped(claimed)) {
         const work = start(group)
         if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
       }
@@ -148,10 +151,10 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
 
   /** @returns a promise that never rejects */
   function start(group: Group): Promise<void> {
-    destinationLimits.began(group.destination)
+    destinationLimits.began(group.destination, group.sender)
     const work = guarded('running a delivery', () => deliverContained(group)).finally(() => {
       running.delete(group)
-      destinationLimits.ended(group.destination)
+      destinationLimits.ended(group.destination, group.sender)
       pollLoop.soon()
     })
     running.set(group, work)
@@ -164,7 +167,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     await store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids }))
   }
 
-  async function grouped(destination: Destination, owner: string, rows: readonly RecipientRow[]): Promise<Group[]> {
+  async function grouped({ destination, sender, owner, rows }: Claimed): Promise<Group[]> {
     const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
     const byId = new Map(submissions.map((submission) => [submission.id, submission]))
     const groups = new Map<string, Group>()
@@ -176,7 +179,10 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       const key = `${submission.id} ${target.name}`
       const known = groups.get(key)
       if (known) known.rows.push(row)
-      else groups.set(key, { destination, owner, submission, target, rows: [row], abort: new AbortController() })
+      else {
+        const abort = new AbortController()
+        groups.set(key, { destination, sender, owner, submission, target, rows: [row], abort })
+      }
     }
     return [...groups.values()]
   }

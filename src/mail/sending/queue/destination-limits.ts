@@ -1,10 +1,13 @@
 /**
- * Concurrency limits per destination: the local inboxes are one destination, the relay is one, and so is each other
- * domain. A destination allows a fixed number of delivery attempts at once, and claimed work begins at once. So a
- * destination that hangs, or has a backlog of ten thousand, uses only its own capacity, and no work is leased that
- * cannot begin.
+ * Concurrency limits of deliveries. Per destination: the local inboxes are one destination, the relay is one, and so is
+ * each other domain. A destination allows a fixed number of delivery attempts at once. And per pod and organization
+ * (jobs/capacity-shares.ts): each gets its share of all outgoing deliveries, and of those to local inboxes. Claimed
+ * work begins at once. So a destination that hangs or has a backlog of ten thousand, or a pod that sends to a thousand
+ * slow ones, uses only its own capacity, and no work is leased that cannot begin.
  *
- * Due recipients are searched domain by domain, in rotation, so that each domain gets its share when capacity is short.
+ * Due recipients are searched flow by flow (the mail of one pod to one domain), in rotation. A flow that found no
+ * capacity is the first one of a later rotation: the pods take turns, and each pod's flows do. So when capacity is short,
+ * each pod gets its share of a domain, and each domain its share of a pod.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -12,6 +15,7 @@ import { claimRecipients, type InterruptedClaim, isInterrupted, UNINTERRUPTED } 
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
+import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
 
 /** The next hop for mail of a domain, with its concurrency limit. */
 export interface Destination {
@@ -22,23 +26,23 @@ export interface Destination {
   readonly concurrencyMax: number
 }
 
-/** Due recipients of one destination, leased by the owner. */
+/** Due recipients of one destination in mail of one pod, leased by the owner. */
 export interface Claimed {
   readonly destination: Destination
+  readonly sender: Owner
   /** Unique to this claim: an attempt that lost its lease cannot write the outcome of the next one. */
   readonly owner: string
   readonly rows: readonly RecipientRow[]
 }
 
-/** A domain with due mail, and the domain before it in the rotation. */
+/** A flow with due mail, and the position before it in the rotation. */
 interface Due {
-  readonly domain: string
-  readonly previous: string
+  readonly flow: table.Flow
+  readonly previous: table.FlowPosition
   readonly destination: Destination
 }
 
-/** Counts all destinations except the local one together; no domain has such a name. */
-const OUTSIDE = '(outside)'
+const BEGINNING: table.FlowPosition = { domain: '', podId: '' }
 
 interface DestinationLimitsNeeds {
   readonly store: Store
@@ -52,12 +56,12 @@ export interface DestinationLimits {
   /**
    * Claims due recipients within the capacity: at most as many submissions as delivery attempts may begin.
    *
-   * @returns isMore: this poll has not reached all domains
+   * @returns isMore: this poll has not reached all flows
    */
   claim(interrupted: InterruptedClaim): Promise<{ claimed: Claimed[]; isMore: boolean }>
   /** Call when a delivery attempt begins, and `ended` when it ends. */
-  began(destination: Destination): void
-  ended(destination: Destination): void
+  began(destination: Destination, sender: Owner): void
+  ended(destination: Destination, sender: Owner): void
 }
 
 export function createDestinationLimits({
@@ -67,103 +71,178 @@ export function createDestinationLimits({
   clock,
   limits,
 }: DestinationLimitsNeeds): DestinationLimits {
-  const running = new Map<string, number>()
-  let runningOutside = 0
+  const running = new RunningAttempts(limits)
+  const skipped = new SkippedFlows()
   let claims = 0
-  /** The rotation: its first domain, the domain after which it continues, and whether it has passed the last domain. */
-  let start = ''
-  let after = ''
+  /** The rotation: where it began, where it continues, and whether it has passed the last flow. */
+  let start = BEGINNING
+  let after = BEGINNING
   let hasWrapped = false
-  /** The domain before the first one that was skipped: the next rotation begins there. */
-  let passedOver: string | undefined
 
   return {
     async claim(interrupted) {
-      const page = await table.listDueDomains(store.db, {
+      const page = await table.listFlows(store.db, {
         after,
-        limit: limits.delivery.domainsPerPollMax,
+        limit: limits.delivery.flowsPerPollMax,
         now: clock(),
         interrupted,
       })
-      const due: Due[] = []
-      let previous = after
-      for (const { domain, isDue } of page) {
-        if (isDue) due.push({ domain, previous, destination: await destinationOf(domain) })
-        previous = domain
+      const due = await withDestinations(page)
+      const isRoom = due.some(({ destination, flow }) => running.room(destination, flow) > 0)
+      const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
+      const served = new Set(claimed.map(({ rows }) => `${rows[0]!.domain} ${rows[0]!.pod_id}`))
+      for (const { flow, previous } of due) {
+        if (!served.has(`${flow.domain} ${flow.podId}`)) skipped.add(flow, previous)
       }
-      const nothing = new Map<string, number>()
-      const isRoom = due.some(({ destination }) => roomOf(destination, nothing) > 0)
-      const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, new Map(), interrupted)) : []
-      passedOver ??= due.find(({ domain, destination }) => isPassedOver(domain, destination, claimed))?.previous
       return { claimed, isMore: !goOn(page) }
     },
 
-    began: (destination) => count(destination, 1),
-    ended: (destination) => count(destination, -1),
+    began: (destination, sender) => running.add(destination, sender, 1),
+    ended: (destination, sender) => running.add(destination, sender, -1),
   }
 
-  /** @param planned attempts per destination that this poll has claimed, in addition to the running ones */
-  function roomOf(destination: Destination, planned: ReadonlyMap<string, number>): number {
-    const own = destination.concurrencyMax - (running.get(destination.name) ?? 0) - (planned.get(destination.name) ?? 0)
-    return destination.isLocal
-      ? own
-      : Math.min(own, limits.delivery.concurrencyMax - runningOutside - (planned.get(OUTSIDE) ?? 0))
+  async function withDestinations(flows: readonly table.Flow[]): Promise<Due[]> {
+    const destinations = new Map<string, Destination>()
+    const due: Due[] = []
+    let previous = after
+    for (const flow of flows) {
+      if (flow.isDue) {
+        const destination = destinations.get(flow.domain) ?? (await destinationOf(flow.domain))
+        destinations.set(flow.domain, destination)
+        due.push({ flow, previous, destination })
+      }
+      previous = flow
+    }
+    return due
   }
 
-  /** Uses one transaction for all destinations: a commit costs more than its statements. */
+  /**
+   * Uses one transaction for all flows: a commit costs more than its statements.
+   *
+   * @param planned the running attempts; those that this poll claims are added
+   */
   async function claimDue(
     tx: Tx,
     due: readonly Due[],
-    planned: Map<string, number>,
+    planned: RunningAttempts,
     interrupted: InterruptedClaim,
   ): Promise<Claimed[]> {
     const claimed: Claimed[] = []
     let { claimBelow } = interrupted
-    for (const { domain, destination } of due) {
-      const submissions = roomOf(destination, planned)
+    for (const { flow, destination } of due) {
+      const submissions = planned.room(destination, flow)
       if (submissions <= 0) continue
       claims += 1
       const claim = { owner: `${owner}/${claims}`, untilMs: tx.now + limits.delivery.leaseMs }
       const limit = limits.delivery.recipientsMax
-      const only = { domain, submissions, limit, interrupted: { ...interrupted, claimBelow } }
+      const { domain, podId } = flow
+      const only = { domain, podId, submissions, limit, interrupted: { ...interrupted, claimBelow } }
       const rows = await claimRecipients(tx, store.adapter, { ...claim, ...only })
       if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) claimBelow = UNINTERRUPTED
       if (rows.length === 0) continue // another node was faster
-      const begun = new Set(rows.map((row) => row.submission_id)).size
-      for (const name of destination.isLocal ? [destination.name] : [destination.name, OUTSIDE]) {
-        planned.set(name, (planned.get(name) ?? 0) + begun)
-      }
-      claimed.push({ destination, owner: claim.owner, rows })
+      planned.add(destination, flow, new Set(rows.map((row) => row.submission_id)).size)
+      claimed.push({ destination, sender: flow, owner: claim.owner, rows })
     }
     return claimed
   }
 
-  /** Whether a domain got nothing because others used the shared capacity. A domain at its own limit does not count. */
-  function isPassedOver(domain: string, destination: Destination, claimed: readonly Claimed[]): boolean {
-    if (destination.isLocal || claimed.some(({ rows }) => rows[0]!.domain === domain)) return false
-    return destination.name !== domain || (running.get(domain) ?? 0) < destination.concurrencyMax
-  }
-
   /** @returns whether the rotation is complete */
-  function goOn(domains: readonly { domain: string }[]): boolean {
-    const isAtEnd = domains.length < limits.delivery.domainsPerPollMax
-    const last = domains.at(-1)?.domain ?? ''
-    if (hasWrapped ? isAtEnd || last > start : isAtEnd && start === '') {
-      start = passedOver ?? ''
+  function goOn(flows: readonly table.Flow[]): boolean {
+    const isAtEnd = flows.length < limits.delivery.flowsPerPollMax
+    const last = flows.at(-1) ?? BEGINNING
+    if (hasWrapped ? isAtEnd || isAfter(last, start) : isAtEnd && start.domain === '') {
+      start = skipped.next()
       after = start
       hasWrapped = false
-      passedOver = undefined
       return true
     }
-    after = isAtEnd ? '' : last
+    after = isAtEnd ? BEGINNING : last
     hasWrapped ||= isAtEnd
     return false
   }
+}
 
-  function count(destination: Destination, change: number): void {
-    const now = (running.get(destination.name) ?? 0) + change
-    if (now > 0) running.set(destination.name, now)
-    else running.delete(destination.name)
-    if (!destination.isLocal) runningOutside += change
+/** The delivery attempts that run, by destination and by owner. */
+class RunningAttempts {
+  readonly #byDestination = new Map<string, number>()
+  #outside: CapacityShares
+  #local: CapacityShares
+  readonly #limits: Limits
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+    this.#outside = new CapacityShares(limits.delivery.concurrencyMax)
+    this.#local = new CapacityShares(limits.delivery.localConcurrencyMax)
   }
+
+  /** Returns how many more may begin. */
+  room({ name, isLocal, concurrencyMax }: Destination, sender: Owner): number {
+    const own = concurrencyMax - (this.#byDestination.get(name) ?? 0)
+    return Math.min(own, (isLocal ? this.#local : this.#outside).room(sender))
+  }
+
+  /** @param count negative for attempts that have ended */
+  add({ name, isLocal }: Destination, sender: Owner, count: number): void {
+    const now = (this.#byDestination.get(name) ?? 0) + count
+    if (now > 0) this.#byDestination.set(name, now)
+    else this.#byDestination.delete(name)
+    const shares = isLocal ? this.#local : this.#outside
+    shares.add(sender, count)
+  }
+
+  copy(): RunningAttempts {
+    const copy = new RunningAttempts(this.#limits)
+    for (const [name, count] of this.#byDestination) copy.#byDestination.set(name, count)
+    copy.#outside = this.#outside.copy()
+    copy.#local = this.#local.copy()
+    return copy
+  }
+}
+
+/**
+ * The flows that found no capacity in a rotation. They decide where the next one begins: the pods take turns, and so do
+ * the flows of each pod. If each rotation began at the same flow while one pod is slow, the last flows of the others
+ * would never be reached.
+ */
+class SkippedFlows {
+  /** Of each pod, the flow whose turn is next. */
+  readonly #nextOf = new Map<string, Skipped>()
+  /** Of each pod, the domain at which a rotation last began for it. */
+  readonly #lastOf = new Map<string, string>()
+  #lastPod = ''
+
+  /** @param previous the position before the flow */
+  add({ domain, podId }: table.FlowPosition, previous: table.FlowPosition): void {
+    const known = this.#nextOf.get(podId)
+    if (!known || comesFirst(domain, known.domain, this.#lastOf.get(podId) ?? '')) {
+      this.#nextOf.set(podId, { domain, previous })
+    }
+  }
+
+  /** Returns the position after which the next rotation begins, and forgets the flows of this one. */
+  next(): table.FlowPosition {
+    const pods = [...this.#nextOf.keys()].sort()
+    const pod = pods.find((each) => each > this.#lastPod) ?? pods[0]
+    for (const each of this.#lastOf.keys()) if (!this.#nextOf.has(each)) this.#lastOf.delete(each)
+    if (pod === undefined) return BEGINNING
+    const { domain, previous } = this.#nextOf.get(pod)!
+    this.#lastPod = pod
+    this.#lastOf.set(pod, domain)
+    this.#nextOf.clear()
+    return previous
+  }
+}
+
+interface Skipped {
+  readonly domain: string
+  readonly previous: table.FlowPosition
+}
+
+/** Whether a domain is before another one in the order that begins after `last` and continues at the beginning. */
+function comesFirst(domain: string, other: string, last: string): boolean {
+  return domain > last === other > last ? domain < other : domain > last
+}
+
+function isAfter(a: table.FlowPosition, b: table.FlowPosition): boolean {
+  return a.domain === b.domain ? a.podId > b.podId : a.domain > b.domain
 }

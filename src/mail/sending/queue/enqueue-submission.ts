@@ -11,7 +11,7 @@ import * as submissions from '../../../store/tables/submissions-table.ts'
 export interface NewSubmission
   extends Pick<SubmissionRow, 'id' | 'kind' | 'message_id' | 'content_id' | 'verp_token' | 'dkim_selector'> {
   /** The inbox that sends, or that the notice is for. */
-  readonly inbox: { readonly id: string; readonly organization_id: string }
+  readonly inbox: { readonly id: string; readonly organization_id: string; readonly pod_id: string }
   /** "" for a notice (RFC 5321 §4.5.5). */
   readonly sender: string
   /** Normalised addresses, each once. */
@@ -31,11 +31,17 @@ export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Prom
   await submissions.insert(
     tx,
     row,
-    recipients.map((address, position) => recipientRow(tx, row, address, position)),
+    recipients.map((address, position) => recipientRow(tx, row, inbox.pod_id, address, position)),
   )
 }
 
-function recipientRow(tx: Tx, submission: SubmissionRow, address: string, position: number): RecipientRow {
+function recipientRow(
+  tx: Tx,
+  submission: SubmissionRow,
+  podId: string,
+  address: string,
+  position: number,
+): RecipientRow {
   return {
     id: tx.newId(),
     submission_id: submission.id,
@@ -43,6 +49,7 @@ function recipientRow(tx: Tx, submission: SubmissionRow, address: string, positi
     position,
     address,
     domain: splitAddress(address).domain,
+    pod_id: podId,
     organization_id: submission.organization_id,
     inbox_id: submission.inbox_id,
     state: 'queued',

@@ -63,12 +63,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const found = await checkEventFilter(key, request, { db: tx, idsMax: limits.webhooks.idsMax })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
-        if (await table.hasAsMany(tx, scope.organizationId, limits.webhooks.perOrganizationMax)) {
-          throw new MailError('limit_exceeded', {
-            what: 'webhooks in an organization',
-            max: limits.webhooks.perOrganizationMax,
-          })
-        }
+        await requireFewWebhooks(tx, scope)
         const row: WebhookRow = {
           id: tx.newId(),
           organization_id: scope.organizationId,
@@ -178,6 +173,16 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         await table.update(tx, row.id, { headers: stored, updated_at: tx.now })
       })
     },
+  }
+
+  /** @throws limit_exceeded */
+  async function requireFewWebhooks(tx: Tx, scope: table.WebhookScope): Promise<void> {
+    const { perOrganizationMax, perPodMax } = limits.webhooks
+    const { inOrganization, inPod } = await table.countOf(tx, scope, perOrganizationMax)
+    if (inOrganization >= perOrganizationMax) {
+      throw new MailError('limit_exceeded', { what: 'webhooks in an organization', max: perOrganizationMax })
+    }
+    if (inPod >= perPodMax) throw new MailError('limit_exceeded', { what: 'webhooks in a pod', max: perPodMax })
   }
 }
 

@@ -3,8 +3,8 @@
  * and bypasses the queue, but it is signed like any other. There is one attempt; its result is returned to the caller,
  * is not stored, and does not affect the webhook's health.
  *
- * It is limited like every request to an untrusted URL (net/fetch/safe-fetch.ts), and so is the number of concurrent
- * ones per node.
+ * It is limited like every request to an untrusted URL (net/fetch/safe-fetch.ts). The number of concurrent ones per node
+ * is limited too, and divided among pods and organizations: their receivers may be slow (jobs/capacity-shares.ts).
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -12,6 +12,7 @@ import { MailError } from '../../../errors.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import type { Store } from '../../../store/store.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
+import { CapacityShares } from '../../jobs/capacity-shares.ts'
 import { requireWebhook } from '../config/webhook-lookup.ts'
 import type { WebhookTests } from './webhook-delivery.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
@@ -34,7 +35,7 @@ export function createWebhookTests({
   newEventId,
   limits,
 }: WebhookTestsNeeds): WebhookTests {
-  let underWay = 0
+  const shares = new CapacityShares(limits.webhooks.testsMax)
 
   return {
     async test(actor, within, ref) {
@@ -42,10 +43,11 @@ export function createWebhookTests({
         await assertKeyUnchanged(tx, actor)
         return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
       })
-      if (underWay >= limits.webhooks.testsMax) {
+      const owner = { organizationId: webhook.organization_id, podId: webhook.pod_id }
+      if (shares.room(owner) === 0) {
         throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhooks.testsMax })
       }
-      underWay += 1
+      shares.add(owner, 1)
       try {
         const profile = requireProfile(profiles, webhook.profile)
         const at = clock()
@@ -61,7 +63,7 @@ export function createWebhookTests({
           durationMs: clock() - at,
         }
       } finally {
-        underWay -= 1
+        shares.add(owner, -1)
       }
     },
   }

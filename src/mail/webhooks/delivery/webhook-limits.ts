@@ -1,20 +1,30 @@
 /**
- * Concurrency limits for requests: how many may run at once for each webhook and for all together, so that a dead or
- * slow receiver uses no capacity of the others.
+ * Concurrency limits for requests: how many may run at once for each webhook, for each pod and organization, and for all
+ * together, so that dead or slow receivers use no capacity of the others.
  *
- * A webhook whose last request failed gets one request at a time, and all such webhooks together get at most half of
- * the capacity. A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog
+ * Receivers that are slow but respond are limited with all others of their pod (jobs/capacity-shares.ts). A webhook
+ * whose last request failed gets one request at a time, and all such webhooks together get at most half of the capacity,
+ * divided among pods and organizations in the same way: so half of a pod's share is left for its healthy webhooks.
+ *
+ * A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog
  * of a hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began
  * after the last failure, because ten concurrent requests fail together. The state is in memory: after a restart, each
  * webhook starts without failures.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
 
 const FIRST_PAUSE_MS = 1_000
 /** Failed rounds without a pause: the first failure, and its first retry. */
 const ROUNDS_WITHOUT_PAUSE = 2
 
+/** A webhook and its owner, which never changes. */
+export interface LimitedWebhook extends Owner {
+  readonly webhookId: string
+}
+
 interface WebhookLoad {
+  readonly owner: Owner
   running: number
   /** Failed rounds since the last success. */
   failedRounds: number
@@ -25,11 +35,13 @@ interface WebhookLoad {
 export class WebhookLimits {
   readonly #loads = new Map<string, WebhookLoad>()
   readonly #limits: Limits
-  #running = 0
-  #failingRunning = 0
+  readonly #shares: CapacityShares
+  readonly #failingShares: CapacityShares
 
   constructor(limits: Limits) {
     this.#limits = limits
+    this.#shares = new CapacityShares(limits.webhooks.concurrencyMax)
+    this.#failingShares = new CapacityShares(Math.ceil(limits.webhooks.concurrencyMax / 2))
   }
 
   /** Returns the end of the webhook's pause, epoch ms. */
@@ -38,25 +50,33 @@ export class WebhookLimits {
   }
 
   /** Returns how many more requests may begin. */
-  room(webhookId: string, now: number): number {
-    const { concurrencyMax, endpointConcurrencyMax } = this.#limits.webhooks
-    const room = concurrencyMax - this.#running
+  room(webhook: LimitedWebhook, now: number): number {
+    const own = this.#ownRoom(webhook.webhookId, now)
+    return own === 0 ? 0 : Math.min(own, this.#sharedRoom(webhook))
+  }
+
+  /** Whether its pod, its organization, all failing webhooks or all webhooks leave it less room than its own limit. */
+  isShortOfShared(webhook: LimitedWebhook, now: number): boolean {
+    return this.#sharedRoom(webhook) < this.#ownRoom(webhook.webhookId, now)
+  }
+
+  #ownRoom(webhookId: string, now: number): number {
     const load = this.#loads.get(webhookId)
-    if (!load) return Math.min(room, endpointConcurrencyMax)
-    if (load.pausedUntil > now) return 0
-    if (load.failedRounds === 0) return Math.max(0, Math.min(room, endpointConcurrencyMax - load.running))
-    const failingRoom = Math.ceil(concurrencyMax / 2) - this.#failingRunning
-    return Math.max(0, Math.min(room, failingRoom, 1 - load.running))
+    if (load && load.pausedUntil > now) return 0
+    const max = load && load.failedRounds > 0 ? 1 : this.#limits.webhooks.endpointConcurrencyMax
+    return Math.max(0, max - (load?.running ?? 0))
   }
 
-  /** Whether the limit for all webhooks, or that for all failing webhooks, is used up. */
-  get isCrowded(): boolean {
-    const { concurrencyMax } = this.#limits.webhooks
-    return this.#running >= concurrencyMax || this.#failingRunning >= Math.ceil(concurrencyMax / 2)
+  #sharedRoom(webhook: LimitedWebhook): number {
+    const room = this.#shares.room(webhook)
+    const isFailing = (this.#loads.get(webhook.webhookId)?.failedRounds ?? 0) > 0
+    return isFailing ? Math.min(room, this.#failingShares.room(webhook)) : room
   }
 
-  enter(webhookId: string): void {
-    const load = this.#loads.get(webhookId) ?? { running: 0, failedRounds: 0, failedAt: 0, pausedUntil: 0 }
+  enter(webhook: LimitedWebhook): void {
+    const { webhookId } = webhook
+    const fresh = { owner: webhook, running: 0, failedRounds: 0, failedAt: 0, pausedUntil: 0 }
+    const load = this.#loads.get(webhookId) ?? fresh
     this.#loads.set(webhookId, load)
     this.#count(load, 1)
   }
@@ -81,8 +101,8 @@ export class WebhookLimits {
       load.failedAt = now
       load.pausedUntil = now + this.#pauseMs(load.failedRounds)
     }
-    if (wasFailing && hasSucceeded) this.#failingRunning -= load.running
-    if (!wasFailing && !hasSucceeded) this.#failingRunning += load.running
+    if (wasFailing && hasSucceeded) this.#failingShares.add(load.owner, -load.running)
+    if (!wasFailing && !hasSucceeded) this.#failingShares.add(load.owner, load.running)
     if (load.running === 0 && load.failedRounds === 0) this.#loads.delete(webhookId)
   }
 
@@ -93,8 +113,8 @@ export class WebhookLimits {
 
   #count(load: WebhookLoad, difference: 1 | -1): void {
     load.running += difference
-    this.#running += difference
-    if (load.failedRounds > 0) this.#failingRunning += difference
+    this.#shares.add(load.owner, difference)
+    if (load.failedRounds > 0) this.#failingShares.add(load.owner, difference)
   }
 
   #pauseMs(rounds: number): number {

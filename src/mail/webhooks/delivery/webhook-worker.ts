@@ -4,8 +4,8 @@
  *   signal of dispatch or poll interval → find webhooks with due rows → claim as many as the limits allow (lease) → POST
  *   → verdict → outcome, in one transaction
  *
- * Limits: per webhook (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead receiver with a
- *   hundred thousand rows costs the other webhooks one index seek.
+ * Limits: per webhook, pod and organization (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead
+ *   receiver with a hundred thousand rows costs the other webhooks one index seek.
  * Crash: the lease expires, or is cleared at the next start (SQLite), and the same bytes are sent again under the same
  *   id. A receiver that had already accepted them gets them twice, and can detect this by the id.
  * Failure: the profile's schedule applies (webhook-retry.ts), and the history records the attempt. An internal failure
@@ -37,14 +37,14 @@ import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { recheckAccess } from '../dispatch/recheck-access.ts'
 import { advance, assignOrderingKeys, isOrdered } from '../ordering/ordering.ts'
 import { recordAttempt } from './attempt-outcome.ts'
-import { WebhookLimits } from './webhook-limits.ts'
+import { type LimitedWebhook, WebhookLimits } from './webhook-limits.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
 import { postTo, wordsOf } from './webhook-request.ts'
 import { judge } from './webhook-retry.ts'
 
 /** Capacity for requests to one webhook, reserved before its rows are claimed. */
 interface Reservation {
-  readonly webhookId: string
+  readonly webhook: LimitedWebhook
   /** The owner of the leases. */
   readonly owner: string
   readonly room: number
@@ -80,6 +80,8 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   const running = new Set<Promise<void>>()
   /** Webhooks known to have due rows that must wait until one of their requests ends, or their pause is over. */
   const backlog = new Set<string>()
+  /** Those of them that got less room than their own limit, because others use the rest. */
+  let shortOfShared: LimitedWebhook[] = []
   const abort = new AbortController()
   setMaxListeners(limits.webhooks.concurrencyMax, abort.signal) // each request adds a listener
   let claims = 0
@@ -121,10 +123,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const due = await table.listDueWebhooks(store.db, now)
     webhookLimits.forgetExcept(new Set(due.map(({ webhookId }) => webhookId)))
     backlog.clear()
+    shortOfShared = []
     let nextAt = now + limits.webhooks.pollMs
     const wanted: Reservation[] = []
-    let isAnyLeftOut = false
-    for (const { webhookId, dueAt } of fromLastServed(due)) {
+    for (const webhook of fromLastServed(due)) {
+      const { webhookId, dueAt } = webhook
       const pausedUntil = webhookLimits.pausedUntil(webhookId)
       const at = Math.max(dueAt, pausedUntil)
       if (dueAt <= now) backlog.add(webhookId)
@@ -132,15 +135,20 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
         nextAt = Math.min(nextAt, at)
         continue
       }
-      const room = webhookLimits.room(webhookId, now)
-      if (room === 0 && webhookLimits.isCrowded) isAnyLeftOut = true
-      for (let count = 0; count < room; count += 1) webhookLimits.enter(webhookId)
-      if (room > 0) wanted.push({ webhookId, owner: newOwner(), room })
+      const room = webhookLimits.room(webhook, now)
+      if (webhookLimits.isShortOfShared(webhook, now)) shortOfShared.push(webhook)
+      for (let count = 0; count < room; count += 1) webhookLimits.enter(webhook)
+      if (room > 0) wanted.push({ webhook, owner: newOwner(), room })
     }
     if (wanted.length > 0) await claimAndBegin(wanted)
-    // Other webhooks had fewer rows than their reserved capacity.
-    if (isAnyLeftOut && !webhookLimits.isCrowded) pollLoop.soon()
+    if (hasRoomForShort()) pollLoop.soon() // other webhooks had fewer rows than their reserved capacity
     return nextAt - now
+  }
+
+  /** Whether a webhook that others had left without capacity can have some now. */
+  function hasRoomForShort(): boolean {
+    const now = clock()
+    return shortOfShared.some((webhook) => backlog.has(webhook.webhookId) && webhookLimits.room(webhook, now) > 0)
   }
 
   /** Rotates the webhooks, so that each gets its share when there is not enough capacity for all. */
@@ -150,7 +158,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   }
 
   async function claimAndBegin(wanted: readonly Reservation[]): Promise<void> {
-    const unused = new Map(wanted.map(({ webhookId, room }) => [webhookId, room]))
+    const unused = new Map(wanted.map(({ webhook, room }) => [webhook.webhookId, room]))
     try {
       const claimed = await interrupted.claim(
         (reserved) => store.transaction((tx) => claimEach(tx, wanted, reserved)),
@@ -159,7 +167,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       )
       // Disabled, or becoming ordered, since it was found: it may have no request whose end would cause a poll.
       const served = new Set(claimed.map(({ webhook }) => webhook.id))
-      for (const { webhookId } of wanted) if (!served.has(webhookId)) backlog.delete(webhookId)
+      for (const { webhook } of wanted) if (!served.has(webhook.webhookId)) backlog.delete(webhook.webhookId)
       for (const { webhook, rows, owner, room } of claimed) {
         servedLast = webhook.id
         if (rows.length < room) backlog.delete(webhook.id)
@@ -176,10 +184,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     let { claimBelow } = interruptedClaim
     const webhooks = await webhookTable.listEnabledByIds(
       tx,
-      wanted.map(({ webhookId }) => webhookId),
+      wanted.map(({ webhook }) => webhook.webhookId),
     )
     const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; owner: string; room: number }[] = []
-    for (const { webhookId, owner, room } of wanted) {
+    for (const { webhook: reserved, owner, room } of wanted) {
+      const { webhookId } = reserved
       const webhook = webhooks.find(({ id }) => id === webhookId)
       if (!webhook || webhook.order_state === 'enabling') continue
       const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: room }
@@ -212,12 +221,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const work = guarded('sending to a webhook', () =>
       contain('webhook delivery', () => sendOrSetAside(owner, delivery, webhook)),
     ).then((ended) => {
-      // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
-      const isAwaited = backlog.has(webhookId) || (webhookLimits.isCrowded && backlog.size > 0) || ended?.hasFollower
       if (ended) webhookLimits.leaveAfter(webhookId, { ...ended, now: clock() })
       else webhookLimits.leave(webhookId)
       running.delete(work)
-      if (isAwaited) pollLoop.soon()
+      // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
+      if (backlog.has(webhookId) || ended?.hasFollower || hasRoomForShort()) pollLoop.soon()
       if (interrupted.isInterrupted(delivery)) interrupted.leave()
     })
     running.add(work)

@@ -20,7 +20,8 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
     `create index submissions_by_content on submissions (content_id)`,
     `create index submissions_by_message on submissions (message_id) where message_id is not null`,
     // The owner is copied from the submission, so that the queue of a scope is listed without a join. Due recipients are
-    // found domain by domain, so that the backlog of a dead domain is not read again and again before the others.
+    // found by domain and sending pod, so that the backlog of a dead domain, or of a pod that uses its share of the
+    // capacity, is not read again and again before the others.
     `create table recipients (
       id ${text} primary key,
       submission_id ${text} not null references submissions on delete cascade,
@@ -29,6 +30,7 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
       address ${text} not null,
       domain ${text} not null,
       organization_id ${text} not null,
+      pod_id ${text} not null,
       inbox_id ${text},
       state ${text} not null,
       route ${text},
@@ -46,7 +48,7 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
       updated_at ${bigint} not null
     ) ${table}`,
     `create index recipients_due on recipients (next_attempt_at, id) where state = 'queued'`,
-    `create index recipients_by_domain on recipients (domain, next_attempt_at, id) where state = 'queued'`,
+    `create index recipients_by_flow on recipients (domain, pod_id, next_attempt_at, id) where state = 'queued'`,
     `create index recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held')`,
     `create index recipients_waiting_by_inbox on recipients (inbox_id, created_at, id)
       where state in ('queued', 'held')`,
