@@ -156,7 +156,7 @@ export const errors = {
   }),
   too_many_at_once: define<{ what: string; max: number }>({
     kind: 'rate_limited',
-    message: (p) => `${p.max} ${p.what} are already running`,
+    message: (p) => `Too many ${p.what} are already running: at most ${p.max}, which are divided among pods`,
     fix: 'Retry in a moment.',
   }),
   too_many_connections: define<{ what: string; max: number }>({

@@ -93,7 +93,7 @@ test('a test request never reaches a private network, and needs a key that may c
 })
 
 test('the number of simultaneous test requests is limited', async () => {
-  await using world = await startWorld({ limits: { webhooks: { testsMax: 2 } } })
+  await using world = await startWorld({ limits: { webhooks: { testsMax: 4 } } })
   await using sink = await startWebhookSink(() => undefined)
   const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: [] })
   const ask = () => world.request('POST', `/v0/webhooks/${webhookId}/test`)

@@ -2,7 +2,11 @@
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
-import { createDestinationLimits, type Destination } from '../../src/mail/sending/queue/destination-limits.ts'
+import {
+  type Claimed,
+  createDestinationLimits,
+  type Destination,
+} from '../../src/mail/sending/queue/destination-limits.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 
@@ -33,20 +37,25 @@ function lanesOf(
       },
     }),
   })
+  /** Claims and begins deliveries until the pass is over. */
+  async function claimAll(): Promise<Claimed[]> {
+    const claimed: Claimed[] = []
+    for (let isMore = true; isMore; ) {
+      const found = await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 })
+      for (const { destination, flow, rows } of found.claimed) {
+        for (const _mail of rows) destinationLimits.began(destination, flow)
+      }
+      claimed.push(...found.claimed)
+      isMore = found.isMore
+    }
+    return claimed
+  }
   return {
     ...destinationLimits,
-    /** Claims and begins deliveries until the pass is over. Returns the domains with their numbers of deliveries. */
+    claimAll,
+    /** Does the same, and returns the domains with their numbers of deliveries. */
     async poll() {
-      const begun: string[] = []
-      for (let isMore = true; isMore; ) {
-        const found = await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 })
-        for (const { destination, sender, rows } of found.claimed) {
-          for (const _mail of rows) destinationLimits.began(destination, sender)
-          begun.push(`${rows[0]!.domain} ${rows.length}`)
-        }
-        isMore = found.isMore
-      }
-      return begun
+      return (await claimAll()).map(({ rows }) => `${rows[0]!.domain} ${rows.length}`)
     },
   }
 }
@@ -136,6 +145,57 @@ test('deliveries to local inboxes do not count towards the limit of outgoing one
   expect(await destinationLimits.poll()).toEqual(['a.test 1'])
   await queue(store, 'b.test')
   expect(await destinationLimits.poll()).toEqual(['b.test 1'])
+})
+
+test('a pod with many destinations uses half of the deliveries, and another pod those that are free', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']) await queue(store, `${domain}.test`, 1, 'slow')
+  const destinationLimits = lanesOf(store, { all: 8, page: 2 })
+  expect(await destinationLimits.poll()).toEqual(['a.test 1', 'b.test 1', 'c.test 1', 'd.test 1'])
+  await queue(store, 'z.test', 1, 'fine')
+  expect(await destinationLimits.poll()).toEqual(['z.test 1'])
+  destinationLimits.ended(outside('a.test'), senderIn('slow'))
+  expect(await destinationLimits.poll()).toEqual(['e.test 1'])
+})
+
+test('deliveries to local inboxes are divided among pods in the same way', async () => {
+  await using store = await openTestStore()
+  await queue(store, 'local.test', 9, 'many')
+  const destinationOf = () => ({ name: 'local', isLocal: true, concurrencyMax: 8 })
+  const destinationLimits = lanesOf(store, { local: 8, destinationOf })
+  expect(await destinationLimits.poll()).toEqual(['local.test 4'])
+  await queue(store, 'local.test', 1, 'one')
+  expect(await destinationLimits.poll()).toEqual(['local.test 1'])
+})
+
+test('pods that send to the same domain alternate', async () => {
+  await using store = await openTestStore()
+  for (const podId of ['one', 'two', 'three']) await queue(store, 'a.test', 2, podId)
+  const destinationLimits = lanesOf(store, {})
+  const turns: string[] = []
+  for (let turn = 0; turn < 6; turn++) {
+    const claimed = await destinationLimits.claimAll()
+    turns.push(...claimed.map(({ flow }) => flow.podId))
+    destinationLimits.ended(outside('a.test'), claimed[0]!.flow)
+  }
+  expect(new Set(turns.slice(0, 3))).toEqual(new Set(['one', 'two', 'three']))
+  expect(turns.slice(3).toSorted()).toEqual(['one', 'three', 'two'])
+})
+
+// A rotation that always began at the slow pod's first waiting domain would reach the last domains of the others never.
+test('the domains of a pod alternate while another pod waits for slow ones', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'b.test', 'c.test', 'd.test']) await queue(store, domain, 1, 'slow')
+  const destinationLimits = lanesOf(store, { all: 4 })
+  expect(await destinationLimits.poll()).toEqual(['a.test 1', 'b.test 1'])
+  for (const domain of ['v.test', 'w.test', 'x.test', 'y.test']) await queue(store, domain, 3, 'fine')
+  const turns: string[] = []
+  for (let turn = 0; turn < 8; turn++) {
+    const begun = await destinationLimits.poll()
+    turns.push(...begun)
+    for (const each of begun) destinationLimits.ended(outside(each.split(' ')[0]!), senderIn('fine'))
+  }
+  expect(new Set(turns)).toEqual(new Set(['v.test 1', 'w.test 1', 'x.test 1', 'y.test 1']))
 })
 
 test('all domains are claimed even if one page cannot hold them', async () => {

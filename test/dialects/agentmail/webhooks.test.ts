@@ -238,6 +238,17 @@ test('the ids of a webhook, and the number of webhooks, are limited', async () =
   await world.agentmail.webhooks.create({ url, eventTypes: [] })
 })
 
+test('one pod cannot have all webhooks of its organization', async () => {
+  await using world = await startWorld({ limits: { webhooks: { perOrganizationMax: 3, perPodMax: 1 } } })
+  const { podId } = await world.agentmail.pods.create({ name: 'red' })
+  const red = world.agentmailAs((await world.agentmail.pods.apiKeys.create(podId, {})).apiKey)
+  const { inboxId } = await red.inboxes.create({ username: 'red' })
+  await world.agentmail.inboxes.webhooks.create(inboxId, { url, eventTypes: [] })
+  const second = red.webhooks.create({ url, eventTypes: [] })
+  await expect(second).rejects.toMatchObject({ statusCode: 403, body: { code: 'limit_exceeded' } })
+  await world.agentmail.webhooks.create({ url, eventTypes: [] })
+})
+
 test('every event type of old and new clients is accepted, others are refused', async () => {
   await using world = await startWorld()
   const eventTypes = [

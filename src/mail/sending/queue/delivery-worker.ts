@@ -167,7 +167,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     await store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids }))
   }
 
-  async function grouped({ destination, sender, owner, rows }: Claimed): Promise<Group[]> {
+  async function grouped({ destination, flow: sender, owner, rows }: Claimed): Promise<Group[]> {
     const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
     const byId = new Map(submissions.map((submission) => [submission.id, submission]))
     const groups = new Map<string, Group>()

@@ -26,10 +26,10 @@ export interface Destination {
   readonly concurrencyMax: number
 }
 
-/** Due recipients of one destination in mail of one pod, leased by the owner. */
+/** Due recipients of one flow, leased by the owner. */
 export interface Claimed {
   readonly destination: Destination
-  readonly sender: Owner
+  readonly flow: table.Flow
   /** Unique to this claim: an attempt that lost its lease cannot write the outcome of the next one. */
   readonly owner: string
   readonly rows: readonly RecipientRow[]
@@ -90,10 +90,9 @@ export function createDestinationLimits({
       const due = await withDestinations(page)
       const isRoom = due.some(({ destination, flow }) => running.room(destination, flow) > 0)
       const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
-      const served = new Set(claimed.map(({ rows }) => `${rows[0]!.domain} ${rows[0]!.pod_id}`))
-      for (const { flow, previous } of due) {
-        if (!served.has(`${flow.domain} ${flow.podId}`)) skipped.add(flow, previous)
-      }
+      const served = new Set(claimed.map(({ flow }) => flow))
+      for (const flow of served) skipped.served(flow)
+      for (const { flow, previous } of due) if (!served.has(flow)) skipped.add(flow, previous)
       return { claimed, isMore: !goOn(page) }
     },
 
@@ -141,7 +140,7 @@ export function createDestinationLimits({
       if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) claimBelow = UNINTERRUPTED
       if (rows.length === 0) continue // another node was faster
       planned.add(destination, flow, new Set(rows.map((row) => row.submission_id)).size)
-      claimed.push({ destination, sender: flow, owner: claim.owner, rows })
+      claimed.push({ destination, flow, owner: claim.owner, rows })
     }
     return claimed
   }
@@ -207,9 +206,13 @@ class RunningAttempts {
 class SkippedFlows {
   /** Of each pod, the flow whose turn is next. */
   readonly #nextOf = new Map<string, Skipped>()
-  /** Of each pod, the domain at which a rotation last began for it. */
+  /** Of each pod, the domain that was served last. */
   readonly #lastOf = new Map<string, string>()
   #lastPod = ''
+
+  served({ domain, podId }: table.FlowPosition): void {
+    this.#lastOf.set(podId, domain)
+  }
 
   /** @param previous the position before the flow */
   add({ domain, podId }: table.FlowPosition, previous: table.FlowPosition): void {
@@ -225,9 +228,8 @@ class SkippedFlows {
     const pod = pods.find((each) => each > this.#lastPod) ?? pods[0]
     for (const each of this.#lastOf.keys()) if (!this.#nextOf.has(each)) this.#lastOf.delete(each)
     if (pod === undefined) return BEGINNING
-    const { domain, previous } = this.#nextOf.get(pod)!
+    const { previous } = this.#nextOf.get(pod)!
     this.#lastPod = pod
-    this.#lastOf.set(pod, domain)
     this.#nextOf.clear()
     return previous
   }
