@@ -56,7 +56,8 @@ export type FlowPosition = Pick<Flow, 'domain' | 'podId'>
 /**
  * Lists the flows that have queued recipients, by domain and pod. It seeks from flow to flow in the index instead of
  * reading all rows, so that a backlog costs no more than one recipient. SQLite would seek by domain alone, and read the
- * whole backlog of a flow, if a row were compared with columns instead of expressions: hence `|| ''`.
+ * whole backlog of a flow, if a row were compared with columns instead of expressions: hence `|| ''`. PostgreSQL would
+ * read all due recipients into a hash table for `exists`: hence `limit 1`.
  */
 export async function listFlows(
   db: Db,
@@ -83,11 +84,11 @@ export async function listFlows(
       )
       where flows.position < ${limit}
     )
-    select domain, pod_id, organization_id, case when exists (
+    select domain, pod_id, organization_id, case when (
       select 1 from recipients where state = 'queued' and domain = flows.domain and pod_id = flows.pod_id
         and next_attempt_at <= ${now} and (lease_until is null or lease_until <= ${now})
-        and ${mayBeClaimed(interrupted)}
-    ) then 1 else 0 end as is_due
+        and ${mayBeClaimed(interrupted)} limit 1
+    ) is null then 0 else 1 end as is_due
     from flows
   )`
   const rows = await db.selectFrom(flows.as('flows')).selectAll().orderBy('domain').orderBy('pod_id').execute()

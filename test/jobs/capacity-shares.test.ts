@@ -1,0 +1,66 @@
+/** Tests how concurrent work is divided among pods and organizations. */
+import { expect, test } from 'vitest'
+import { CapacityShares, type Owner } from '../../src/mail/jobs/capacity-shares.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+
+const owner = (podId: string, organizationId = podId) => ({ podId, organizationId })
+
+/** Begins as much work as the pod may, and returns how much that is. */
+function fill(shares: CapacityShares, of: Owner): number {
+  const room = shares.room(of)
+  shares.add(of, room)
+  return room
+}
+
+test('one pod gets half, one organization three quarters, and others what is free', () => {
+  const shares = new CapacityShares(200)
+  expect([fill(shares, owner('a', 'one')), fill(shares, owner('b', 'one')), fill(shares, owner('c', 'one'))]).toEqual([
+    100, 50, 0,
+  ])
+  expect(fill(shares, owner('d', 'two'))).toBe(25)
+})
+
+test('pods of different organizations whose work keeps ending get equal shares, and one share is free', () => {
+  const shares = new CapacityShares(200)
+  const running = new Map(['a', 'b', 'c'].map((pod) => [pod, fill(shares, owner(pod))]))
+  expect([...running.values()]).toEqual([100, 50, 25])
+  for (let turn = 0; turn < 200; turn += 1) {
+    for (const pod of running.keys()) {
+      shares.add(owner(pod), -1)
+      running.set(pod, running.get(pod)! - 1)
+      for (const next of ['a', 'b', 'c']) running.set(next, running.get(next)! + fill(shares, owner(next)))
+    }
+  }
+  for (const count of running.values()) expect(Math.abs(count - 50)).toBeLessThanOrEqual(1)
+})
+
+test('an organization without pods counts like one pod', () => {
+  const shares = new CapacityShares(8)
+  expect(fill(shares, { organizationId: 'one', podId: null })).toBe(4)
+})
+
+test('whatever begins and ends: a pod without work gets the first free place, unless its organization has its share', () => {
+  const random = seededRandom(7)
+  const pick = (count: number) => Math.floor(random() * count)
+  for (let run = 0; run < 15; run += 1) {
+    const capacity = 1 + pick(30)
+    const shares = new CapacityShares(capacity)
+    const running: Owner[] = []
+    for (let step = 0; step < 100; step += 1) {
+      const one = owner(`${pick(8)}`, `org ${pick(2)}`)
+      const room = shares.room(one)
+      const planned = shares.copy()
+      for (let count = 0; count < room; count += 1) {
+        expect(planned.room(one)).toBeGreaterThan(0) // the same as if each began alone
+        planned.add(one, 1)
+      }
+      expect(planned.room(one)).toBe(0)
+      if (pick(2) === 0 && room > 0) {
+        shares.add(one, 1)
+        running.push(one)
+      } else if (running.length > 0) shares.add(running.splice(pick(running.length), 1)[0]!, -1)
+      expect(running.length).toBeLessThanOrEqual(capacity)
+      expect(shares.room(owner('new'))).toBe(Math.ceil((capacity - running.length) / 2))
+    }
+  }
+})
