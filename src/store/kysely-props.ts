@@ -25,8 +25,10 @@ export type ProvideConnection = <T>(use: (connection: DatabaseConnection) => Pro
 
 const driver = new DummyDriver() // Kysely itself must never start a transaction
 
-/** @param guard called before each statement; if it throws, the statement rejects with that error */
-export function kyselyProps(parts: KyselyParts, provide: ProvideConnection, guard: () => void): KyselyProps {
+/** Called before each statement. If it throws or rejects, so does the statement; a promise delays the statement. */
+export type Guard = () => Promise<void> | undefined
+
+export function kyselyProps(parts: KyselyParts, provide: ProvideConnection, guard: Guard): KyselyProps {
   const { adapter, compiler, introspector } = parts
   const dialect = {
     createAdapter: () => adapter,
@@ -37,8 +39,8 @@ export function kyselyProps(parts: KyselyParts, provide: ProvideConnection, guar
   const executor = new DefaultQueryExecutor(compiler, adapter, {
     provideConnection: (use) =>
       provide((connection) => {
-        guard()
-        return use(connection)
+        const delay = guard()
+        return delay ? delay.then(() => use(connection)) : use(connection)
       }),
   })
   return { config: { dialect }, dialect, driver, executor }

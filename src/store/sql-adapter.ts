@@ -12,6 +12,7 @@ import type { Config } from '../config/settings.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Db, Tx } from './handles.ts'
+import type { Guard } from './kysely-props.ts'
 import type { Schema } from './schema/schema.ts'
 
 /** Everything that an implementation needs to open a database. */
@@ -165,6 +166,6 @@ export interface Writer {
   /** Leaves no transaction open; closes the connection if necessary. Never rejects. */
   rollback(): Promise<void>
 
-  /** Returns the parts of a Kysely on this connection. `guard` is called before each statement and may throw. */
-  kyselyProps(guard: () => void): KyselyProps
+  /** Returns the parts of a Kysely on this connection. */
+  kyselyProps(guard: Guard): KyselyProps
 }

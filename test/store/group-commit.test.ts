@@ -230,6 +230,46 @@ test('a transaction that hangs is rejected after its time limit; the others are 
   expect(await organizationIds(store)).toEqual(['a', 'b'])
 })
 
+// On SQLite, statements are synchronous: a long transaction used to stop sockets and timers until it ended.
+test('other work runs between the statements of a long transaction, and reads see nothing of it', async () => {
+  await using store = await openTestStore()
+  let turns = 0
+  const seen: string[][] = []
+  let isOver = false
+  const otherWork = (async () => {
+    for (; !isOver; turns += 1) {
+      seen.push(await organizationIds(store))
+      await new Promise(setImmediate)
+    }
+  })()
+  await store.transaction(async (tx) => {
+    for (const id of ['a', 'b', 'c', 'd']) {
+      await insertOrganization(tx, id)
+      occupy(11)
+    }
+    await insertOrganization(tx, 'e')
+    isOver = true
+  })
+  await otherWork
+  expect(turns).toBeGreaterThanOrEqual(4)
+  expect(seen.flat()).toEqual([])
+  expect(await organizationIds(store)).toEqual(['a', 'b', 'c', 'd', 'e'])
+})
+
+// A statement that waits for its turn must not run in the next transaction.
+test('a statement that waits while its transaction ends is not run', async () => {
+  await using store = await openTestStore()
+  let late!: Promise<unknown>
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, 'a')
+    occupy(11)
+    late = rejection(insertOrganization(tx, 'late'))
+  })
+  await addOrganization(store, 'b')
+  expect(String(await late)).toContain('this transaction is over')
+  expect(await organizationIds(store)).toEqual(['a', 'b'])
+})
+
 test('a transaction that has ended throws on every use', async () => {
   await using store = await openTestStore()
   let kept!: Tx
@@ -330,4 +370,10 @@ async function fillDisk(tx: Tx): Promise<void> {
     .insertInto('organizations')
     .values({ id: 'huge', name: 'x'.repeat(1_000_000), created_at: 0, updated_at: 0 })
     .execute()
+}
+
+/** Occupies the event loop. */
+function occupy(timeMs: number): void {
+  const until = performance.now() + timeMs
+  while (performance.now() < until);
 }

@@ -33,8 +33,9 @@ import { appendEvents } from './append-events.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
- * How long the members of a group may occupy the event loop before we yield to it. Transactions that arrive during the
- * yield join the group. (With SQLite, a member never waits for I/O, so none could arrive otherwise.)
+ * How long the members of a group may occupy the event loop before we yield to it, between two members or before any
+ * statement of one. Transactions that arrive during the yield join the group. (With SQLite, a member never waits for
+ * I/O, so none could arrive otherwise.)
  */
 const TURN_MS = 10
 
@@ -165,7 +166,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
    * @throws the error that ended the whole transaction
    */
   async function runMember(member: Member, group: Member[]): Promise<boolean> {
-    const tx = new StoreTransaction(writer, adapter, clock(), newId)
+    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
     const isFirst = group.length === 1
     await writer.savepoint(isFirst)
     let isInTime = true
@@ -236,11 +237,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     if (succeeded.length === 0) return writer.rollback()
 
     await writer.endSavepoints()
-    const tx = new StoreTransaction(writer, adapter, clock(), newId)
-    for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) {
-      await write(tx)
-      await yieldIfLong()
-    }
+    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
+    for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) await write(tx)
     await appendEvents(
       tx,
       succeeded.flatMap(({ events }) => events),
@@ -266,11 +264,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
   }
 
-  /** Yields to the event loop if the group has occupied it for TURN_MS. */
-  async function yieldIfLong(): Promise<void> {
-    if (performance.now() - turnStartedAt < TURN_MS) return
-    await eventLoopTurn()
-    turnStartedAt = performance.now()
+  /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
+  function yieldIfLong(): Promise<void> | undefined {
+    if (performance.now() - turnStartedAt < TURN_MS) return undefined
+    return eventLoopTurn().then(() => {
+      turnStartedAt = performance.now()
+    })
   }
 
   function answer(group: readonly Member[]): void {

@@ -3,11 +3,13 @@
  * end of the transaction throws.
  *
  * It checks this before each statement runs, not when a query is built: a query that was built in time but runs late
- * must not become part of another transaction.
+ * must not become part of another transaction. Before a statement it also yields to the event loop when its turn is
+ * over: SQLite runs every statement on the event loop, and a long transaction must not stop all other work.
  */
 import assert from 'node:assert/strict'
 import { Kysely, type SelectQueryBuilder } from 'kysely'
 import type { NewEvent, Tx } from '../handles.ts'
+import type { Guard } from '../kysely-props.ts'
 import type { NewId } from '../new-id.ts'
 import type { EventRow } from '../schema/event-rows.ts'
 import type { Schema } from '../schema/schema.ts'
@@ -27,11 +29,20 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
 
-  constructor(writer: Writer, adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>, now: number, newId: NewId) {
+  /** @param yieldIfLong yields to the event loop if the turn is over; undefined: it is not */
+  constructor(
+    writer: Writer,
+    adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>,
+    { now, newId, yieldIfLong }: { now: number; newId: NewId; yieldIfLong: Guard },
+  ) {
     const end = { isOver: false }
+    const assertOpen = () => {
+      if (end.isOver) throw transactionIsOver()
+    }
     super(
       writer.kyselyProps(() => {
-        if (end.isOver) throw transactionIsOver()
+        assertOpen()
+        return yieldIfLong()?.then(assertOpen)
       }),
     )
     this.now = now

@@ -11,7 +11,7 @@ import type { KyselyProps } from 'kysely'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { kyselyProps } from '../kysely-props.ts'
+import { type Guard, kyselyProps } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { CommitRecovery, MARK } from './commit-recovery.ts'
 import { kyselyParts, type PostgresConnection } from './postgres-connection.ts'
@@ -126,7 +126,7 @@ export class PostgresWriter implements Writer {
     this.#giveUp.abort()
   }
 
-  kyselyProps(guard: () => void): KyselyProps {
+  kyselyProps(guard: Guard): KyselyProps {
     return kyselyProps(kyselyParts, (use) => use(this.#connection), guard)
   }
 

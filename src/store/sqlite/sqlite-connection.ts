@@ -14,7 +14,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { kyselyProps as propsOf } from '../kysely-props.ts'
+import { type Guard, kyselyProps as propsOf } from '../kysely-props.ts'
 import { classify } from './sqlite-errors.ts'
 
 /**
@@ -93,7 +93,6 @@ const parts = {
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
-/** @param guard called before each statement; if it throws, the statement rejects with that error */
-export function kyselyProps(connection: () => DatabaseConnection, guard: () => void): KyselyProps {
+export function kyselyProps(connection: () => DatabaseConnection, guard: Guard): KyselyProps {
   return propsOf(parts, (use) => use(connection()), guard)
 }

@@ -1,6 +1,7 @@
 /** The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit. */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'
+import type { Guard } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import type { Checkpointer, WalState } from './checkpointer.ts'
 import { kyselyProps, type SqliteConnection } from './sqlite-connection.ts'
@@ -66,7 +67,7 @@ export class SqliteWriter implements Writer {
 
   giveUp(): void {} // the outcome of a commit is always known
 
-  kyselyProps(guard: () => void): KyselyProps {
+  kyselyProps(guard: Guard): KyselyProps {
     return kyselyProps(() => this.#connection, guard)
   }
 
