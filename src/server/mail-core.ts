@@ -50,7 +50,7 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
     discardBlobs,
     file,
     receiving: createReceiving({ store, config, prepareContent, fileReceived, metrics, clock }),
-    removal: createRemoval({ store }),
+    removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */
     webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,

@@ -2,9 +2,10 @@
  * The parts of text search that both databases share: the indexed and searched texts, pages and the row budget, and the
  * scan of the rows for texts that are too short for a trigram.
  */
-import { type RawBuilder, sql } from 'kysely'
+import { type Expression, type RawBuilder, sql } from 'kysely'
 import type { Db } from './handles.ts'
 import type { IndexedText, TextClause, TextColumn, TextFound, TextSearch } from './sql-adapter.ts'
+import { hasAddress } from './tables/addresses-table.ts'
 
 /**
  * Indexed characters per column. Indexing takes 0.1 to 0.8 ms per 1,000 characters, and two to six times their size on
@@ -18,6 +19,8 @@ const TEXT_CHARS_MAX = 256
 
 /** Candidates per statement: between two statements we yield to the event loop. */
 const BATCH_ROWS = 200
+
+const ADDRESS_KINDS = ['from', 'sender', 'reply_to', 'to', 'cc', 'bcc'] as const
 
 /** Shorter texts have no trigram. */
 const TRIGRAM_CHARS = 3
@@ -116,15 +119,18 @@ function scanClause({ columns, allOf }: TextClause, position: SearchFunctions['p
 }
 
 /** On both databases, lower() folds only ASCII, so a short "Ü" does not find "ü"; a trigram would. */
-function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>): RawBuilder<unknown> {
+function scanned(column: TextColumn, text: string, position: RawBuilder<unknown>): Expression<unknown> {
   switch (column) {
     case 'subject':
       return sql`${position}(lower(coalesce(subject, '')), ${text}) > 0`
     case 'body':
       return sql`${position}(lower(coalesce(preview, '')), ${text}) > 0`
     case 'addresses':
-      return sql`exists (select 1 from message_addresses where message_id = messages.id
-        and (${position}(address, ${text}) > 0 or ${position}(lower(coalesce(name, '')), ${text}) > 0))`
+      return hasAddress(
+        { id: sql.ref('messages.id'), contentId: sql.ref('messages.content_id') },
+        ADDRESS_KINDS,
+        sql`(${position}(sent.address, ${text}) > 0 or ${position}(lower(coalesce(sent.name, '')), ${text}) > 0)`,
+      )
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
+import { readRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 // The worker thread that parses large messages used to receive only the first one: the second never got its 250.
@@ -45,6 +46,38 @@ test('a large message that cannot be parsed in time is stored with what the pars
   expect(message.subject).toBe('hostile')
   const raw = await world.agentmail.inboxes.messages.getRaw(ada.inboxId, message.message_id)
   expect((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength).toBe(raw.size) // all its bytes are stored
+})
+
+// One mail of 14 KB with 1,000 addresses to 99 inboxes used to write 198,000 rows.
+test('addresses are stored once for all inboxes, and threads list a limited number of them', async () => {
+  await using world = await startWorld({ limits: { messages: { participantsMax: 20 } } })
+  const inboxes = await Promise.all(
+    ['ada', 'bob', 'cleo'].map((username) => world.agentmail.inboxes.create({ username })),
+  )
+  const recipients = Array.from({ length: 300 }, (_, index) => `zoe${index}@a.test`)
+  await world.smtp.send({
+    envelope: { from: 'ann@example.test', to: inboxes.map(({ email }) => email!) },
+    raw: ['From: ann@example.test', `To: ${recipients.join(',\r\n ')}`, '', 'hello'].join('\r\n'),
+  })
+  const rows = async () => {
+    const [[addresses]] = (await readRows(world, 'select count(*) from content_addresses')) as [[number]]
+    const [[participants]] = (await readRows(world, 'select count(*) from thread_participants')) as [[number]]
+    return { addresses, participants }
+  }
+  expect(await rows()).toEqual({ addresses: 301, participants: 3 * 20 })
+
+  for (const { inboxId } of inboxes) {
+    const { messages } = await world.agentmail.inboxes.messages.list(inboxId, { to: ['zoe299@a.test'] } as never)
+    expect(messages[0]!.to).toEqual(recipients)
+    const { threads } = await world.agentmail.inboxes.threads.list(inboxId)
+    expect([threads[0]!.senders, threads[0]!.recipients]).toEqual([
+      ['ann@example.test'],
+      recipients.toSorted().slice(0, 19),
+    ])
+    expect(await rows()).toMatchObject({ addresses: 301 })
+    await world.agentmail.inboxes.messages.delete(inboxId, messages[0]!.messageId)
+  }
+  expect(await rows()).toEqual({ addresses: 0, participants: 0 })
 })
 
 test('a message with thousands of addresses, references and attachments is stored in each of its inboxes', async () => {

@@ -47,7 +47,7 @@ export async function insertMessage(
   tx: Tx,
   ids: InboxIds,
   more: { subject?: string; preview?: string } = {},
-): Promise<{ id: string; number: number }> {
+): Promise<{ id: string; number: number; contentId: string }> {
   const [id, threadId, contentId] = [tx.newId(), tx.newId(), await insertContent(tx)]
   const times = { timestamp: tx.now, created_at: tx.now, updated_at: tx.now }
   await tx
@@ -69,7 +69,7 @@ export async function insertMessage(
     })
     .returning('number')
     .executeTakeFirstOrThrow()
-  return { id, number }
+  return { id, number, contentId }
 }
 
 /** Inserts a submission with recipients that are due at the given times, in an organization of its own. */

@@ -46,6 +46,16 @@ create table commit_marks (
   PRIMARY KEY (writer)
 );
 
+create table content_addresses (
+  content_id text collate "C" not null,
+  kind text collate "C" not null,
+  position integer not null,
+  address text collate "C" not null,
+  name text collate "C",
+  PRIMARY KEY (content_id, kind, "position"),
+  FOREIGN KEY (content_id) REFERENCES contents(id) ON DELETE CASCADE
+);
+
 create table contents (
   id text collate "C" not null,
   size_bytes bigint not null,
@@ -224,13 +234,12 @@ create table mailboxes (
 );
 CREATE UNIQUE INDEX mailboxes_name ON public.mailboxes USING btree (inbox_id, name);
 
-create table message_addresses (
+create table message_bcc (
   message_id text collate "C" not null,
-  kind text collate "C" not null,
   position integer not null,
   address text collate "C" not null,
   name text collate "C",
-  PRIMARY KEY (message_id, kind, "position"),
+  PRIMARY KEY (message_id, "position"),
   FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE
 );
 

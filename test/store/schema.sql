@@ -38,6 +38,15 @@ CREATE TABLE attachments (
 
 CREATE INDEX attachments_by_content on attachments (content_id, position);
 
+CREATE TABLE content_addresses (
+  content_id text not null references contents on delete cascade,
+  kind text not null,
+  position integer not null,
+  address text not null,
+  name text,
+  primary key (content_id, kind, position)
+) strict, without rowid;
+
 CREATE TABLE contents (
   id text primary key,
   size_bytes integer not null,
@@ -213,13 +222,12 @@ CREATE TABLE mailboxes (
 
 CREATE UNIQUE INDEX mailboxes_name on mailboxes (inbox_id, name);
 
-CREATE TABLE message_addresses (
+CREATE TABLE message_bcc (
   message_id text not null references messages (id) on delete cascade,
-  kind text not null,
   position integer not null,
   address text not null,
   name text,
-  primary key (message_id, kind, position)
+  primary key (message_id, position)
 ) strict, without rowid;
 
 CREATE TABLE message_labels (

@@ -165,10 +165,10 @@ async function addMail(
   { subject = '', addresses = '', body = '' }: Mail,
 ): Promise<string> {
   return store.transaction(async (tx) => {
-    const { id, number } = await insertMessage(tx, inbox, { subject, preview: body.slice(0, 200) })
+    const { id, number, contentId } = await insertMessage(tx, inbox, { subject, preview: body.slice(0, 200) })
     await tx
-      .insertInto('message_addresses')
-      .values({ message_id: id, kind: 'from', position: 0, address: addresses })
+      .insertInto('content_addresses')
+      .values({ content_id: contentId, kind: 'from', position: 0, address: addresses })
       .execute()
     await store.adapter.indexText(tx, number, { subject, addresses, body })
     return id

@@ -1,7 +1,7 @@
 /** Tests values that the two databases treat differently: each of them would make one message fail forever. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { participants } from '../../src/mail/messages/filing.ts'
+import { participants } from '../../src/mail/messages/content/mail-addresses.ts'
 import * as contents from '../../src/store/tables/contents-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
@@ -82,7 +82,7 @@ test('text sorts by code point', async () => {
 test('a participant whose address is longer than an index key is stored, and removed with its message', async () => {
   await using store = await openTestStore()
   const address = `${randomBytes(5_000).toString('base64')}@example.test`
-  const everyone = participants([{ message_id: 'm', kind: 'from', position: 0, address, name: null }])
+  const everyone = participants([{ kind: 'from', position: 0, address, name: null }])
   const thread = await store.transaction(async (tx) => {
     const { id } = await insertMessage(tx, await insertInbox(tx))
     const { thread_id } = await tx

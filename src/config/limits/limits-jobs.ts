@@ -25,6 +25,12 @@ export const jobsLimits = {
     description: 'Interval at which background jobs are polled when no commit signal arrives.',
   },
   concurrencyMax: { default: 4, unit: 'count', description: 'Background jobs that run at once.' },
+  removalStepRows: {
+    default: 4_000,
+    unit: 'count',
+    description:
+      'Addresses and attachments that one statement deletes with their messages. More are deleted in several statements of one transaction, and other work runs in between.',
+  },
   removalChunkRows: {
     default: 200,
     unit: 'count',

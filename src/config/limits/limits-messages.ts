@@ -22,6 +22,12 @@ export const messagesLimits = {
     unit: 'count',
     description: 'Length of a display name, and of the name of a key or pod.',
   },
+  participantsMax: {
+    default: 200,
+    unit: 'count',
+    description:
+      'Senders and recipients of one message that its thread lists and by which it is found: the senders, then the recipients in the order of their addresses. The message itself has all of them.',
+  },
   threadLabelMessagesMax: {
     default: 100,
     unit: 'count',

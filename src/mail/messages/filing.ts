@@ -5,17 +5,20 @@
  */
 
 import type { Limits } from '../../config/limits.ts'
-import { type Address, formatAddress } from '../../formats/address/address.ts'
+import type { Address } from '../../formats/address/address.ts'
 import type { Tx } from '../../store/handles.ts'
-import type { AddressKind, MessageAddressRow, ThreadRow } from '../../store/schema/message-rows.ts'
+import type { ThreadRow } from '../../store/schema/message-rows.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
+import { insertBcc } from '../../store/tables/addresses-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as rollups from '../../store/tables/rollups-table.ts'
+import type { ThreadParticipant } from '../../store/tables/threads-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import type { ThreadSnapshot } from '../events/log/message-events.ts'
+import { bccAddresses, headerAddresses, participantsOfMessage } from './content/mail-addresses.ts'
 import type { ParsedMail } from './content/parsed-message.ts'
 import type { StoredContent } from './content/prepared-content.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
@@ -55,10 +58,13 @@ export function createFiling({ adapter, limits }: FilingNeeds): (tx: Tx, filing:
     const { inbox, parsedMail } = filing
     const id = tx.newId()
     const hidden = hiddenMask(filing.labels)
-    const addresses = addressRows(id, filing)
-    const thread = await joinThread(tx, filing, addresses, hidden)
+    const bcc = bccAddresses(filing.bcc ?? [])
+    const addresses = [...headerAddresses(parsedMail), ...bcc]
+    const everyone = participantsOfMessage(addresses, limits.messages.participantsMax)
+    const thread = await joinThread(tx, filing, everyone, hidden)
 
-    const number = await messages.insert(tx, messageRow(tx, id, thread.id, hidden, filing), filing.labels, addresses)
+    const number = await messages.insert(tx, messageRow(tx, id, thread.id, hidden, filing), filing.labels)
+    await insertBcc(tx, id, bcc) // the other addresses belong to the content
     await adapter.indexText(tx, number, {
       subject: parsedMail.subject ?? '',
       addresses: addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n'),
@@ -72,8 +78,8 @@ export function createFiling({ adapter, limits }: FilingNeeds): (tx: Tx, filing:
     })
     await rollups.add(tx, inbox, filing.metric, 1)
     if (!thread.isNew) return { id, threadId: thread.id }
-    const everyone = participants(addresses).slice(0, limits.lists.threadParticipantsMax)
-    return { id, threadId: thread.id, newThread: snapshot(tx, thread.id, filing, everyone) }
+    const listed = everyone.slice(0, limits.lists.threadParticipantsMax)
+    return { id, threadId: thread.id, newThread: snapshot(tx, thread.id, filing, listed) }
   }
 }
 
@@ -112,33 +118,13 @@ function jsonOrNull(ids: readonly string[]): string | null {
   return ids.length === 0 ? null : JSON.stringify(ids)
 }
 
-function addressRows(messageId: string, { parsedMail, bcc }: Filing): MessageAddressRow[] {
-  const lists: [AddressKind, readonly Address[]][] = [
-    ['from', parsedMail.from],
-    ['sender', parsedMail.sender ? [parsedMail.sender] : []],
-    ['reply_to', parsedMail.replyTo],
-    ['to', parsedMail.to],
-    ['cc', parsedMail.cc],
-    ['bcc', bcc ?? []],
-  ]
-  return lists.flatMap(([kind, list]) =>
-    list.map(({ address, name }, position) => ({
-      message_id: messageId,
-      kind,
-      position,
-      address,
-      name: name ?? null,
-    })),
-  )
-}
-
 /**
  * Finds or creates the thread. This message is its newest: unless it is hidden, the list fields show it from now on.
  */
 async function joinThread(
   tx: Tx,
   filing: Filing,
-  addresses: readonly MessageAddressRow[],
+  everyone: readonly ThreadParticipant[],
   hidden: number,
 ): Promise<{ id: string; isNew: boolean }> {
   const { inbox, parsedMail, labels } = filing
@@ -179,12 +165,12 @@ async function joinThread(
   }
   await threads.addReferences(tx, inbox.id, id, referenceHashes(ancestry))
   await threads.addLabelCounts(tx, id, new Map(labels.map((label) => [label, 1])))
-  await threads.addParticipants(tx, id, participants(addresses), 1)
+  await threads.addParticipants(tx, id, everyone, 1)
   return { id, isNew: known === undefined }
 }
 
 /** Returns the list fields of a thread that contains only this message. */
-function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly Participant[]): ThreadSnapshot {
+function snapshot(tx: Tx, id: string, filing: Filing, everyone: readonly ThreadParticipant[]): ThreadSnapshot {
   const { content, labels, parsedMail } = filing
   const displays = (kind: 'sender' | 'recipient') =>
     everyone.filter((one) => one.kind === kind).map((one) => one.display)
@@ -212,27 +198,4 @@ function threadHidden(known: ThreadRow | undefined, hidden: number): number {
   if (hidden === 0) return 0
   if (!known) return hidden
   return known.visible_count > 0 ? 0 : known.hidden | hidden
-}
-
-/** Characters that distinguish participants: no address is longer (RFC 5321 §4.5.3.1), and index keys are limited. */
-const PARTICIPANT_CHARS_MAX = 320
-
-interface Participant {
-  readonly kind: 'sender' | 'recipient'
-  readonly address: string
-  readonly display: string
-}
-
-/** Returns the participants of a message, each once: its senders and the addresses that it was sent to. */
-export function participants(addresses: readonly MessageAddressRow[]): Participant[] {
-  const byKey = new Map<string, Participant>()
-  for (const row of addresses) {
-    if (row.kind === 'sender' || row.kind === 'reply_to') continue
-    const kind = row.kind === 'from' ? 'sender' : 'recipient'
-    const display = formatAddress({ address: row.address, ...(row.name !== null && { name: row.name }) })
-    const address = row.address.toLowerCase().slice(0, PARTICIPANT_CHARS_MAX)
-    const key = `${kind} ${address}`
-    if (!byKey.has(key)) byKey.set(key, { kind, address, display })
-  }
-  return [...byKey.values()]
 }

@@ -2,15 +2,17 @@
  * Removes messages permanently: the row, its dependent rows, its share of its thread and of the inbox's counters, and
  * its bytes once nothing else refers to them. Its queued deliveries continue: its submission keeps the bytes.
  */
+import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { Store } from '../../store/store.ts'
+import { addressesOf, type MessageAddressRow } from '../../store/tables/addresses-table.ts'
 import * as contents from '../../store/tables/contents-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenClasses } from '../access/permissions.ts'
-import { participants } from './filing.ts'
+import { participantsOfMessage } from './content/mail-addresses.ts'
 import { listFields, newestShown } from './threads/thread-fields.ts'
 
 export interface Removal {
@@ -22,31 +24,82 @@ export interface Removal {
   remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
 }
 
-export function createRemoval({ store }: { readonly store: Pick<Store, 'adapter'> }): Removal {
+interface RemovalNeeds {
+  readonly store: Pick<Store, 'adapter'>
+  readonly limits: Limits
+}
+
+export function createRemoval({ store, limits }: RemovalNeeds): Removal {
   return {
     async remove(tx, inboxId, rows) {
-      const ids = rows.map((row) => row.id)
-      const labels = await table.labelsOf(tx, ids)
-      const addresses = await table.addressesOf(tx, ids)
-      await table.remove(tx, ids)
-      for (const row of rows) await store.adapter.unindexText(tx, row.number)
-
-      let removedThreads = 0
-      for (const [threadId, mine] of groupByThread(rows)) {
-        for (const row of mine)
-          await threads.addParticipants(tx, threadId, participants(addresses.get(row.id) ?? []), -1)
-        await threads.addLabelCounts(tx, threadId, countLabels(mine, labels))
-        if (await isGone(tx, threadId, mine)) removedThreads += 1
-      }
-      await inboxes.addCounts(tx, inboxId, {
-        messages: -rows.length,
-        unread: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
-        threads: -removedThreads,
-        bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
-      })
-      await submissions.removeFinished(tx, 'message_id', ids)
-      return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
+      const blobs: string[] = []
+      for (const some of await inSteps(tx, rows)) blobs.push(...(await removeSome(tx, inboxId, some)))
+      return blobs
     },
+  }
+
+  /** Divides messages so that no statement deletes too many addresses and attachments: SQLite runs it in one turn. */
+  async function inSteps(tx: Tx, rows: readonly table.StoredMessageRow[]): Promise<table.StoredMessageRow[][]> {
+    if (rows.length === 0) return []
+    const dependent =
+      rows.length === 1
+        ? new Map<string, number>()
+        : await contents.countDependentRows(
+            tx,
+            rows.map((row) => row.content_id),
+          )
+    const steps: table.StoredMessageRow[][] = []
+    let left = 0
+    for (const row of rows) {
+      const count = dependent.get(row.content_id) ?? 0
+      if (steps.length > 0 && count <= left) steps.at(-1)!.push(row)
+      else {
+        steps.push([row])
+        left = limits.jobs.removalStepRows
+      }
+      left -= count
+    }
+    return steps
+  }
+
+  async function removeSome(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]> {
+    const ids = rows.map((row) => row.id)
+    const labels = await table.labelsOf(tx, ids)
+    const addresses = await addressesOf(tx, ids)
+    await table.remove(tx, ids)
+    for (const row of rows) await store.adapter.unindexText(tx, row.number)
+
+    let removedThreads = 0
+    for (const [threadId, mine] of groupByThread(rows)) {
+      await threads.addParticipants(tx, threadId, countParticipants(mine, addresses), -1)
+      await threads.addLabelCounts(tx, threadId, countLabels(mine, labels))
+      if (await isGone(tx, threadId, mine)) removedThreads += 1
+    }
+    await inboxes.addCounts(tx, inboxId, {
+      messages: -rows.length,
+      unread: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
+      threads: -removedThreads,
+      bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
+    })
+    await submissions.removeFinished(tx, 'message_id', ids)
+    return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
+  }
+
+  /** Counts the messages of each participant that filing.ts added for these messages. */
+  function countParticipants(
+    rows: readonly table.StoredMessageRow[],
+    addresses: ReadonlyMap<string, MessageAddressRow[]>,
+  ): threads.ThreadParticipant[] {
+    const byKey = new Map<string, threads.ThreadParticipant & { messageCount: number }>()
+    for (const { id } of rows) {
+      for (const one of participantsOfMessage(addresses.get(id) ?? [], limits.messages.participantsMax)) {
+        const key = `${one.kind} ${one.address}`
+        const known = byKey.get(key)
+        if (known) known.messageCount += 1
+        else byKey.set(key, { ...one, messageCount: 1 })
+      }
+    }
+    return [...byKey.values()]
   }
 }
 

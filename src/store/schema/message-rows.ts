@@ -95,11 +95,24 @@ export interface MessageLabelRow {
 
 export type AddressKind = 'from' | 'sender' | 'reply_to' | 'to' | 'cc' | 'bcc'
 
-export interface MessageAddressRow {
-  message_id: string
+/** An address of a message, in the order of its kind. */
+export interface KindAddress {
   kind: AddressKind
   position: number
   /** As in the header field. */
+  address: string
+  name: string | null
+}
+
+/** An address in the header of a content: every kind except `bcc`. */
+export interface ContentAddressRow extends KindAddress {
+  content_id: string
+}
+
+/** A Bcc address of a sent message: it is in no header, so it belongs to the message and not to its content. */
+export interface MessageBccRow {
+  message_id: string
+  position: number
   address: string
   name: string | null
 }

@@ -10,8 +10,9 @@ import type { JobRow } from './job-rows.ts'
 import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
 import type {
   AttachmentRow,
+  ContentAddressRow,
   ContentRow,
-  MessageAddressRow,
+  MessageBccRow,
   MessageLabelRow,
   MessageRow,
   ThreadLabelRow,
@@ -38,8 +39,9 @@ export interface Schema {
   thread_references: ThreadReferenceRow
   messages: MessageRow
   message_labels: MessageLabelRow
-  message_addresses: MessageAddressRow
+  message_bcc: MessageBccRow
   contents: ContentRow
+  content_addresses: ContentAddressRow
   attachments: AttachmentRow
   submissions: SubmissionRow
   recipients: RecipientRow

@@ -58,6 +58,27 @@ export async function getAttachment(db: Db, contentId: string, id: string): Prom
     .executeTakeFirst()
 }
 
+/** Counts the addresses and attachments of each content, which are deleted with it. */
+export async function countDependentRows(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('contents')
+    .select(({ selectFrom, fn }) => [
+      'id',
+      selectFrom('content_addresses')
+        .select(fn.countAll<number>().as('count'))
+        .whereRef('content_addresses.content_id', '=', 'contents.id')
+        .as('addresses'),
+      selectFrom('attachments')
+        .select(fn.countAll<number>().as('count'))
+        .whereRef('attachments.content_id', '=', 'contents.id')
+        .as('attachments'),
+    ])
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map(({ id, addresses, attachments }) => [id, Number(addresses) + Number(attachments)]))
+}
+
 /**
  * Deletes the given contents that nothing refers to any more.
  *

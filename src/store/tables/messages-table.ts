@@ -1,7 +1,8 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
-import type { AddressKind, MessageAddressRow, MessageRow } from '../schema/message-rows.ts'
+import type { AddressKind, MessageRow } from '../schema/message-rows.ts'
+import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -146,16 +147,16 @@ function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
       sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`,
     )
   }
-  for (const text of criteria.from) all.push(hasAddress(['from'], text))
-  for (const text of criteria.to) all.push(hasAddress(['to', 'cc', 'bcc'], text))
+  for (const text of criteria.from) all.push(isSentBetween(['from'], text))
+  for (const text of criteria.to) all.push(isSentBetween(['to', 'cc', 'bcc'], text))
   for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
   return all
 }
 
-function hasAddress(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {
-  return sql<SqlBool>`exists (select 1 from message_addresses where message_addresses.message_id = messages.id
-    and message_addresses.kind in (${sql.join(kinds)})
-    and (${containing(sql.ref('message_addresses.address'), text)} or ${containing(sql.ref('message_addresses.name'), text)}))`
+function isSentBetween(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {
+  const [address, name] = [containing(sql.ref('sent.address'), text), containing(sql.ref('sent.name'), text)]
+  const message = { id: sql.ref('messages.id'), contentId: sql.ref('messages.content_id') }
+  return hasAddress(message, kinds, sql<SqlBool>`(${address} or ${name})`)
 }
 
 /** Lists the messages of a thread, newest first unless ascending. */
@@ -207,19 +208,9 @@ export async function listSome(db: Db, inboxId: string, limit: number): Promise<
 }
 
 /** @returns the message's number in the text index */
-export async function insert(
-  tx: Tx,
-  row: NewMessageRow,
-  labels: readonly string[],
-  addresses: readonly MessageAddressRow[],
-): Promise<number> {
+export async function insert(tx: Tx, row: NewMessageRow, labels: readonly string[]): Promise<number> {
   const { number } = await tx.insertInto('messages').values(row).returning('number').executeTakeFirstOrThrow()
   if (labels.length > 0) await insertLabels(tx, row.id, labels)
-  if (addresses.length > 0)
-    await tx
-      .insertInto('message_addresses')
-      .values([...addresses])
-      .execute()
   return number
 }
 
@@ -265,22 +256,7 @@ export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<M
   return byMessage
 }
 
-export async function addressesOf(db: Db, messageIds: readonly string[]): Promise<Map<string, MessageAddressRow[]>> {
-  const byMessage = new Map<string, MessageAddressRow[]>()
-  if (messageIds.length === 0) return byMessage
-  const rows = await db
-    .selectFrom('message_addresses')
-    .selectAll()
-    .where('message_id', 'in', messageIds)
-    .orderBy('message_id')
-    .orderBy('kind')
-    .orderBy('position')
-    .execute()
-  for (const row of rows) append(byMessage, row.message_id, row)
-  return byMessage
-}
-
-/** Deletes messages with their labels and addresses. */
+/** Deletes messages with their labels and Bcc addresses. */
 export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx.deleteFrom('messages').where('id', 'in', ids).execute()

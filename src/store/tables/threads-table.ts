@@ -2,6 +2,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { AddressKind, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
+import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
 import type { ScannedRow } from './messages-table.ts'
@@ -96,17 +97,28 @@ export async function addLabelCounts(
   }
 }
 
-/** @param sign +1 for a message that was added, -1 for one that was removed */
+/** A participant of messages of a thread. */
+export type ThreadParticipant = Pick<ThreadParticipantRow, 'kind' | 'address' | 'display'> & {
+  /** The number of messages; 1 if omitted. */
+  readonly messageCount?: number
+}
+
+/** @param sign +1 for messages that were added, -1 for those that were removed */
 export async function addParticipants(
   tx: Tx,
   threadId: string,
-  participants: readonly Pick<ThreadParticipantRow, 'kind' | 'address' | 'display'>[],
+  participants: readonly ThreadParticipant[],
   sign: 1 | -1,
 ): Promise<void> {
   if (participants.length === 0) return
   await tx
     .insertInto('thread_participants')
-    .values(participants.map((participant) => ({ thread_id: threadId, ...participant, message_count: sign })))
+    .values(
+      participants.map(({ kind, address, display, messageCount = 1 }) => ({
+        ...{ thread_id: threadId, kind, address, display },
+        message_count: sign * messageCount,
+      })),
+    )
     .onConflict((conflict) =>
       conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
         message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
@@ -266,8 +278,8 @@ function either(
 
 /** Selects the newest messages of a thread that may be shown, as `shown`. Their number is bounded. */
 function shownMessages({ hiddenMask, partMessagesMax }: ThreadCriteria) {
-  const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp from messages
-    where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`
+  const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp, messages.content_id
+    from messages where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`
   return sql`(select * from (${newest}) as newest where (newest.hidden & ${hiddenMask}) = 0) as shown`
 }
 
@@ -298,10 +310,9 @@ function participates(
   // As formatAddress writes it, with quotes around the name or without.
   const plain = sql`coalesce(sent.name || ' <' || sent.address || '>', sent.address)`
   const quoted = sql`coalesce('"' || sent.name || '" <' || sent.address || '>', sent.address)`
-  const shown = sql<SqlBool>`exists (select 1 from ${shownMessages(criteria)}
-    join message_addresses as sent on sent.message_id = shown.id where sent.kind in (${sql.join(fields)})
-    and (${containing(plain, text)} or ${containing(quoted, text)}))`
-  return either(criteria, whole, shown)
+  const isFound = sql<SqlBool>`(${containing(plain, text)} or ${containing(quoted, text)})`
+  const message = { id: sql.ref('shown.id'), contentId: sql.ref('shown.content_id'), from: shownMessages(criteria) }
+  return either(criteria, whole, hasAddress(message, fields, isFound))
 }
 
 /** Deletes threads with their labels, participants and references. */

@@ -15,10 +15,12 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import { insertOfContent } from '../../../store/tables/addresses-table.ts'
 import * as table from '../../../store/tables/contents-table.ts'
 import { showAttachment } from '../views/attachment.ts'
 import type { Attachment } from '../views/message.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
+import { headerAddresses } from './mail-addresses.ts'
 import type { MailParser } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
@@ -165,6 +167,7 @@ async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodi
     created_at: tx.now,
   }
   await table.insert(tx, row, attachments)
+  await insertOfContent(tx, id, headerAddresses(parsed))
   return { id, sizeBytes: mail.sizeBytes, attachments: attachments.map(showAttachment) }
 }
 

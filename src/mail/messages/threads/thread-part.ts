@@ -4,10 +4,11 @@
  */
 import type { Db } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
+import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import type { Keyset } from '../../../store/tables/keyset.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { AttachmentSnapshot, ThreadSnapshot } from '../../events/log/message-events.ts'
-import { participants } from '../filing.ts'
+import { participants } from '../content/mail-addresses.ts'
 
 /**
  * @param hiddenMask classes that must not be seen
@@ -34,7 +35,7 @@ export async function showPart(
 
   const ids = seen.map((message) => message.id)
   const labels = await messages.labelsOf(db, ids)
-  const addresses = await messages.addressesOf(db, ids)
+  const addresses = await addressesOf(db, ids)
   const attachments = await attachmentsOf(seen.map((message) => message.content_id))
   const everyone = participants(ids.flatMap((id) => addresses.get(id) ?? []))
   const latest = (label: string) => seen.find((message) => labels.get(message.id)?.includes(label))?.timestamp

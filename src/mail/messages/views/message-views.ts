@@ -6,7 +6,8 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { Address } from '../../../formats/address/address.ts'
 import type { Db } from '../../../store/handles.ts'
-import type { AddressKind, MessageAddressRow, ThreadRow } from '../../../store/schema/message-rows.ts'
+import type { AddressKind, KindAddress, ThreadRow } from '../../../store/schema/message-rows.ts'
+import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'
@@ -21,7 +22,7 @@ import type { Attachment, MessageItem } from './message.ts'
 export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
   const ids = rows.map((row) => row.id)
   const labels = await table.labelsOf(db, ids)
-  const addresses = await table.addressesOf(db, ids)
+  const addresses = await addressesOf(db, ids)
   const attachments = await attachmentsByContent(
     db,
     rows.map((row) => row.content_id),
@@ -135,7 +136,7 @@ async function attachmentsByContent(db: Db, contentIds: readonly string[]): Prom
   return byContent
 }
 
-function ofKind(rows: readonly MessageAddressRow[], kind: AddressKind): Address[] {
+function ofKind(rows: readonly KindAddress[], kind: AddressKind): Address[] {
   return rows
     .filter((row) => row.kind === kind)
     .map((row) => ({ ...(row.name !== null && { name: row.name }), address: row.address }))

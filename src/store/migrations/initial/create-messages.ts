@@ -124,13 +124,22 @@ export function messageTables({
       label ${text} not null,
       primary key (message_id, label)
     ) ${linkTable}`,
-    `create table message_addresses (
-      message_id ${text} not null references messages (id) on delete cascade,
+    // The addresses of the header belong to the content: a message to 99 inboxes stores them once. Bcc addresses are in
+    // no header, and only the sender's message has them.
+    `create table content_addresses (
+      content_id ${text} not null references contents on delete cascade,
       kind ${text} not null,
       position ${integer} not null,
       address ${text} not null,
       name ${text},
-      primary key (message_id, kind, position)
+      primary key (content_id, kind, position)
+    ) ${linkTable}`,
+    `create table message_bcc (
+      message_id ${text} not null references messages (id) on delete cascade,
+      position ${integer} not null,
+      address ${text} not null,
+      name ${text},
+      primary key (message_id, position)
     ) ${linkTable}`,
     ...textIndex,
   ]
