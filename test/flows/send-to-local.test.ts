@@ -103,5 +103,8 @@ test('Bcc recipients get the message and are in no header field', async () => {
   const raw = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, message.message_id)
   expect(await (await fetch(raw.downloadUrl)).text()).not.toMatch(/bob@/)
   const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
-  expect(copy.bcc).toEqual([bob.email]) // the sender sees Bcc
+  expect(copy.bcc).toEqual([bob.email]) // the sender sees Bcc, and finds the message by it
+  const found = async (inboxId: string) =>
+    (await world.request('GET', `/v0/inboxes/${inboxId}/messages?to=bob@`)).body.messages.length
+  expect([await found(ada.inboxId), await found(bob.inboxId)]).toEqual([1, 0])
 })

@@ -373,3 +373,19 @@ test('"latest" waits for new messages only, and skips what the inbox itself send
   expect((await wait(world, { after: cursor })).message).toMatchObject({ subject: 'the answer' })
   expect((await wait(world, { after: cursor, labels: 'sent' })).message).toMatchObject({ subject: 'a question' })
 })
+
+test('one key cannot have all connections wait, and a wait that ended no longer counts', async () => {
+  await using world = await startWithInbox({ limits: { http: { waitsPerKeyMax: 2 } } })
+  const waiting = [wait(world), world.request('GET', '/v0/events?wait_seconds=60')]
+  await expect.poll(() => listeners(world)).toBe(2)
+  const refused = await world.request('GET', pathOf({}))
+  expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limit_exceeded' } })
+  expect((await wait(world, { wait_seconds: 0 })).message).toBeNull()
+  const { body } = await world.request('POST', '/v0/api-keys', { body: {} })
+  const ofOther = wait(world, {}, body.api_key)
+  await expect.poll(() => listeners(world)).toBe(3)
+
+  await send(world, 'hello')
+  await Promise.all([...waiting, ofOther])
+  expect((await wait(world)).message?.subject).toBe('hello')
+})

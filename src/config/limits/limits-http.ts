@@ -59,6 +59,12 @@ export const httpLimits = {
       'Time for which the server reads and discards the rest of a rejected body, so that the client receives the response.',
   },
   connectionsMax: { default: 20_000, unit: 'count', description: 'Open HTTP and WebSocket connections.' },
+  waitsPerKeyMax: {
+    default: 1_000,
+    unit: 'count',
+    description:
+      'Requests of one API key on one node that wait for a message or an event. Further ones are refused with 429.',
+  },
   pipelinedMax: {
     default: 100,
     unit: 'count',

@@ -15,6 +15,7 @@ import type { WebSocket } from 'ws'
 import type { MailError } from '../../../errors.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
+import type { LongPolls } from './request-wait.ts'
 import type { RoundRobin } from './round-robin.ts'
 import type { SseRegistry } from './sse-registry.ts'
 import type { WritePacer } from './write-pacer.ts'
@@ -46,8 +47,7 @@ export interface SocketSurroundings {
 export interface HttpSurroundings {
   /** Base URL of links for clients, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
-  /** Aborts when the server begins to stop: long polls then respond at once. */
-  readonly stopping: AbortSignal
+  readonly longPolls: LongPolls
   /** The registry of responses that stay open. */
   readonly streams: Pick<SseRegistry, 'admit' | 'add'>
   /** Shared by all connections that stay open: the memory budget, and the bytes written per turn of the event loop. */

@@ -31,6 +31,7 @@ import { createPipelining } from './pipelining.ts'
 import { createDialectOf, registerDialect } from './register-dialect.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 import { containRequests } from './request-unit.ts'
+import { createLongPolls } from './request-wait.ts'
 import { rewriteUrl } from './rewrite-url.ts'
 import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
@@ -143,7 +144,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, budget, bodies, credentials, probes, isStopping })
-  const surroundings = { publicUrl: () => config.publicUrl ?? url, stopping: stopping.signal, streams, budget, pacer }
+  const longPolls = createLongPolls({ limits, stopping: stopping.signal })
+  const surroundings = { publicUrl: () => config.publicUrl ?? url, longPolls, streams, budget, pacer }
   for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
 
   return {

@@ -8,7 +8,6 @@ import type { EventPages } from '../../../../../mail/events/history/event-pages.
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
-import { requestWaitOf } from '../../../server/request-wait.ts'
 import type { EventJson } from '../live/event-json.ts'
 import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
@@ -30,7 +29,7 @@ const listLabels = {
   response: ok(InboxEventList),
 }
 
-export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, limits, stopping }: EventNeeds): void {
+export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, limits, longPolls }: EventNeeds): void {
   const list = {
     tags: ['Events'],
     summary: 'List events, oldest first; with `wait_seconds` the response waits for the first one',
@@ -58,7 +57,8 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, lim
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readEventFilter(query), ...times, after, limit }
     const render = async (event: Event) => (await eventJson(event, actor))?.buffer
-    const page = await eventPages.read(actor, wanted, render, requestWaitOf(reply, wait_seconds * 1_000, stopping))
+    const wait = longPolls.begin(reply, actor.apiKeyId, wait_seconds * 1_000)
+    const page = await eventPages.read(actor, wanted, render, wait)
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 

@@ -8,7 +8,6 @@ import type { Labels, Messages } from '../../../../../mail/messages/views/messag
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { Deliveries } from '../../../../../mail/sending/compose/outgoing.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
-import { requestWaitOf } from '../../../server/request-wait.ts'
 import {
   mailFilters,
   mailQuery,
@@ -102,7 +101,7 @@ const listDeliveries = {
 
 export function messageRoutes(
   app: HttpApp,
-  { messages, labels, deliveries, waitForMessage, limits, publicUrl, stopping }: MessageNeeds,
+  { messages, labels, deliveries, waitForMessage, limits, publicUrl, longPolls }: MessageNeeds,
 ): void {
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
@@ -114,9 +113,8 @@ export function messageRoutes(
     const waitMs = wait_seconds === undefined ? limits.messages.waitMs : wait_seconds * 1_000
     const filter = { ...readMailFilter(rest), from, to }
     const start = readTimeOrCursor('after', after)
-    return awaitedMessage(
-      await waitForMessage.first(actor, params.inbox_id, filter, start, requestWaitOf(reply, waitMs, stopping)),
-    )
+    const wait = longPolls.begin(reply, actor.apiKeyId, waitMs)
+    return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait))
   })
 
   app.get(one, { schema: get }, async ({ actor, params }) =>
