@@ -12,18 +12,26 @@ function fill(shares: CapacityShares, of: Owner): number {
   return room
 }
 
-test('one pod gets half, one organization three quarters, and others what is free', () => {
+test('one organization gets seven eighths, one of its pods half of that, and others what is free', () => {
   const shares = new CapacityShares(200)
-  expect([fill(shares, owner('a', 'one')), fill(shares, owner('b', 'one')), fill(shares, owner('c', 'one'))]).toEqual([
-    100, 50, 0,
-  ])
-  expect(fill(shares, owner('d', 'two'))).toBe(25)
+  const pods = Array.from({ length: 20 }, (_, index) => fill(shares, owner(`${index}`, 'one')))
+  expect(pods.slice(0, 9)).toEqual([88, 44, 22, 11, 5, 3, 1, 1, 0])
+  expect(pods.reduce((sum, count) => sum + count)).toBe(175)
+  expect(fill(shares, owner('other', 'two'))).toBe(11)
 })
 
-test('pods of different organizations whose work keeps ending get equal shares, and one share is free', () => {
+test('when an organization has its share, its next place goes to a pod that runs nothing', () => {
+  const shares = new CapacityShares(200)
+  for (let index = 0; index < 20; index += 1) fill(shares, owner(`${index}`, 'one'))
+  shares.add(owner('0', 'one'), -1)
+  expect([0, 1, 2].map((index) => shares.room(owner(`${index}`, 'one')))).toEqual([0, 0, 0])
+  expect(shares.room(owner('new', 'one'))).toBe(1)
+})
+
+test('pods of different organizations whose work keeps ending get equal shares, and as much is free', () => {
   const shares = new CapacityShares(200)
   const running = new Map(['a', 'b', 'c'].map((pod) => [pod, fill(shares, owner(pod))]))
-  expect([...running.values()]).toEqual([100, 50, 25])
+  expect([...running.values()]).toEqual([88, 49, 28])
   for (let turn = 0; turn < 200; turn += 1) {
     for (const pod of running.keys()) {
       shares.add(owner(pod), -1)
@@ -31,7 +39,7 @@ test('pods of different organizations whose work keeps ending get equal shares, 
       for (const next of ['a', 'b', 'c']) running.set(next, running.get(next)! + fill(shares, owner(next)))
     }
   }
-  for (const count of running.values()) expect(Math.abs(count - 50)).toBeLessThanOrEqual(1)
+  for (const count of running.values()) expect(Math.abs(count - 47)).toBeLessThanOrEqual(1)
 })
 
 test('an organization without pods counts like one pod', () => {
@@ -60,7 +68,8 @@ test('whatever begins and ends: a pod without work gets the first free place, un
         running.push(one)
       } else if (running.length > 0) shares.add(running.splice(pick(running.length), 1)[0]!, -1)
       expect(running.length).toBeLessThanOrEqual(capacity)
-      expect(shares.room(owner('new'))).toBe(Math.ceil((capacity - running.length) / 2))
+      const free = capacity - running.length
+      expect(shares.room(owner('new'))).toBe(Math.ceil(Math.ceil((7 * free) / 8) / 2))
     }
   }
 })

@@ -117,7 +117,7 @@ test.each([1, 5])('each of many webhooks with %i deliveries is served without wa
 
 test('a webhook without a free slot is served when a request of another one ends', async () => {
   await using store = await openTestStore()
-  const [a, b, c] = await addWebhooks(store, 3)
+  const [a, b, c] = await addWebhooks(store, 3, 'pod')
   const answer = deferred<SafeResponse>()
   let asked = 0
   const fetch = ({ url }: SafeRequest) => {
@@ -127,7 +127,7 @@ test('a webhook without a free slot is served when a request of another one ends
   const worker = work(store, fetch, { more: { webhooks: { pollMs: 60_000 } } })
   for (const webhook of [a!, b!]) await addDeliveries(store, webhook, 2, webhook === a ? 1 : 3)
   worker.signalPending([a!.id, b!.id])
-  await expect.poll(() => asked).toBe(4)
+  await expect.poll(() => asked).toBe(3) // all that one pod may have
   await addDeliveries(store, c!, 1, 5)
   worker.signalPending([c!.id])
   await pollTimes(store, worker, 3)
@@ -481,13 +481,20 @@ function untilAborted({ signal }: SafeRequest): Promise<SafeResponse> {
   })
 }
 
-async function addWebhooks(store: TestStore, count: number): Promise<WebhookRow[]> {
+/** @param podId undefined: each has its own */
+async function addWebhooks(store: TestStore, count: number, podId?: string): Promise<WebhookRow[]> {
   return store.transaction(async (tx) => {
     await insertOrganization(tx, 'organization')
     const made: WebhookRow[] = []
     for (let index = 0; index < count; index += 1) {
       const row: WebhookRow = {
-        ...{ id: tx.newId(), organization_id: 'organization', pod_id: `pod ${index}`, inbox_id: null, client_id: null },
+        ...{
+          id: tx.newId(),
+          organization_id: 'organization',
+          pod_id: podId ?? `pod ${index}`,
+          inbox_id: null,
+          client_id: null,
+        },
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
         ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
         ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },

@@ -11,7 +11,7 @@ export const deliveryLimits = {
     default: 200,
     unit: 'count',
     description:
-      'Concurrent deliveries to other servers, all destinations together. A pod may begin another one while it runs fewer than are free (one alone gets half of them), an organization while it runs fewer than three times as many (three quarters).',
+      'Concurrent deliveries to other servers, all destinations together. An organization may begin another one while it runs fewer than seven times as many as are free (one alone gets seven eighths), a pod while it runs fewer than its organization may still begin (one alone gets half of that).',
   },
   destinationConcurrencyMax: {
     default: 4,

@@ -61,7 +61,7 @@ export const webhooksLimits = {
     default: 200,
     unit: 'count',
     description:
-      'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed. A pod may begin another one while it runs fewer than are free (one alone gets half of them), an organization while it runs fewer than three times as many (three quarters).',
+      'Concurrent requests to all webhooks. At most half of them go to webhooks whose last request failed. An organization may begin another one while it runs fewer than seven times as many as are free (one alone gets seven eighths), a pod while it runs fewer than its organization may still begin (one alone gets half of that).',
   },
   endpointConcurrencyMax: {
     default: 10,

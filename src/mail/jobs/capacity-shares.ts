@@ -1,14 +1,15 @@
 /**
  * Divides concurrent work among those who own it, so that slow work of one owner cannot use all the capacity.
  *
- * A pod may begin another piece of work while it runs fewer pieces than there are free places, and an organization
- * while it runs fewer than three times as many. So one pod alone uses half of the capacity, two pods a third each, and
- * one organization three quarters. A place that becomes free goes to those who run the least: while all places are
- * used, only a pod that runs nothing may take it. No place is reserved for a given owner, and the sizes follow the
- * load without any configuration (the dynamic thresholds of shared switch buffers: Choudhury and Hahne, 1998).
+ * An organization may begin another piece of work while it runs fewer than seven times as many as there are free
+ * places, and a pod while it runs fewer than its organization may still begin. So one organization alone gets seven
+ * eighths of the capacity, one pod alone half of that, and two pods of one organization a third of that each. No place
+ * is reserved for a given owner, and the shares follow the load without any configuration (the dynamic thresholds of
+ * shared switch buffers: Choudhury and Hahne, 1998).
  *
- * Many pods that begin one after the other can use all places for a moment. Each then waits until its number is below
- * that of the free places again, so another pod gets the first place that becomes free.
+ * Many pods that begin one after the other can use all places for a moment. Then the first place that becomes free goes
+ * to an organization that runs few pieces, and in an organization that has its share to a pod that runs none: all others
+ * must wait until more is free than they run.
  */
 
 /** The pod that owns a piece of work; without one, the organization itself counts like one of its pods. */
@@ -17,9 +18,8 @@ export interface Owner {
   readonly podId: string | null
 }
 
-/** How many times the free places one owner may use. */
-const POD_WEIGHT = 1
-const ORGANIZATION_WEIGHT = 3
+/** How many times the free places an organization may use. */
+const ORGANIZATION_WEIGHT = 7
 
 export class CapacityShares {
   readonly #capacity: number
@@ -36,14 +36,17 @@ export class CapacityShares {
   /** Returns how many more pieces of work of this owner may begin. */
   room(owner: Owner): number {
     const free = this.#capacity - this.#total
-    const ofPod = startsWithin(POD_WEIGHT, free, this.#running.get(podKey(owner)))
-    return Math.max(0, Math.min(free, ofPod, startsWithin(ORGANIZATION_WEIGHT, free, this.#running.get(key(owner)))))
+    const runningOf = (name: string) => this.#running.get(name) ?? 0
+    // Each start takes a free place: start i (from 0) is allowed while running + i < weight * (free - i).
+    const ofOrganization = (ORGANIZATION_WEIGHT * free - runningOf(organizationKey(owner))) / (ORGANIZATION_WEIGHT + 1)
+    // The same with the weight 1: running + i < ofOrganization - i.
+    return Math.max(0, Math.ceil((Math.ceil(ofOrganization) - runningOf(podKey(owner))) / 2))
   }
 
   /** Call when pieces of work begin, and with a negative number when they end. */
   add(owner: Owner, count: number): void {
     this.#total += count
-    for (const name of [podKey(owner), key(owner)]) {
+    for (const name of [podKey(owner), organizationKey(owner)]) {
       const now = (this.#running.get(name) ?? 0) + count
       if (now > 0) this.#running.set(name, now)
       else this.#running.delete(name)
@@ -56,15 +59,10 @@ export class CapacityShares {
   }
 }
 
-/** Each start takes a free place: start number i (from 0) is allowed while running + i < weight * (free - i). */
-function startsWithin(weight: number, free: number, running = 0): number {
-  return Math.ceil((weight * free - running) / (weight + 1))
-}
-
 function podKey({ organizationId, podId }: Owner): string {
   return `pod ${podId ?? organizationId}`
 }
 
-function key({ organizationId }: Owner): string {
+function organizationKey({ organizationId }: Owner): string {
   return `organization ${organizationId}`
 }
