@@ -9,8 +9,8 @@
  */
 import { MailError } from '../../../errors.ts'
 
-const VERSION = 2
-const FORM = /^(\d{1,3})\.([^.]{1,64})\.(\d{1,16})(?:\.([\da-f]{0,12}))?$/
+const VERSION = 1
+const FORM = /^(\d{1,3})\.([^.]{1,64})\.(\d{1,16})\.([\da-f]{0,12})$/
 
 /** Longer texts are not decoded. */
 const CURSOR_CHARS_MAX = 200
@@ -20,7 +20,7 @@ const MARK_CHARS = 12
 /** The position of an event in the log, or the position before the first event. */
 export interface LogPosition {
   readonly seq: number
-  /** null: there is no such event, or it was removed before logs recorded its id. */
+  /** null: the position is before the first event. */
   readonly eventId: string | null
 }
 
@@ -30,14 +30,12 @@ export function formatCursor(epoch: string, { seq, eventId }: LogPosition): stri
 
 /** @throws validation_error if it is not one of our cursors; cursor_expired if it belongs to another log or version */
 export function parseCursor(cursor: string, epochNow: string): { readonly seq: number; readonly mark: string } {
-  const [, version, epoch, digits, mark] = FORM.exec(decode(cursor)) ?? []
+  const [, version, epoch, digits, mark = ''] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
     throw new MailError('validation_error', { detail: 'The cursor is invalid' })
   }
-  if (Number(version) !== VERSION || epoch !== epochNow || mark === undefined) {
-    throw new MailError('cursor_expired', {})
-  }
+  if (Number(version) !== VERSION || epoch !== epochNow) throw new MailError('cursor_expired', {})
   return { seq, mark }
 }
 
