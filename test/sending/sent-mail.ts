@@ -41,7 +41,7 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
     const message = await insertMessage(tx, ids, { subject: 'lunch?' })
     const submission: SubmissionRow = {
       ...{ id: tx.newId(), organization_id: ids.organization_id, inbox_id: ids.inbox_id, message_id: message.id },
-      ...{ content_id: tx.newId(), kind: 'message', envelope_sender: 'ada@example.test', verp_token: tx.newId() },
+      ...{ content_id: tx.newId(), kind: 'message', envelope_sender: 'ada@example.test' },
       ...{ dkim_selector: null, smtputf8: 0, created_at: tx.now },
     }
     const bytes = Buffer.from('Subject: lunch?\r\nMessage-ID: <lunch@example.test>\r\n\r\nat noon\r\n')

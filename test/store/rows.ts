@@ -1,5 +1,4 @@
 /** Creates rows for store tests, with only the required columns. */
-import { randomUUID } from 'node:crypto'
 import type { Tx } from '../../src/store/handles.ts'
 import { insertOrganization } from './test-store.ts'
 
@@ -86,7 +85,7 @@ export async function insertRecipients(
     .insertInto('submissions')
     .values({
       ...{ id: submissionId, organization_id: organizationId, content_id: await insertContent(tx), kind: 'message' },
-      ...{ envelope_sender: 'ada@example.test', verp_token: randomUUID(), smtputf8: 0, created_at: tx.now },
+      ...{ envelope_sender: 'ada@example.test', smtputf8: 0, created_at: tx.now },
     })
     .execute()
   const rows = dueAt.map((next_attempt_at, position) => ({

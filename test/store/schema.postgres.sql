@@ -396,11 +396,9 @@ create table submissions (
   content_id text collate "C" not null,
   kind text collate "C" not null,
   envelope_sender text collate "C" not null,
-  verp_token text collate "C" not null,
   dkim_selector text collate "C",
   smtputf8 integer not null,
   created_at bigint not null,
-  UNIQUE (verp_token),
   PRIMARY KEY (id),
   FOREIGN KEY (content_id) REFERENCES contents(id),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)

@@ -381,7 +381,6 @@ CREATE TABLE submissions (
   content_id text not null references contents,
   kind text not null,
   envelope_sender text not null,
-  verp_token text not null unique,
   dkim_selector text,
   smtputf8 integer not null,
   created_at integer not null

@@ -11,8 +11,6 @@ export interface SubmissionRow {
   /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts). */
   kind: 'message' | 'bounce' | 'delay'
   envelope_sender: string
-  /** Unique per submission. Nothing reads it yet: envelope senders do not contain it. */
-  verp_token: string
   dkim_selector: string | null
   smtputf8: number
   created_at: number
@@ -79,7 +77,7 @@ export interface IdempotencyKeyRow {
   key: string
   /** Scope of the caller that used it last: an organization, a pod or an inbox. */
   scope_id: string
-  /** SHA-256 of inbox, endpoint and content. */
+  /** SHA-256 of the request: endpoint, inbox, parent and message. */
   fingerprint: string
   state: 'running' | 'done'
   lease_until: number | null

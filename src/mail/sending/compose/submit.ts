@@ -46,7 +46,6 @@ interface SubmitNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-const VERP_BYTES = 10
 const BOUNDARY_BYTES = 12
 
 /** A message that is ready to be stored and queued. */
@@ -110,7 +109,6 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       kind: 'message',
       message_id: id,
       content_id: stored.id,
-      verp_token: random(VERP_BYTES).toString('hex'),
       dkim_selector: selector,
       inbox,
       sender: inbox.address,

@@ -92,7 +92,6 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         kind,
         message_id: null,
         content_id: await insertUnparsed(tx, mail),
-        verp_token: id,
         dkim_selector: null,
         inbox,
         sender: '',

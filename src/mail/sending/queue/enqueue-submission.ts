@@ -9,7 +9,7 @@ import * as submissions from '../../../store/tables/submissions-table.ts'
 
 /** The columns that differ between submissions, and the envelope. */
 export interface NewSubmission
-  extends Pick<SubmissionRow, 'id' | 'kind' | 'message_id' | 'content_id' | 'verp_token' | 'dkim_selector'> {
+  extends Pick<SubmissionRow, 'id' | 'kind' | 'message_id' | 'content_id' | 'dkim_selector'> {
   /** The inbox that sends, or that the notice is for. */
   readonly inbox: { readonly id: string; readonly organization_id: string; readonly pod_id: string }
   /** "" for a notice (RFC 5321 §4.5.5). */

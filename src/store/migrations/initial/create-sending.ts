@@ -12,7 +12,6 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
       content_id ${text} not null references contents,
       kind ${text} not null,
       envelope_sender ${text} not null,
-      verp_token ${text} not null unique,
       dkim_selector ${text},
       smtputf8 ${integer} not null,
       created_at ${bigint} not null
