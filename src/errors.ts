@@ -3,7 +3,7 @@
  *
  * An entry has a code (stable, because clients depend on it), a kind (which class of error it is) and a message for the
  * caller or operator who must act. Protocol status codes are not here: each edge translates kinds and codes once
- * (edges/http/<dialect>, edges/smtp/protocol/replies.ts). docs/errors.md is generated from this file.
+ * (edges/http/dialects/<dialect>, edges/smtp/protocol/replies.ts). docs/errors.md is generated from this file.
  *
  * Messages say what is wrong and what to do. They never contain paths, SQL, keys or stack traces.
  */
@@ -266,6 +266,11 @@ export class MailError<C extends ErrorCode = ErrorCode> extends Error {
 /** Whether the error is the given entry of the catalogue. */
 export function isMailError<C extends ErrorCode>(error: unknown, code: C): error is MailError<C> {
   return error instanceof MailError && error.code === code
+}
+
+/** Whether a retry can succeed without a change to the request: the disk, the database or the server's state failed. */
+export function isTemporary(error: unknown): error is MailError {
+  return error instanceof MailError && error.kind === 'temporary'
 }
 
 /** Aborts the start: configuration, data folder or port. Its message is the sentence that the operator reads. */

@@ -18,10 +18,12 @@ const packageJson = JSON.parse(textOf('package.json'))
 
 /** Below all others, and above all others: files and folders. */
 const GROUND = [
+  'src/deadline.ts',
   'src/errors.ts',
   'src/fault-boundary.ts',
   'src/log.ts',
   'src/metrics.ts',
+  'src/retry-pause.ts',
   'src/worker-threads.ts',
   'src/config/',
 ]

@@ -25,7 +25,7 @@ const QUICK = {
   // A lease that expires counts as an interruption too: on a busy machine, a start blocks the event loop for a second.
   webhooks: { timeoutMs: 500, leaseMs: 3_000, pollMs: 100 },
   delivery: { leaseMs: 3_000, pollMs: 100, retryFirstMs: 100 },
-  jobs: { interruptionsMax: 2, interruptedDelayMs: 200 },
+  jobs: { leaseMs: 3_000, retryFirstMs: 100, interruptionsMax: 2, interruptedDelayMs: 200 },
 } satisfies LimitOverrides
 
 test(

@@ -112,6 +112,7 @@ async function startAway() {
     shared: { databaseUrl: database.url, blobsDir },
     limits: {
       delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
+      jobs: { leaseMs: LEASE_MS, retryFirstMs: LEASE_MS / 5 },
       sending: { idempotencyLeaseMs: LEASE_MS },
     },
   })

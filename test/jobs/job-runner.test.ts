@@ -56,8 +56,7 @@ function startRunner(owner: string, desk: Desk, options: { store?: Store; leaseM
     log: createLog('silent'),
     metrics,
     limits: withLimits(limits, {
-      jobs: { pollMs: 1, concurrencyMax: options.jobs ?? 4 },
-      delivery: { leaseMs: options.leaseMs ?? 2 * MINUTE },
+      jobs: { pollMs: 1, concurrencyMax: options.jobs ?? 4, leaseMs: options.leaseMs ?? 2 * MINUTE },
     }),
   })
   runner.start()

@@ -5,7 +5,7 @@ export const deliveryLimits = {
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
-    description: 'Lease of a claimed recipient or job. It is renewed while the work runs.',
+    description: 'Lease of a claimed recipient. It is renewed during the delivery.',
   },
   concurrencyMax: {
     default: 200,
@@ -59,9 +59,13 @@ export const deliveryLimits = {
   retryFirstMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    description: 'Wait before the first retry. Later waits are longer.',
+    description: 'Wait before the first retry of a delivery. Later waits are longer.',
   },
-  retryMaxMs: { default: 4 * HOUR, unit: 'milliseconds', description: 'Longest wait between two retries.' },
+  retryMaxMs: {
+    default: 4 * HOUR,
+    unit: 'milliseconds',
+    description: 'Longest wait between two attempts to deliver to a recipient.',
+  },
   hostsMax: { default: 5, unit: 'count', description: 'Mail servers of one domain that one attempt tries.' },
   addressesMax: {
     default: 2,

@@ -1,5 +1,5 @@
 /** Limits of background jobs and interrupted work. Part of ../limits.ts. */
-import { DAY, type Limit, SECOND } from './limit.ts'
+import { DAY, HOUR, type Limit, MINUTE, SECOND } from './limit.ts'
 
 export const jobsLimits = {
   interruptionsMax: {
@@ -23,6 +23,21 @@ export const jobsLimits = {
     default: 5 * SECOND,
     unit: 'milliseconds',
     description: 'Interval at which background jobs are polled when no commit signal arrives.',
+  },
+  leaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    description: 'Lease of a claimed job. It is renewed while the job runs.',
+  },
+  retryFirstMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description: 'Wait before the first retry of a failed job. Each later wait is four times as long.',
+  },
+  retryMaxMs: {
+    default: 4 * HOUR,
+    unit: 'milliseconds',
+    description: 'Longest wait between two attempts of a failed job.',
   },
   concurrencyMax: { default: 4, unit: 'count', description: 'Background jobs that run at once.' },
   removalStepRows: {

@@ -5,7 +5,7 @@
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
  *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
- * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.delivery.retryMaxMs. A job is never given
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMaxMs. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
@@ -15,11 +15,12 @@
  *   time.
  */
 
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
+import { waitAtMost } from '../../deadline.ts'
 import { contain } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import { retryPauseMs } from '../../retry-pause.ts'
 import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
 import { claimJobs, type InterruptedClaim, renewLeases } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/job-rows.ts'
@@ -73,7 +74,7 @@ export class JobRunner {
     const { store, limits } = this.#needs
     this.#stopListening = store.onCommit(this.#loop.soon)
     this.#loop.soon()
-    this.#renewal = setInterval(() => void this.#renew(), limits.delivery.leaseMs / RENEWALS_PER_LEASE)
+    this.#renewal = setInterval(() => void this.#renew(), limits.jobs.leaseMs / RENEWALS_PER_LEASE)
   }
 
   /** Resolves when no handler is running any more, or when limits.server.shutdownGraceMs have passed. */
@@ -82,12 +83,7 @@ export class JobRunner {
     await this.#loop.stop()
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Error('the server stops'))
-    const grace = new AbortController()
-    await Promise.race([
-      Promise.all(running.map(({ ended }) => ended)),
-      delay(this.#needs.limits.server.shutdownGraceMs, undefined, { signal: grace.signal }).catch(() => undefined), // aborted
-    ])
-    grace.abort()
+    await waitAtMost(this.#needs.limits.server.shutdownGraceMs, Promise.all(running.map(({ ended }) => ended)))
     clearInterval(this.#renewal)
   }
 
@@ -108,7 +104,7 @@ export class JobRunner {
     if (!(await table.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptedClaim) =>
       store.transaction(async (tx) => {
-        const lease = { owner, untilMs: tx.now + limits.delivery.leaseMs, limit }
+        const lease = { owner, untilMs: tx.now + limits.jobs.leaseMs, limit }
         const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await table.countAttempts(tx, ids)
@@ -179,8 +175,8 @@ export class JobRunner {
   }
 
   #retryAfterMs(attempts: number): number {
-    const { retryFirstMs, retryMaxMs } = this.#needs.limits.delivery
-    return Math.min(retryFirstMs * RETRY_FACTOR ** (attempts - 1), retryMaxMs)
+    const { retryFirstMs, retryMaxMs } = this.#needs.limits.jobs
+    return retryPauseMs(attempts, retryFirstMs, retryMaxMs, RETRY_FACTOR)
   }
 
   /** Never rejects. */
@@ -190,7 +186,7 @@ export class JobRunner {
     const { store, limits, owner } = this.#needs
     try {
       const kept = await store.transaction((tx) =>
-        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.delivery.leaseMs }),
+        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.jobs.leaseMs }),
       )
       for (const id of ids) {
         if (!kept.includes(id)) this.#running.get(id)?.abort.abort(new Error('another node has the job now'))

@@ -10,6 +10,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import { retryPauseMs } from '../../retry-pause.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 
 const CHANNEL = 'martlet_commits'
@@ -87,7 +88,7 @@ export class CommitListener {
     if (signal.aborted || !this.#connection) return
     this.#connection = undefined
     const { log, metrics, retryMaxMs } = this.#needs
-    for (let pauseMs = RETRY_FIRST_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, retryMaxMs)) {
+    for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         await this.#listen()
         this.#listener()
@@ -97,6 +98,7 @@ export class CommitListener {
         metrics.loopErrors.inc({ loop: 'commit listener' })
         log.warn({ err: error }, 'cannot listen for commits of other nodes; retrying')
       }
+      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMaxMs)
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }
   }

@@ -12,6 +12,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { retryPauseMs } from '../../retry-pause.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import { sqlState } from './postgres-errors.ts'
 
@@ -66,7 +67,7 @@ export class CommitRecovery {
    */
   async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
     const { connect, log, retryMaxMs, signal } = this.#needs
-    for (let pauseMs = RETRY_FIRST_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, retryMaxMs)) {
+    for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         this.#connection ??= await connect()
         const connection = this.#connection
@@ -77,6 +78,7 @@ export class CommitRecovery {
         this.#connection?.destroy()
         this.#connection = undefined
       }
+      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMaxMs)
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }
     this.#connection?.destroy()

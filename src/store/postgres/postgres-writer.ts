@@ -11,6 +11,7 @@ import type { KyselyProps } from 'kysely'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { retryPauseMs } from '../../retry-pause.ts'
 import { type Guard, kyselyProps } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { CommitRecovery, MARK } from './commit-recovery.ts'
@@ -173,7 +174,7 @@ export class PostgresWriter implements Writer {
       return connection
     } catch (error) {
       this.#failures += 1
-      const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, this.#needs.limits.store.retryMaxMs)
+      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMaxMs)
       this.#refusedUntil = performance.now() + pauseMs
       this.#refusal = classify(error, true)
       throw this.#refusal

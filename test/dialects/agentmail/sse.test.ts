@@ -187,7 +187,7 @@ test('an unexpected failure ends the stream without revealing its details', asyn
   feed.subscriptions[0]!.fail(new Error('secret'))
   expect(JSON.parse((await source.next('end')).data)).toEqual({ reason: 'internal_error' })
   expect(await source.ended).toBe('whole')
-  expect(edge.log.some((line) => line.msg === 'event feed failed')).toBe(true)
+  expect(edge.log.some((line) => line.msg === 'sending events to a subscriber failed')).toBe(true)
 })
 
 test('a client that stops reading pauses the feed, and is disconnected when nothing is written any more', async () => {

@@ -15,10 +15,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isTemporary, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import { type Event, SubscriptionEnded } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { retryPauseMs } from '../../../retry-pause.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { Readiness } from './outlet-writer.ts'
@@ -68,7 +69,7 @@ export async function pumpEvents(needs: EventPumpNeeds): Promise<Ending | undefi
     if (signal.aborted) return undefined
     if (error instanceof SubscriptionEnded) return { reason: error.reason }
     if (error instanceof MailError) return { reason: 'failed', error }
-    log.error({ err: error }, 'event feed failed')
+    log.error({ err: error }, 'sending events to a subscriber failed')
     return { reason: 'failed', error: new MailError('internal_error', {}, { cause: error }) }
   }
 }
@@ -76,11 +77,12 @@ export async function pumpEvents(needs: EventPumpNeeds): Promise<Ending | undefi
 /** @throws what `render` throws, except temporary errors, which are retried */
 async function renderWithRetry(event: Event, needs: EventPumpNeeds): Promise<EncodedText | undefined> {
   const { render, signal, limits, log } = needs
-  for (let pauseMs = RENDER_RETRY_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, limits.store.retryMaxMs)) {
+  for (let attempts = 1; ; attempts += 1) {
     try {
       return await render(event)
     } catch (error) {
-      if (signal.aborted || !(error instanceof MailError) || error.kind !== 'temporary') throw error
+      if (signal.aborted || !isTemporary(error)) throw error
+      const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMaxMs)
       log.warn({ err: error, pauseMs }, 'rendering an event failed; retrying')
       await delay(pauseMs, undefined, { signal })
     }

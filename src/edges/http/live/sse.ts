@@ -15,7 +15,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isTemporary, type MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Event, EventFilter, Feed } from '../../../mail/events/log/event.ts'
@@ -164,8 +164,7 @@ export function lastEventId(request: FastifyRequest): string | undefined {
  * @returns whether it has sent the response
  */
 export function answerWithRetry(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
-  const isTemporary = error instanceof MailError && error.kind === 'temporary'
-  if (!isTemporary || !request.headers.accept?.includes('text/event-stream')) return false
+  if (!isTemporary(error) || !request.headers.accept?.includes('text/event-stream')) return false
   reply.code(200).headers(HEADERS).send(`retry: ${limits.streams.retryMs}\n\n`)
   return true
 }

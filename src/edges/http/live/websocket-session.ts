@@ -61,7 +61,7 @@ interface WebSocketSessionNeeds extends SocketSurroundings {
 /**
  * Serves the socket until it closes.
  *
- * @returns a function whose promise resolves, after the end of the feed, when all its events are written
+ * @returns a function whose promise resolves, after the feed has stopped, when all its events are written
  */
 export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void> {
   const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs

@@ -76,7 +76,7 @@ export interface Dialect {
     /**
      * Serves the open socket until it closes.
      *
-     * @returns a function whose promise resolves, after the end of the feed, when all its events are written
+     * @returns a function whose promise resolves, after the feed has stopped, when all its events are written
      */
     readonly serve: (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => () => Promise<void>
   }

@@ -2,18 +2,18 @@
  * Keeps all open event streams and limits their number per API key. A shutdown does not wait for them as it does for
  * requests; it ends them last.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
+import { waitAtMost } from '../../../deadline.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
 
 export interface SseRegistry {
   /** Call this before a stream begins: counts the stream until its connection closes. @throws too_many_connections */
   admit(reply: FastifyReply, apiKeyId: string): void
-  /** @param finish resolves, after the end of the feed, when all its events have left this process */
+  /** @param finish resolves, after the feed has stopped, when all its events have left this process */
   add(reply: FastifyReply, finish: () => Promise<void>): void
   /**
-   * Call this after the end of the feed. Resolves when all its events are written, or after a short time; the
+   * Call this after the feed has stopped. Resolves when all its events are written, or after a short time; the
    * connections can then be closed.
    */
   closeAll(): Promise<void>
@@ -39,8 +39,7 @@ export function createSseRegistry({ limits, release }: StreamsNeeds): SseRegistr
     },
 
     async closeAll() {
-      const written = Promise.all([...open.values()].map((finish) => finish()))
-      await Promise.race([written, delay(limits.sockets.closeMs, undefined, { ref: false })])
+      await waitAtMost(limits.sockets.closeMs, Promise.all([...open.values()].map((finish) => finish())))
     },
   }
 }

@@ -5,9 +5,9 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Limits } from '../../../config/limits.ts'
+import { waitAtMost } from '../../../deadline.ts'
 import { MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -81,8 +81,7 @@ export function createUpgrades({
 
     async closeAll() {
       // Reading the data of a frame may take a moment. Subscribed sockets close themselves after their last frame.
-      const written = Promise.all([...open.values()].map(({ finish }) => finish()))
-      await Promise.race([written, delay(limits.sockets.closeMs, undefined, { ref: false })])
+      await waitAtMost(limits.sockets.closeMs, Promise.all([...open.values()].map(({ finish }) => finish())))
       const closed = [...open].map(([socket, { code }]) => {
         if (socket.readyState === socket.OPEN) metrics.socketsClosed.inc({ code })
         const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))

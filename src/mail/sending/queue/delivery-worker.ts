@@ -17,7 +17,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { waitAtMost } from '../../../deadline.ts'
+import { isTemporary } from '../../../errors.ts'
 import { contain } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -93,21 +94,11 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       isStopping = true
       stopListening?.()
       await pollLoop.stop()
-      await settled(graceMs)
+      await waitAtMost(graceMs, Promise.all(running.values()))
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
-      await settled(ABORT_MS) // a delivery that ignores the abort is left to its lease
+      await waitAtMost(ABORT_MS, Promise.all(running.values())) // a delivery that ignores the abort is left to its lease
       clearInterval(renewal)
     },
-  }
-
-  /** Waits for the running deliveries, at most `timeoutMs`. */
-  async function settled(timeoutMs: number): Promise<void> {
-    let timeout: NodeJS.Timeout | undefined
-    const over = new Promise<void>((resolve) => {
-      timeout = setTimeout(resolve, timeoutMs)
-    })
-    await Promise.race([Promise.all(running.values()), over])
-    clearTimeout(timeout)
   }
 
   /** @returns ms until the next poll */
@@ -223,8 +214,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       try {
         return await recordOutcome(attempted)
       } catch (error) {
-        const isUnavailable = error instanceof MailError && error.kind === 'temporary'
-        if (!isUnavailable || isStopping || lost.aborted) throw error
+        if (!isTemporary(error) || isStopping || lost.aborted) throw error
         log.warn({ err: error, submission: attempted.submission.id }, 'an outcome cannot be written yet; retrying')
         await delay(limits.delivery.pollMs)
       }

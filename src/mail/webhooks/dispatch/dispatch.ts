@@ -14,7 +14,7 @@
  * Must not: send requests (webhook-worker.ts), or know what a body looks like (a profile does).
  */
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isTemporary } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
@@ -171,7 +171,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       return prepared
     } catch (error) {
       // The store or the disk failed, not this event: the event waits until they work again.
-      if (error instanceof MailError && error.kind === 'temporary') throw error
+      if (isTemporary(error)) throw error
       failed.times = failed.seq === row.seq ? failed.times + 1 : 1
       failed.seq = row.seq
       if (failed.times < RENDER_TRIES) throw error

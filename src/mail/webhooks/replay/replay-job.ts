@@ -10,7 +10,7 @@
  */
 
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isTemporary } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
@@ -96,7 +96,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
     try {
       return await profile.render(toEvent(event, store.epoch), reader)
     } catch (error) {
-      if (error instanceof MailError && error.kind === 'temporary') throw error
+      if (isTemporary(error)) throw error
       log.error({ err: error, seq: event.seq }, 'replaying an event failed; event skipped')
       return undefined
     }
