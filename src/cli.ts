@@ -19,7 +19,7 @@ const load = {
   check: () => loadModule<typeof import('./cli/check-command.ts')>('./cli/check-command.js'),
   log: () => loadModule<typeof import('./log.ts')>('./log.js'),
   faultBoundary: () => loadModule<typeof import('./fault-boundary.ts')>('./fault-boundary.js'),
-  main: () => loadModule<typeof import('./server/start.ts')>('./server/start.js'),
+  start: () => loadModule<typeof import('./server/start.ts')>('./server/start.js'),
   metrics: () => loadModule<typeof import('./metrics.ts')>('./metrics.js'),
   queue: () => loadModule<typeof import('./cli/queue-command.ts')>('./cli/queue-command.js'),
   serverClient: () => loadModule<typeof import('./cli/server-client.ts')>('./cli/server-client.js'),
@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
 async function serve(config: Config): Promise<number> {
-  const { startMartlet } = await load.main()
+  const { startMartlet } = await load.start()
   const { createMetrics } = await load.metrics()
   const { createLog } = await load.log()
   const isForPerson = process.stdout.isTTY === true

@@ -52,7 +52,7 @@ test('list prints a table, and no text in it can move the cursor', async () => {
   expect(lines).toHaveLength(4)
   expect(lines[0]).toMatch(/^ID +STATE +TO +FROM +SUBJECT +NEXT ATTEMPT +LAST REPLY$/)
   expect(lines[1]).toMatch(
-    /^[0-9a-f-]{36} {2}held +ann@example\.test +ada@mail\.localhost +one two +Held here: MARTLET_OUTBOUND is capture$/,
+    /^[0-9a-f-]{36} {2}held +ann@example\.test +ada@mail\.localhost +one two +Held: no route; see MARTLET_OUTBOUND$/,
   )
   expect(lines[2]).toContain(` ${'x'.repeat(39)}…  `)
   expect(await queue('list', '--domain', 'example.com')).not.toContain('ann@')

@@ -1,6 +1,7 @@
 /**
- * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk. It migrates
- * the schema of the database and changes nothing else. The configuration was checked when it was loaded.
+ * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk. It opens the
+ * store as a start does: this creates missing folders, migrates the schema and, on SQLite, ends the leases of the last
+ * run. The configuration was checked when it was loaded.
  */
 import { createPublicKey, randomBytes } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'

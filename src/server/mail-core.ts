@@ -1,6 +1,5 @@
 /**
- * The parts of mail/ that both the workers and the services need, each built once. Nothing runs until start.ts starts
- * it.
+ * The parts of mail/ that the other files of this folder share, each built once. Nothing runs until start.ts starts it.
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'

@@ -13,7 +13,7 @@ export interface Outbound {
   readonly routing: Routing
   /** Sends requests to URLs that clients have chosen. */
   readonly fetch: SafeFetch['fetch']
-  /** Closes idle connections. */
+  /** Closes the connections to webhooks and to the relay: call it when no request and no delivery is running. */
   close(): void
 }
 

@@ -1,6 +1,5 @@
 /**
- * The services of the core, each built once. Every dialect and protocol calls these, so that the same rules apply to
- * all.
+ * What a client of any HTTP dialect can call, each built once, so that the same rules apply to all dialects.
  */
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'

@@ -1,8 +1,9 @@
 /**
  * The SQL adapter: all differences between the databases. The rest of the program never asks which database it uses.
  *
- * `SqlAdapter` is for queries and migrations and has no state. `Database` is an open database; only store.ts and
- * group-commit.ts use it. sqlite-adapter.ts and postgres-adapter.ts implement both.
+ * `SqlAdapter` is for queries and migrations and has no state. `Database` is an open database; only store.ts uses it,
+ * and passes its `Writer` to the group commit and to the migrations. sqlite-adapter.ts and postgres-adapter.ts
+ * implement both.
  *
  * Statements of an implementation reject with MailError disk_full or unavailable (`cause` is the driver's error) when
  * the disk, the server or the connection fails, and with the driver's own error otherwise.

@@ -218,7 +218,7 @@ export class Listener {
     await Promise.race([met, this.ended])
   }
 
-  /** The reason why the feed ended the subscription. */
+  /** The reason why the subscription ended. */
   async reason(): Promise<SubscriptionEnded['reason'] | undefined> {
     const error = await this.ended
     if (error !== undefined && !(error instanceof SubscriptionEnded)) throw error

@@ -138,7 +138,7 @@ test('a live subscriber that falls behind is ended as too slow, with the cursor 
   }
 
   const end = await reader.next().catch((error: unknown) => error)
-  expect(end).toMatchObject({ name: 'FeedEnded', reason: 'too_slow', cursor: witness.collected[0]!.cursor })
+  expect(end).toMatchObject({ name: 'SubscriptionEnded', reason: 'too_slow', cursor: witness.collected[0]!.cursor })
   const back = await world.listen(actor, { after: witness.collected[0]!.cursor })
   await back.count(5)
   expect(back.seqs).toEqual([2, 3, 4, 5, 6])
@@ -462,5 +462,5 @@ function observed(store: Store, check: (table: string) => void): Store {
 
 async function failuresOf(world: FeedWorld): Promise<number> {
   const { values } = await world.metrics.loopErrors.get()
-  return values.find(({ labels }) => labels.loop === 'event feed')?.value ?? 0
+  return values.find(({ labels }) => labels.loop === 'event tailer')?.value ?? 0
 }

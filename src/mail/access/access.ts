@@ -1,5 +1,5 @@
 /**
- * Decides whether an actor may do something to an object. Every module of mail/ asks here.
+ * Decides whether an actor may do something to an object. Modules that act for a client ask here.
  *
  * An object outside the actor's scope is not_found, so that callers cannot learn that it exists. Only a permission that
  * the key lacks inside its own scope is refused as missing_permission. Lists put the scope into their query as a
@@ -15,7 +15,7 @@ import * as tenants from '../../store/tables/tenants-table.ts'
 import type { Actor, KeyActor, Within } from './actor.ts'
 import { type HiddenLabel, hiddenClasses, type Permission, parsePermissions } from './permissions.ts'
 
-/** The rows that a list may show, as a predicate of its query. */
+/** The organization, pod or inbox that a call is limited to. Lists use it as a predicate of their query. */
 export interface Scope {
   readonly organizationId: string
   readonly podId?: string

@@ -1,6 +1,7 @@
 /**
- * The actor of a call. Every function that an edge calls for a client takes an Actor first. The edge makes one from a
- * credential (credentials.ts); the program itself acts as a named system actor.
+ * The actor of a call. Every function that an edge calls for a client has an Actor as its first parameter, except the
+ * download of a link, whose token is its credential. The edge makes an Actor from a credential (credentials.ts); the
+ * program itself acts as a named system actor.
  */
 import type { Permission } from './permissions.ts'
 

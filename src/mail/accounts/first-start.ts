@@ -1,6 +1,7 @@
 /**
  * Creates what the server needs before any request: an organization with its default pod, the shared domain with its
- * DKIM key, the postmaster's inbox, and the root key. It runs at each start and does not change existing rows.
+ * DKIM key, the postmaster's inbox, and the root key. It runs at each start and creates only what is missing; a changed
+ * MARTLET_ROOT_KEY replaces the old root key.
  */
 
 import type { Tx } from '../../store/handles.ts'

@@ -1,6 +1,9 @@
 /** Kinds of the jobs that other modules enqueue. A kind is stored in the database: never change one. */
 
-/** Cancels the pending deliveries of a webhook that was disabled or deleted (cancel-pending.ts). Key: its id. */
+/**
+ * Cancels the pending deliveries of a disabled webhook; removes a deleted one with all its deliveries
+ * (cancel-pending.ts). Key: the id of the webhook.
+ */
 export const CANCEL_PENDING = 'cancel-pending-deliveries'
 
 /** Sends the events of a time range to a webhook again (replay-job.ts). Key: the id of the webhook. */

@@ -1,6 +1,6 @@
 /**
- * Runs sweeps periodically: they delete old events, blobs that no row refers to, expired idempotency keys, old counts.
- * The caller passes in the sweeps.
+ * Runs sweeps: periodic background work, mostly the deletion of old rows and of blobs that no row refers to. The caller
+ * passes in the sweeps (server/workers.ts).
  *
  * Every node runs the sweeps, so two runs of one sweep at once must be safe.
  * Crash: the next start begins with one run of each.

@@ -11,9 +11,8 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
-import { hiddenClasses } from '../access/permissions.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
-import { listFields, newestShown } from './threads/thread-fields.ts'
+import { hiddenMaskOfThread, listFields, newestShown } from './threads/thread-fields.ts'
 
 export interface Removal {
   /**
@@ -73,7 +72,7 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
     for (const [threadId, mine] of groupByThread(rows)) {
       await threads.addParticipants(tx, threadId, countParticipants(mine, addresses), -1)
       await threads.addLabelCounts(tx, threadId, countLabels(mine, labels))
-      if (await isGone(tx, threadId, mine)) removedThreads += 1
+      if (await updateOrRemoveThread(tx, threadId, mine)) removedThreads += 1
     }
     await inboxes.addCounts(tx, inboxId, {
       messages: -rows.length,
@@ -118,8 +117,12 @@ function countLabels(
   return counts
 }
 
-/** Removes the thread with its last message, or sets its list fields to those of the newest message that is left. */
-async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMessageRow[]): Promise<boolean> {
+/** Updates a thread after messages were removed from it, or removes it with its last one. @returns whether it was removed */
+async function updateOrRemoveThread(
+  tx: Tx,
+  threadId: string,
+  removed: readonly table.StoredMessageRow[],
+): Promise<boolean> {
   const [thread] = await threads.listByIds(tx, [threadId])
   if (!thread) return false
   const visibleCount = thread.visible_count - removed.filter((row) => row.hidden === 0).length
@@ -134,7 +137,7 @@ async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMe
     message_count: thread.message_count - removed.length,
     visible_count: visibleCount,
     size_bytes: thread.size_bytes - removed.reduce((sum, row) => sum + row.size_bytes, 0),
-    hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, threadId),
+    hidden: visibleCount > 0 ? 0 : await hiddenMaskOfThread(tx, threadId),
     received_timestamp: await threads.latestWith(tx, threadId, 'received'),
     sent_timestamp: await threads.latestWith(tx, threadId, 'sent'),
     updated_at: tx.now,
@@ -146,10 +149,4 @@ async function isGone(tx: Tx, threadId: string, removed: readonly table.StoredMe
 async function oldestSubject(tx: Tx, threadId: string): Promise<string | null> {
   const [oldest] = await table.listByThread(tx, threadId, { limit: 1, ascending: true })
   return oldest?.subject ?? null
-}
-
-/** Returns the classes that hide a thread without visible messages. */
-export async function hiddenBy(tx: Tx, threadId: string): Promise<number> {
-  const labels = (await threads.labelsOf(tx, [threadId])).get(threadId) ?? []
-  return hiddenClasses.reduce((mask, hidden) => (labels.includes(hidden.label) ? mask | hidden.bit : mask), 0)
 }

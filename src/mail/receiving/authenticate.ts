@@ -1,7 +1,7 @@
 /**
  * Authenticates the sender of a message. SPF, DKIM, DMARC and ARC (RFC 7208, 6376, 7489, 8617) are not implemented yet:
- * the result of every message is "not checked", and none has a verified domain. A forged sender must never look
- * authenticated.
+ * the result of every received message is "not checked", and none has a verified domain. A forged sender must never
+ * look authenticated.
  */
 import { type Address, normaliseDomain, splitAddress } from '../../formats/address/address.ts'
 import type { Arrival, Envelope } from './arrival.ts'

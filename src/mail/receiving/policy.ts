@@ -1,6 +1,6 @@
 /**
- * Decides how an authenticated message is filed. Allow lists, block lists and spam verdicts are not implemented yet:
- * every message passes. A verdict adds labels that hide a message; it never drops one.
+ * Decides how a received message is filed. Allow lists, block lists and spam verdicts are not implemented yet: every
+ * message passes. A verdict adds labels that hide a message; it never drops one.
  */
 import type { Envelope } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'

@@ -5,7 +5,7 @@
  * rebinding).
  *
  * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
- * Connections are kept for the next request to the same host and port, a few and not for long.
+ * A few connections per host and port stay open for the next request, for limits.webhooks.idleSocketMs.
  */
 
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
@@ -40,7 +40,7 @@ export interface SafeResponse {
 export interface SafeFetch {
   /** @throws FetchFailed for every failure; its message is written for the person who chose the URL */
   fetch(request: SafeRequest): Promise<SafeResponse>
-  /** Closes unused connections. */
+  /** Closes all connections, also those in use: call it when no request is running. */
   close(): void
 }
 

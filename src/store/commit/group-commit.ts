@@ -16,8 +16,8 @@
  * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
  * group is committed, and the member runs first in the next group, where it may wait (docs/adr/0011).
  *
- * Crash: no caller was told that uncommitted work succeeded. If the response to a commit is lost, its outcome is looked
- * up before any caller gets a result; if that takes long, new transactions are rejected.
+ * Crash: no caller has got a result for uncommitted work. If the response to a commit is lost, its outcome is looked up
+ * before any caller gets a result; if that takes long, new transactions are rejected.
  * Stop: `close` rejects new transactions and waits for queued ones.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */

@@ -1,6 +1,6 @@
 /**
- * A poll loop: background work uses it to poll its table. It polls when a signal says that work may be due (a commit,
- * or capacity that became free), and at the time that the last poll returned.
+ * A poll loop: runs one poll after the other, most often of a table with due work. It polls when a signal says that
+ * work may be due (a commit, or capacity that became free), and at the time that the last poll returned.
  *
  * A signal is a hint without data: a lost one delays work by one poll interval. Polls never overlap; a signal during a
  * poll causes another one.

@@ -78,7 +78,7 @@ export interface MessageRow {
   hidden: number
   /** JSON: results of the sender authentication. */
   authentication: string
-  /** The sender's domain if authentication confirmed it; otherwise null. */
+  /** The sender's domain if authentication confirmed it; on sent messages, the inbox's domain; otherwise null. */
   verified_domain: string | null
   /** seq of the event that last touched it (RFC 7162). */
   modseq: number

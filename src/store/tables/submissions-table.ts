@@ -153,8 +153,8 @@ export async function listDeliveries(db: Db, recipientIds: readonly string[]): P
 
 /**
  * Deletes the given submissions that have no queued recipient, with their recipients and history. The caller passes
- * only submissions without a message: it was deleted, or never existed. Deleting a message does not remove queued
- * recipients from the queue, but held ones are deleted with it.
+ * only submissions without a message: it was deleted, or never existed. Deleting a message does not remove its queued
+ * recipients; held ones are deleted with it, or later, when no other recipient of the submission is queued.
  *
  * @param by  whether the ids belong to submissions or to their messages
  * @returns ids of contents that may be unused now

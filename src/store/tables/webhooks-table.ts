@@ -108,7 +108,10 @@ export async function update(tx: Tx, id: string, change: Partial<Omit<WebhookRow
   await tx.updateTable('webhooks').set(change).where('id', '=', id).execute()
 }
 
-/** Hides and disables a webhook; its client_id is free at once. Its deliveries are deleted later (`remove`). */
+/**
+ * Hides and disables a webhook; its client_id is free at once. The job CANCEL_PENDING deletes its deliveries, then the
+ * row (`remove`).
+ */
 export async function mark(tx: Tx, id: string): Promise<void> {
   await update(tx, id, { deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
 }

@@ -45,7 +45,7 @@ test('a queued recipient is listed with its inbox, its message and the reason wh
         thread_id: first.threadId,
         subject: 'first',
         attempts: 1,
-        last_reply: 'Held here: MARTLET_OUTBOUND is capture',
+        last_reply: 'Held: no route; see MARTLET_OUTBOUND',
         created_at: expect.stringMatching(/Z$/),
         updated_at: expect.stringMatching(/Z$/),
       },

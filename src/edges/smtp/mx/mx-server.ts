@@ -25,7 +25,7 @@ import { createConnectionLimits } from './connection-limits.ts'
 import { SmtpConnection, type SmtpConnectionNeeds } from './smtp-connection.ts'
 import { SmtpSession } from './smtp-session.ts'
 
-/** RFC 8996 §2: nothing below TLS 1.2. */
+/** RFC 8996 §4, §5: nothing below TLS 1.2. */
 const TLS_MIN = 'TLSv1.2'
 
 export interface MxServer {

@@ -31,7 +31,10 @@ interface ApiKeysNeeds {
   readonly keyRevoked: KeyRevoked
 }
 
-/** Notifies WebSockets and other nodes that a key is revoked, by an event in the transaction that removes it. */
+/**
+ * Notifies WebSockets and other nodes that a key was deleted or its permissions changed, by an event in the same
+ * transaction.
+ */
 export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationId: string }) => void
 
 export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {

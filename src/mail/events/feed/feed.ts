@@ -49,8 +49,6 @@ export interface RunningFeed extends Feed {
   start(): Promise<void>
   /** Resolves when all committed events have been passed to readers and all subscriptions have ended. */
   stop(): Promise<void>
-  /** The age of the newest event at the time it was read. */
-  readonly lagMs: number
 }
 
 interface FeedNeeds {
@@ -65,7 +63,6 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   const subscriptions = new SubscriptionIndex()
   const tailer = new Tailer({
     store,
-    clock,
     log,
     metrics,
     limits,
@@ -84,10 +81,6 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       await tailer.stop()
       isStopped = true
       for (const subscription of subscriptions.everyone()) end(subscription, 'stopping')
-    },
-
-    get lagMs() {
-      return tailer.lagMs
     },
 
     async subscribe(actor, eventFilter, signal, backlog) {
@@ -194,7 +187,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
         else fanOut(row)
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
-        metrics.loopErrors.inc({ loop: 'event feed' })
+        metrics.loopErrors.inc({ loop: 'event tailer' })
         log.error({ err: error, seq: row.seq, type: row.type }, 'distributing an event failed; event skipped')
       }
     }

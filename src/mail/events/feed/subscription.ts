@@ -115,7 +115,7 @@ export class Subscription {
     this.#wakeReader()
   }
 
-  /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws FeedEnded */
+  /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws SubscriptionEnded */
   async *live(): AsyncGenerator<Event, void> {
     for (;;) {
       const waiting = this.#waiting.shift()

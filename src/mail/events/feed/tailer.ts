@@ -22,7 +22,6 @@ import { endOf } from '../log/log-position.ts'
 
 interface TailerNeeds {
   readonly store: Pick<Store, 'db' | 'onCommit'>
-  readonly clock: () => number
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: Limits
@@ -37,12 +36,11 @@ export class Tailer {
   readonly #loop: PollLoop
   #stopListening: (() => void) | undefined
   #position: LogPosition | undefined
-  #lagMs = 0
 
   constructor(needs: TailerNeeds) {
     this.#needs = needs
     this.#loop = createPollLoop({
-      name: 'event feed',
+      name: 'event tailer',
       pollMs: needs.limits.events.pollMs,
       limits: needs.limits,
       log: needs.log,
@@ -59,11 +57,6 @@ export class Tailer {
   get position(): LogPosition {
     if (this.#position === undefined) throw new Error('the tailer was not started')
     return this.#position
-  }
-
-  /** The age of the newest event at the time it was read. */
-  get lagMs(): number {
-    return this.#lagMs
   }
 
   async start(): Promise<void> {
@@ -84,7 +77,7 @@ export class Tailer {
       const { last_seq: end } = await events.requireLog(this.#needs.store.db)
       while (this.position.seq < end && (await this.#step())) await setImmediate()
     } catch (error) {
-      this.#needs.metrics.loopErrors.inc({ loop: 'event feed' })
+      this.#needs.metrics.loopErrors.inc({ loop: 'event tailer' })
       this.#needs.log.error({ err: error, position: this.#position?.seq }, 'the last events could not be read')
     }
   }
@@ -103,10 +96,7 @@ export class Tailer {
     const rows = await events.listAfter(store.db, this.position.seq, limits.events.batchMax)
     distribute(rows)
     const last = rows.at(-1)
-    if (last) {
-      this.#position = { seq: last.seq, eventId: last.event_id }
-      this.#lagMs = Math.max(0, this.#needs.clock() - last.at)
-    }
+    if (last) this.#position = { seq: last.seq, eventId: last.event_id }
     return rows.length === limits.events.batchMax
   }
 }

@@ -58,8 +58,8 @@ export class SubscriptionEnded extends Error {
   readonly cursor: string | undefined
 
   constructor(reason: SubscriptionEnded['reason'], cursor: string | undefined) {
-    super(`the feed ended: ${reason}`)
-    this.name = 'FeedEnded'
+    super(`the subscription ended: ${reason}`)
+    this.name = 'SubscriptionEnded'
     this.reason = reason
     this.cursor = cursor
   }
@@ -87,10 +87,10 @@ export interface Feed {
    * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
    * request is checked and the start position is fixed, so that the caller can respond with "subscribed".
    *
-   * The iteration throws FeedEnded when the reader is too slow, its key was revoked or has expired, or the server stops
-   * (after the buffered events were sent). It throws cursor_expired if retention purges past events before the reader
-   * has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort the
-   * signal.
+   * The iteration throws SubscriptionEnded when the reader is too slow, its key was revoked or has expired, or the
+   * server stops (after the buffered events were sent). It throws cursor_expired if retention purges past events before
+   * the reader has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort
+   * the signal.
    *
    * @param backlog counts the data that is buffered for the reader; all of it is released when the subscription ends,
    *   before an abort of `signal` returns

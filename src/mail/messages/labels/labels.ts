@@ -13,8 +13,7 @@ import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { actorName } from '../../access/actor.ts'
 import { hiddenMask } from '../../access/permissions.ts'
 import { labelEvents } from '../../events/log/message-events.ts'
-import { hiddenBy } from '../removal.ts'
-import { listFields, newestShown } from '../threads/thread-fields.ts'
+import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import type { LabelChange, Labels } from '../views/message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
@@ -106,7 +105,7 @@ async function moveVisibility(tx: Tx, row: table.StoredMessageRow, hidden: numbe
   await threads.update(tx, thread.id, {
     ...(newest && listFields(newest)),
     visible_count: visibleCount,
-    hidden: visibleCount > 0 ? 0 : await hiddenBy(tx, thread.id),
+    hidden: visibleCount > 0 ? 0 : await hiddenMaskOfThread(tx, thread.id),
     updated_at: tx.now,
   })
 }

@@ -1,11 +1,13 @@
 /**
- * The fields of a thread's row that follow its newest message: preview, last message, time. "Newest" is the newest
- * message that no class hides, or the newest of all if every message is hidden. Lists are ordered and filtered by that
- * time, so a hidden message must not move a thread that is shown.
+ * The fields of a thread's row that follow from its messages: preview, last message and time, and what hides it.
+ * "Newest" is the newest message that no class hides, or the newest of all if every message is hidden. Lists are ordered
+ * and filtered by that time, so a hidden message must not move a thread that is shown.
  */
 import type { Db } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
+import { hiddenMask } from '../../access/permissions.ts'
 
 /** @param visibleCount messages of the thread that no class hides */
 export async function newestShown(
@@ -26,4 +28,10 @@ export function listFields({
   'preview' | 'last_message_id' | 'timestamp'
 > {
   return { preview, last_message_id: api_message_id, timestamp }
+}
+
+/** Returns the bits of the classes that hide a thread without visible messages. */
+export async function hiddenMaskOfThread(db: Db, threadId: string): Promise<number> {
+  const labels = (await threads.labelsOf(db, [threadId])).get(threadId) ?? []
+  return hiddenMask(labels)
 }

@@ -1,6 +1,7 @@
 /**
- * The job that clears the queue of a webhook after it is disabled or deleted, in chunks: a dead webhook may have a
- * hundred thousand rows. None of them is sent in the meantime, because claims check the webhook (webhook-worker.ts).
+ * The job that cancels the pending deliveries of a disabled webhook, and removes a deleted one with all its deliveries,
+ * in chunks: a webhook may have a hundred thousand deliveries. None of them is sent in the meantime, because claims
+ * check the webhook (webhook-worker.ts).
  *
  * Crash, stop: the job runs again and continues with the rows that it finds. Failure: the job runner retries it.
  */

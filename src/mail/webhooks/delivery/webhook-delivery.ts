@@ -71,7 +71,10 @@ export interface ReplayRequest {
 }
 
 export interface Replay {
-  /** Number of events that match the webhook at the time of the call, except those that are already queued. */
+  /**
+   * Number of events that match the webhook at the time of the call, except those whose delivery waits for its first
+   * attempt.
+   */
   readonly count: number
   readonly start: number
   readonly end: number

@@ -1,4 +1,7 @@
-/** Selects the events of a log range for a replay: those that match the webhook now and are not already queued. */
+/**
+ * Selects the events of a log range for a replay: those that match the webhook now, except those whose delivery waits
+ * for its first attempt.
+ */
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'

@@ -82,7 +82,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
   })
 
-  const remove = { tags, summary: 'Delete a webhook with its pending deliveries', params, response: nothing }
+  const remove = { tags, summary: 'Delete a webhook with all its deliveries', params, response: nothing }
   app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
     await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
     return reply.code(204).send(null)
