@@ -5,7 +5,8 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Backlog, BacklogItem, Event } from '../../src/mail/events/log/event.ts'
+import type { Backlog, BacklogItem } from '../../src/mail/events/feed/backlog.ts'
+import type { Event } from '../../src/mail/events/log/event.ts'
 import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/log/resource-events.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'

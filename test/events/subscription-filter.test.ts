@@ -4,8 +4,8 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
+import type { EventFilter } from '../../src/mail/events/feed/subscription-filter.ts'
 import { formatCursor } from '../../src/mail/events/log/cursor.ts'
-import type { EventFilter } from '../../src/mail/events/log/event.ts'
 import { endOf } from '../../src/mail/events/log/log-position.ts'
 import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events/log/message-events.ts'
 import { inboxCreated, keyRevoked } from '../../src/mail/events/log/resource-events.ts'

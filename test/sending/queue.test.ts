@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import { createQueue } from '../../src/mail/sending/queue/queue.ts'
-import type { Queue, QueueAction, Route } from '../../src/mail/sending/queue/queued-recipient.ts'
+import { createQueue, type Queue } from '../../src/mail/sending/queue/queue.ts'
+import type { QueueAction, Route } from '../../src/mail/sending/queue/queue-change.ts'
 import * as table from '../../src/store/tables/queue-table.ts'
 import { HOUR, type SentMail, sendMail } from './sent-mail.ts'
 

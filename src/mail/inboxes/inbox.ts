@@ -1,6 +1,4 @@
-/** An inbox as the API shows it, and the interface of its module. */
-import type { Actor, Within } from '../access/actor.ts'
-import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
+/** An inbox as callers see it, and the requests that create and change one. */
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -31,25 +29,4 @@ export interface InboxChange {
   readonly displayName?: string | null | undefined
   /** Keys are merged; a null value removes its key; null for all removes everything. */
   readonly metadata?: Readonly<Record<string, string | number | boolean | null>> | null | undefined
-}
-
-export interface Inboxes {
-  /**
-   * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
-   * @returns the new inbox, or the existing one if the clientId was used before in this pod
-   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
-   */
-  create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
-  /** Lists inboxes, newest first. */
-  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
-  /** @param ref address or id @throws not_found */
-  get(actor: Actor, within: Within, ref: string): Promise<Inbox>
-  /** @throws validation_error when it changes nothing, not_found, missing_permission */
-  update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
-  /**
-   * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
-   *
-   * @throws not_found, missing_permission
-   */
-  delete(actor: Actor, within: Within, ref: string): Promise<void>
 }

@@ -16,14 +16,36 @@ import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope }
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
 import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/log/resource-events.ts'
 import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
-import type { Inbox, Inboxes, Metadata } from './inbox.ts'
+import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomUsername } from './username.ts'
+
+export interface Inboxes {
+  /**
+   * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
+   * @returns the new inbox, or the existing one if the clientId was used before in this pod
+   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
+   */
+  create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
+  /** Lists inboxes, newest first. */
+  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
+  /** @param ref address or id @throws not_found */
+  get(actor: Actor, within: Within, ref: string): Promise<Inbox>
+  /** @throws validation_error when it changes nothing, not_found, missing_permission */
+  update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
+  /**
+   * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
+   *
+   * @throws not_found, missing_permission
+   */
+  delete(actor: Actor, within: Within, ref: string): Promise<void>
+}
 
 /** The job that deletes the mail of a deleted inbox (mail/accounts/remove-inbox.ts). */
 export const REMOVE_INBOX = 'remove-inbox'

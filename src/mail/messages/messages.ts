@@ -7,15 +7,36 @@ import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import { listMail, requireFewValues } from './mail-list.ts'
 import type { Removal } from './removal.ts'
 import { showAttachment } from './views/attachment.ts'
-import type { MessageFilter, Messages } from './views/message.ts'
+import type { Attachment, Download, DownloadContent, Message, MessageFilter, MessageItem } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
 import { showMessages } from './views/message-views.ts'
+
+/**
+ * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
+ * not_found for objects that do not exist or are not in scope, and missing_permission.
+ */
+export interface Messages {
+  /** Newest first. */
+  list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
+  get(actor: Actor, inbox: string, ref: string): Promise<Message>
+  raw(
+    actor: Actor,
+    inbox: string,
+    ref: string,
+  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
+  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
+  /** Deletes permanently. */
+  delete(actor: Actor, inbox: string, ref: string): Promise<void>
+  /** @throws not_found for an invalid or expired token */
+  download(token: string): Promise<DownloadContent>
+}
 
 interface MessagesNeeds {
   readonly store: Store

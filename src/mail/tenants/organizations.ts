@@ -4,7 +4,20 @@ import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { requireKey } from '../access/access.ts'
-import type { Organizations } from './pod.ts'
+import type { Actor } from '../access/actor.ts'
+
+export interface Organization {
+  readonly id: string
+  readonly inboxCount: number
+  readonly domainCount: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface Organizations {
+  /** Returns the actor's own organization. Needs an organization-wide key. @throws forbidden */
+  get(actor: Actor): Promise<Organization>
+}
 
 export function createOrganizations({ store }: { readonly store: Store }): Organizations {
   return {

@@ -9,13 +9,36 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, requireKey, requirePermission, requirePod } from '../access/access.ts'
-import { actorName } from '../access/actor.ts'
+import { type Actor, actorName } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { keyRevoked, podGone } from '../events/log/resource-events.ts'
 import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
-import type { Pod, Pods } from './pod.ts'
+
+export interface Pod {
+  readonly id: string
+  readonly name: string
+  readonly clientId?: string
+  readonly isDefault: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface Pods {
+  /**
+   * Creates a pod; returns the existing one if the clientId was used before.
+   *
+   * @throws missing_permission, validation_error
+   */
+  create(actor: Actor, request: { name?: string | undefined; clientId?: string | undefined }): Promise<Pod>
+  list(actor: Actor, page: PageRequest): Promise<Page<Pod>>
+  /** @param ref id or client_id @throws not_found */
+  get(actor: Actor, ref: string): Promise<Pod>
+  /** @throws not_found; cannot_delete while it has inboxes or domains, or is the default pod */
+  delete(actor: Actor, ref: string): Promise<void>
+}
 
 interface PodsNeeds {
   readonly store: Store

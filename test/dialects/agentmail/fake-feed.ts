@@ -1,12 +1,9 @@
 /** A feed whose events come from the test. It is for tests of how the HTTP edge handles events. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
-import {
-  type Event,
-  type EventFilter,
-  type Feed,
-  type Listening,
-  SubscriptionEnded,
-} from '../../../src/mail/events/log/event.ts'
+import type { Feed, Listening } from '../../../src/mail/events/feed/feed.ts'
+import { SubscriptionEnded } from '../../../src/mail/events/feed/subscription.ts'
+import type { EventFilter } from '../../../src/mail/events/feed/subscription-filter.ts'
+import type { Event } from '../../../src/mail/events/log/event.ts'
 
 export class FakeFeed implements Feed {
   /** Subscriptions in the order of their creation. */

@@ -1,5 +1,5 @@
 /** A text to send. It is encoded once and in memory once, even if many connections send it. */
-import type { BacklogItem } from '../../../mail/events/log/event.ts'
+import type { BacklogItem } from '../../../mail/events/feed/backlog.ts'
 
 /** Memory per connection for a waiting text, besides its bytes: queue entries, a callback, a frame header. */
 const CONNECTION_BYTES = 1_024

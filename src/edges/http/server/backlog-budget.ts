@@ -8,7 +8,7 @@
  * last event that it read and misses nothing.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { Backlog, BacklogItem } from '../../../mail/events/log/event.ts'
+import type { Backlog, BacklogItem } from '../../../mail/events/feed/backlog.ts'
 
 /** Fraction of the budget that is freed, so that the next events do not sort the connections again. */
 const FREED_PART = 1 / 8

@@ -13,9 +13,40 @@ import * as tenants from '../../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
 import { listPage } from '../paging/list-page.ts'
+import type { Page, PageRequest } from '../paging/page-tokens.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
-import type { ApiKey, ApiKeys } from './api-key.ts'
+import type { ApiKey, NewApiKey } from './api-key.ts'
 import { hashKey } from './credentials.ts'
+
+export interface ApiKeys {
+  /**
+   * Creates a key for the organization, a pod or an inbox. Only this response contains its text.
+   *
+   * @throws missing_permission, permission_escalation, unrestricted_key_required, not_found, validation_error
+   */
+  create(actor: Actor, within: Within, request: NewApiKey): Promise<ApiKey & { readonly key: string }>
+  /** Lists the keys of exactly this level, newest first. */
+  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<ApiKey>>
+  /** @throws not_found */
+  get(actor: Actor, within: Within, id: string): Promise<ApiKey>
+  /**
+   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all.
+   *
+   * @throws not_found; forbidden for a key with more permissions than the actor's
+   */
+  update(
+    actor: Actor,
+    within: Within,
+    id: string,
+    change: { name?: string | undefined; permissions?: readonly Permission[] | null | undefined },
+  ): Promise<ApiKey>
+  /**
+   * The key stops working at once and its WebSockets are closed.
+   *
+   * @throws not_found; forbidden for a key with more permissions than the actor's; cannot_delete for the root key
+   */
+  delete(actor: Actor, within: Within, id: string): Promise<void>
+}
 
 /** AgentMail's tools recognise an API key by `am_` (docs/compatibility/agentmail.md). */
 const PREFIX = 'am_us_'

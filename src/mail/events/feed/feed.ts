@@ -22,24 +22,49 @@ import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { hasSamePermissions, isExpired } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { formatCursor, type LogPosition } from '../log/cursor.ts'
-import {
-  type Backlog,
-  type Event,
-  type Feed,
-  type Listening,
-  memoryOf,
-  SubscriptionEnded,
-  toEvent,
-} from '../log/event.ts'
+import { type Event, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, requirePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
-import { Subscription, type WaitingEvent } from './subscription.ts'
-import { checkEventFilter, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
+import type { Backlog } from './backlog.ts'
+import { Subscription, SubscriptionEnded, type WaitingEvent } from './subscription.ts'
+import { checkEventFilter, type EventFilter, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
 import { SubscriptionIndex } from './subscription-index.ts'
 import { Tailer } from './tailer.ts'
+
+export interface Feed {
+  /**
+   * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
+   * request is checked and the start position is fixed, so that the caller can respond with "subscribed".
+   *
+   * The iteration throws SubscriptionEnded when the reader is too slow, its key was revoked or has expired, or the
+   * server stops (after the buffered events were sent). It throws cursor_expired if retention purges past events before
+   * the reader has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort
+   * the signal.
+   *
+   * @param backlog counts the data that is buffered for the reader; all of it is released when the subscription ends,
+   *   before an abort of `signal` returns
+   * @throws validation_error (unknown event type, invalid cursor, too many ids), missing_permission (`message_read`,
+   *   or that of a requested type), not_found (inbox, pod), cursor_expired, shutting_down
+   */
+  subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
+
+  /**
+   * Watches the key of a connection that has not subscribed to anything.
+   *
+   * @returns resolves with true when the actor's key is revoked or expires; with false when the server stops or
+   *   `signal` aborts
+   */
+  untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
+}
+
+export interface Listening extends AsyncIterable<Event> {
+  /** The cursor of the start position, for a reader that must resume before it has received an event. */
+  readonly cursor: string
+}
 
 /** The memory of a reference in a subscription's list of waiting events. */
 const WAITING_BYTES = 8

@@ -10,7 +10,9 @@ import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import { type EventFilter, type Feed, SubscriptionEnded } from '../log/event.ts'
+import type { Feed } from './feed.ts'
+import { SubscriptionEnded } from './subscription.ts'
+import type { EventFilter } from './subscription-filter.ts'
 
 /** How long a request waits. */
 export interface RequestWait {

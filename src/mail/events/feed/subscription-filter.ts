@@ -8,8 +8,18 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
-import type { EventFilter } from '../log/event.ts'
 import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
+
+/** A subscriber's request. An empty list means the same as a missing one. */
+export interface EventFilter {
+  /** undefined: the standard types that the key may receive. */
+  readonly eventTypes?: readonly string[] | undefined
+  /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
+  readonly inboxIds?: readonly string[] | undefined
+  readonly podIds?: readonly string[] | undefined
+  /** Start after this cursor. "earliest": all retained events first. "latest" or undefined: only new events. */
+  readonly after?: string | undefined
+}
 
 /** The events that one subscription receives. */
 export interface Filter {

@@ -6,8 +6,23 @@
  * event objects, so a buffered event costs one reference.
  */
 import type { LogPosition } from '../log/cursor.ts'
-import { type Backlog, type BacklogItem, type Event, SubscriptionEnded } from '../log/event.ts'
+import type { Event } from '../log/event.ts'
+import type { Backlog, BacklogItem } from './backlog.ts'
 import type { Filter } from './subscription-filter.ts'
+
+/** Thrown when a subscription ends although its reader did not end it. */
+export class SubscriptionEnded extends Error {
+  readonly reason: 'too_slow' | 'revoked' | 'stopping'
+  /** The cursor to resume from: that of the last event sent, or of the start if none was sent. */
+  readonly cursor: string | undefined
+
+  constructor(reason: SubscriptionEnded['reason'], cursor: string | undefined) {
+    super(`the subscription ended: ${reason}`)
+    this.name = 'SubscriptionEnded'
+    this.reason = reason
+    this.cursor = cursor
+  }
+}
 
 /** A buffered event, shared by all its subscribers. */
 export interface WaitingEvent extends BacklogItem {

@@ -6,7 +6,11 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { LabelChange } from '../views/message.ts'
+
+export interface LabelChange {
+  readonly add?: readonly string[] | undefined
+  readonly remove?: readonly string[] | undefined
+}
 
 /** They record what happened to a message, so no client may change them (docs/compatibility/agentmail.md). */
 const SYSTEM_LABELS: ReadonlySet<string> = new Set([

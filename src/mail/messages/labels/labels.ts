@@ -10,14 +10,29 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
-import { actorName } from '../../access/actor.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
 import { hiddenMask } from '../../access/permissions.ts'
 import { labelEvents } from '../../events/log/message-events.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
-import type { LabelChange, Labels } from '../views/message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { applyLabels, requireUserLabels } from './label-rules.ts'
+import { applyLabels, type LabelChange, requireUserLabels } from './label-rules.ts'
+
+export interface Labels {
+  /**
+   * Changes users' own labels, and `unread`, `spam`, `trash`. If both lists contain a label, it is removed.
+   *
+   * @param refs messages of one inbox, changed in one transaction
+   * @returns in the order of refs, with their new labels
+   * @throws system_label, validation_error, not_found, missing_permission
+   */
+  change(
+    actor: Actor,
+    inbox: string,
+    refs: readonly string[],
+    change: LabelChange,
+  ): Promise<{ readonly messageId: string; readonly labels: readonly string[] }[]>
+}
 
 interface LabelsNeeds {
   readonly store: Store

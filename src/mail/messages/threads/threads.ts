@@ -11,18 +11,46 @@ import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
 import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
-import { closePage, openPage, type PagePosition } from '../../access/paging/page-tokens.ts'
+import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
+import type { LabelChange } from '../labels/label-rules.ts'
 import { changeOne, requireUserChange } from '../labels/labels.ts'
 import { listMail, requireFewValues } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
+import type { Attachment, Download, Message } from '../views/message.ts'
 import { showThreads } from '../views/message-views.ts'
-import type { ThreadFilter, Threads } from './thread.ts'
+import type { ThreadFilter, ThreadItem } from './thread.ts'
+
+/** All throw not_found for objects that do not exist or are not in scope, and missing_permission. */
+export interface Threads {
+  /**
+   * Newest first, by the newest message that no class hides (or by the newest of all if every message is hidden).
+   * Filters and fields use only messages that the actor may see and has requested, never the thread's other messages.
+   */
+  list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
+  /** The first page has the newest messages; within a page the oldest is first; the token leads to older ones. */
+  get(
+    actor: Actor,
+    within: Within,
+    threadId: string,
+    page: PageRequest,
+  ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
+  attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
+  /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
+  changeLabels(
+    actor: Actor,
+    within: Within,
+    threadId: string,
+    change: LabelChange,
+  ): Promise<{ readonly threadId: string; readonly labels: readonly string[] }>
+  /** Deletes the thread and all its messages permanently. */
+  delete(actor: Actor, within: Within, threadId: string): Promise<void>
+}
 
 interface ThreadsNeeds {
   readonly store: Store

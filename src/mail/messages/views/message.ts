@@ -1,8 +1,6 @@
-/** Messages as callers see them, and the operations on them. Times are epoch ms; sizes are bytes. */
+/** Messages as callers see them, and the filter of a list. Times are epoch ms; sizes are bytes. */
 import type { Address } from '../../../formats/address/address.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
-import type { Actor } from '../../access/actor.ts'
-import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
 
@@ -89,45 +87,4 @@ export interface DownloadContent {
   readonly disposition: 'inline' | 'attachment'
   readonly sizeBytes: number
   readonly bytes: AsyncIterable<Uint8Array>
-}
-
-/**
- * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
- * not_found for objects that do not exist or are not in scope, and missing_permission.
- */
-export interface Messages {
-  /** Newest first. */
-  list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
-  get(actor: Actor, inbox: string, ref: string): Promise<Message>
-  raw(
-    actor: Actor,
-    inbox: string,
-    ref: string,
-  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
-  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
-  /** Deletes permanently. */
-  delete(actor: Actor, inbox: string, ref: string): Promise<void>
-  /** @throws not_found for an invalid or expired token */
-  download(token: string): Promise<DownloadContent>
-}
-
-export interface LabelChange {
-  readonly add?: readonly string[] | undefined
-  readonly remove?: readonly string[] | undefined
-}
-
-export interface Labels {
-  /**
-   * Changes users' own labels, and `unread`, `spam`, `trash`. If both lists contain a label, it is removed.
-   *
-   * @param refs messages of one inbox, changed in one transaction
-   * @returns in the order of refs, with their new labels
-   * @throws system_label, validation_error, not_found, missing_permission
-   */
-  change(
-    actor: Actor,
-    inbox: string,
-    refs: readonly string[],
-    change: LabelChange,
-  ): Promise<{ readonly messageId: string; readonly labels: readonly string[] }[]>
 }

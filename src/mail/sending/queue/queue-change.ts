@@ -4,7 +4,7 @@
  * recipients unleased.
  */
 import type { Tx } from '../../../store/handles.ts'
-import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
+import type { RecipientRow, RecipientState } from '../../../store/schema/sending-rows.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
@@ -14,7 +14,18 @@ import { type Actor, actorName } from '../../access/actor.ts'
 import { messageCancelled, messageHeld, messageReleased } from '../../events/log/message-events.ts'
 import { changeOne } from '../../messages/labels/labels.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
-import type { QueueAction, Route, WaitingState } from './queued-recipient.ts'
+
+/**
+ * - `hold`: queued → held; no attempt until it is released
+ * - `release`: held → queued, due now; its age and attempts restart
+ * - `cancel`: queued or held → cancelled, permanently
+ * - `retry`: queued → due now
+ */
+export type QueueAction = 'hold' | 'release' | 'cancel' | 'retry'
+
+export type WaitingState = Extract<RecipientState, 'queued' | 'held'>
+
+export type Route = 'relay' | 'direct'
 
 /**
  * Per action: the states it applies to, its word in the history, and its event. A retry changes no state, so it appends

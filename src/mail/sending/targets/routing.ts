@@ -6,7 +6,7 @@ import type { Limits } from '../../../config/limits.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Domains } from '../../domains/domains.ts'
 import type { Destination } from '../queue/destination-limits.ts'
-import type { Route } from '../queue/queued-recipient.ts'
+import type { Route } from '../queue/queue-change.ts'
 import { captureTarget } from './capture-target.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 

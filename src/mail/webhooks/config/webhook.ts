@@ -1,6 +1,4 @@
-/** A webhook: a URL that receives events by HTTP POST. Defines its view for callers, and the operations on it. */
-import type { Actor, Within } from '../../access/actor.ts'
-import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
+/** A webhook as callers see it: a URL that receives events by HTTP POST; and the requests that create and change one. */
 
 export interface Webhook {
   readonly id: string
@@ -60,34 +58,4 @@ export interface WebhookChange {
 export interface HeadersChange {
   readonly set?: CustomHeaders | undefined
   readonly remove?: readonly string[] | undefined
-}
-
-/**
- * Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data also validation_error.
- */
-export interface Webhooks {
-  /**
-   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one.
-   *
-   * @throws limit_exceeded
-   */
-  create(actor: Actor, within: Within, request: NewWebhook): Promise<Webhook>
-  /** Everything in the scope of the call, newest first. @throws invalid_page_token */
-  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Webhook>>
-  /** @param ref id, or client_id of exactly the scope of the call, here and below */
-  get(actor: Actor, within: Within, ref: string): Promise<Webhook>
-  /** From then on, the webhook receives what this actor may see. When it is enabled again, it gets only new events. */
-  update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
-  /** No request begins after this; pending deliveries are not sent. */
-  delete(actor: Actor, within: Within, ref: string): Promise<void>
-  /**
-   * The previous secret continues to sign for limits.webhooks.oldSecretMs.
-   *
-   * @param secret default: generated
-   * @throws limit_exceeded when too many old ones still sign
-   */
-  rotateSecret(actor: Actor, within: Within, ref: string, secret: string | undefined): Promise<Webhook>
-  headerNames(actor: Actor, within: Within, ref: string): Promise<readonly string[]>
-  /** Applies the whole change or nothing. */
-  changeHeaders(actor: Actor, within: Within, ref: string, change: HeadersChange): Promise<void>
 }

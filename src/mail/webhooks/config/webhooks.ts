@@ -13,8 +13,10 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, requireKey, requireScope } from '../../access/access.ts'
+import type { Actor, Within } from '../../access/actor.ts'
 import { requireClientId } from '../../access/client-id.ts'
 import { listPage } from '../../access/paging/list-page.ts'
+import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
 import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
@@ -23,10 +25,40 @@ import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, requireUrl } from './endpoint.ts'
 import { changedEventFilter, json, permissionsOf } from './filter-change.ts'
-import type { Webhooks } from './webhook.ts'
+import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
 import { view, viewAll } from './webhook-views.ts'
+
+/**
+ * Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data also validation_error.
+ */
+export interface Webhooks {
+  /**
+   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one.
+   *
+   * @throws limit_exceeded
+   */
+  create(actor: Actor, within: Within, request: NewWebhook): Promise<Webhook>
+  /** Everything in the scope of the call, newest first. @throws invalid_page_token */
+  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Webhook>>
+  /** @param ref id, or client_id of exactly the scope of the call, here and below */
+  get(actor: Actor, within: Within, ref: string): Promise<Webhook>
+  /** From then on, the webhook receives what this actor may see. When it is enabled again, it gets only new events. */
+  update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
+  /** No request begins after this; pending deliveries are not sent. */
+  delete(actor: Actor, within: Within, ref: string): Promise<void>
+  /**
+   * The previous secret continues to sign for limits.webhooks.oldSecretMs.
+   *
+   * @param secret default: generated
+   * @throws limit_exceeded when too many old ones still sign
+   */
+  rotateSecret(actor: Actor, within: Within, ref: string, secret: string | undefined): Promise<Webhook>
+  headerNames(actor: Actor, within: Within, ref: string): Promise<readonly string[]>
+  /** Applies the whole change or nothing. */
+  changeHeaders(actor: Actor, within: Within, ref: string, change: HeadersChange): Promise<void>
+}
 
 /** Names that API paths use in the position of an id. */
 const RESERVED_CLIENT_IDS = ['polling']

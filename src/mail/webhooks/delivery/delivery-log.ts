@@ -12,13 +12,13 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
-import type { WebhookAttemptRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
+import type { WebhookAttemptRow, WebhookDeliveryState, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'
 import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
-import type { Actor } from '../../access/actor.ts'
-import { closePage, openPage } from '../../access/paging/page-tokens.ts'
+import type { Actor, Within } from '../../access/actor.ts'
+import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
 import { hiddenClasses, type Permission } from '../../access/permissions.ts'
 import { getEventType, permissionsToSee } from '../../events/log/event-types.ts'
 import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } from '../../messages/readable.ts'
@@ -26,7 +26,60 @@ import { fillPage, inOrder } from '../../messages/scanning.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
 import { redeliver, requireEnabled } from './redeliver.ts'
-import type { DeliveryLog, LoggedAttempt, LoggedDelivery } from './webhook-delivery.ts'
+
+export interface LoggedDelivery {
+  readonly id: string
+  readonly eventId: string
+  readonly eventType: string
+  readonly state: WebhookDeliveryState
+  /** Oldest first. */
+  readonly attempts: readonly LoggedAttempt[]
+  /** Present while the delivery is pending. A time in the past means: due, or being sent. */
+  readonly nextAttemptAt?: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** The exact bytes of each attempt, as text; present only when the delivery is requested by its id. */
+  readonly body?: string
+}
+
+export interface LoggedAttempt {
+  /** 1, 2, … The count continues after a redelivery. */
+  readonly attempt: number
+  /** delivered, retry, failed, gone. */
+  readonly outcome: string
+  /** Absent when there was no response. */
+  readonly code?: number
+  /** The beginning of the response body; untrusted text. */
+  readonly response?: string
+  /** Why there was no response. */
+  readonly error?: string
+  readonly startedAt: number
+  readonly durationMs: number
+}
+
+export interface LogFilter {
+  /** Empty or undefined: all. */
+  readonly states?: readonly WebhookDeliveryState[] | undefined
+  readonly eventTypes?: readonly string[] | undefined
+  /** When the delivery was created, epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+}
+
+/** Every call throws not_found, missing_permission, forbidden, unknown_api_key. */
+export interface DeliveryLog {
+  /** Newest event first. @throws invalid_page_token */
+  list(actor: Actor, within: Within, ref: string, filter: LogFilter, page: PageRequest): Promise<Page<LoggedDelivery>>
+  /** Includes the body, so it needs the permissions that the event itself needs. */
+  get(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
+  /**
+   * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A delivery
+   * that waits for a retry becomes due at once; one that is being sent is not changed.
+   *
+   * @throws webhook_disabled; event_not_told when the webhook is no longer subscribed to such events
+   */
+  redeliver(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
+}
 
 interface DeliveryLogNeeds {
   readonly store: Store

@@ -12,11 +12,29 @@ import { MailError } from '../../../errors.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import type { Store } from '../../../store/store.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
+import type { Actor, Within } from '../../access/actor.ts'
 import { CapacityShares } from '../../jobs/capacity-shares.ts'
 import { requireWebhook } from '../config/webhook-lookup.ts'
-import type { WebhookTests } from './webhook-delivery.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
 import { postTo, wordsOf } from './webhook-request.ts'
+
+/** Result of a test request. */
+export interface TestResult {
+  readonly hasSucceeded: boolean
+  readonly code?: number
+  readonly response?: string
+  readonly error?: string
+  readonly durationMs: number
+}
+
+export interface WebhookTests {
+  /**
+   * Sends a synthetic event at once, with one attempt, signed like any other; also to a disabled webhook.
+   *
+   * @throws too_many_at_once
+   */
+  test(actor: Actor, within: Within, ref: string): Promise<TestResult>
+}
 
 interface WebhookTestsNeeds {
   readonly store: Store

@@ -14,6 +14,7 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
+import type { Actor, Within } from '../../access/actor.ts'
 import { isSubscribable } from '../../events/log/event-types.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
@@ -21,8 +22,41 @@ import { enqueue } from '../../jobs/jobs.ts'
 import { json } from '../config/filter-change.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { requireEnabled } from '../delivery/redeliver.ts'
-import type { ReplayRequest, Replays } from '../delivery/webhook-delivery.ts'
 import { selectReplayed } from './replay-selection.ts'
+
+export interface ReplayRequest {
+  /** Earliest time of the events, epoch ms, inclusive. */
+  readonly start: number
+  /** Exclusive; default: now. */
+  readonly end?: number | undefined
+  /** Empty or undefined: all types that the webhook is subscribed to. */
+  readonly eventTypes?: readonly string[] | undefined
+  /** Replay only events whose delivery has not succeeded: failed, cancelled, or waiting for a retry. */
+  readonly isOnlyFailed?: boolean | undefined
+  /** Only counts the events; sends and changes nothing. */
+  readonly isDryRun?: boolean | undefined
+}
+
+export interface Replay {
+  /**
+   * Number of events that match the webhook at the time of the call, except those whose delivery waits for its first
+   * attempt.
+   */
+  readonly count: number
+  readonly start: number
+  readonly end: number
+  readonly isDryRun: boolean
+}
+
+export interface Replays {
+  /**
+   * A job sends the events of a time range, in log order, whether or not they were sent to the webhook before. Event
+   * ids stay the same.
+   *
+   * @throws validation_error, range_expired (the log does not go back to `start`), webhook_disabled, replay_running
+   */
+  replay(actor: Actor, within: Within, ref: string, request: ReplayRequest): Promise<Replay>
+}
 
 interface ReplayNeeds {
   readonly store: Store

@@ -1,6 +1,6 @@
 /** API keys of the organization, of a pod and of an inbox. */
 import { Type } from 'typebox'
-import type { ApiKeys } from '../../../../../mail/access/keys/api-key.ts'
+import type { ApiKeys } from '../../../../../mail/access/keys/api-keys.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

@@ -8,7 +8,8 @@
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import type { Log } from '../../../../../log.ts'
-import type { DownloadContent, Messages } from '../../../../../mail/messages/views/message.ts'
+import type { Messages } from '../../../../../mail/messages/messages.ts'
+import type { DownloadContent } from '../../../../../mail/messages/views/message.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 
 const schema = {

@@ -1,6 +1,6 @@
 /** Inbox routes, for the whole scope and for one pod. */
 import { Type } from 'typebox'
-import type { Inboxes } from '../../../../../mail/inboxes/inbox.ts'
+import type { Inboxes } from '../../../../../mail/inboxes/inboxes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

@@ -4,7 +4,8 @@
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
-import type { Labels, Messages } from '../../../../../mail/messages/views/message.ts'
+import type { Labels } from '../../../../../mail/messages/labels/labels.ts'
+import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { Deliveries } from '../../../../../mail/sending/compose/outgoing.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'

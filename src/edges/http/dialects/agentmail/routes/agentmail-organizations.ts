@@ -1,5 +1,5 @@
 /** Organization route: the organization of the key. */
-import type { Organizations } from '../../../../../mail/tenants/pod.ts'
+import type { Organizations } from '../../../../../mail/tenants/organizations.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { ok } from '../wire/shape-wire.ts'
 import { Organization, organization } from '../wire/tenant-wire.ts'

@@ -1,6 +1,6 @@
 /** Pod routes: groups of inboxes inside the organization. AgentMail has no route to update a pod. */
 import { Type } from 'typebox'
-import type { Pods } from '../../../../../mail/tenants/pod.ts'
+import type { Pods } from '../../../../../mail/tenants/pods.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'

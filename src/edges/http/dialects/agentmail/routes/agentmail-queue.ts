@@ -1,6 +1,6 @@
 /** Queue routes: list, hold, release, cancel and retry outgoing mail. Martlet's own addition. */
 import { Type } from 'typebox'
-import type { Queue } from '../../../../../mail/sending/queue/queued-recipient.ts'
+import type { Queue } from '../../../../../mail/sending/queue/queue.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

@@ -1,6 +1,6 @@
 /** Thread routes, for the whole scope, a pod and an inbox. */
 import { Type } from 'typebox'
-import type { Threads } from '../../../../../mail/messages/threads/thread.ts'
+import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
 import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
 import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

@@ -1,6 +1,8 @@
 /** Delivery routes of a webhook: list deliveries and attempts, redeliver one, replay many, send a test request. */
 import { Type } from 'typebox'
-import type { DeliveryLog, Replays, WebhookTests } from '../../../../../mail/webhooks/delivery/webhook-delivery.ts'
+import type { DeliveryLog } from '../../../../../mail/webhooks/delivery/delivery-log.ts'
+import type { WebhookTests } from '../../../../../mail/webhooks/delivery/test-request.ts'
+import type { Replays } from '../../../../../mail/webhooks/replay/replays.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

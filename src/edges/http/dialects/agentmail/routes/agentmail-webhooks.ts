@@ -1,7 +1,7 @@
 /** Webhook routes, for the organization, a pod and an inbox. */
 import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
-import type { Webhooks } from '../../../../../mail/webhooks/config/webhook.ts'
+import type { Webhooks } from '../../../../../mail/webhooks/config/webhooks.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'

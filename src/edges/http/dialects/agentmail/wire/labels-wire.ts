@@ -1,6 +1,6 @@
 /** A change of the labels of a message or a thread. */
 import { type Static, Type } from 'typebox'
-import type { LabelChange } from '../../../../../mail/messages/views/message.ts'
+import type { LabelChange } from '../../../../../mail/messages/labels/label-rules.ts'
 import { readList } from './outgoing-wire.ts'
 
 const labelList = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))

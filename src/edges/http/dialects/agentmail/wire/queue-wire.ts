@@ -1,7 +1,7 @@
 /** Recipients in the queue: Martlet's own addition, in this dialect's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Changed, Selection, WaitingRecipient } from '../../../../../mail/sending/queue/queued-recipient.ts'
+import type { Changed, Selection, WaitingRecipient } from '../../../../../mail/sending/queue/queue.ts'
 import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 export const WaitingStateName = Type.Enum(['queued', 'held'])

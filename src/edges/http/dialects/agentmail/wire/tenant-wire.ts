@@ -2,7 +2,8 @@
 import { Type } from 'typebox'
 import type { KeyActor } from '../../../../../mail/access/actor.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Organization as OrganizationView, Pod as PodView } from '../../../../../mail/tenants/pod.ts'
+import type { Organization as OrganizationView } from '../../../../../mail/tenants/organizations.ts'
+import type { Pod as PodView } from '../../../../../mail/tenants/pods.ts'
 import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 export const Organization = Type.Object({

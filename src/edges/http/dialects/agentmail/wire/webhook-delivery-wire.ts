@@ -1,13 +1,9 @@
 /** The delivery log of a webhook, replays and test requests: Martlet's own addition, in AgentMail's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type {
-  LogFilter,
-  LoggedDelivery,
-  ReplayRequest,
-  Replay as ReplayView,
-  TestResult,
-} from '../../../../../mail/webhooks/delivery/webhook-delivery.ts'
+import type { LogFilter, LoggedDelivery } from '../../../../../mail/webhooks/delivery/delivery-log.ts'
+import type { TestResult } from '../../../../../mail/webhooks/delivery/test-request.ts'
+import type { ReplayRequest, Replay as ReplayView } from '../../../../../mail/webhooks/replay/replays.ts'
 import { pageQuery, readTime } from '../query-parameters.ts'
 import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
