@@ -21,6 +21,7 @@ const GROUND = [
   'src/deadline.ts',
   'src/errors.ts',
   'src/fault-boundary.ts',
+  'src/host-name.ts',
   'src/log.ts',
   'src/metrics.ts',
   'src/retry-pause.ts',

@@ -86,7 +86,7 @@ async function checkDkim(config: Config): Promise<string> {
     const key = await createDomains({ store }).signingKey(config.domain)
     if (!key) return `the key of ${config.domain} is generated at the first start`
     const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
-    return `${key.selector}._domainkey.${key.domain} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
+    return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
   } finally {
     await store.close()
   }

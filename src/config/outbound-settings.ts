@@ -4,10 +4,11 @@
  */
 import { isIP } from 'node:net'
 import { StartupError } from '../errors.ts'
+import { isLocalhost, withoutBrackets } from '../host-name.ts'
 
 /** Routes of mail to other domains. */
 const outboundRoutes = ['capture', 'direct', 'relay'] as const
-export type OutboundRoute = (typeof outboundRoutes)[number]
+type OutboundRoute = (typeof outboundRoutes)[number]
 
 /** The server that accepts all our mail to other domains. */
 export interface Relay {
@@ -37,7 +38,7 @@ export function readOutbound(
   { domain, relay }: Pick<KnownSettings, 'domain' | 'relay'>,
 ): OutboundRoute {
   // No host on the internet can reply to a .localhost address (RFC 6761 §6.3), so by default no mail is sent from one.
-  if (value === undefined) return /(^|\.)localhost$/.test(domain) ? 'capture' : 'direct'
+  if (value === undefined) return isLocalhost(domain) ? 'capture' : 'direct'
   const route = outboundRoutes.find((known) => known === value)
   if (!route) throw new StartupError(`${variable}=${value}: write one of ${outboundRoutes.join(', ')}`)
   if (route === 'relay' && !relay) {
@@ -57,7 +58,7 @@ export function readRelay(value: string | undefined, variable: string): Relay | 
   if (url.port === '0') throw refused('0 is not a valid port')
   const isImplicitTls = url.protocol === 'smtps:'
   const port = Number(url.port) || (isImplicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const host = withoutBrackets(url.hostname)
   try {
     const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
     return Object.freeze({ host, port, isImplicitTls, ...(user !== '' && { auth: { user, password } }) })

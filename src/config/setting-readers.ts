@@ -9,8 +9,8 @@ import { KIB, MIB } from './limits/limit.ts'
 import type { KnownSettings } from './outbound-settings.ts'
 
 export type Port = number | 'off'
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-export type LogLevel = (typeof logLevels)[number]
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+type LogLevel = (typeof logLevels)[number]
 
 /** 0: any free port. */
 export function readPort(value: string, variable: string): Port {

@@ -9,6 +9,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/parse-queue.test.ts',
   'test/messages/parse-worker.test.ts',
   'test/sending/remote-target.test.ts',
+  'test/store/lru-cache.test.ts',
   'test/webhooks/endpoint.test.ts',
   'test/webhooks/webhook-limits.test.ts',
   'test/webhooks/webhook-retry.test.ts',

@@ -48,16 +48,15 @@ export type KeywordFinder<Kind extends string> = (foldedText: string) => Keyword
  * Builds the automaton at the first search, so that the server starts without waiting for it.
  *
  * @returns a function that returns all matches in order of their start, the longest first; the search ends after
- *          `matchesMax`
+ *          MATCHES_MAX of them
  */
 export function createKeywordFinder<Kind extends string>(
   table: Readonly<Record<Kind, readonly string[]>>,
-  matchesMax = 20_000,
 ): KeywordFinder<Kind> {
   let root: State<Kind> | undefined
   return (text) => {
     root ??= buildAutomaton(table)
-    return findMatches(root, text, matchesMax)
+    return findMatches(root, text)
   }
 }
 
@@ -67,6 +66,9 @@ function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readon
   addLinks(root)
   return root
 }
+
+/** Matches in one text. This bounds the work for a text that consists of keywords. */
+const MATCHES_MAX = 20_000
 
 /** Greatest depth of states with a cache: some hundreds of states are at most two letters deep. */
 const CACHED_DEPTH_MAX = 2
@@ -132,10 +134,10 @@ function nextState<Kind>(root: State<Kind>, from: State<Kind>, unit: number): St
   return next
 }
 
-function findMatches<Kind extends string>(root: State<Kind>, text: string, matchesMax: number): KeywordMatch<Kind>[] {
+function findMatches<Kind extends string>(root: State<Kind>, text: string): KeywordMatch<Kind>[] {
   const matches: KeywordMatch<Kind>[] = []
   let state = root
-  for (let index = 0; index < text.length && matches.length < matchesMax; index++) {
+  for (let index = 0; index < text.length && matches.length < MATCHES_MAX; index++) {
     state = nextState(root, state, text.charCodeAt(index))
     for (let ending: State<Kind> | undefined = state; ending !== undefined; ending = ending.output) {
       for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of ending.keywords) {

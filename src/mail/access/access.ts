@@ -1,9 +1,10 @@
 /**
  * Decides whether an actor may do something to an object. Modules that act for a client ask here.
  *
- * An object outside the actor's scope is not_found, so that callers cannot learn that it exists. Only a permission that
- * the key lacks inside its own scope is refused as missing_permission. Lists put the scope into their query as a
- * predicate; they never filter afterwards.
+ * An object outside the actor's scope is not_found, so that callers cannot learn that it exists. Two refusals say more:
+ * missing_permission, for a permission that the key lacks inside its own scope, and forbidden, for a call about pods
+ * with the key of one inbox, as AgentMail does. Lists put the scope into their query as a predicate; they never filter
+ * afterwards.
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
@@ -65,10 +66,7 @@ export function hasSamePermissions({ permissions }: KeyActor, row: Pick<ApiKeyRo
  * @throws not_found, missing_permission
  */
 export async function requireInbox(db: Db, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
-  const row = await findInbox(db, ref)
-  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
-  requirePermission(actor, permission)
-  return row
+  return requireCovered(actor, await findInbox(db, ref), permission)
 }
 
 /**
@@ -79,9 +77,7 @@ export async function lockInbox(tx: Tx, actor: Actor, permission: Permission, re
   const row = ref.includes('@')
     ? await inboxes.lockByAddress(tx, normaliseAddress(ref) ?? '')
     : await inboxes.lockById(tx, ref)
-  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
-  requirePermission(actor, permission)
-  return row
+  return requireCovered(actor, row, permission)
 }
 
 /**
@@ -118,6 +114,13 @@ async function findInbox(db: Db, ref: string): Promise<InboxRow | undefined> {
   return address === undefined ? undefined : inboxes.getByAddress(db, address)
 }
 
+/** @throws not_found when there is no row or it is outside the actor's scope; missing_permission */
+function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Permission): InboxRow {
+  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
+  requirePermission(actor, permission)
+  return row
+}
+
 function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
   if (actor.kind === 'system') return true
   if (actor.organizationId !== inbox.organization_id) return false
@@ -125,13 +128,18 @@ function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
   return actor.podId === undefined || actor.podId === inbox.pod_id
 }
 
+/** Refuses a call about pods with the key of one inbox: its scope contains no pod, not even that of its inbox. */
+export function refuseInboxKey(actor: KeyActor): void {
+  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+}
+
 /**
- * Finds the pod by id or client_id, if it is in the actor's scope.
+ * Finds the pod that a call is about by id or client_id, if it is in the actor's scope.
  *
  * @throws not_found; missing_permission; forbidden for a key that is scoped to one inbox
  */
 export async function requirePod(db: Db, actor: KeyActor, permission: Permission, ref: string): Promise<PodRow> {
-  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+  refuseInboxKey(actor)
   const row = await tenants.getPod(db, actor.organizationId, ref)
   if (!row || (actor.podId !== undefined && actor.podId !== row.id)) throw new MailError('not_found', { what: 'Pod' })
   requirePermission(actor, permission)
@@ -139,10 +147,10 @@ export async function requirePod(db: Db, actor: KeyActor, permission: Permission
 }
 
 /**
- * Finds many pods by id or client_id, with one statement for each.
+ * Finds the pods that a filter names by id or client_id, with one statement for each of both.
  *
  * @returns their ids, each once, in the order of `refs`
- * @throws as requirePod, when it would refuse one of them
+ * @throws not_found when one of them does not exist or is outside the actor's scope; missing_permission
  */
 export async function requirePodIds(
   db: Db,
@@ -150,7 +158,7 @@ export async function requirePodIds(
   permission: Permission,
   refs: readonly string[],
 ): Promise<readonly string[]> {
-  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+  if (actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' }) // see refuseInboxKey
   const wanted = [...new Set(refs)]
   const found = new Map<string, string>()
   for (const { id } of await tenants.listPodsByIds(db, actor.organizationId, wanted)) found.set(id, id)

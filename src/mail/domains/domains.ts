@@ -20,6 +20,8 @@ const SELECTOR = 'martlet'
 export interface SigningKey {
   readonly domain: string
   readonly selector: string
+  /** The name of the DNS record with the public key (RFC 6376 §3.6.2.1); the secret is stored under this name too. */
+  readonly recordName: string
   /** Parsed once: parsing costs a tenth of a signature. */
   readonly privateKey: KeyObject
 }
@@ -56,7 +58,7 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
           updated_at: tx.now,
         }
         await table.insert(tx, row)
-        await secrets.insertOnce(tx, 'dkim', secretName(row), privateKeyPem)
+        await secrets.insertOnce(tx, 'dkim', recordName(row.dkim_selector, row.domain), privateKeyPem)
         return row
       })
     },
@@ -67,9 +69,11 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
       const known = signingKeys.get(domain)
       if (known) return known
       const row = await table.getByName(store.db, domain)
-      const privateKeyPem = row && (await secrets.get(store.db, 'dkim', secretName(row)))
+      const privateKeyPem = row && (await secrets.get(store.db, 'dkim', recordName(row.dkim_selector, domain)))
       if (!row || privateKeyPem === undefined) return undefined
-      const key = { domain, selector: row.dkim_selector, privateKey: createPrivateKey(privateKeyPem) }
+      const selector = row.dkim_selector
+      const privateKey = createPrivateKey(privateKeyPem)
+      const key = { domain, selector, recordName: recordName(selector, domain), privateKey }
       signingKeys.set(domain, key)
       return key
     },
@@ -91,8 +95,8 @@ export async function requireDomain(db: Db, scope: Scope, domain: string): Promi
   return row
 }
 
-function secretName(row: Pick<DomainRow, 'dkim_selector' | 'domain'>): string {
-  return `${row.dkim_selector}._domainkey.${row.domain}`
+function recordName(selector: string, domain: string): string {
+  return `${selector}._domainkey.${domain}`
 }
 
 async function makePrivateKey(): Promise<string> {

@@ -8,10 +8,9 @@ import { normaliseAddress, splitAddress } from '../../formats/address/address.ts
 import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as apiKeys from '../../store/tables/api-keys-table.ts'
+
 import * as table from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
@@ -19,9 +18,9 @@ import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
-import { inboxCreated, inboxDeleted, inboxGone, keyRevoked } from '../events/log/resource-events.ts'
-import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
+import { inboxCreated, inboxDeleted, inboxGone } from '../events/log/resource-events.ts'
 import { enqueue } from '../jobs/jobs.ts'
+import { revokeAccess } from '../tenants/revoke-access.ts'
 import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomUsername } from './username.ts'
@@ -150,12 +149,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         // client_id is free at once: the agent may create its successor while the mail is still being deleted.
         await table.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
         await tenants.addInboxCount(tx, row.pod_id, -1)
-        for (const id of await apiKeys.removeByInbox(tx, row.id)) {
-          tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
-        }
-        for (const id of await webhooks.markBelongingTo(tx, 'inbox_id', row.id)) {
-          await enqueue(tx, { kind: CANCEL_PENDING, key: id })
-        }
+        await revokeAccess(tx, actor, 'inbox_id', row)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
         const about = { actor: actorName(actor), inbox: view(row) }
         tx.append(inboxDeleted(about))

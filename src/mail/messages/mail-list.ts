@@ -22,7 +22,8 @@ interface ListedRow {
 interface MailList<Row extends ListedRow, Item> {
   /** Everything that selects the rows. */
   readonly criteria: unknown
-  readonly isSubstringFilter: boolean
+  /** The texts of the filter, each of which must occur. */
+  readonly substrings: readonly (readonly string[] | undefined)[]
   readonly scan: (keyset: Keyset) => Promise<ScannedRow[]>
   readonly listByIds: (ids: readonly string[]) => Promise<readonly Row[]>
   /** Returns one item per row, in the same order. */
@@ -33,17 +34,19 @@ interface MailList<Row extends ListedRow, Item> {
 export async function listMail<Row extends ListedRow, Item>(
   request: PageRequest,
   limits: Limits,
-  { criteria, isSubstringFilter, scan, listByIds, show }: MailList<Row, Item>,
+  { criteria, substrings, scan, listByIds, show }: MailList<Row, Item>,
 ): Promise<Page<Item>> {
+  const isSubstringFilter = substrings.some((texts) => texts !== undefined && texts.length > 0)
   const window = openPage(request, criteria, pageBounds(limits, isSubstringFilter))
-  const scanned = await fillPage(window, limits.lists.scanRowsMax, scan)
+  const scanned = await fillPage(window, limits, scan)
   const found = inOrder(scanned.ids, await listByIds(scanned.ids))
   const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
   return closePage(await show(rows), window, criteria, last)
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */
-export function requireFewValues(filter: MailFilter, valuesMax: number): void {
+export function requireFewValues(filter: MailFilter, limits: Limits): void {
+  const valuesMax = limits.lists.filterValuesMax
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values) || values.length <= valuesMax) continue
     throw new MailError('validation_error', { detail: `${name} can have at most ${valuesMax} values`, path: [name] })

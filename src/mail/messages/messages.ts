@@ -51,12 +51,12 @@ export function createMessages(needs: MessagesNeeds): Messages {
 
   return {
     async list(actor, inboxRef, filter, page) {
-      requireFewValues(filter, limits.lists.filterValuesMax)
+      requireFewValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
       return listMail(page, limits, {
         criteria,
-        isSubstringFilter: hasSubstrings(filter),
+        substrings: [filter.from, filter.to, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
         show: (rows) => showMessages(store.db, rows),
@@ -111,8 +111,4 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
     to: filter.to ?? [],
     subject: filter.subject ?? [],
   }
-}
-
-function hasSubstrings({ from, to, subject }: MessageFilter): boolean {
-  return [from, to, subject].some((texts) => texts !== undefined && texts.length > 0)
 }

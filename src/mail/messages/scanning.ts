@@ -2,6 +2,7 @@
  * Fills a page of a filtered list: it examines rows in order, in growing chunks, until the page is full or the budget
  * is spent. A filter without matches ends in a short page with a token, never in a scan of the whole inbox.
  */
+import type { Limits } from '../../config/limits.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
 import type { PagePosition, PageWindow } from '../access/paging/page-tokens.ts'
@@ -12,12 +13,12 @@ export interface ScannedPage {
   readonly last: PagePosition | undefined
 }
 
-/** @param rowsMax number of rows that may be examined */
 export async function fillPage(
   window: PageWindow,
-  rowsMax: number,
+  limits: Limits,
   scan: (keyset: Keyset) => Promise<ScannedRow[]>,
 ): Promise<ScannedPage> {
+  const rowsMax = limits.lists.scanRowsMax
   const ids: string[] = []
   let after = window.after
   let looked = 0

@@ -3,19 +3,17 @@ import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { PodRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import * as webhooks from '../../store/tables/webhooks-table.ts'
-import { assertKeyUnchanged, requireKey, requirePermission, requirePod } from '../access/access.ts'
+import { assertKeyUnchanged, refuseInboxKey, requireKey, requirePermission, requirePod } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import { requireClientId } from '../access/client-id.ts'
+import { parseName } from '../access/object-name.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
-import { keyRevoked, podGone } from '../events/log/resource-events.ts'
-import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
-import { enqueue } from '../jobs/jobs.ts'
+import { podGone } from '../events/log/resource-events.ts'
+import { revokeAccess } from './revoke-access.ts'
 
 export interface Pod {
   readonly id: string
@@ -49,13 +47,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
   return {
     async create(actor, request) {
       const clientId = requireClientId(request.clientId)
-      if (
-        request.name !== undefined &&
-        (request.name.trim() === '' || request.name.length > limits.messages.displayNameCharsMax)
-      ) {
-        const detail = `name must have 1 to ${limits.messages.displayNameCharsMax} characters`
-        throw new MailError('validation_error', { detail, path: ['name'] })
-      }
+      const name = parseName(request.name, limits) ?? 'Pod'
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const key = requireKey(actor)
@@ -68,7 +60,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         const row: PodRow = {
           id: tx.newId(),
           organization_id: key.organizationId,
-          name: request.name ?? 'Pod',
+          name,
           client_id: clientId ?? null,
           is_default: 0,
           inbox_count: 0,
@@ -83,7 +75,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
 
     async list(actor, page) {
       const key = requireKey(actor)
-      if (key.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+      refuseInboxKey(key)
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
       return listPage(page, limits, {
@@ -111,12 +103,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         }
         if (await inboxes.podHasInbox(tx, row.id))
           throw new MailError('resource_deleting', { what: 'An inbox of this pod' })
-        for (const id of await apiKeys.removeByPod(tx, row.id)) {
-          tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
-        }
-        for (const id of await webhooks.markBelongingTo(tx, 'pod_id', row.id)) {
-          await enqueue(tx, { kind: CANCEL_PENDING, key: id })
-        }
+        await revokeAccess(tx, actor, 'pod_id', row)
         tx.append(podGone({ actor: actorName(actor), pod: { id: row.id, organizationId: row.organization_id } }))
         await tenants.removePod(tx, row.id)
       })

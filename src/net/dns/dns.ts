@@ -7,6 +7,7 @@
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Limits } from '../../config/limits.ts'
+import { isLocalhost } from '../../host-name.ts'
 
 export interface MxRecord {
   /** Host name; "" or "." in a null MX (RFC 7505 §3). */
@@ -49,7 +50,7 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
     async addresses(host) {
       if (isIP(host) !== 0) return [host]
       // RFC 6761 §6.3: such a name always means this machine; do not query DNS.
-      if (/(^|\.)localhost\.?$/i.test(host)) return ['127.0.0.1', '::1']
+      if (isLocalhost(host)) return ['127.0.0.1', '::1']
       const [four, six] = await Promise.allSettled([a(host), aaaa(host)])
       const found = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
       if (found.length > 0) return found

@@ -13,6 +13,7 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../../config/limits.ts'
+import { withoutBrackets } from '../../host-name.ts'
 import { isPrivateAddress } from '../private-networks.ts'
 
 /** Resolves a name to addresses. Rejects with an Error when there are none. */
@@ -88,7 +89,7 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
         throw new FetchFailed('unreachable', `The protocol ${url.protocol} is not supported`)
       }
       // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
-      const host = url.hostname.replace(/^\[|\]$/g, '')
+      const host = withoutBrackets(url.hostname)
       if (isIP(host) && isRefused(host)) throw privateAddress(host)
       const cut = new AbortController()
       const timer = setTimeout(() => cut.abort('timeout'), request.timeoutMs)

@@ -5,6 +5,7 @@
  * Statements are pipelined: sent at once, and executed in order. So a statement whose result we need not await (begin,
  * savepoint) costs no round trip. A lost connection is never reopened; its users open another.
  */
+
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -15,6 +16,7 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import type { Limits } from '../../config/limits.ts'
+import { LruCache } from '../lru-cache.ts'
 import { classify, isFatal, isOutdatedPlan } from './postgres-errors.ts'
 
 /**
@@ -57,10 +59,10 @@ export interface ConnectionNeeds {
 export class PostgresConnection implements DatabaseConnection {
   readonly #client: pg.Client
   readonly #limits: ConnectionNeeds['limits']
-  /** SQL → name, least recently used first. */
-  readonly #statements = new Map<string, string>()
   /** Names of statements to deallocate. */
   #outdated: string[] = []
+  /** Names, keyed by SQL. */
+  readonly #statements = new LruCache<string>(STATEMENTS_MAX, (name) => this.#outdated.push(name))
   #prepared = 0
   #isLost = false
   #isUnhurried = false
@@ -181,7 +183,7 @@ export class PostgresConnection implements DatabaseConnection {
       return (await this.#client.query(query)) as Result
     } catch (error) {
       this.#hasFailed = true
-      if (isOutdatedPlan(error)) this.#forgetAll()
+      if (isOutdatedPlan(error)) this.#statements.clear()
       if (isFatal(error)) this.#isLost = true
       throw classify(error, this.#isLost)
     } finally {
@@ -189,24 +191,8 @@ export class PostgresConnection implements DatabaseConnection {
     }
   }
 
-  #forgetAll(): void {
-    this.#outdated.push(...this.#statements.values())
-    this.#statements.clear()
-  }
-
   #nameOf(text: string): string {
-    const known = this.#statements.get(text)
-    if (known !== undefined) this.#statements.delete(text)
-    else if (this.#statements.size >= STATEMENTS_MAX) {
-      for (const [oldest, name] of this.#statements) {
-        this.#statements.delete(oldest)
-        this.#outdated.push(name)
-        break
-      }
-    }
-    const name = known ?? `m${++this.#prepared}`
-    this.#statements.set(text, name)
-    return name
+    return this.#statements.getOrAdd(text, () => `m${++this.#prepared}`)
   }
 }
 

@@ -15,6 +15,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import { type Guard, kyselyProps as propsOf } from '../kysely-props.ts'
+import { LruCache } from '../lru-cache.ts'
 import { classify } from './sqlite-errors.ts'
 
 /**
@@ -24,8 +25,8 @@ const STATEMENTS_MAX = 500
 
 export class SqliteConnection implements DatabaseConnection {
   readonly #database: BetterSqlite.Database
-  /** Keyed by SQL, least recently used first. */
-  readonly #statements = new Map<string, BetterSqlite.Statement>()
+  /** Keyed by SQL. */
+  readonly #statements = new LruCache<BetterSqlite.Statement>(STATEMENTS_MAX)
 
   constructor(database: BetterSqlite.Database) {
     this.#database = database
@@ -73,17 +74,7 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   #prepare(sql: string): BetterSqlite.Statement {
-    const known = this.#statements.get(sql)
-    const statement = known ?? this.#database.prepare(sql)
-    if (known) this.#statements.delete(sql)
-    else if (this.#statements.size >= STATEMENTS_MAX) {
-      for (const oldest of this.#statements.keys()) {
-        this.#statements.delete(oldest)
-        break
-      }
-    }
-    this.#statements.set(sql, statement)
-    return statement
+    return this.#statements.getOrAdd(sql, () => this.#database.prepare(sql))
   }
 }
 

@@ -65,14 +65,8 @@ export async function remove(tx: Tx, id: string): Promise<void> {
 }
 
 /** Deletes the keys of an inbox that is being deleted; returns their ids. */
-export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> {
-  const rows = await tx.deleteFrom('api_keys').where('inbox_id', '=', inboxId).returning('id').execute()
-  return rows.map((row) => row.id)
-}
-
-/** Deletes the keys of a pod that is being deleted; returns their ids. */
-export async function removeByPod(tx: Tx, podId: string): Promise<string[]> {
-  const rows = await tx.deleteFrom('api_keys').where('pod_id', '=', podId).returning('id').execute()
+export async function removeBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
+  const rows = await tx.deleteFrom('api_keys').where(column, '=', id).returning('id').execute()
   return rows.map((row) => row.id)
 }
 

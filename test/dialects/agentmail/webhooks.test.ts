@@ -215,9 +215,9 @@ test('the ids of a webhook, and the number of webhooks, are limited', async () =
   await using world = await startWorld({ limits: { webhooks: { idsMax: 2, perOrganizationMax: 2 } } })
   const inboxIds: string[] = []
   for (const username of ['a', 'b', 'c']) inboxIds.push((await world.agentmail.inboxes.create({ username })).inboxId)
-  await expect(world.agentmail.webhooks.create({ url, eventTypes: [], inboxIds })).rejects.toMatchObject({
-    statusCode: 400,
-  })
+  // It said "A subscription can have …".
+  const tooMany = { statusCode: 400, body: { message: 'A webhook can have at most 2 inbox_ids' } }
+  await expect(world.agentmail.webhooks.create({ url, eventTypes: [], inboxIds })).rejects.toMatchObject(tooMany)
   const [a, b, c] = inboxIds
   const { webhookId } = await world.agentmail.webhooks.create({
     url,
@@ -225,9 +225,7 @@ test('the ids of a webhook, and the number of webhooks, are limited', async () =
     inboxIds: [a!, b!],
     clientId: 'x',
   })
-  await expect(world.agentmail.webhooks.update(webhookId, { addInboxIds: [c!] })).rejects.toMatchObject({
-    statusCode: 400,
-  })
+  await expect(world.agentmail.webhooks.update(webhookId, { addInboxIds: [c!] })).rejects.toMatchObject(tooMany)
   await world.agentmail.webhooks.update(webhookId, { addInboxIds: [c!], removeInboxIds: [a!] })
 
   await world.agentmail.webhooks.create({ url, eventTypes: [] })

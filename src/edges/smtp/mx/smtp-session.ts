@@ -9,13 +9,14 @@ import type { Readable } from 'node:stream'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { normaliseAddress } from '../../../formats/address/address.ts'
+import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { Log } from '../../../log.ts'
 import type { Arrival, Envelope } from '../../../mail/receiving/arrival.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
 import { parseAddressCommand } from '../protocol/address-command.ts'
 import { parseCommandLine } from '../protocol/command-line.ts'
 import { PeerGone } from '../protocol/command-stream.ts'
-import { isAscii, type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
+import { type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
 import { type Reply, replies, replyForError } from '../protocol/replies.ts'
 import type { Peer, Session, Step } from './smtp-connection.ts'
 
@@ -144,7 +145,7 @@ export class SmtpSession implements Session {
     const command = parseAddressCommand('TO', argument)
     if (!command) return replies.syntax('RCPT TO:<address>')
     for (const key of command.parameters.keys()) return replies.unknownParameter(key)
-    if (!transaction.isSmtpUtf8 && !isAscii(command.address)) return replies.needsSmtpUtf8
+    if (!transaction.isSmtpUtf8 && !isAsciiAddress(command.address)) return replies.needsSmtpUtf8
 
     const address = this.#normaliseRecipient(command.address)
     if (address === undefined) return replies.badRecipient

@@ -2,7 +2,9 @@
  * Parses MAIL: the sender, and the parameters of the extensions that EHLO offers. Pure; a refusal is returned as the
  * reply.
  */
+
 import { normaliseDomain, splitAddress } from '../../../formats/address/address.ts'
+import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import { type AddressCommand, parseAddressCommand } from './address-command.ts'
 import { type Reply, replies } from './replies.ts'
 
@@ -52,13 +54,8 @@ function refuseParameters({ parameters }: AddressCommand, messageBytesMax: numbe
  */
 function refuseSender(address: string, isSmtpUtf8: boolean): Reply | undefined {
   if (address === '') return undefined // RFC 5321 §4.5.5: a bounce
-  if (!isSmtpUtf8 && !isAscii(address)) return replies.needsSmtpUtf8
+  if (!isSmtpUtf8 && !isAsciiAddress(address)) return replies.needsSmtpUtf8
   const { localPart, domain } = splitAddress(address)
   const isAddress = SENDER_LOCAL_PART.test(localPart) && normaliseDomain(domain) !== undefined
   return isAddress && Buffer.byteLength(address) <= SENDER_BYTES_MAX ? undefined : replies.badSender
-}
-
-/** Whether an address can be used without SMTPUTF8 (RFC 6531 §3.5). */
-export function isAscii(address: string): boolean {
-  return /^[\x20-\x7e]*$/.test(address)
 }

@@ -57,8 +57,7 @@ export const replies = {
   noRecipients: refusal(554, '5.5.1', 'sequence', 'No valid recipients'),
 
   // Limits
-  tooBig: (bytesMax: number): Reply =>
-    refusal(552, '5.3.4', 'message_too_large', `The message is larger than ${bytesMax} bytes`),
+  tooBig: (bytesMax: number): Reply => replyForError(new MailError('message_too_large', { limitBytes: bytesMax })),
   tooManyRecipients: refusal(452, '4.5.3', 'limit', 'Too many recipients; send the rest in another transaction'),
   tooManyConnections: refusal(421, '4.7.0', 'limit', 'Too many connections; try again later'),
   // RFC 3463 §3.4 X.3.2: the system accepts no mail on this connection, for a temporary reason.

@@ -12,6 +12,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
+import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
 import type { Page, PageRequest } from '../paging/page-tokens.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
@@ -72,7 +73,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
   return {
     async create(actor, within, request) {
       const key = makeKey(random)
-      const name = requireName(request.name) ?? 'API key'
+      const name = parseName(request.name, limits) ?? 'API key'
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
       }
@@ -124,7 +125,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
     },
 
     async update(actor, within, id, change) {
-      const name = requireName(change.name)
+      const name = parseName(change.name, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         await table.lockById(tx, id)
@@ -169,13 +170,6 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         keyRevoked(tx, actor, { id, organizationId: row.organization_id })
       })
     },
-  }
-
-  function requireName(name: string | undefined): string | undefined {
-    if (name === undefined) return undefined
-    if (name.trim() !== '' && name.length <= limits.messages.displayNameCharsMax) return name
-    const detail = `name must have 1 to ${limits.messages.displayNameCharsMax} characters`
-    throw new MailError('validation_error', { detail, path: ['name'] })
   }
 }
 

@@ -11,6 +11,7 @@ import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import { isExpired } from '../access.ts'
 import type { KeyActor } from '../actor.ts'
 import { parsePermissions } from '../permissions.ts'
 
@@ -33,9 +34,7 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
     async authenticate(key) {
       const row = await apiKeys.getByHash(store.db, hashKey(key))
       const now = clock()
-      if (row?.kind !== 'bearer' || (row.expires_at !== null && row.expires_at <= now)) {
-        throw new MailError('unknown_api_key', {})
-      }
+      if (row?.kind !== 'bearer' || isExpired(row, now)) throw new MailError('unknown_api_key', {})
       const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
       uses.set(row.id, now)
       return toActor(row, inbox?.address)

@@ -109,10 +109,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     },
 
     async subscribe(actor, eventFilter, signal, backlog) {
-      const filter = await checkEventFilter(actor, eventFilter, {
-        db: store.db,
-        idsMax: limits.events.subscriptionIdsMax,
-      })
+      const owner = { owner: 'subscription', idsMax: limits.events.subscriptionIdsMax } as const
+      const filter = await checkEventFilter(actor, eventFilter, { db: store.db, ...owner })
       return listen(filter, eventFilter.after, signal, backlog)
     },
 

@@ -32,11 +32,16 @@ export interface Filter {
   readonly podIds: readonly string[]
 }
 
-interface CheckNeeds {
-  /** Inboxes and pods are looked up here. */
-  readonly db: Db
+/** What has the filter, for error texts, with its limit. */
+interface FilterOwner {
+  readonly owner: 'request' | 'subscription' | 'webhook'
   /** Inboxes in one filter; the same limit applies to pods. */
   readonly idsMax: number
+}
+
+interface CheckNeeds extends FilterOwner {
+  /** Inboxes and pods are looked up here. */
+  readonly db: Db
 }
 
 /** @throws validation_error, missing_permission, not_found */
@@ -45,10 +50,10 @@ export async function checkEventFilter(actor: Actor, eventFilter: EventFilter, n
   const eventTypes = [...new Set(eventFilter.eventTypes)]
   for (const name of eventTypes) requireType(actor, name)
   const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = eventFilter
-  requireFewIds('inbox_ids', inboxRefs, needs)
-  requireFewIds('pod_ids', podRefs, needs)
+  checkIdCount('inbox_ids', inboxRefs.length, needs)
+  checkIdCount('pod_ids', podRefs.length, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
-  const podIds = podRefs.length > 0 ? await findPods(actor, podRefs, needs) : []
+  const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, requireKey(actor), 'message_read', podRefs) : []
 
   return filterOf(actor, { eventTypes, inboxIds, podIds })
 }
@@ -80,12 +85,15 @@ export function nothingFor(actor: Actor): Filter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
-/** Checks a requested type. An internal type is rejected like one that does not exist. */
+/** @throws validation_error for a type that clients cannot name: an internal one is rejected like an unknown one */
+export function checkEventType(name: string): void {
+  if (isSubscribable(name)) return
+  throw new MailError('validation_error', { detail: `Unknown event type "${name}"`, path: ['event_types'] })
+}
+
+/** Checks a requested type, and that the actor may receive it. */
 function requireType(actor: Actor, name: string): void {
-  if (!isSubscribable(name)) {
-    const detail = `Unknown event type "${name}"`
-    throw new MailError('validation_error', { detail, path: ['event_types'] })
-  }
+  checkEventType(name)
   const { permission } = getEventType(name)!
   if (permission && !hasPermission(actor, permission)) {
     throw new MailError('missing_permission', { permission, eventType: name })
@@ -101,16 +109,11 @@ function standardTypesFor(actor: Actor): ReadonlySet<string> {
   return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
 }
 
-function requireFewIds(field: string, refs: readonly string[], { idsMax }: CheckNeeds): void {
-  if (refs.length <= idsMax) return
-  const detail = `A subscription can have at most ${idsMax} ${field}`
+/** @throws validation_error when a filter would name more than `idsMax` inboxes or pods */
+export function checkIdCount(field: string, count: number, { owner, idsMax }: FilterOwner): void {
+  if (count <= idsMax) return
+  const detail = `A ${owner} can have at most ${idsMax} ${field}`
   throw new MailError('validation_error', { detail, path: [field] })
-}
-
-async function findPods(actor: Actor, refs: readonly string[], { db }: CheckNeeds): Promise<readonly string[]> {
-  // The scope of an inbox key contains no pod, not even the pod of its inbox.
-  if (actor.kind === 'key' && actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' })
-  return requirePodIds(db, requireKey(actor), 'message_read', refs)
 }
 
 /**

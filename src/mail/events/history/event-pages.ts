@@ -97,7 +97,8 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
 
   /** @throws validation_error, missing_permission, not_found, cursor_expired */
   async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
-    const filter = await checkEventFilter(actor, query, { db: store.db, idsMax: limits.events.subscriptionIdsMax })
+    const owner = { owner: 'request', idsMax: limits.events.subscriptionIdsMax } as const
+    const filter = await checkEventFilter(actor, query, { db: store.db, ...owner })
     const log = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
     const { seq: afterSeq } = await requirePosition(store, after, log)

@@ -88,9 +88,6 @@ export const standardTypes: ReadonlySet<string> = new Set(
   [...types].filter(([, type]) => type.visibility === 'public' && !type.hidden).map(([name]) => name),
 )
 
-/** All names that a subscription may contain, for documentation and schemas. */
-export const subscribableTypes: readonly string[] = [...types.keys()].filter(isSubscribable)
-
 /**
  * Returns the event type for a received message with these labels. If several classes hide it, the owner's block list
  * (`blocked`) takes precedence over the spam filter (`spam`), and that over missing authentication (`unauthenticated`).

@@ -65,7 +65,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
   return {
     async list(actor, within, filter, page) {
-      requireFewValues(filter, limits.lists.filterValuesMax)
+      requireFewValues(filter, limits)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,
@@ -80,7 +80,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       }
       return listMail(page, limits, {
         criteria,
-        isSubstringFilter: hasSubstrings(filter),
+        substrings: [filter.senders, filter.recipients, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
         show: (rows) => showThreads(store.db, rows, limits, criteria.hiddenMask),
@@ -192,10 +192,6 @@ async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | unde
   const [row] = await table.listByIds(tx, [threadId])
   if (row) await inboxes.lockAny(tx, row.inbox_id)
   return row
-}
-
-function hasSubstrings({ senders, recipients, subject }: ThreadFilter): boolean {
-  return [senders, recipients, subject].some((texts) => texts !== undefined && texts.length > 0)
 }
 
 /**

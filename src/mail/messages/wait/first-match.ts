@@ -66,7 +66,7 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
     while (position.listing !== undefined && !isOver()) {
       const from = position.listing === 'start' ? undefined : position.listing
       const window = { limit: 1, ascending: true, ...(from && { after: from }) }
-      const page = await fillPage(window, limits.lists.scanRowsMax, (keyset) => table.scan(store.db, criteria, keyset))
+      const page = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
       const [row] = await table.listByIds(store.db, page.ids)
       const message = row && (await matchedAtPosition(row)) ? await show(row) : undefined
       position = { ...position, listing: page.last }

@@ -47,7 +47,7 @@ const RECEIVED = ['received']
 export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeeds): WaitForMessage {
   return {
     async first(actor, inboxRef, filter, after, wait) {
-      requireFewValues(filter, limits.lists.filterValuesMax)
+      requireFewValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED

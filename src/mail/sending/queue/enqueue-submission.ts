@@ -3,6 +3,7 @@
  * transaction that stores the message: both are committed or neither.
  */
 import { splitAddress } from '../../../formats/address/address.ts'
+import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
@@ -25,7 +26,7 @@ export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Prom
     organization_id: inbox.organization_id,
     inbox_id: inbox.id,
     envelope_sender: sender,
-    smtputf8: [sender, ...recipients].some((address) => /[^\x20-\x7e]/.test(address)) ? 1 : 0,
+    smtputf8: [sender, ...recipients].every(isAsciiAddress) ? 0 : 1,
     created_at: tx.now,
   }
   await submissions.insert(

@@ -2,7 +2,9 @@
  * Delivers one message on an open session. Recipients whose message the server cannot accept fail before anything is
  * sent; then the message is sent once for all others.
  */
+
 import { splitAddress } from '../../../formats/address/address.ts'
+import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
 import type { Handover, Outcome } from './delivery-target.ts'
 import { type EightBit, findEightBit } from './eight-bit.ts'
@@ -72,5 +74,5 @@ function refusal(
 
 /** The domain is in A-labels: only the local part can need SMTPUTF8. */
 function isInternational(address: string): boolean {
-  return /[^\x20-\x7e]/.test(splitAddress(address).localPart)
+  return !isAsciiAddress(splitAddress(address).localPart)
 }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
+import { isLocalhost, withoutBrackets } from '../../../host-name.ts'
 import { isPrivateAddress } from '../../../net/private-networks.ts'
 import type { CustomHeaders, HeadersChange } from './webhook.ts'
 
@@ -52,9 +53,8 @@ export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRu
 }
 
 function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host)) return isPrivateAddress(host)
-  return /^(?:.*\.)?localhost\.?$/.test(host) // RFC 6761 §6.3
+  const host = withoutBrackets(hostname)
+  return isIP(host) ? isPrivateAddress(host) : isLocalhost(host)
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { requireInbox, requirePod } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
-import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
+import { checkEventFilter, checkIdCount } from '../../events/feed/subscription-filter.ts'
 import { list } from '../dispatch/matching.ts'
 import type { WebhookChange } from './webhook.ts'
 
@@ -27,8 +27,8 @@ export async function changedEventFilter(
 
   const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : list(event_types)
   const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
-  const needs = { db: tx, idsMax: limits.webhooks.idsMax }
-  const found = await checkEventFilter(key, { ...added, eventTypes }, needs)
+  const owner = filterOwner(limits)
+  const found = await checkEventFilter(key, { ...added, eventTypes }, { db: tx, ...owner })
   const gone = await resolveRemoved(tx, key, change)
   const isWhole = inbox_ids === null && pod_ids === null
   const add = (now: readonly string[], more: readonly string[]) => new Set([...now, ...(isWhole ? [] : more)])
@@ -37,8 +37,8 @@ export async function changedEventFilter(
   const podIds = add(list(pod_ids), added.podIds.length > 0 ? found.podIds : [])
   for (const id of gone) for (const ids of [inboxIds, podIds]) ids.delete(id)
 
-  requireCount('inbox_ids', inboxIds.size, limits)
-  requireCount('pod_ids', podIds.size, limits)
+  checkIdCount('inbox_ids', inboxIds.size, owner)
+  checkIdCount('pod_ids', podIds.size, owner)
   if (!isWhole && change.inboxIds === undefined && inboxIds.size + podIds.size === 0) {
     const detail = 'A webhook with inboxes or pods must keep at least one; delete it, or create a webhook without them'
     throw new MailError('validation_error', { detail })
@@ -51,10 +51,9 @@ export async function changedEventFilter(
   }
 }
 
-function requireCount(field: string, count: number, limits: Limits): void {
-  if (count <= limits.webhooks.idsMax) return
-  const detail = `A webhook can have at most ${limits.webhooks.idsMax} ${field}`
-  throw new MailError('validation_error', { detail, path: [field] })
+/** Returns what `checkEventFilter` must know of the owner of the filter. */
+export function filterOwner(limits: Limits) {
+  return { owner: 'webhook', idsMax: limits.webhooks.idsMax } as const
 }
 
 /** Resolves references to remove into ids. A reference that no longer exists needs no removal. */

@@ -20,20 +20,25 @@ export async function requireWebhook(
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const scope = await requireScope(db, actor, permission, within)
   const byId = await table.getById(db, ref)
-  const row = byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref)
-  if (!row) throw new MailError('not_found', { what: 'Webhook' })
+  const row = found(byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref))
   return { row, scope: scopeOf(row) }
 }
 
 /** Like requireWebhook, for a change: locks the row, so no other node changes it until the commit. */
 export async function lockWebhook(
   tx: Tx,
-  ...[actor, permission, within, ref]: [actor: Actor, permission: Permission, within: Within, ref: string]
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
-  const { row: found, scope } = await requireWebhook(tx, actor, permission, within, ref)
-  const row = await table.lockById(tx, found.id)
+  const { row, scope } = await requireWebhook(tx, actor, permission, within, ref)
+  return { row: found(await table.lockById(tx, row.id)), scope }
+}
+
+function found(row: WebhookRow | undefined): WebhookRow {
   if (!row) throw new MailError('not_found', { what: 'Webhook' })
-  return { row, scope }
+  return row
 }
 
 function scopeOf(row: WebhookRow): Scope {

@@ -24,7 +24,7 @@ import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, requireUrl } from './endpoint.ts'
-import { changedEventFilter, json, permissionsOf } from './filter-change.ts'
+import { changedEventFilter, filterOwner, json, permissionsOf } from './filter-change.ts'
 import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
@@ -92,7 +92,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
         const key = narrowed(requireKey(actor), scope)
         const { eventTypes = [] } = request
-        const found = await checkEventFilter(key, request, { db: tx, idsMax: limits.webhooks.idsMax })
+        const found = await checkEventFilter(key, request, { db: tx, ...filterOwner(limits) })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
         await requireFewWebhooks(tx, scope)

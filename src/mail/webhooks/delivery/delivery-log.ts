@@ -95,9 +95,7 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
       const { states = [], eventTypes = [], before, after } = filter
       const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
       const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const { ids, last } = await fillPage(window, limits.lists.scanRowsMax, (keyset) =>
-        table.scan(store.db, criteria, keyset),
-      )
+      const { ids, last } = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
       const rows = inOrder(ids, await table.listByIds(store.db, ids))
       return closePage(await showAll(store.db, actor, rows), window, criteria, last)
     },

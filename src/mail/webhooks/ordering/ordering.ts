@@ -19,7 +19,7 @@ import * as orderingKeys from '../../../store/tables/webhook-ordering-table.ts'
 /** The ordering key of events without an inbox. */
 const NO_INBOX = ''
 
-export function orderingKeyOf(inboxId: string | null | undefined): string {
+function orderingKeyOf(inboxId: string | null | undefined): string {
   return inboxId ?? NO_INBOX
 }
 

@@ -15,7 +15,7 @@ import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { isSubscribable } from '../../events/log/event-types.ts'
+import { checkEventType } from '../../events/feed/subscription-filter.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
@@ -143,7 +143,5 @@ async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void>
 
 function requireRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
   if (start >= end) throw new MailError('validation_error', { detail: 'start must be before end', path: ['start'] })
-  const unknown = eventTypes.find((name) => !isSubscribable(name))
-  if (unknown === undefined) return
-  throw new MailError('validation_error', { detail: `Unknown event type "${unknown}"`, path: ['event_types'] })
+  for (const name of eventTypes) checkEventType(name)
 }

@@ -3,7 +3,7 @@
  * those of 2024 (nested `error`). SDKs choose their error class by the status alone; application code branches on
  * `code` (docs/compatibility/agentmail.md).
  */
-import { type ErrorCode, type ErrorKind, MailError } from '../../../../errors.ts'
+import { type ErrorCode, type ErrorKind, isMailError, type MailError } from '../../../../errors.ts'
 
 interface Status {
   readonly status: number
@@ -104,7 +104,5 @@ function fixOf(error: MailError): string | undefined {
 }
 
 function missingPermission(error: MailError): string | undefined {
-  return error instanceof MailError && error.code === 'missing_permission' && 'permission' in error.params
-    ? error.params.permission
-    : undefined
+  return isMailError(error, 'missing_permission') ? error.params.permission : undefined
 }

@@ -26,7 +26,7 @@ const itemMembers = {
   created_at: Time,
 }
 
-export const ThreadItem = Type.Object(itemMembers)
+const ThreadItem = Type.Object(itemMembers)
 
 /** @param view a thread, or the data of a thread in an event of the log */
 export function threadItem(
