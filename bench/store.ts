@@ -13,7 +13,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import BetterSqlite from 'better-sqlite3'
-import { defaultLimits, withLimits } from '../src/config/limits.ts'
+import { withLimits } from '../src/config/limits.ts'
 import { createLog } from '../src/log.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { openStore, type Store } from '../src/store/store.ts'
@@ -31,7 +31,7 @@ try {
 
 async function run(): Promise<void> {
   const limits = withLimits({
-    store: { transactionGroupMax: Math.max(GROUP, defaultLimits().store.transactionGroupMax) },
+    store: { transactionGroupMax: Math.max(GROUP, withLimits().store.transactionGroupMax) },
   })
   const store = await openStore({
     config: { dataDir: join(folder, 'store'), limits },

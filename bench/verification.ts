@@ -10,7 +10,7 @@
  * the search in the reading.
  */
 
-import { defaultLimits } from '../src/config/limits.ts'
+import { withLimits } from '../src/config/limits.ts'
 import { parseMessage } from '../src/formats/mime/mime-parse.ts'
 import { extractVerification } from '../src/formats/verification/verification.ts'
 import { parseMail } from '../src/mail/messages/content/parsed-message.ts'
@@ -19,7 +19,7 @@ const MEASURE_MS = 400
 const ROUNDS = 5
 const SENTENCE = 'We have looked at it again on 12 May, and 3 of the 14 points are still open. '
 
-const defaults = defaultLimits()
+const defaults = withLimits()
 const parseLimits = {
   depthMax: defaults.parsing.mimeDepthMax,
   partsMax: defaults.parsing.mimePartsMax,

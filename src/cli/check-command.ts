@@ -13,7 +13,7 @@ import { createMetrics } from '../metrics.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
 import { placeOf } from '../store/postgres/postgres-preflight.ts'
-import { openStore } from '../store/store.ts'
+import { openStore, type Store } from '../store/store.ts'
 
 /** @returns the exit status: 0 when a start would succeed, even if it prints warnings */
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
@@ -65,28 +65,27 @@ async function checkTlsFiles({ tls }: Config): Promise<string> {
 }
 
 async function checkDatabase(config: Config): Promise<string> {
-  const log = createLog('silent')
-  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
-  try {
-    await store.probe()
-    const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
-    return `${location} can be read and written`
-  } finally {
-    await store.close()
-  }
+  await withStore(config, (store) => store.probe())
+  const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+  return `${location} can be read and written`
 }
 
 /**
  * Returns the DNS record that the operator must publish, so that receivers can verify our signatures (RFC 6376 §3.6.1).
  */
 async function checkDkim(config: Config): Promise<string> {
+  const key = await withStore(config, (store) => createDomains({ store }).signingKey(config.domain))
+  if (!key) return `the key of ${config.domain} is generated at the first start`
+  const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
+  return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
+}
+
+/** Opens the store for one check. */
+async function withStore<Result>(config: Config, use: (store: Store) => Promise<Result>): Promise<Result> {
   const log = createLog('silent')
   const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
   try {
-    const key = await createDomains({ store }).signingKey(config.domain)
-    if (!key) return `the key of ${config.domain} is generated at the first start`
-    const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
-    return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
+    return await use(store)
   } finally {
     await store.close()
   }

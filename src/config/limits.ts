@@ -46,10 +46,6 @@ export type Limits = { readonly [G in keyof Groups]: { readonly [K in keyof Grou
 /** Limits that differ from their defaults. */
 export type LimitOverrides = { readonly [G in keyof Groups]?: { readonly [K in keyof Groups[G]]?: number } }
 
-export function defaultLimits(): Limits {
-  return withLimits()
-}
-
 /** Merges the changes into one. If two change the same limit, the later one wins. */
 export function mergeLimits(...changes: readonly (LimitOverrides | undefined)[]): LimitOverrides {
   const merged: Record<string, object> = {}

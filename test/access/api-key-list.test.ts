@@ -1,7 +1,7 @@
 /** The list of API keys, page by page, and the number of queries that a page needs. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { createApiKeys } from '../../src/mail/access/keys/api-keys.ts'
 import { countStatements } from '../store/count-statements.ts'
@@ -41,7 +41,7 @@ test('pages are newest first, and one query reads the addresses of all inboxes',
     store: counted,
     random: randomBytes,
     clock: Date.now,
-    limits: defaultLimits(),
+    limits: withLimits(),
     keyRevoked: () => undefined,
   })
   const actor: KeyActor = { kind: 'key', apiKeyId: 'a', organizationId: ids.organization_id }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, onTestFinished } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import { StartupError } from '../../src/errors.ts'
 import { startServer } from '../support/server-process.ts'
 import type { Frame, TestSocket } from '../support/socket-client.ts'
@@ -175,7 +175,7 @@ onTwo('a node whose clock is ahead by as much as a lease does not start, and say
   const {
     delivery: { leaseMs },
     store: { clockSkewMaxMs },
-  } = defaultLimits()
+  } = withLimits()
   const failure = await one
     .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMaxMs } } })
     .then(

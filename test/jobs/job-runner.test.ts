@@ -1,7 +1,7 @@
 /** Tests jobs over a real store. A second runner on the same store simulates another node. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { defaultLimits, withLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { JobRunner } from '../../src/mail/jobs/job-runner.ts'
@@ -270,8 +270,8 @@ test('a job that completes while the server stops is deleted', async () => {
   const runner = new JobRunner({
     ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
     handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
-    interrupted: createInterruptedWork(defaultLimits()),
-    limits: defaultLimits(),
+    interrupted: createInterruptedWork(withLimits()),
+    limits: withLimits(),
   })
   runner.start()
   await ask()
@@ -305,7 +305,7 @@ test('claims that fail are counted and retried', async () => {
 })
 
 test('sweeps repeat, continue after failures, and stop', async () => {
-  const sweeps = createSweeps({ limits: defaultLimits(), log: createLog('silent'), metrics: world.metrics })
+  const sweeps = createSweeps({ limits: withLimits(), log: createLog('silent'), metrics: world.metrics })
   let runs = 0
   await new Promise<void>((resolve) => {
     sweeps.every(1, 'old things', async () => {

@@ -1,7 +1,7 @@
 /** Tests the cost of sending one event to many readers, and the check of what each of them may see. */
 import { deflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { createEventSubjects } from '../../src/mail/messages/views/event-subject.ts'
@@ -13,7 +13,7 @@ test('a thousand readers of an event cost one read of its bodies, and one statem
   await using store = await openTestStore()
   const event = await receive(store)
   const { counted, statements } = countStatements(store)
-  const eventSubjects = createEventSubjects({ store: counted, limits: defaultLimits() })
+  const eventSubjects = createEventSubjects({ store: counted, limits: withLimits() })
   const readers = Array.from({ length: 1_000 }, (_, index) => readerOf(event, `key-${index}`))
   const ask = () => Promise.all(readers.map((reader) => eventSubjects.of(event, reader)))
 
@@ -33,7 +33,7 @@ test('a thousand readers of an event cost one read of its bodies, and one statem
 test('a reader is never given what was read before the mail was hidden', async () => {
   await using store = await openTestStore()
   const event = await receive(store)
-  const eventSubjects = createEventSubjects({ store, limits: defaultLimits() })
+  const eventSubjects = createEventSubjects({ store, limits: withLimits() })
   const [narrow, wide] = [readerOf(event, 'narrow'), readerOf(event, 'wide', ['label_trash_read'])]
   const whole = await eventSubjects.of(event, wide)
   expect(await eventSubjects.of(event, narrow)).toBe(whole)

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { defaultLimits, type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createSafeFetch, type Lookup, type SafeRequest } from '../../src/net/fetch/safe-fetch.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { type Answering, ok, startWebhookSink } from '../support/webhook-sink.ts'
@@ -107,7 +107,7 @@ test.each([
 test('by default private networks are refused, and a setting allows them', async () => {
   await using sink = await startWebhookSink()
   const lookup: Lookup = async () => [{ address: PRIVATE, family: 4 }]
-  const strict = createSafeFetch({ lookup, allowPrivateNetworks: false, limits: defaultLimits() })
+  const strict = createSafeFetch({ lookup, allowPrivateNetworks: false, limits: withLimits() })
   const request = {
     url: `http://inside.test:${sink.port}/`,
     method: 'POST',

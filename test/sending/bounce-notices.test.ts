@@ -3,7 +3,7 @@
  * remote replies.
  */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createBounceNotices } from '../../src/mail/sending/queue/bounce-notices.ts'
@@ -11,7 +11,7 @@ import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outco
 import type { Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { HOUR, OWNER, type SentMail, sendMail } from './sent-mail.ts'
 
-const limits = defaultLimits()
+const limits = withLimits()
 const later: Outcome = {
   kind: 'failed_for_now',
   code: 451,

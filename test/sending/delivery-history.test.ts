@@ -1,6 +1,6 @@
 /** Tests what a sender sees of each attempt: which server replied, its reply, and the TLS version. */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../src/config/limits.ts'
+import { withLimits } from '../../src/config/limits.ts'
 import { deliveryList } from '../../src/edges/http/dialects/agentmail/wire/delivery-wire.ts'
 import { createDeliveries } from '../../src/mail/sending/queue/delivery-history.ts'
 import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
@@ -17,7 +17,7 @@ test.each<Outcome & { state: string }>([
   await using mail = await sendMail(['bob@example.test'], { route: 'direct' })
   const { store } = mail
   const notices = { readHead: async () => Buffer.alloc(0), enqueue: async () => undefined }
-  const limits = defaultLimits()
+  const limits = withLimits()
   const record = createRecordOutcome({
     ...{ store, notices, limits, spread: () => 0.5 },
     discardBlobs: async () => undefined,

@@ -22,15 +22,15 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { retryPauseMs } from '../../retry-pause.ts'
 import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
-import { claimJobs, type InterruptedClaim, renewLeases } from '../../store/leases.ts'
+import { claimJobs, type InterruptedClaim } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/job-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/jobs-table.ts'
+import { createGuarded } from './guarded.ts'
 import type { InterruptedWork } from './interrupted-work.ts'
 import type { Job, JobHandler } from './jobs.ts'
+import { createLeaseRenewal, type LeaseRenewal } from './lease-renewal.ts'
 
-/** A lease survives two renewals that fail. */
-const RENEWALS_PER_LEASE = 3
 const RETRY_FACTOR = 4
 /** Stored part of an error, for operators who read the table. */
 const ERROR_CHARS_MAX = 1_000
@@ -53,8 +53,8 @@ export class JobRunner {
   readonly #kinds: readonly string[]
   readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
   readonly #loop: PollLoop
+  readonly #renewal: LeaseRenewal
   #stopListening: (() => void) | undefined
-  #renewal: NodeJS.Timeout | undefined
 
   constructor(needs: RunnerNeeds) {
     this.#needs = needs
@@ -68,13 +68,20 @@ export class JobRunner {
       log,
       metrics,
     })
+    this.#renewal = createLeaseRenewal({
+      store: needs.store,
+      table: 'jobs',
+      leaseMs: limits.jobs.leaseMs,
+      running: () => [...this.#running].map(([id, { abort }]) => ({ owner: needs.owner, ids: [id], abort })),
+      guarded: createGuarded('jobs', { log, metrics }),
+    })
   }
 
   start(): void {
-    const { store, limits } = this.#needs
+    const { store } = this.#needs
     this.#stopListening = store.onCommit(this.#loop.soon)
     this.#loop.soon()
-    this.#renewal = setInterval(() => void this.#renew(), limits.jobs.leaseMs / RENEWALS_PER_LEASE)
+    this.#renewal.start()
   }
 
   /** Resolves when no handler is running any more, or when limits.server.shutdownGraceMs have passed. */
@@ -84,7 +91,7 @@ export class JobRunner {
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Error('the server stops'))
     await waitAtMost(this.#needs.limits.server.shutdownGraceMs, Promise.all(running.map(({ ended }) => ended)))
-    clearInterval(this.#renewal)
+    this.#renewal.stop()
   }
 
   async #poll(): Promise<undefined> {
@@ -177,23 +184,6 @@ export class JobRunner {
   #retryAfterMs(attempts: number): number {
     const { retryFirstMs, retryMaxMs } = this.#needs.limits.jobs
     return retryPauseMs(attempts, retryFirstMs, retryMaxMs, RETRY_FACTOR)
-  }
-
-  /** Never rejects. */
-  async #renew(): Promise<void> {
-    const ids = [...this.#running.keys()]
-    if (ids.length === 0) return
-    const { store, limits, owner } = this.#needs
-    try {
-      const kept = await store.transaction((tx) =>
-        renewLeases(tx, 'jobs', { owner, ids, untilMs: tx.now + limits.jobs.leaseMs }),
-      )
-      for (const id of ids) {
-        if (!kept.includes(id)) this.#running.get(id)?.abort.abort(new Error('another node has the job now'))
-      }
-    } catch (error) {
-      this.#report(error, { jobs: ids.length }, 'leases of jobs could not be renewed')
-    }
   }
 
   #report(error: unknown, fields: object, sentence: string): void {

@@ -19,18 +19,25 @@ export interface LogCriteria {
 export type LoggedDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
 
 const LOGGED = [
-  ...(['id', 'webhook_id', 'seq', 'event_id', 'event_type', 'state', 'ordering_key', 'term', 'attempts'] as const),
-  ...([
-    'attempts_before',
-    'next_attempt_at',
-    'lease_owner',
-    'lease_until',
-    'interruptions',
-    'last_code',
-    'last_error',
-  ] as const),
-  ...(['created_at', 'updated_at'] as const),
-]
+  'id',
+  'webhook_id',
+  'seq',
+  'event_id',
+  'event_type',
+  'state',
+  'ordering_key',
+  'term',
+  'attempts',
+  'attempts_before',
+  'next_attempt_at',
+  'lease_owner',
+  'lease_until',
+  'interruptions',
+  'last_code',
+  'last_error',
+  'created_at',
+  'updated_at',
+] as const
 
 /**
  * Reads the next `keyset.limit` deliveries in the order of their events, each with a flag that says whether it meets

@@ -3,7 +3,7 @@
  * readers.
  */
 import { expect, test } from 'vitest'
-import { defaultLimits, type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
+import { type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
 import { createEventJson } from '../../../src/edges/http/dialects/agentmail/live/event-json.ts'
 import { MailError } from '../../../src/errors.ts'
 import type { Event } from '../../../src/mail/events/log/event.ts'
@@ -66,7 +66,7 @@ test('after a failure the next reader reads the message again', async () => {
     Promise.reject(new MailError('unavailable', {})),
     Promise.resolve({ message, thread, version: 'whole' }),
   ]
-  const frames = createEventJson({ eventSubjects: { of: () => answers.shift()! }, limits: defaultLimits() })
+  const frames = createEventJson({ eventSubjects: { of: () => answers.shift()! }, limits: withLimits() })
   await expect(frames(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
   expect((await frames(event, anyone))!.toString()).toContain('cursor-7')
 })

@@ -3,7 +3,7 @@
  * the rest of it is validated.
  */
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../../src/config/limits.ts'
+import { withLimits } from '../../../src/config/limits.ts'
 import { boundRequest } from '../../../src/edges/http/server/bounded-schema.ts'
 import { validatorCompiler } from '../../../src/edges/http/server/validation.ts'
 import { MailError } from '../../../src/errors.ts'
@@ -126,7 +126,7 @@ test('validation takes the same time for one error and for fifty thousand', () =
   const item = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }
   const either = { anyOf: [{ type: 'string' }, { type: 'array', items: item }] }
   const body = { type: 'object', properties: { list: either } }
-  const { body: schema } = boundRequest({ body }, 1_000_000, defaultLimits()) as { body: object }
+  const { body: schema } = boundRequest({ body }, 1_000_000, withLimits()) as { body: object }
   const validate = validatorCompiler({ schema, method: 'POST', url: '/', httpPart: 'body' })
   const readOf = (count: number) => {
     let reads = 0

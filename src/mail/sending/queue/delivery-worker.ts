@@ -23,7 +23,7 @@ import { contain } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import { releaseLeases, renewLeases } from '../../../store/leases.ts'
+import { releaseLeases } from '../../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentTable from '../../../store/tables/contents-table.ts'
@@ -31,6 +31,7 @@ import * as table from '../../../store/tables/submissions-table.ts'
 import type { Owner } from '../../jobs/capacity-shares.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
+import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
 import type { DeliveryAttempt, RecordOutcome } from './delivery-outcome.ts'
@@ -79,14 +80,22 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   const running = new Map<Group, Promise<void>>()
   const guarded = createGuarded('queue', { log, metrics })
   const pollLoop = createPollLoop({ name: 'queue', poll: claim, pollMs: limits.delivery.pollMs, limits, log, metrics })
+  const renewal = createLeaseRenewal({
+    store,
+    table: 'recipients',
+    leaseMs: limits.delivery.leaseMs,
+    running: () =>
+      [...running.keys()].map(({ owner, rows, abort }) => ({ owner, ids: rows.map(({ id }) => id), abort })),
+    guarded,
+  })
   let isStopping = false
-  let renewal: NodeJS.Timeout | undefined
+
   let stopListening: (() => void) | undefined
 
   return {
     start() {
       stopListening = store.onCommit(pollLoop.soon)
-      renewal = setInterval(() => void renew(), limits.delivery.leaseMs / 3).unref()
+      renewal.start()
       pollLoop.soon()
     },
 
@@ -97,7 +106,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       await waitAtMost(graceMs, Promise.all(running.values()))
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
       await waitAtMost(ABORT_MS, Promise.all(running.values())) // a delivery that ignores the abort is left to its lease
-      clearInterval(renewal)
+      renewal.stop()
     },
   }
 
@@ -249,27 +258,6 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     metrics.workSetAside.inc({ work: 'recipient' }, rows.length)
     const recipients = rows.map(({ id, interruptions }) => ({ id, interruptions }))
     log.error({ recipients }, 'recipients set aside: each attempt ended without an outcome')
-  }
-
-  /**
-   * Renews all leases in one transaction. Aborts deliveries whose lease was lost: another worker may have claimed it.
-   */
-  async function renew(): Promise<void> {
-    const groups = [...running.keys()]
-    if (groups.length === 0) return
-    await guarded('renewing leases', async () => {
-      const untilMs = clock() + limits.delivery.leaseMs
-      const lost = await store.transaction(async (tx) => {
-        const without: Group[] = []
-        for (const group of groups) {
-          const ids = group.rows.map((row) => row.id)
-          const kept = await renewLeases(tx, 'recipients', { owner: group.owner, ids, untilMs })
-          if (kept.length === 0) without.push(group)
-        }
-        return without
-      })
-      for (const group of lost) group.abort.abort(new Error('the lease was lost'))
-    })
   }
 }
 
