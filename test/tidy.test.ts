@@ -255,6 +255,17 @@ test('every limit, setting and error is used', () => {
   expect(idleErrors.map((name) => `no code throws the error ${name}: throw it or remove it`)).toEqual([])
 })
 
+test('the name of a limit contains its unit', () => {
+  const wrong = Object.entries(limits).flatMap(([group, members]) =>
+    Object.entries(members)
+      .filter(
+        ([name, { unit }]) => (/Bytes/.exec(name) ? 'bytes' : /Ms/.exec(name) ? 'milliseconds' : 'count') !== unit,
+      )
+      .map(([name, { unit }]) => `limits.${group}.${name} is in ${unit}: say so in its name`),
+  )
+  expect(wrong).toEqual([])
+})
+
 test('no file contains a path of the machine on which it was written', () => {
   const elsewhere = /(?<![\w.])[/](?:work|root|home[/][a-z]+)[/]|[.][.][/]shared\b/
   const telling = trackedFiles().filter((file) => elsewhere.test(textOf(file)))

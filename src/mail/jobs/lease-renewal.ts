@@ -13,7 +13,7 @@ import type { Guarded } from './guarded.ts'
 const RENEWALS_PER_LEASE = 3
 
 /** Rows that one piece of work has leased. */
-export interface LeasedWork {
+interface LeasedWork {
   readonly owner: string
   readonly ids: readonly string[]
   /** Aborted when all the rows have another owner or none. */

@@ -72,7 +72,7 @@ export function createWebhookTests({
         const eventId = newEventId()
         const body = profile.renderTest({ eventId, webhookId: webhook.id, at })
         const answered = await postTo(webhook, { eventId, body, at }, { profile, fetch })
-        const { code, response, error } = wordsOf(answered, limits.webhooks.responseKeptCharsMax)
+        const { code, response, error } = wordsOf(answered, limits)
         return {
           hasSucceeded: code !== undefined && code >= 200 && code < 300,
           ...(code !== undefined && { code }),

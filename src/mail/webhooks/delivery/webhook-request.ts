@@ -1,4 +1,5 @@
 /** One request to a webhook: its bytes, signatures and custom header fields; and its result. */
+import type { Limits } from '../../../config/limits.ts'
 import type { SafeFetch, SafeResponse } from '../../../net/fetch/safe-fetch.ts'
 import { FetchFailed } from '../../../net/fetch/safe-fetch.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
@@ -37,7 +38,8 @@ export async function postTo(
 }
 
 /** The part of the result that is stored and shown. */
-export function wordsOf({ response, failure }: Answered, charsMax: number) {
+export function wordsOf({ response, failure }: Answered, limits: Limits) {
+  const charsMax = limits.webhooks.responseKeptCharsMax
   return {
     code: response?.status,
     response: response && clean(response.body, charsMax),

@@ -285,7 +285,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       verdict,
       startedAt,
       endedAt,
-      ...wordsOf(answered, limits.webhooks.responseKeptCharsMax),
+      ...wordsOf(answered, limits),
     })
     return { hasSucceeded: verdict.kind === 'delivered', startedAt, hasFollower }
   }
