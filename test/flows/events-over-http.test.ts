@@ -234,7 +234,7 @@ test('an invalid or forbidden request is refused with the documented code', asyn
       return [status, body.code]
     }
     expect(await answer('after=nonsense')).toEqual([400, 'validation_error'])
-    const elsewhere = Buffer.from('1.another.1').toString('base64url')
+    const elsewhere = Buffer.from('1.another.1.').toString('base64url')
     expect(await answer(`after=${elsewhere}`)).toEqual([400, 'cursor_expired'])
     expect(await answer('event_types=no.such')).toEqual([400, 'validation_error'])
     expect(await answer('inbox_ids=nobody@mail.localhost')).toEqual([404, 'not_found'])
