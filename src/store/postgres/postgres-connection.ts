@@ -5,7 +5,6 @@
  * Statements are pipelined: sent at once, and executed in order. So a statement whose result we need not await (begin,
  * savepoint) costs no round trip. A lost connection is never reopened; its users open another.
  */
-
 import {
   type CompiledQuery,
   type DatabaseConnection,

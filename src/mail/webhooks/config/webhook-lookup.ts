@@ -20,7 +20,7 @@ export async function requireWebhook(
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const scope = await requireScope(db, actor, permission, within)
   const byId = await table.getById(db, ref)
-  const row = found(byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref))
+  const row = requireRow(byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref))
   return { row, scope: scopeOf(row) }
 }
 
@@ -33,10 +33,10 @@ export async function lockWebhook(
   ref: string,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const { row, scope } = await requireWebhook(tx, actor, permission, within, ref)
-  return { row: found(await table.lockById(tx, row.id)), scope }
+  return { row: requireRow(await table.lockById(tx, row.id)), scope }
 }
 
-function found(row: WebhookRow | undefined): WebhookRow {
+function requireRow(row: WebhookRow | undefined): WebhookRow {
   if (!row) throw new MailError('not_found', { what: 'Webhook' })
   return row
 }
