@@ -15,6 +15,7 @@ const LIMITS = {
   headerBytesMax: 256 * 1024,
   headerFieldsMax: 20_000,
   bodyBytesMax: 4 * 1024 * 1024,
+  bodyJsonBytesMax: 8 * 1024 * 1024,
 }
 const MEASURE_MS = 1000
 const ROUNDS = 5

@@ -26,6 +26,7 @@ const parseLimits = {
   headerBytesMax: defaults.parsing.mimeHeaderBytesMax,
   headerFieldsMax: defaults.parsing.mimeHeaderFieldsMax,
   bodyBytesMax: defaults.parsing.bodyBytesMax,
+  bodyJsonBytesMax: defaults.parsing.bodyJsonBytesMax,
 }
 const bounds = {
   charsMax: defaults.parsing.verificationCharsMax,

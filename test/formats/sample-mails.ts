@@ -14,6 +14,7 @@ export const LIMITS = {
   headerBytesMax: 256 * 1024,
   headerFieldsMax: 20_000,
   bodyBytesMax: 4 * 1024 * 1024,
+  bodyJsonBytesMax: 8 * 1024 * 1024,
 }
 
 /** Text and HTML with an inline image, and a PDF: what Outlook and Gmail send. */

@@ -20,6 +20,12 @@ export const parsingLimits = {
     description:
       'Encoded text of one message that is decoded; the same limit applies to its HTML. The rest is only in the raw message.',
   },
+  bodyJsonBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    description:
+      'Size in JSON of the text of one message; the same limit applies to its HTML. Control characters take six bytes each. The rest is only in the raw message.',
+  },
   replyTextCharsMax: {
     default: 200_000,
     unit: 'count',

@@ -10,6 +10,7 @@ import { parseAddressList } from '../address/address-list.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { parseMessageIds } from '../ids.ts'
 import { selectParts } from './body-selection.ts'
+import { cutToJsonBytes } from './body-size.ts'
 import { decodeCharset, isUnreliable } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
@@ -62,6 +63,8 @@ export interface MimeMessage {
 export interface ParseLimits extends StructureLimits {
   /** Encoded bytes of the text parts that are decoded, and of the HTML parts. */
   bodyBytesMax: number
+  /** Size in JSON of the text, and of the HTML. */
+  bodyJsonBytesMax: number
 }
 
 /** Fields that are kept for clients. A message with more is an attack. */
@@ -79,16 +82,17 @@ const REFERENCES_MAX = 100
  */
 export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   const { root, truncated } = scanStructure(raw, limits)
-  const { text, html, attachments } = selectParts(root)
-  const isLong = [text, html].some((parts) => encodedBytes(parts) > limits.bodyBytesMax)
+  const parts = selectParts(root)
+  const text = joinBodies(raw, parts.text, limits)
+  const html = joinBodies(raw, parts.html, limits, asHtml)
   return {
     ...readFields(raw, root.fields),
     contentType: root.contentType,
-    ...(text.length > 0 && { text: joinBodies(raw, text, limits.bodyBytesMax) }),
-    ...(html.length > 0 && { html: joinBodies(raw, html, limits.bodyBytesMax, asHtml) }),
-    attachments: attachments.map((part) => describeAttachment(raw, part)),
+    ...(text && { text: text.body }),
+    ...(html && { html: html.body }),
+    attachments: parts.attachments.map((part) => describeAttachment(raw, part)),
     bodyOffset: root.bodyStart,
-    truncated: truncated || isLong || root.fields.length > HEADERS_MAX,
+    truncated: truncated || text?.isCut === true || html?.isCut === true || root.fields.length > HEADERS_MAX,
   }
 }
 
@@ -133,24 +137,33 @@ function encodedBytes(parts: readonly MimePart[]): number {
   return parts.reduce((bytes, part) => bytes + location(part).length, 0)
 }
 
+interface JoinedBody {
+  readonly body: string
+  /** A limit was exceeded, and the body is only the beginning. */
+  readonly isCut: boolean
+}
+
 /**
- * @param bytesMax  encoded bytes that are decoded, of all parts together
- * @param convert   changes the text of a part
+ * @param convert changes the text of a part
+ * @returns undefined if there are no parts
  */
 function joinBodies(
   raw: Buffer,
   parts: readonly MimePart[],
-  bytesMax: number,
+  { bodyBytesMax, bodyJsonBytesMax }: ParseLimits,
   convert = (_part: MimePart, text: string) => text,
-): string {
+): JoinedBody | undefined {
+  if (parts.length === 0) return undefined
   const texts: string[] = []
-  let bytesLeft = bytesMax
+  let bytesLeft = bodyBytesMax
   for (const part of parts) {
     texts.push(convert(part, decodeText(raw, part, bytesLeft)))
     bytesLeft -= location(part).length
     if (bytesLeft <= 0) break
   }
-  return texts.join('\n')
+  const joined = texts.join('\n')
+  const body = cutToJsonBytes(joined, bodyJsonBytesMax)
+  return { body, isCut: encodedBytes(parts) > bodyBytesMax || body.length < joined.length }
 }
 
 /** Plain text below HTML becomes HTML, which is otherwise kept as it arrived. */

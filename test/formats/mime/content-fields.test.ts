@@ -8,6 +8,7 @@ const LIMITS = {
   headerBytesMax: 262_144,
   headerFieldsMax: 20_000,
   bodyBytesMax: 4_194_304,
+  bodyJsonBytesMax: 8_388_608,
 }
 
 function parse(header: readonly string[], body: string) {

@@ -45,6 +45,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
     headerBytesMax: limits.parsing.mimeHeaderBytesMax,
     headerFieldsMax: limits.parsing.mimeHeaderFieldsMax,
     bodyBytesMax: limits.parsing.bodyBytesMax,
+    bodyJsonBytesMax: limits.parsing.bodyJsonBytesMax,
   })
   const extracted = extractReply(
     { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
