@@ -5,8 +5,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
+import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMailParser } from '../../src/mail/messages/content/parse-worker.ts'
-import { decompressBodies } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -108,7 +108,7 @@ test('bodies are stored unchanged, whatever they contain', async () => {
   // Surrogate pairs and escapes at every position of a piece's border.
   const text = `${fill('x😀"\\\u0001é\n', 300_000)}end`
   const { compressedBodies } = await parse(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}`)
-  expect(decompressBodies(compressedBodies)).toMatchObject({
+  expect(decompressBodies(compressedBodies.bytes)).toMatchObject({
     text,
     headers: [['Content-Type', 'text/plain; charset=utf-8']],
   })
@@ -120,9 +120,9 @@ test('the beginning of a long body is stored, in whole characters', async () => 
   const parts = (text: string) =>
     `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n${attachment}`
   const long = await parse(parts(`${'x'.repeat(998)}${'好'.repeat(50)}`))
-  expect(decompressBodies(long.compressedBodies).text).toBe('x'.repeat(998))
+  expect(decompressBodies(long.compressedBodies.bytes).text).toBe('x'.repeat(998))
   expect(long).toMatchObject({ truncated: true, attachments: [{ filename: 'a.txt', size: 5 }] })
   const short = await parse(parts('好'.repeat(333)))
-  expect(decompressBodies(short.compressedBodies).text).toBe('好'.repeat(333))
+  expect(decompressBodies(short.compressedBodies.bytes).text).toBe('好'.repeat(333))
   expect(short.truncated).toBe(false)
 })

@@ -47,7 +47,10 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
     const bytes = Buffer.from('Subject: lunch?\r\nMessage-ID: <lunch@example.test>\r\n\r\nat noon\r\n')
     await tx
       .insertInto('contents')
-      .values({ id: submission.content_id, size_bytes: bytes.length, sha256: '', bytes, created_at: tx.now })
+      .values({
+        ...{ id: submission.content_id, size_bytes: bytes.length, sha256: '', bytes, created_at: tx.now },
+        ...{ parsed_size_bytes: 0, parsed_head_bytes: 0 },
+      })
       .execute()
     await tx.insertInto('submissions').values(submission).execute()
     const rows = addresses.map((address, position) => ({

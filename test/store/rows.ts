@@ -37,7 +37,11 @@ export async function insertInbox(tx: Tx): Promise<InboxIds> {
 
 export async function insertContent(tx: Tx): Promise<string> {
   const id = tx.newId()
-  await tx.insertInto('contents').values({ id, size_bytes: 0, sha256: '', created_at: tx.now }).execute()
+  const sizes = { size_bytes: 0, parsed_size_bytes: 0, parsed_head_bytes: 0 }
+  await tx
+    .insertInto('contents')
+    .values({ id, ...sizes, sha256: '', created_at: tx.now })
+    .execute()
   return id
 }
 

@@ -62,6 +62,8 @@ create table contents (
   sha256 text collate "C" not null,
   blob_key text collate "C",
   parsed_blob_key text collate "C",
+  parsed_size_bytes bigint not null,
+  parsed_head_bytes bigint not null,
   created_at bigint not null,
   verification text collate "C",
   parsed bytea,

@@ -53,6 +53,8 @@ CREATE TABLE contents (
   sha256 text not null,
   blob_key text,
   parsed_blob_key text,
+  parsed_size_bytes integer not null,
+  parsed_head_bytes integer not null,
   created_at integer not null,
   verification text,
   parsed blob,

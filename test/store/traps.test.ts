@@ -40,6 +40,8 @@ test('bytes are read back unchanged', async () => {
       sha256: '',
       blob_key: null,
       parsed_blob_key: null,
+      parsed_size_bytes: 0,
+      parsed_head_bytes: 0,
       verification: null,
     }
     await contents.insert(tx, { ...row, bytes, parsed: null, created_at: tx.now }, [])

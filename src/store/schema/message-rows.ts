@@ -125,9 +125,13 @@ export interface ContentRow {
   /** null if larger than limits.store.inlineBytesMax; blob_key is then set. */
   bytes: Uint8Array | null
   blob_key: string | null
-  /** Compressed JSON of the parsed bodies and headers (bodies.ts); null if parsed_blob_key is set. */
+  /** Compressed JSON of the parsed bodies and headers (compressed-bodies.ts); null if parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null
+  /** Size of that JSON before compression. */
+  parsed_size_bytes: number
+  /** Length of its first segment, which contains the headers alone; 0: it has one segment. */
+  parsed_head_bytes: number
   /** JSON of the codes and links that were found (bodies.ts); null if the content was never searched for them. */
   verification: string | null
   created_at: number

@@ -8,6 +8,12 @@ import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 /** The size and blob key of a content, without the bytes themselves. */
 export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
 
+/** The parsed form of a content. */
+export type ParsedRow = Pick<
+  ContentRow,
+  'id' | 'parsed' | 'parsed_blob_key' | 'parsed_size_bytes' | 'parsed_head_bytes' | 'verification'
+>
+
 export async function insert(tx: Tx, row: ContentRow, attachments: readonly AttachmentRow[]): Promise<void> {
   await tx.insertInto('contents').values(row).execute()
   if (attachments.length > 0)
@@ -26,16 +32,20 @@ export async function getBytes(db: Db, id: string): Promise<Uint8Array | undefin
   return row?.bytes ?? undefined
 }
 
-export async function getParsed(
-  db: Db,
-  ids: readonly string[],
-): Promise<Pick<ContentRow, 'id' | 'parsed' | 'parsed_blob_key' | 'verification'>[]> {
+export async function getParsed(db: Db, ids: readonly string[]): Promise<ParsedRow[]> {
   if (ids.length === 0) return []
   return db
     .selectFrom('contents')
-    .select(['id', 'parsed', 'parsed_blob_key', 'verification'])
+    .select(['id', 'parsed_blob_key', 'parsed_size_bytes', 'parsed_head_bytes', 'verification', 'parsed'])
     .where('id', 'in', ids)
     .execute()
+}
+
+/** Maps ids to the sizes of the parsed form before compression. */
+export async function parsedSizes(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('contents').select(['id', 'parsed_size_bytes']).where('id', 'in', ids).execute()
+  return new Map(rows.map((row) => [row.id, row.parsed_size_bytes]))
 }
 
 export async function listAttachments(db: Db, contentIds: readonly string[]): Promise<AttachmentRow[]> {

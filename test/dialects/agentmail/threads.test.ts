@@ -166,7 +166,7 @@ test('a thread outside the scope is not found', async () => {
 
 // Three messages from a stranger in one thread used to end the process whenever the thread was read.
 test('a thread of large messages is returned page by page', async () => {
-  await using world = await startWorld({ limits: { lists: { threadPageBytesMax: 6_000 } } })
+  await using world = await startWorld({ limits: { lists: { threadPageBytesMax: 10_000 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.subscribe()
   for (const name of ['a', 'b', 'c', 'd']) {

@@ -3,7 +3,7 @@
  * its users.
  */
 import * as sdk from 'agentmail/serialization'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { apiKey, createdApiKey } from '../../../src/edges/http/dialects/agentmail/wire/api-key-wire.ts'
 import { attachmentLink } from '../../../src/edges/http/dialects/agentmail/wire/attachment-wire.ts'
 import { eventFrame } from '../../../src/edges/http/dialects/agentmail/wire/event-frame-wire.ts'
@@ -222,6 +222,18 @@ describe('a frame over the limit', () => {
     expect(JSON.parse(frame).truncated).toBe(true)
     expect(JSON.parse(eventFrame(render({ text: 'ü'.repeat(4_500) }), 10_000)).truncated).toBe(true)
     expect(JSON.parse(eventFrame(render({ text: 'u'.repeat(4_500) }), 10_000)).truncated).toBeUndefined()
+  })
+
+  test('is not rendered with bodies that cannot fit, and says so if they were not even loaded', () => {
+    const stringify = vi.spyOn(JSON, 'stringify')
+    onTestFinished(() => stringify.mockRestore())
+    eventFrame(render({ html: 'x'.repeat(20_000) }), 10_000)
+    expect(stringify.mock.results.map(({ value }) => value.length < 10_000)).toEqual([true])
+    const bodies = { text: undefined, html: undefined, extractedText: undefined, extractedHtml: undefined }
+    expect(JSON.parse(eventFrame(render(bodies), 10_000, true))).toMatchObject({
+      truncated: true,
+      message: { headers: { Subject: 'hello' } },
+    })
   })
 
   test('then loses its headers, and all but 100 items of each long list', () => {

@@ -7,12 +7,18 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { Db } from '../../../store/handles.ts'
-import type { Blobs } from '../../../store/store.ts'
+import type { Blobs, Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message } from '../views/message.ts'
 import { showMessages } from '../views/message-views.ts'
-import { type Bodies, decompressBodies, findVerification } from './parsed-message.ts'
+import { type Bodies, decompressBodies, decompressHead } from './compressed-bodies.ts'
+import { findVerification } from './parsed-message.ts'
+
+interface BodySource {
+  readonly store: Pick<Store, 'db' | 'blobs'>
+  readonly limits: Limits
+}
 
 /** Returns messages with their bodies, in the order of the rows. */
 export async function showWhole(
@@ -21,38 +27,83 @@ export async function showWhole(
   rows: readonly StoredMessageRow[],
   limits: Limits,
 ): Promise<Message[]> {
-  const items = await showMessages(db, rows)
-  const bodies = await loadBodies(db, blobs, rows, limits)
-  return items.map((item, index) => ({ ...item, ...bodies.get(rows[index]!.content_id)! }))
+  const source = { store: { db, blobs }, limits }
+  const stored = await contents.getParsed(db, contentIds(rows))
+  return show(source, rows, stored, async (row) => decompressBodies(await readParsed(source, row)))
 }
 
-/** Maps content ids to bodies, codes and links. */
-async function loadBodies(
-  db: Db,
-  blobs: Blobs,
+/** A message, and whether its bodies are missing because they are too large. */
+export interface BoundedMessage {
+  readonly message: Message
+  readonly isWithoutBodies: boolean
+}
+
+/**
+ * Returns a message, without its text and HTML if their JSON has more than `bytesMax` bytes. They are then not loaded.
+ */
+export async function showBounded(
+  source: BodySource,
+  row: StoredMessageRow,
+  bytesMax: number,
+): Promise<BoundedMessage | undefined> {
+  const stored = await contents.getParsed(source.store.db, [row.content_id])
+  let isWithoutBodies = false
+  const [message] = await show(source, [row], stored, async (parsed) => {
+    if (parsed.parsed_size_bytes > bytesMax && parsed.parsed_head_bytes > 0) {
+      const head = decompressHead(await readParsed(source, parsed, parsed.parsed_head_bytes))
+      isWithoutBodies = parsed.parsed_size_bytes - head.sizeBytes > bytesMax
+      if (isWithoutBodies) return { headers: head.headers }
+    }
+    return decompressBodies(await readParsed(source, parsed))
+  })
+  return message && { message, isWithoutBodies }
+}
+
+/** @param read returns the bodies of a content */
+async function show(
+  { store, limits }: BodySource,
   rows: readonly StoredMessageRow[],
-  limits: Limits,
-): Promise<Map<string, Bodies & Verification>> {
+  stored: readonly contents.ParsedRow[],
+  read: (row: contents.ParsedRow) => Promise<Bodies>,
+): Promise<Message[]> {
+  const items = await showMessages(store.db, rows)
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
   const byContent = new Map<string, Bodies & Verification>()
-  for (const row of await contents.getParsed(db, [...subjects.keys()])) {
-    const compressed = row.parsed_blob_key === null ? row.parsed! : await readAll(blobs, row.parsed_blob_key)
-    // let other work run: a large body takes a while, and callers often request hundreds of messages
-    await setImmediate()
-    const bodies = decompressBodies(compressed)
-    byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies) })
+  for (const row of stored) {
+    await setImmediate() // let other work run: callers often request hundreds of messages
+    const bodies = await read(row)
+    byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies, limits) })
   }
-  return byContent
-
-  /** A message without stored codes and links is searched each time it is shown. */
-  function verificationOf(found: string | null, subject: string | undefined, { text, html }: Bodies): Verification {
-    if (found !== null) return JSON.parse(found) as Verification
-    return findVerification({ subject, text, html }, limits)
-  }
+  return items.flatMap((item, index) => {
+    const bodies = byContent.get(rows[index]!.content_id)
+    return bodies ? [{ ...item, ...bodies }] : [] // it has just been deleted
+  })
 }
 
-async function readAll(blobs: Blobs, key: string): Promise<Buffer> {
+/** A message without stored codes and links is searched each time it is shown. */
+function verificationOf(
+  found: string | null,
+  subject: string | undefined,
+  { text, html }: Bodies,
+  limits: Limits,
+): Verification {
+  if (found !== null) return JSON.parse(found) as Verification
+  return findVerification({ subject, text, html }, limits)
+}
+
+/** Returns the first bytes of the compressed bodies; all without `length`. */
+async function readParsed(
+  { store }: BodySource,
+  { parsed, parsed_blob_key: key }: contents.ParsedRow,
+  length?: number,
+): Promise<Uint8Array> {
+  if (key === null) return parsed!.subarray(0, length)
   const chunks: Uint8Array[] = []
-  for await (const chunk of blobs.get(key)) chunks.push(chunk)
+  const range = length === undefined ? undefined : { start: 0, end: length }
+  for await (const chunk of store.blobs.get(key, range)) chunks.push(chunk)
   return Buffer.concat(chunks)
+}
+
+function contentIds(rows: readonly StoredMessageRow[]): string[] {
+  return [...new Set(rows.map((row) => row.content_id))]
 }

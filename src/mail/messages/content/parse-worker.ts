@@ -5,7 +5,7 @@
  * A message that exceeds the limit of time or memory ends the thread. Its beginning is then parsed on the event loop,
  * since no message is refused for being malformed, and the next large message gets a new thread. The heap limit ends
  * only the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
- * `toJson` in parsed-message.ts.
+ * compressed-bodies.ts.
  *
  * Crash of the process: nothing was acknowledged or stored yet, so no restart parses the same message again by itself.
  */

@@ -100,7 +100,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const { sizeBytes } = spooled
       const load = async () => (Buffer.isBuffer(mail) ? mail : loadMail(spooled))
       const parsed = await mailParser.parse({ peer, sizeBytes, load })
-      const bodies = await spoolBodies(parsed.compressedBodies)
+      const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
       return { parsed, checked, insert: (tx) => insertContent(tx, spooled, parsed, bodies), discard }
     } catch (error) {
@@ -163,6 +163,8 @@ async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodi
     blob_key: mail.blobKey,
     parsed: bodies.bytes,
     parsed_blob_key: bodies.blobKey,
+    parsed_size_bytes: parsed.compressedBodies.sizeBytes,
+    parsed_head_bytes: parsed.compressedBodies.headBytes,
     verification: JSON.stringify(parsed.verification),
     created_at: tx.now,
   }
@@ -188,6 +190,8 @@ export async function insertUnparsed(tx: Tx, mail: Buffer): Promise<string> {
     blob_key: null,
     parsed: null,
     parsed_blob_key: null,
+    parsed_size_bytes: 0,
+    parsed_head_bytes: 0,
     verification: null,
     created_at: tx.now,
   }

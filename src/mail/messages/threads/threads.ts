@@ -95,7 +95,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         max: limits.lists.pageMax,
       })
       const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
-      const newest = withinBytes(found.slice(0, window.limit), limits)
+      const newest = await withinBytes(store.db, found.slice(0, window.limit), limits)
       const last = found.length > newest.length ? newest.at(-1) : undefined
       const visible = newest.filter((message) => isReadable(actor, message))
       const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
@@ -198,13 +198,16 @@ async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | unde
  * Returns the first rows, as many as fit into a page: a stranger can create a thread with many large messages, and all
  * of them in one response would exhaust the memory.
  */
-function withinBytes<Row extends { readonly size_bytes: number }>(
-  rows: readonly Row[],
-  { lists: { threadPageBytesMax }, parsing: { bodyBytesMax } }: Limits,
-): Row[] {
+async function withinBytes(
+  db: Db,
+  rows: readonly messageTable.StoredMessageRow[],
+  { lists: { threadPageBytesMax } }: Limits,
+): Promise<messageTable.StoredMessageRow[]> {
+  const contentIds = [...new Set(rows.map((row) => row.content_id))]
+  const sizes = await contents.parsedSizes(db, contentIds)
   let bytes = 0
   return rows.filter((row, position) => {
-    bytes += Math.min(row.size_bytes, 2 * bodyBytesMax) // text and HTML; nothing else of a message is that large
+    bytes += sizes.get(row.content_id) ?? 0
     return position === 0 || bytes <= threadPageBytesMax
   })
 }

@@ -16,7 +16,7 @@ import type { Actor } from '../../access/actor.ts'
 import { Recent } from '../../events/feed/recent.ts'
 import type { Event } from '../../events/log/event.ts'
 import { isMessageEvent, type ReceivedPayload, receivedTypes } from '../../events/log/message-events.ts'
-import { showWhole } from '../content/bodies.ts'
+import { type BoundedMessage, showBounded } from '../content/bodies.ts'
 import { isReadable } from '../readable.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import { eventThreadMask } from './event-message.ts'
@@ -26,6 +26,8 @@ import { showThreads } from './message-views.ts'
 /** Empty when the message was deleted. */
 export interface EventSubject {
   readonly message?: Message
+  /** The text and HTML of the message are missing, because they are too large. */
+  readonly isWithoutBodies?: true
   readonly thread?: ThreadItem
   /** Subjects of one event with the same version are equal. */
   readonly version: string
@@ -36,10 +38,11 @@ export interface EventSubjects {
    * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
    * event, and for a message that was deleted. Readers who may see the same get the same object.
    *
+   * @param bodiesBytesMax size in JSON up to which the text and HTML of the message are loaded
    * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
    *   was deleted and may have been hidden before
    */
-  of(event: Event, reader: Actor): Promise<EventSubject | undefined>
+  of(event: Event, reader: Actor, bodiesBytesMax: number): Promise<EventSubject | undefined>
 }
 
 interface EventSubjectsNeeds {
@@ -62,41 +65,43 @@ interface CachedSubject {
 const NOTHING: EventSubject = { version: 'nothing' }
 
 export function createEventSubjects({ store, limits }: EventSubjectsNeeds): EventSubjects {
-  const cached = new Recent<number, Promise<CachedSubject>>({
+  /** Keyed by event and bound of the bodies. */
+  const cached = new Recent<string, Promise<CachedSubject>>({
     countMax: limits.events.subjectsCachedMax,
     bytesMax: limits.events.subjectsCachedBytesMax,
   })
   const currentRow = createCurrentRows(store)
 
   return {
-    async of(event, reader) {
+    async of(event, reader, bodiesBytesMax) {
       if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
-      const known = cached.get(event.seq)
+      const key = `${event.seq} ${bodiesBytesMax}`
+      const known = cached.get(key)
       if (known) {
         const subject = await known
         const row = subject.row && (await currentRow(subject.row.id))
         const isDeletedSince = subject.row !== undefined && row === undefined
         if (!isDeletedSince) return subjectFor(event, subject, row, reader)
       }
-      const reading = read(event)
-      cache(event.seq, reading)
+      const reading = read(event, bodiesBytesMax)
+      cache(key, reading)
       const subject = await reading
       return subjectFor(event, subject, subject.row, reader)
     },
   }
 
-  function cache(seq: number, reading: Promise<CachedSubject>): void {
-    cached.set(seq, reading, 0)
+  function cache(key: string, reading: Promise<CachedSubject>): void {
+    cached.set(key, reading, 0)
     reading.then(
-      ({ whole }) => cached.resize(seq, reading, bodyBytes(whole)),
-      () => cached.drop(seq), // the caller gets the failure; the next call reads again
+      ({ whole }) => cached.resize(key, reading, bodyBytes(whole)),
+      () => cached.drop(key), // the caller gets the failure; the next call reads again
     )
   }
 
-  async function read(event: ReceivedEvent): Promise<CachedSubject> {
-    const rows = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
-    const [message] = await showWhole(store.db, store.blobs, rows, limits)
-    return { row: rows[0], whole: message ? asOfThen(event, message) : NOTHING, parts: new Map(), partsOf: '' }
+  async function read(event: ReceivedEvent, bodiesBytesMax: number): Promise<CachedSubject> {
+    const [row] = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
+    const found = row && (await showBounded({ store, limits }, row, bodiesBytesMax))
+    return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsOf: '' }
   }
 
   /** @param row of the message as it is now; undefined: it was deleted */
@@ -142,10 +147,11 @@ function bodyBytes({ message }: EventSubject): number {
 }
 
 /** Restores the state at the time of the event: a reader who gets it later sees the same. */
-function asOfThen({ at, payload }: ReceivedEvent, message: Message): EventSubject {
+function asOfThen({ at, payload }: ReceivedEvent, { message, isWithoutBodies }: BoundedMessage): EventSubject {
   const { organizationId, podId, inboxId, inboxAddress } = message
   return {
     message: { ...message, labels: payload.labels, updatedAt: at },
+    ...(isWithoutBodies && { isWithoutBodies }),
     thread: { ...payload.thread, organizationId, podId, inboxId, inboxAddress },
     version: 'whole',
   }

@@ -62,6 +62,8 @@ export function messageTables({
       sha256 ${text} not null,
       blob_key ${text},
       parsed_blob_key ${text},
+      parsed_size_bytes ${bigint} not null,
+      parsed_head_bytes ${bigint} not null,
       created_at ${bigint} not null,
       verification ${text},
       parsed ${bytes},

@@ -41,9 +41,10 @@ export function agentMailWebhooks({ eventSubjects, limits }: ProfileNeeds): Webh
     name: 'agentmail',
 
     async render(event, reader) {
-      const subject = await eventSubjects.of(event, reader)
+      const { bodyBytesMax } = limits.webhooks
+      const subject = await eventSubjects.of(event, reader, bodyBytesMax)
       const rendered = subject && renderEvent(event, subject)
-      return rendered && eventFrame(rendered, limits.webhooks.bodyBytesMax)
+      return rendered && eventFrame(rendered, bodyBytesMax, subject.isWithoutBodies)
     },
 
     renderTest({ eventId, webhookId, at }) {

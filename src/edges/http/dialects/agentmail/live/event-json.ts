@@ -32,7 +32,7 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
   })
 
   return async (event, reader) => {
-    const subject = await eventSubjects.of(event, reader)
+    const subject = await eventSubjects.of(event, reader, limits.sockets.frameBytesMax)
     return subject && textOf(event, subject)
   }
 
@@ -42,7 +42,9 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
     if (known) return known
     const rendered = renderEvent(event, subject)
     if (!rendered) return undefined
-    const text = new EncodedText(eventFrame({ ...rendered, cursor: event.cursor }, limits.sockets.frameBytesMax))
+    const { frameBytesMax } = limits.sockets
+    const frame = eventFrame({ ...rendered, cursor: event.cursor }, frameBytesMax, subject.isWithoutBodies)
+    const text = new EncodedText(frame)
     recent.set(key, text, text.bytes)
     return text
   }

@@ -16,13 +16,22 @@ type Rendered = Readonly<Record<string, unknown>>
 /**
  * @param rendered an event (event-wire.ts), with all other members of the frame
  * @param bytesMax limit of the frame after JSON escaping
+ * @param isWithoutBodies the message has bodies that the event lacks, because they exceed this limit
  */
-export function eventFrame(rendered: Rendered, bytesMax: number): string {
-  for (const reduce of [keepAll, dropBodies, dropHeaders, cutLists]) {
+export function eventFrame(rendered: Rendered, bytesMax: number, isWithoutBodies = false): string {
+  const reductions = [dropBodies, dropHeaders, cutLists]
+  if (!isWithoutBodies && bodyChars(rendered) <= bytesMax) reductions.unshift(keepAll)
+  for (const reduce of reductions) {
     const frame = JSON.stringify(reduce(rendered))
     if (Buffer.byteLength(frame) <= bytesMax) return frame
   }
   return JSON.stringify(cutTexts(rendered))
+}
+
+/** Each character takes at least one byte, so that a frame with large bodies need not be rendered to be rejected. */
+function bodyChars({ message }: Rendered): number {
+  const bodies = isObject(message) ? BODIES.map((name) => message[name]) : []
+  return bodies.reduce<number>((sum, body) => sum + (typeof body === 'string' ? body.length : 0), 0)
 }
 
 function keepAll(event: Rendered): Rendered {

@@ -1,0 +1,82 @@
+/**
+ * The stored form of a message's header, texts and HTML: one JSON document, compressed.
+ *
+ * Its size is stored with it, so that callers know what it costs before they decompress it. The header of a large
+ * message is first, in a segment that can be decompressed alone: an event that cannot contain the bodies does not load
+ * them.
+ */
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+
+/** What is stored of the text and header, beside the raw bytes. */
+export interface Bodies {
+  readonly text?: string
+  readonly html?: string
+  /** The text in the HTML of a message without text. */
+  readonly textFromHtml?: string
+  readonly extractedText?: string
+  readonly extractedHtml?: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+export interface CompressedBodies {
+  readonly bytes: Uint8Array
+  /** Size of the JSON. */
+  readonly sizeBytes: number
+  /** Length of the segment with the header, at the start of `bytes`; 0: a small message, which has no such segment. */
+  readonly headBytes: number
+}
+
+/** Level 1 compresses the text of mail to a third; higher levels cost more time than they save bytes. */
+const LEVEL = { level: 1 }
+/** Size of the JSON above which the header gets its own segment. A second segment costs a small message too much time. */
+const ONE_SEGMENT_BYTES_MAX = 64 * 1024
+const PIECE_CHARS = 64 * 1024
+
+/**
+ * It works in pieces, outside of the JavaScript heap: as one string, a body of control characters takes several times
+ * its size, and one allocation of that size beyond the thread's heap limit ends the whole process instead of the
+ * thread.
+ */
+export function compressBodies({ headers, ...texts }: Bodies): CompressedBodies {
+  const head = Buffer.from(`{"headers":${JSON.stringify(headers)}`)
+  const rest = Buffer.concat([...Object.entries(texts).flatMap(jsonOfText), Buffer.from('}')])
+  const sizeBytes = head.length + rest.length
+  if (sizeBytes <= ONE_SEGMENT_BYTES_MAX) {
+    return { bytes: deflateRawSync(Buffer.concat([head, rest]), LEVEL), sizeBytes, headBytes: 0 }
+  }
+  // The first segment has no final block, so the second one continues it, and both are one deflate stream.
+  const first = deflateRawSync(head, { ...LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
+  return { bytes: Buffer.concat([first, deflateRawSync(rest, LEVEL)]), sizeBytes, headBytes: first.length }
+}
+
+/** Returns the member as JSON.stringify writes it. */
+function jsonOfText([name, text]: [name: string, text: string]): Buffer[] {
+  const pieces = [Buffer.from(`,"${name}":"`)]
+  for (let at = 0, end = 0; at < text.length; at = end) {
+    end = at + PIECE_CHARS
+    if (isFirstOfPair(text.charCodeAt(end - 1))) end -= 1 // half of a pair would become an escape
+    pieces.push(Buffer.from(JSON.stringify(text.slice(at, end)).slice(1, -1)))
+  }
+  pieces.push(Buffer.from('"'))
+  return pieces
+}
+
+function isFirstOfPair(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff
+}
+
+export function decompressBodies(bytes: Uint8Array): Bodies {
+  return JSON.parse(inflateRawSync(bytes).toString()) as Bodies
+}
+
+/**
+ * Decompresses the header of a large message.
+ *
+ * @param segment the first `headBytes` bytes
+ * @returns the header, and its size in the JSON
+ */
+export function decompressHead(segment: Uint8Array): { headers: Bodies['headers']; sizeBytes: number } {
+  const json = inflateRawSync(segment, { finishFlush: constants.Z_SYNC_FLUSH })
+  const { headers } = JSON.parse(`${json}}`) as Bodies
+  return { headers, sizeBytes: json.length }
+}

@@ -1,0 +1,36 @@
+/** Tests the stored form of bodies: its size is known, and the header can be read alone. */
+import { expect, test } from 'vitest'
+import {
+  type Bodies,
+  compressBodies,
+  decompressBodies,
+  decompressHead,
+} from '../../src/mail/messages/content/compressed-bodies.ts'
+import { fill } from '../formats/linear.ts'
+
+const headers: Bodies['headers'] = [
+  ['Subject', 'grüße \u0001'],
+  ['X', 'y'],
+]
+const small: Bodies = { headers, text: 'hello', html: '<p>hello</p>' }
+/** Surrogate pairs and escapes at every position of a piece's border. */
+const large: Bodies = {
+  headers,
+  text: fill('x😀"\\\u0001é\n', 300_000),
+  html: `${'x'.repeat(65_535)}😀`,
+  extractedText: 'x',
+}
+
+test.each([small, large])('bodies are read back unchanged, and their size is that of their JSON', async (bodies) => {
+  const compressed = compressBodies(bodies)
+  expect(compressed.sizeBytes).toBe(Buffer.byteLength(JSON.stringify(bodies)))
+  expect(decompressBodies(compressed.bytes)).toEqual(bodies)
+})
+
+test('the header of a large message is read without its bodies', () => {
+  expect(compressBodies(small).headBytes).toBe(0) // it is read as a whole
+  const { bytes, headBytes } = compressBodies(large)
+  expect(headBytes).toBeLessThan(100)
+  const sizeBytes = Buffer.byteLength(`{"headers":${JSON.stringify(headers)}`)
+  expect(decompressHead(bytes.subarray(0, headBytes))).toEqual({ headers, sizeBytes })
+})
