@@ -77,6 +77,11 @@ export const errors = {
     message: () => 'All memory for request bodies is in use; nothing was changed',
     fix: 'Retry in a few seconds, and send fewer large requests at the same time.',
   }),
+  too_many_responses: define({
+    kind: 'temporary',
+    message: () => 'All memory for large responses is in use',
+    fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end.',
+  }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The message is larger than ${p.limitBytes} bytes`,

@@ -69,6 +69,11 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['budget'],
       registers,
     }),
+    httpResponseBytes: new Gauge({
+      name: 'martlet_http_response_bytes',
+      help: 'Bytes of large responses that are being rendered or sent',
+      registers,
+    }),
     sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),
     socketsClosed: new Counter({
       name: 'martlet_websockets_closed_total',

@@ -22,7 +22,7 @@ interface RequestWait {
   readonly draining?: AbortSignal
 }
 
-async function open(limits: LimitOverrides = {}) {
+async function open(limits: LimitOverrides = {}, freeBytes = 64 * 1024) {
   const world = await FeedWorld.open(mergeLimits({ events: { disorderMs: MINUTE } }, limits))
   onTestFinished(() => world[Symbol.asyncDispose]())
   const { store, feed, time, limits: all } = world
@@ -30,6 +30,15 @@ async function open(limits: LimitOverrides = {}) {
   const inbox = await world.addInbox()
   const actor = await world.addKey({ organizationId: inbox.organizationId })
   const never = new AbortController().signal
+  const reserved: number[] = []
+  const memory = {
+    freeBytes,
+    async reserve(bytes: number) {
+      reserved.push(bytes)
+      return false
+    },
+    nextTurn: async () => undefined,
+  }
 
   /** Reads a page; each event is rendered as its number. */
   const read = async (
@@ -42,10 +51,10 @@ async function open(limits: LimitOverrides = {}) {
       const text = await word(event)
       return text === undefined ? undefined : Buffer.from(text)
     }
-    const page = await pages.read(asker, query, render, { waitMs, disconnected, draining })
+    const page = await pages.read(asker, query, render, { waitMs, disconnected, draining }, memory)
     return { ...page, texts: page.texts.map(String) }
   }
-  return { world, inbox, actor, read }
+  return { world, inbox, actor, read, reserved }
 }
 
 async function numberOf(event: Event): Promise<string | undefined> {
@@ -71,6 +80,22 @@ test('pages go from the oldest event to the end, and an unchanged cursor means t
   expect(numbers(third)).toEqual([6, 7])
   expect(await read({ after: third.cursor })).toEqual({ texts: [], cursor: third.cursor })
   expect(numbers(await read({ after: 'earliest', limit: 1 }))).toEqual([1])
+})
+
+test('a page that becomes large gets memory before more of it is rendered, and keeps none while the request waits', async () => {
+  const { world, inbox, read, reserved } = await open({ events: { pageBytesMax: 20 } }, 8)
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  expect(await read({}, {}, async () => '12345678')).toMatchObject({ texts: ['12345678', '12345678'] })
+  expect(reserved).toEqual([20])
+  expect((await read({ limit: 1 }, {}, async () => '12345678')).texts.length).toBe(1)
+  expect(reserved).toEqual([20])
+  let renderings = 0
+  const goneWhileWaiting = async () => {
+    renderings += 1
+    return renderings === 1 ? '123456789' : undefined
+  }
+  expect((await read({}, {}, goneWhileWaiting)).texts).toEqual([])
+  expect(reserved).toEqual([20, 20, 0])
 })
 
 test('the cursor advances over events that do not match, a bounded range at a time', async () => {

@@ -5,6 +5,7 @@ import {
   compressBodies,
   decompressBodies,
   decompressHead,
+  decompressInSteps,
 } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -25,6 +26,12 @@ test.each([small, large])('bodies are read back unchanged, and their size is tha
   const compressed = compressBodies(bodies)
   expect(compressed.sizeBytes).toBe(Buffer.byteLength(JSON.stringify(bodies)))
   expect(decompressBodies(compressed.bytes)).toEqual(bodies)
+  let turns = 0
+  const nextTurn = async () => {
+    turns += 1
+  }
+  expect(await decompressInSteps(compressed, nextTurn)).toEqual(bodies)
+  expect(turns).toBe(3)
 })
 
 test('the header of a large message is read without its bodies', () => {

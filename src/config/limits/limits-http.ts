@@ -32,6 +32,44 @@ export const httpLimits = {
     description:
       'Total size of large request bodies in memory: two of the maximum size. Further requests get 503. One API key can use half of it, and all keys of one pod three quarters.',
   },
+  smallResponseBytesMax: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    description: 'Largest response that does not count into the memory budget for responses.',
+  },
+  responsesBytesMax: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    description:
+      'Total size of larger responses, from before their messages are loaded until they are sent. Further requests wait. One API key can use half of it, and all keys of one pod three quarters; a single response may be larger.',
+  },
+  responsesWaitingMax: {
+    default: 200,
+    unit: 'count',
+    description: 'Requests that wait for memory for their responses. Further ones get 503.',
+  },
+  responsesWaitingPerKeyMax: {
+    default: 100,
+    unit: 'count',
+    description: 'Requests of one API key that wait for memory for their responses. Further ones get 503.',
+  },
+  responseWaitMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    description: 'Time for which a request waits for memory for its response before it gets 503.',
+  },
+  responseStallMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time within which a client must read the next 64 KiB of its response, or all of a smaller one; otherwise the connection is closed.',
+  },
+  responseStallBusyMs: {
+    default: 3 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'The same time while other requests wait for the memory. The client that has read nothing for longest is disconnected first.',
+  },
   listItemsMax: {
     default: 1_000,
     unit: 'count',

@@ -7,6 +7,7 @@ import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
 import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
@@ -25,7 +26,8 @@ import { showMessages } from './views/message-views.ts'
 export interface Messages {
   /** Newest first. */
   list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
-  get(actor: Actor, inbox: string, ref: string): Promise<Message>
+  /** @throws too_many_responses */
+  get(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<Message>
   raw(
     actor: Actor,
     inbox: string,
@@ -63,11 +65,12 @@ export function createMessages(needs: MessagesNeeds): Messages {
       })
     },
 
-    async get(actor, inboxRef, ref) {
+    async get(actor, inboxRef, ref, memory) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const row = await requireMessage(store.db, actor, inbox.id, ref)
-      const [message] = await showWhole(store.db, store.blobs, [row], limits)
-      return message!
+      const [message] = await showWhole({ store, limits }, actor, [row], memory)
+      if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
+      return message
     },
 
     async raw(actor, inboxRef, ref) {

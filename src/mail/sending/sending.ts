@@ -16,9 +16,11 @@ import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import type { BodyMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
-import type { Message } from '../messages/views/message.ts'
+import type { Message, MessageItem } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
+import { showMessages } from '../messages/views/message-views.ts'
 import { requireDraft } from './compose/draft.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
 import { replyRecipients } from './compose/reply-recipients.ts'
@@ -44,7 +46,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       )
     },
 
-    async reply(actor, inboxRef, parentRef, reply, options = {}) {
+    async reply(actor, inboxRef, parentRef, reply, memory, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       // the parent's subject and addresses are sent to recipients that the actor chooses
       requirePermission(actor, 'message_read')
@@ -52,12 +54,14 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
-        const parent = await show(row)
+        const [parent] = await showMessages(store.db, [row])
+        if (!parent) throw new MailError('not_found', { what: 'Message' })
+        const quoted = reply.quoteOriginal ? await readWhole(actor, row, memory) : undefined
         const { dropped, ...defaults } = requireReplyRecipients(inbox, parent, reply)
         const outgoing = {
           ...reply,
           subject: replySubject(parent.subject),
-          ...(reply.quoteOriginal && quotedBody(original(parent), added(reply))),
+          ...(quoted && quotedBody(original(quoted), added(reply))),
         }
         const draft = {
           ...requireDraft(outgoing, limits, defaults),
@@ -69,13 +73,13 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       })
     },
 
-    async forward(actor, inboxRef, parentRef, message, options = {}) {
+    async forward(actor, inboxRef, parentRef, message, memory, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
       return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
-        const parent = await show(row)
+        const parent = await readWhole(actor, row, memory)
         const outgoing = {
           ...message,
           subject: message.subject ?? forwardSubject(parent.subject),
@@ -90,9 +94,10 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
     },
   }
 
-  async function show(row: StoredMessageRow): Promise<Message> {
-    const [message] = await showWhole(store.db, store.blobs, [row], limits)
-    return message!
+  async function readWhole(actor: Actor, row: StoredMessageRow, memory: BodyMemory): Promise<Message> {
+    const [message] = await showWhole({ store, limits }, actor, [row], memory)
+    if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
+    return message
   }
 }
 
@@ -102,7 +107,7 @@ function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOpti
 }
 
 /** The Message-ID by which others know the parent: that of its header, or ours if it had none. */
-function threadFields(row: StoredMessageRow, parent: Message) {
+function threadFields(row: StoredMessageRow, parent: MessageItem) {
   return {
     messageId: row.header_message_id ?? row.api_message_id,
     ...(parent.inReplyTo !== undefined && { inReplyTo: [parent.inReplyTo] }),
@@ -111,7 +116,7 @@ function threadFields(row: StoredMessageRow, parent: Message) {
 }
 
 /** @throws validation_error, no_recipients */
-function requireReplyRecipients(inbox: InboxRow, parent: Message, { to, cc, bcc, toAll }: OutgoingReply) {
+function requireReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
   const isNamed = [to, cc, bcc].some((list) => list?.length)
   if (toAll && isNamed) {
     const detail = 'reply_all cannot be combined with to, cc or bcc'

@@ -7,8 +7,7 @@
  *
  * A body with a Content-Length counts before its first byte is read; a chunked body counts as it arrives. Small bodies
  * have a separate budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a
- * share. A key that has no other body in memory may use all that is free: a body larger than the share would otherwise
- * always be rejected.
+ * share (shared-budget.ts).
  *
  * A rejected body is not read: the response ends the connection (http-server.ts). When a client disconnects while its
  * message is being stored, nothing is released yet, because the handler still uses the body. Must not: read a body or
@@ -18,10 +17,7 @@ import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-
-/** Shares of a budget that one API key, and all keys of one pod, may use at once. */
-const KEY_SHARE = 1 / 2
-const POD_SHARE = 3 / 4
+import { type Owner, ownersOf, SharedBudget } from './shared-budget.ts'
 
 export interface BodyBudget {
   /**
@@ -49,13 +45,13 @@ interface Reserved {
 }
 
 export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
-  const small = createBudget(limits.http.smallBodiesBytesMax)
-  const large = createBudget(limits.http.largeBodiesBytesMax)
+  const small = new SharedBudget(limits.http.smallBodiesBytesMax)
+  const large = new SharedBudget(limits.http.largeBodiesBytesMax)
   const budgetOf = (bytes: number) => (bytes > limits.http.smallBodyBytesMax ? large : small)
   const reservations = new WeakMap<FastifyRequest, Reserved>()
 
   return {
-    usedBytes: () => ({ small: small.usedBytes(), large: large.usedBytes() }),
+    usedBytes: () => ({ small: small.usedBytes, large: large.usedBytes }),
 
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
@@ -108,27 +104,13 @@ function countArriving(payload: RequestPayload, body: CountedBody): RequestPaylo
   return payload.pipe(counter)
 }
 
-interface Owner {
-  readonly id: string
-  /** Share of a budget that all bodies of this owner may use together. */
-  readonly share: number
-}
-
-function ownersOf({ actor }: FastifyRequest): Owner[] {
-  if (!actor) return [{ id: 'anonymous', share: KEY_SHARE }] // no route reads a body before authentication
-  return [
-    { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
-    { id: `pod ${actor.podId ?? actor.organizationId}`, share: POD_SHARE },
-  ]
-}
-
 interface CountedBody {
   /** @throws too_many_bodies; the count is then unchanged */
   grow(bytes: number): void
   release(): void
 }
 
-function createCountedBody(budgetOf: (bytes: number) => Budget, owners: readonly Owner[]): CountedBody {
+function createCountedBody(budgetOf: (bytes: number) => SharedBudget, owners: readonly Owner[]): CountedBody {
   let bytes = 0
   let isReleased = false
   return {
@@ -136,52 +118,15 @@ function createCountedBody(budgetOf: (bytes: number) => Budget, owners: readonly
       if (isReleased) return
       const before = budgetOf(bytes)
       const after = budgetOf(bytes + more)
-      after.take(owners, after === before ? more : bytes + more)
-      if (after !== before) before.giveBack(owners, bytes)
+      const taken = after === before ? more : bytes + more
+      if (after.obstacle(owners, taken)) throw new MailError('too_many_bodies', {})
+      after.change(owners, taken)
+      if (after !== before) before.change(owners, -bytes)
       bytes += more
     },
     release() {
-      if (!isReleased) budgetOf(bytes).giveBack(owners, bytes)
+      if (!isReleased) budgetOf(bytes).change(owners, -bytes)
       isReleased = true
     },
-  }
-}
-
-interface Budget {
-  /** @throws too_many_bodies */
-  take(owners: readonly Owner[], bytes: number): void
-  giveBack(owners: readonly Owner[], bytes: number): void
-  usedBytes(): number
-}
-
-function createBudget(bytesMax: number): Budget {
-  const taken = new Map<string, number>()
-  let total = 0
-
-  return {
-    take(owners, bytes) {
-      if (!hasRoom(owners, bytes)) throw new MailError('too_many_bodies', {})
-      change(owners, bytes)
-    },
-    giveBack: (owners, bytes) => change(owners, -bytes),
-    usedBytes: () => total,
-  }
-
-  function hasRoom(owners: readonly Owner[], bytes: number): boolean {
-    if (total === 0) return true // accepts even a body that is larger than the budget
-    if (total + bytes > bytesMax) return false
-    return owners.every(({ id, share }) => {
-      const own = taken.get(id) ?? 0
-      return own === 0 || own + bytes <= share * bytesMax
-    })
-  }
-
-  function change(owners: readonly Owner[], difference: number): void {
-    total += difference
-    for (const { id } of owners) {
-      const own = (taken.get(id) ?? 0) + difference
-      if (own === 0) taken.delete(id)
-      else taken.set(id, own)
-    }
   }
 }

@@ -7,6 +7,7 @@ import type { BacklogBudget } from './backlog-budget.ts'
 import type { BodyBudget } from './body-budget.ts'
 import { authenticateHeader } from './http-credentials.ts'
 import type { HttpApp } from './http-dialect.ts'
+import type { ResponseBudget } from './response-budget.ts'
 
 /** Probes by name. A probe throws or rejects while its component does not work. */
 export type Probes = Readonly<Record<string, () => void | Promise<void>>>
@@ -16,6 +17,7 @@ interface HealthNeeds {
   readonly metrics: Metrics
   readonly budget: BacklogBudget
   readonly bodies: Pick<BodyBudget, 'usedBytes'>
+  readonly responses: Pick<ResponseBudget, 'usedBytes'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   readonly isStopping: () => boolean
@@ -23,7 +25,7 @@ interface HealthNeeds {
 
 export function healthRoutes(
   app: HttpApp,
-  { log, metrics, budget, bodies, credentials, probes, isStopping }: HealthNeeds,
+  { log, metrics, budget, bodies, responses, credentials, probes, isStopping }: HealthNeeds,
 ): void {
   const config = { quiet: true }
 
@@ -41,6 +43,7 @@ export function healthRoutes(
   app.get('/metrics', { config }, async (request, reply) => {
     if (!isLocal(request)) await authenticateHeader(credentials, request)
     metrics.eventBacklog.set(budget.bytes)
+    metrics.httpResponseBytes.set(responses.usedBytes())
     for (const [name, bytes] of Object.entries(bodies.usedBytes())) metrics.httpBodyBytes.set({ budget: name }, bytes)
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })

@@ -16,6 +16,7 @@ import type { MailError } from '../../../errors.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { BacklogBudget } from './backlog-budget.ts'
 import type { LongPolls } from './request-wait.ts'
+import type { ResponseBudget } from './response-budget.ts'
 import type { RoundRobin } from './round-robin.ts'
 import type { SseRegistry } from './sse-registry.ts'
 import type { WritePacer } from './write-pacer.ts'
@@ -53,6 +54,8 @@ export interface HttpSurroundings {
   /** Shared by all connections that stay open: the memory budget, and the bytes written per turn of the event loop. */
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
+  /** Memory for the messages that a response will contain. */
+  readonly responses: Pick<ResponseBudget, 'memoryOf'>
 }
 
 export interface Dialect {

@@ -32,6 +32,7 @@ import { createDialectOf, registerDialect } from './register-dialect.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 import { containRequests } from './request-unit.ts'
 import { createLongPolls } from './request-wait.ts'
+import { createResponseBudget } from './response-budget.ts'
 import { rewriteUrl } from './rewrite-url.ts'
 import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
@@ -74,7 +75,12 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   const dialectOf = createDialectOf(dialects)
   const bodies = createBodyBudget({ limits })
-  const errorHandler = createErrorHandler({ limits, log, dialectOf, unanswered: bodies.answered })
+  const responses = createResponseBudget({ limits, log })
+  const unanswered = (request: FastifyRequest) => {
+    bodies.answered(request)
+    responses.unanswered(request)
+  }
+  const errorHandler = createErrorHandler({ limits, log, dialectOf, unanswered })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
@@ -133,19 +139,21 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     // A POST without a body and without a Content-Type never reaches a parser.
     if (request.body === undefined) request.body = {}
   })
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', async (request, reply, payload) => {
     bodies.answered(request)
     if (isStopping()) reply.header('connection', 'close')
     closeIfUnread(request, reply)
+    return responses.send(request, reply, payload)
   })
   app.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
   app.setNotFoundHandler(() => {
     throw pathNotFound()
   })
 
-  healthRoutes(app, { log, metrics, budget, bodies, credentials, probes, isStopping })
+  healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, isStopping })
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
-  const surroundings = { publicUrl: () => config.publicUrl ?? url, longPolls, streams, budget, pacer }
+  const publicUrl = () => config.publicUrl ?? url
+  const surroundings = { publicUrl, longPolls, streams, budget, pacer, responses }
   for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
 
   return {

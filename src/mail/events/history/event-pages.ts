@@ -14,6 +14,7 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Feed } from '../feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../feed/long-poll.ts'
 import { checkEventFilter, type EventFilter, type Filter } from '../feed/subscription-filter.ts'
@@ -43,14 +44,17 @@ export interface EventPage {
 
 export interface EventPages {
   /**
-   * @param render renders an event for the caller; if it returns undefined, the event is skipped
-   * @throws as Feed.subscribe, and what `render` throws
+   * @param render renders an event for the caller; if it returns undefined, the event is skipped. It may be called
+   *   again for the same event
+   * @param memory for the texts of a large page. None is used while the request waits for an event
+   * @throws as Feed.subscribe, too_many_responses, and what `render` throws
    */
   read(
     actor: Actor,
     query: EventQuery,
     render: (event: Event) => Promise<Buffer | undefined>,
     wait: RequestWait,
+    memory: BodyMemory,
   ): Promise<EventPage>
 }
 
@@ -75,7 +79,7 @@ interface Reach {
 
 export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
   return {
-    async read(actor, query, render, wait) {
+    async read(actor, query, render, wait, memory) {
       const reach = await reachOf(actor, query)
       const waitMs = isPast(query.end) ? 0 : wait.waitMs
       let position = { seq: reach.afterSeq, cursor: reach.cursor }
@@ -83,7 +87,7 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
       /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
       const nextPage = async (): Promise<EventPage | undefined> => {
         for (;;) {
-          const { texts, isEnd, ...reached } = await readPage(reach, position.seq, render)
+          const { texts, isEnd, ...reached } = await readPage(reach, position.seq, render, memory)
           if (reached.seq > position.seq) position = reached
           if (texts.length > 0) return { texts, cursor: position.cursor }
           if (isEnd || waitMs === 0 || wait.disconnected.aborted || wait.draining.aborted) return undefined
@@ -115,15 +119,27 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
     }
   }
 
-  async function readPage(reach: Reach, afterSeq: number, render: (event: Event) => Promise<Buffer | undefined>) {
+  async function readPage(
+    reach: Reach,
+    afterSeq: number,
+    render: (event: Event) => Promise<Buffer | undefined>,
+    memory: BodyMemory,
+  ) {
     const { last_seq } = await events.requireLog(store.db)
     const endSeq = reach.endSeq ?? last_seq
     const range = await readEvents({ ...reach, afterSeq, endSeq }, { store, limits })
     const texts: Buffer[] = []
     let bytes = 0
+    let isReserved = false
     let last: Event | undefined
     for (const event of range.events) {
-      const text = await render(event)
+      let text = await render(event)
+      if (text && !isReserved && bytes + text.length > memory.freeBytes) {
+        text = undefined // it occupies no memory while the request waits for some
+        await memory.reserve(limits.events.pageBytesMax)
+        isReserved = true
+        text = await render(event)
+      }
       bytes += text?.length ?? 0
       if (last && texts.length > 0 && bytes > limits.events.pageBytesMax) {
         return { texts, seq: last.seq, cursor: last.cursor, isEnd: false }
@@ -131,6 +147,7 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
       if (text !== undefined) texts.push(text)
       last = event
     }
+    if (isReserved && texts.length === 0) await memory.reserve(0) // the request may wait for an event
     return { texts, seq: range.throughSeq, cursor: range.cursor, isEnd: range.throughSeq >= endSeq }
   }
 

@@ -1,35 +1,70 @@
 /**
  * Reads what is stored for messages beside their bytes: bodies, decompressed from rows or blobs, and the codes and
  * links in them.
+ *
+ *   sizes → memory for them → decompress → message
+ *
+ * The caller provides the memory, because it knows how long the messages stay there: until a response is sent, for
+ * example. While it waits for memory, nothing large is loaded.
  */
 
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { Db } from '../../../store/handles.ts'
-import type { Blobs, Store } from '../../../store/store.ts'
+import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
-import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import { listByIds, type StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
+import { isReadable } from '../readable.ts'
 import type { Message } from '../views/message.ts'
 import { showMessages } from '../views/message-views.ts'
-import { type Bodies, decompressBodies, decompressHead } from './compressed-bodies.ts'
+import { type Bodies, decompressBodies, decompressHead, decompressInSteps } from './compressed-bodies.ts'
 import { findVerification } from './parsed-message.ts'
+
+/** JSON that is decompressed and parsed in one turn of the event loop: a few milliseconds. */
+const AT_ONCE_BYTES_MAX = 512 * 1024
 
 interface BodySource {
   readonly store: Pick<Store, 'db' | 'blobs'>
   readonly limits: Limits
 }
 
-/** Returns messages with their bodies, in the order of the rows. */
+/**
+ * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the reader,
+ * while it waited for memory are missing.
+ *
+ * @throws too_many_responses
+ */
 export async function showWhole(
-  db: Db,
-  blobs: Blobs,
+  source: BodySource,
+  reader: Actor,
   rows: readonly StoredMessageRow[],
-  limits: Limits,
+  memory: BodyMemory,
 ): Promise<Message[]> {
-  const source = { store: { db, blobs }, limits }
-  const stored = await contents.getParsed(db, contentIds(rows))
-  return show(source, rows, stored, async (row) => decompressBodies(await readParsed(source, row)))
+  const { db } = source.store
+  const sizes = await contents.parsedSizes(db, contentIds(rows))
+  const sizeBytes = rows.reduce((sum, row) => sum + (sizes.get(row.content_id) ?? 0), 0)
+  const hasWaited = await memory.reserve(sizeBytes)
+  const present = hasWaited ? await stillReadable(db, reader, rows) : rows
+  return show(source, present, await contents.getParsed(db, contentIds(present)), (row) => load(source, row, memory))
+}
+
+async function stillReadable(
+  db: Db,
+  reader: Actor,
+  rows: readonly StoredMessageRow[],
+): Promise<readonly StoredMessageRow[]> {
+  const found = await listByIds(
+    db,
+    rows.map((row) => row.id),
+  )
+  const current = new Map(found.map((row) => [row.id, row]))
+  return rows.flatMap(({ id }) => {
+    const row = current.get(id)
+    return row && isReadable(reader, row) ? [row] : []
+  })
 }
 
 /** A message, and whether its bodies are missing because they are too large. */
@@ -89,6 +124,12 @@ function verificationOf(
 ): Verification {
   if (found !== null) return JSON.parse(found) as Verification
   return findVerification({ subject, text, html }, limits)
+}
+
+async function load(source: BodySource, row: contents.ParsedRow, memory: BodyMemory): Promise<Bodies> {
+  const bytes = await readParsed(source, row)
+  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return decompressBodies(bytes)
+  return decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
 }
 
 /** Returns the first bytes of the compressed bodies; all without `length`. */

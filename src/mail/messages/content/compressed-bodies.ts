@@ -5,7 +5,8 @@
  * message is first, in a segment that can be decompressed alone: an event that cannot contain the bodies does not load
  * them.
  */
-import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { constants, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib'
 
 /** What is stored of the text and header, beside the raw bytes. */
 export interface Bodies {
@@ -67,6 +68,25 @@ function isFirstOfPair(unit: number): boolean {
 
 export function decompressBodies(bytes: Uint8Array): Bodies {
   return JSON.parse(inflateRawSync(bytes).toString()) as Bodies
+}
+
+/**
+ * Decompresses a large message without blocking the event loop for long.
+ *
+ * @param nextTurn resolves when the next step may run
+ */
+export async function decompressInSteps(
+  { bytes, sizeBytes }: Pick<CompressedBodies, 'bytes' | 'sizeBytes'>,
+  nextTurn: () => Promise<void>,
+): Promise<Bodies> {
+  // One output buffer: zlib would otherwise call back for each 16 KiB, and allocate a second buffer if this one is full.
+  const json = await promisify(inflateRaw)(bytes, { chunkSize: sizeBytes + 1 })
+  await nextTurn()
+  const text = json.toString()
+  await nextTurn()
+  const bodies = JSON.parse(text) as Bodies
+  await nextTurn()
+  return bodies
 }
 
 /**

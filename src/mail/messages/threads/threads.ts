@@ -11,6 +11,7 @@ import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
 import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
 import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
@@ -33,12 +34,17 @@ export interface Threads {
    * Filters and fields use only messages that the actor may see and has requested, never the thread's other messages.
    */
   list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
-  /** The first page has the newest messages; within a page the oldest is first; the token leads to older ones. */
+  /**
+   * The first page has the newest messages; within a page the oldest is first; the token leads to older ones.
+   *
+   * @throws too_many_responses
+   */
   get(
     actor: Actor,
     within: Within,
     threadId: string,
     page: PageRequest,
+    memory: BodyMemory,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
   attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
   /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
@@ -87,7 +93,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       })
     },
 
-    async get(actor, within, threadId, page) {
+    async get(actor, within, threadId, page, memory) {
       const row = await requireThread(store.db, actor, 'message_read', within, threadId)
       const filter = { thread: row.id }
       const window = openPage({ ...page, ascending: false }, filter, {
@@ -98,7 +104,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       const newest = await withinBytes(store.db, found.slice(0, window.limit), limits)
       const last = found.length > newest.length ? newest.at(-1) : undefined
       const visible = newest.filter((message) => isReadable(actor, message))
-      const messages = await showWhole(store.db, store.blobs, visible.toReversed(), limits)
+      const messages = await showWhole({ store, limits }, actor, visible.toReversed(), memory)
       const [thread] = await showThreads(store.db, [row], limits, forbiddenMask(actor))
       if (!thread) throw new MailError('not_found', { what: 'Thread' }) // it has just been hidden
       return {

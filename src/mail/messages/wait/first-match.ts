@@ -15,6 +15,7 @@ import * as eventTable from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/messages-table.ts'
 import { hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
 import { filterOf } from '../../events/feed/subscription-filter.ts'
 import { type EventRange, readEvents } from '../../events/history/read-events.ts'
 import { toEvent } from '../../events/log/event.ts'
@@ -45,17 +46,19 @@ interface FirstMatchNeeds {
   readonly actor: Actor
   readonly criteria: table.MessageCriteria
   readonly start: WaitPosition
+  readonly memory: BodyMemory
   /** Whether the search must end early. */
   readonly isOver: () => boolean
 }
 
 export interface FirstMatch {
-  /** The next message, or undefined when there is none yet. @throws cursor_expired */
+  /** The next message, or undefined when there is none yet. @throws cursor_expired, too_many_responses */
   search(): Promise<Message | undefined>
   position(): WaitPosition
 }
 
-export function createFirstMatch({ store, limits, actor, criteria, start, isOver }: FirstMatchNeeds): FirstMatch {
+export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
+  const { store, limits, actor, criteria, start, memory, isOver } = needs
   const { inboxId } = criteria
   const filter = filterOf(actor, { inboxIds: [inboxId], podIds: [], eventTypes: typesFor(actor) })
   let position = start
@@ -145,7 +148,8 @@ export function createFirstMatch({ store, limits, actor, criteria, start, isOver
   }
 
   async function show(row: table.StoredMessageRow): Promise<Message | undefined> {
-    const [message] = await showWhole(store.db, store.blobs, [row], limits)
+    const [message] = await showWhole({ store, limits }, actor, [row], memory)
+    if (!message) await memory.reserve(0) // the search may wait for the next message
     return message
   }
 }

@@ -8,6 +8,7 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { hasPermission, requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Feed } from '../../events/feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../../events/feed/long-poll.ts'
 import { formatCursor } from '../../events/log/cursor.ts'
@@ -24,7 +25,9 @@ export interface WaitForMessage {
    * @param filter without labels: received messages
    * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
    * @returns no message when the time was over; `cursor` is where the next call continues, in any case
-   * @throws not_found, missing_permission, validation_error, cursor_expired; unknown_api_key when revoked meanwhile
+   * @param memory not used while it waits
+   * @throws not_found, missing_permission, validation_error, cursor_expired, too_many_responses; unknown_api_key when
+   *   revoked meanwhile
    */
   first(
     actor: Actor,
@@ -32,6 +35,7 @@ export interface WaitForMessage {
     filter: Omit<MessageFilter, 'before' | 'after'>,
     after: number | string | undefined,
     wait: RequestWait,
+    memory: BodyMemory,
   ): Promise<{ readonly message?: Message; readonly cursor: string }>
 }
 
@@ -46,14 +50,14 @@ const RECEIVED = ['received']
 
 export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeeds): WaitForMessage {
   return {
-    async first(actor, inboxRef, filter, after, wait) {
+    async first(actor, inboxRef, filter, after, wait, memory) {
       requireFewValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED
       const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
       const isOver = () => wait.disconnected.aborted || wait.draining.aborted
-      const match = createFirstMatch({ store, limits, actor, criteria, start, isOver })
+      const match = createFirstMatch({ store, limits, actor, criteria, start, memory, isOver })
 
       const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
       const eventFilter = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }

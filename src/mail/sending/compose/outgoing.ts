@@ -2,6 +2,7 @@
 
 import type { RecipientState } from '../../../store/schema/sending-rows.ts'
 import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
 
 export interface OutgoingAttachment {
   readonly filename?: string | undefined
@@ -67,9 +68,32 @@ export interface SendOptions {
 export interface Sending {
   /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
   send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
-  reply(actor: Actor, inbox: string, parent: string, reply: OutgoingReply, options?: SendOptions): Promise<Sent>
-  /** Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's. */
-  forward(actor: Actor, inbox: string, parent: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
+  /**
+   * @param memory for the original body, if it is quoted
+   * @throws also too_many_responses
+   */
+  reply(
+    actor: Actor,
+    inbox: string,
+    parent: string,
+    reply: OutgoingReply,
+    memory: BodyMemory,
+    options?: SendOptions,
+  ): Promise<Sent>
+  /**
+   * Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's.
+   *
+   * @param memory for the original body
+   * @throws also too_many_responses
+   */
+  forward(
+    actor: Actor,
+    inbox: string,
+    parent: string,
+    message: OutgoingMessage,
+    memory: BodyMemory,
+    options?: SendOptions,
+  ): Promise<Sent>
 }
 
 /** The state of one recipient of a sent message. */

@@ -11,7 +11,7 @@ import {
   normaliseAddress,
   withoutTag,
 } from '../../../formats/address/address.ts'
-import type { Message } from '../../messages/views/message.ts'
+import type { MessageItem } from '../../messages/views/message.ts'
 import type { DefaultRecipients } from './draft.ts'
 import type { DroppedRecipient } from './outgoing.ts'
 
@@ -30,7 +30,7 @@ export interface ReplyRecipients extends DefaultRecipients {
  *
  * @param inboxAddress in normal form
  */
-export function replyRecipients(inboxAddress: string, parent: Message, isToAll: boolean): ReplyRecipients {
+export function replyRecipients(inboxAddress: string, parent: MessageItem, isToAll: boolean): ReplyRecipients {
   const dropped = new Map<string, DroppedRecipient>()
   const isInbox = ({ address }: Address) => withoutTag(address) === inboxAddress
   const mailboxes = (addresses: readonly Address[]) => addresses.flatMap((each) => mailboxOf(each, dropped) ?? [])

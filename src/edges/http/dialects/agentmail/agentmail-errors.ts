@@ -40,6 +40,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   too_many_connections: 'rate_limit_exceeded',
   too_many_frames: 'rate_limit_exceeded',
   too_many_bodies: 'service_unavailable',
+  too_many_responses: 'service_unavailable',
   unavailable: 'service_unavailable',
   parse_queue_full: 'service_unavailable',
   disk_full: 'service_unavailable',

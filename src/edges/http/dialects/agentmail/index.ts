@@ -107,7 +107,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         webhookDeliveryRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...surroundings })
         messageRoutes(keyed, { ...needs, ...surroundings, limits })
-        sendingRoutes(keyed, { ...needs, limits })
+        sendingRoutes(keyed, { ...needs, ...surroundings, limits })
         queueRoutes(keyed, needs)
         eventRoutes(keyed, { ...needs, ...surroundings, eventJson, limits })
       })

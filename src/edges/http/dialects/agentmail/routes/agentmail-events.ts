@@ -29,7 +29,8 @@ const listLabels = {
   response: ok(InboxEventList),
 }
 
-export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, limits, longPolls }: EventNeeds): void {
+export function eventRoutes(app: HttpApp, needs: EventNeeds): void {
+  const { eventPages, labelLog, eventJson, limits, longPolls, responses } = needs
   const list = {
     tags: ['Events'],
     summary: 'List events, oldest first; with `wait_seconds` the response waits for the first one',
@@ -52,13 +53,14 @@ export function eventRoutes(app: HttpApp, { eventPages, labelLog, eventJson, lim
     response: { 200: Type.Unsafe<Buffer>(EventList) },
   }
 
-  app.get('/events', { schema: list, exposeHeadRoute: false }, async ({ actor, query }, reply) => {
+  app.get('/events', { schema: list, exposeHeadRoute: false }, async (request, reply) => {
+    const { actor, query } = request
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readEventFilter(query), ...times, after, limit }
     const render = async (event: Event) => (await eventJson(event, actor))?.buffer
     const wait = longPolls.begin(reply, actor.apiKeyId, wait_seconds * 1_000)
-    const page = await eventPages.read(actor, wanted, render, wait)
+    const page = await eventPages.read(actor, wanted, render, wait, responses.memoryOf(request, reply))
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 

@@ -102,25 +102,29 @@ const listDeliveries = {
 
 export function messageRoutes(
   app: HttpApp,
-  { messages, labels, deliveries, waitForMessage, limits, publicUrl, longPolls }: MessageNeeds,
+  { messages, labels, deliveries, waitForMessage, limits, publicUrl, longPolls, responses }: MessageNeeds,
 ): void {
   app.get(all, { schema: list }, async ({ actor, params, query }) => {
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
     return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query)))
   })
 
-  app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async ({ actor, params, query }, reply) => {
+  app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async (request, reply) => {
+    const { actor, params, query } = request
     const { from, to, after, wait_seconds, ...rest } = query
     const waitMs = wait_seconds === undefined ? limits.messages.waitMs : wait_seconds * 1_000
     const filter = { ...readMailFilter(rest), from, to }
     const start = readTimeOrCursor('after', after)
     const wait = longPolls.begin(reply, actor.apiKeyId, waitMs)
-    return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait))
+    const memory = responses.memoryOf(request, reply)
+    return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait, memory))
   })
 
-  app.get(one, { schema: get }, async ({ actor, params }) =>
-    message(await messages.get(actor, params.inbox_id, params.message_id)),
-  )
+  app.get(one, { schema: get }, async (request, reply) => {
+    const { actor, params } = request
+    const memory = responses.memoryOf(request, reply)
+    return message(await messages.get(actor, params.inbox_id, params.message_id, memory))
+  })
 
   app.patch(one, { schema: update }, async ({ actor, params, body }) => {
     const [changed] = await labels.change(actor, params.inbox_id, [params.message_id], readLabelChange(body))

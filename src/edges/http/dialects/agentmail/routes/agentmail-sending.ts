@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import { requirePermission } from '../../../../../mail/access/access.ts'
 import type { Sending, SendOptions } from '../../../../../mail/sending/compose/outgoing.ts'
-import type { HttpApp } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
 import {
   ReplyBody,
   readMessage,
@@ -35,12 +35,12 @@ const replyAll = {
 }
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
-interface SendingNeeds {
+interface SendingNeeds extends HttpSurroundings {
   readonly sending: Sending
   readonly limits: Limits
 }
 
-export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): void {
+export function sendingRoutes(app: HttpApp, { sending, limits, responses }: SendingNeeds): void {
   const bodyLimit = limits.http.sendBodyBytesMax
   // A key that may not send, or may not read the original message, is rejected before its body of up to 70 MiB is read.
   // The core checks again, for the inbox.
@@ -57,25 +57,36 @@ export function sendingRoutes(app: HttpApp, { sending, limits }: SendingNeeds): 
     })
   }
 
-  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request) => {
-    const { actor, params, body } = request
-    return sentReply(
-      await sending.reply(actor, params.inbox_id, params.message_id, readReply(body), optionsOf(request)),
-    )
+  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request, response) => {
+    const { inbox_id, message_id } = request.params
+    const memory = responses.memoryOf(request, response)
+    const outgoing = readReply(request.body)
+    return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
   })
 
-  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, onRequest: onAnswer }, async (request) => {
-    const { actor, params, body } = request
-    const toAll = readReply({ ...body, reply_all: true })
-    return sentReply(await sending.reply(actor, params.inbox_id, params.message_id, toAll, optionsOf(request)))
-  })
+  app.post(
+    `${all}/:message_id/reply-all`,
+    { schema: replyAll, bodyLimit, onRequest: onAnswer },
+    async (request, response) => {
+      const { inbox_id, message_id } = request.params
+      const memory = responses.memoryOf(request, response)
+      const toAll = readReply({ ...request.body, reply_all: true })
+      return sentReply(await sending.reply(request.actor, inbox_id, message_id, toAll, memory, optionsOf(request)))
+    },
+  )
 
-  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, onRequest: onAnswer }, async (request) => {
-    const { actor, params, body } = request
-    return sentMessage(
-      await sending.forward(actor, params.inbox_id, params.message_id, readMessage(body), optionsOf(request)),
-    )
-  })
+  app.post(
+    `${all}/:message_id/forward`,
+    { schema: forward, bodyLimit, onRequest: onAnswer },
+    async (request, response) => {
+      const { actor, params, body } = request
+      const { inbox_id, message_id } = params
+      const memory = responses.memoryOf(request, response)
+      return sentMessage(
+        await sending.forward(actor, inbox_id, message_id, readMessage(body), memory, optionsOf(request)),
+      )
+    },
+  )
 }
 
 /** Passes the header on unchanged; the core checks whether it is well-formed. */

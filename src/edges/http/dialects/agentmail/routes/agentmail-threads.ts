@@ -20,7 +20,7 @@ export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
   for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
 }
 
-function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }: ThreadNeeds): void {
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, responses }: ThreadNeeds): void {
   const all = `${scopeRoute.path}/threads`
   const one = `${all}/:thread_id`
   const id = { thread_id: Type.String() }
@@ -40,9 +40,11 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl }:
     querystring: Type.Object(pageQuery),
     response: ok(Thread),
   }
-  app.get(one, { schema: get }, async ({ actor, params, query }) =>
-    thread(await threads.get(actor, withinOf(params), params.thread_id, readPage(query))),
-  )
+  app.get(one, { schema: get }, async (request, reply) => {
+    const { actor, params, query } = request
+    const memory = responses.memoryOf(request, reply)
+    return thread(await threads.get(actor, withinOf(params), params.thread_id, readPage(query), memory))
+  })
 
   const update = {
     tags,

@@ -1,0 +1,161 @@
+/**
+ * Limits the memory of large responses in this process: the messages that they contain, and the bytes that their
+ * clients have not read yet. A message can have 16 MiB of JSON, and a client can request it many times at once and then
+ * read nothing.
+ *
+ *   route → size of the messages → reserve, or wait → load, render → send in chunks → release
+ *
+ * Bytes count from before the messages are loaded until the response has left the process or its connection is closed.
+ * When the budget is used up, further requests wait, round robin over API keys, in a queue that is limited in length and
+ * time. A request that waits for the share of its own key or pod does not delay other keys. Small responses do not
+ * count.
+ *
+ * Slow client: disconnected when it reads nothing for `limits.http.responseStallMs`. While others wait, the client that
+ *   has read nothing for longest is disconnected after `limits.http.responseStallBusyMs`.
+ * Response without a reservation, such as a list: counted when it is rendered. A GET gets 503 if it does not fit.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { BodyMemory } from '../../../mail/access/body-memory.ts'
+import { createMemoryQueue, type Holder } from './memory-queue.ts'
+import { bytesInChunks, isStream, passThrough } from './response-chunks.ts'
+import { createRoundRobin } from './round-robin.ts'
+import { ownersOf } from './shared-budget.ts'
+
+export interface ResponseBudget {
+  /** Returns the memory for the messages that a response will contain. It is released with the response. */
+  memoryOf(request: FastifyRequest, reply: FastifyReply): BodyMemory
+  /**
+   * Call this when a response is rendered.
+   *
+   * @param payload as Fastify's onSend hook gets it
+   * @returns what to send instead
+   * @throws too_many_responses
+   */
+  send(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown>
+  /** Call this for a request that ends without a response. */
+  unanswered(request: FastifyRequest): void
+  /** Bytes that count at present. */
+  usedBytes(): number
+}
+
+interface ResponseBudgetNeeds {
+  readonly limits: Limits
+  readonly log: Log
+}
+
+/** A response whose memory is counted. */
+interface Counted extends Holder {
+  readonly apiKeyId: string
+  isClosed: boolean
+  isRendered: boolean
+}
+
+export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): ResponseBudget {
+  const { smallResponseBytesMax } = limits.http
+  const queue = createMemoryQueue(limits)
+  const turns = createRoundRobin()
+  const counted = new WeakMap<FastifyRequest, Counted>()
+
+  return {
+    memoryOf(request, reply) {
+      const response = countedOf(request, reply)
+      return {
+        freeBytes: smallResponseBytesMax,
+        async reserve(bytes) {
+          queue.resize(response, 0)
+          if (response.isClosed) throw new MailError('too_many_responses', {}) // no one reads this
+          return bytes > smallResponseBytesMax && queue.enter(response, bytes)
+        },
+        nextTurn: () => turns.next(response.apiKeyId),
+      }
+    },
+
+    async send(request, reply, payload) {
+      // A response to HEAD is only measured.
+      if (request.method === 'HEAD' || !isLarge(payload, smallResponseBytesMax)) {
+        settle(request)
+        const progressed = watch(request, reply)
+        return isStream(payload) ? passThrough(payload, progressed) : payload
+      }
+      const response = countedOf(request, reply)
+      if (response.bytes === 0 && request.method === 'GET' && !queue.hasRoom(response, payload.length))
+        throw new MailError('too_many_responses', {})
+      queue.resize(response, Math.max(response.bytes, payload.length))
+      // In a turn of its own, and outside of the JavaScript heap: a slow client may keep it for long.
+      await turns.next(response.apiKeyId)
+      const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload)
+      response.isRendered = true
+      queue.resize(response, response.isClosed ? 0 : bytes.length)
+      reply.header('content-length', bytes.length)
+      return bytesInChunks(bytes, watch(request, reply, response))
+    },
+
+    unanswered: settle,
+
+    usedBytes: queue.usedBytes,
+  }
+
+  function countedOf(request: FastifyRequest, reply: FastifyReply): Counted {
+    const known = counted.get(request)
+    if (known) return known
+    const response: Counted = {
+      apiKeyId: request.actor?.apiKeyId ?? '',
+      owners: ownersOf(request),
+      bytes: 0,
+      progressedAt: undefined,
+      cutOff: () => cutOff(request, reply, 'memory'),
+      isClosed: reply.raw.destroyed,
+      isRendered: false,
+    }
+    counted.set(request, response)
+    reply.raw.once('close', () => {
+      response.isClosed = true
+      queue.leave(response)
+      // Until then, the handler still uses the messages that it has loaded.
+      if (response.isRendered) queue.resize(response, 0)
+    })
+    return response
+  }
+
+  /** Releases the memory of a response that has become small, or does not exist. */
+  function settle(request: FastifyRequest): void {
+    const response = counted.get(request)
+    if (!response) return
+    response.isRendered = true
+    queue.resize(response, 0)
+  }
+
+  /**
+   * Disconnects the client if it stops reading.
+   *
+   * @returns a function to call whenever it has read a part of the response
+   */
+  function watch(request: FastifyRequest, reply: FastifyReply, response?: Counted): () => void {
+    const timer = setTimeout(() => cutOff(request, reply, 'stalled'), limits.http.responseStallMs)
+    if (reply.raw.destroyed) clearTimeout(timer)
+    else reply.raw.once('close', () => clearTimeout(timer))
+    progressed()
+    return progressed
+
+    function progressed(): void {
+      timer.refresh()
+      if (response) response.progressedAt = performance.now()
+    }
+  }
+
+  function cutOff(request: FastifyRequest, reply: FastifyReply, reason: 'stalled' | 'memory'): void {
+    if (reply.raw.destroyed) return
+    log.info({ requestId: request.id, reason }, 'response aborted: its client does not read it')
+    reply.raw.destroy()
+  }
+}
+
+/** @returns false for a stream, which is sent as fast as it is read, and never in memory as a whole */
+function isLarge(payload: unknown, bytesMax: number): payload is string | Buffer {
+  if (Buffer.isBuffer(payload)) return payload.length > bytesMax
+  // Measuring a long string takes a while.
+  return typeof payload === 'string' && (payload.length > bytesMax || Buffer.byteLength(payload) > bytesMax)
+}

@@ -1,0 +1,33 @@
+/** Sends a response in chunks, so that the server notices when its client stops reading. */
+import { Readable } from 'node:stream'
+
+/** Node passes the next chunk on when the operating system has accepted the previous one. */
+const CHUNK_BYTES = 64 * 1024
+
+/** @param progressed called when the client has read a chunk */
+export function bytesInChunks(bytes: Buffer, progressed: () => void): Readable {
+  return Readable.from(chunks(), { objectMode: false })
+
+  function* chunks(): Generator<Buffer> {
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+      progressed()
+      yield bytes.subarray(at, at + CHUNK_BYTES)
+    }
+  }
+}
+
+/** @param progressed as for `bytesInChunks` */
+export function passThrough(source: Readable, progressed: () => void): Readable {
+  return Readable.from(chunks(), { objectMode: false })
+
+  async function* chunks(): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      progressed()
+      yield chunk as Buffer
+    }
+  }
+}
+
+export function isStream(payload: unknown): payload is Readable {
+  return payload instanceof Readable
+}

@@ -1,0 +1,18 @@
+/**
+ * The memory that a caller provides for the messages that it requests. The edge implements it, because only the edge
+ * knows how long they stay in memory: until a response has been sent.
+ */
+
+export interface BodyMemory {
+  /** A caller may use this much without a reservation. */
+  readonly freeBytes: number
+  /**
+   * Reserves memory, instead of what the caller reserved before. 0 releases it.
+   *
+   * @returns whether the caller had to wait: what it has read may have changed
+   * @throws too_many_responses
+   */
+  reserve(bytes: number): Promise<boolean>
+  /** Resolves in a turn of the event loop in which no other large work runs. */
+  nextTurn(): Promise<void>
+}

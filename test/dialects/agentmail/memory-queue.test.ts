@@ -1,0 +1,155 @@
+/** Tests the queue for the memory of responses: who gets it next, who gets none, and who is disconnected for it. */
+import { expect, test } from 'vitest'
+import { type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
+import { createMemoryQueue, type Holder, type MemoryQueue } from '../../../src/edges/http/server/memory-queue.ts'
+
+/** A budget of 100, of which a key may use 50 and a pod 75. */
+function open(http: LimitOverrides['http'] = {}): MemoryQueue {
+  return createMemoryQueue(withLimits({ http: { responsesBytesMax: 100, responseWaitMs: 60_000, ...http } }))
+}
+
+interface TestHolder extends Holder {
+  isCutOff: boolean
+}
+
+function holder(queue: MemoryQueue, apiKeyId: string, podId = `pod of ${apiKeyId}`): TestHolder {
+  const one: TestHolder = {
+    apiKeyId,
+    owners: [
+      { id: `key ${apiKeyId}`, share: 1 / 2 },
+      { id: podId, share: 3 / 4 },
+    ],
+    bytes: 0,
+    progressedAt: undefined,
+    isCutOff: false,
+    cutOff() {
+      one.isCutOff = true
+      setImmediate(() => queue.resize(one, 0)) // when the connection has closed
+    },
+  }
+  return one
+}
+
+/** Reserves at once. */
+async function hold(queue: MemoryQueue, bytes: number, apiKeyId: string, podId?: string): Promise<TestHolder> {
+  const one = holder(queue, apiKeyId, podId)
+  expect(await queue.enter(one, bytes)).toBe(false)
+  return one
+}
+
+/** Enters the queue, and appends the name to the list when the memory is reserved. */
+function wait(queue: MemoryQueue, bytes: number, apiKeyId: string, admitted: string[], podId?: string): TestHolder {
+  const one = holder(queue, apiKeyId, podId)
+  queue.enter(one, bytes).then(
+    (hasWaited) => admitted.push(hasWaited ? apiKeyId : `${apiKeyId} at once`),
+    (error) => admitted.push(`${apiKeyId} ${error.code}`),
+  )
+  return one
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('memory is given round robin over keys, in the order of the requests of each key', async () => {
+  const queue = open()
+  const [ann, bob] = [await hold(queue, 50, 'ann'), await hold(queue, 50, 'bob')]
+  const admitted: string[] = []
+  const waiting = ['cy', 'cy', 'cy', 'dan', 'eve'].map((key) => wait(queue, 50, key, admitted))
+  queue.resize(ann, 0)
+  queue.resize(bob, 0)
+  await turn()
+  expect(admitted).toEqual(['cy', 'dan'])
+  queue.resize(waiting[3]!, 0)
+  await turn()
+  expect(admitted).toEqual(['cy', 'dan', 'eve'])
+  queue.resize(waiting[0]!, 0)
+  await turn()
+  expect(admitted).toEqual(['cy', 'dan', 'eve', 'cy'])
+  expect(queue.usedBytes()).toBe(100)
+})
+
+test('a key or a pod that waits for its own share delays no other', async () => {
+  const queue = open()
+  const admitted: string[] = []
+  await hold(queue, 30, 'ann', 'red')
+  wait(queue, 30, 'ann', admitted, 'red')
+  await hold(queue, 40, 'bob', 'red')
+  wait(queue, 20, 'cy', admitted, 'red')
+  await hold(queue, 10, 'dan')
+  await turn()
+  expect(admitted).toEqual([])
+})
+
+test('a large request is not overtaken forever by smaller ones of other keys', async () => {
+  const queue = open()
+  const admitted: string[] = []
+  const [ann, bob] = [await hold(queue, 40, 'ann'), await hold(queue, 30, 'bob')]
+  wait(queue, 50, 'cy', admitted)
+  wait(queue, 20, 'dan', admitted)
+  queue.resize(bob, 15)
+  await turn()
+  expect(admitted).toEqual([])
+  queue.resize(ann, 0)
+  await turn()
+  expect(admitted).toEqual(['cy', 'dan'])
+})
+
+test('something larger than the budget gets memory alone', async () => {
+  const queue = open()
+  const admitted: string[] = []
+  const ann = await hold(queue, 10, 'ann')
+  wait(queue, 1_000, 'bob', admitted)
+  await turn()
+  expect(admitted).toEqual([])
+  queue.resize(ann, 0)
+  await turn()
+  expect(admitted).toEqual(['bob'])
+  expect(queue.usedBytes()).toBe(1_000)
+})
+
+test('the queue is limited in length, per key and in time; whoever leaves it gets nothing', async () => {
+  const queue = open({ responsesWaitingMax: 3, responsesWaitingPerKeyMax: 2, responseWaitMs: 50 })
+  await hold(queue, 200, 'ann')
+  const admitted: string[] = []
+  const [first] = ['bob', 'bob', 'bob', 'cy', 'dan'].map((key) => wait(queue, 50, key, admitted))
+  await turn()
+  expect(admitted).toEqual(['bob too_many_responses', 'dan too_many_responses'])
+  queue.leave(first!)
+  await turn()
+  expect(admitted.length).toBe(3)
+  await expect.poll(() => admitted.length).toBe(5)
+  expect(new Set(admitted)).toEqual(new Set(['bob', 'cy', 'dan'].map((key) => `${key} too_many_responses`)))
+})
+
+test('while others wait, the client that has read nothing for longest is disconnected first, and none that still reads', async () => {
+  const queue = open({ responseStallBusyMs: 50 })
+  const now = performance.now()
+  const [slow, slowest, reading, rendering] = [
+    await hold(queue, 30, 'slow'),
+    await hold(queue, 30, 'slowest'),
+    await hold(queue, 30, 'reading'),
+    await hold(queue, 10, 'rendering'),
+  ]
+  slow.progressedAt = now - 100
+  slowest.progressedAt = now - 200
+  reading.progressedAt = now + 60_000
+  const admitted: string[] = []
+  wait(queue, 30, 'ann', admitted)
+  await expect.poll(() => admitted).toEqual(['ann'])
+  expect([admitted, slowest.isCutOff, slow.isCutOff]).toEqual([['ann'], true, false])
+  slow.progressedAt = performance.now() // it has read something, and has more time
+  wait(queue, 30, 'bob', admitted)
+  expect(slow.isCutOff).toBe(false)
+  await expect.poll(() => admitted).toEqual(['ann', 'bob'])
+  expect([slow.isCutOff, reading.isCutOff, rendering.isCutOff]).toEqual([true, false, false])
+})
+
+test('a key that waits for its own share disconnects only its own clients', async () => {
+  const queue = open({ responseStallBusyMs: 50 })
+  const [other, own] = [await hold(queue, 10, 'other'), await hold(queue, 40, 'ann')]
+  other.progressedAt = performance.now() - 1_000
+  own.progressedAt = performance.now() - 100
+  const admitted: string[] = []
+  wait(queue, 40, 'ann', admitted)
+  await expect.poll(() => admitted).toEqual(['ann'])
+  expect([own.isCutOff, other.isCutOff]).toEqual([true, false])
+})

@@ -1,0 +1,49 @@
+/** Tests that messages are loaded into memory that the caller provides, and that they may change while it waits. */
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
+import { showWhole } from '../../src/mail/messages/content/bodies.ts'
+import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
+import { listByIds } from '../../src/store/tables/messages-table.ts'
+import { insertInbox, insertMessage } from '../store/rows.ts'
+import { openTestStore } from '../store/test-store.ts'
+
+test('a message that is hidden or deleted while its reader waits for memory is not shown', async () => {
+  await using store = await openTestStore()
+  const { bytes, sizeBytes, headBytes } = compressBodies({ headers: [], text: 'x'.repeat(1_000_000) })
+  const ids = await store.transaction(async (tx) => {
+    const inbox = await insertInbox(tx)
+    const messages = [await insertMessage(tx, inbox), await insertMessage(tx, inbox), await insertMessage(tx, inbox)]
+    const sizes = { parsed_size_bytes: sizeBytes, parsed_head_bytes: headBytes }
+    await tx
+      .updateTable('contents')
+      .set({ parsed: bytes, ...sizes })
+      .execute()
+    return messages.map(({ id }) => id)
+  })
+  const rows = await listByIds(store.db, ids)
+  const permissions = new Set(['message_read'] as const)
+  const reader: KeyActor = { kind: 'key', apiKeyId: 'key', organizationId: rows[0]!.organization_id, permissions }
+  const reserved: number[] = []
+  const show = (whileItWaits?: () => Promise<unknown>) =>
+    showWhole({ store, limits: withLimits() }, reader, rows, {
+      freeBytes: 1_000,
+      nextTurn: async () => undefined,
+      async reserve(reservedBytes) {
+        reserved.push(reservedBytes)
+        await whileItWaits?.()
+        return whileItWaits !== undefined
+      },
+    })
+
+  expect((await show()).map(({ id }) => id)).toEqual(rows.map(({ id }) => id))
+  const [hidden, deleted, kept] = rows.map(({ id }) => id)
+  const changed = await show(() =>
+    store.transaction(async (tx) => {
+      await tx.updateTable('messages').set({ hidden: 8 }).where('id', '=', hidden!).execute()
+      await tx.deleteFrom('messages').where('id', '=', deleted!).execute()
+    }),
+  )
+  expect(changed).toMatchObject([{ id: kept, text: 'x'.repeat(1_000_000) }])
+  expect(reserved).toEqual([3 * sizeBytes, 3 * sizeBytes])
+})
