@@ -6,6 +6,8 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/events/event-types.test.ts',
   'test/jobs/interrupted-work.test.ts',
   'test/events/recent.test.ts',
+  'test/messages/compressed-bodies.test.ts',
+  'test/messages/mail-list.test.ts',
   'test/messages/parse-queue.test.ts',
   'test/messages/parse-worker.test.ts',
   'test/sending/remote-target.test.ts',

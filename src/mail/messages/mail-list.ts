@@ -1,10 +1,12 @@
 /**
  * The filtered lists of messages and threads: one page, bounded in the rows that are examined and in its size.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
+import type { BodyMemory } from '../access/body-memory.ts'
 import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../access/paging/page-tokens.ts'
 import { fillPage, inOrder } from './scanning.ts'
 import type { MailFilter } from './views/message.ts'
@@ -30,18 +32,62 @@ interface MailList<Row extends ListedRow, Item> {
   readonly show: (rows: readonly Row[]) => Promise<readonly Item[]>
 }
 
-/** @throws invalid_page_token; validation_error for a page that is too long for a substring filter */
+/** Rows that one statement loads. A stranger can give each of them a subject of 256 KiB. */
+const ROWS_AT_ONCE = 50
+
+/**
+ * @param memory for the texts of a large page
+ * @throws invalid_page_token; validation_error for a page that is too long for a substring filter; too_many_responses
+ */
 export async function listMail<Row extends ListedRow, Item>(
   request: PageRequest,
   limits: Limits,
+  memory: BodyMemory,
   { criteria, substrings, scan, listByIds, show }: MailList<Row, Item>,
 ): Promise<Page<Item>> {
   const isSubstringFilter = substrings.some((texts) => texts !== undefined && texts.length > 0)
   const window = openPage(request, criteria, pageBounds(limits, isSubstringFilter))
-  const scanned = await fillPage(window, limits, scan)
-  const found = inOrder(scanned.ids, await listByIds(scanned.ids))
-  const { rows, last } = withinPageBytes(found, scanned.last, limits.lists.pageBytesMax)
+  const { rows, last } = await loadIntoMemory()
   return closePage(await show(rows), window, criteria, last)
+
+  async function loadIntoMemory(): Promise<LoadedPage<Row>> {
+    const loaded = await load()
+    const { bytes } = loaded
+    if (bytes <= memory.freeBytes) return loaded
+    loaded.rows.length = 0 // they occupy no memory while the request waits for some
+    await memory.reserve(bytes)
+    return load()
+  }
+
+  async function load(): Promise<LoadedPage<Row>> {
+    const scanned = await fillPage(window, limits, scan)
+    const page: LoadedPage<Row> = { rows: [], bytes: 0, last: scanned.last }
+    for (let at = 0; at < scanned.ids.length; at += ROWS_AT_ONCE) {
+      if (at > 0) await setImmediate() // let other work run
+      const ids = scanned.ids.slice(at, at + ROWS_AT_ONCE)
+      for (const row of inOrder(ids, await listByIds(ids))) {
+        const bytes = page.bytes + textBytes(row)
+        const previous = page.rows.at(-1)
+        if (previous && bytes > limits.lists.pageBytesMax)
+          return { ...page, last: { key: previous.timestamp, id: previous.id } }
+        page.rows.push(row)
+        page.bytes = bytes
+      }
+    }
+    return page
+  }
+}
+
+/**
+ * The first rows of a page, as many as fit into `limits.lists.pageBytesMax`. A stranger can fill an inbox with subjects of
+ * 250 KB, and 500 of them in one response would exhaust the memory: a control character takes six bytes in JSON.
+ */
+interface LoadedPage<Row> {
+  readonly rows: Row[]
+  /** Size of their texts in JSON. */
+  bytes: number
+  /** The position after which the next page continues. */
+  readonly last: PagePosition | undefined
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */
@@ -62,24 +108,7 @@ function pageBounds(limits: Limits, isSubstringFilter: boolean): { default: numb
   return { default: limits.lists.pageDefault, max, isStrict: isSubstringFilter }
 }
 
-/**
- * Returns the first rows of a page, as many as fit into `limits.lists.pageBytesMax`, and the position after which the next
- * page continues. A stranger can fill an inbox with subjects of 250 KB, and 500 of them in one response would exhaust the
- * memory: a control character takes six bytes in JSON.
- */
-function withinPageBytes<Row extends ListedRow>(
-  rows: readonly Row[],
-  last: PagePosition | undefined,
-  bytesMax: number,
-): { rows: readonly Row[]; last: PagePosition | undefined } {
-  let bytes = 0
-  for (const [index, { subject, preview, in_reply_to = null, references_list = null }] of rows.entries()) {
-    for (const text of [subject, preview, in_reply_to, references_list]) {
-      if (text !== null) bytes += Buffer.byteLength(JSON.stringify(text))
-    }
-    if (bytes <= bytesMax || index === 0) continue
-    const { id, timestamp } = rows[index - 1]!
-    return { rows: rows.slice(0, index), last: { key: timestamp, id } }
-  }
-  return { rows, last }
+function textBytes({ subject, preview, in_reply_to = null, references_list = null }: ListedRow): number {
+  const texts = [subject, preview, in_reply_to, references_list].filter((text) => text !== null)
+  return texts.reduce((bytes, text) => bytes + Buffer.byteLength(JSON.stringify(text)), 0)
 }

@@ -24,8 +24,14 @@ import { showMessages } from './views/message-views.ts'
  * not_found for objects that do not exist or are not in scope, and missing_permission.
  */
 export interface Messages {
-  /** Newest first. */
-  list(actor: Actor, inbox: string, filter: MessageFilter, page: PageRequest): Promise<Page<MessageItem>>
+  /** Newest first. @throws too_many_responses */
+  list(
+    actor: Actor,
+    inbox: string,
+    filter: MessageFilter,
+    page: PageRequest,
+    memory: BodyMemory,
+  ): Promise<Page<MessageItem>>
   /** @throws too_many_responses */
   get(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<Message>
   raw(
@@ -52,11 +58,11 @@ export function createMessages(needs: MessagesNeeds): Messages {
   const { store, downloads, removal, discardBlobs, limits } = needs
 
   return {
-    async list(actor, inboxRef, filter, page) {
+    async list(actor, inboxRef, filter, page, memory) {
       requireFewValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
-      return listMail(page, limits, {
+      return listMail(page, limits, memory, {
         criteria,
         substrings: [filter.from, filter.to, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),

@@ -32,8 +32,16 @@ export interface Threads {
   /**
    * Newest first, by the newest message that no class hides (or by the newest of all if every message is hidden).
    * Filters and fields use only messages that the actor may see and has requested, never the thread's other messages.
+   *
+   * @throws too_many_responses
    */
-  list(actor: Actor, within: Within, filter: ThreadFilter, page: PageRequest): Promise<Page<ThreadItem>>
+  list(
+    actor: Actor,
+    within: Within,
+    filter: ThreadFilter,
+    page: PageRequest,
+    memory: BodyMemory,
+  ): Promise<Page<ThreadItem>>
   /**
    * The first page has the newest messages; within a page the oldest is first; the token leads to older ones.
    *
@@ -70,7 +78,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
   const { store, downloads, removal, discardBlobs, limits } = needs
 
   return {
-    async list(actor, within, filter, page) {
+    async list(actor, within, filter, page, memory) {
       requireFewValues(filter, limits)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
@@ -84,7 +92,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         subject: filter.subject ?? [],
         partMessagesMax: limits.lists.threadPartMessagesMax,
       }
-      return listMail(page, limits, {
+      return listMail(page, limits, memory, {
         criteria,
         substrings: [filter.senders, filter.recipients, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),

@@ -104,9 +104,11 @@ export function messageRoutes(
   app: HttpApp,
   { messages, labels, deliveries, waitForMessage, limits, publicUrl, longPolls, responses }: MessageNeeds,
 ): void {
-  app.get(all, { schema: list }, async ({ actor, params, query }) => {
+  app.get(all, { schema: list }, async (request, reply) => {
+    const { actor, params, query } = request
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
-    return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query)))
+    const memory = responses.memoryOf(request, reply)
+    return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query), memory))
   })
 
   app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async (request, reply) => {

@@ -28,9 +28,11 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
   const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
   const list = { tags, summary: 'List threads', params: above, querystring: listQuery, response: ok(ThreadList) }
-  app.get(all, { schema: list }, async ({ actor, params, query }) => {
+  app.get(all, { schema: list }, async (request, reply) => {
+    const { actor, params, query } = request
     const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }
-    return threadList(await threads.list(actor, withinOf(params), filter, readPage(query)))
+    const memory = responses.memoryOf(request, reply)
+    return threadList(await threads.list(actor, withinOf(params), filter, readPage(query), memory))
   })
 
   const get = {

@@ -1,0 +1,59 @@
+/** Tests that a page of a list loads no more than it shows, into memory that the caller provides. */
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { listMail } from '../../src/mail/messages/mail-list.ts'
+
+interface Row {
+  readonly id: string
+  readonly timestamp: number
+  readonly subject: string
+  readonly preview: null
+}
+
+function open(rows: Row[], freeBytes: number, whileItWaits?: () => void) {
+  const reserved: number[] = []
+  const loaded: number[] = []
+  const memory = {
+    freeBytes,
+    nextTurn: async () => undefined,
+    async reserve(bytes: number) {
+      reserved.push(bytes)
+      whileItWaits?.()
+      return true
+    },
+  }
+  const list = (limit: number) =>
+    listMail({ limit }, withLimits({ lists: { pageBytesMax: 10_000 } }), memory, {
+      criteria: {},
+      substrings: [],
+      scan: async (keyset) => rows.slice(0, keyset.limit).map((row) => ({ ...row, matches: 1 })),
+      async listByIds(ids) {
+        loaded.push(ids.length)
+        return rows.filter(({ id }) => ids.includes(id))
+      },
+      show: async (shown) => shown,
+    })
+  return { list, reserved, loaded }
+}
+
+const rowsOf = (count: number, chars: number): Row[] =>
+  Array.from({ length: count }, (_, index) => ({
+    ...{ id: String(index), timestamp: index, preview: null },
+    subject: 'x'.repeat(chars - 2), // and two quotation marks
+  }))
+
+test('rows are loaded in parts, until the page is full', async () => {
+  const { list, loaded, reserved } = open(rowsOf(300, 100), 20_000)
+  const page = await list(300)
+  expect([page.items.length, loaded, reserved]).toEqual([100, [50, 50, 50], []])
+  expect(page.nextPageToken).toBeDefined()
+  expect((await list(50)).items.length).toBe(50)
+  expect(loaded.slice(3)).toEqual([50])
+})
+
+test('a large page gets memory, and is read again after the wait', async () => {
+  const rows = rowsOf(20, 100)
+  const { list, loaded, reserved } = open(rows, 1_000, () => void rows.shift())
+  expect((await list(20)).items.map(({ id }) => id)).toEqual(Array.from({ length: 19 }, (_, index) => `${index + 1}`))
+  expect([loaded, reserved]).toEqual([[20, 19], [2_000]])
+})
