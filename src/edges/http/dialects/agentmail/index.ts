@@ -6,6 +6,7 @@ import type { Config } from '../../../../config/settings.ts'
 import type { Log } from '../../../../log.ts'
 import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
+import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
@@ -43,6 +44,7 @@ import { podRoutes } from './routes/agentmail-pods.ts'
 import { queueRoutes } from './routes/agentmail-queue.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
 import { threadRoutes } from './routes/agentmail-threads.ts'
+import { signUpRoute, unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
 import { webhookDeliveryRoutes } from './routes/agentmail-webhook-deliveries.ts'
 import { webhookRoutes } from './routes/agentmail-webhooks.ts'
 
@@ -51,6 +53,7 @@ export interface AgentMailNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly scopes: Scopes
   readonly apiKeys: ApiKeys
   readonly organizations: Organizations
   readonly pods: Pods
@@ -90,6 +93,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       })
       downloadRoutes(app, needs)
       openApiRoute(app)
+      signUpRoute(app)
 
       await app.register(async (streamed) => {
         streamRoute(streamed, { ...needs, ...surroundings, eventJson, limits })
@@ -99,6 +103,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
           request.actor = await authenticateHeader(credentials, request)
         })
         authMeRoutes(keyed)
+        unbuiltRoutes(keyed, needs)
         organizationRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
