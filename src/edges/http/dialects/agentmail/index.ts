@@ -32,7 +32,7 @@ import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
-import { normaliseQuery } from './query-parameters.ts'
+import { normaliseQuery, warningOf } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
@@ -88,8 +88,11 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
 
     async routes(app, surroundings) {
       await describeRoutes(app)
-      app.addHook('preValidation', async (request) => {
-        request.query = normaliseQuery(request.query as Record<string, string | string[]>)
+      app.addHook('preValidation', async (request, reply) => {
+        const query = normaliseQuery(request.query as Record<string, string | string[]>)
+        const warning = warningOf(query, request.routeOptions.schema?.querystring)
+        if (warning !== undefined) reply.header('martlet-warning', warning)
+        request.query = query
       })
       downloadRoutes(app, needs)
       openApiRoute(app)
