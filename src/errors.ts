@@ -213,6 +213,11 @@ export const errors = {
     kind: 'not_found',
     message: (p) => `There is no mailbox ${p.address} here`,
   }),
+  relaying_denied: define<{ domain: string }>({
+    kind: 'rejected',
+    message: (p) => `Relaying denied: this server accepts no mail for ${p.domain}`,
+    fix: 'Send it to the mail servers (MX) of that domain.',
+  }),
 
   // Server and environment
   unavailable: define<{ detail?: string }>({

@@ -53,6 +53,22 @@ test('an unknown recipient is refused at RCPT, and the other recipients still ge
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
+// A peer with a wrong MX record was told that the mailbox does not exist, and its user removed the address.
+test('mail for a foreign domain is refused as relaying, and an unknown mailbox of our domain as unknown', async () => {
+  await using world = await startWorld()
+  const client = await RawClient.open(world.smtpPort, 'peer.test')
+  await client.command('MAIL FROM:<ann@example.test>')
+  const refused = {
+    'bob@elsewhere.test': '550 5.7.1 Relaying denied: this server accepts no mail for elsewhere.test',
+    'postmaster@elsewhere.test': '550 5.7.1 Relaying denied: this server accepts no mail for elsewhere.test',
+    'bob@sub.mail.localhost': '550 5.7.1 Relaying denied: this server accepts no mail for sub.mail.localhost',
+    'nobody@mail.localhost': '550 5.1.1 There is no mailbox nobody@mail.localhost here',
+  }
+  for (const [address, reply] of Object.entries(refused)) {
+    expect(await client.command(`RCPT TO:<${address}>`)).toBe(reply)
+  }
+})
+
 test('a quoted local part reaches the inbox that it names, or none', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })

@@ -109,7 +109,7 @@ describe('recipients', () => {
     ['<PostMaster>', '250 2.1.5 Recipient ok'],
     ['<@relay.test:ada@mail.example.test>', '250 2.1.5 Recipient ok'],
     ['<nobody@mail.example.test>', '550 5.1.1 There is no mailbox nobody@mail.example.test here'],
-    ['<ann@elsewhere.test>', '550 5.1.1 There is no mailbox ann@elsewhere.test here'],
+    ['<ann@elsewhere.test>', '550 5.7.1 Relaying denied: this server accepts no mail for elsewhere.test'],
     ['<>', '501 5.1.3 The recipient is not a valid address'],
     ['<ada>', '501 5.1.3 The recipient is not a valid address'],
     ['<a@b@mail.example.test>', '501 5.1.3 The recipient is not a valid address'],

@@ -35,7 +35,16 @@ export class MemoryReceiving implements Receiving {
 
   async accepts(address: string): Promise<boolean> {
     await this.beforeAccept(address)
-    return !address.startsWith('nobody') && this.domains.some((domain) => address.endsWith(`@${domain}`))
+    return !address.startsWith('nobody') && this.#isOurs(address)
+  }
+
+  async rejectionOf(address: string): Promise<MailError> {
+    if (this.#isOurs(address)) return new MailError('unknown_recipient', { address })
+    return new MailError('relaying_denied', { domain: address.slice(address.lastIndexOf('@') + 1) })
+  }
+
+  #isOurs(address: string): boolean {
+    return this.domains.some((domain) => address.endsWith(`@${domain}`))
   }
 
   requireRoom(): void {

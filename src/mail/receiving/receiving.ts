@@ -34,6 +34,14 @@ export interface Receiving {
   accepts(address: string): Promise<boolean>
 
   /**
+   * Returns the error for an address that `accepts` rejects: `relaying_denied` if its domain is not one of ours,
+   * otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
+   *
+   * @throws unavailable when the store cannot be read
+   */
+  rejectionOf(address: string): Promise<MailError>
+
+  /**
    * Checks whether a new message can be accepted now, so that a peer gets the refusal before it sends its bytes.
    *
    * @throws disk_full, shutting_down, unavailable
@@ -81,6 +89,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     async accepts(address) {
       const inbox = await findInbox(store.db, address, (each) => inboxes.getByAddress(store.db, each))
       return inbox !== undefined
+    },
+
+    async rejectionOf(address) {
+      const { domain } = splitAddress(address)
+      const isOurs = (await domains.getByName(store.db, domain)) !== undefined
+      return isOurs ? new MailError('unknown_recipient', { address }) : new MailError('relaying_denied', { domain })
     },
 
     requireRoom: () => store.requireRoom(),

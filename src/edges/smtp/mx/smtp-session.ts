@@ -152,8 +152,8 @@ export class SmtpSession implements Session {
     if (transaction.recipients.has(address)) return replies.recipientOk
     if (transaction.recipients.size >= this.#needs.config.limits.smtp.recipientsMax) return replies.tooManyRecipients
     try {
-      const isKnown = await this.#needs.receiving.accepts(address)
-      if (!isKnown) throw new MailError('unknown_recipient', { address })
+      const { receiving } = this.#needs
+      if (!(await receiving.accepts(address))) throw await receiving.rejectionOf(address)
     } catch (error) {
       return this.#failed(error)
     }

@@ -78,6 +78,7 @@ export const replies = {
 /** SMTP code and enhanced code of the catalogue entries that receiving throws. */
 const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
+  relaying_denied: [550, '5.7.1'], // RFC 3463 §3.8 X.7.1: the server may not deliver this message
   message_too_large: [552, '5.3.4'],
   parse_queue_full: [451, '4.3.2'],
   disk_full: [452, '4.3.1'],
