@@ -17,6 +17,7 @@ const require = createRequire(import.meta.url)
 const load = {
   banner: () => loadModule<typeof import('./cli/banner.ts')>('./cli/banner.js'),
   check: () => loadModule<typeof import('./cli/check-command.ts')>('./cli/check-command.js'),
+  readableLog: () => loadModule<typeof import('./cli/readable-log.ts')>('./cli/readable-log.js'),
   log: () => loadModule<typeof import('./log.ts')>('./log.js'),
   faultBoundary: () => loadModule<typeof import('./fault-boundary.ts')>('./fault-boundary.js'),
   start: () => loadModule<typeof import('./server/start.ts')>('./server/start.js'),
@@ -80,16 +81,20 @@ async function main(args: readonly string[]): Promise<number> {
 async function serve(config: Config): Promise<number> {
   const { startMartlet } = await load.start()
   const { createMetrics } = await load.metrics()
-  const { createLog } = await load.log()
+  const { createLog, standardOutput } = await load.log()
   const isForPerson = process.stdout.isTTY === true
-  // On a terminal, print the banner and only warnings and errors; otherwise print every line.
-  const log = createLog(isForPerson && config.logLevel === 'info' ? 'warn' : config.logLevel)
+  const log = isForPerson
+    ? createLog(config.logLevel, (await load.readableLog()).readableLines(standardOutput))
+    : createLog(config.logLevel)
+  // The banner says what the lines of a start say.
+  if (isForPerson && config.logLevel === 'info') log.level = 'warn'
   const metrics = createMetrics({ collectProcess: true })
   ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
   const martlet = await startMartlet({ config, log, metrics })
   const stopSignal = awaitStopSignal() // before we report that the server is ready
   if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
-  log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+  else log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+  log.level = config.logLevel
 
   log.info({ signal: await stopSignal }, 'stopping')
   await martlet.stop()

@@ -1,5 +1,5 @@
 /**
- * The structured log: one JSON object per line on standard output.
+ * The structured log: one JSON object per line on standard output; on a terminal, cli/readable-log.ts formats the lines.
  *
  * It never contains API keys or mail content. (The HTTP edge logs only paths, without headers and query strings; keys
  * that slip through are redacted here.) It does contain addresses: "where is my mail?" needs them.
@@ -27,11 +27,26 @@ export function createLog(level: Config['logLevel'], destination?: DestinationSt
   return pino(options, destination ?? standardOutput)
 }
 
+/** Addresses of one message in a log line, and characters of a text from outside: a message may have 1,000 recipients. */
+const ADDRESSES_MAX = 10
+const TEXT_CHARS_MAX = 300
+
+/** Returns the first addresses as a field of that name, and the number of the others. */
+export function loggedAddresses(name: string, addresses: readonly string[]): Readonly<Record<string, unknown>> {
+  const others = addresses.length - ADDRESSES_MAX
+  return { [name]: addresses.slice(0, ADDRESSES_MAX), ...(others > 0 && { [`${name}Omitted`]: others }) }
+}
+
+/** Returns a text from outside, such as the reply of another server, cut to the length of a log field. */
+export function loggedText(text: string): string {
+  return text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX)}…` : text
+}
+
 /**
  * Not pino's own stream: at exit, it waits forever if the reader of the pipe is gone, and a crashed log collector must
  * not prevent a mail server from stopping.
  */
-const standardOutput: DestinationStream = {
+export const standardOutput: DestinationStream = {
   write(line) {
     if (!isOutputWatched) watchOutput()
     if (isOutputRead) process.stdout.write(line)

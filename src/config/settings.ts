@@ -176,7 +176,7 @@ export const settings = {
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
     description:
-      'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. On a terminal, `info` shows only warnings and errors; use `debug` to see more.',
+      'Lowest severity that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. `info` includes one line per message and per delivery. Lines are JSON, and plain text on a terminal.',
     read: readLogLevel,
   }),
 }

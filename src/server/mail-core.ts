@@ -48,7 +48,7 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
     prepareContent,
     discardBlobs,
     file,
-    receiving: createReceiving({ store, config, prepareContent, fileReceived, metrics, clock }),
+    receiving: createReceiving({ store, config, prepareContent, fileReceived, log, metrics, clock }),
     removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */

@@ -39,7 +39,7 @@ interface ServicesNeeds extends Surroundings {
 }
 
 export function createServices({ core, outbound, workers, ...surroundings }: ServicesNeeds) {
-  const { config, store, metrics, clock, random } = surroundings
+  const { config, store, log, metrics, clock, random } = surroundings
   const { limits, allowPrivateNetworks } = config
   const { feed, contents, prepareContent, discardBlobs, file, domains, removal, webhookProfiles: profiles } = core
   const { routing, fetch } = outbound
@@ -70,7 +70,7 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
 
     sending: createSending({
       store,
-      submit: createSubmit({ store, config, domains, prepareContent, file, metrics, clock, random }),
+      submit: createSubmit({ store, config, domains, prepareContent, file, log, metrics, clock, random }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,

@@ -1,5 +1,6 @@
 /** Tests what `martlet_receive_seconds` measures. */
 import { expect, test } from 'vitest'
+import { createLog } from '../../src/log.ts'
 import { createReceiving } from '../../src/mail/receiving/receiving.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openTestStore } from '../store/test-store.ts'
@@ -22,6 +23,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],
+    log: createLog('silent'),
     metrics,
     clock: Date.now,
   })

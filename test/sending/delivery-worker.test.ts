@@ -51,7 +51,7 @@ test('a recipient whose outcome could not be written is claimed again when its l
   let failures = 1
   const failingOnce: RecordOutcome = async (attempted) => {
     if (failures-- > 0) throw new Error('the database went away')
-    await record(attempted)
+    return record(attempted)
   }
   await work(store, () => ({ kind: 'delivered' }), failingOnce, 1)
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
@@ -208,9 +208,10 @@ async function work(
       destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
       targetFor: async () => target,
       async recordOutcome(attempted) {
-        await record(attempted)
+        const recorded = await record(attempted)
         written += 1
         if (written === outcomes) resolve()
+        return recorded
       },
     })
     worker.start()

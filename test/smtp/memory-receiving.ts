@@ -69,7 +69,7 @@ export class MemoryReceiving implements Receiving {
       throw error
     }
     const messageId = `m${this.filed.length}`
-    return envelope.recipients.map((recipient) => ({ recipient, id: messageId, isDuplicate: false }))
+    return envelope.recipients.map((recipient) => ({ recipient, id: messageId, messageId, isDuplicate: false }))
   }
 
   /** The messages as text, in order of arrival. */

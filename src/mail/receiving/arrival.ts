@@ -32,6 +32,8 @@ export interface Receipt {
   readonly recipient: string
   /** The id of the message's row. */
   readonly id: string
+  /** The id that the API shows: its Message-ID, or a generated one. */
+  readonly messageId: string
   /** Whether the inbox already had the same message, so that nothing was stored (RFC 5321 §6.1: senders retry). */
   readonly isDuplicate: boolean
 }

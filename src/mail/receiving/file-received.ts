@@ -50,27 +50,28 @@ const RECEIVED = ['received', 'unread'] as const
 export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
-    /** Message ids by inbox. Several recipients may be the same inbox: with plus-tags, or role names. */
-    const filed = new Map<string, string>()
+    /** Messages by inbox. Several recipients may be the same inbox: with plus-tags, or role names. */
+    const filed = new Map<string, Pick<Receipt, 'id' | 'messageId'>>()
     let content: StoredContent | undefined
 
     for (const { recipient, inbox } of received.recipients) {
       const already = filed.get(inbox.id)
       if (already !== undefined) {
-        receipts.push({ recipient, id: already, isDuplicate: true })
+        receipts.push({ recipient, ...already, isDuplicate: true })
         continue
       }
       const known = await recognise(tx, inbox, received.content.parsed)
       if ('existing' in known) {
         await appendReceivedIfSentHere(tx, inbox, known.existing)
-        filed.set(inbox.id, known.existing.id)
-        receipts.push({ recipient, id: known.existing.id, isDuplicate: true })
+        const existing = { id: known.existing.id, messageId: known.existing.api_message_id }
+        filed.set(inbox.id, existing)
+        receipts.push({ recipient, ...existing, isDuplicate: true })
         continue
       }
       content ??= await received.content.insert(tx)
       const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
-      filed.set(inbox.id, id)
-      receipts.push({ recipient, id, isDuplicate: false })
+      filed.set(inbox.id, { id, messageId: known.messageId })
+      receipts.push({ recipient, id, messageId: known.messageId, isDuplicate: false })
     }
     return receipts
   }

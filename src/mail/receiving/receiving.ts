@@ -11,6 +11,7 @@ import { MailError } from '../../errors.ts'
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import { networkOf } from '../../formats/address/peer-network.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
+import { type Log, loggedAddresses, loggedText } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Db } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
@@ -65,6 +66,7 @@ interface ReceivingNeeds {
   readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
+  readonly log: Log
   readonly metrics: Metrics
   readonly clock: () => number
 }
@@ -83,7 +85,7 @@ interface Checks {
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, metrics, clock } = needs
+  const { store, config, prepareContent, fileReceived, log, metrics, clock } = needs
 
   return {
     async accepts(address) {
@@ -101,8 +103,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
     async receive(arrival, envelope, raw) {
       store.requireRoom()
-      let endTimer: (() => void) | undefined
-      const startTimer = () => {
+      let endTimer: (() => number) | undefined
+      let sizeBytes = 0
+      const startTimer = (receivedBytes: number) => {
+        sizeBytes = receivedBytes
         endTimer = metrics.receiveSeconds.startTimer()
       }
       const content = await prepareContent({
@@ -114,7 +118,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       try {
         const receipts = await fileAll(envelope, content, await authenticated(arrival, content))
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
-        endTimer?.()
+        logReceived(arrival, envelope, receipts, sizeBytes, endTimer?.() ?? 0)
         // If every inbox already had the message, no row refers to these bytes.
         if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
         return receipts
@@ -123,6 +127,31 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         throw error
       }
     },
+  }
+
+  /** One line per message: with it, an operator finds out whether a message has arrived. */
+  function logReceived(
+    { protocol, session, remoteAddress }: Arrival,
+    { sender, recipients }: Envelope,
+    receipts: readonly Receipt[],
+    sizeBytes: number,
+    seconds: number,
+  ): void {
+    const [first] = receipts
+    const line = {
+      messageId: first && loggedText(first.messageId),
+      id: first?.id,
+      from: sender,
+      ...loggedAddresses('recipients', recipients),
+      sizeBytes,
+      inboxes: new Set(receipts.map(({ id }) => id)).size,
+      ...(receipts.every((receipt) => receipt.isDuplicate) && { isDuplicate: true }),
+      via: protocol,
+      session,
+      remoteAddress,
+      ms: Math.round(seconds * 10_000) / 10,
+    }
+    log.info(line, 'message received')
   }
 
   /** Adds the result that needs the parsed From. */
@@ -186,10 +215,14 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 }
 
-/** Calls `onEnd` when the last chunk has arrived. */
-async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: () => void): AsyncGenerator<Buffer> {
-  yield* chunks
-  onEnd()
+/** Calls `onEnd` with the number of bytes when the last chunk has arrived. */
+async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number) => void): AsyncGenerator<Buffer> {
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.length
+    yield chunk
+  }
+  onEnd(sizeBytes)
 }
 
 async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {

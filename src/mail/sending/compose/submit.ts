@@ -9,6 +9,7 @@ import { splitAddress } from '../../../formats/address/address.ts'
 import { signMessage } from '../../../formats/dkim/dkim-sign.ts'
 import { messageIdFrom, uuidv7 } from '../../../formats/ids.ts'
 import { composeMessage } from '../../../formats/mime/mime-compose.ts'
+import { type Log, loggedAddresses } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
@@ -41,6 +42,7 @@ interface SubmitNeeds {
   readonly domains: Domains
   readonly prepareContent: PrepareContent
   readonly file: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
+  readonly log: Log
   readonly metrics: Metrics
   readonly clock: () => number
   readonly random: (bytes: number) => Buffer
@@ -57,7 +59,7 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, file, metrics, clock, random } = needs
+  const { store, config, domains, prepareContent, file, log, metrics, clock, random } = needs
 
   return async function submit(actor, inbox, draft, attempt) {
     store.requireRoom()
@@ -75,6 +77,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         return result
       })
       metrics.messagesSent.inc()
+      const recipients = loggedAddresses('recipients', envelopeRecipients(draft))
+      const line = { messageId, from: inbox.address, ...recipients, sizeBytes: mail.length, ms: clock() - now }
+      log.info(line, 'message accepted for delivery')
       return sent
     } catch (error) {
       await content.discard(error)

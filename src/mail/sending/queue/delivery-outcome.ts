@@ -41,7 +41,16 @@ export interface DeliveryAttempt {
   readonly startedAt: number
 }
 
-export type RecordOutcome = (attempted: DeliveryAttempt) => Promise<void>
+/** The state of the recipients after an attempt. */
+export interface RecordedOutcomes {
+  /** As the API shows it; undefined for mail of Martlet itself, and once the message is deleted. */
+  readonly messageId?: string | undefined
+  /** In the order of the attempt; undefined: the lease was lost, so the outcome does not count. */
+  readonly changes: readonly ({ readonly state: RecipientState; readonly nextAttemptAt: number } | undefined)[]
+}
+
+/** @returns what was recorded, for the log */
+export type RecordOutcome = (attempted: DeliveryAttempt) => Promise<RecordedOutcomes>
 
 interface OutcomeNeeds {
   readonly store: Store
@@ -80,12 +89,13 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const isAnyFailed = attempted.recipients.some(({ outcome }) => outcome.kind.startsWith('failed'))
     const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
 
-    const blobs = await store.transaction(async (tx) => {
+    const { blobs, recorded } = await store.transaction(async (tx) => {
       // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
       // too.
       if (attempted.submission.inbox_id !== null) await inboxes.lockAny(tx, attempted.submission.inbox_id)
       const byEvent = new Map<RecipientEvent, Affected[]>()
       const late: Affected[] = []
+      const changes: RecordedOutcomes['changes'][number][] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
         const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
@@ -97,6 +107,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
           last_enhanced_code: outcome.enhancedCode ?? null,
           last_reply: outcome.reply ?? null,
         })
+        changes.push(isOurs ? change : undefined)
         if (!isOurs) continue
         await table.insertDeliveries(tx, [deliveryRow(tx, attempted, row, outcome)])
         const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
@@ -111,9 +122,11 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
       await notices.enqueue(tx, 'delay', about, late)
       const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
-      return isLost ? forget(tx, submission) : []
+      const blobs = isLost ? await forget(tx, submission) : []
+      return { blobs, recorded: { messageId: message?.api_message_id, changes } }
     })
     await discardBlobs(blobs)
+    return recorded
   }
 
   function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {

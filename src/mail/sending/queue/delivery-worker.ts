@@ -34,8 +34,9 @@ import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
-import type { DeliveryAttempt, RecordOutcome } from './delivery-outcome.ts'
+import type { DeliveryAttempt, RecordedOutcomes, RecordOutcome } from './delivery-outcome.ts'
 import { type Claimed, createDestinationLimits, type Destination } from './destination-limits.ts'
+import { logOutcomes } from './outcome-log.ts'
 
 export interface DeliveryWorker {
   start(): void
@@ -208,17 +209,14 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
     if (target === setAsideTarget) reportSetAside(rows)
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
-    await recordWhileLeased({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
-    log.info(
-      { submission: submission.id, target: target.name, outcomes: outcomes.map(({ kind }) => kind) },
-      'delivery attempt ended',
-    )
+    const attempted = { submission, recipients, target: target.name, owner, startedAt }
+    logOutcomes(log, attempted, await recordWhileLeased(attempted, abort.signal), clock())
   }
 
   /**
    * Retries while the store is unavailable. An outcome that is not recorded would deliver an accepted message again.
    */
-  async function recordWhileLeased(attempted: DeliveryAttempt, lost: AbortSignal): Promise<void> {
+  async function recordWhileLeased(attempted: DeliveryAttempt, lost: AbortSignal): Promise<RecordedOutcomes> {
     for (;;) {
       try {
         return await recordOutcome(attempted)
