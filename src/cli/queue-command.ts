@@ -16,6 +16,8 @@ interface Recipient {
   readonly subject?: string
   readonly last_reply?: string
   readonly next_attempt_at?: string
+  readonly delivering_since?: string
+  readonly delivering_to?: string
 }
 
 const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Retrying now' } as const
@@ -103,8 +105,8 @@ function table(recipients: readonly Recipient[]): string {
       each.recipient,
       each.inbox_id ?? '',
       each.subject ?? '',
-      each.next_attempt_at?.replace(/\.\d+Z$/, 'Z') ?? '',
-      each.last_reply ?? '',
+      nextAttempt(each),
+      each.delivering_to === undefined ? (each.last_reply ?? '') : `Now at ${each.delivering_to}`,
     ]),
   ].map((row) => row.map(cell))
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
@@ -117,6 +119,12 @@ function table(recipients: readonly Recipient[]): string {
           .trimEnd()}\n`,
     )
     .join('')
+}
+
+function nextAttempt({ next_attempt_at, delivering_since }: Recipient): string {
+  const seconds = (time: string) => time.replace(/\.\d+Z$/, 'Z')
+  if (delivering_since !== undefined) return `since ${seconds(delivering_since)}`
+  return next_attempt_at === undefined ? '' : seconds(next_attempt_at)
 }
 
 /** Makes text from strangers safe for a terminal: control characters could move the cursor. */

@@ -75,8 +75,15 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,
     }),
-    deliveries: createDeliveries({ store }),
-    queue: createQueue({ store, discardBlobs, defaultRoute: routing.releaseRoute, hasRelay: routing.hasRelay, limits }),
+    deliveries: createDeliveries({ store, clock }),
+    queue: createQueue({
+      store,
+      clock,
+      discardBlobs,
+      defaultRoute: routing.releaseRoute,
+      hasRelay: routing.hasRelay,
+      limits,
+    }),
 
     webhooks: createWebhooks({
       store,

@@ -68,7 +68,8 @@ export async function claimRecipients(
     .limit(claim.limit)
   // A separate statement: PostgreSQL may run a subquery more than once, and would then claim more than the limit.
   const found = await adapter.skipLocked(rows).execute()
-  return lease(tx, 'recipients', found, claim, ({ next_attempt_at }) => next_attempt_at)
+  const begun = { delivering_since: tx.now, delivering_to: null }
+  return lease(tx, 'recipients', found, claim, ({ next_attempt_at }) => next_attempt_at, begun)
 }
 
 /** Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first. */
@@ -119,20 +120,21 @@ interface Candidate {
   readonly interruptions: number
 }
 
-/** Puts due rows under a lease. @returns them, those due longest first */
+/** Puts due rows under a lease, and changes other columns of them. @returns them, those due longest first */
 async function lease<Table extends LeasedTable>(
   tx: Tx,
   table: Table,
   candidates: readonly Candidate[],
   claim: Claim,
   dueAt: (row: Selectable<Schema[Table]>) => number,
+  changes: object = {},
 ): Promise<Selectable<Schema[Table]>[]> {
   const ids = idsToClaim(candidates, claim)
   if (ids.length === 0) return []
   const { owner, untilMs } = claim
   const claimed = await asLeased(tx)
     .updateTable(table as LeasedTable)
-    .set({ lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // reads the old row
+    .set({ ...changes, lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // reads the old row
     .where('id', 'in', ids)
     .returningAll()
     .execute()

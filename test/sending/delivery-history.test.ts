@@ -32,7 +32,7 @@ test.each<Outcome & { state: string }>([
   })
 
   const actor = { kind: 'system', name: 'test' } as const
-  const shown = await createDeliveries({ store }).list(actor, mail.inboxId, mail.messageId)
+  const shown = await createDeliveries({ store, clock: Date.now }).list(actor, mail.inboxId, mail.messageId)
   const { count, deliveries } = JSON.parse(JSON.stringify(deliveryList(shown)))
   expect(count).toBe(1)
   expect(deliveries[0]).toMatchObject({

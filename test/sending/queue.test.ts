@@ -27,6 +27,7 @@ async function operator(
   )
   const queue = createQueue({
     store: mail.store,
+    clock: () => mail.submission.created_at,
     discardBlobs: async () => undefined,
     defaultRoute: route,
     hasRelay: true,

@@ -346,6 +346,8 @@ create table recipients (
   next_attempt_at bigint not null,
   lease_owner text collate "C",
   lease_until bigint,
+  delivering_since bigint,
+  delivering_to text collate "C",
   interruptions integer not null,
   last_code integer,
   last_enhanced_code text collate "C",

@@ -327,6 +327,8 @@ CREATE TABLE recipients (
   next_attempt_at integer not null,
   lease_owner text,
   lease_until integer,
+  delivering_since integer,
+  delivering_to text,
   interruptions integer not null,
   last_code integer,
   last_enhanced_code text,

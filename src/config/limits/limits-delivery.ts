@@ -115,6 +115,12 @@ export const deliveryLimits = {
     unit: 'milliseconds',
     description: 'Time for which an idle connection to the relay stays open for the next message.',
   },
+  showServerAfterMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time after which a delivery records the server that it talks to, for the lists of the queue. Shorter ones record nothing.',
+  },
   pollMs: {
     default: 5 * SECOND,
     unit: 'milliseconds',

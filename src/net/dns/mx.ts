@@ -56,6 +56,8 @@ interface MxNeeds {
   readonly port: number
   readonly allowPrivateNetworks: boolean
   readonly random: () => number
+  /** Called with "[address]:port" before each connection is opened. */
+  readonly connecting?: (server: string) => void
   readonly limits: Limits
 }
 
@@ -78,7 +80,10 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
         maxConnectTime: limits.delivery.connectMs,
         dnsOptions: { resolveRecords: records.resolve },
         ignoreMXHosts: tried,
-        connectHook: (_delivery, { host }, callback) => callback(isAllowed(host) ? undefined : refusal(host)),
+        connectHook(_delivery, { host }, callback) {
+          needs.connecting?.(`[${host}]:${port}`)
+          callback(isAllowed(host) ? undefined : refusal(host))
+        },
         connectError(error, _delivery, { host }) {
           tried.push(host)
           failures.push({ address: host, error })

@@ -43,6 +43,9 @@ export interface RecipientRow {
   next_attempt_at: number
   lease_owner: string | null
   lease_until: number | null
+  /** When it was claimed, and the server that its delivery talks to, if that takes long. Valid only under a lease. */
+  delivering_since: number | null
+  delivering_to: string | null
   /** Claims in a row that ended without an outcome (docs/adr/0022). */
   interruptions: number
   last_code: number | null

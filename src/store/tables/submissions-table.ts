@@ -123,6 +123,19 @@ export async function recordOutcome(
   return changed !== undefined
 }
 
+/** Records the server that the owner's delivery to these recipients talks to. */
+export async function recordServer(
+  tx: Tx,
+  { owner, ids, server }: { owner: string; ids: readonly string[]; server: string },
+): Promise<void> {
+  await tx
+    .updateTable('recipients')
+    .set({ delivering_to: server })
+    .where('id', 'in', ids)
+    .where('lease_owner', '=', owner)
+    .execute()
+}
+
 /** Appends to the history of each recipient. */
 export async function insertDeliveries(tx: Tx, rows: readonly Omit<DeliveryRow, 'attempt'>[]): Promise<void> {
   if (rows.length === 0) return

@@ -1,8 +1,8 @@
 /** What a client may request to send, and what it can see of the deliveries. */
 
-import type { RecipientState } from '../../../store/schema/sending-rows.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import type { ShownState } from '../queue/shown-state.ts'
 
 export interface OutgoingAttachment {
   readonly filename?: string | undefined
@@ -97,10 +97,9 @@ export interface Sending {
 }
 
 /** The state of one recipient of a sent message. */
-export interface RecipientStatus {
+export interface RecipientStatus extends ShownState {
   readonly id: string
   readonly recipient: string
-  readonly state: RecipientState
   /** Attempts since it was queued or last released. */
   readonly attempts: number
   /** The route that it was released to. */
@@ -109,8 +108,6 @@ export interface RecipientStatus {
   readonly lastReply?: string
   readonly lastCode?: number
   readonly lastEnhancedCode?: string
-  /** Epoch ms; present while queued. */
-  readonly nextAttemptAt?: number
   readonly history: readonly {
     /** Position in the history, from 1. */
     readonly attempt: number

@@ -4,8 +4,15 @@ import * as table from '../../../store/tables/submissions-table.ts'
 import { requireInbox } from '../../access/access.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
 import type { Deliveries } from '../compose/outgoing.ts'
+import { shownState } from './shown-state.ts'
 
-export function createDeliveries({ store }: { readonly store: Store }): Deliveries {
+export function createDeliveries({
+  store,
+  clock,
+}: {
+  readonly store: Store
+  readonly clock: () => number
+}): Deliveries {
   return {
     async list(actor, inboxRef, messageRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
@@ -15,16 +22,16 @@ export function createDeliveries({ store }: { readonly store: Store }): Deliveri
         store.db,
         recipients.map((row) => row.id),
       )
+      const now = clock()
       return recipients.map((row) => ({
         id: row.id,
         recipient: row.address,
-        state: row.state,
+        ...shownState(row, now),
         attempts: row.attempts,
         ...(row.route !== null && { route: row.route }),
         ...(row.last_reply !== null && { lastReply: row.last_reply }),
         ...(row.last_code !== null && { lastCode: row.last_code }),
         ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
-        ...(row.state === 'queued' && { nextAttemptAt: row.next_attempt_at }),
         history: attempts
           .filter((attempt) => attempt.recipient_id === row.id)
           .map((attempt) => ({

@@ -35,6 +35,7 @@ import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
 import type { DeliveryAttempt, RecordedOutcomes, RecordOutcome } from './delivery-outcome.ts'
+import { createDeliveryProgress } from './delivery-progress.ts'
 import { type Claimed, createDestinationLimits, type Destination } from './destination-limits.ts'
 import { logOutcomes } from './outcome-log.ts'
 
@@ -200,7 +201,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
 
   async function deliver({ submission, target, rows, owner, abort }: Group): Promise<void> {
     const startedAt = clock()
-    const outcomes = await attempt({ submission, target, rows, abort })
+    const outcomes = await attempt({ submission, target, rows, owner, abort })
     if (outcomes === 'aborted') {
       // If the server does not stop, the lease was lost or an error ended the delivery: the lease must expire.
       if (isStopping) await giveBack(owner, rows)
@@ -232,8 +233,15 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     submission,
     target,
     rows,
+    owner,
     abort,
-  }: Pick<Group, 'submission' | 'target' | 'rows' | 'abort'>): Promise<readonly Outcome[] | 'aborted'> {
+  }: Pick<Group, 'submission' | 'target' | 'rows' | 'owner' | 'abort'>): Promise<readonly Outcome[] | 'aborted'> {
+    const ids = rows.map((row) => row.id)
+    const progress = createDeliveryProgress(limits.delivery.showServerAfterMs, (server) =>
+      guarded('recording the server of a delivery', () =>
+        store.transaction((tx) => table.recordServer(tx, { owner, ids, server })),
+      ),
+    )
     try {
       const place = await contentTable.getPlace(store.db, submission.content_id)
       const handover = {
@@ -243,12 +251,15 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
         recipients: rows.map((row) => row.address),
         sizeBytes: place?.size_bytes ?? 0,
         read: () => contents.read(submission.content_id),
+        reached: progress.reached,
       }
       return await target.deliver(handover, abort.signal)
     } catch (error) {
       if (abort.signal.aborted) return 'aborted'
       log.error({ err: error, submission: submission.id, target: target.name }, 'a delivery target failed')
       return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal error; will retry' }))
+    } finally {
+      progress.end()
     }
   }
 

@@ -61,6 +61,8 @@ function recipientRow(
     next_attempt_at: tx.now,
     lease_owner: null,
     lease_until: null,
+    delivering_since: null,
+    delivering_to: null,
     interruptions: 0,
     last_code: null,
     last_enhanced_code: null,

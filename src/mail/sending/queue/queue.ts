@@ -29,12 +29,12 @@ import {
   statesBefore,
   type WaitingState,
 } from './queue-change.ts'
+import { type ShownState, shownState } from './shown-state.ts'
 
 /** One recipient without a final state. */
-export interface WaitingRecipient {
+export interface WaitingRecipient extends ShownState<WaitingState> {
   readonly id: string
   readonly recipient: string
-  readonly state: WaitingState
   /** `message`: sent by an agent; the others are Martlet's own mail. */
   readonly kind: SubmissionRow['kind']
   /** Address of the inbox that sent it; absent once that is deleted. */
@@ -50,8 +50,6 @@ export interface WaitingRecipient {
   readonly lastReply?: string
   readonly lastCode?: number
   readonly lastEnhancedCode?: string
-  /** Epoch ms; present while queued. */
-  readonly nextAttemptAt?: number
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -101,6 +99,7 @@ export interface Queue {
 
 interface QueueNeeds {
   readonly store: Store
+  readonly clock: () => number
   readonly discardBlobs: DiscardBlobs
   /** The route of a release that names none; undefined: the route that the configuration sets for all mail. */
   readonly defaultRoute: Route | undefined
@@ -108,14 +107,14 @@ interface QueueNeeds {
   readonly limits: Limits
 }
 
-export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
+export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
       const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
         select: (keyset) => table.listWaiting(store.db, criteria, keyset),
-        show: (rows) => show(store.db, actor, rows),
+        show: (rows) => show(store.db, actor, rows, clock()),
       })
     },
 
@@ -198,7 +197,7 @@ async function lockInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const id of ids.toSorted()) await inboxes.lockAny(tx, id)
 }
 
-async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Promise<WaitingRecipient[]> {
+async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[], now: number): Promise<WaitingRecipient[]> {
   const ids = rows.flatMap((row) => row.message_id ?? [])
   const mask = forbiddenMask(actor)
   const found = (await messages.listByIds(db, [...new Set(ids)])).filter((message) => (message.hidden & mask) === 0)
@@ -210,7 +209,7 @@ async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Pr
     return {
       id: row.id,
       recipient: row.address,
-      state: row.state as WaitingState, // by the query
+      ...shownState({ ...row, state: row.state as WaitingState }, now), // by the query
       kind: row.kind,
       ...(inboxAddress !== undefined && { inboxAddress }),
       ...(message && { messageId: message.api_message_id, threadId: message.thread_id }),
@@ -220,7 +219,6 @@ async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Pr
       ...(row.last_reply !== null && { lastReply: row.last_reply }),
       ...(row.last_code !== null && { lastCode: row.last_code }),
       ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
-      ...(row.state === 'queued' && { nextAttemptAt: row.next_attempt_at }),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }

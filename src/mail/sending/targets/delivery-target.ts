@@ -26,6 +26,8 @@ export interface Handover {
   readonly sizeBytes: number
   /** Reads the message, from its beginning on each call. */
   read(): AsyncIterable<Buffer>
+  /** Call it with the name of each server, as `Outcome.remote`, before talking to it. It is shown while that lasts. */
+  reached?(server: string): void
 }
 
 /**

@@ -41,6 +41,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
   }
 
   async function deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]> {
+    handover.reached?.(remote.place)
     try {
       const { session, release } = await pool.acquire(signal)
       try {

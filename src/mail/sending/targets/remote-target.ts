@@ -45,7 +45,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 
   async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
-    const servers = mailServersOf(domain, needs)
+    const servers = mailServersOf(domain, { ...needs, connecting: (server) => handover.reached?.(server) })
     let last: Outcome | undefined
     for (let count = 0; count < limits.delivery.hostsMax; count++) {
       let connection: MxConnection
@@ -57,6 +57,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
         last ??= mxOutcome(domain, error)
         break
       }
+      handover.reached?.(remoteOf(connection).place)
       try {
         const session = await open(servers, connection, signal)
         return await handOver(session, connection, domain, handover, signal)

@@ -39,6 +39,8 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
       next_attempt_at ${bigint} not null,
       lease_owner ${text},
       lease_until ${bigint},
+      delivering_since ${bigint},
+      delivering_to ${text},
       interruptions ${integer} not null,
       last_code ${integer},
       last_enhanced_code ${text},

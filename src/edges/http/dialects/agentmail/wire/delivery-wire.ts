@@ -1,7 +1,8 @@
 /** The delivery status of a sent message per recipient: Martlet's own addition, in this dialect's style. */
 import { Type } from 'typebox'
 import type { RecipientStatus } from '../../../../../mail/sending/compose/outgoing.ts'
-import { optionalTime, Time, time, type Wire } from './shape-wire.ts'
+import { progress, progressProperties } from './progress-wire.ts'
+import { Time, time, type Wire } from './shape-wire.ts'
 
 const Attempt = Type.Object({
   attempt: Type.Integer({ description: 'Position in the history, from 1.' }),
@@ -19,7 +20,7 @@ const Attempt = Type.Object({
 const Delivery = Type.Object({
   recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
-  state: Type.Enum(['queued', 'delivered', 'held', 'bounced', 'cancelled']),
+  state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'cancelled']),
   attempts: Type.Integer({ description: 'Attempts since the recipient was queued or last released.' }),
   route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Route that was chosen at the release.' })),
   last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
@@ -27,7 +28,7 @@ const Delivery = Type.Object({
   last_reply: Type.Optional(
     Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
   ),
-  next_attempt_at: Type.Optional(Time),
+  ...progressProperties,
   history: Type.Array(Attempt),
   created_at: Time,
   updated_at: Time,
@@ -49,7 +50,7 @@ function delivery(view: RecipientStatus): Wire<typeof Delivery> {
     last_code: view.lastCode,
     last_enhanced_code: view.lastEnhancedCode,
     last_reply: view.lastReply,
-    next_attempt_at: optionalTime(view.nextAttemptAt),
+    ...progress(view),
     history: view.history.map((attempt) => ({
       attempt: attempt.attempt,
       target: attempt.target,

@@ -2,9 +2,12 @@
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Changed, Selection, WaitingRecipient } from '../../../../../mail/sending/queue/queue.ts'
-import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { progress, progressProperties } from './progress-wire.ts'
+import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
+/** As a filter, `queued` includes the recipients that are being delivered. */
 export const WaitingStateName = Type.Enum(['queued', 'held'])
+const ShownStateName = Type.Enum(['queued', 'delivering', 'held'])
 export const RouteName = Type.Enum(['relay', 'direct'], {
   description: 'Route of these recipients, whatever MARTLET_OUTBOUND says.',
 })
@@ -12,7 +15,7 @@ export const RouteName = Type.Enum(['relay', 'direct'], {
 const Recipient = Type.Object({
   recipient_id: Type.String(),
   recipient: Type.String(),
-  state: WaitingStateName,
+  state: ShownStateName,
   kind: Type.Enum(['message', 'bounce', 'delay', 'code', 'report'], {
     description: 'Kind of the message. All kinds except `message` are sent by the server itself.',
   }),
@@ -27,7 +30,7 @@ const Recipient = Type.Object({
   last_reply: Type.Optional(
     Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
   ),
-  next_attempt_at: Type.Optional(Time),
+  ...progressProperties,
   created_at: Time,
   updated_at: Time,
 })
@@ -53,7 +56,7 @@ function recipient(view: WaitingRecipient): Wire<typeof Recipient> {
     last_code: view.lastCode,
     last_enhanced_code: view.lastEnhancedCode,
     last_reply: view.lastReply,
-    next_attempt_at: optionalTime(view.nextAttemptAt),
+    ...progress(view),
     created_at: time(view.createdAt),
     updated_at: time(view.updatedAt),
   }
