@@ -1,11 +1,13 @@
 /** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
 import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from './support/free-port.ts'
 import { cli, startServer } from './support/server-process.ts'
 import { openTerminal } from './support/terminal.ts'
 
@@ -181,10 +183,16 @@ test('migrate creates the database, and reports when there is nothing to do', as
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
 })
 
-test('check lists every check that passes, and exits with 0', async () => {
-  const { code, stdout } = await run(['check'], await settings())
+// As root, it created a data folder that the user of the service could not use.
+test('check before the first start lists every check, creates nothing, and exits with 0', async () => {
+  const env = await settings()
+  const { code, stdout } = await run(['check'], env)
+  expect(existsSync(env.MARTLET_DATA_DIR!)).toBe(false)
+  expect(stdout).toContain('ok    server: not running\n')
+  expect(stdout).toContain('is empty; the first start creates the tables\n')
   expect(stdout.split('\n').map((line) => line.split(':')[0])).toEqual([
     'ok    configuration',
+    'ok    server',
     'ok    HTTP port',
     'ok    SMTP port',
     'ok    TLS files',
@@ -196,7 +204,36 @@ test('check lists every check that passes, and exits with 0', async () => {
   expect(code).toBe(0)
 })
 
-test('check reports a port in use, a folder in use and missing files, continues, and exits with 1', async () => {
+// It reported the ports and the folder of the server as failures, and could not show the DKIM record.
+test('check beside the running server says that it runs; it shows the DKIM record then, and after a stop', async () => {
+  const env = await settings()
+  const [httpPort, smtpPort] = [String(await freePort()), String(await freePort())]
+  const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort }
+  const server = await start(ports)
+  const dataDir = env.MARTLET_DATA_DIR!
+  const files = await readdir(dataDir)
+
+  const beside = await run(['check'], ports)
+  expect(beside.stdout).toContain(`ok    server: running; it uses ${dataDir}\n`)
+  expect(beside.stdout).toContain(`ok    HTTP port: 127.0.0.1:${httpPort} is used by the running server\n`)
+  expect(beside.stdout).toContain(`ok    SMTP port: 127.0.0.1:${smtpPort} is used by the running server\n`)
+  const [record] = /^ok {4}DKIM: martlet\._domainkey\.mail\.localhost TXT "v=DKIM1; k=rsa; p=[\w+/=]+"$/m.exec(
+    beside.stdout,
+  )!
+  expect(beside.code).toBe(0)
+  expect(await readdir(dataDir)).toEqual(files)
+
+  server.signal('SIGTERM')
+  await server.exited
+  const stopped = await readdir(dataDir)
+  const after = await run(['check'], ports)
+  expect(after.stdout).toContain('ok    server: not running\n')
+  expect(after.stdout).toContain(record)
+  expect(after.code).toBe(0)
+  expect(await readdir(dataDir)).toEqual(stopped)
+})
+
+test('check reports a foreign port in use and missing files, continues, and exits with 1', async () => {
   const env = await settings()
   await start(env)
   const port = String(await usedPort())
@@ -208,7 +245,7 @@ test('check reports a port in use, a folder in use and missing files, continues,
     `FAIL  SMTP port: 127.0.0.1:${port} is in use; stop the process that uses it, or set MARTLET_SMTP_PORT\n`,
   )
   expect(stdout).toMatch(/^FAIL {2}TLS files: .*\/nowhere\/cert\.pem/m)
-  expect(stdout).toMatch(/^FAIL {2}database: The data folder .* is in use by another Martlet process/m)
+  expect(stdout).toContain('ok    database')
   expect(stdout).toContain('ok    disk')
 })
 

@@ -1,29 +1,33 @@
 /**
- * `martlet check`: reports whether a start would succeed. It checks ports, TLS files, database and disk. It opens the
- * store as a start does: this creates missing folders, migrates the schema and, on SQLite, ends the leases of the last
- * run. The configuration was checked when it was loaded.
+ * `martlet check`: reports whether a start would succeed, or whether the running server is well. It checks ports, TLS files,
+ * database and disk. It creates and changes nothing, so that any user can run it at any time; only the ports are opened for
+ * a moment. The configuration was checked when it was loaded.
  */
-import { createPublicKey, randomBytes } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { Config } from '../config/settings.ts'
-import { createLog } from '../log.ts'
-import { createDomains } from '../mail/domains/domains.ts'
-import { createMetrics } from '../metrics.ts'
+import { readSigningKey } from '../mail/domains/domains.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
+import { type Inspection, inspectStore } from '../store/inspection.ts'
+import { existingFolder } from '../store/make-folder.ts'
 import { placeOf } from '../store/postgres/postgres-preflight.ts'
-import { openStore, type Store } from '../store/store.ts'
+import { findServer, type RunningServer } from './running-server.ts'
 
-/** @returns the exit status: 0 when a start would succeed, even if it prints warnings */
+/** @returns the exit status: 0 when all is well, even if it prints warnings */
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
+  const opened = inspectStore(config)
+  const inspection = await opened.catch(() => undefined) // the check of the database reports the error
+  const server = await findServer(config, inspection?.isInUse)
   const checks: [name: string, check: () => Promise<string>][] = [
     ['configuration', async () => 'valid'],
-    ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT')],
-    ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT')],
+    ['server', async () => server.description],
+    ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT', server.hasHttp)],
+    ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT', server.hasSmtp)],
     ['TLS files', () => checkTlsFiles(config)],
-    ['database', () => checkDatabase(config)],
-    ['DKIM', () => checkDkim(config)],
+    ['database', async () => describeDatabase(config, await opened)],
+    ['DKIM', async () => describeDkim(config, await opened)],
     ['disk', () => checkDisk(config)],
   ]
   let failures = 0
@@ -35,14 +39,22 @@ export async function runCheck(config: Config, output: { write(text: string): un
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
   }
+  await inspection?.close()
   for (const { path, mode, fix } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
     output.write(`warn  permissions: other users of this machine can access ${path} (mode ${mode}); run ${fix}\n`)
   }
   return failures === 0 ? 0 : 1
 }
 
-async function checkPort(host: string, port: Config['httpPort'], variable: string): Promise<string> {
+/** @param isOurs whether the running server listens on this port */
+async function checkPort(
+  host: string,
+  port: Config['httpPort'],
+  variable: string,
+  isOurs: RunningServer['hasHttp'],
+): Promise<string> {
   if (port === 'off') return 'off'
+  if (isOurs) return `${host}:${port} is used by the running server`
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -64,35 +76,25 @@ async function checkTlsFiles({ tls }: Config): Promise<string> {
   return 'readable'
 }
 
-async function checkDatabase(config: Config): Promise<string> {
-  await withStore(config, (store) => store.probe())
+function describeDatabase(config: Config, { db, unread }: Inspection): string {
   const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
-  return `${location} can be read and written`
+  if (unread !== undefined) return `${location} was not read: ${unread}`
+  return db ? `${location} can be used` : `${location} is empty; the first start creates the tables`
 }
 
 /**
  * Returns the DNS record that the operator must publish, so that receivers can verify our signatures (RFC 6376 §3.6.1).
  */
-async function checkDkim(config: Config): Promise<string> {
-  const key = await withStore(config, (store) => createDomains({ store }).signingKey(config.domain))
+async function describeDkim(config: Config, { db, unread }: Inspection): Promise<string> {
+  if (unread !== undefined) return `the key of ${config.domain} was not read: ${unread}`
+  const key = db && (await readSigningKey(db, config.domain))
   if (!key) return `the key of ${config.domain} is generated at the first start`
   const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
   return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
 }
 
-/** Opens the store for one check. */
-async function withStore<Result>(config: Config, use: (store: Store) => Promise<Result>): Promise<Result> {
-  const log = createLog('silent')
-  const store = await openStore({ config, log, metrics: createMetrics(), clock: Date.now, random: randomBytes })
-  try {
-    return await use(store)
-  } finally {
-    await store.close()
-  }
-}
-
 async function checkDisk({ dataDir, limits }: Config): Promise<string> {
-  const { bavail, bsize } = await statfs(dataDir)
+  const { bavail, bsize } = await statfs(existingFolder(dataDir))
   const freeBytes = bavail * bsize
   if (freeBytes < limits.store.diskFreeBytesMin) {
     throw new Error(`${freeBytes} bytes free; mail is rejected below ${limits.store.diskFreeBytesMin}`)

@@ -2,8 +2,9 @@
  * Reads and writes the file in the data folder that contains the first API key. The operator reads it there, and the
  * command line authenticates with it. Mode 0600; the key is never logged.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makePrivateFolder } from '../store/make-folder.ts'
 
 export function rootKeyFile(dataDir: string): string {
   return join(dataDir, 'root-key')
@@ -24,7 +25,7 @@ export async function readRootKey(dataDir: string): Promise<string | undefined> 
  */
 export async function writeRootKey(dataDir: string, key: string): Promise<void> {
   const path = rootKeyFile(dataDir)
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  makePrivateFolder(dirname(path))
   const temporary = `${path}.new`
   await rm(temporary, { force: true }) // left by a crash, or created by another user if the folder is writable for all
   const file = await open(temporary, 'wx', 0o600)

@@ -28,11 +28,25 @@ export interface DatabaseNeeds {
 /** Location and limits of the database. Without a URL, it is SQLite in the data folder. */
 export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly databaseUrl?: Config['databaseUrl'] }
 
+/** What `martlet check` sees of a database. */
+export interface Inspection {
+  /** Whether a server uses the data folder; undefined: it cannot be known, because several may share the database. */
+  readonly isInUse: boolean | undefined
+  /** Reads the database; undefined: it is empty, or `unread` says why it was not read. */
+  readonly db: Db | undefined
+  /** Without full stop. */
+  readonly unread?: string
+  close(): Promise<void>
+}
+
 export interface SqlAdapter {
   readonly name: 'sqlite' | 'postgres'
 
   /** @throws StartupError when the database cannot be opened, or another process has locked it */
   open(needs: DatabaseNeeds): Promise<Database>
+
+  /** Looks at a database, also beside a running server. Changes and creates nothing. @throws StartupError */
+  inspect(config: DatabaseConfig): Promise<Inspection>
 
   /** Types and clauses for migrations. */
   readonly ddl: DefinitionLanguage

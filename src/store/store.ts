@@ -83,7 +83,8 @@ export interface StoreNeeds {
 /** Random bytes of the event log's epoch: enough that no two logs have the same one. */
 const EPOCH_BYTES = 8
 
-async function adapterFor({ databaseUrl }: DatabaseConfig): Promise<SqlAdapter> {
+/** Loads the adapter of the configured database. */
+export async function adapterFor({ databaseUrl }: DatabaseConfig): Promise<SqlAdapter> {
   if (databaseUrl === undefined) return sqlite
   const { postgres } = await import('./postgres/postgres-adapter.ts') // loads the driver too, which SQLite does not need
   return postgres

@@ -91,6 +91,12 @@ export const storeLimits = {
     description:
       'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
   },
+  inspectedBytesMax: {
+    default: 128 * MIB,
+    unit: 'bytes',
+    description:
+      'Largest SQLite database that `martlet check` reads, as a copy in memory, while no server runs. A running one is read in any size.',
+  },
   checkpointPages: {
     default: 4_000,
     unit: 'count',

@@ -68,16 +68,21 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
     async signingKey(domain) {
       const known = signingKeys.get(domain)
       if (known) return known
-      const row = await table.getByName(store.db, domain)
-      const privateKeyPem = row && (await secrets.get(store.db, 'dkim', recordName(row.dkim_selector, domain)))
-      if (!row || privateKeyPem === undefined) return undefined
-      const selector = row.dkim_selector
-      const privateKey = createPrivateKey(privateKeyPem)
-      const key = { domain, selector, recordName: recordName(selector, domain), privateKey }
-      signingKeys.set(domain, key)
+      const key = await readSigningKey(store.db, domain)
+      if (key) signingKeys.set(domain, key)
       return key
     },
   }
+}
+
+/** Returns the key for mail from this domain; undefined if it is not ours. */
+export async function readSigningKey(db: Db, domain: string): Promise<SigningKey | undefined> {
+  const row = await table.getByName(db, domain)
+  const privateKeyPem = row && (await secrets.get(db, 'dkim', recordName(row.dkim_selector, domain)))
+  if (!row || privateKeyPem === undefined) return undefined
+  const selector = row.dkim_selector
+  const privateKey = createPrivateKey(privateKeyPem)
+  return { domain, selector, recordName: recordName(selector, domain), privateKey }
 }
 
 /**

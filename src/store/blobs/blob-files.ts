@@ -10,7 +10,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MailError } from '../../errors.ts'
+import { MailError, StartupError } from '../../errors.ts'
+import { makePrivateFolder } from '../make-folder.ts'
 import type { Blobs } from './blobs.ts'
 
 /** 128 random bits: a key cannot be guessed and is never used twice. */
@@ -26,9 +27,14 @@ interface FileBlobsNeeds {
   random: (sizeBytes: number) => Buffer
 }
 
-/** Creates the folder if it does not exist. */
+/** Creates the folder if it does not exist. @throws StartupError if it cannot be created */
 export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<Blobs> {
-  await mkdir(join(root, INCOMING), { recursive: true, mode: 0o700 })
+  try {
+    makePrivateFolder(join(root, INCOMING))
+  } catch (error) {
+    const detail = `The folder of large messages ${root} cannot be created or written (${codeOf(error)})`
+    throw new StartupError(detail, { cause: error })
+  }
   return { put, get, delete: remove, listOlderThan }
 
   async function put(source: AsyncIterable<Uint8Array>) {

@@ -11,6 +11,7 @@
 import { createHash } from 'node:crypto'
 import { Kysely, sql } from 'kysely'
 import { StartupError } from '../../errors.ts'
+import type { Db } from '../handles.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { DefinitionLanguage, SqlAdapter, Writer } from '../sql-adapter.ts'
 import { initial } from './0001-initial.ts'
@@ -56,6 +57,15 @@ async function listMissing(handle: Kysely<MigrationTable>, ddl: DefinitionLangua
       ) ${ddl.table}`,
     )
     .execute(handle)
+  return listUnapplied(handle, ddl)
+}
+
+/** Checks a database that is only read. @throws StartupError as `migrate` does */
+export async function checkMigrations(db: Db, ddl: DefinitionLanguage): Promise<void> {
+  await listUnapplied(db as unknown as Kysely<MigrationTable>, ddl)
+}
+
+async function listUnapplied(handle: Kysely<MigrationTable>, ddl: DefinitionLanguage): Promise<readonly Migration[]> {
   // All columns: in a table of an early development version, `hash` is missing.
   const applied = await handle.selectFrom('schema_migrations').selectAll().orderBy('number').execute()
   const known = applied.slice(0, migrations.length)

@@ -6,15 +6,16 @@
  * prevented.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { Kysely, sql } from 'kysely'
 import { MailError, StartupError } from '../../errors.ts'
 import { kyselyProps } from '../kysely-props.ts'
+import { makePrivateFolder } from '../make-folder.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { CommitListener } from './commit-listener.ts'
 import { kyselyParts, PostgresConnection } from './postgres-connection.ts'
 import { conflict, isUniqueViolation } from './postgres-errors.ts'
+import { inspectPostgres } from './postgres-inspection.ts'
 import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
 import { Readers } from './postgres-readers.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './postgres-text-index.ts'
@@ -33,6 +34,7 @@ export const postgres: SqlAdapter = {
     textIndex: createTextIndex,
   },
   open,
+  inspect: inspectPostgres,
   async lockMigrations(handle) {
     await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(handle)
   },
@@ -50,7 +52,7 @@ export const postgres: SqlAdapter = {
 async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Database> {
   const { dataDir, databaseUrl: url, limits } = config
   if (url === undefined) throw new Error('PostgreSQL was chosen without a URL')
-  await makeFolder(dataDir)
+  makeFolder(dataDir)
   const connection = await openFitDatabase({ url, limits, clock })
 
   const node = randomUUID()
@@ -85,9 +87,9 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
 }
 
 /** Creates the data folder. It contains the blobs, unless they are stored elsewhere. Several processes may share it. */
-async function makeFolder(folder: string): Promise<void> {
+function makeFolder(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makePrivateFolder(folder)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new StartupError(`The data folder ${folder} cannot be created or written (${code})`, { cause: error })

@@ -23,6 +23,8 @@ export function placeOf(databaseUrl: string): string {
 interface PreflightNeeds extends ConnectionNeeds {
   readonly clock: () => number
   readonly limits: ConnectionNeeds['limits'] & Limits
+  /** Only checks: creates nothing, and lets nothing be written. */
+  readonly isInspection?: boolean
 }
 
 /**
@@ -31,7 +33,7 @@ interface PreflightNeeds extends ConnectionNeeds {
  * @returns the connection that was used
  * @throws StartupError when the database cannot be used
  */
-export async function openFitDatabase({ clock, ...needs }: PreflightNeeds): Promise<PostgresConnection> {
+export async function openFitDatabase({ clock, isInspection, ...needs }: PreflightNeeds): Promise<PostgresConnection> {
   const place = placeOf(needs.url)
   const connection = await PostgresConnection.open(needs).catch((error: unknown) => {
     throw new StartupError(`PostgreSQL at ${place} ${whyUnreachable(error)}`, { cause: error })
@@ -39,7 +41,8 @@ export async function openFitDatabase({ clock, ...needs }: PreflightNeeds): Prom
   try {
     await requireFitServer(connection, place)
     await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.store.clockSkewMaxMs })
-    await prepare(connection, place)
+    if (isInspection) await requireRights(connection, place)
+    else await prepare(connection, place)
     return connection
   } catch (error) {
     await connection.close()
@@ -110,6 +113,23 @@ function unfit(place: string, why: string): string {
     `The database ${place} cannot store mail in every language: ${why}. Create another with: ` +
     "create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
   )
+}
+
+/** Checks that a first start could create the tables and the extension. */
+async function requireRights(connection: PostgresConnection, place: string): Promise<void> {
+  await connection.run('set default_transaction_read_only = on')
+  const { rows } = await connection.query<{ may_create: boolean; has_trigrams: boolean }>(
+    `select has_schema_privilege(current_schema(), 'create') as may_create,
+       exists (select 1 from pg_available_extensions where name = 'pg_trgm') as has_trigrams`,
+    [],
+  )
+  const { may_create, has_trigrams } = rows[0]!
+  if (!may_create) {
+    throw new StartupError(`Tables cannot be created in ${place}; make the user of MARTLET_DATABASE_URL its owner`)
+  }
+  if (!has_trigrams) {
+    throw new StartupError(`PostgreSQL at ${place} lacks the extension pg_trgm; install PostgreSQL's contrib modules`)
+  }
 }
 
 async function prepare(connection: PostgresConnection, place: string): Promise<void> {

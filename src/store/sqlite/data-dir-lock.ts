@@ -5,13 +5,15 @@
  * even after kill -9, so no stale lock can prevent a start; and it needs no native code of ours. SQLite uses POSIX
  * locks: no other code in this process may open and close the file `lock`, because closing it would release the lock.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
+import { makePrivateFolder } from '../make-folder.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
+const LOCK_FILE = 'lock'
 
 /** Returns the paths of the database and of the files that SQLite keeps beside it. Not all of them always exist. */
 export function databaseFiles(folder: string): string[] {
@@ -27,9 +29,9 @@ export interface DataDirLock {
 /** @throws StartupError when the folder cannot be used, or another process uses it */
 export function lockDataDir(folder: string): DataDirLock {
   const databaseFile = join(folder, DATABASE_FILE)
-  const lockFile = join(folder, 'lock')
+  const lockFile = join(folder, LOCK_FILE)
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makePrivateFolder(folder)
   } catch (error) {
     throw new StartupError(`The data folder ${folder} cannot be created or written (${reason(error)})`)
   }
@@ -41,6 +43,28 @@ export function lockDataDir(folder: string): DataDirLock {
     throw new StartupError(`The data folder ${folder} cannot be written (${reason(error)})`)
   }
   return { databaseFile, release: () => lock.close() }
+}
+
+/**
+ * Whether a process uses the folder. Creates nothing.
+ *
+ * Must not be called by the process that uses it: closing the file would release its lock.
+ *
+ * @throws the driver's error if this user may not read the file
+ */
+export function isDataDirLocked(folder: string): boolean {
+  const lockFile = join(folder, LOCK_FILE)
+  if (!existsSync(lockFile)) return false
+  const lock = new BetterSqlite(lockFile, { readonly: true, timeout: 0 })
+  try {
+    lock.prepare('select 1 from sqlite_master').all()
+    return false
+  } catch (error) {
+    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) return true
+    throw error
+  } finally {
+    lock.close()
+  }
 }
 
 function takeLock(folder: string, lockFile: string): BetterSqlite.Database {

@@ -13,6 +13,7 @@ import { Checkpointer } from './checkpointer.ts'
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
 import { kyselyProps, SqliteConnection } from './sqlite-connection.ts'
 import { isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
+import { inspectSqlite } from './sqlite-inspection.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 
@@ -37,6 +38,7 @@ export const sqlite: SqlAdapter = {
     textIndex: createTextIndex,
   },
   open,
+  inspect: inspectSqlite,
   lockMigrations: async () => undefined, // one process, one writer
   skipLocked: (query) => query,
   forUpdate: (query) => query,

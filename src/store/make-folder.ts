@@ -1,0 +1,31 @@
+/**
+ * Creates a folder with its parents. Not by mkdir's `recursive`: below /proc, where no folder can be created, Node repeats
+ * that call forever (mkdir reports ENOENT although the parent exists).
+ */
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** @throws the error of the file system */
+export function makePrivateFolder(folder: string): void {
+  const missing: string[] = []
+  for (let each = folder; !exists(each); each = dirname(each)) missing.push(each)
+  for (const each of missing.toReversed()) {
+    try {
+      mkdirSync(each, { mode: 0o700 })
+    } catch (error) {
+      // Another node may have created it just now.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+}
+
+/** Returns the folder itself, or the nearest parent that exists. */
+export function existingFolder(folder: string): string {
+  let found = folder
+  while (!exists(found)) found = dirname(found)
+  return found
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
