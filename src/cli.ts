@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
+import { isCommand, usage } from './cli/usage.ts'
 import { type Config, loadConfig } from './config/settings.ts'
 import { StartupError } from './errors.ts'
 
@@ -31,50 +32,43 @@ async function loadModule<Module>(file: string): Promise<Module> {
   return canRequire ? require(file) : import(file)
 }
 
-const USAGE = `Usage: martlet <command>
-
-  serve                 run the server (the default)
-  migrate               migrate the database schema and exit
-  check                 check configuration, ports, disk and database; exit with 1 if a check fails
-  key create [--name NAME] [--url URL]
-                        create an API key on the running server
-  queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json]
-                        list recipients that wait for delivery
-  queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
-                        [--via relay|direct] [--json]
-                        hold: stop delivery; release: deliver held recipients (through the relay or directly to the
-                        domain's mail servers); cancel: remove permanently; retry: attempt delivery now;
-                        --all: every recipient in the queue
-
-"key" and "queue" connect to the running server, at --url or at the configured address. They authenticate with
-MARTLET_ROOT_KEY, or with the key in the data folder.
-
-Settings are environment variables, listed in docs/configuration.md.
-`
-
-const COMMANDS = ['serve', 'migrate', 'check', 'key', 'queue']
-
 /** A second signal within this time counts as an echo of the first. */
 const NPM_ECHO_MS = 500
 
 async function main(args: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = args
+  if (['--version', '-v', 'version'].includes(command)) return print(`${version()}\n`)
+  if (['--help', '-h', 'help'].includes(command)) return print(usage(rest[0]))
+  if (isCommand(command) && rest.some((each) => each === '--help' || each === '-h')) return print(usage(command))
+  const code = await run(command, rest)
+  if (code !== undefined) return code
+  if (!isCommand(command)) process.stderr.write(`martlet: unknown command "${command}"\n\n`)
+  process.stderr.write(usage(command))
+  return 2
+}
+
+/** @returns the exit code; undefined: print the usage */
+async function run(command: string, rest: readonly string[]): Promise<number | undefined> {
   if (command === 'serve' && rest.length === 0) return serve(loadConfig(process.env))
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0)
     return (await load.check()).runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
-  if (command === 'queue') {
-    const config = loadConfig(process.env)
-    const { openServerClient } = await load.serverClient()
-    const { runQueue } = await load.queue()
-    const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
-    if (code === 0) return code
-  }
-  const isHelp = command === 'help' || command === '--help' || command === '-h'
-  if (!isHelp && !COMMANDS.includes(command)) process.stderr.write(`martlet: unknown command "${command}"\n\n`)
-  ;(isHelp ? process.stdout : process.stderr).write(USAGE)
-  return isHelp ? 0 : 2
+  if (command !== 'queue') return undefined
+  const config = loadConfig(process.env)
+  const { openServerClient } = await load.serverClient()
+  const { runQueue } = await load.queue()
+  const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
+  return code === 0 ? code : undefined
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function version(): string {
+  return (require('../package.json') as { version: string }).version
 }
 
 /** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */

@@ -1,7 +1,7 @@
 /** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
 import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { freePort } from './support/free-port.ts'
 import { cli, startServer } from './support/server-process.ts'
 import { openTerminal } from './support/terminal.ts'
 
+const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const KEY = 'am_test_key_of_the_command_line'
 
 /** Settings with which a start succeeds on any machine. */
@@ -161,16 +162,47 @@ test('an unknown setting prevents the start, with one sentence', async () => {
   const { code, stdout, stderr } = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toBe(
-    'martlet: MARTLET_HTTP_PROT is not a setting of this version; remove it (docs/configuration.md lists all)\n',
+    'martlet: MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT? (docs/configuration.md lists all)\n',
   )
+})
+
+test('all mistakes in the settings are reported at once', async () => {
+  const wrong = {
+    MARTLET_DOMIAN: 'example.com',
+    MARTLET_COLOUR: 'red',
+    MARTLET_RELAY_URL: 'x',
+    MARTLET_OUTBOUND: 'relay',
+  }
+  const { code, stderr } = await run(['serve'], { ...wrong, MARTLET_HTTP_PORT: '99999', MARTLET_TLS_CERT: '/cert.pem' })
+  expect(code).toBe(1)
+  expect(stderr.split('\n')).toEqual([
+    'martlet: Correct these settings:',
+    expect.stringMatching(/^ {2}MARTLET_DOMIAN is not a setting .* did you mean MARTLET_DOMAIN\?/),
+    expect.stringMatching(/^ {2}MARTLET_COLOUR is not a setting .*; remove it/),
+    expect.stringMatching(/^ {2}MARTLET_RELAY_URL: the URL is malformed/),
+    expect.stringMatching(/^ {2}MARTLET_HTTP_PORT=99999: write a port/),
+    expect.stringMatching(/^ {2}Set both MARTLET_TLS_CERT and MARTLET_TLS_KEY/),
+    '',
+  ])
+})
+
+// Node's recursive mkdir never ends there.
+test('a data folder that cannot be created prevents the start, with one sentence', async () => {
+  const env = { ...(await settings()), MARTLET_DATA_DIR: '/proc/foo/data' }
+  expect(await run(['serve'], env)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'martlet: The data folder /proc/foo/data cannot be created or written (ENOENT)\n',
+  })
 })
 
 test('the error for a port in use names the port, and the process exits', async () => {
   const env = await settings()
   const port = await usedPort()
   for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
-    const { code, stderr } = await run(['serve'], { ...env, [variable]: String(port) })
+    const { code, stdout, stderr } = await run(['serve'], { ...env, [variable]: String(port) })
     expect(code).toBe(1)
+    expect(stdout).not.toContain('"stack"') // the log of a busy SMTP port had one
     expect(stderr).toMatch(/^martlet: .*\n$/)
     expect(stderr).toContain(String(port))
     expect(stderr).toContain('is in use')
@@ -295,5 +327,11 @@ test('queue calls the running server', async () => {
 
 test('help is printed on request and after an unknown command', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
+  for (const command of ['serve', 'migrate', 'check', 'key', 'queue']) {
+    const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
+  }
+  expect((await run(['queue', 'list', '--help'], {})).stdout).toContain('--state queued|held')
+  expect((await run(['--version'], {})).stdout).toBe(`${packageJson.version}\n`)
   expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })
 })

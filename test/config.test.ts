@@ -106,7 +106,7 @@ test.each([
   [{ MARTLET_MESSAGE_BYTES_MAX: '50M' }, 'MARTLET_MESSAGE_BYTES_MAX=50M: write a number of bytes'],
   [{ MARTLET_MESSAGE_BYTES_MAX: '1' }, 'MARTLET_MESSAGE_BYTES_MAX=1: write a number of bytes'],
   [{ MARTLET_LOG_LEVEL: 'loud' }, 'MARTLET_LOG_LEVEL=loud: write one of fatal, error, warn'],
-  [{ MARTLET_HTTP_PROT: '80' }, 'MARTLET_HTTP_PROT is not a setting of this version; remove it'],
+  [{ MARTLET_HTTP_PROT: '80' }, 'MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT?'],
 ])('%j is refused with a helpful sentence', (env, sentence) => {
   const load = () => loadConfig(env)
   expect(load).toThrow(StartupError)

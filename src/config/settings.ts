@@ -14,12 +14,14 @@ import { MIB } from './limits/limit.ts'
 import { type LimitOverrides, type Limits, withLimits } from './limits.ts'
 import {
   type KnownSettings,
+  type Relay,
   readAllowPrivateNetworks,
   readDnsServers,
   readOutbound,
   readOutboundPort,
   readRelay,
 } from './outbound-settings.ts'
+import { createErrorList, type ErrorList } from './setting-errors.ts'
 import {
   readBlobsUrl,
   readDatabaseUrl,
@@ -31,6 +33,7 @@ import {
   readRootKey,
   readUrl,
 } from './setting-readers.ts'
+import { similarName } from './similar-name.ts'
 
 interface Setting<Value> {
   readonly variable: string
@@ -201,29 +204,35 @@ type Environment = Readonly<Record<string, string | undefined>>
  * @throws StartupError with a sentence that says what to write
  */
 export function loadConfig(env: Environment, changes: LimitOverrides = {}): Config {
-  refuseUnknown(env)
-  const { blobsUrl, tlsCertFile, tlsKeyFile, ...values } = readAll(env)
+  const errors = createErrorList()
+  errors.add(unknownVariables(env))
+  const { blobsUrl, tlsCertFile, tlsKeyFile, ...values } = readAll(env, errors)
+  const tls = errors.collect(() => certificateFiles(tlsCertFile, tlsKeyFile))
+  errors.throwAny()
   return Object.freeze({
     ...values,
     blobsDir: blobsUrl ?? join(values.dataDir, 'blobs'),
-    tls: certificateFiles(tlsCertFile, tlsKeyFile),
+    tls,
     limits: withLimits(changes),
   })
 }
 
-function readAll(env: Environment): Values {
+/** The values of wrong settings are undefined; `errors` has a sentence about each. */
+function readAll(env: Environment, errors: ErrorList): Values {
   const read = <Name extends keyof Settings>(name: Name, known: Partial<KnownSettings>) => {
     const { variable, read } = settings[name] as Setting<Values[Name]>
-    return read(env[variable] || undefined, variable, known as KnownSettings)
+    return errors.collect(() => read(env[variable] || undefined, variable, known as KnownSettings))
   }
   const known = {
     databaseUrl: read('databaseUrl', {}),
     host: read('host', {}),
-    domain: read('domain', {}),
-    relay: read('relay', {}),
+    // The default instead of a wrong value, so that the settings that depend on it are checked too.
+    domain: read('domain', {}) ?? settings.domain.default,
+    // Any relay instead of a malformed one: MARTLET_OUTBOUND=relay is not a second mistake.
+    relay: read('relay', {}) ?? (env[settings.relay.variable] ? ({} as Relay) : undefined),
   }
   const names = Object.keys(settings) as (keyof Settings)[]
-  return Object.fromEntries(names.map((name) => [name, read(name, known)])) as unknown as Values
+  return Object.fromEntries(names.map((name) => [name, read(name, known as KnownSettings)])) as unknown as Values
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {
@@ -232,13 +241,18 @@ function certificateFiles(certFile: string | undefined, keyFile: string | undefi
   throw new StartupError(`Set both ${settings.tlsCertFile.variable} and ${settings.tlsKeyFile.variable}, or neither`)
 }
 
-/** Rejects unknown variables, because a misspelt one would silently have no effect. */
-function refuseUnknown(env: Environment): void {
-  const known = new Set<string>(Object.values(settings).map((setting) => setting.variable))
-  for (const variable of Object.keys(env)) {
-    if (!variable.startsWith('MARTLET_') || known.has(variable)) continue
-    // Kubernetes sets such variables for every Service named "martlet", so they must be accepted.
-    if (/^MARTLET_(PORT($|_)|SERVICE_)/.test(variable)) continue
-    throw new StartupError(`${variable} is not a setting of this version; remove it (docs/configuration.md lists all)`)
-  }
+/** Unknown variables are rejected, because a misspelt one would silently have no effect. @returns a sentence for each */
+function unknownVariables(env: Environment): string[] {
+  const known = Object.values(settings).map((setting) => setting.variable)
+  return (
+    Object.keys(env)
+      .filter((variable) => variable.startsWith('MARTLET_') && !known.includes(variable))
+      // Kubernetes sets such variables for every Service named "martlet", so they must be accepted.
+      .filter((variable) => !/^MARTLET_(PORT($|_)|SERVICE_)/.test(variable))
+      .map((variable) => {
+        const meant = similarName(variable, known)
+        const fix = meant === undefined ? 'remove it' : `did you mean ${meant}?`
+        return `${variable} is not a setting of this version; ${fix} (docs/configuration.md lists all)`
+      })
+  )
 }

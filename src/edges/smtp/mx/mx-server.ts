@@ -75,7 +75,10 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
     openSession: (peer) => new SmtpSession(needs, peer),
     onClosed: (connection) => open.delete(connection),
   }
-  server.on('error', (error) => log.error({ err: error }, 'SMTP listener failed'))
+  server.on('error', (error) => {
+    // Without a port, listen() rejects with a sentence for the operator.
+    if (server.server.listening) log.error({ err: error }, 'SMTP listener failed')
+  })
   const stopRenewal = tls.onChange(renewCertificate)
 
   return { listen, stop }

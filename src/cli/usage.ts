@@ -1,0 +1,82 @@
+/** The help of the command line: one text per command. */
+
+interface CommandHelp {
+  readonly name: string
+  /** Arguments in one line. */
+  readonly usage: string
+  readonly summary: string
+  /** Shown only in the help of the command. */
+  readonly details?: string
+}
+
+const ANY_SERVER = `It connects to the running server, at --url or at the configured address, and authenticates with MARTLET_ROOT_KEY, or with
+the key in the data folder.`
+
+const commands: readonly CommandHelp[] = [
+  { name: 'serve', usage: '', summary: 'run the server (the default)' },
+  { name: 'migrate', usage: '', summary: 'migrate the database schema and exit' },
+  {
+    name: 'check',
+    usage: '',
+    summary: 'check configuration, ports, disk and database; exit with 1 if a check fails',
+    details: 'It creates and changes nothing, and can run beside the server. It prints the DKIM record to publish.',
+  },
+  {
+    name: 'key',
+    usage: 'create [--name NAME] [--url URL]',
+    summary: 'create an API key on the running server',
+    details: ANY_SERVER,
+  },
+  {
+    name: 'queue',
+    usage: 'list|hold|release|cancel|retry [options]',
+    summary: 'list or change the recipients that wait for delivery',
+    details: `  queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json] [--url URL]
+      list recipients that wait for delivery
+  queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
+      [--via relay|direct] [--json] [--url URL]
+      hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);
+      cancel: remove permanently; retry: attempt delivery now; --all: every recipient in the queue
+
+${ANY_SERVER}`,
+  },
+]
+
+const WIDTH = 22
+
+export function isCommand(name: string): boolean {
+  return commands.some((command) => command.name === name)
+}
+
+/** @param name of a command; undefined or unknown: the overview */
+export function usage(name?: string): string {
+  const command = commands.find((each) => each.name === name)
+  if (!command) return overview()
+  const details = command.details === undefined ? '' : `\n${command.details}\n`
+  return `Usage: martlet ${line(command)}\n\n${sentence(command.summary)}\n${details}`
+}
+
+function overview(): string {
+  const lines = commands.map((command) => {
+    const text = line(command)
+    return text.length > WIDTH - 4
+      ? `  ${text}\n${' '.repeat(WIDTH)}${command.summary}`
+      : `  ${text.padEnd(WIDTH - 2)}${command.summary}`
+  })
+  return `Usage: martlet <command>
+
+${lines.join('\n')}
+  --version           print the version
+  --help              print this text; after a command: its own help
+
+Settings are environment variables, listed in docs/configuration.md.
+`
+}
+
+function line({ name, usage: args }: CommandHelp): string {
+  return `${name} ${args}`.trim()
+}
+
+function sentence(summary: string): string {
+  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.`
+}
