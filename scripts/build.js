@@ -23,9 +23,11 @@ const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'node_
  *
  * @param {string} root folder of the package, with its node_modules/
  * @returns {boolean} whether anything had to be compiled
- * @throws Error when the compiler fails; its messages are on standard output
+ * @throws Error when the compiler is missing or fails; its messages are on standard output
  */
 export function build(root = repository) {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  if (!existsSync(compiler)) throw new Error('The compiler is not installed; run npm ci first')
   const sources = readdirSync(join(root, 'src'), { recursive: true }).filter(isCompiled)
   const stamp = join(root, STAMP)
   const wanted = fingerprintOf(root, sources)
@@ -34,7 +36,6 @@ export function build(root = repository) {
 
   rmSync(stamp, { force: true }) // an interrupted build leaves none
   if (!isComplete) rmSync(join(root, COMPILER_STATE), { force: true }) // else the compiler skips what it emitted before
-  const compiler = join(root, 'node_modules/typescript/bin/tsc')
   const args = [compiler, '-p', join(root, 'tsconfig.build.json')]
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   if (status !== 0) throw new Error('src/ could not be compiled')

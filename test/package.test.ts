@@ -7,7 +7,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -44,6 +44,18 @@ test('the packed package starts from an empty folder with `npx martlet serve`', 
 
   process.kill(-server.pid!, 'SIGTERM')
   await exited
+})
+
+// The documented `npm pack` failed in a fresh clone with "biome: not found".
+test('packing works as documented; without the compiler it says what to run first', async () => {
+  expect(textOf('docs/deployment.md')).toMatch(/^npm ci && npm pack /m)
+  const clone = join(await temporaryFolder(), 'clone')
+  for (const each of ['src', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+    await cp(join(root, each), join(clone, each), { recursive: true })
+  }
+  const packed = spawnSync('npm', ['pack'], { cwd: clone, encoding: 'utf8' })
+  expect(packed.stderr).toMatch(/^The compiler is not installed; run npm ci first$/m)
+  expect(packed.status).not.toBe(0)
 })
 
 test('a dependency that conflicts with other versions of itself is bundled in the package', () => {
