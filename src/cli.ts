@@ -49,7 +49,11 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** @returns the exit code; undefined: print the usage */
 async function run(command: string, rest: readonly string[]): Promise<number | undefined> {
-  if (command === 'serve' && rest.length === 0) return serve(loadConfig(process.env))
+  if (command === 'serve') {
+    const { values } = parseArgs({ args: [...rest], options: { paused: { type: 'boolean', default: false } } })
+    return serve(loadConfig(process.env), values.paused)
+  }
+  if (command === 'resume') return resume(loadConfig(process.env), rest)
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0)
     return (await load.check()).runCheck(loadConfig(process.env), process.stdout)
@@ -72,7 +76,7 @@ function version(): string {
 }
 
 /** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
-async function serve(config: Config): Promise<number> {
+async function serve(config: Config, startPaused: boolean): Promise<number> {
   const { startMartlet } = await load.start()
   const { createMetrics } = await load.metrics()
   const { createLog, standardOutput } = await load.log()
@@ -84,7 +88,7 @@ async function serve(config: Config): Promise<number> {
   if (isForPerson && config.logLevel === 'info') log.level = 'warn'
   const metrics = createMetrics({ collectProcess: true })
   ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
-  const martlet = await startMartlet({ config, log, metrics })
+  const martlet = await startMartlet({ config, log, metrics, startPaused })
   const stopSignal = awaitStopSignal() // before we report that the server is ready
   if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
   else log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
@@ -130,6 +134,14 @@ async function createKey(config: Config, args: readonly string[]): Promise<numbe
   const { api_key } = (await client.request('POST', '/v0/api-keys', { name })) as { api_key: string }
   process.stdout.write(`${api_key}\n`)
   return 0
+}
+
+async function resume(config: Config, args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { url: { type: 'string' } } })
+  const { openServerClient } = await load.serverClient()
+  const client = await openServerClient(config, values.url)
+  const { was_paused } = (await client.request('POST', '/v0/outbound/resume')) as { was_paused: boolean }
+  return print(was_paused ? 'Outbound mail and webhooks run again.\n' : 'Nothing was paused.\n')
 }
 
 try {

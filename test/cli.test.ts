@@ -313,6 +313,28 @@ test('key create says what is missing: a key, a server, or a valid option', asyn
   })
 })
 
+test('serve --paused says so in the banner and in check, and resume ends the pause', async () => {
+  const env = await settings()
+  const port = String(await freePort())
+  const fixed = { ...env, MARTLET_HTTP_PORT: port }
+  const terminal = openTerminal(`'${process.execPath}' '${cli}' serve --paused`, { cwd: tmpdir(), env: { ...fixed } })
+  onTestFinished(terminal.kill)
+  await terminal.until(/Paused +outbound mail and webhooks, until you run: martlet resume\n/)
+  await terminal.until(/Press Ctrl-C to stop\.\n/)
+  expect((await run(['check'], fixed)).stdout).toMatch(
+    /^warn {2}paused: .* since 20\S+Z; end this with martlet resume$/m,
+  )
+  expect(await run(['resume'], fixed)).toEqual({
+    code: 0,
+    stdout: 'Outbound mail and webhooks run again.\n',
+    stderr: '',
+  })
+  expect((await run(['resume'], fixed)).stdout).toBe('Nothing was paused.\n')
+  expect((await run(['check'], fixed)).stdout).not.toContain('paused')
+  terminal.press('\x03')
+  await terminal.exited
+})
+
 test('queue calls the running server', async () => {
   const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
   const server = await start(env)

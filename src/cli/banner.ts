@@ -9,7 +9,7 @@ import type { Martlet } from '../server/start.ts'
 export function printBanner(
   output: { write(text: string): unknown },
   config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
-  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'newKey' | 'exposed'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'newKey' | 'exposed' | 'isPaused'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
@@ -26,6 +26,7 @@ export function printBanner(
       ? `  API key    ${keyHint}`
       : `  API key    ${martlet.newKey}   (shown once; stored ${keyHint})`,
     `  Outbound   ${config.outbound}: mail to other domains ${describeRoute(config)}`,
+    ...(martlet.isPaused ? ['  Paused     outbound mail and webhooks, until you run: martlet resume'] : []),
     '',
     ...(martlet.url === undefined
       ? []

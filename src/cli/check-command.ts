@@ -13,6 +13,7 @@ import { findExposed } from '../store/exposed-files.ts'
 import { type Inspection, inspectStore } from '../store/inspection.ts'
 import { existingFolder } from '../store/make-folder.ts'
 import { placeOf } from '../store/postgres/postgres-preflight.ts'
+import { getPausedAt } from '../store/tables/outbound-pause-table.ts'
 import { findServer, type RunningServer } from './running-server.ts'
 
 /** @returns the exit status: 0 when all is well, even if it prints warnings */
@@ -38,6 +39,11 @@ export async function runCheck(config: Config, output: { write(text: string): un
       failures += 1
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
+  }
+  const pausedAt = inspection?.db && (await getPausedAt(inspection.db))
+  if (pausedAt !== undefined) {
+    const since = new Date(pausedAt).toISOString()
+    output.write(`warn  paused: outbound mail and webhooks are paused since ${since}; end this with martlet resume\n`)
   }
   await inspection?.close()
   for (const { path, mode, fix } of await findExposed(config, [rootKeyFile(config.dataDir)])) {

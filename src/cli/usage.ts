@@ -13,7 +13,19 @@ const ANY_SERVER = `It connects to the running server, at --url or at the config
 the key in the data folder.`
 
 const commands: readonly CommandHelp[] = [
-  { name: 'serve', usage: '', summary: 'run the server (the default)' },
+  {
+    name: 'serve',
+    usage: '[--paused]',
+    summary: 'run the server (the default)',
+    details: `--paused: begin with outbound mail and webhooks paused. The pause is stored in the database, so it lasts over restarts, and
+it concerns all servers of the database, until "martlet resume" ends it.`,
+  },
+  {
+    name: 'resume',
+    usage: '[--url URL]',
+    summary: 'resume outbound mail and webhooks on the running server',
+    details: ANY_SERVER,
+  },
   { name: 'migrate', usage: '', summary: 'migrate the database schema and exit' },
   {
     name: 'check',

@@ -14,7 +14,7 @@ export interface Listeners {
 }
 
 interface ListenersNeeds extends Surroundings {
-  readonly core: Pick<MailCore, 'feed' | 'receiving'>
+  readonly core: Pick<MailCore, 'feed' | 'outboundPause' | 'receiving'>
   readonly services: Services
   readonly credentials: Credentials
   readonly tls: TlsSource
@@ -33,6 +33,7 @@ export function createListeners({ core, services, credentials, tls, ...needs }: 
           metrics,
           credentials,
           probes: { start: needs.requireStarted, store: () => store.probe() },
+          readyDetails: async () => ((await core.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => core.feed.stop(),
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })

@@ -6,6 +6,7 @@ import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-rend
 import type { Log } from '../log.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
+import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createMailParser } from '../mail/messages/content/parse-worker.ts'
@@ -42,6 +43,7 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
   const eventSubjects = createEventSubjects({ store, limits })
   return {
     domains: createDomains({ store }),
+    outboundPause: createOutboundPause({ store }),
     feed: createFeed({ store, clock, log, metrics, limits }),
     mailParser,
     contents: createContents({ store }),

@@ -75,6 +75,7 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,
     }),
+    outboundPause: core.outboundPause,
     deliveries: createDeliveries({ store, clock }),
     queue: createQueue({
       store,

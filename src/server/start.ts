@@ -32,6 +32,8 @@ export interface Martlet {
   readonly newKey: string | undefined
   /** Files and folders that other users of this machine can access; they are already logged. */
   readonly exposed: readonly Exposed[]
+  /** Whether outbound mail and webhooks are paused, by this start or an earlier one. */
+  readonly isPaused: boolean
   /**
    * Finishes running work within limits.server.shutdownGraceMs and closes everything. Later calls return the first
    * promise.
@@ -43,6 +45,8 @@ export interface MartletNeeds {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  /** Pauses outbound mail and webhooks before the first attempt, until the operator resumes them. */
+  readonly startPaused?: boolean
   /** Epoch ms. */
   readonly clock?: () => number
   /** Free space on the disk of the data folder. Default: asks the file system. */
@@ -66,7 +70,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   }
 }
 
-async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: MartletNeeds, stops: StopList) {
+async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...given }: MartletNeeds, stops: StopList) {
   const { config, log, metrics } = given
   const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
@@ -93,6 +97,9 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
     rootKey: config.rootKey,
     makeRootKey: () => ensureRootKeyFile(config.dataDir),
   })
+  if (startPaused) await core.outboundPause.begin()
+  const isPaused = await core.outboundPause.isPaused()
+  if (isPaused) log.warn('outbound mail and webhooks are paused; "martlet resume" ends this')
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
     log.warn(each, 'other users of this machine can access this path; run the command in "fix"')
@@ -130,6 +137,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
     smtpPort: accepting?.port,
     newKey,
     exposed,
+    isPaused,
     stop() {
       store.expectClose()
       return stops.stopAll()

@@ -33,7 +33,7 @@ interface WorkersNeeds extends Surroundings {
 export function createWorkers({ core, outbound, credentials, ...surroundings }: WorkersNeeds) {
   const { config, store, log, metrics, clock } = surroundings
   const { limits } = config
-  const { contents, discardBlobs, removal, webhookProfiles: profiles } = core
+  const { contents, discardBlobs, removal, outboundPause, webhookProfiles: profiles } = core
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)
@@ -42,12 +42,17 @@ export function createWorkers({ core, outbound, credentials, ...surroundings }: 
   const notices = createBounceNotices({ contents, hostname: config.hostname, log, limits })
   const delivery = createDeliveryWorker({
     ...common,
+    isPaused: outboundPause.isPaused,
     contents,
     recordOutcome: createRecordOutcome({ store, discardBlobs, notices, limits, spread: Math.random }),
     destinationOf: outbound.routing.destinationOf,
     targetFor: outbound.routing.targetFor,
   })
-  const webhooks = createWebhookWorker({ ...common, profiles, fetch: outbound.fetch, spread: Math.random })
+  const webhooks = createWebhookWorker({
+    ...{ ...common, profiles, fetch: outbound.fetch, spread: Math.random },
+    isPaused: outboundPause.isPaused,
+  })
+  outboundPause.onEnd(webhooks.resume)
   const dispatch = createDispatch({ store, profiles, worker: webhooks, log, metrics, limits })
   const { signalPending } = webhooks
   const jobs = new JobRunner({

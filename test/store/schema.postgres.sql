@@ -311,6 +311,13 @@ create table organizations (
   PRIMARY KEY (id)
 );
 
+create table outbound_pause (
+  id integer not null,
+  paused_at bigint not null,
+  PRIMARY KEY (id),
+  CHECK ((id = 1))
+);
+
 create table pods (
   id text collate "C" not null,
   organization_id text collate "C" not null,

@@ -291,6 +291,11 @@ CREATE TABLE organizations (
   updated_at integer not null
 ) strict;
 
+CREATE TABLE outbound_pause (
+  id integer primary key check (id = 1),
+  paused_at integer not null
+) strict;
+
 CREATE TABLE pods (
   id text primary key,
   organization_id text not null references organizations,

@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly lookup?: Lookup
   /** Used instead of standard output. */
   readonly log?: Log
+  /** The first start pauses outbound mail and webhooks; a restart does not. */
+  readonly startPaused?: boolean
   /** The test's own database and blobs, which the world does not remove. */
   readonly shared?: SharedStore
 }
@@ -153,7 +155,7 @@ export class World implements AsyncDisposable {
   /** Starts it again on the same data folder, on new ports. */
   async restart(): Promise<void> {
     await this.stop()
-    this.#martlet = await boot(this, this.#options)
+    this.#martlet = await boot(this, { ...this.#options, startPaused: false })
   }
 
   /** Starts another node on the same database and blobs, with its own data folder. Stop it before this one. */
@@ -208,7 +210,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 function boot(
   { dataDir, shared }: Place,
-  { limits, env, clock, freeBytes, lookup, log }: WorldOptions,
+  { limits, env, clock, freeBytes, lookup, log, startPaused = false }: WorldOptions,
 ): Promise<Martlet> {
   const settings = {
     MARTLET_DATA_DIR: dataDir,
@@ -224,5 +226,11 @@ function boot(
   const anyClock = clock && { store: { clockSkewMaxMs: Number.MAX_SAFE_INTEGER } }
   const config = loadConfig(settings, mergeLimits(anyClock, limits))
   const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
-  return startMartlet({ config, log: log ?? createLog(config.logLevel), metrics: createMetrics(), ...given })
+  return startMartlet({
+    config,
+    log: log ?? createLog(config.logLevel),
+    metrics: createMetrics(),
+    startPaused,
+    ...given,
+  })
 }

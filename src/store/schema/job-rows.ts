@@ -17,3 +17,9 @@ export interface JobRow {
   last_error: string | null
   created_at: number
 }
+
+/** The only row; it exists while outbound mail and webhooks are paused. */
+export interface OutboundPauseRow {
+  id: 1
+  paused_at: number
+}

@@ -6,7 +6,7 @@
  * the SHA-256 (hex) of a text that may be too long for an index key.
  */
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
-import type { JobRow } from './job-rows.ts'
+import type { JobRow, OutboundPauseRow } from './job-rows.ts'
 import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
 import type {
   AttachmentRow,
@@ -48,6 +48,7 @@ export interface Schema {
   deliveries: DeliveryRow
   idempotency_keys: IdempotencyKeyRow
   jobs: JobRow
+  outbound_pause: OutboundPauseRow
   mailboxes: MailboxRow
   mailbox_entries: MailboxEntryRow
   mailbox_tombstones: MailboxTombstoneRow

@@ -20,12 +20,13 @@ interface HealthNeeds {
   readonly responses: Pick<ResponseBudget, 'usedBytes'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
+  readonly readyDetails: (() => Promise<object>) | undefined
   readonly isStopping: () => boolean
 }
 
 export function healthRoutes(
   app: HttpApp,
-  { log, metrics, budget, bodies, responses, credentials, probes, isStopping }: HealthNeeds,
+  { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping }: HealthNeeds,
 ): void {
   const config = { quiet: true }
 
@@ -35,7 +36,7 @@ export function healthRoutes(
   /** Readiness: every component works and the server is not stopping, so send traffic here. */
   app.get('/readyz', { config }, async (_request, reply) => {
     const failing = isStopping() ? ['stopping'] : await failingProbes()
-    if (failing.length === 0) return { status: 'ready' }
+    if (failing.length === 0) return { status: 'ready', ...(await readyDetails?.()) }
     return reply.code(503).header('retry-after', '1').send({ status: 'not ready', failing })
   })
 

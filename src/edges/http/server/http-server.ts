@@ -46,6 +46,8 @@ export interface HttpServerNeeds {
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
+  /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
+  readonly readyDetails?: () => Promise<object>
   /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
   /** The first dialect responds to paths that belong to no dialect. */
@@ -66,7 +68,7 @@ export interface HttpServer {
 }
 
 export function createHttpServer(needs: HttpServerNeeds): HttpServer {
-  const { config, log, metrics, credentials, probes, dialects } = needs
+  const { config, log, metrics, credentials, probes, readyDetails, dialects } = needs
   const { limits } = config
   let url = ''
   let stopped: Promise<void> | undefined
@@ -152,7 +154,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     throw pathNotFound()
   })
 
-  healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, isStopping })
+  healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping })
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const surroundings = { publicUrl, longPolls, streams, budget, pacer, responses }

@@ -54,6 +54,8 @@ interface DeliveryNeeds {
   readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
   readonly recordOutcome: RecordOutcome
   readonly interrupted: InterruptedWork
+  /** Whether only local mail may be delivered (jobs/outbound-pause.ts). Default: never. */
+  readonly isPaused?: () => Promise<boolean>
   /** Prefix of this worker's lease owners; unique across nodes and restarts. */
   readonly owner: string
   readonly clock: () => number

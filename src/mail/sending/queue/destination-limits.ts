@@ -49,6 +49,8 @@ interface DestinationLimitsNeeds {
   readonly destinationOf: (domain: string) => Promise<Destination>
   readonly owner: string
   readonly clock: () => number
+  /** Whether only local mail may be claimed. Default: never. */
+  readonly isPaused?: () => Promise<boolean>
   readonly limits: Limits
 }
 
@@ -69,6 +71,7 @@ export function createDestinationLimits({
   destinationOf,
   owner,
   clock,
+  isPaused,
   limits,
 }: DestinationLimitsNeeds): DestinationLimits {
   const running = new RunningAttempts(limits)
@@ -87,7 +90,7 @@ export function createDestinationLimits({
         now: clock(),
         interrupted,
       })
-      const due = await withDestinations(page)
+      const due = await withoutPaused(await withDestinations(page))
       const isRoom = due.some(({ destination, flow }) => running.room(destination, flow) > 0)
       const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
       const served = new Set(claimed.map(({ flow }) => flow))
@@ -98,6 +101,11 @@ export function createDestinationLimits({
 
     began: (destination, sender) => running.add(destination, sender, 1),
     ended: (destination, sender) => running.add(destination, sender, -1),
+  }
+
+  async function withoutPaused(due: readonly Due[]): Promise<readonly Due[]> {
+    const local = due.filter(({ destination }) => destination.isLocal)
+    return local.length < due.length && (await isPaused?.()) ? local : due
   }
 
   async function withDestinations(flows: readonly table.Flow[]): Promise<Due[]> {

@@ -56,6 +56,8 @@ export interface WebhookWorker {
   stop(graceMs: number): Promise<void>
   /** Signals that committed deliveries of these webhooks wait in the table without a lease. */
   signalPending(webhookIds: Iterable<string>): void
+  /** Signals that a pause has ended. */
+  resume(): void
 }
 
 interface WorkerNeeds {
@@ -63,6 +65,8 @@ interface WorkerNeeds {
   readonly profiles: readonly WebhookProfile[]
   readonly fetch: SafeFetch['fetch']
   readonly interrupted: InterruptedWork
+  /** Whether no request may begin (jobs/outbound-pause.ts). Default: never. */
+  readonly isPaused?: () => Promise<boolean>
   /** Identifies this process; unique across nodes and restarts. */
   readonly owner: string
   readonly clock: () => number
@@ -98,6 +102,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
   return {
     start: () => pollLoop.soon(),
+    resume: () => pollLoop.soon(),
 
     async stop(graceMs) {
       await pollLoop.stop()
@@ -124,6 +129,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     webhookLimits.forgetExcept(new Set(due.map(({ webhookId }) => webhookId)))
     backlog.clear()
     shortOfShared = []
+    if (due.some(({ dueAt }) => dueAt <= now) && (await needs.isPaused?.())) return limits.webhooks.pollMs
     let nextAt = now + limits.webhooks.pollMs
     const wanted: Reservation[] = []
     for (const webhook of fromLastServed(due)) {

@@ -1,4 +1,4 @@
-/** Background jobs and hourly counts. Part of ../0001-initial.ts. */
+/** Background jobs, the pause of outbound work, and hourly counts. Part of ../0001-initial.ts. */
 import type { DefinitionLanguage } from '../../sql-adapter.ts'
 
 export function jobTables({ text, integer, bigint, table, linkTable }: DefinitionLanguage): string[] {
@@ -18,6 +18,12 @@ export function jobTables({ text, integer, bigint, table, linkTable }: Definitio
     ) ${table}`,
     `create unique index jobs_key on jobs (kind, key)`,
     `create index jobs_due on jobs (run_at, id)`,
+
+    // While outbound mail and webhooks are paused, it has its only row.
+    `create table outbound_pause (
+      id ${integer} primary key check (id = 1),
+      paused_at ${bigint} not null
+    ) ${table}`,
 
     `create table rollups (
       organization_id ${text} not null,

@@ -11,6 +11,7 @@ import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
+import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
@@ -40,6 +41,7 @@ import { eventRoutes } from './routes/agentmail-events.ts'
 import { inboxRoutes } from './routes/agentmail-inboxes.ts'
 import { messageRoutes } from './routes/agentmail-messages.ts'
 import { organizationRoutes } from './routes/agentmail-organizations.ts'
+import { outboundRoutes } from './routes/agentmail-outbound.ts'
 import { podRoutes } from './routes/agentmail-pods.ts'
 import { queueRoutes } from './routes/agentmail-queue.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
@@ -65,6 +67,7 @@ export interface AgentMailNeeds {
   readonly sending: Sending
   readonly deliveries: Deliveries
   readonly queue: Queue
+  readonly outboundPause: OutboundPause
   readonly webhooks: Webhooks
   readonly deliveryLog: DeliveryLog
   readonly replays: Replays
@@ -117,6 +120,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         messageRoutes(keyed, { ...needs, ...surroundings, limits })
         sendingRoutes(keyed, { ...needs, ...surroundings, limits })
         queueRoutes(keyed, needs)
+        outboundRoutes(keyed, needs)
         eventRoutes(keyed, { ...needs, ...surroundings, eventJson, limits })
       })
     },

@@ -1,0 +1,55 @@
+/**
+ * The pause of outbound mail and webhooks, for all nodes: a server restored from a backup must not send again what the
+ * original has sent since. Mail to inboxes of this server is delivered all the same, and everything else works.
+ *
+ * The pause is a row in the database, so it survives restarts. Workers ask before they claim work; an attempt that runs
+ * already is not stopped.
+ */
+import { MailError } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
+import * as apiKeys from '../../store/tables/api-keys-table.ts'
+import * as table from '../../store/tables/outbound-pause-table.ts'
+import { assertKeyUnchanged, requireKey } from '../access/access.ts'
+import type { Actor } from '../access/actor.ts'
+
+export interface OutboundPause {
+  /** Returns when outbound mail and webhooks were paused, epoch ms; undefined while they run. */
+  since(): Promise<number | undefined>
+  isPaused(): Promise<boolean>
+  /** Pauses them. Idempotent. */
+  begin(): Promise<void>
+  /**
+   * Ends the pause. The root key only: it concerns all organizations.
+   *
+   * @returns whether there was a pause
+   * @throws forbidden
+   */
+  end(actor: Actor): Promise<boolean>
+  /** Calls the listener after this node has ended a pause. Other nodes notice it at their next poll. */
+  onEnd(listener: () => void): void
+}
+
+export function createOutboundPause({ store }: { readonly store: Store }): OutboundPause {
+  const listeners: (() => void)[] = []
+  const since = () => table.getPausedAt(store.db)
+
+  return {
+    since,
+    isPaused: async () => (await since()) !== undefined,
+    begin: () => store.transaction((tx) => table.insert(tx)),
+
+    async end(actor) {
+      const { organizationId, apiKeyId } = requireKey(actor)
+      const wasPaused = await store.transaction(async (tx) => {
+        await assertKeyUnchanged(tx, actor)
+        const root = await apiKeys.getRoot(tx, organizationId)
+        if (root?.id !== apiKeyId) throw new MailError('forbidden', { detail: 'Only the root key may do this' })
+        return table.remove(tx)
+      })
+      for (const listener of listeners) listener()
+      return wasPaused
+    },
+
+    onEnd: (listener) => void listeners.push(listener),
+  }
+}
