@@ -17,6 +17,8 @@ const canRequire = (process.features as { require_module?: boolean }).require_mo
 const require = createRequire(import.meta.url)
 const load = {
   banner: () => loadModule<typeof import('./cli/banner.ts')>('./cli/banner.js'),
+  backup: () => loadModule<typeof import('./cli/backup-command.ts')>('./cli/backup-command.js'),
+  restore: () => loadModule<typeof import('./cli/restore-command.ts')>('./cli/restore-command.js'),
   check: () => loadModule<typeof import('./cli/check-command.ts')>('./cli/check-command.js'),
   readableLog: () => loadModule<typeof import('./cli/readable-log.ts')>('./cli/readable-log.js'),
   log: () => loadModule<typeof import('./log.ts')>('./log.js'),
@@ -52,6 +54,13 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
   if (command === 'serve') {
     const { values } = parseArgs({ args: [...rest], options: { paused: { type: 'boolean', default: false } } })
     return serve(loadConfig(process.env), values.paused)
+  }
+  if (command === 'backup' && rest.length === 1) {
+    const { runBackup } = await load.backup()
+    return runBackup(loadConfig(process.env), rest[0]!, { output: process.stdout, version: version() })
+  }
+  if (command === 'restore' && rest.length === 1) {
+    return (await load.restore()).runRestore(loadConfig(process.env), rest[0]!, process.stdout)
   }
   if (command === 'resume') return resume(loadConfig(process.env), rest)
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))

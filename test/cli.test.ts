@@ -349,7 +349,7 @@ test('queue calls the running server', async () => {
 
 test('help is printed on request and after an unknown command', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
-  for (const command of ['serve', 'migrate', 'check', 'key', 'queue']) {
+  for (const command of ['serve', 'resume', 'migrate', 'check', 'backup', 'restore', 'key', 'queue']) {
     const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
     expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
   }

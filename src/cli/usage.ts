@@ -34,6 +34,18 @@ it concerns all servers of the database, until "martlet resume" ends it.`,
     details: 'It creates and changes nothing, and can run beside the server. It prints the DKIM record to publish.',
   },
   {
+    name: 'backup',
+    usage: 'FILE',
+    summary: 'save the SQLite database, large messages and root key to one file, also while the server runs',
+    details: 'FILE is a tar archive, readable by its owner only. It needs free space for the database twice.',
+  },
+  {
+    name: 'restore',
+    usage: 'FILE',
+    summary: 'restore a backup into the data folder, with outbound mail and webhooks paused',
+    details: 'The data folder must contain no database. The settings and TLS files are not part of a backup.',
+  },
+  {
     name: 'key',
     usage: 'create [--name NAME] [--url URL]',
     summary: 'create an API key on the running server',

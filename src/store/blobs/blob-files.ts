@@ -92,9 +92,14 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
   }
 
   function pathOf(key: string): string {
-    if (!KEY.test(key)) throw new Error('not a blob key') // without the key: it may come from an untrusted client
-    return join(root, key.slice(0, 2), key)
+    return blobFile(root, key)
   }
+}
+
+/** Returns the path of a blob. @throws for any text that is no key */
+export function blobFile(root: string, key: string): string {
+  if (!KEY.test(key)) throw new Error('not a blob key') // without the key: it may come from an untrusted client
+  return join(root, key.slice(0, 2), key)
 }
 
 /** Writes the source to a new file. Rejects with the source's error, or with disk_full or unavailable. */

@@ -1,0 +1,143 @@
+/**
+ * The file of a backup: a tar archive with
+ *
+ *   blobs/ab/abcdef…   large messages
+ *   martlet.db         the database
+ *   root-key           the first API key, if the data folder has one
+ *   backup.json        what the archive contains: the last entry, so that an incomplete file is recognised
+ */
+import { type FileHandle, open } from 'node:fs/promises'
+import { StartupError } from '../errors.ts'
+import {
+  readTarHeader,
+  TAR_BLOCK_BYTES,
+  TAR_END,
+  type TarEntry,
+  tarHeader,
+  tarPaddingBytes,
+} from '../formats/tar/tar-header.ts'
+
+export const DATABASE = 'martlet.db'
+export const ROOT_KEY = 'root-key'
+export const MANIFEST = 'backup.json'
+const BLOB = /^blobs\/[0-9a-f]{2}\/([0-9a-f]{32})$/
+
+export interface Manifest {
+  readonly format: 1
+  /** Version of Martlet. */
+  readonly version: string
+  /** ISO 8601. */
+  readonly created_at: string
+  readonly domain: string
+  readonly database_bytes: number
+  readonly blobs: number
+}
+
+export function blobEntry(key: string): string {
+  return `blobs/${key.slice(0, 2)}/${key}`
+}
+
+/** Returns the key of a blob; undefined for another entry. */
+export function blobKeyOf(path: string): string | undefined {
+  return BLOB.exec(path)?.[1]
+}
+
+export interface ArchiveWriter {
+  /** Appends a file of exactly this size. */
+  append(path: string, sizeBytes: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>
+  /** Ends the archive; it is then on disk. */
+  finish(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function createArchive(file: string, now: number): Promise<ArchiveWriter> {
+  const handle = await open(file, 'wx', 0o600)
+  return {
+    async append(path, sizeBytes, chunks) {
+      await handle.writeFile(tarHeader({ path, sizeBytes }, now))
+      let written = 0
+      for await (const chunk of chunks) {
+        await handle.writeFile(chunk)
+        written += chunk.byteLength
+      }
+      if (written !== sizeBytes) throw new Error(`${path} changed while it was copied`)
+      await handle.writeFile(Buffer.alloc(tarPaddingBytes(sizeBytes)))
+    },
+    async finish() {
+      await handle.writeFile(TAR_END)
+      await handle.sync()
+    },
+    close: () => handle.close(),
+  }
+}
+
+export interface Archive {
+  readonly manifest: Manifest
+  readonly entries: readonly TarEntry[]
+  read(entry: TarEntry): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/** @throws StartupError when the file is no complete backup */
+export async function openArchive(file: string): Promise<Archive> {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw new StartupError(`${file} cannot be read (${error.code})`)
+  })
+  try {
+    const found = await listEntries(handle)
+    const entries = found.map(({ entry }) => entry)
+    const offsetOf = new Map(found.map(({ entry, offset }) => [entry, offset]))
+    const read = (entry: TarEntry) => readRange(handle, offsetOf.get(entry)!, entry.sizeBytes)
+    const manifest = await readManifest(entries, read)
+    return { manifest, entries, read, close: () => handle.close() }
+  } catch (error) {
+    await handle.close()
+    if (error instanceof StartupError) throw error
+    throw new StartupError(`${file} is no complete backup (${(error as Error).message})`, { cause: error })
+  }
+}
+
+async function listEntries(handle: FileHandle): Promise<{ entry: TarEntry; offset: number }[]> {
+  const { size } = await handle.stat()
+  const found: { entry: TarEntry; offset: number }[] = []
+  for (let position = 0; ; ) {
+    const block = Buffer.alloc(TAR_BLOCK_BYTES)
+    const { bytesRead } = await handle.read(block, 0, TAR_BLOCK_BYTES, position)
+    if (bytesRead < TAR_BLOCK_BYTES) throw new Error('it is truncated')
+    const entry = readTarHeader(block)
+    if (!entry) return found
+    const offset = position + TAR_BLOCK_BYTES
+    position = offset + entry.sizeBytes + tarPaddingBytes(entry.sizeBytes)
+    if (position > size) throw new Error('it is truncated')
+    found.push({ entry, offset })
+  }
+}
+
+async function readManifest(entries: readonly TarEntry[], read: Archive['read']): Promise<Manifest> {
+  const last = entries.at(-1)
+  if (last?.path !== MANIFEST) throw new Error('it lacks backup.json')
+  const chunks: Uint8Array[] = []
+  for await (const chunk of read(last)) chunks.push(chunk)
+  const manifest = JSON.parse(Buffer.concat(chunks).toString()) as Manifest
+  if (manifest.format !== 1) throw new Error(`its format ${manifest.format} is of another version`)
+  const unknown = entries.find(({ path }) => ![DATABASE, ROOT_KEY, MANIFEST].includes(path) && !blobKeyOf(path))
+  if (unknown) throw new Error(`it contains ${JSON.stringify(unknown.path)}`)
+  const database = entries.filter(({ path }) => path === DATABASE)
+  const blobs = entries.filter(({ path }) => blobKeyOf(path) !== undefined)
+  const isComplete =
+    database.length === 1 && database[0]!.sizeBytes === manifest.database_bytes && blobs.length === manifest.blobs
+  if (!isComplete) throw new Error('its entries are not those of backup.json')
+  return manifest
+}
+
+const CHUNK_BYTES = 1024 ** 2
+
+async function* readRange(handle: FileHandle, offset: number, sizeBytes: number): AsyncIterable<Uint8Array> {
+  for (let done = 0; done < sizeBytes; ) {
+    const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes - done))
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, offset + done)
+    if (bytesRead === 0) throw new Error('it is truncated')
+    done += bytesRead
+    yield chunk.subarray(0, bytesRead)
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * `martlet restore FILE`: writes a backup into the data folder, with outbound mail and webhooks paused.
+ *
+ * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
+ */
+import { existsSync } from 'node:fs'
+import { chown, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Config } from '../config/settings.ts'
+import { StartupError } from '../errors.ts'
+import { writeRootKey } from '../server/root-key-file.ts'
+import { blobFile } from '../store/blobs/blob-files.ts'
+import { makePrivateFolder } from '../store/make-folder.ts'
+import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
+import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
+import { type Archive, blobKeyOf, DATABASE, openArchive, ROOT_KEY } from './backup-archive.ts'
+import { requireSqlite } from './backup-command.ts'
+
+/**
+ * @returns the exit code
+ * @throws StartupError with a sentence for the operator; then there is no database in the data folder
+ */
+export async function runRestore(
+  config: Pick<Config, 'dataDir' | 'blobsDir' | 'databaseUrl'>,
+  file: string,
+  output: { write(text: string): unknown },
+): Promise<number> {
+  requireSqlite(config)
+  const archive = await openArchive(file)
+  try {
+    const owner = await stat(config.dataDir).catch(() => undefined)
+    const lock = lockDataDir(config.dataDir)
+    try {
+      await extract(config, archive, lock.databaseFile)
+    } finally {
+      lock.release()
+    }
+    // As root, in the folder of the user of the service: that user must be able to use the files.
+    if (process.getuid?.() === 0 && owner && owner.uid !== 0) {
+      for (const folder of [config.dataDir, config.blobsDir].filter(existsSync))
+        await giveTo(folder, owner.uid, owner.gid)
+    }
+  } finally {
+    await archive.close()
+  }
+  const { created_at, version, domain, blobs } = archive.manifest
+  output.write(
+    `Restored to ${config.dataDir}: the backup of ${created_at} (version ${version}, domain ${domain}, ${blobs} large contents).
+Outbound mail and webhooks are paused. Start the server, cancel in the queue what has been sent since the backup
+(martlet queue list), and run: martlet resume
+`,
+  )
+  return 0
+}
+
+async function extract(
+  { dataDir, blobsDir }: Pick<Config, 'dataDir' | 'blobsDir'>,
+  { entries, read }: Archive,
+  databaseFile: string,
+): Promise<void> {
+  const known = (await stat(databaseFile)).size
+  if (known > 0) {
+    throw new StartupError(`${dataDir} contains a database; move it away, or set MARTLET_DATA_DIR to a new folder`)
+  }
+  const unfinished = `${databaseFile}.restoring`
+  try {
+    for (const entry of entries) {
+      const key = blobKeyOf(entry.path)
+      if (key !== undefined) await writeFile(blobFile(blobsDir, key), read(entry))
+      if (entry.path === DATABASE) await writeFile(unfinished, read(entry))
+      if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await textOf(read(entry))).trim())
+    }
+    pauseRestored(unfinished, Date.now())
+    await rename(unfinished, databaseFile)
+    await syncFolder(dataDir)
+  } catch (error) {
+    // The empty database that the lock has created would start as a new server.
+    for (const each of [unfinished, `${unfinished}-wal`, `${unfinished}-shm`, databaseFile])
+      await rm(each, { force: true })
+    throw error
+  }
+}
+
+/** Writes a file durably; a file of an interrupted restore is replaced. */
+async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  makePrivateFolder(dirname(file))
+  await rm(file, { force: true })
+  const handle = await open(file, 'wx', 0o600)
+  try {
+    for await (const chunk of chunks) await handle.writeFile(chunk)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await syncFolder(dirname(file))
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all).toString()
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function giveTo(folder: string, uid: number, gid: number): Promise<void> {
+  await chown(folder, uid, gid)
+  for (const name of await readdir(folder, { recursive: true })) await chown(join(folder, name), uid, gid)
+}

@@ -1,0 +1,70 @@
+/**
+ * Copies of the SQLite database for `martlet backup` and `martlet restore`. These commands are processes of their own:
+ * SQLite's locks and the write-ahead log let them read beside the server.
+ */
+import { existsSync } from 'node:fs'
+import BetterSqlite from 'better-sqlite3'
+import { StartupError } from '../../errors.ts'
+import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
+import { sqliteCode } from './sqlite-errors.ts'
+
+/** More pages than a database can have. */
+const ALL_PAGES = 2 ** 31 - 1
+
+/**
+ * Copies the database as it is at one moment, while the server may be writing. Until the copy is complete, the server's
+ * write-ahead log cannot be emptied and grows.
+ *
+ * @param to the file of the copy; it must not exist
+ * @throws StartupError when there is no database, or this user may not read it
+ */
+export async function copyDatabase(dataDir: string, to: string): Promise<void> {
+  const [file] = databaseFiles(dataDir) as [string]
+  if (!existsSync(file)) throw new StartupError(`There is no database in ${dataDir}`)
+  try {
+    // Without a server, only a writing connection removes the -wal and -shm files that SQLite creates for it.
+    const isReadOnly = isDataDirLocked(dataDir)
+    const database = new BetterSqlite(file, { readonly: isReadOnly, fileMustExist: true })
+    try {
+      // In one step: if the server writes between two steps, the copy begins again, perhaps for ever.
+      await database.backup(to, { progress: () => ALL_PAGES })
+    } finally {
+      database.close()
+    }
+  } catch (error) {
+    const code = sqliteCode(error)
+    if (code === undefined) throw error
+    throw new StartupError(`The database ${file} cannot be read (${code})`, { cause: error })
+  }
+}
+
+/** Returns the keys of all blobs that the rows of a copy refer to. */
+export function listBlobKeys(file: string): string[] {
+  const database = new BetterSqlite(file, { fileMustExist: true })
+  try {
+    const keys = `select blob_key as key from contents where blob_key is not null
+      union select parsed_blob_key from contents where parsed_blob_key is not null`
+    return database.prepare(keys).pluck().all() as string[]
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * Checks a restored copy, and pauses its outbound mail and webhooks, before a server uses it.
+ *
+ * @throws StartupError when the copy is damaged, or belongs to another development version
+ */
+export function pauseRestored(file: string, now: number): void {
+  const database = new BetterSqlite(file, { fileMustExist: true })
+  try {
+    const found = database.pragma('quick_check(1)', { simple: true })
+    if (found !== 'ok') throw new StartupError(`The database of the backup is damaged: ${found}`)
+    database.prepare('insert into outbound_pause (id, paused_at) values (1, ?) on conflict do nothing').run(now)
+  } catch (error) {
+    if (sqliteCode(error) === undefined) throw error
+    throw new StartupError(`The database of the backup cannot be used: ${(error as Error).message}`, { cause: error })
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,166 @@
+/** Tests `martlet backup` and `martlet restore` as an operator uses them: separate processes, beside a running server. */
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync, truncateSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTransport } from 'nodemailer'
+import { expect, onTestFinished, test } from 'vitest'
+import { FakeMx } from './support/fake-mx.ts'
+import { cli, type ServerProcess, startServer } from './support/server-process.ts'
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const settings = (dataDir: string, more: Readonly<Record<string, string>> = {}) => ({
+  ...{ MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+  ...more,
+})
+
+async function start(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
+  const server = await startServer(env)
+  onTestFinished(() => server.signal('SIGKILL'))
+  return server
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>>) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+    const options = { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 }
+    execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    )
+  })
+}
+
+function clientOf({ url }: ServerProcess, dataDir: string) {
+  const key = execFileSync('cat', [join(dataDir, 'root-key')], { encoding: 'utf8' }).trim()
+  return async (method: string, path: string, body?: unknown) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    expect(response.status).toBe(200)
+    // biome-ignore lint/suspicious/noExplicitAny: the tests read any response
+    return response.json() as Promise<any>
+  }
+}
+
+/** Sends message after message until it is told to stop; returns how many were accepted. */
+async function sendUntil(server: ServerProcess, isOver: () => boolean): Promise<number> {
+  const transport = createTransport({
+    host: '127.0.0.1',
+    port: server.smtpPort,
+    pool: true,
+    tls: { rejectUnauthorized: false },
+  })
+  let count = 0
+  for (; !isOver(); count++) await transport.sendMail(mailOf(`load ${count}`))
+  transport.close()
+  return count
+}
+
+const mailOf = (subject: string, text = 'x') => ({ from: 'ann@example.test', to: 'ada@mail.localhost', subject, text })
+
+test('a backup of a busy server is restored, complete and paused, to an empty folder', async () => {
+  await using relay = new FakeMx({ on: (line) => (line.startsWith('MAIL') ? '451 4.3.2 later' : undefined) })
+  await relay.listen('127.0.0.1', 0)
+  const folder = await temporaryFolder()
+  const [dataDir, restoredDir, file] = ['data', 'restored', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const outbound = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
+  const server = await start(settings(dataDir, outbound))
+  const request = clientOf(server, dataDir)
+  await request('POST', '/v0/inboxes', { username: 'ada' })
+  const large = 'large '.repeat(100_000)
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', large))
+  await request('POST', '/v0/inboxes/ada@mail.localhost/messages/send', { to: 'eve@example.test', text: 'once' })
+
+  let isOver = false
+  const load = sendUntil(server, () => isOver)
+  const backup = await run(['backup', file], settings(dataDir))
+  isOver = true
+  const sent = await load
+  expect(backup).toMatchObject({ code: 0, stderr: '' })
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  // Other programs can read it, and nothing else is left.
+  expect(execFileSync('tar', ['tf', file], { encoding: 'utf8' })).toMatch(
+    /^(blobs\/[0-9a-f]{2}\/[0-9a-f]{32}\n)+martlet\.db\nroot-key\nbackup\.json\n$/,
+  )
+  expect(await readdir(folder)).toEqual(['data', 'martlet.tar'])
+  server.signal('SIGKILL')
+  await server.exited
+  relay.behaviour = {}
+
+  const restore = await run(['restore', file], settings(restoredDir))
+  expect(restore).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('are paused') })
+  const copy = await start(settings(restoredDir, outbound))
+  const ask = clientOf(copy, restoredDir)
+  expect(await ask('GET', '/readyz')).toEqual({ status: 'ready', outbound: 'paused' })
+  const { count } = await ask('GET', '/v0/inboxes/ada@mail.localhost/messages?limit=500')
+  expect(count).toBeGreaterThanOrEqual(2)
+  expect(count).toBeLessThanOrEqual(2 + sent)
+  const { messages } = await ask('GET', '/v0/inboxes/ada@mail.localhost/messages?limit=2&ascending=true')
+  const { text } = await ask(
+    'GET',
+    `/v0/inboxes/ada@mail.localhost/messages/${encodeURIComponent(messages[0].message_id)}`,
+  )
+  expect(text.replace(/\s+/g, ' ').trim()).toBe(large.trim())
+  expect((await ask('GET', '/v0/queue')).recipients).toMatchObject([{ recipient: 'eve@example.test', state: 'queued' }])
+  const mails = relay.mails.length
+  expect((await ask('POST', '/v0/outbound/resume')).was_paused).toBe(true)
+  await ask('POST', '/v0/queue/retry', { all: true })
+  expect((await relay.mail(mails + 1)).to).toEqual(['eve@example.test'])
+})
+
+test('a backup without a server leaves the folder as it was; missing contents are reported', async () => {
+  const folder = await temporaryFolder()
+  const dataDir = join(folder, 'data')
+  const server = await start(settings(dataDir))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
+  server.signal('SIGTERM')
+  await server.exited
+  const files = await readdir(dataDir)
+
+  expect(await run(['backup', join(folder, 'one.tar')], settings(dataDir))).toMatchObject({ code: 0 })
+  expect(await readdir(dataDir)).toEqual(files)
+  await rm(join(dataDir, 'blobs'), { recursive: true })
+  const { code, stdout } = await run(['backup', join(folder, 'two.tar')], settings(dataDir))
+  expect(stdout).toMatch(/^warn {2}\d+ large contents are missing in /m)
+  expect(code).toBe(1)
+})
+
+test('backup and restore overwrite nothing, and refuse what is no complete backup', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, other, file] = ['data', 'other', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  expect((await run(['backup', file], settings(dataDir))).stderr).toContain('There is no database in')
+  const server = await start(settings(dataDir))
+  expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
+  expect((await run(['backup', file], settings(dataDir))).stderr).toContain('exists; choose another name')
+  expect((await run(['restore', file], settings(dataDir))).stderr).toContain('is in use by another Martlet process')
+  server.signal('SIGTERM')
+  await server.exited
+  expect((await run(['restore', file], settings(dataDir))).stderr).toContain('contains a database; move it away')
+
+  truncateSync(file, (await stat(file)).size - 4_096)
+  await mkdir(other)
+  const truncated = await run(['restore', file], settings(other))
+  expect(truncated).toMatchObject({ code: 1, stderr: expect.stringMatching(/is no complete backup/) })
+  expect(existsSync(join(other, 'martlet.db'))).toBe(false)
+  const postgres = { MARTLET_DATABASE_URL: 'postgres://127.0.0.1:1/x', MARTLET_ROOT_KEY: 'x'.repeat(20) }
+  expect((await run(['backup', `${file}2`], settings(other, postgres))).stderr).toContain('use pg_dump')
+})
