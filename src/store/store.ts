@@ -56,7 +56,7 @@ export interface Store {
   /**
    * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
    */
-  requireRoom(): void
+  checkWritable(): void
 
   /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
@@ -162,7 +162,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     intervalMs: config.limits.store.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
-    // After a failed commit, callers that first check requireRoom would never write again, so the probe tries to write.
+    // After a failed commit, callers that first check checkWritable would never write again, so the probe tries to write.
     onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
   let closing: Promise<void> | undefined
@@ -175,9 +175,9 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     transaction,
     onCommit: commitNotifier.listen,
     expectClose,
-    requireRoom() {
+    checkWritable() {
       if (closing) throw new MailError('shutting_down', {})
-      disk.requireRoom()
+      disk.checkWritable()
       if (commitFailure) throw commitFailure
     },
     probe,

@@ -174,10 +174,10 @@ onTwo('a node whose clock is ahead by as much as a lease does not start, and say
   await using one = await startWorld()
   const {
     delivery: { leaseMs },
-    store: { clockSkewMaxMs },
+    store: { clockSkewMsMax },
   } = withLimits()
   const failure = await one
-    .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMaxMs } } })
+    .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMsMax } } })
     .then(
       async (two) => two[Symbol.asyncDispose](),
       (error: unknown) => error,

@@ -13,7 +13,7 @@ import { forwardBody } from '../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../src/formats/reply/reply-text.ts'
 import { visibleTextOfHtml } from '../../src/formats/verification/visible-text.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
-import { LIMITS } from './sample-mails.ts'
+import { LIMITS } from './sample-messages.ts'
 import { extractVerification } from './verification/extract-verification.ts'
 
 type Shapes = readonly (readonly [string, Shape<string>])[]
@@ -205,7 +205,7 @@ const MORE_CHARSETS = [
 ]
 
 const MULTIPART = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
-const MAILS = shapesOf(
+const MESSAGES = shapesOf(
   [
     ...[
       'a: b\r\n',
@@ -296,7 +296,7 @@ describe('bytes', () => {
 })
 
 test('whole messages take linear time', { timeout: LONG_MS }, () => {
-  for (const [shape, make] of MAILS)
+  for (const [shape, make] of MESSAGES)
     expectLinear(
       shape,
       (size) => Buffer.from(make(size)),

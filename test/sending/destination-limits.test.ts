@@ -61,8 +61,9 @@ function lanesOf(
 }
 
 /** Queues messages with one recipient each. */
-async function queue(store: TestStore, domain: string, mails = 1, podId = 'pod'): Promise<void> {
-  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain, podId))
+async function queue(store: TestStore, domain: string, messages = 1, podId = 'pod'): Promise<void> {
+  for (let count = 0; count < messages; count++)
+    await store.transaction((tx) => insertRecipients(tx, [1], domain, podId))
 }
 
 const outside = (name: string): Destination => ({ name, isLocal: false, concurrencyMax: 1 })

@@ -38,7 +38,7 @@ export class MemoryReceiving implements Receiving {
     return !address.startsWith('nobody') && this.domains.some((domain) => address.endsWith(`@${domain}`))
   }
 
-  requireRoom(): void {
+  checkWritable(): void {
     this.room()
   }
 

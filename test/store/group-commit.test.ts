@@ -135,7 +135,7 @@ onSqlite(
     expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full', 'disk_full'])
     expect(commits.count).toBe(0)
     expect(await organizationIds(store)).toEqual(['before'])
-    expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+    expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'disk_full' }))
 
     await store.transaction(unlimitPages)
     await addOrganization(store, 'recovered')
@@ -144,7 +144,7 @@ onSqlite(
       [1, 'before'],
       [2, 'recovered'],
     ])
-    store.requireRoom()
+    store.checkWritable()
   },
 )
 
@@ -295,7 +295,7 @@ test('close finishes queued transactions and refuses later ones', async () => {
   const store = await openTestStore({ dataDir: folder.path })
   const queued = addOrganization(store, 'queued')
   const closed = store.close()
-  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'shutting_down' }))
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'shutting_down' }))
   expect(isMailError(await rejection(addOrganization(store, 'late')), 'shutting_down')).toBe(true)
   await Promise.all([queued, closed, store.close()])
 

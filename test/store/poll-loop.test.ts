@@ -39,7 +39,7 @@ class Polls {
 }
 
 function startLoop(poll: () => Promise<number | undefined>, { pollMs = NEVER_MS, pauseMs = NEVER_MS } = {}) {
-  const limits = withLimits({ store: { pollPauseMaxMs: NEVER_MS } })
+  const limits = withLimits({ store: { pollPauseMsMax: NEVER_MS } })
   loop = createPollLoop({
     name: 'test',
     poll,

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { WebhookLimits } from '../../src/mail/webhooks/delivery/webhook-limits.ts'
 
-const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMaxMs: 10_000 } })
+const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMsMax: 10_000 } })
 
 /** Each webhook is the only one of its organization, unless a pod is given. */
 function owned(webhookId: string, podId = webhookId, organizationId = podId) {

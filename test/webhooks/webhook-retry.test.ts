@@ -7,7 +7,7 @@ import { judge } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
 
 const HOUR = 3_600_000
 const now = Date.UTC(2026, 0, 1)
-const limits = withLimits({ webhooks: { retryAfterMaxMs: 24 * HOUR } })
+const limits = withLimits({ webhooks: { retryAfterMsMax: 24 * HOUR } })
 const { retryAfterMs } = agentMailWebhooks({
   eventSubjects: undefined!,
   limits: withLimits({ webhooks: { timeoutMs: 15_000, bodyBytesMax: 1 } }),

@@ -13,7 +13,7 @@ export const eventsLimits = {
     unit: 'bytes',
     description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
-  renderRetryMaxMs: {
+  renderRetryMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts to render an event for a subscriber while the database fails.',

@@ -34,7 +34,7 @@ export const jobsLimits = {
     unit: 'milliseconds',
     description: 'Wait before the first retry of a failed job. Each later wait is four times as long.',
   },
-  retryMaxMs: {
+  retryMsMax: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts of a failed job.',

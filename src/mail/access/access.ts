@@ -179,7 +179,7 @@ export async function requirePodIds(
  * @throws not_found, missing_permission, forbidden
  */
 export async function requireScope(db: Db, actor: Actor, permission: Permission, within: Within): Promise<Scope> {
-  const key = requireKey(actor)
+  const key = keyOf(actor)
   if (within.inbox !== undefined) {
     const row = await requireInbox(db, key, permission, within.inbox)
     return { organizationId: row.organization_id, podId: row.pod_id, inboxId: row.id }
@@ -197,7 +197,7 @@ export async function requireScope(db: Db, actor: Actor, permission: Permission,
 }
 
 /** Returns the key, for calls that belong to a tenant; a system actor has none. */
-export function requireKey(actor: Actor): KeyActor {
+export function keyOf(actor: Actor): KeyActor {
   if (actor.kind === 'key') return actor
   throw new Error(`system actor ${actor.name} has no organization`) // a bug: no request can cause it
 }

@@ -13,7 +13,7 @@ import * as table from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { requireClientId } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -59,8 +59,8 @@ interface InboxesNeeds {
 export function createInboxes({ store, sharedDomain, random, limits }: InboxesNeeds): Inboxes {
   return {
     async create(actor, within, request) {
-      const clientId = requireClientId(request.clientId)
-      requireDisplayName(request.displayName)
+      const clientId = parseClientId(request.clientId)
+      checkDisplayName(request.displayName)
       const metadata = applyMetadata({}, request.metadata ?? {}, limits)
       const username = request.username ?? randomUsername(random)
 
@@ -69,13 +69,13 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
-        const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
+        const podId = scope.podId ?? (await defaultPodId(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could claim the names that others are going to use.
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
         if (existing) return view(existing)
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
-        const address = requireAddress(username, domain.domain)
+        const address = parseInboxAddress(username, domain.domain)
         if (await table.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })
         if (await table.isAddressUsed(tx, address))
@@ -108,7 +108,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     },
 
     async get(actor, within, ref) {
-      return view(await requireWithin(store.db, actor, 'inbox_read', within, ref))
+      return view(await requireInboxWithin(store.db, actor, 'inbox_read', within, ref))
     },
 
     async update(actor, within, ref, change) {
@@ -121,7 +121,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           path: ['metadata'],
         })
       }
-      requireDisplayName(change.displayName ?? undefined)
+      checkDisplayName(change.displayName ?? undefined)
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -158,7 +158,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     },
   }
 
-  function requireDisplayName(name: string | undefined): void {
+  function checkDisplayName(name: string | undefined): void {
     // The name becomes part of From: a line break would start another header field.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
     if (name === undefined || (name.length <= limits.messages.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name)))
@@ -175,7 +175,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 }
 
 /** Returns the inbox if it is in the actor's scope and in the pod that the route names. */
-async function requireWithin(
+async function requireInboxWithin(
   db: Db,
   actor: Actor,
   permission: Permission,
@@ -197,10 +197,10 @@ async function lockWithin(
   ref: string,
 ): Promise<InboxRow> {
   await lockInbox(tx, actor, permission, ref)
-  return requireWithin(tx, actor, permission, within, ref)
+  return requireInboxWithin(tx, actor, permission, within, ref)
 }
 
-async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
+async function defaultPodId(db: Db, scope: Scope): Promise<string> {
   const pod = await tenants.getDefaultPod(db, scope.organizationId)
   if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // created together
   return pod.id
@@ -209,7 +209,7 @@ async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
 /** RFC 5321 §4.5.3.1.1: other servers need not accept a longer local part. */
 const USERNAME_BYTES_MAX = 64
 
-function requireAddress(username: string, domain: string): string {
+function parseInboxAddress(username: string, domain: string): string {
   const address = normaliseAddress(`${username}@${domain}`)
   // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
   // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).

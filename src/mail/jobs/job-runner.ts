@@ -5,7 +5,7 @@
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
  *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
- * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMaxMs. A job is never given
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMsMax. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
@@ -182,8 +182,8 @@ export class JobRunner {
   }
 
   #retryAfterMs(attempts: number): number {
-    const { retryFirstMs, retryMaxMs } = this.#needs.limits.jobs
-    return retryPauseMs(attempts, retryFirstMs, retryMaxMs, RETRY_FACTOR)
+    const { retryFirstMs, retryMsMax } = this.#needs.limits.jobs
+    return retryPauseMs(attempts, retryFirstMs, retryMsMax, RETRY_FACTOR)
   }
 
   #report(error: unknown, fields: object, sentence: string): void {

@@ -1,5 +1,5 @@
 /**
- * Files a mail as a message of an inbox, for receiving and for the sent copy. It writes all that changes together:
+ * Files an email as a message of an inbox, for receiving and for the sent copy. It writes all that changes together:
  * message, labels, addresses, thread, participants, text index, counters and hourly counts. The caller's transaction
  * also appends the event.
  */

@@ -91,7 +91,7 @@ interface LoadedPage<Row> {
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */
-export function requireFewValues(filter: MailFilter, limits: Limits): void {
+export function checkValueCount(filter: MailFilter, limits: Limits): void {
   const valuesMax = limits.lists.filterValuesMax
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values) || values.length <= valuesMax) continue

@@ -1,7 +1,7 @@
 /**
  * Receives a message: from an envelope and a stream of bytes to messages in inboxes, or to an error.
  *
- *   requireRoom → spool → authenticate → policy → parse → file, in one transaction → receipts
+ *   checkWritable → spool → authenticate → policy → parse → file, in one transaction → receipts
  *
  * Called by the MX listener and by local delivery. The sender gets no reply before the commit, and no message is
  * refused for being malformed. Crash before the commit: the sender got no reply and retries.
@@ -38,7 +38,7 @@ export interface Receiving {
    *
    * @throws disk_full, shutting_down, unavailable
    */
-  requireRoom(): void
+  checkWritable(): void
 
   /**
    * Files a message for every recipient, or throws and files it for none. Resolves after the commit: from then on we
@@ -83,10 +83,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       return inbox !== undefined
     },
 
-    requireRoom: () => store.requireRoom(),
+    checkWritable: () => store.checkWritable(),
 
     async receive(arrival, envelope, raw) {
-      store.requireRoom()
+      store.checkWritable()
       let endTimer: (() => void) | undefined
       const startTimer = () => {
         endTimer = metrics.receiveSeconds.startTimer()

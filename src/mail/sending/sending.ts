@@ -14,14 +14,14 @@ import {
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
-import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
+import { keyOf, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
 import type { Message, MessageItem } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
-import { requireDraft } from './compose/draft.ts'
+import { parseDraft } from './compose/draft.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
 import { replyRecipients } from './compose/reply-recipients.ts'
 import type { Submit } from './compose/submit.ts'
@@ -42,7 +42,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
       return idempotency.once(keyUse(actor, inbox, options), request, (attempt) =>
-        submit(actor, inbox, requireDraft(message, limits), attempt),
+        submit(actor, inbox, parseDraft(message, limits), attempt),
       )
     },
 
@@ -57,14 +57,14 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
         const quoted = reply.quoteOriginal ? await readWhole(actor, row, memory) : undefined
-        const { dropped, ...defaults } = requireReplyRecipients(inbox, parent, reply)
+        const { dropped, ...defaults } = checkReplyRecipients(inbox, parent, reply)
         const outgoing = {
           ...reply,
           subject: replySubject(parent.subject),
           ...(quoted && quotedBody(original(quoted), added(reply))),
         }
         const draft = {
-          ...requireDraft(outgoing, limits, defaults),
+          ...parseDraft(outgoing, limits, defaults),
           ...replyReferences(threadFields(row, parent)),
           threadId: parent.threadId,
           ...(dropped.length > 0 && { dropped }),
@@ -88,7 +88,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         }
         // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
         const { references } = replyReferences(threadFields(row, parent))
-        const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
+        const draft = { ...parseDraft(outgoing, limits), references, threadId: parent.threadId }
         return submit(actor, inbox, draft, attempt)
       })
     },
@@ -102,7 +102,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 }
 
 function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOptions): KeyUse {
-  const { inboxId, podId, organizationId } = requireKey(actor)
+  const { inboxId, podId, organizationId } = keyOf(actor)
   return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
@@ -116,7 +116,7 @@ function threadFields(row: StoredMessageRow, parent: MessageItem) {
 }
 
 /** @throws validation_error, no_recipients */
-function requireReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
+function checkReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
   const isNamed = [to, cc, bcc].some((list) => list?.length)
   if (toAll && isNamed) {
     const detail = 'reply_all cannot be combined with to, cc or bcc'

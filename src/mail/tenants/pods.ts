@@ -6,9 +6,9 @@ import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, refuseInboxKey, requireKey, requirePermission, requirePod } from '../access/access.ts'
+import { assertKeyUnchanged, keyOf, refuseInboxKey, requirePermission, requirePod } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
-import { requireClientId } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
 import { parseName } from '../access/object-name.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
@@ -46,11 +46,11 @@ interface PodsNeeds {
 export function createPods({ store, limits }: PodsNeeds): Pods {
   return {
     async create(actor, request) {
-      const clientId = requireClientId(request.clientId)
+      const clientId = parseClientId(request.clientId)
       const name = parseName(request.name, limits) ?? 'Pod'
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const key = requireKey(actor)
+        const key = keyOf(actor)
         requirePermission(key, 'pod_create')
         if (key.podId !== undefined)
           throw new MailError('forbidden', { detail: 'Only a key of the organization can create pods' })
@@ -74,7 +74,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
     },
 
     async list(actor, page) {
-      const key = requireKey(actor)
+      const key = keyOf(actor)
       refuseInboxKey(key)
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
@@ -86,13 +86,13 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
     },
 
     async get(actor, ref) {
-      return view(await requirePod(store.db, requireKey(actor), 'pod_read', ref))
+      return view(await requirePod(store.db, keyOf(actor), 'pod_read', ref))
     },
 
     async delete(actor, ref) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { id } = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
+        const { id } = await requirePod(tx, keyOf(actor), 'pod_delete', ref)
         const row = await tenants.lockPod(tx, id)
         if (!row) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })

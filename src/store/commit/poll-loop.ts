@@ -29,7 +29,7 @@ interface PollLoopNeeds {
   /** Returns ms until the next poll (0: at once, after other work), or undefined: after `pollMs`. */
   readonly poll: () => Promise<number | undefined>
   readonly pollMs: number
-  /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMaxMs. */
+  /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMsMax. */
   readonly pauseMs?: number
   /** Added to the log line of a failed poll. */
   readonly logFields?: () => object
@@ -40,7 +40,7 @@ interface PollLoopNeeds {
 
 /** Creates a loop that begins with the first call of `soon`. */
 export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...needs }: PollLoopNeeds): PollLoop {
-  const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMaxMs)
+  const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMsMax)
   let running: Promise<void> | undefined
   let isPolling = false
   let isWanted = false

@@ -37,8 +37,8 @@ export async function openFitDatabase({ clock, ...needs }: PreflightNeeds): Prom
     throw new StartupError(`PostgreSQL at ${place} ${whyUnreachable(error)}`, { cause: error })
   })
   try {
-    await requireFitServer(connection, place)
-    await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.store.clockSkewMaxMs })
+    await checkServer(connection, place)
+    await checkClock(connection, { place, clock, skewMsMax: needs.limits.store.clockSkewMsMax })
     await prepare(connection, place)
     return connection
   } catch (error) {
@@ -67,7 +67,7 @@ interface Found {
   is_standby: boolean
 }
 
-async function requireFitServer(connection: PostgresConnection, place: string): Promise<void> {
+async function checkServer(connection: PostgresConnection, place: string): Promise<void> {
   const { rows } = await connection.query<Found>(
     `select current_setting('server_version_num')::int as version, current_setting('server_version') as version_name,
        current_setting('server_encoding') as encoding, datctype as ctype, pg_is_in_recovery() as is_standby
@@ -87,9 +87,9 @@ async function requireFitServer(connection: PostgresConnection, place: string): 
 }
 
 /** Checks the clock: a node that is ahead would claim rows that others have leased, and would send mail twice. */
-async function requireSameTime(
+async function checkClock(
   connection: PostgresConnection,
-  { place, clock, skewMaxMs }: { place: string; clock: () => number; skewMaxMs: number },
+  { place, clock, skewMsMax }: { place: string; clock: () => number; skewMsMax: number },
 ): Promise<void> {
   const askedAt = clock()
   const { rows } = await connection.query<{ now: number }>(
@@ -98,7 +98,7 @@ async function requireSameTime(
   )
   const tookMs = clock() - askedAt
   const skewMs = askedAt - rows[0]!.now
-  if (Math.abs(skewMs) <= skewMaxMs + tookMs) return
+  if (Math.abs(skewMs) <= skewMsMax + tookMs) return
   const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'behind'}`
   throw new StartupError(
     `The clock of this machine is ${where} that of PostgreSQL at ${place}; synchronise both by NTP`,

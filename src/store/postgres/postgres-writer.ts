@@ -156,7 +156,7 @@ export class PostgresWriter implements Writer {
     const lost = new CommitRecovery({
       connect,
       log,
-      retryMaxMs: limits.store.retryMaxMs,
+      retryMsMax: limits.store.retryMsMax,
       signal: this.#giveUp.signal,
     })
     const { isCommitted, connection } = await lost.findOutcome({ xid, writer: this.#name, number: this.#number })
@@ -174,7 +174,7 @@ export class PostgresWriter implements Writer {
       return connection
     } catch (error) {
       this.#failures += 1
-      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMaxMs)
+      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMsMax)
       this.#refusedUntil = performance.now() + pauseMs
       this.#refusal = classify(error, true)
       throw this.#refusal

@@ -4,7 +4,7 @@ import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { isForbiddenHeader } from '../../../src/formats/mime/protected-headers.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
 import { seededRandom } from '../random.ts'
-import { LIMITS, nested } from '../sample-mails.ts'
+import { LIMITS, nested } from '../sample-messages.ts'
 
 const minimal: ComposeInput = {
   messageId: '<0190@example.com>',

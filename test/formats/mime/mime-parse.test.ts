@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
-import { htmlOnly, invitation, LIMITS, mail, nested, plain, report, signed } from '../sample-mails.ts'
+import { htmlOnly, invitation, LIMITS, mail, nested, plain, report, signed } from '../sample-messages.ts'
 
 const parse = (raw: Buffer) => parseMessage(raw, LIMITS)
 

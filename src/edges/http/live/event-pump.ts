@@ -83,7 +83,7 @@ async function renderWithRetry(event: Event, needs: EventPumpNeeds): Promise<Enc
       return await render(event)
     } catch (error) {
       if (signal.aborted || !isTemporary(error)) throw error
-      const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMaxMs)
+      const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMsMax)
       log.warn({ err: error, pauseMs }, 'rendering an event failed; retrying')
       await delay(pauseMs, undefined, { signal })
     }

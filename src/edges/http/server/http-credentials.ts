@@ -24,7 +24,7 @@ export async function authenticateHeader(
   credentials: Pick<Credentials, 'authenticate'>,
   request: Pick<IncomingMessage, 'headers'>,
 ): Promise<KeyActor> {
-  return credentials.authenticate(requireBearer(request.headers.authorization))
+  return credentials.authenticate(readBearer(request.headers.authorization))
 }
 
 /**
@@ -42,15 +42,15 @@ export async function authenticateHeaderOrQuery(
 ): Promise<KeyActor> {
   if (request.headers.authorization !== undefined) return authenticateHeader(credentials, request)
   const query = new URLSearchParams(queryOf(request.url ?? ''))
-  return credentials.authenticate(requireKey(query.get(parameter) ?? ''))
+  return credentials.authenticate(checkKeyFormat(query.get(parameter) ?? ''))
 }
 
-function requireBearer(header: string | undefined): string {
+function readBearer(header: string | undefined): string {
   const scheme = 'Bearer '
-  return requireKey(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
+  return checkKeyFormat(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
 }
 
-function requireKey(key: string): string {
+function checkKeyFormat(key: string): string {
   if (key === '' || /\s/.test(key)) throw new MailError('missing_authorization', {})
   return key
 }

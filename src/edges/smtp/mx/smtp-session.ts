@@ -130,7 +130,7 @@ export class SmtpSession implements Session {
     const command = readMailCommand(argument, this.#needs.config.messageBytesMax)
     if ('refusal' in command) return command.refusal
     try {
-      this.#needs.receiving.requireRoom()
+      this.#needs.receiving.checkWritable()
     } catch (error) {
       return this.#failed(error)
     }

@@ -10,7 +10,7 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
+import { assertKeyUnchanged, keyOf, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
 import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
@@ -81,8 +81,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       const made = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
-        requireNoEscalation(requireKey(actor), request.permissions)
-        const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
+        checkNoEscalation(keyOf(actor), request.permissions)
+        const expiresAt = await resolveExpiry(tx, actor, request.expiresAt)
         await lockScope(tx, scope)
         const row: ApiKeyRow = {
           id: tx.newId(),
@@ -130,11 +130,11 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await assertKeyUnchanged(tx, actor)
         await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
-        requireNotStronger(requireKey(actor), row)
+        checkNotStronger(keyOf(actor), row)
         if (change.permissions !== undefined) {
-          requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
+          checkNoEscalation(keyOf(actor), change.permissions ?? undefined)
           if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })
-          if (isRaised(row, change.permissions)) await requireExpiry(tx, actor, row.expires_at)
+          if (isRaised(row, change.permissions)) await resolveExpiry(tx, actor, row.expires_at)
         }
         const changed: ApiKeyRow = {
           ...row,
@@ -161,7 +161,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await assertKeyUnchanged(tx, actor)
         await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
-        requireNotStronger(requireKey(actor), row)
+        checkNotStronger(keyOf(actor), row)
         if (row.is_root) {
           const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
           throw new MailError('cannot_delete', { detail })
@@ -209,7 +209,7 @@ async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   }
 }
 
-function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
+function checkNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
   if (actor.permissions === undefined) return
   if (granted === undefined) throw new MailError('unrestricted_key_required', {})
   for (const permission of granted) {
@@ -223,7 +223,7 @@ function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | u
  *
  * @throws forbidden
  */
-function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
+function checkNotStronger(actor: KeyActor, row: ApiKeyRow): void {
   const own = actor.permissions
   if (own === undefined) return
   if (row.permissions === null) {
@@ -250,8 +250,8 @@ function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | n
  * @param expiresAt epoch ms; null: never; undefined: when the actor's key expires
  * @throws forbidden
  */
-async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {
-  const giver = await table.getById(db, requireKey(actor).apiKeyId)
+async function resolveExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {
+  const giver = await table.getById(db, keyOf(actor).apiKeyId)
   const latest = giver?.expires_at ?? null
   if (expiresAt === undefined) return latest
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt

@@ -27,7 +27,7 @@ import type { Permission } from '../../access/permissions.ts'
 import { formatCursor, type LogPosition } from '../log/cursor.ts'
 import { type Event, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
-import { endOf, requirePosition } from '../log/log-position.ts'
+import { endOf, parsePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
 import type { Backlog } from './backlog.ts'
 import { Subscription, SubscriptionEnded, type WaitingEvent } from './subscription.ts'
@@ -145,7 +145,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       const row = await events.requireLog(store.db)
       await setStart(subscription, after, row)
       subscription.checkedAt = row.last_seq
-      await requireLiveKey(subscription)
+      await endIfRevoked(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {
       abort()
@@ -158,7 +158,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
-  async function requireLiveKey(subscription: Subscription): Promise<void> {
+  async function endIfRevoked(subscription: Subscription): Promise<void> {
     const { actor } = subscription.filter
     if (actor.kind === 'system') return
     const row = await apiKeys.getById(store.db, actor.apiKeyId)
@@ -171,7 +171,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */
   async function setStart(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
     if (after !== undefined) {
-      subscription.startAfter(await requirePosition(store, after, log))
+      subscription.startAfter(await parsePosition(store, after, log))
       return
     }
     // The tailer may have sent more while we read; its position is committed too, so neither is in the future.

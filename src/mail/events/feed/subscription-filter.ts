@@ -5,7 +5,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
-import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
+import { hasPermission, keyOf, requireInboxIds, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
@@ -48,12 +48,12 @@ interface CheckNeeds extends FilterOwner {
 export async function checkEventFilter(actor: Actor, eventFilter: EventFilter, needs: CheckNeeds): Promise<Filter> {
   requirePermission(actor, 'message_read')
   const eventTypes = [...new Set(eventFilter.eventTypes)]
-  for (const name of eventTypes) requireType(actor, name)
+  for (const name of eventTypes) checkAllowedType(actor, name)
   const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = eventFilter
   checkIdCount('inbox_ids', inboxRefs.length, needs)
   checkIdCount('pod_ids', podRefs.length, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
-  const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, requireKey(actor), 'message_read', podRefs) : []
+  const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', podRefs) : []
 
   return filterOf(actor, { eventTypes, inboxIds, podIds })
 }
@@ -92,7 +92,7 @@ export function checkEventType(name: string): void {
 }
 
 /** Checks a requested type, and that the actor may receive it. */
-function requireType(actor: Actor, name: string): void {
+function checkAllowedType(actor: Actor, name: string): void {
   checkEventType(name)
   const { permission } = getEventType(name)!
   if (permission && !hasPermission(actor, permission)) {

@@ -19,7 +19,7 @@ import type { Feed } from '../feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../feed/long-poll.ts'
 import { checkEventFilter, type EventFilter, type Filter } from '../feed/subscription-filter.ts'
 import type { Event } from '../log/event.ts'
-import { cursorAt, requirePosition } from '../log/log-position.ts'
+import { cursorAt, parsePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
 import { readEvents } from './read-events.ts'
 
@@ -105,7 +105,7 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
     const filter = await checkEventFilter(actor, query, { db: store.db, ...owner })
     const log = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
-    const { seq: afterSeq } = await requirePosition(store, after, log)
+    const { seq: afterSeq } = await parsePosition(store, after, log)
     const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, log)
     const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, log)
     const fromSeq = Math.max(afterSeq, startSeq)

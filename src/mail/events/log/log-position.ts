@@ -23,7 +23,7 @@ export function endOf(log: EventLogRow): LogPosition {
  * @throws validation_error if it is not one of our cursors; cursor_expired if events after it were purged, or the
  *   cursor belongs to another log
  */
-export async function requirePosition(store: LogStore, after: string, log: EventLogRow): Promise<LogPosition> {
+export async function parsePosition(store: LogStore, after: string, log: EventLogRow): Promise<LogPosition> {
   if (after === 'earliest') return floorOf(log)
   if (after === 'latest') return endOf(log)
   const { seq, mark } = parseCursor(after, store.epoch)

@@ -60,7 +60,7 @@ class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
   readonly lack: 'time' | 'memory' | 'error'
   constructor(lack: ThreadEnded['lack'], cause: unknown) {
-    super('the thread that parses mails ended', { cause })
+    super('the parse thread ended', { cause })
     this.lack = lack
   }
 }

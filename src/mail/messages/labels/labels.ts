@@ -16,7 +16,7 @@ import { labelEvents } from '../../events/log/message-events.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { applyLabels, type LabelChange, requireUserLabels } from './label-rules.ts'
+import { applyLabels, type LabelChange, parseUserLabels } from './label-rules.ts'
 
 export interface Labels {
   /**
@@ -42,7 +42,7 @@ interface LabelsNeeds {
 export function createLabels({ store, limits }: LabelsNeeds): Labels {
   return {
     async change(actor, inboxRef, refs, requested) {
-      const change = requireUserChange(requested, limits)
+      const change = parseLabelChange(requested, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const inbox = await lockInbox(tx, actor, 'message_update', inboxRef)
@@ -59,9 +59,9 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
 }
 
 /** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
-export function requireUserChange(change: LabelChange, limits: Limits): LabelChange {
-  const add = requireUserLabels(change.add ?? [], limits)
-  const remove = requireUserLabels(change.remove ?? [], limits)
+export function parseLabelChange(change: LabelChange, limits: Limits): LabelChange {
+  const add = parseUserLabels(change.add ?? [], limits)
+  const remove = parseUserLabels(change.remove ?? [], limits)
   if (add.length + remove.length === 0) {
     throw new MailError('validation_error', { detail: 'Send add_labels or remove_labels' })
   }

@@ -18,8 +18,8 @@ import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
 import type { LabelChange } from '../labels/label-rules.ts'
-import { changeOne, requireUserChange } from '../labels/labels.ts'
-import { listMail, requireFewValues } from '../mail-list.ts'
+import { changeOne, parseLabelChange } from '../labels/labels.ts'
+import { checkValueCount, listMail } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
@@ -79,7 +79,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
   return {
     async list(actor, within, filter, page, memory) {
-      requireFewValues(filter, limits)
+      checkValueCount(filter, limits)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,
@@ -130,7 +130,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
     },
 
     async changeLabels(actor, within, threadId, requested) {
-      const change = requireUserChange(requested, limits)
+      const change = parseLabelChange(requested, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockThread(tx, actor, 'message_update', within, threadId)

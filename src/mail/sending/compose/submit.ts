@@ -60,7 +60,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const { store, config, domains, prepareContent, file, metrics, clock, random } = needs
 
   return async function submit(actor, inbox, draft, attempt) {
-    store.requireRoom()
+    store.checkWritable()
     const now = clock()
     const messageId = messageIdFrom(uuidv7(now, random(10)), splitAddress(inbox.address).domain)
     const { mail, selector } = await compose(inbox, draft, messageId, now)
@@ -135,7 +135,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     now: number,
   ): Promise<{ mail: Buffer; selector: string | null }> {
     const { domain } = splitAddress(inbox.address)
-    requireSize(leastSize(draft)) // before composing, which takes time and memory in proportion to the size
+    checkSize(leastSize(draft)) // before composing, which takes time and memory in proportion to the size
     const composed = await composeMessage({
       messageId,
       date: new Date(now),
@@ -158,14 +158,14 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         ...(attachment.contentId !== undefined && { contentId: attachment.contentId }),
       })),
     })
-    requireSize(composed.length)
+    checkSize(composed.length)
     const key = await domains.signingKey(domain)
     if (!key) return { mail: composed, selector: null }
     const { selector, privateKey } = key
     return { mail: await signMessage(composed, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
   }
 
-  function requireSize(bytes: number): void {
+  function checkSize(bytes: number): void {
     if (bytes > config.messageBytesMax) throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
   }
 }

@@ -49,7 +49,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
   return {
     async once({ key, inboxId, scopeId }, request, send) {
       if (key === undefined) return send(undefined)
-      requireKeyForm(key)
+      checkKeyFormat(key)
       const hash = fingerprint(request) // outside the transaction: it may read 50 MiB of attachments
       const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, hash))
       if ('sent' in taken) return taken.sent
@@ -69,7 +69,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     hash: string,
   ): Promise<{ attempt: table.KeyLease } | { sent: Sent }> {
     const row = await table.lock(tx, inboxId, key)
-    if (row && isInForce(row, tx.now)) return { sent: requireSent(row, hash) }
+    if (row && isInForce(row, tx.now)) return { sent: storedResult(row, hash) }
     const used = await table.listOfScope(tx, scopeId, key)
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
@@ -97,7 +97,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 }
 
 /** @throws idempotency_conflict when it was another request, or is still running */
-function requireSent(row: IdempotencyKeyRow, hash: string): Sent {
+function storedResult(row: IdempotencyKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
   throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
@@ -116,7 +116,7 @@ export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<vo
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
 }
 
-function requireKeyForm(key: string): void {
+function checkKeyFormat(key: string): void {
   if (/^[A-Za-z0-9._~-]{1,256}$/.test(key)) return
   throw new MailError('validation_error', {
     detail: 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~',

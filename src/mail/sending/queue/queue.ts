@@ -111,7 +111,7 @@ interface QueueNeeds {
 export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
-      const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
+      const criteria = await criteriaOf(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
         select: (keyset) => table.listWaiting(store.db, criteria, keyset),
@@ -120,13 +120,13 @@ export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limit
     },
 
     async change(actor, within, action, selection, route) {
-      requireSelection(selection)
+      checkSelection(selection)
       if (route !== undefined && action !== 'release') throw invalid('route', 'route can only be set for a release')
       if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
       const { changed, blobs } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const criteria = await requireCriteria(tx, actor, 'message_send', within, selection)
+        const criteria = await criteriaOf(tx, actor, 'message_send', within, selection)
         const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
         if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
         const found = await table.listFree(tx, fitting, {
@@ -147,7 +147,7 @@ export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limit
   }
 
   /** Resolves a filter into a predicate. @throws not_found, missing_permission, validation_error */
-  async function requireCriteria(
+  async function criteriaOf(
     db: Db,
     actor: Actor,
     permission: Permission,
@@ -186,7 +186,7 @@ export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limit
 }
 
 /** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
-function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
+function checkSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
     detail: 'Select recipients with recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',

@@ -12,9 +12,9 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
-import { assertKeyUnchanged, requireKey, requireScope } from '../../access/access.ts'
+import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { requireClientId } from '../../access/client-id.ts'
+import { parseClientId } from '../../access/client-id.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
@@ -23,7 +23,7 @@ import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
-import { applyHeaders, requireUrl } from './endpoint.ts'
+import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
 import { changedEventFilter, filterOwner, json, permissionsOf } from './filter-change.ts'
 import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
@@ -79,8 +79,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
   return {
     async create(actor, within, request) {
-      const clientId = requireWebhookClientId(request.clientId)
-      const url = requireUrl(request.url, urlRules)
+      const clientId = parseWebhookClientId(request.clientId)
+      const url = parseWebhookUrl(request.url, urlRules)
       const headers = applyHeaders({}, { set: request.headers }, limits)
       const secret = profile.makeSecret(random)
 
@@ -90,12 +90,12 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
         if (existing) return existing
 
-        const key = narrowed(requireKey(actor), scope)
+        const key = narrowed(keyOf(actor), scope)
         const { eventTypes = [] } = request
         const found = await checkEventFilter(key, request, { db: tx, ...filterOwner(limits) })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
-        await requireFewWebhooks(tx, scope)
+        await checkWebhookCount(tx, scope)
         const row: WebhookRow = {
           id: tx.newId(),
           organization_id: scope.organizationId,
@@ -144,14 +144,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     },
 
     async update(actor, within, ref, change) {
-      const url = change.url === undefined ? undefined : requireUrl(change.url, urlRules)
+      const url = change.url === undefined ? undefined : parseWebhookUrl(change.url, urlRules)
       const row = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
           ...row,
           ...changedUrl(row, url),
-          ...(await changedEventFilter(tx, narrowed(requireKey(actor), scope), row, change, limits)),
+          ...(await changedEventFilter(tx, narrowed(keyOf(actor), scope), row, change, limits)),
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
           updated_at: tx.now,
@@ -208,7 +208,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
   }
 
   /** @throws limit_exceeded */
-  async function requireFewWebhooks(tx: Tx, scope: table.WebhookScope): Promise<void> {
+  async function checkWebhookCount(tx: Tx, scope: table.WebhookScope): Promise<void> {
     const { perOrganizationMax, perPodMax } = limits.webhooks
     const { inOrganization, inPod } = await table.countOf(tx, scope, perOrganizationMax)
     if (inOrganization >= perOrganizationMax) {
@@ -254,7 +254,7 @@ async function endOfLog(tx: Tx): Promise<number> {
   return (await events.requireLog(tx)).last_seq
 }
 
-function requireWebhookClientId(clientId: string | undefined): string | undefined {
-  if (clientId === undefined || !RESERVED_CLIENT_IDS.includes(clientId)) return requireClientId(clientId)
+function parseWebhookClientId(clientId: string | undefined): string | undefined {
+  if (clientId === undefined || !RESERVED_CLIENT_IDS.includes(clientId)) return parseClientId(clientId)
   throw new MailError('validation_error', { detail: `client_id cannot be "${clientId}"`, path: ['client_id'] })
 }

@@ -25,7 +25,7 @@ import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } fr
 import { fillPage, inOrder } from '../../messages/scanning.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
-import { redeliver, requireEnabled } from './redeliver.ts'
+import { checkEnabled, redeliver } from './redeliver.ts'
 
 export interface LoggedDelivery {
   readonly id: string
@@ -116,7 +116,7 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
       const { webhookId, row } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
-        requireEnabled(webhook)
+        checkEnabled(webhook)
         const found = await table.getOf(tx, webhook.id, id)
         const [row] = found ? await table.lockOfEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })

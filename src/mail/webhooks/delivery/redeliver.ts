@@ -6,7 +6,7 @@ import * as table from '../../../store/tables/webhook-log-table.ts'
 import { advance, initialState } from '../ordering/ordering.ts'
 
 /** @throws webhook_disabled */
-export function requireEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): void {
+export function checkEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): void {
   if (is_enabled !== 1) throw new MailError('webhook_disabled', {})
 }
 

@@ -32,7 +32,7 @@ export function judge({ response, attempts, retryAfterMs, spread, now }: Attempt
   if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
   const waitMs = retryAfterMs[attempts - 1]
   if (waitMs === undefined) return { kind: 'failed' }
-  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMaxMs)
+  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMsMax)
   return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
 }
 

@@ -21,7 +21,7 @@ import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { json } from '../config/filter-change.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
-import { requireEnabled } from '../delivery/redeliver.ts'
+import { checkEnabled } from '../delivery/redeliver.ts'
 import { selectReplayed } from './replay-selection.ts'
 
 export interface ReplayRequest {
@@ -68,17 +68,17 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
   return {
     async replay(actor, within, ref, request) {
       const end = request.end ?? clock()
-      requireRange(request, end)
+      checkRange(request, end)
       const isDryRun = request.isDryRun ?? false
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_update', within, ref)
-      if (!isDryRun) requireEnabled(webhook)
+      if (!isDryRun) checkEnabled(webhook)
       const wanted = await asRow(store.db, webhook, request, end)
       const count = await countOf(webhook, wanted)
       if (!isDryRun) {
         await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
           const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
-          requireEnabled(locked)
+          checkEnabled(locked)
           if (await table.getOf(tx, locked.id)) throw new MailError('replay_running', {})
           await begin(tx, locked, wanted)
         })
@@ -141,7 +141,7 @@ async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void>
   await enqueue(tx, { kind: REPLAY_WEBHOOK, key: webhook.id })
 }
 
-function requireRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
+function checkRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
   if (start >= end) throw new MailError('validation_error', { detail: 'start must be before end', path: ['start'] })
   for (const name of eventTypes) checkEventType(name)
 }
