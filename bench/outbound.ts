@@ -112,7 +112,7 @@ async function share(act: (index: number, sender: number) => Promise<void>): Pro
 
 async function delivered({ url }: BenchServer): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  const line = /^martlet_deliveries_total\{outcome="delivered"\} (\d+)$/m.exec(text)
+  const line = /^martlet_recipient_attempts_total\{outcome="delivered"\} (\d+)$/m.exec(text)
   return Number(line?.[1] ?? 0)
 }
 

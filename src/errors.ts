@@ -151,7 +151,7 @@ export const errors = {
   }),
   replay_running: define({
     kind: 'conflict',
-    message: () => 'An earlier replay of this webhook is still being added to the queue',
+    message: () => 'An earlier replay of this webhook is still in progress',
     fix: 'Retry in a moment.',
   }),
   range_expired: define<{ from: string }>({

@@ -12,7 +12,7 @@ import { createDomains } from '../mail/domains/domains.ts'
 import { createMetrics } from '../metrics.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
-import { placeOf } from '../store/postgres/postgres-preflight.ts'
+import { describeDatabase } from '../store/postgres/postgres-preflight.ts'
 import { openStore, type Store } from '../store/store.ts'
 
 /** @returns the exit status: 0 when a start would succeed, even if it prints warnings */
@@ -66,7 +66,7 @@ async function checkTlsFiles({ tls }: Config): Promise<string> {
 
 async function checkDatabase(config: Config): Promise<string> {
   await withStore(config, (store) => store.probe())
-  const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+  const location = config.databaseUrl === undefined ? config.dataDir : describeDatabase(config.databaseUrl)
   return `${location} can be read and written`
 }
 

@@ -39,9 +39,9 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       }).catch((cause: unknown) => {
         throw new StartupError(`No server responds at ${base}; start it, or use --url`, { cause })
       })
-      const answer: unknown = await response.json().catch(() => undefined)
-      if (response.ok && answer !== undefined) return answer
-      const { message = `status ${response.status}` } = (answer ?? {}) as { message?: string }
+      const json: unknown = await response.json().catch(() => undefined)
+      if (response.ok && json !== undefined) return json
+      const { message = `status ${response.status}` } = (json ?? {}) as { message?: string }
       throw new StartupError(`${base} rejected the request: ${message}`)
     },
   }

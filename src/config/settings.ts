@@ -21,6 +21,7 @@ import {
   readRelay,
 } from './outbound-settings.ts'
 import {
+  parseRootKey,
   readBlobsUrl,
   readDatabaseUrl,
   readDomain,
@@ -28,7 +29,6 @@ import {
   readMessageBytes,
   readPath,
   readPort,
-  readRootKey,
   readUrl,
 } from './setting-readers.ts'
 
@@ -118,7 +118,7 @@ export const settings = {
     default: 'generated at the first start',
     description:
       'API key for the whole organization, at least 20 characters. A new value replaces the old root key. Required with PostgreSQL.',
-    read: readRootKey,
+    read: parseRootKey,
   }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',

@@ -4,8 +4,8 @@ import { createHttpServer, type HttpServer } from '../edges/http/server/http-ser
 import { createMxServer, type MxServer } from '../edges/smtp/mx/mx-server.ts'
 import type { TlsSource } from '../edges/tls.ts'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
-import type { MailCore, Surroundings } from './mail-core.ts'
 import type { Services } from './services.ts'
+import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export interface Listeners {
   /** undefined: the port is off. */
@@ -13,8 +13,8 @@ export interface Listeners {
   readonly smtp: MxServer | undefined
 }
 
-interface ListenersNeeds extends Surroundings {
-  readonly core: Pick<MailCore, 'feed' | 'receiving'>
+interface ListenersNeeds extends ServerContext {
+  readonly shared: Pick<SharedParts, 'feed' | 'receiving'>
   readonly services: Services
   readonly credentials: Credentials
   readonly tls: TlsSource
@@ -22,7 +22,7 @@ interface ListenersNeeds extends Surroundings {
   readonly requireStarted: () => void
 }
 
-export function createListeners({ core, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
+export function createListeners({ shared, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
   const { config, store, log, metrics } = needs
   const http =
     config.httpPort === 'off'
@@ -33,10 +33,10 @@ export function createListeners({ core, services, credentials, tls, ...needs }: 
           metrics,
           credentials,
           probes: { start: needs.requireStarted, store: () => store.probe() },
-          beforeSocketsClose: () => core.feed.stop(),
+          beforeSocketsClose: () => shared.feed.stop(),
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })
   const smtp =
-    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: core.receiving, tls })
+    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: shared.receiving, tls })
   return { http, smtp }
 }

@@ -1,5 +1,5 @@
 /**
- * The composition root: opens the store, builds the core, workers, services and listeners, starts them in order and
+ * The composition root: opens the store, builds the components: shared parts, workers, services and listeners, starts them in order and
  * stops them in reverse. Only the files of this folder import all layers.
  */
 import { randomBytes } from 'node:crypto'
@@ -15,10 +15,10 @@ import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
 import { openTls } from './certificate-source.ts'
 import { createListeners } from './listeners.ts'
-import { createMailCore } from './mail-core.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
 import { createServices } from './services.ts'
+import { createSharedParts } from './shared-parts.ts'
 import { createStopList, type StopList } from './stop-list.ts'
 import { createWorkers } from './workers.ts'
 
@@ -76,19 +76,19 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   stops.add('store', () => store.close())
 
   // Built, not running
-  const surroundings = { config, store, log, metrics, clock, random }
+  const context = { config, store, log, metrics, clock, random }
   const credentials = createCredentials({ store, clock })
-  const core = createMailCore(surroundings)
-  stops.add('mail parser', () => core.mailParser.stop())
-  const outbound = createOutbound({ config, log, core, lookup })
+  const shared = createSharedParts(context)
+  stops.add('mail parser', () => shared.mailParser.stop())
+  const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())
-  const workers = createWorkers({ ...surroundings, core, outbound, credentials })
-  const services = createServices({ ...surroundings, core, outbound, workers })
+  const workers = createWorkers({ ...context, shared, outbound, credentials })
+  const services = createServices({ ...context, shared, outbound, workers })
 
   // First start, and warnings for the operator
   const newKey = await prepareFirstStart({
     store,
-    domains: core.domains,
+    domains: shared.domains,
     sharedDomain: config.domain,
     rootKey: config.rootKey,
     makeRootKey: () => ensureRootKeyFile(config.dataDir),
@@ -99,9 +99,9 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   const tls = await openTls({ config, store, clock })
 
   // Workers
-  await core.feed.start()
+  await shared.feed.start()
   // Unlike the others, it stops earlier than this list says: the HTTP listener stops it before it closes its sockets.
-  stops.add('event feed', () => core.feed.stop())
+  stops.add('event feed', () => shared.feed.stop())
   workers.delivery.start()
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
   workers.webhooks.start()
@@ -118,7 +118,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   const requireStarted = () => {
     if (!isStarted) throw new Error('not every listener is up yet')
   }
-  const { http, smtp } = createListeners({ ...surroundings, core, services, credentials, tls, requireStarted })
+  const { http, smtp } = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
   const listening = await http?.listen()
   if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
   const accepting = await smtp?.listen()

@@ -262,7 +262,7 @@ async function take(socket: TestSocket, count: number): Promise<ReceivedEvent[]>
 /** Returns the number of delivery attempts that this node has finished, from its metrics. */
 async function deliveriesOf(node: World): Promise<number> {
   const { body } = await node.request('GET', '/metrics')
-  return [...String(body).matchAll(/^martlet_deliveries_total\{.*\} (\d+)$/gm)].reduce(
+  return [...String(body).matchAll(/^martlet_recipient_attempts_total\{.*\} (\d+)$/gm)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,
   )

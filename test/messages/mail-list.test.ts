@@ -26,7 +26,8 @@ function open(rows: Row[], freeBytes: number, whileItWaits?: () => void) {
     listMail({ limit }, withLimits({ lists: { pageBytesMax: 10_000 } }), memory, {
       criteria: {},
       substrings: [],
-      scan: async (keyset) => rows.slice(0, keyset.limit).map((row) => ({ ...row, matches: 1 })),
+      scan: async (keyset) =>
+        rows.slice(0, keyset.limit).map((row) => ({ id: row.id, sortKey: row.timestamp, matches: 1 })),
       async listByIds(ids) {
         loaded.push(ids.length)
         return rows.filter(({ id }) => ids.includes(id))

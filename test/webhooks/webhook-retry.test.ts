@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { agentMailWebhooks } from '../../src/edges/http/dialects/agentmail/webhook-renderer.ts'
-import { judge } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
+import { outcomeOf } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
 
 const HOUR = 3_600_000
 const now = Date.UTC(2026, 0, 1)
@@ -15,7 +15,7 @@ const { retryAfterMs } = agentMailWebhooks({
 
 function after(status: number | undefined, headers: Record<string, string> = {}, attempts = 1, spread = 0) {
   const response = status === undefined ? undefined : { status, headers }
-  return judge({ response, attempts, retryAfterMs: [5_000, 300_000], spread, now }, limits)
+  return outcomeOf({ response, attempts, retryAfterMs: [5_000, 300_000], spread, now }, limits)
 }
 
 test.each([200, 201, 202, 204, 299])('%i is success', (status) => {

@@ -4,13 +4,13 @@
  */
 
 import { type KeywordMatch, within } from './aho-corasick.ts'
-import { type Candidate, isYear } from './code-candidates.ts'
+import { type CodeCandidate, isYear } from './code-candidates.ts'
 import { labelOf, ORIGIN_BOUND_CODE } from './code-labels.ts'
 import { type CodePosition, positionOf } from './code-position.ts'
 import type { CodeText, KeywordKind, LabelKind } from './code-text.ts'
 
 export interface ScoredCandidate {
-  candidate: Candidate
+  candidate: CodeCandidate
   source: CodeText
   score: number
   /** It has a label directly beside it. */
@@ -37,7 +37,7 @@ export function scoreCandidates(source: CodeText, signals: MessageSignals): Scor
 }
 
 function scoreCandidate(
-  candidate: Candidate,
+  candidate: CodeCandidate,
   position: CodePosition,
   source: CodeText,
   signals: MessageSignals,
@@ -137,7 +137,7 @@ export function signalsOf(sources: readonly CodeText[]): MessageSignals {
  */
 function penalties(
   source: CodeText,
-  { start, end, code, shape }: Candidate,
+  { start, end, code, shape }: CodeCandidate,
   position: CodePosition,
   label: LabelKind | undefined,
   signals: MessageSignals,
@@ -176,7 +176,7 @@ function penalties(
 const COUNTED_NOUN_CHARS = 20
 
 /** Whether this has the shape of an airline's booking code. */
-function isBookingCode(code: string, shape: Candidate['shape']): boolean {
+function isBookingCode(code: string, shape: CodeCandidate['shape']): boolean {
   return (shape === 'mixed' || shape === 'letters') && /^[0-9A-Z]{5,7}$/.test(code)
 }
 

@@ -145,27 +145,27 @@ function kindsOf<Each extends string>(matches: readonly KeywordMatch<Each>[]): S
 }
 
 function scoreLink(occurrence: LinkOccurrence, matches: Matches): ScoredLink {
-  const { url, label, containsCode, start, end } = occurrence
+  const { url, linkText, containsCode, start, end } = occurrence
   const { text } = occurrence.body
   const { first, last } = linesAround(text, start, end)
   const around = [...within(matches, first, start), ...within(matches, end, last)]
-  const inLabel = kindsIn(label)
+  const inLinkText = kindsIn(linkText)
   const near = kindsOf(around)
   const inUrl = urlKinds(url)
   let score = containsCode ? 4 : tokenScore(url)
-  if (inLabel.has('refusal')) score -= 8
-  else if (inLabel.has('other')) score += inLabel.has('action') || containsCode ? 0.5 : -3
-  else if (inLabel.has('action')) score += 4
+  if (inLinkText.has('refusal')) score -= 8
+  else if (inLinkText.has('other')) score += inLinkText.has('action') || containsCode ? 0.5 : -3
+  else if (inLinkText.has('action')) score += 4
   if (inUrl.has('other')) score -= 4
   if (inUrl.has('action')) score += 2.2
   if (near.has('action')) score += 1.5
-  if (inLabel.has('noun')) score += 1
+  if (inLinkText.has('noun')) score += 1
   else if (near.has('noun')) score += 0.5
   if (hasTopic(around)) score -= 2
   if (near.has('refusal')) score -= 2 // "If it wasn't you, reset your password"
-  if (near.has('other') && !inLabel.has('action') && !containsCode) score -= 1
-  const isRefusal = inLabel.has('refusal') || inUrl.has('other')
-  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLabel.has('other')), isRefusal }
+  if (near.has('other') && !inLinkText.has('action') && !containsCode) score -= 1
+  const isRefusal = inLinkText.has('refusal') || inUrl.has('other')
+  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLinkText.has('other')), isRefusal }
 }
 
 function urlKinds(url: string): Set<'action' | 'other'> {

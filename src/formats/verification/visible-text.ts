@@ -19,7 +19,7 @@ export interface VisibleLink extends TextRange {
   /** As in the HTML, with character references decoded. */
   readonly url: string
   /** The link's text, or what screen readers read for it. */
-  readonly label: string
+  readonly linkText: string
 }
 
 export interface VisibleText {
@@ -49,7 +49,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   const shown = new LineWriter()
   const hidden = new LineWriter()
   const strong: TextRange[] = []
-  const links: { url: string; start: number; end: number; label: string }[] = []
+  const links: { url: string; start: number; end: number; linkText: string }[] = []
   const open: OpenElement[] = []
   let ignoredDepth = 0
   let hiddenDepth = 0
@@ -63,7 +63,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
         const isHidden = isHiddenElement(attributes)
         const out = hiddenDepth > 0 ? hidden : shown
         breakBefore(out, name)
-        if (name === 'img' && link !== undefined) link.label += ` ${(attributes.alt ?? '').slice(0, 200)}`
+        if (name === 'img' && link !== undefined) link.linkText += ` ${(attributes.alt ?? '').slice(0, 200)}`
         if (name === 'input' && attributes.type !== 'hidden') out.write(` ${(attributes.value ?? '').slice(0, 100)} `)
         if (VOID_TAGS.has(name)) return
         const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(styleOf(attributes)) || Number(attributes.size) >= 5
@@ -97,7 +97,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
         const plain = plainText(text)
         if (preDepth > 0) for (const [index, line] of plain.split('\n').entries()) out.write(line, index > 0)
         else out.write(plain)
-        if (link !== undefined && hiddenDepth === 0) link.label += plain
+        if (link !== undefined && hiddenDepth === 0) link.linkText += plain
       },
     },
     { decodeEntities: true, lowerCaseTags: true },
@@ -110,14 +110,14 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
       url: href.replace(/[\t\n\r]/g, '').trim(), // as browsers do
       start: shown.length,
       end: shown.length,
-      label: title === undefined ? '' : `${title.slice(0, 200)} `,
+      linkText: title === undefined ? '' : `${title.slice(0, 200)} `,
     }
   }
 
   function closeLink(): void {
     if (link === undefined) return
     link.end = shown.length
-    link.label = plainText(link.label).replace(/\s+/g, ' ').trim().slice(0, 300)
+    link.linkText = plainText(link.linkText).replace(/\s+/g, ' ').trim().slice(0, 300)
     links.push(link)
     link = undefined
   }

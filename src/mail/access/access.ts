@@ -121,7 +121,7 @@ function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Per
   return row
 }
 
-function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
+function covers(actor: Actor, inbox: inboxes.InboxScopeRow): boolean {
   if (actor.kind === 'system') return true
   if (actor.organizationId !== inbox.organization_id) return false
   if (actor.inboxId !== undefined) return actor.inboxId === inbox.id

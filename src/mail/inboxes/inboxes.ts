@@ -70,9 +70,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         if (scope.inboxId !== undefined)
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
         const podId = scope.podId ?? (await defaultPodId(tx, scope))
-        // Another pod's client_id is another name. Otherwise a pod could claim the names that others are going to use.
+        // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
-        if (existing) return view(existing)
+        if (existing) return showInbox(existing)
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
         const address = parseInboxAddress(username, domain.domain)
@@ -92,7 +92,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
         })
         await tenants.addInboxCount(tx, row.pod_id, 1)
-        const inbox = view(row)
+        const inbox = showInbox(row)
         tx.append(inboxCreated({ actor: actorName(actor), inbox }))
         return inbox
       })
@@ -103,12 +103,12 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return listPage(page, limits, {
         filter: { list: 'inboxes', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        show: (rows) => rows.map(view),
+        showRecipient: (rows) => rows.map(showInbox),
       })
     },
 
     async get(actor, within, ref) {
-      return view(await requireInboxWithin(store.db, actor, 'inbox_read', within, ref))
+      return showInbox(await requireInboxWithin(store.db, actor, 'inbox_read', within, ref))
     },
 
     async update(actor, within, ref, change) {
@@ -134,7 +134,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         }
         const { display_name, metadata, updated_at } = changed
         await table.update(tx, row.id, { display_name, metadata, updated_at })
-        return view(changed)
+        return showInbox(changed)
       })
     },
 
@@ -151,7 +151,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await tenants.addInboxCount(tx, row.pod_id, -1)
         await revokeAccess(tx, actor, 'inbox_id', row)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
-        const about = { actor: actorName(actor), inbox: view(row) }
+        const about = { actor: actorName(actor), inbox: showInbox(row) }
         tx.append(inboxDeleted(about))
         tx.append(inboxGone(about))
       })
@@ -220,7 +220,7 @@ function parseInboxAddress(username: string, domain: string): string {
   throw new MailError('validation_error', { detail, path: ['username'] })
 }
 
-function view(row: InboxRow): Inbox {
+function showInbox(row: InboxRow): Inbox {
   return {
     id: row.id,
     organizationId: row.organization_id,

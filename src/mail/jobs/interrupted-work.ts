@@ -9,7 +9,7 @@
  * Crash: nothing is kept here; the counts are in the rows.
  */
 import type { Limits } from '../../config/limits.ts'
-import { type InterruptedClaim, isInterrupted, UNINTERRUPTED } from '../../store/leases.ts'
+import { type InterruptionBounds, isInterrupted, UNINTERRUPTED } from '../../store/leases.ts'
 
 /** Until the delay is over, only work with a single interruption may be claimed. */
 const TWICE_INTERRUPTED = 2
@@ -20,7 +20,7 @@ export interface InterruptedWork {
    *
    * @param onFree called once when an interrupted piece may be claimed again, if none may be now
    */
-  check(onFree: () => void): InterruptedClaim
+  bounds(onFree: () => void): InterruptionBounds
   /**
    * Claims work, with at most one interrupted piece; with none while another one runs.
    *
@@ -29,14 +29,14 @@ export interface InterruptedWork {
    * @param onFree called once when an interrupted piece may be claimed again: if none might now, or one was claimed and
    *   has ended
    */
-  claim<Claimed>(
-    claim: (reserved: InterruptedClaim) => Promise<Claimed>,
+  claimWith<Claimed>(
+    claim: (reserved: InterruptionBounds) => Promise<Claimed>,
     rowsOf: (claimed: Claimed) => readonly Interrupted[],
     onFree: () => void,
   ): Promise<Claimed>
   /** Whether `leave` is to be called when the work on the row has ended. */
   isInterrupted(row: Interrupted): boolean
-  leave(): void
+  ended(): void
 }
 
 export interface Interrupted {
@@ -46,20 +46,20 @@ export interface Interrupted {
 export function createInterruptedWork(limits: Limits): InterruptedWork {
   const setAsideFrom = limits.jobs.interruptionsMax
   const isSuspect = (row: Interrupted) => isInterrupted(row, setAsideFrom)
-  const refused = new Set<() => void>()
+  const waitingForRelease = new Set<() => void>()
   /** Called when the delay after the start is over. */
-  let delayed: Set<() => void> | undefined = new Set()
+  let waitingForDelay: Set<() => void> | undefined = new Set()
   setTimeout(endDelay, limits.jobs.interruptedDelayMs).unref()
   /** Called for the worker that has the reservation, because more of its work may be due. */
-  let holder: (() => void) | undefined
+  let reservedBy: (() => void) | undefined
 
   return {
-    check,
+    bounds,
 
-    async claim(claim, rowsOf, onFree) {
-      const reserved = check(onFree)
-      const mayClaim = reserved.claimBelow > UNINTERRUPTED
-      if (mayClaim) holder = onFree
+    async claimWith(claim, rowsOf, onFree) {
+      const reserved = bounds(onFree)
+      const mayClaim = reserved.interruptionsBelow > UNINTERRUPTED
+      if (mayClaim) reservedBy = onFree
       let hasSuspect = false
       try {
         const claimed = await claim(reserved)
@@ -72,29 +72,29 @@ export function createInterruptedWork(limits: Limits): InterruptedWork {
 
     isInterrupted: isSuspect,
 
-    leave() {
-      if (holder) refused.add(holder)
+    ended() {
+      if (reservedBy) waitingForRelease.add(reservedBy)
       free()
     },
   }
 
-  function check(onFree: () => void): InterruptedClaim {
-    delayed?.add(onFree)
-    if (!holder) return { claimBelow: delayed ? TWICE_INTERRUPTED : setAsideFrom, setAsideFrom }
-    refused.add(onFree)
-    return { claimBelow: UNINTERRUPTED, setAsideFrom }
+  function bounds(onFree: () => void): InterruptionBounds {
+    waitingForDelay?.add(onFree)
+    if (!reservedBy) return { interruptionsBelow: waitingForDelay ? TWICE_INTERRUPTED : setAsideFrom, setAsideFrom }
+    waitingForRelease.add(onFree)
+    return { interruptionsBelow: UNINTERRUPTED, setAsideFrom }
   }
 
   function endDelay(): void {
-    const listeners = delayed ?? []
-    delayed = undefined
+    const listeners = waitingForDelay ?? []
+    waitingForDelay = undefined
     for (const listener of listeners) listener()
   }
 
   function free(): void {
-    holder = undefined
-    const listeners = [...refused]
-    refused.clear()
+    reservedBy = undefined
+    const listeners = [...waitingForRelease]
+    waitingForRelease.clear()
     for (const listener of listeners) listener()
   }
 }

@@ -54,7 +54,7 @@ interface FilingNeeds extends Pick<Store, 'adapter'> {
 }
 
 export function createFiling({ adapter, limits }: FilingNeeds): (tx: Tx, filing: Filing) => Promise<Filed> {
-  return async function file(tx, filing) {
+  return async function fileMessage(tx, filing) {
     const { inbox, parsedMail } = filing
     const id = tx.newId()
     const hidden = hiddenMask(filing.labels)

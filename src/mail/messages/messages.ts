@@ -15,7 +15,7 @@ import type { Downloads } from './content/downloads.ts'
 import { checkValueCount, listMail } from './mail-list.ts'
 import type { Removal } from './removal.ts'
 import { showAttachment } from './views/attachment.ts'
-import type { Attachment, Download, DownloadContent, Message, MessageFilter, MessageItem } from './views/message.ts'
+import type { Attachment, DownloadedFile, DownloadLink, Message, MessageFilter, MessageItem } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
 import { showMessages } from './views/message-views.ts'
 
@@ -38,12 +38,12 @@ export interface Messages {
     actor: Actor,
     inbox: string,
     ref: string,
-  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
-  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
+  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & DownloadLink>
+  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
-  download(token: string): Promise<DownloadContent>
+  download(token: string): Promise<DownloadedFile>
 }
 
 interface MessagesNeeds {

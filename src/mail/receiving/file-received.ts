@@ -16,13 +16,13 @@ import { type EventMessage, messageReceived, type ThreadSnapshot } from '../even
 import type { ParsedMail } from '../messages/content/parsed-message.ts'
 import type { PreparedContent, StoredContent } from '../messages/content/prepared-content.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
-import { changeOne } from '../messages/labels/labels.ts'
+import { changeLabels } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventThreadMask } from '../messages/views/event-message.ts'
 import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
-import type { Verdict } from './policy.ts'
+import type { FilingDecision } from './policy.ts'
 
 export interface Received {
   /** Envelope sender. */
@@ -31,14 +31,14 @@ export interface Received {
   readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
   readonly content: PreparedContent
   readonly authentication: Authentication
-  readonly verdict: Verdict
+  readonly decision: FilingDecision
 }
 
 /** @returns one receipt per recipient, in their order */
 export type FileReceived = (tx: Tx, received: Received) => Promise<Receipt[]>
 
 interface FileReceivedNeeds {
-  readonly file: (tx: Tx, filing: Filing) => Promise<Filed>
+  readonly fileMessage: (tx: Tx, filing: Filing) => Promise<Filed>
   /** Domain of the Message-IDs that we generate. */
   readonly domain: string
   readonly limits: Limits
@@ -47,7 +47,7 @@ interface FileReceivedNeeds {
 const ACTOR = 'system:receiving'
 const RECEIVED = ['received', 'unread'] as const
 
-export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
+export function createFileReceived({ fileMessage, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
     /** Message ids by inbox. Several recipients may be the same inbox: with plus-tags, or role names. */
@@ -82,10 +82,10 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     messageId: string,
     { recipient, inbox }: Received['recipients'][number],
   ): Promise<string> {
-    const { authentication, verdict } = received
+    const { authentication, decision } = received
     const { verifiedDomain, ...shown } = authentication
-    const labels = [...RECEIVED, ...verdict.labels]
-    const filed = await file(tx, {
+    const labels = [...RECEIVED, ...decision.labels]
+    const filed = await fileMessage(tx, {
       inbox,
       content,
       parsedMail: received.content.parsed,
@@ -131,7 +131,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   async function appendReceivedIfSentHere(tx: Tx, inbox: InboxRow, existing: messages.StoredMessageRow): Promise<void> {
     const before = (await messages.labelsOf(tx, [existing.id])).get(existing.id) ?? []
     if (before.includes('received')) return
-    const labels = await changeOne(tx, ACTOR, existing, inbox.address, { add: RECEIVED })
+    const labels = await changeLabels(tx, ACTOR, existing, inbox.address, { add: RECEIVED })
     await threads.update(tx, existing.thread_id, { received_timestamp: tx.now })
     await appendReceived(tx, inbox, {
       id: existing.id,

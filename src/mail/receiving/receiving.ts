@@ -21,7 +21,7 @@ import type { PrepareContent, PreparedContent } from '../messages/content/prepar
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
 import type { FileReceived } from './file-received.ts'
-import { decide, type Verdict } from './policy.ts'
+import { decideFiling, type FilingDecision } from './policy.ts'
 
 export interface Receiving {
   /**
@@ -64,7 +64,7 @@ interface ReceivingNeeds {
 /** The results of the steps before a message is parsed. */
 interface Checks {
   readonly authentication: Authentication
-  readonly verdict: Verdict
+  readonly decision: FilingDecision
 }
 
 /**
@@ -92,8 +92,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         endTimer = metrics.receiveSeconds.startTimer()
       }
       const content = await prepareContent({
-        peer: peerOf(arrival),
-        mail: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
+        fairnessKey: fairnessKeyOf(arrival),
+        raw: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
         bytesMax: config.messageBytesMax,
         check: () => check(arrival, envelope),
       })
@@ -135,7 +135,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         sender,
         recipients: recipients.map((recipient) => ({ recipient, inbox: found.get(recipient)! })),
         content,
-        verdict: content.checked.verdict,
+        decision: content.checked.decision,
         authentication,
       })
     })
@@ -149,7 +149,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
       by: config.hostname,
       with: arrival.protocol,
-      id: arrival.session,
+      id: arrival.traceId,
       ...(arrival.tls !== undefined && { tls: arrival.tls }),
       date: new Date(clock()),
     })
@@ -180,10 +180,10 @@ async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: () => void): Async
 
 async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
   const authentication = await authenticate(arrival, envelope)
-  return { authentication, verdict: decide(envelope, authentication) }
+  return { authentication, decision: decideFiling(envelope, authentication) }
 }
 
 /** Large messages are parsed in turns between peers: sending organizations for local delivery, otherwise networks. */
-function peerOf({ organizationId, remoteAddress = '' }: Arrival): string {
+function fairnessKeyOf({ organizationId, remoteAddress = '' }: Arrival): string {
   return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`
 }

@@ -41,8 +41,8 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, (attempt) =>
-        submit(actor, inbox, parseDraft(message, limits), attempt),
+      return idempotency.once(keyUse(actor, inbox, options), request, (keyClaim) =>
+        submit(actor, inbox, parseDraft(message, limits), keyClaim),
       )
     },
 
@@ -52,7 +52,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
-      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
@@ -69,7 +69,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
           threadId: parent.threadId,
           ...(dropped.length > 0 && { dropped }),
         }
-        return submit(actor, inbox, draft, attempt)
+        return submit(actor, inbox, draft, keyClaim)
       })
     },
 
@@ -77,7 +77,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
         const outgoing = {
@@ -89,7 +89,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
         const { references } = replyReferences(threadFields(row, parent))
         const draft = { ...parseDraft(outgoing, limits), references, threadId: parent.threadId }
-        return submit(actor, inbox, draft, attempt)
+        return submit(actor, inbox, draft, keyClaim)
       })
     },
   }

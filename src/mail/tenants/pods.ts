@@ -55,7 +55,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         if (key.podId !== undefined)
           throw new MailError('forbidden', { detail: 'Only a key of the organization can create pods' })
         const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
-        if (existing) return view(existing)
+        if (existing) return showPod(existing)
 
         const row: PodRow = {
           id: tx.newId(),
@@ -69,7 +69,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
           updated_at: tx.now,
         }
         await tenants.insertPod(tx, row)
-        return view(row)
+        return showPod(row)
       })
     },
 
@@ -81,12 +81,12 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       return listPage(page, limits, {
         filter: { list: 'pods', ...scope },
         select: (keyset) => tenants.listPods(store.db, scope, keyset),
-        show: (rows) => rows.map(view),
+        showRecipient: (rows) => rows.map(showPod),
       })
     },
 
     async get(actor, ref) {
-      return view(await requirePod(store.db, keyOf(actor), 'pod_read', ref))
+      return showPod(await requirePod(store.db, keyOf(actor), 'pod_read', ref))
     },
 
     async delete(actor, ref) {
@@ -111,7 +111,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
   }
 }
 
-function view(row: PodRow): Pod {
+function showPod(row: PodRow): Pod {
   return {
     id: row.id,
     name: row.name,

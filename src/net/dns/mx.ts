@@ -8,7 +8,7 @@
 import { isIP, type Socket } from 'node:net'
 import type { Limits } from '../../config/limits.ts'
 import { connectFailure, connectSocket } from '../fetch/connect.ts'
-import { isPrivateAddress } from '../private-networks.ts'
+import { isPrivateIp } from '../private-networks.ts'
 import { type Dns, isNoRecord, type MxRecord } from './dns.ts'
 
 export type MxFailureKind =
@@ -38,7 +38,7 @@ export interface MxConnection {
   readonly socket: Socket
   /** The name of the mail server; its address if it has no name. */
   readonly hostname: string
-  readonly address: string
+  readonly ipAddress: string
   readonly port: number
 }
 
@@ -63,13 +63,13 @@ interface MxNeeds {
 export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
   const { dns, port, allowPrivateNetworks, limits } = needs
   const tried: string[] = []
-  const isAllowed = (address: string) => allowPrivateNetworks || !isPrivateAddress(address)
+  const isAllowed = (ipAddress: string) => allowPrivateNetworks || !isPrivateIp(ipAddress)
   const records = createRecords(needs, isAllowed)
 
   return {
     async next(signal) {
       signal.throwIfAborted()
-      const failures: { address: string; error: Error }[] = []
+      const failures: { ipAddress: string; error: Error }[] = []
       // Loaded when first needed: it depends on a policy parser that would slow down the start.
       const { default: mxConnect } = await import('mx-connect')
       const connecting = mxConnect({
@@ -81,30 +81,30 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
         connectHook: (_delivery, { host }, callback) => callback(isAllowed(host) ? undefined : refusal(host)),
         connectError(error, _delivery, { host }) {
           tried.push(host)
-          failures.push({ address: host, error })
+          failures.push({ ipAddress: host, error })
         },
       })
       try {
         const { socket, hostname, host } = await unlessAborted(connecting, signal)
         tried.push(host)
-        return { socket, hostname, address: host, port }
+        return { socket, hostname, ipAddress: host, port }
       } catch (error) {
         signal.throwIfAborted()
         throw toFailure(error, records, failures, port)
       }
     },
 
-    async again({ hostname, address }, signal) {
-      const socket = await connectSocket({ host: address, port, timeoutMs: limits.delivery.connectMs }, signal)
-      return { socket, hostname, address, port }
+    async again({ hostname, ipAddress }, signal) {
+      const socket = await connectSocket({ host: ipAddress, port, timeoutMs: limits.delivery.connectMs }, signal)
+      return { socket, hostname, ipAddress, port }
     },
   }
 
-  function refusal(address: string): MxFailure {
-    return new MxFailure('private_network', `its mail server [${address}] is in a private network`)
+  function refusal(ipAddress: string): MxFailure {
+    return new MxFailure('private_network', `its mail server [${ipAddress}] is in a private network`)
   }
 
-  function createRecords({ hostname, random }: MxNeeds, mayConnectTo: (address: string) => boolean): Records {
+  function createRecords({ hostname, random }: MxNeeds, mayConnectTo: (ipAddress: string) => boolean): Records {
     const asked = new Map<string, Promise<readonly unknown[]>>()
     const refused: string[] = []
     const found: Records = { resolve, refused, isNameMissing: false }
@@ -122,7 +122,7 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       try {
         if (type === 'MX') return usable(await dns.mx(name))
         const addresses = type === 'A' ? await dns.a(name) : await dns.aaaa(name)
-        return addresses.filter((address) => keep(name, address)).slice(0, limits.delivery.addressesMax)
+        return addresses.filter((ipAddress) => keep(name, ipAddress)).slice(0, limits.delivery.addressesMax)
       } catch (error) {
         if (type === 'MX' && (error as NodeJS.ErrnoException).code === 'ENOTFOUND') found.isNameMissing = true
         throw error
@@ -144,9 +144,9 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
       return sorted.slice(0, limits.delivery.hostsMax)
     }
 
-    function keep(name: string, address: string): boolean {
-      if (mayConnectTo(address)) return true
-      refused.push(name === address ? `[${address}]` : `${name} [${address}]`)
+    function keep(name: string, ipAddress: string): boolean {
+      if (mayConnectTo(ipAddress)) return true
+      refused.push(name === ipAddress ? `[${ipAddress}]` : `${name} [${ipAddress}]`)
       return false
     }
   }
@@ -162,7 +162,7 @@ interface Records {
 function toFailure(
   error: unknown,
   records: Records,
-  failures: readonly { address: string; error: Error }[],
+  failures: readonly { ipAddress: string; error: Error }[],
   port: number,
 ): MxFailure {
   if (error instanceof MxFailure) return error
@@ -170,7 +170,7 @@ function toFailure(
   const cause = { cause: error }
   if (code === 'ENULLMX') return new MxFailure('null_mx', 'its DNS says that it accepts no mail (null MX)', cause)
   if (failures.length > 0 || category === 'network') {
-    const each = failures.map((failure) => `[${failure.address}]:${port}: ${connectFailure(failure.error)}`)
+    const each = failures.map((failure) => `[${failure.ipAddress}]:${port}: ${connectFailure(failure.error)}`)
     return new MxFailure('unreachable', each.join('; ') || 'no mail server is left to try', cause)
   }
   if (!isNoRecord(error) && code !== 'InvalidIpAddress') {

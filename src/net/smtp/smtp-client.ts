@@ -199,17 +199,17 @@ export class SmtpClientSession {
       size: mail.sizeBytes,
       use8BitMime: mail.isEightBit,
     }
-    const body = Readable.from(this.#watched(mail.read(), dataMs), { objectMode: false })
+    const rawMessage = Readable.from(this.#watched(mail.read(), dataMs), { objectMode: false })
     this.#limitSilence(commandMs)
     let last: SmtpResult
     try {
       const info = await this.#during<{ response: string }>(signal, (done) =>
-        this.#connection.send(envelope, body, (error, sent) => done(error, sent)),
+        this.#connection.send(envelope, rawMessage, (error, sent) => done(error, sent)),
       )
       last = { command: 'DATA', reply: this.#parse(info.response) }
       this.#stage = 'envelope'
     } catch (error) {
-      body.destroy()
+      rawMessage.destroy()
       if (!(error instanceof SmtpFailure)) throw error
       last = answered(error)
     }

@@ -1,7 +1,7 @@
 /**
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
- *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
+ *   pending members → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
  *   events → commit → return results to the callers in order → commit signal
  *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
@@ -82,7 +82,7 @@ interface Failed {
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const { writer, adapter, limits, clock, newId, log, metrics } = needs
-  const queue: Member[] = []
+  const pendingMembers: Member[] = []
   let running: Promise<void> | undefined
   let isClosing = false
   /**
@@ -90,17 +90,17 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
    */
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
-  let turnStartedAt = performance.now()
+  let turnStartedAtMs = performance.now()
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (isClosing) return reject(new MailError('shutting_down', {}))
         if (isStuck) return reject(stuckBehindCommit())
-        if (queue.length >= limits.store.transactionQueueMax) {
+        if (pendingMembers.length >= limits.store.transactionQueueMax) {
           return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
         }
-        queue.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
+        pendingMembers.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
         running ??= outsideUnits(runGroups)
       })
     },
@@ -123,34 +123,34 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
     // group, and a queue that never empties does not delay sockets and timers by more than one group.
     await eventLoopTurn()
-    for (; queue.length > 0; await eventLoopTurn()) await runGroup()
+    for (; pendingMembers.length > 0; await eventLoopTurn()) await runGroup()
     running = undefined
   }
 
   /** Never rejects. */
   async function runGroup(): Promise<void> {
     const group: Member[] = []
-    const startedAt = performance.now()
-    turnStartedAt = startedAt
+    const startedAtMs = performance.now()
+    turnStartedAtMs = startedAtMs
     try {
       await writer.begin()
       await runMembers(group)
       await commit(group)
     } catch (error) {
       await writer.rollback()
-      if (group.length === 0) group.push(...queue.splice(0, limits.store.transactionGroupMax)) // begin failed
+      if (group.length === 0) group.push(...pendingMembers.splice(0, limits.store.transactionGroupMax)) // begin failed
       if (adapter.conflict(error)) runAgain(group, error)
       else failGroup(group, error)
       return
     }
     if (group.length === 0) return pause(AFTER_CONFLICT_MS) // its only member runs again
-    metrics.commitSeconds.observe((performance.now() - startedAt) / 1_000)
+    metrics.commitSeconds.observe((performance.now() - startedAtMs) / 1_000)
     answer(group)
   }
 
   async function runMembers(group: Member[]): Promise<void> {
     while (group.length < limits.store.transactionGroupMax) {
-      const member = queue.shift()
+      const member = pendingMembers.shift()
       if (!member) return
       group.push(member)
       const mayContinue = await runMember(member, group)
@@ -192,9 +192,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     if (!('error' in member.outcome) || !adapter.conflict(member.outcome.error)) return isInTime
 
     group.pop()
-    // To the front of the queue, so that it is first next time; or to the end: the others may not need the locked row.
-    if (!isFirst) queue.unshift(member)
-    else if (countConflict(member)) queue.push(member)
+    // To the front of the pending ones, so that it is first next time; or to the end: the others may not need the locked row.
+    if (!isFirst) pendingMembers.unshift(member)
+    else if (countConflict(member)) pendingMembers.push(member)
     else {
       member.outcome = { error: conflictError(member.outcome.error) }
       group.push(member)
@@ -226,7 +226,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /** Handles a conflict of the whole group with another node, after its last member. */
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
-    queue.unshift(...again)
+    pendingMembers.unshift(...again)
     for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
     log.info({ err: error, members: group.length }, 'transactions conflicted with another node; retrying')
   }
@@ -244,17 +244,17 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       succeeded.flatMap(({ events }) => events),
     )
     tx.end()
-    await rejectingQueueWhenStuck(() => writer.commit())
+    await rejectPendingWhileStuck(() => writer.commit())
     metrics.commitMembers.observe(succeeded.length)
   }
 
   /** If the commit takes too long, its members wait for the outcome, but queued transactions are rejected. */
-  async function rejectingQueueWhenStuck(commit: () => Promise<void>): Promise<void> {
+  async function rejectPendingWhileStuck(commit: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       isStuck = true
       const failure = stuckBehindCommit()
       needs.onFailure(failure)
-      for (const { reject } of queue.splice(0)) reject(failure)
+      for (const { reject } of pendingMembers.splice(0)) reject(failure)
     }, limits.store.transactionMs)
     try {
       await commit()
@@ -266,9 +266,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
   function yieldIfLong(): Promise<void> | undefined {
-    if (performance.now() - turnStartedAt < TURN_MS) return undefined
+    if (performance.now() - turnStartedAtMs < TURN_MS) return undefined
     return eventLoopTurn().then(() => {
-      turnStartedAt = performance.now()
+      turnStartedAtMs = performance.now()
     })
   }
 

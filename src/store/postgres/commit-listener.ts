@@ -95,7 +95,7 @@ export class CommitListener {
         this.notify()
         return
       } catch (error) {
-        metrics.loopErrors.inc({ loop: 'commit listener' })
+        metrics.backgroundErrors.inc({ loop: 'commit listener' })
         log.warn({ err: error }, 'cannot listen for commits of other nodes; retrying')
       }
       const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMsMax)

@@ -16,7 +16,7 @@ export interface LogCriteria {
 }
 
 /** A delivery without its body. */
-export type LoggedDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
+export type LoggedWebhookDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
 
 const LOGGED = [
   'id',
@@ -46,7 +46,7 @@ const LOGGED = [
 export async function scan(db: Db, criteria: LogCriteria, { after, ...keyset }: Keyset): Promise<ScannedRow[]> {
   return db
     .selectFrom('webhook_deliveries')
-    .select(['id', 'seq as timestamp', matches(criteria).as('matches')])
+    .select(['id', 'seq as sortKey', matches(criteria).as('matches')])
     .where('webhook_id', '=', criteria.webhookId)
     .$if(after !== undefined, (query) => query.where('seq', keyset.ascending ? '>' : '<', after!.key as number))
     .orderBy('seq', direction(keyset))
@@ -63,13 +63,13 @@ function matches({ states, eventTypes, before, after }: LogCriteria) {
   return sql<unknown>`${sql.join(all, sql` and `)}`
 }
 
-export async function listByIds(db: Db, ids: readonly string[]): Promise<LoggedDeliveryRow[]> {
+export async function listByIds(db: Db, ids: readonly string[]): Promise<LoggedWebhookDeliveryRow[]> {
   if (ids.length === 0) return []
   return db.selectFrom('webhook_deliveries').select(LOGGED).where('id', 'in', ids).execute()
 }
 
 /** Returns one delivery of a webhook. */
-export async function getOf(db: Db, webhookId: string, id: string): Promise<WebhookDeliveryRow | undefined> {
+export async function getByWebhook(db: Db, webhookId: string, id: string): Promise<WebhookDeliveryRow | undefined> {
   return db
     .selectFrom('webhook_deliveries')
     .selectAll()
@@ -91,7 +91,11 @@ export async function listAttempts(db: Db, deliveryIds: readonly string[]): Prom
 }
 
 /** Reads a webhook's deliveries of some events and locks them until the commit. */
-export async function lockOfEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LoggedDeliveryRow[]> {
+export async function lockByEvents(
+  tx: Tx,
+  webhookId: string,
+  seqs: readonly number[],
+): Promise<LoggedWebhookDeliveryRow[]> {
   if (seqs.length === 0) return []
   return tx
     .forUpdate(tx.selectFrom('webhook_deliveries'))
@@ -105,7 +109,7 @@ export async function lockOfEvents(tx: Tx, webhookId: string, seqs: readonly num
 export type DeliveryState = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
 
 /** Maps the numbers of some events to the state of the webhook's delivery of each. */
-export async function statesOfEvents(
+export async function statesByEvents(
   db: Db,
   webhookId: string,
   seqs: readonly number[],

@@ -20,7 +20,7 @@ function holder(queue: MemoryQueue, apiKeyId: string, podId = `pod of ${apiKeyId
       { id: podId, share: 3 / 4 },
     ],
     bytes: 0,
-    progressedAt: undefined,
+    progressedAtMs: undefined,
     isCutOff: false,
     cutOff() {
       one.isCutOff = true
@@ -129,14 +129,14 @@ test('while others wait, the client that has read nothing for longest is disconn
     await hold(queue, 30, 'reading'),
     await hold(queue, 10, 'rendering'),
   ]
-  slow.progressedAt = now - 100
-  slowest.progressedAt = now - 200
-  reading.progressedAt = now + 60_000
+  slow.progressedAtMs = now - 100
+  slowest.progressedAtMs = now - 200
+  reading.progressedAtMs = now + 60_000
   const admitted: string[] = []
   wait(queue, 30, 'ann', admitted)
   await expect.poll(() => admitted).toEqual(['ann'])
   expect([admitted, slowest.isCutOff, slow.isCutOff]).toEqual([['ann'], true, false])
-  slow.progressedAt = performance.now() // it has read something, and has more time
+  slow.progressedAtMs = performance.now() // it has read something, and has more time
   wait(queue, 30, 'bob', admitted)
   expect(slow.isCutOff).toBe(false)
   await expect.poll(() => admitted).toEqual(['ann', 'bob'])
@@ -146,8 +146,8 @@ test('while others wait, the client that has read nothing for longest is disconn
 test('a key that waits for its own share disconnects only its own clients', async () => {
   const queue = open({ responseStallBusyMs: 50 })
   const [other, own] = [await hold(queue, 10, 'other'), await hold(queue, 40, 'ann')]
-  other.progressedAt = performance.now() - 1_000
-  own.progressedAt = performance.now() - 100
+  other.progressedAtMs = performance.now() - 1_000
+  own.progressedAtMs = performance.now() - 100
   const admitted: string[] = []
   wait(queue, 40, 'ann', admitted)
   await expect.poll(() => admitted).toEqual(['ann'])

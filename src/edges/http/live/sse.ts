@@ -27,7 +27,7 @@ import type { SseRegistry } from '../server/sse-registry.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
-import { type Outlet, OutletWriter } from './outlet-writer.ts'
+import { OutletWriter, type Sink } from './outlet-writer.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -186,7 +186,7 @@ function block(fields: { readonly event?: string; readonly id?: string; readonly
     .join('')}\n`
 }
 
-function outletOf(response: FastifyReply['raw']): Outlet {
+function outletOf(response: FastifyReply['raw']): Sink {
   return {
     send(bytes, done) {
       const { socket } = response

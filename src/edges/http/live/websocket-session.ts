@@ -2,7 +2,7 @@
  * One WebSocket session, for every dialect: handles client frames, replaces the subscription, sends pings, and maps the
  * reason for the end to a close code. event-pump.ts sends the events of the feed.
  *
- *   follow → feed.subscribe → acknowledgement → events, as they are committed
+ *   subscribe → feed.subscribe → acknowledgement → events, as they are committed
  *
  * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
  *   connection is terminated without a close frame, which would wait behind data that the client does not read.
@@ -21,11 +21,11 @@ import type { Feed } from '../../../mail/events/feed/feed.ts'
 import type { EventFilter } from '../../../mail/events/feed/subscription-filter.ts'
 import type { Event } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
-import type { SocketSurroundings, StopCode } from '../server/http-dialect.ts'
+import type { SocketContext, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
-import { takeFrames } from './frame-intake.ts'
-import { type Outlet, OutletWriter } from './outlet-writer.ts'
+import { handleFrames } from './frame-intake.ts'
+import { OutletWriter, type Sink } from './outlet-writer.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
@@ -42,10 +42,10 @@ export interface WebSocketSession {
    *   the cursor of the position after which events are sent
    * @throws as Feed.subscribe
    */
-  follow(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+  subscribe(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
-interface WebSocketSessionNeeds extends SocketSurroundings {
+interface WebSocketSessionNeeds extends SocketContext {
   readonly socket: WebSocket
   readonly actor: KeyActor
   readonly feed: Feed
@@ -74,11 +74,11 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
    * Aborts when this socket is closed or cut off. A subscribe that is still being checked then ends too and releases
    * its memory.
    */
-  const gone = new AbortController()
-  let current = new AbortController()
+  const closed = new AbortController()
+  let currentFilter = new AbortController()
   let pumping = Promise.resolve()
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
-  let settled: Promise<unknown> = Promise.resolve()
+  let filterChecked: Promise<unknown> = Promise.resolve()
 
   const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
   const inUnit =
@@ -96,8 +96,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     writer.close()
     backlog.close()
   })
-  void watchKey(current.signal)
-  takeFrames({
+  void watchKey(currentFilter.signal)
+  handleFrames({
     socket,
     limits,
     onFrame: inUnit(onFrame),
@@ -120,7 +120,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
 
   async function onFrame(text: string | undefined): Promise<void> {
     try {
-      await needs.onFrame(parseFrame(text), { follow })
+      await needs.onFrame(parseFrame(text), { subscribe })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
       send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
@@ -137,19 +137,19 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     }
   }
 
-  async function follow(
+  async function subscribe(
     eventFilter: EventFilter,
     acknowledge: (cursor: string) => object,
     render: Render,
   ): Promise<void> {
     const next = new AbortController()
-    const signal = AbortSignal.any([gone.signal, next.signal])
+    const signal = AbortSignal.any([closed.signal, next.signal])
     const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
-      current.abort()
-      current = next
+      currentFilter.abort()
+      currentFilter = next
       return events
     })
-    settled = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
+    filterChecked = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
@@ -163,7 +163,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
       events,
       render,
       write,
-      settled: () => settled,
+      settled: () => filterChecked,
       pacer,
       signal,
       limits,
@@ -180,8 +180,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 
   function end(): void {
-    gone.abort()
-    current.abort()
+    closed.abort()
+    currentFilter.abort()
   }
 
   function close(code: number, reason: string): void {
@@ -219,7 +219,7 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
   }
 }
 
-function outletOf(socket: WebSocket): Outlet {
+function outletOf(socket: WebSocket): Sink {
   return {
     send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
     isOpen: () => socket.readyState === socket.OPEN,

@@ -153,8 +153,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, isStopping })
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
-  const surroundings = { publicUrl, longPolls, streams, budget, pacer, responses }
-  for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
+  const context = { publicUrl, longPolls, streams, budget, pacer, responses }
+  for (const dialect of dialects) registerDialect(app, dialect, { context, errorHandler, limits })
 
   return {
     async listen() {

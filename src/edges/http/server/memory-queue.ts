@@ -13,12 +13,12 @@ export interface Holder {
   /** Counted bytes. Only the queue changes it. */
   bytes: number
   /** The time (`performance.now()`) when its client last read something; undefined: it has not begun to send. */
-  progressedAt: number | undefined
+  progressedAtMs: number | undefined
   /** Disconnects the client. Its memory is released soon after. */
   cutOff(): void
 }
 
-interface Waiting {
+interface QueuedReservation {
   readonly holder: Holder
   readonly bytes: number
   admit(): void
@@ -41,7 +41,7 @@ export interface MemoryQueue {
    * Whether the memory can be reserved now. If there is none, disconnects one client that has stopped reading; its memory
    * counts as free.
    */
-  hasRoom(holder: Holder, bytes: number): boolean
+  hasCapacity(holder: Holder, bytes: number): boolean
   usedBytes(): number
 }
 
@@ -49,7 +49,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   const budget = new SharedBudget(http.responsesBytesMax)
   const holders = new Set<Holder>()
   /** By API key, in the order of their turns, each with at least one. */
-  const waiting = new Map<string, Waiting[]>()
+  const waiting = new Map<string, QueuedReservation[]>()
   let waitingCount = 0
   let relief: NodeJS.Timeout | undefined
 
@@ -65,7 +65,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
           clearTimeout(timer)
           remove(mine)
         }
-        const mine: Waiting = {
+        const mine: QueuedReservation = {
           holder,
           bytes,
           admit() {
@@ -93,7 +93,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
       mine?.refuse()
     },
 
-    hasRoom(holder, bytes) {
+    hasCapacity(holder, bytes) {
       if (!budget.obstacle(holder.owners, bytes)) return true
       const slowest = slowestOf([{ holder, bytes }])
       if (!slowest || silentMs(slowest) < http.responseStallBusyMs) return false
@@ -113,13 +113,13 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     if (difference < 0) advance()
   }
 
-  function add(mine: Waiting): void {
+  function add(mine: QueuedReservation): void {
     const { apiKeyId } = mine.holder
     waiting.set(apiKeyId, [...(waiting.get(apiKeyId) ?? []), mine])
     waitingCount += 1
   }
 
-  function remove(mine: Waiting): void {
+  function remove(mine: QueuedReservation): void {
     const { apiKeyId } = mine.holder
     const others = (waiting.get(apiKeyId) ?? []).filter((each) => each !== mine)
     waiting.delete(apiKeyId) // its next request is after the other keys
@@ -137,7 +137,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   }
 
   /** One that waits for its own share lets other keys pass; one that the budget lacks room for does not. */
-  function nextToAdmit(): Waiting | undefined {
+  function nextToAdmit(): QueuedReservation | undefined {
     for (const [first] of waiting.values()) {
       const obstacle = budget.obstacle(first!.holder.owners, first!.bytes)
       if (obstacle === undefined) return first
@@ -157,16 +157,16 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   }
 
   /** @returns the holder that sends, holds memory that one of these needs, and has made no progress for longest */
-  function slowestOf(needy: readonly Pick<Waiting, 'holder' | 'bytes'>[]): Holder | undefined {
+  function slowestOf(needy: readonly Pick<QueuedReservation, 'holder' | 'bytes'>[]): Holder | undefined {
     let slowest: Holder | undefined
     for (const holder of holders) {
-      if (holder.progressedAt === undefined || !needy.some((each) => isInTheWay(holder, each))) continue
+      if (holder.progressedAtMs === undefined || !needy.some((each) => isInTheWay(holder, each))) continue
       if (!slowest || silentMs(holder) > silentMs(slowest)) slowest = holder
     }
     return slowest
   }
 
-  function isInTheWay(holder: Holder, needy: Pick<Waiting, 'holder' | 'bytes'>): boolean {
+  function isInTheWay(holder: Holder, needy: Pick<QueuedReservation, 'holder' | 'bytes'>): boolean {
     if (budget.obstacle(needy.holder.owners, needy.bytes) === 'total') return true
     return needy.holder.owners.some(({ id }) => holder.owners.some((owner) => owner.id === id))
   }
@@ -177,6 +177,6 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   }
 }
 
-function silentMs({ progressedAt }: Holder): number {
-  return performance.now() - (progressedAt ?? Number.POSITIVE_INFINITY)
+function silentMs({ progressedAtMs }: Holder): number {
+  return performance.now() - (progressedAtMs ?? Number.POSITIVE_INFINITY)
 }

@@ -81,7 +81,7 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
         return isStream(payload) ? passThrough(payload, progressed) : payload
       }
       const response = countedOf(request, reply)
-      if (response.bytes === 0 && request.method === 'GET' && !queue.hasRoom(response, payload.length))
+      if (response.bytes === 0 && request.method === 'GET' && !queue.hasCapacity(response, payload.length))
         throw new MailError('too_many_responses', {})
       queue.resize(response, Math.max(response.bytes, payload.length))
       // In a turn of its own, and outside of the JavaScript heap: a slow client may keep it for long.
@@ -105,7 +105,7 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
       apiKeyId: request.actor?.apiKeyId ?? '',
       owners: ownersOf(request),
       bytes: 0,
-      progressedAt: undefined,
+      progressedAtMs: undefined,
       cutOff: () => cutOff(request, reply, 'memory'),
       isClosed: reply.raw.destroyed,
       isRendered: false,
@@ -142,7 +142,7 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
 
     function progressed(): void {
       timer.refresh()
-      if (response) response.progressedAt = performance.now()
+      if (response) response.progressedAtMs = performance.now()
     }
   }
 

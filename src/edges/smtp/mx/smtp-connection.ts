@@ -28,7 +28,7 @@ import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts
 /** What the connection knows about its peer. */
 export interface Peer {
   /** Id of the connection, for the log. */
-  readonly session: string
+  readonly connectionId: string
   readonly remoteAddress: string
   /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
   tls(): string | undefined
@@ -43,7 +43,7 @@ export interface Step {
    * stream fails with PeerGone if the connection closes before the message is complete. The receiver may destroy the
    * stream; the rest of the message is then discarded.
    */
-  readonly receiveBody?: (stream: Readable) => Promise<Reply>
+  readonly receiveMailData?: (stream: Readable) => Promise<Reply>
 }
 
 /** The commands of one listener, and the state of the mail transaction. */
@@ -94,7 +94,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     this.#needs = needs
     this.#topSocket = socket
     this.#session = needs.openSession({
-      session: this.id,
+      connectionId: this.id,
       remoteAddress: this.remoteAddress,
       tls: () => this.#tls(),
     })
@@ -173,8 +173,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     const refusal = this.#refuseByLimit()
     const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
     if (!wasInTransaction && this.#session.isInTransaction) this.#transactionBegan()
-    if (step.receiveBody) {
-      await this.#receiveMessage(step.reply, step.receiveBody, parser)
+    if (step.receiveMailData) {
+      await this.#receiveMessage(step.reply, step.receiveMailData, parser)
     } else {
       await this.#answer(step.reply)
       if (step.next === 'close') this.close()
@@ -185,16 +185,16 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Sends 354, receives the message, and sends the reply to it. */
   async #receiveMessage(
     startMail: Reply,
-    receiveBody: NonNullable<Step['receiveBody']>,
+    receiveMailData: NonNullable<Step['receiveMailData']>,
     parser: CommandStream,
   ): Promise<void> {
     this.#isInMessage = true
     await this.#answer(startMail)
-    const body = new PassThrough()
+    const mailData = new PassThrough()
     // Its reader handles the error. Before it starts to read, an error without a listener would be an unhandled one.
-    body.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
-    const replying = receiveBody(body)
-    const isComplete = await parser.readBody(body)
+    mailData.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
+    const replying = receiveMailData(mailData)
+    const isComplete = await parser.readMailData(mailData)
     const reply = await replying
     if (reply.code < 400) {
       this.#progressed()
@@ -239,7 +239,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
   async #answer(reply: Reply): Promise<void> {
-    if (reply.isSilence) return this.cut()
+    if (reply.isDropped) return this.cut()
     // Only permanent refusals count: 452 for the 101st recipient is not misbehaviour.
     if (reply.code >= 500) this.#refusalCount += 1
     if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
@@ -266,7 +266,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   #countRefusal(reply: Reply): void {
     const reason = reply.reason ?? 'other'
-    this.#needs.metrics.smtpReplies.inc({ code: reply.code, error: reason })
+    this.#needs.metrics.smtpRefusals.inc({ code: reply.code, reason })
     this.#needs.log.info(
       { session: this.id, remoteAddress: this.remoteAddress, code: reply.code, reason, text: reply.text },
       'SMTP refusal',

@@ -101,7 +101,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           updated_at: tx.now,
         }
         await table.insert(tx, row)
-        return view(tx, row)
+        return showApiKey(tx, row)
       })
       return { ...made, key }
     },
@@ -116,12 +116,12 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       return listPage(page, limits, {
         filter: exactScope,
         select: (keyset) => table.list(store.db, exactScope, keyset),
-        show: (rows) => viewAll(store.db, rows),
+        showRecipient: (rows) => showApiKeys(store.db, rows),
       })
     },
 
     async get(actor, within, id) {
-      return view(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
+      return showApiKey(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
     },
 
     async update(actor, within, id, change) {
@@ -152,7 +152,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         })
         // A WebSocket keeps the permissions that it was opened with: its client must reconnect to get the new ones.
         if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
-        return view(tx, changed)
+        return showApiKey(tx, changed)
       })
     },
 
@@ -260,13 +260,13 @@ async function resolveExpiry(db: Db, actor: Actor, expiresAt: number | null | un
   })
 }
 
-async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {
-  const [key] = await viewAll(db, [row])
+async function showApiKey(db: Db, row: ApiKeyRow): Promise<ApiKey> {
+  const [key] = await showApiKeys(db, [row])
   return key!
 }
 
 /** Reads the addresses of all inboxes in one query. */
-async function viewAll(db: Db, rows: readonly ApiKeyRow[]): Promise<ApiKey[]> {
+async function showApiKeys(db: Db, rows: readonly ApiKeyRow[]): Promise<ApiKey[]> {
   const addresses = await inboxes.addresses(db, [...new Set(rows.flatMap((row) => row.inbox_id ?? []))])
   return rows.map((row) => {
     const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)

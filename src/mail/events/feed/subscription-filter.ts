@@ -22,7 +22,7 @@ export interface EventFilter {
 }
 
 /** The events that one subscription receives. */
-export interface Filter {
+export interface CheckedFilter {
   readonly actor: Actor
   readonly types: ReadonlySet<string>
   /** undefined: every organization, for system actors. */
@@ -45,7 +45,11 @@ interface CheckNeeds extends FilterOwner {
 }
 
 /** @throws validation_error, missing_permission, not_found */
-export async function checkEventFilter(actor: Actor, eventFilter: EventFilter, needs: CheckNeeds): Promise<Filter> {
+export async function checkEventFilter(
+  actor: Actor,
+  eventFilter: EventFilter,
+  needs: CheckNeeds,
+): Promise<CheckedFilter> {
   requirePermission(actor, 'message_read')
   const eventTypes = [...new Set(eventFilter.eventTypes)]
   for (const name of eventTypes) checkAllowedType(actor, name)
@@ -70,7 +74,7 @@ export function filterOf(
     readonly inboxIds: readonly string[]
     readonly podIds: readonly string[]
   },
-): Filter {
+): CheckedFilter {
   const { inboxIds, podIds } = named
   const types = named.eventTypes.length === 0 ? standardTypesFor(actor) : new Set(named.eventTypes)
   const organizationId = actor.kind === 'key' ? actor.organizationId : undefined
@@ -81,7 +85,7 @@ export function filterOf(
 }
 
 /** Returns the filter of a subscription that receives no events. */
-export function nothingFor(actor: Actor): Filter {
+export function emptyFilter(actor: Actor): CheckedFilter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
@@ -120,14 +124,14 @@ export function checkIdCount(field: string, count: number, { owner, idsMax }: Fi
  * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
  * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
-export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
+export function matchesTypeAndScope({ actor, types }: CheckedFilter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)
 }
 
 /**
  * Whether the row is from one of the filter's inboxes or pods. For sockets, the subscription index has checked this.
  */
-export function isInNamedScope({ inboxIds, podIds }: Filter, row: EventRow): boolean {
+export function isInNamedScope({ inboxIds, podIds }: CheckedFilter, row: EventRow): boolean {
   if (inboxIds.length + podIds.length === 0) return true
   return (
     (row.inbox_id !== null && inboxIds.includes(row.inbox_id)) || (row.pod_id !== null && podIds.includes(row.pod_id))

@@ -17,7 +17,7 @@ import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Feed } from '../feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../feed/long-poll.ts'
-import { checkEventFilter, type EventFilter, type Filter } from '../feed/subscription-filter.ts'
+import { type CheckedFilter, checkEventFilter, type EventFilter } from '../feed/subscription-filter.ts'
 import type { Event } from '../log/event.ts'
 import { cursorAt, parsePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
@@ -67,7 +67,7 @@ interface EventPagesNeeds {
 
 /** The range that a request reads: from the last event that the client has to the end of the log or time range. */
 interface Reach {
-  readonly filter: Filter
+  readonly filter: CheckedFilter
   readonly limit: number
   readonly times: { readonly from: number | undefined; readonly before: number | undefined }
   readonly afterSeq: number
@@ -103,19 +103,20 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
   async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
     const owner = { owner: 'request', idsMax: limits.events.subscriptionIdsMax } as const
     const filter = await checkEventFilter(actor, query, { db: store.db, ...owner })
-    const log = await events.requireLog(store.db)
+    const logRow = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
-    const { seq: afterSeq } = await parsePosition(store, after, log)
-    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, log)
-    const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, log)
+    const { seq: afterSeq } = await parsePosition(store, after, logRow)
+    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, logRow)
+    const endSeq =
+      end === undefined ? logRow.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, logRow)
     const fromSeq = Math.max(afterSeq, startSeq)
     return {
       filter,
       limit: Math.min(query.limit ?? limits.events.pageDefault, limits.events.pageMax),
       times: { from: start, before: end },
       afterSeq: fromSeq,
-      cursor: await cursorAt(store, fromSeq, log),
-      endSeq: endSeq < log.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
+      cursor: await cursorAt(store, fromSeq, logRow),
+      endSeq: endSeq < logRow.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
     }
   }
 

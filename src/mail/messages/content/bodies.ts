@@ -32,14 +32,14 @@ interface BodySource {
 }
 
 /**
- * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the reader,
+ * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the actor,
  * while it waited for memory are missing.
  *
  * @throws too_many_responses
  */
 export async function showWhole(
   source: BodySource,
-  reader: Actor,
+  actor: Actor,
   rows: readonly StoredMessageRow[],
   memory: BodyMemory,
 ): Promise<Message[]> {
@@ -47,13 +47,13 @@ export async function showWhole(
   const sizes = await contents.parsedSizes(db, contentIds(rows))
   const sizeBytes = rows.reduce((sum, row) => sum + (sizes.get(row.content_id) ?? 0), 0)
   const hasWaited = await memory.reserve(sizeBytes)
-  const present = hasWaited ? await stillReadable(db, reader, rows) : rows
+  const present = hasWaited ? await stillReadable(db, actor, rows) : rows
   return show(source, present, await contents.getParsed(db, contentIds(present)), (row) => load(source, row, memory))
 }
 
 async function stillReadable(
   db: Db,
-  reader: Actor,
+  actor: Actor,
   rows: readonly StoredMessageRow[],
 ): Promise<readonly StoredMessageRow[]> {
   const found = await listByIds(
@@ -63,7 +63,7 @@ async function stillReadable(
   const current = new Map(found.map((row) => [row.id, row]))
   return rows.flatMap(({ id }) => {
     const row = current.get(id)
-    return row && isReadable(reader, row) ? [row] : []
+    return row && isReadable(actor, row) ? [row] : []
   })
 }
 

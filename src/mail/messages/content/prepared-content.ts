@@ -26,10 +26,10 @@ import type { ParsedMail } from './parsed-message.ts'
 
 /** A message to prepare. */
 export interface MailSource<Checked> {
-  /** The network or organization that sends the message. Large messages are parsed in turns between peers. */
-  readonly peer: string
+  /** The network or organization that sends the message. Large messages are parsed round robin over these keys. */
+  readonly fairnessKey: string
   /** The whole message in memory; or a stream of it, and the header fields to put before it. */
-  readonly mail: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
+  readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
   readonly bytesMax: number
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
@@ -87,8 +87,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const { store, mailParser, discardBlobs, limits } = needs
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { peer, mail, bytesMax, check } = source
-    const spooled = await spoolMail(mail, bytesMax)
+    const { fairnessKey, raw, bytesMax, check } = source
+    const spooled = await spoolMail(raw, bytesMax)
     const blobKeys = [spooled.blobKey]
 
     async function discard(error?: unknown): Promise<void> {
@@ -98,8 +98,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     try {
       const checked = (await check?.()) as Checked
       const { sizeBytes } = spooled
-      const load = async () => (Buffer.isBuffer(mail) ? mail : loadMail(spooled))
-      const parsed = await mailParser.parse({ peer, sizeBytes, load })
+      const load = async () => (Buffer.isBuffer(raw) ? raw : loadMail(spooled))
+      const parsed = await mailParser.parse({ fairnessKey, sizeBytes, load })
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
       return { parsed, checked, insert: (tx) => insertContent(tx, spooled, parsed, bodies), discard }
@@ -109,8 +109,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     }
   }
 
-  async function spoolMail(mail: MailSource<unknown>['mail'], bytesMax: number): Promise<SpooledMail> {
-    const { head, chunks } = Buffer.isBuffer(mail) ? { head: Buffer.alloc(0), chunks: chain([mail]) } : mail
+  async function spoolMail(raw: MailSource<unknown>['raw'], bytesMax: number): Promise<SpooledMail> {
+    const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const read: Uint8Array[] = head.length > 0 ? [head] : []
     let sizeBytes = head.length
     const iterator = bounded(chunks, bytesMax)[Symbol.asyncIterator]()
@@ -140,7 +140,12 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   }
 }
 
-async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodies: Spooled): Promise<StoredContent> {
+async function insertContent(
+  tx: Tx,
+  spooled: SpooledMail,
+  parsed: ParsedMail,
+  bodies: Spooled,
+): Promise<StoredContent> {
   const id = tx.newId()
   const attachments: AttachmentRow[] = parsed.attachments.map((attachment, position) => ({
     id: tx.newId(),
@@ -157,10 +162,10 @@ async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodi
   }))
   const row = {
     id,
-    size_bytes: mail.sizeBytes,
-    sha256: mail.sha256,
-    bytes: mail.bytes,
-    blob_key: mail.blobKey,
+    size_bytes: spooled.sizeBytes,
+    sha256: spooled.sha256,
+    bytes: spooled.bytes,
+    blob_key: spooled.blobKey,
     parsed: bodies.bytes,
     parsed_blob_key: bodies.blobKey,
     parsed_size_bytes: parsed.compressedBodies.sizeBytes,
@@ -170,7 +175,7 @@ async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodi
   }
   await table.insert(tx, row, attachments)
   await insertOfContent(tx, id, headerAddresses(parsed))
-  return { id, sizeBytes: mail.sizeBytes, attachments: attachments.map(showAttachment) }
+  return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
 }
 
 /**
@@ -179,9 +184,9 @@ async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodi
  *
  * @returns the id of the content
  */
-export async function insertUnparsed(tx: Tx, mail: Buffer): Promise<string> {
+export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
   const id = tx.newId()
-  const { bytes, sizeBytes, sha256 } = inMemory(mail)
+  const { bytes, sizeBytes, sha256 } = inMemory(raw)
   const row = {
     id,
     size_bytes: sizeBytes,

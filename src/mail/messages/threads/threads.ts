@@ -18,12 +18,12 @@ import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
 import type { LabelChange } from '../labels/label-rules.ts'
-import { changeOne, parseLabelChange } from '../labels/labels.ts'
+import { changeLabels, parseLabelChange } from '../labels/labels.ts'
 import { checkValueCount, listMail } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
-import type { Attachment, Download, Message } from '../views/message.ts'
+import type { Attachment, DownloadLink, Message } from '../views/message.ts'
 import { showThreads } from '../views/message-views.ts'
 import type { ThreadFilter, ThreadItem } from './thread.ts'
 
@@ -54,7 +54,7 @@ export interface Threads {
     page: PageRequest,
     memory: BodyMemory,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
-  attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
+  attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
   changeLabels(
     actor: Actor,
@@ -142,7 +142,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         const labels = new Set<string>()
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
           if (!isReadable(actor, message)) continue
-          const changed = await changeOne(tx, actorName(actor), message, address, change, limits)
+          const changed = await changeLabels(tx, actorName(actor), message, address, change, limits)
           for (const label of changed) labels.add(label)
         }
         return { threadId: row.id, labels: [...labels].sort() }
@@ -198,13 +198,13 @@ async function lockThread(
   threadId: string,
 ): Promise<ThreadRow> {
   const row = await requireThread(tx, actor, permission, within, threadId)
-  await inboxes.lockAny(tx, row.inbox_id)
+  await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
   return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
 }
 
 async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
   const [row] = await table.listByIds(tx, [threadId])
-  if (row) await inboxes.lockAny(tx, row.inbox_id)
+  if (row) await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
   return row
 }
 

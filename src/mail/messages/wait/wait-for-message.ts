@@ -71,13 +71,13 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
   }
 
   async function startOf(after: number | string | undefined): Promise<WaitPosition> {
-    const log = await events.requireLog(store.db)
+    const logRow = await events.requireLog(store.db)
     if (typeof after === 'string') {
       const given = parseWaitCursor(after)
-      const position = await parsePosition(store, given.cursor, log)
+      const position = await parsePosition(store, given.cursor, logRow)
       return { ...given, seq: position.seq, cursor: formatCursor(store.epoch, position) }
     }
-    const end = endOf(log)
+    const end = endOf(logRow)
     return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }
   }
 }

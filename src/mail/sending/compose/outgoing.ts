@@ -1,6 +1,5 @@
 /** What a client may request to send, and what it can see of the deliveries. */
 
-import type { RecipientState } from '../../../store/schema/sending-rows.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 
@@ -10,7 +9,7 @@ export interface OutgoingAttachment {
   readonly disposition?: 'inline' | 'attachment' | undefined
   /** Without angle brackets. The HTML can refer to it as `cid:`. */
   readonly contentId?: string | undefined
-  readonly content: Buffer
+  readonly bytes: Buffer
 }
 
 /** Recipients are "address" or "Name <address>". */
@@ -97,41 +96,3 @@ export interface Sending {
 }
 
 /** The state of one recipient of a sent message. */
-export interface RecipientStatus {
-  readonly id: string
-  readonly recipient: string
-  readonly state: RecipientState
-  /** Attempts since it was queued or last released. */
-  readonly attempts: number
-  /** The route that it was released to. */
-  readonly route?: 'relay' | 'direct'
-  /** The last reply of the remote server, or Martlet's own text. */
-  readonly lastReply?: string
-  readonly lastCode?: number
-  readonly lastEnhancedCode?: string
-  /** Epoch ms; present while queued. */
-  readonly nextAttemptAt?: number
-  readonly history: readonly {
-    /** Position in the history, from 1. */
-    readonly attempt: number
-    /** "queue": a manual change. */
-    readonly target: string
-    readonly outcome: string
-    /** SMTP reply code and RFC 3463 enhanced code, if any. */
-    readonly code?: number
-    readonly enhancedCode?: string
-    readonly reply?: string
-    /** The server that replied, and the TLS version of the connection: see `Outcome`. */
-    readonly remote?: string
-    readonly tls?: string
-    readonly startedAt: number
-    readonly endedAt: number
-  }[]
-  readonly createdAt: number
-  readonly updatedAt: number
-}
-
-export interface Deliveries {
-  /** For a message that this inbox sent. @throws not_found, missing_permission */
-  list(actor: Actor, inbox: string, message: string): Promise<readonly RecipientStatus[]>
-}

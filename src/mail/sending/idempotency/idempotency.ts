@@ -18,8 +18,8 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/idempotency-table.ts'
 import type { Sent } from '../compose/outgoing.ts'
 
-/** An attempt that holds its key; undefined when the caller gave no key. */
-export type Attempt = table.KeyLease | undefined
+/** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
+export type KeyClaim = table.KeyLease | undefined
 
 /** The caller of a key, and the inbox it is used for. */
 export interface KeyUse {
@@ -37,7 +37,7 @@ export interface Idempotency {
    * @param request everything that makes two sends the same: endpoint, inbox, content
    * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
    */
-  once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
+  once(use: KeyUse, request: unknown, send: (keyClaim: KeyClaim) => Promise<Sent>): Promise<Sent>
 }
 
 interface IdempotencyNeeds {
@@ -54,10 +54,10 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, hash))
       if ('sent' in taken) return taken.sent
       try {
-        return await send(taken.attempt)
+        return await send(taken.keyClaim)
       } catch (error) {
         // else the lease expires
-        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined)
+        await store.transaction((tx) => table.release(tx, taken.keyClaim)).catch(() => undefined)
         throw error
       }
     },
@@ -67,7 +67,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     tx: Tx,
     { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
-  ): Promise<{ attempt: table.KeyLease } | { sent: Sent }> {
+  ): Promise<{ keyClaim: table.KeyLease } | { sent: Sent }> {
     const row = await table.lock(tx, inboxId, key)
     if (row && isInForce(row, tx.now)) return { sent: storedResult(row, hash) }
     const used = await table.listOfScope(tx, scopeId, key)
@@ -87,7 +87,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     }
     // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
     await (row ? table.replace(tx, taken) : table.insert(tx, taken))
-    return { attempt: { inboxId, key, leaseUntil } }
+    return { keyClaim: { inboxId, key, leaseUntil } }
   }
 
   function isInForce(row: IdempotencyKeyRow, now: number): boolean {
@@ -111,8 +111,8 @@ function usedForAnother(): MailError {
  * Stores the result, in the send's own transaction.
  * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
  */
-export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<void> {
-  if (!attempt || (await table.finish(tx, attempt, JSON.stringify(sent)))) return
+export async function remember(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
+  if (!keyClaim || (await table.finish(tx, keyClaim, JSON.stringify(sent)))) return
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
 }
 

@@ -101,7 +101,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
   }
 
   function noticeRecipient(tx: Tx, kind: 'bounce' | 'delay', { row, outcome }: Reported): NoticeRecipient {
-    const bornAt = bornAtOf(row)
+    const ageStartAt = ageStartOf(row)
     return {
       address: row.address,
       status: statusOf(kind, outcome),
@@ -110,14 +110,14 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
       remote: outcome.remote,
       lastAttemptAt: new Date(tx.now),
       attempts: row.attempts + 1,
-      ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - bornAt }),
-      ...(kind === 'delay' && { willRetryUntil: new Date(bornAt + limits.delivery.retryForMs) }),
+      ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - ageStartAt }),
+      ...(kind === 'delay' && { willRetryUntil: new Date(ageStartAt + limits.delivery.retryForMs) }),
     }
   }
 }
 
 /** The start of a recipient's age: a manual release restarts it. */
-export function bornAtOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
+export function ageStartOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
   return row.released_at ?? row.created_at
 }
 

@@ -34,8 +34,8 @@ import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { DeliveryTarget, Outcome } from '../targets/delivery-target.ts'
-import type { DeliveryAttempt, RecordOutcome } from './delivery-outcome.ts'
-import { type Claimed, createDestinationLimits, type Destination } from './destination-limits.ts'
+import type { EndedDelivery, RecordOutcome } from './delivery-outcome.ts'
+import { type ClaimedRecipients, createDestinationLimits, type Destination } from './destination-limits.ts'
 
 export interface DeliveryWorker {
   start(): void
@@ -94,9 +94,9 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
 
   return {
     start() {
-      stopListening = store.onCommit(pollLoop.soon)
+      stopListening = store.onCommit(pollLoop.pollSoon)
       renewal.start()
-      pollLoop.soon()
+      pollLoop.pollSoon()
     },
 
     async stop(graceMs) {
@@ -113,30 +113,30 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns ms until the next poll */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.nextDue(store.db, now, interrupted.check(pollLoop.soon))
+    const due = await table.nextDue(store.db, now, interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return limits.delivery.pollMs
     if (due > now) return Math.min(limits.delivery.pollMs, due - now)
-    const { claimed, isMore } = await interrupted.claim(
+    const { claimed, isMore } = await interrupted.claimWith(
       destinationLimits.claim,
       (found) => found.claimed.flatMap(({ rows }) => rows),
-      pollLoop.soon,
+      pollLoop.pollSoon,
     )
-    for (const each of claimed) await guarded('starting deliveries', () => beginOrGiveBack(each))
-    if (isMore) pollLoop.soon()
+    for (const each of claimed) await guarded('starting deliveries', () => beginOrRelease(each))
+    if (isMore) pollLoop.pollSoon()
     return limits.delivery.pollMs
   }
 
   /** Releases recipients whose delivery cannot begin, and throws. */
-  async function beginOrGiveBack(claimed: Claimed): Promise<void> {
+  async function beginOrRelease(claimed: ClaimedRecipients): Promise<void> {
     try {
       await begin(claimed)
     } catch (error) {
-      await giveBack(claimed.owner, claimed.rows)
+      await releaseRecipients(claimed.owner, claimed.rows)
       throw error
     }
   }
 
-  async function begin(claimed: Claimed): Promise<void> {
+  async function begin(claimed: ClaimedRecipients): Promise<void> {
     const { rows } = claimed
     const suspects: Promise<void>[] = []
     try {
@@ -145,7 +145,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
         if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
       }
     } finally {
-      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.leave)
+      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.ended)
     }
   }
 
@@ -155,19 +155,19 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const work = guarded('running a delivery', () => deliverContained(group)).finally(() => {
       running.delete(group)
       destinationLimits.ended(group.destination, group.sender)
-      pollLoop.soon()
+      pollLoop.pollSoon()
     })
     running.set(group, work)
     return work
   }
 
-  async function giveBack(owner: string, rows: readonly RecipientRow[]): Promise<void> {
+  async function releaseRecipients(owner: string, rows: readonly RecipientRow[]): Promise<void> {
     if (rows.length === 0) return
     const ids = rows.map((row) => row.id)
     await store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids }))
   }
 
-  async function grouped({ destination, flow: sender, owner, rows }: Claimed): Promise<Group[]> {
+  async function grouped({ destination, flow: sender, owner, rows }: ClaimedRecipients): Promise<Group[]> {
     const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
     const byId = new Map(submissions.map((submission) => [submission.id, submission]))
     const groups = new Map<string, Group>()
@@ -202,10 +202,10 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const outcomes = await attempt({ submission, target, rows, abort })
     if (outcomes === 'aborted') {
       // If the server does not stop, the lease was lost or an error ended the delivery: the lease must expire.
-      if (isStopping) await giveBack(owner, rows)
+      if (isStopping) await releaseRecipients(owner, rows)
       return
     }
-    for (const outcome of outcomes) metrics.deliveries.inc({ outcome: outcome.kind })
+    for (const outcome of outcomes) metrics.recipientAttempts.inc({ outcome: outcome.kind })
     if (target === setAsideTarget) reportSetAside(rows)
     const recipients = rows.map((row, index) => ({ row, outcome: outcomes[index]! }))
     await recordWhileLeased({ submission, recipients, target: target.name, owner, startedAt }, abort.signal)
@@ -218,7 +218,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /**
    * Retries while the store is unavailable. An outcome that is not recorded would deliver an accepted message again.
    */
-  async function recordWhileLeased(attempted: DeliveryAttempt, lost: AbortSignal): Promise<void> {
+  async function recordWhileLeased(attempted: EndedDelivery, lost: AbortSignal): Promise<void> {
     for (;;) {
       try {
         return await recordOutcome(attempted)
@@ -237,13 +237,13 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     abort,
   }: Pick<Group, 'submission' | 'target' | 'rows' | 'abort'>): Promise<readonly Outcome[] | 'aborted'> {
     try {
-      const place = await contentTable.getPlace(store.db, submission.content_id)
+      const location = await contentTable.getLocation(store.db, submission.content_id)
       const handover = {
         submissionId: submission.id,
         organizationId: submission.organization_id,
         sender: submission.envelope_sender,
         recipients: rows.map((row) => row.address),
-        sizeBytes: place?.size_bytes ?? 0,
+        sizeBytes: location?.size_bytes ?? 0,
         read: () => contents.read(submission.content_id),
       }
       return await target.deliver(handover, abort.signal)

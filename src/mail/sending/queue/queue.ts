@@ -24,17 +24,17 @@ import { requireMessage } from '../../messages/views/message-lookup.ts'
 import {
   appendChangeEvents,
   columnsAfter,
+  type OpenState,
   type QueueAction,
   type Route,
   statesBefore,
-  type WaitingState,
 } from './queue-change.ts'
 
 /** One recipient without a final state. */
-export interface WaitingRecipient {
+export interface OpenRecipient {
   readonly id: string
   readonly recipient: string
-  readonly state: WaitingState
+  readonly state: OpenState
   /** `message`: sent by an agent; the others are Martlet's own mail. */
   readonly kind: SubmissionRow['kind']
   /** Address of the inbox that sent it; absent once that is deleted. */
@@ -57,8 +57,8 @@ export interface WaitingRecipient {
 }
 
 /** Filters waiting recipients. All given conditions must match. */
-export interface WaitingFilter {
-  readonly state?: WaitingState | undefined
+export interface OpenFilter {
+  readonly state?: OpenState | undefined
   /** Domain of the recipient's address. */
   readonly domain?: string | undefined
   /** Address or id of the inbox that sent it. */
@@ -70,7 +70,7 @@ export interface WaitingFilter {
 /**
  * Selects the recipients of a change. At least one condition is required: an empty selection never means everything.
  */
-export interface Selection extends WaitingFilter {
+export interface Selection extends OpenFilter {
   readonly ids?: readonly string[] | undefined
   /** Recipients' addresses. */
   readonly addresses?: readonly string[] | undefined
@@ -88,7 +88,7 @@ export interface Changed {
 
 export interface Queue {
   /** Newest first. @throws not_found, missing_permission, validation_error, invalid_page_token */
-  list(actor: Actor, within: Within, filter: WaitingFilter, page: PageRequest): Promise<Page<WaitingRecipient>>
+  list(actor: Actor, within: Within, filter: OpenFilter, page: PageRequest): Promise<Page<OpenRecipient>>
   /**
    * Changes up to limits.delivery.queueChangeMax recipients, the oldest first, in one transaction with the history and
    * events. A recipient in another state is skipped.
@@ -114,8 +114,8 @@ export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limit
       const criteria = await criteriaOf(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
-        select: (keyset) => table.listWaiting(store.db, criteria, keyset),
-        show: (rows) => show(store.db, actor, rows),
+        select: (keyset) => table.listOpen(store.db, criteria, keyset),
+        showRecipient: (rows) => show(store.db, actor, rows),
       })
     },
 
@@ -152,8 +152,8 @@ export function createQueue({ store, discardBlobs, defaultRoute, hasRelay, limit
     actor: Actor,
     permission: Permission,
     within: Within,
-    filter: WaitingFilter & Pick<Selection, 'ids' | 'addresses'>,
-  ): Promise<table.WaitingCriteria> {
+    filter: OpenFilter & Pick<Selection, 'ids' | 'addresses'>,
+  ): Promise<table.OpenCriteria> {
     const scope = await requireScope(db, actor, permission, within)
     const inbox = filter.inbox === undefined ? undefined : await requireInbox(db, actor, permission, filter.inbox)
     const isElsewhere =
@@ -195,10 +195,10 @@ function checkSelection({ ids, addresses, domain, inbox, message, isAll }: Selec
 
 /** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
 async function lockInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
-  for (const id of ids.toSorted()) await inboxes.lockAny(tx, id)
+  for (const id of ids.toSorted()) await inboxes.lockEvenIfDeleting(tx, id)
 }
 
-async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Promise<WaitingRecipient[]> {
+async function show(db: Db, actor: Actor, rows: readonly table.OpenRow[]): Promise<OpenRecipient[]> {
   const ids = rows.flatMap((row) => row.message_id ?? [])
   const mask = forbiddenMask(actor)
   const found = (await messages.listByIds(db, [...new Set(ids)])).filter((message) => (message.hidden & mask) === 0)
@@ -210,7 +210,7 @@ async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[]): Pr
     return {
       id: row.id,
       recipient: row.address,
-      state: row.state as WaitingState, // by the query
+      state: row.state as OpenState, // by the query
       kind: row.kind,
       ...(inboxAddress !== undefined && { inboxAddress }),
       ...(message && { messageId: message.api_message_id, threadId: message.thread_id }),

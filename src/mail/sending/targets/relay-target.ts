@@ -31,7 +31,7 @@ export interface RelayTarget extends DeliveryTarget {
 }
 
 export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetNeeds): RelayTarget {
-  const remote: Remote = { name: `The relay ${relay.host}`, place: `${relay.host}:${relay.port}` }
+  const remote: Remote = { name: `The relay ${relay.host}`, endpoint: `${relay.host}:${relay.port}` }
   const pool = createSmtpPool({ open, limits })
 
   return {
@@ -51,7 +51,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
       const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
-      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay does not accept mail')
+      log.warn({ relay: remote.endpoint, reply: outcome.reply }, 'the relay does not accept mail')
       return handover.recipients.map(() => outcome)
     }
   }
@@ -85,6 +85,6 @@ class RelayUnreachable extends Error {
   constructor(remote: Remote, cause: Error) {
     super('the relay cannot be reached', { cause })
     const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; will retry`
-    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.place }
+    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.endpoint }
   }
 }

@@ -92,7 +92,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   ): Promise<Outcome[]> {
     try {
       if (session.serverName === hostname) {
-        const detail = `its mail server [${connection.address}] has the name of this server (${hostname})`
+        const detail = `its mail server [${connection.ipAddress}] has the name of this server (${hostname})`
         const outcome = mxOutcome(domain, new MxFailure('loop', detail))
         return handover.recipients.map(() => outcome)
       }
@@ -103,8 +103,8 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 }
 
-function remoteOf({ hostname, address, port }: MxConnection): Remote {
-  return { name: hostname, place: `${hostname} [${address}]:${port}` }
+function remoteOf({ hostname, ipAddress, port }: MxConnection): Remote {
+  return { name: hostname, endpoint: `${hostname} [${ipAddress}]:${port}` }
 }
 
 function byDomain(recipients: readonly string[]): Map<string, string[]> {

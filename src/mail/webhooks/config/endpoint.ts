@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { isLocalhost, withoutBrackets } from '../../../host-name.ts'
-import { isPrivateAddress } from '../../../net/private-networks.ts'
+import { isPrivateIp } from '../../../net/private-networks.ts'
 import type { CustomHeaders, HeadersChange } from './webhook.ts'
 
 /** Fields that Martlet sets, or that concern the connection (RFC 9110 §7.6.1): a custom field may not use them. */
@@ -54,7 +54,7 @@ export function parseWebhookUrl(text: string, { allowPrivateNetworks, limits }: 
 
 function isPrivateHost(hostname: string): boolean {
   const host = withoutBrackets(hostname)
-  return isIP(host) ? isPrivateAddress(host) : isLocalhost(host)
+  return isIP(host) ? isPrivateIp(host) : isLocalhost(host)
 }
 
 /**

@@ -24,11 +24,11 @@ import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
-import { changedEventFilter, filterOwner, json, permissionsOf } from './filter-change.ts'
+import { changedEventFilter, filterOwner, formatList, permissionsOf } from './filter-change.ts'
 import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
-import { view, viewAll } from './webhook-views.ts'
+import { showWebhook, showWebhooks } from './webhook-views.ts'
 
 /**
  * Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data also validation_error.
@@ -104,16 +104,16 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           client_id: clientId ?? null,
           url,
           profile: profile.name,
-          event_types: json([...new Set(eventTypes)]),
-          pod_ids: namesPods ? json(found.podIds) : null,
-          inbox_ids: namesInboxes ? json(found.inboxIds) : null,
+          event_types: formatList([...new Set(eventTypes)]),
+          pod_ids: namesPods ? formatList(found.podIds) : null,
+          inbox_ids: namesInboxes ? formatList(found.inboxIds) : null,
           headers: Object.keys(headers).length === 0 ? null : JSON.stringify(headers),
           secret,
           old_secrets: null,
           order_state: request.isOrdered ? 'ordered' : 'none',
           term: 0,
           is_enabled: request.isEnabled === false ? 0 : 1,
-          cursor_seq: await endOfLog(tx),
+          start_seq: await endOfLog(tx),
           failing_since: null,
           failed_at: null,
           disabled_reason: null,
@@ -126,7 +126,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         return row
       })
       enabled()
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async list(actor, within, page) {
@@ -134,13 +134,13 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       return listPage(page, limits, {
         filter: { list: 'webhooks', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        show: (rows) => viewAll(store.db, rows),
+        showRecipient: (rows) => showWebhooks(store.db, rows),
       })
     },
 
     async get(actor, within, ref) {
       const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async update(actor, within, ref, change) {
@@ -160,14 +160,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         return changed
       })
       enabled()
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row } = await lockWebhook(tx, actor, 'webhook_delete', within, ref)
-        await table.mark(tx, row.id)
+        await table.markDeleting(tx, row.id)
         await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
       })
     },
@@ -185,7 +185,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         await table.update(tx, row.id, changed)
         return changed
       })
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async headerNames(actor, within, ref) {
@@ -233,7 +233,7 @@ async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefi
   if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
   if (isEnabled) {
     const healthy = { failing_since: null, failed_at: null, disabled_reason: null }
-    return { is_enabled: 1, cursor_seq: await endOfLog(tx), ...healthy }
+    return { is_enabled: 1, start_seq: await endOfLog(tx), ...healthy }
   }
   await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
   return { is_enabled: 0, term: row.term + 1, disabled_reason: null }

@@ -12,7 +12,7 @@ export function checkEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): vo
 
 interface Redelivery {
   /** Locked. */
-  readonly row: table.LoggedDeliveryRow
+  readonly row: table.LoggedWebhookDeliveryRow
   readonly inboxId: string | null
 }
 
@@ -33,6 +33,6 @@ export async function redeliver(tx: Tx, webhook: WebhookRow, all: readonly Redel
   await advance(tx, webhook, orderingKeys)
 }
 
-function isOver({ state }: Pick<table.LoggedDeliveryRow, 'state'>): boolean {
+function isOver({ state }: Pick<table.LoggedWebhookDeliveryRow, 'state'>): boolean {
   return state !== 'pending' && state !== 'waiting'
 }

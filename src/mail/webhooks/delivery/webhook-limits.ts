@@ -50,7 +50,7 @@ export class WebhookLimits {
   }
 
   /** Returns how many more requests may begin. */
-  room(webhook: LimitedWebhook, now: number): number {
+  capacity(webhook: LimitedWebhook, now: number): number {
     const own = this.#ownRoom(webhook.webhookId, now)
     return own === 0 ? 0 : Math.min(own, this.#sharedRoom(webhook))
   }
@@ -68,9 +68,9 @@ export class WebhookLimits {
   }
 
   #sharedRoom(webhook: LimitedWebhook): number {
-    const room = this.#shares.room(webhook)
+    const capacity = this.#shares.capacity(webhook)
     const isFailing = (this.#loads.get(webhook.webhookId)?.failedRounds ?? 0) > 0
-    return isFailing ? Math.min(room, this.#failingShares.room(webhook)) : room
+    return isFailing ? Math.min(capacity, this.#failingShares.capacity(webhook)) : capacity
   }
 
   enter(webhook: LimitedWebhook): void {

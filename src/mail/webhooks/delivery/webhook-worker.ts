@@ -2,7 +2,7 @@
  * Sends deliveries to webhooks.
  *
  *   signal of dispatch or poll interval → find webhooks with due rows → claim as many as the limits allow (lease) → POST
- *   → verdict → outcome, in one transaction
+ *   → outcome, in one transaction
  *
  * Limits: per webhook, pod and organization (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead
  *   receiver with a hundred thousand rows costs the other webhooks one index seek.
@@ -27,7 +27,7 @@ import type { Metrics } from '../../../metrics.ts'
 import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, type InterruptedClaim, releaseLeases, UNINTERRUPTED } from '../../../store/leases.ts'
+import { claimWebhookDeliveries, type InterruptionBounds, releaseLeases, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/webhook-deliveries-table.ts'
@@ -39,15 +39,15 @@ import { advance, assignOrderingKeys, isOrdered } from '../ordering/ordering.ts'
 import { recordAttempt } from './attempt-outcome.ts'
 import { type LimitedWebhook, WebhookLimits } from './webhook-limits.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
-import { postTo, wordsOf } from './webhook-request.ts'
-import { judge } from './webhook-retry.ts'
+import { postToWebhook, storedResult } from './webhook-request.ts'
+import { outcomeOf } from './webhook-retry.ts'
 
 /** Capacity for requests to one webhook, reserved before its rows are claimed. */
 interface Reservation {
   readonly webhook: LimitedWebhook
   /** The owner of the leases. */
   readonly owner: string
-  readonly room: number
+  readonly capacity: number
 }
 
 export interface WebhookWorker {
@@ -79,12 +79,12 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   const webhookLimits = new WebhookLimits(limits)
   const running = new Set<Promise<void>>()
   /** Webhooks known to have due rows that must wait until one of their requests ends, or their pause is over. */
-  const backlog = new Set<string>()
-  /** Those of them that got less room than their own limit, because others use the rest. */
+  const blockedWebhooks = new Set<string>()
+  /** Those of them that got less capacity than their own limit, because others use the rest. */
   let shortOfShared: LimitedWebhook[] = []
   const abort = new AbortController()
   setMaxListeners(limits.webhooks.concurrencyMax, abort.signal) // each request adds a listener
-  let claims = 0
+  let claimCount = 0
   let servedLast = ''
   const guarded = createGuarded('webhooks', { log, metrics })
   const pollLoop = createPollLoop({
@@ -97,7 +97,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   })
 
   return {
-    start: () => pollLoop.soon(),
+    start: () => pollLoop.pollSoon(),
 
     async stop(graceMs) {
       await pollLoop.stop()
@@ -108,13 +108,13 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
     signalPending(webhookIds) {
       // A poll that is running may have read the table before these rows were committed.
-      for (const id of webhookIds) if (pollLoop.isPolling || !backlog.has(id)) return pollLoop.soon()
+      for (const id of webhookIds) if (pollLoop.isPolling || !blockedWebhooks.has(id)) return pollLoop.pollSoon()
     },
   }
 
   function newOwner(): string {
-    claims += 1
-    return `${needs.owner}/${claims}`
+    claimCount += 1
+    return `${needs.owner}/${claimCount}`
   }
 
   /** @returns ms until something may be due; a signal may arrive earlier */
@@ -122,7 +122,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const now = clock()
     const due = await table.listDueWebhooks(store.db, now)
     webhookLimits.forgetExcept(new Set(due.map(({ webhookId }) => webhookId)))
-    backlog.clear()
+    blockedWebhooks.clear()
     shortOfShared = []
     let nextAt = now + limits.webhooks.pollMs
     const wanted: Reservation[] = []
@@ -130,25 +130,27 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       const { webhookId, dueAt } = webhook
       const pausedUntil = webhookLimits.pausedUntil(webhookId)
       const at = Math.max(dueAt, pausedUntil)
-      if (dueAt <= now) backlog.add(webhookId)
+      if (dueAt <= now) blockedWebhooks.add(webhookId)
       if (at > now) {
         nextAt = Math.min(nextAt, at)
         continue
       }
-      const room = webhookLimits.room(webhook, now)
+      const capacity = webhookLimits.capacity(webhook, now)
       if (webhookLimits.isShortOfShared(webhook, now)) shortOfShared.push(webhook)
-      for (let count = 0; count < room; count += 1) webhookLimits.enter(webhook)
-      if (room > 0) wanted.push({ webhook, owner: newOwner(), room })
+      for (let count = 0; count < capacity; count += 1) webhookLimits.enter(webhook)
+      if (capacity > 0) wanted.push({ webhook, owner: newOwner(), capacity })
     }
     if (wanted.length > 0) await claimAndBegin(wanted)
-    if (hasRoomForShort()) pollLoop.soon() // other webhooks had fewer rows than their reserved capacity
+    if (hasCapacityForShort()) pollLoop.pollSoon() // other webhooks had fewer rows than their reserved capacity
     return nextAt - now
   }
 
   /** Whether a webhook that others had left without capacity can have some now. */
-  function hasRoomForShort(): boolean {
+  function hasCapacityForShort(): boolean {
     const now = clock()
-    return shortOfShared.some((webhook) => backlog.has(webhook.webhookId) && webhookLimits.room(webhook, now) > 0)
+    return shortOfShared.some(
+      (webhook) => blockedWebhooks.has(webhook.webhookId) && webhookLimits.capacity(webhook, now) > 0,
+    )
   }
 
   /** Rotates the webhooks, so that each gets its share when there is not enough capacity for all. */
@@ -158,46 +160,46 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   }
 
   async function claimAndBegin(wanted: readonly Reservation[]): Promise<void> {
-    const unused = new Map(wanted.map(({ webhook, room }) => [webhook.webhookId, room]))
+    const unused = new Map(wanted.map(({ webhook, capacity }) => [webhook.webhookId, capacity]))
     try {
-      const claimed = await interrupted.claim(
+      const claimed = await interrupted.claimWith(
         (reserved) => store.transaction((tx) => claimEach(tx, wanted, reserved)),
         (found) => found.flatMap(({ rows }) => rows),
-        pollLoop.soon,
+        pollLoop.pollSoon,
       )
       // Disabled, or becoming ordered, since it was found: it may have no request whose end would cause a poll.
       const served = new Set(claimed.map(({ webhook }) => webhook.id))
-      for (const { webhook } of wanted) if (!served.has(webhook.webhookId)) backlog.delete(webhook.webhookId)
-      for (const { webhook, rows, owner, room } of claimed) {
+      for (const { webhook } of wanted) if (!served.has(webhook.webhookId)) blockedWebhooks.delete(webhook.webhookId)
+      for (const { webhook, rows, owner, capacity } of claimed) {
         servedLast = webhook.id
-        if (rows.length < room) backlog.delete(webhook.id)
-        unused.set(webhook.id, room - rows.length)
+        if (rows.length < capacity) blockedWebhooks.delete(webhook.id)
+        unused.set(webhook.id, capacity - rows.length)
         for (const row of rows) begin(owner, row, webhook)
       }
     } finally {
-      for (const [webhookId, room] of unused)
-        for (let count = 0; count < room; count += 1) webhookLimits.leave(webhookId)
+      for (const [webhookId, capacity] of unused)
+        for (let count = 0; count < capacity; count += 1) webhookLimits.leave(webhookId)
     }
   }
 
-  async function claimEach(tx: Tx, wanted: readonly Reservation[], interruptedClaim: InterruptedClaim) {
-    let { claimBelow } = interruptedClaim
+  async function claimEach(tx: Tx, wanted: readonly Reservation[], interruptedClaim: InterruptionBounds) {
+    let { interruptionsBelow } = interruptedClaim
     const webhooks = await webhookTable.listEnabledByIds(
       tx,
       wanted.map(({ webhook }) => webhook.webhookId),
     )
-    const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; owner: string; room: number }[] = []
-    for (const { webhook: reserved, owner, room } of wanted) {
+    const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; owner: string; capacity: number }[] = []
+    for (const { webhook: reserved, owner, capacity } of wanted) {
       const { webhookId } = reserved
       const webhook = webhooks.find(({ id }) => id === webhookId)
       if (!webhook || webhook.order_state === 'enabling') continue
-      const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: room }
-      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, claimBelow } }
+      const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: capacity }
+      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, interruptionsBelow } }
       const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
       const sendable = await recheckAccess(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
-      if (sendable.length < rows.length) pollLoop.soon() // the capacity of the cancelled rows is free for others
-      if (sendable.some(interrupted.isInterrupted)) claimBelow = UNINTERRUPTED
-      found.push({ webhook, rows: sendable, owner, room })
+      if (sendable.length < rows.length) pollLoop.pollSoon() // the capacity of the cancelled rows is free for others
+      if (sendable.some(interrupted.isInterrupted)) interruptionsBelow = UNINTERRUPTED
+      found.push({ webhook, rows: sendable, owner, capacity })
     }
     return found
   }
@@ -212,7 +214,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     await webhookTable.lockById(tx, webhook.id)
     await releaseLeases(tx, 'webhook_deliveries', { owner, ids: withoutKey.map(({ id }) => id) })
     await advance(tx, webhook, await assignOrderingKeys(tx, withoutKey))
-    pollLoop.soon()
+    pollLoop.pollSoon()
     return rows.filter(({ ordering_key }) => ordering_key !== null)
   }
 
@@ -225,8 +227,8 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       else webhookLimits.leave(webhookId)
       running.delete(work)
       // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
-      if (backlog.has(webhookId) || ended?.hasFollower || hasRoomForShort()) pollLoop.soon()
-      if (interrupted.isInterrupted(delivery)) interrupted.leave()
+      if (blockedWebhooks.has(webhookId) || ended?.hasNextDelivery || hasCapacityForShort()) pollLoop.pollSoon()
+      if (interrupted.isInterrupted(delivery)) interrupted.ended()
     })
     running.add(work)
   }
@@ -237,7 +239,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const about = { webhook: webhook.id, delivery: delivery.id, event: delivery.event_id }
     log.error(about, 'webhook delivery set aside: each attempt ended without an outcome')
     const now = clock()
-    const { hasFollower } = await recordAttempt(needs, {
+    const { hasNextDelivery } = await recordAttempt(needs, {
       delivery,
       webhook,
       owner,
@@ -245,11 +247,11 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       endedAt: now,
       code: undefined,
       response: undefined,
-      verdict: { kind: 'failed' },
+      outcome: { kind: 'failed' },
       isSetAside: true,
       error: 'Set aside: the last attempts ended without an outcome',
     })
-    if (hasFollower) pollLoop.soon()
+    if (hasNextDelivery) pollLoop.pollSoon()
     return undefined
   }
 
@@ -258,13 +260,13 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     owner: string,
     delivery: WebhookDeliveryRow,
     webhook: WebhookRow,
-  ): Promise<{ hasSucceeded: boolean; startedAt: number; hasFollower: boolean } | undefined> {
+  ): Promise<{ hasSucceeded: boolean; startedAt: number; hasNextDelivery: boolean } | undefined> {
     const profile = requireProfile(profiles, webhook.profile)
     const startedAt = clock()
     const { event_id: eventId, body } = delivery
     assert(body !== null, 'a body is fixed before the first attempt')
-    const content = { eventId, body, at: startedAt }
-    const answered = await postTo(webhook, content, { profile, fetch: needs.fetch, signal: abort.signal })
+    const payload = { eventId, body, at: startedAt }
+    const answered = await postToWebhook(webhook, payload, { profile, fetch: needs.fetch, signal: abort.signal })
     const { response, failure } = answered
     if (failure?.reason === 'aborted') {
       await store.transaction((tx) => releaseLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
@@ -274,19 +276,19 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const { retryAfterMs } = profile
     const attempts = delivery.attempts + 1
     const tries = attempts - delivery.attempts_before
-    const verdict = judge({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
-    metrics.webhookAttempts.inc({ outcome: verdict.kind })
+    const outcome = outcomeOf({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
+    metrics.webhookAttempts.inc({ outcome: outcome.kind })
     const about = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
-    log.info({ ...about, outcome: verdict.kind, reason: failure?.reason }, 'webhook delivery attempted')
-    const { hasFollower } = await recordAttempt(needs, {
+    log.info({ ...about, outcome: outcome.kind, reason: failure?.reason }, 'webhook delivery attempted')
+    const { hasNextDelivery } = await recordAttempt(needs, {
       delivery,
       webhook,
       owner,
-      verdict,
+      outcome,
       startedAt,
       endedAt,
-      ...wordsOf(answered, limits),
+      ...storedResult(answered, limits),
     })
-    return { hasSucceeded: verdict.kind === 'delivered', startedAt, hasFollower }
+    return { hasSucceeded: outcome.kind === 'delivered', startedAt, hasNextDelivery }
   }
 }

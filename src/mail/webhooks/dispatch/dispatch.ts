@@ -24,7 +24,7 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as consumers from '../../../store/tables/event-consumers-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { forbiddenMask } from '../../access/access.ts'
 import { type Event, toEvent } from '../../events/log/event.ts'
@@ -33,7 +33,7 @@ import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
 import { advance, isOrdered } from '../ordering/ordering.ts'
 import { matcherOf, matchesNew, type WebhookMatcher } from './matching.ts'
-import { newDelivery } from './new-delivery.ts'
+import { newWebhookDelivery } from './new-delivery.ts'
 
 const NAME = 'webhooks'
 /** Failed tries after which an event is skipped because its body cannot be rendered. */
@@ -62,7 +62,7 @@ interface DispatchNeeds {
 
 /** A delivery to be written. */
 interface Prepared {
-  readonly event: EventRow
+  readonly eventRow: EventRow
   readonly payload: Event['payload']
   readonly webhook: WebhookRow
   readonly body: string
@@ -90,9 +90,9 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       committed = await store.transaction((tx) => consumers.openCursor(tx, NAME))
       position = committed
       stopListening = store.onCommit(() => {
-        if (!isIdle) loop.soon()
+        if (!isIdle) loop.pollSoon()
       })
-      loop.soon()
+      loop.pollSoon()
     },
 
     async stop() {
@@ -100,7 +100,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       await loop.stop()
     },
 
-    signalEnabled: loop.soon,
+    signalEnabled: loop.pollSoon,
 
     readThrough: () => (isIdle ? undefined : position),
   }
@@ -118,7 +118,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     if (rows.length === 0) return false
     const organizations = new Set(rows.map((row) => row.organization_id))
     const matchers = (await webhooks.listEnabled(store.db, [...organizations])).map(matcherOf)
-    if (matchers.length === 0) isIdle = (await webhooks.earliestCursor(store.db)) === undefined
+    if (matchers.length === 0) isIdle = (await webhooks.earliestStart(store.db)) === undefined
 
     const { prepared, throughSeq } = await prepare(rows, matchers)
     if (prepared.length > 0 || throughSeq - committed >= limits.events.batchMax) await write(prepared, throughSeq)
@@ -128,7 +128,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
 
   /** Webhooks exist again: skip the events before the earliest of their cursors. */
   async function wake(): Promise<boolean> {
-    const earliest = await webhooks.earliestCursor(store.db)
+    const earliest = await webhooks.earliestStart(store.db)
     if (earliest === undefined) return false
     committed = await consumers.requireCursor(store.db, NAME)
     position = Math.max(committed, earliest)
@@ -156,27 +156,30 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     return { prepared, throughSeq: rows.at(-1)!.seq }
   }
 
-  async function prepareOne(row: EventRow, matchers: readonly WebhookMatcher[]): Promise<Prepared[]> {
+  async function prepareOne(eventRow: EventRow, matchers: readonly WebhookMatcher[]): Promise<Prepared[]> {
     try {
-      const event = toEvent(row, store.epoch)
-      const matching = matchers.filter((matcher) => matchesNew(matcher, { row, payload: event.payload }))
+      const event = toEvent(eventRow, store.epoch)
+      const matching = matchers.filter((matcher) => matchesNew(matcher, { eventRow, payload: event.payload }))
       const bodies = new Map<string, string | undefined>()
       const prepared: Prepared[] = []
-      for (const { row: webhook, actor } of matching) {
+      for (const { webhook, actor } of matching) {
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same share one body
         if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
         const body = bodies.get(form)
-        if (body !== undefined) prepared.push({ event: row, payload: event.payload, webhook, body })
+        if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, body })
       }
       return prepared
     } catch (error) {
       // The store or the disk failed, not this event: the event waits until they work again.
       if (isTemporary(error)) throw error
-      failed.times = failed.seq === row.seq ? failed.times + 1 : 1
-      failed.seq = row.seq
+      failed.times = failed.seq === eventRow.seq ? failed.times + 1 : 1
+      failed.seq = eventRow.seq
       if (failed.times < RENDER_TRIES) throw error
-      metrics.loopErrors.inc({ loop: 'webhook dispatch' })
-      log.error({ err: error, seq: row.seq, type: row.type }, 'rendering an event for webhooks failed; event skipped')
+      metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
+      log.error(
+        { err: error, seq: eventRow.seq, type: eventRow.type },
+        'rendering an event for webhooks failed; event skipped',
+      )
       return []
     }
   }
@@ -204,13 +207,13 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     const matchers = new Map(current.map((row) => [row.id, matcherOf(row)]))
     const wanted = prepared.flatMap((each) => {
       const matcher = matchers.get(each.webhook.id)
-      if (!matcher || !matchesNew(matcher, { row: each.event, payload: each.payload })) return []
-      return [{ ...each, reader: matcher.actor, webhook: matcher.row }]
+      if (!matcher || !matchesNew(matcher, each)) return []
+      return [{ ...each, event: each.eventRow, actor: matcher.actor, webhook: matcher.webhook }]
     })
     const present = await presentClasses(tx, wanted) // a message may have been hidden while bodies were rendered
-    const readable = wanted.filter(({ reader, event }) => mayReadEvent(reader, event, present))
-    const rows = readable.map((each) => newDelivery(tx, each))
-    await deliveries.insert(tx, rows)
+    const readable = wanted.filter(({ actor, event }) => mayReadEvent(actor, event, present))
+    const rows = readable.map((each) => newWebhookDelivery(tx, each))
+    await webhookDeliveries.insert(tx, rows)
     for (const webhook of current.filter(isOrdered)) {
       const keys = rows.flatMap(({ webhook_id, ordering_key }) => (webhook_id === webhook.id ? [ordering_key!] : []))
       await advance(tx, webhook, keys)

@@ -3,17 +3,17 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { initialState } from '../ordering/ordering.ts'
 
-export function newDelivery(
+export function newWebhookDelivery(
   tx: { readonly now: number; newId(): string },
-  { event, webhook, body }: { readonly event: EventRow; readonly webhook: WebhookRow; readonly body: string },
+  { eventRow, webhook, body }: { readonly eventRow: EventRow; readonly webhook: WebhookRow; readonly body: string },
 ): WebhookDeliveryRow {
   return {
     id: tx.newId(),
     webhook_id: webhook.id,
-    seq: event.seq,
-    event_id: event.event_id,
-    event_type: event.type,
-    ...initialState(webhook, event.inbox_id),
+    seq: eventRow.seq,
+    event_id: eventRow.event_id,
+    event_type: eventRow.type,
+    ...initialState(webhook, eventRow.inbox_id),
     term: webhook.term,
     attempts: 0,
     attempts_before: 0,

@@ -1,6 +1,6 @@
 /**
  * Requests a replay: events of a time range are sent to a webhook again. This file counts the events and enqueues the
- * job (replay-job.ts) that adds them to the queue. Both select by the rules of replay-selection.ts.
+ * job (replay-job.ts) that creates their deliveries. Both select by the rules of replay-selection.ts.
  *
  * Retention limits a replay: a range that begins before the earliest event in the log is rejected, with the time of
  * that event.
@@ -19,7 +19,7 @@ import { checkEventType } from '../../events/feed/subscription-filter.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
-import { json } from '../config/filter-change.ts'
+import { formatList } from '../config/filter-change.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { checkEnabled } from '../delivery/redeliver.ts'
 import { selectReplayed } from './replay-selection.ts'
@@ -89,8 +89,8 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
 
   /** @throws range_expired */
   async function asRow(db: Db, webhook: WebhookRow, request: ReplayRequest, end: number): Promise<Wanted> {
-    const log = await events.requireLog(db)
-    const { floor_seq } = log
+    const logRow = await events.requireLog(db)
+    const { floor_seq } = logRow
     if (floor_seq > 0) {
       const [oldest] = await events.listAges(db, floor_seq, 1)
       const from = oldest?.at ?? end
@@ -101,11 +101,11 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
     } = limits // within this margin each event is checked
     return {
       webhook_id: webhook.id,
-      position_seq: await lastSeqBefore(db, request.start - disorderMs, log),
-      through_seq: await lastSeqBefore(db, end + disorderMs, log),
+      position_seq: await lastSeqBefore(db, request.start - disorderMs, logRow),
+      through_seq: await lastSeqBefore(db, end + disorderMs, logRow),
       start_at: request.start,
       end_at: end,
-      event_types: json([...new Set(request.eventTypes ?? [])]),
+      event_types: formatList([...new Set(request.eventTypes ?? [])]),
       is_only_failed: request.isOnlyFailed ? 1 : 0,
     }
   }

@@ -19,7 +19,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 
 /** Dependencies that the whole server shares. */
-export interface Surroundings {
+export interface ServerContext {
   readonly config: Config
   readonly store: Store
   readonly log: Log
@@ -30,15 +30,15 @@ export interface Surroundings {
   readonly random: (sizeBytes: number) => Buffer
 }
 
-export type MailCore = ReturnType<typeof createMailCore>
+export type SharedParts = ReturnType<typeof createSharedParts>
 
-export function createMailCore({ config, store, log, metrics, clock }: Surroundings) {
+export function createSharedParts({ config, store, log, metrics, clock }: ServerContext) {
   const { limits } = config
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const file = createFiling({ adapter: store.adapter, limits })
-  const fileReceived = createFileReceived({ file, domain: config.domain, limits })
+  const fileMessage = createFiling({ adapter: store.adapter, limits })
+  const fileReceived = createFileReceived({ fileMessage, domain: config.domain, limits })
   const eventSubjects = createEventSubjects({ store, limits })
   return {
     domains: createDomains({ store }),
@@ -47,7 +47,7 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
     contents: createContents({ store }),
     prepareContent,
     discardBlobs,
-    file,
+    fileMessage,
     receiving: createReceiving({ store, config, prepareContent, fileReceived, metrics, clock }),
     removal: createRemoval({ store, limits }),
     eventSubjects,
