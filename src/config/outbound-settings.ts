@@ -19,7 +19,7 @@ export interface Relay {
   readonly auth?: { readonly user: string; readonly password: string }
 }
 
-/** The settings on which others depend. */
+/** Settings that the readers of other settings need. */
 export interface KnownSettings {
   readonly databaseUrl: string | undefined
   readonly host: string

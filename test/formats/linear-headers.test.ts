@@ -23,7 +23,7 @@ import { fold, oneLine, plainText } from '../../src/formats/verification/keyword
 import { tokenScore } from '../../src/formats/verification/link-tokens.ts'
 import { addressesIn, withoutAddresses } from '../../src/formats/verification/text-addresses.ts'
 import { isSecret } from '../../src/formats/webhook-signature.ts'
-import { parseReply } from '../../src/net/smtp/smtp-client.ts'
+import { parseReply } from '../../src/net/smtp/smtp-reply.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
 
 /** Values consist of one of these pieces, repeated. */

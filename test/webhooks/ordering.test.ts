@@ -10,7 +10,7 @@ import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pen
 import { createWebhookDeliveryLog } from '../../src/mail/webhooks/delivery/webhook-delivery-log.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
-import { newWebhookDelivery } from '../../src/mail/webhooks/dispatch/new-delivery.ts'
+import { newWebhookDelivery } from '../../src/mail/webhooks/dispatch/insert-deliveries.ts'
 import { createEnableOrdering } from '../../src/mail/webhooks/ordering/enable-ordering.ts'
 import { assignOrderingKeys } from '../../src/mail/webhooks/ordering/ordering.ts'
 import { createReplayWebhook } from '../../src/mail/webhooks/replay/replay-job.ts'

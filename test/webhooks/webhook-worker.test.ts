@@ -15,7 +15,7 @@ import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/
 import { clearLeases } from '../../src/store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema/webhook-rows.ts'
 import * as deliveryTable from '../../src/store/tables/webhook-deliveries-table.ts'
-import { lockByEvents } from '../../src/store/tables/webhook-log-table.ts'
+import { lockByEvents } from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as webhookTable from '../../src/store/tables/webhooks-table.ts'
 import {
   deferred,

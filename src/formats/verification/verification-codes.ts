@@ -10,9 +10,10 @@
 
 import type { CodeCandidate } from './code-candidates.ts'
 import { endOf } from './code-position.ts'
-import { type ScoredCandidate, scoreCandidates, signalsOf } from './code-scoring.ts'
+import { type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
 import { withCandidates, withLabels } from './code-text.ts'
 import { oneLine } from './keyword-text.ts'
+import { signalsOf } from './message-signals.ts'
 import { ADDRESS_MASK } from './text-addresses.ts'
 import type { VisibleText } from './visible-text.ts'
 

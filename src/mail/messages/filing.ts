@@ -18,9 +18,9 @@ import type { ThreadParticipant } from '../../store/tables/threads-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import type { ThreadSnapshot } from '../events/log/message-events.ts'
+import type { StoredContent } from './content/insert-content.ts'
 import { bccAddresses, headerAddresses, participantsOfMessage } from './content/mail-addresses.ts'
 import type { ParsedMail } from './content/parsed-message.ts'
-import type { StoredContent } from './content/prepared-content.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
 /** A mail about to be filed in one inbox. */

@@ -21,15 +21,13 @@
  * Stop: `close` rejects new transactions and waits for queued ones.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
-import type { Limits } from '../../config/limits.ts'
 import { isMailError, MailError } from '../../errors.ts'
 import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
-import type { NewId } from '../new-id.ts'
-import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 import { appendEvents } from './append-events.ts'
+import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
@@ -42,12 +40,7 @@ const TURN_MS = 10
 /** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
 
-interface GroupCommitNeeds {
-  writer: Writer
-  adapter: SqlAdapter
-  limits: Limits
-  clock: () => number
-  newId: NewId
+interface GroupCommitNeeds extends RunMemberNeeds {
   log: Log
   metrics: Metrics
   /** Called after each commit, when its callers have their results. Must not throw. */
@@ -70,14 +63,7 @@ interface Member {
   readonly reject: (error: unknown) => void
   /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
-  outcome?: Succeeded | Failed
-}
-interface Succeeded {
-  readonly tx: StoreTransaction
-  readonly value: unknown
-}
-interface Failed {
-  readonly error: unknown
+  outcome?: Outcome
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
@@ -91,6 +77,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
   let turnStartedAtMs = performance.now()
+  const runInSavepoint = createRunInSavepoint(needs, yieldIfLong)
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
@@ -159,56 +146,26 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
   }
 
-  /**
-   * Runs one function in its savepoint.
-   *
-   * @returns whether more members may join the group
-   * @throws the error that ended the whole transaction
-   */
+  /** @returns whether more members may join the group. @throws the error that ended the whole transaction */
   async function runMember(member: Member, group: Member[]): Promise<boolean> {
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
     const isFirst = group.length === 1
-    await writer.savepoint(isFirst)
-    let isInTime = true
-    try {
-      const value = await withinTime(member.fn, tx, limits.store.transactionMs, () => {
-        isInTime = false
-      })
-      member.outcome = { tx, value }
-    } catch (error) {
-      member.outcome = { error }
-    }
-    tx.end()
-
-    if (!writer.isInTransaction()) {
-      throw 'error' in member.outcome ? member.outcome.error : new Error('the transaction ended inside a member')
-    }
-    if ('error' in member.outcome) await writer.rollbackToSavepoint()
-    else await release(member)
+    const { outcome, isInTime } = await runInSavepoint(member.fn, isFirst)
+    member.outcome = outcome
+    if (!('error' in outcome)) return isInTime
     // SQLite would have ended the transaction; PostgreSQL continues. Report it, so that the next message is rejected
     // early.
-    if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
-      needs.onFailure(member.outcome.error)
-    if (!('error' in member.outcome) || !adapter.conflict(member.outcome.error)) return isInTime
+    if (isMailError(outcome.error, 'disk_full')) needs.onFailure(outcome.error)
+    if (!adapter.conflict(outcome.error)) return isInTime
 
     group.pop()
-    // To the front of the pending ones, so that it is first next time; or to the end: the others may not need the locked row.
+    // To the front, so that it is first next time; or to the end: the others may not need the locked row.
     if (!isFirst) pendingMembers.unshift(member)
     else if (countConflict(member)) pendingMembers.push(member)
     else {
-      member.outcome = { error: conflictError(member.outcome.error) }
+      member.outcome = { error: conflictError(outcome.error) }
       group.push(member)
     }
     return false
-  }
-
-  async function release(member: Member): Promise<void> {
-    try {
-      await writer.releaseSavepoint()
-    } catch (error) {
-      if (!writer.isInTransaction()) throw error
-      member.outcome = { error }
-    }
   }
 
   /** @returns whether it may run again */
@@ -299,22 +256,6 @@ function isStoreFailure(error: unknown): error is MailError {
 
 function stuckBehindCommit(): MailError<'unavailable'> {
   return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
-}
-
-/** Limits the time of a member: a promise that never settles would stop all writes of the server. */
-async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      onTimeout()
-      reject(new MailError('unavailable', { detail: `a transaction took longer than ${timeoutMs} ms` }))
-    }, timeoutMs)
-  })
-  try {
-    return await Promise.race([fn(tx), timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function pause(timeMs: number): Promise<void> {

@@ -23,7 +23,7 @@ import type { Metrics } from '../../../metrics.ts'
 import { retryPauseMs } from '../../../retry-pause.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import type { EncodedText } from './encoded-text.ts'
-import type { Readiness } from './outlet-writer.ts'
+import type { Readiness } from './sink-writer.ts'
 
 const RENDER_RETRY_FIRST_MS = 50
 

@@ -25,7 +25,7 @@ import type { SocketContext, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
 import { handleFrames } from './frame-intake.ts'
-import { OutletWriter, type Sink } from './outlet-writer.ts'
+import { type Sink, SinkWriter } from './sink-writer.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
@@ -69,7 +69,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
-  const writer = new OutletWriter(outletOf(socket), limits, backlog)
+  const writer = new SinkWriter(sinkOf(socket), limits, backlog)
   /**
    * Aborts when this socket is closed or cut off. A subscribe that is still being checked then ends too and releases
    * its memory.
@@ -219,7 +219,7 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
   }
 }
 
-function outletOf(socket: WebSocket): Sink {
+function sinkOf(socket: WebSocket): Sink {
   return {
     send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
     isOpen: () => socket.readyState === socket.OPEN,

@@ -24,6 +24,7 @@ import type { Metrics } from '../../../metrics.ts'
 import { CommandStream } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
+import { PeerProgress } from './peer-progress.ts'
 
 /** What the connection knows about its peer. */
 export interface Peer {
@@ -76,11 +77,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** From DATA to the reply to the message. */
   #isInMessage = false
   #hasAcceptedMailCommand = false
-  #lastCommandAtMs = performance.now()
-  #progressedAtMs = performance.now()
-  #bytesSinceProgress = 0
-  /** Whether the next MAIL counts as progress: the first one does, and the first one after each accepted message. */
-  #isMailCommandProgress = true
+  readonly #progress: PeerProgress
   #isWaitingForDrain = false
   #commandCount = 0
   #refusalCount = 0
@@ -93,6 +90,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     super(server, socket, options)
     this.#needs = needs
     this.#topSocket = socket
+    this.#progress = new PeerProgress(needs.config.limits.smtp.progressBytes)
     this.#session = needs.openSession({
       connectionId: this.id,
       remoteAddress: this.remoteAddress,
@@ -125,8 +123,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   usage(): ReturnType<LimitedConnection['usage']> {
     const isInUse = !this._closing && (this.#isInMessage || this.#session.isInTransaction)
-    if (!isInUse) return { state: 'idle', sinceMs: this.#lastCommandAtMs }
-    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progressedAtMs }
+    if (!isInUse) return { state: 'idle', sinceMs: this.#progress.lastCommandAtMs }
+    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progress.progressedAtMs }
   }
 
   /**
@@ -168,7 +166,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   async #answerCommand(line: Buffer, parser: CommandStream): Promise<void> {
     this.#commandCount += 1
-    this.#lastCommandAtMs = performance.now()
+    this.#progress.commandReceived()
     const wasInTransaction = this.#session.isInTransaction
     const refusal = this.#refuseByLimit()
     const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
@@ -196,10 +194,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     const replying = receiveMailData(mailData)
     const isComplete = await parser.readMailData(mailData)
     const reply = await replying
-    if (reply.code < 400) {
-      this.#progressed()
-      this.#isMailCommandProgress = true
-    }
+    if (reply.code < 400) this.#progress.messageAccepted()
     if (isComplete) await this.#answer(reply)
     this.#isInMessage = false
   }
@@ -209,18 +204,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
       this.#hasAcceptedMailCommand = true
       this._socket.setTimeout(this.#idleMs())
     }
-    if (this.#isMailCommandProgress) this.#progressed()
-    this.#isMailCommandProgress = false
-  }
-
-  #received(sizeBytes: number): void {
-    this.#bytesSinceProgress += sizeBytes
-    if (this.#bytesSinceProgress >= this.#needs.config.limits.smtp.progressBytes) this.#progressed()
-  }
-
-  #progressed(): void {
-    this.#bytesSinceProgress = 0
-    this.#progressedAtMs = performance.now()
+    this.#progress.mailBegan()
   }
 
   #idleMs(): number {
@@ -301,7 +285,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {
     const { maxCommandLength } = this._server.options
-    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#received(sizeBytes))
+    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#progress.received(sizeBytes))
     parser.on('error', (error) => this.#fail(error))
     return parser
   }

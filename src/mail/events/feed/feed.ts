@@ -19,9 +19,7 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { EventLogRow, EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import { hasSamePermissions, isExpired } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { formatCursor, type LogPosition } from '../log/cursor.ts'
@@ -30,6 +28,7 @@ import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, parsePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
 import type { Backlog } from './backlog.ts'
+import { createRevocation } from './revocation.ts'
 import { type BufferedEvent, Subscription, SubscriptionEnded } from './subscription.ts'
 import {
   type CheckedFilter,
@@ -73,8 +72,8 @@ export interface SubscribedEvents extends AsyncIterable<Event> {
   readonly cursor: string
 }
 
-/** The memory of a reference in a subscription's list of waiting events. */
-const WAITING_BYTES = 8
+/** Bytes that one more subscriber of a buffered event costs. */
+const REFERENCE_BYTES = 8
 
 export interface RunningFeed extends Feed {
   /** Call this before the first subscription. Earlier events are sent only to subscribers with a cursor. */
@@ -102,8 +101,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     distribute,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
-  /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
-  let earliestExpiry = Number.POSITIVE_INFINITY
+  const revocation = createRevocation({ store, clock, subscriptions, end })
   let isStopped = false
 
   return {
@@ -152,7 +150,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       const row = await events.requireLog(store.db)
       await fixStart(subscription, after, row)
       subscription.checkedAt = row.last_seq
-      await endIfRevoked(subscription)
+      await revocation.endIfRevoked(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {
       abort()
@@ -164,24 +162,13 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     return { cursor, [Symbol.asyncIterator]: () => iterator }
   }
 
-  /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
-  async function endIfRevoked(subscription: Subscription): Promise<void> {
-    const { actor } = subscription.filter
-    if (actor.kind === 'system') return
-    const row = await apiKeys.getById(store.db, actor.apiKeyId)
-    if (!row || isExpired(row, clock()) || !hasSamePermissions(actor, row)) return end(subscription, 'revoked')
-    if (row.expires_at === null) return
-    subscription.expiresAt = row.expires_at
-    earliestExpiry = Math.min(earliestExpiry, row.expires_at)
-  }
-
   /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */
   async function fixStart(subscription: Subscription, after: string | undefined, logRow: EventLogRow): Promise<void> {
     if (after !== undefined) {
       subscription.startAfter(await parsePosition(store, after, logRow))
       return
     }
-    // The tailer may have sent more while we read; its position is committed too, so neither is in the future.
+    // Both positions are committed; take the later one, because the tailer may have read more meanwhile.
     // Live at once: events that are committed while the key is checked wait in the buffer.
     const start = logRow.last_seq > tailer.position.seq ? endOf(logRow) : tailer.position
     subscription.startAfter(start)
@@ -210,10 +197,10 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
 
   /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
   function distribute(rows: readonly EventRow[]): void {
-    if (clock() >= earliestExpiry) endExpired()
+    revocation.endExpired()
     for (const row of rows) {
       try {
-        if (row.visibility === 'internal') applyInternalEvent(row)
+        if (row.visibility === 'internal') revocation.applyInternalEvent(row)
         else fanOut(row)
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
@@ -224,35 +211,17 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   function fanOut(row: EventRow): void {
-    let waiting: BufferedEvent | undefined
+    let buffered: BufferedEvent | undefined
     let needed: readonly Permission[] = []
     for (const subscription of subscriptions.candidatesFor(row)) {
       if (!matchesTypeAndScope(subscription.filter, row)) continue
-      if (!waiting) {
+      if (!buffered) {
         const event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no one wants it
-        waiting = { event, bytes: memoryOf(row), bytesPerReader: WAITING_BYTES, readerCount: 0 }
+        buffered = { event, bytes: memoryOf(row), bytesPerReader: REFERENCE_BYTES, readerCount: 0 }
         needed = permissionsToSee(event.payload)
       }
       if (!maySee(subscription.filter.actor, needed)) continue
-      if (!subscription.offer(waiting)) end(subscription, 'too_slow')
-    }
-  }
-
-  /** Applies an internal event (these are never sent): ends the subscriptions of the key, inbox or pod it reports. */
-  function applyInternalEvent(row: EventRow): void {
-    for (const subscription of subscriptions.affectedBy(row)) {
-      // A subscription that was opened after the change was checked against the new key: the event does not affect it.
-      if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
-    }
-  }
-
-  function endExpired(): void {
-    const now = clock()
-    earliestExpiry = Number.POSITIVE_INFINITY
-    for (const subscription of subscriptions.all()) {
-      if (subscription.expiresAt === undefined) continue
-      if (subscription.expiresAt <= now) end(subscription, 'revoked')
-      else earliestExpiry = Math.min(earliestExpiry, subscription.expiresAt)
+      if (!subscription.offer(buffered)) end(subscription, 'too_slow')
     }
   }
 }

@@ -1,26 +1,9 @@
-/**
- * Prepares a message for the transaction that stores it, on its way in or out: all work that a transaction must not do.
- *
- *   spool the bytes → check → parse → spool the compressed bodies → insert, inside the caller's transaction
- *
- * Up to limits.store.inlineBytesMax, bytes stay in memory and become part of that transaction (one fsync, not two).
- * More bytes are made durable as a blob before it.
- *
- * Crash between the blob and its transaction: a sweep deletes the blob by age. No row refers to missing bytes.
- */
-
-import { createHash } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { insertOfContent } from '../../../store/tables/addresses-table.ts'
-import * as table from '../../../store/tables/contents-table.ts'
-import { showAttachment } from '../views/attachment.ts'
-import type { Attachment } from '../views/message.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
-import { headerAddresses } from './mail-addresses.ts'
+import { inMemory, insertContent, type Spooled, type SpooledMail, type StoredContent } from './insert-content.ts'
 import type { MailParser } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
@@ -61,20 +44,6 @@ export interface PreparedContent<Checked = unknown> {
  *   throws; then nothing of the message is kept
  */
 export type PrepareContent = <Checked = undefined>(source: MailSource<Checked>) => Promise<PreparedContent<Checked>>
-
-/** A content whose rows are written, with the fields that messages show. */
-export interface StoredContent {
-  readonly id: string
-  readonly sizeBytes: number
-  readonly attachments: readonly Attachment[]
-}
-
-/** Bytes that a transaction may refer to: in memory, or durable in a blob. */
-type Spooled =
-  | { readonly bytes: Uint8Array; readonly blobKey: null }
-  | { readonly bytes: null; readonly blobKey: string }
-
-type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
 
 interface PrepareContentNeeds {
   readonly store: Pick<Store, 'blobs'>
@@ -138,74 +107,6 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     const { key } = await store.blobs.put(chain([compressed]))
     return { bytes: null, blobKey: key }
   }
-}
-
-async function insertContent(
-  tx: Tx,
-  spooled: SpooledMail,
-  parsed: ParsedMail,
-  bodies: Spooled,
-): Promise<StoredContent> {
-  const id = tx.newId()
-  const attachments: AttachmentRow[] = parsed.attachments.map((attachment, position) => ({
-    id: tx.newId(),
-    content_id: id,
-    position,
-    filename: attachment.filename ?? null,
-    content_type: attachment.contentType,
-    disposition: attachment.disposition,
-    cid: attachment.contentId ?? null,
-    transfer_encoding: attachment.encoding,
-    offset_bytes: attachment.offset,
-    length_bytes: attachment.length,
-    size_bytes: attachment.size,
-  }))
-  const row = {
-    id,
-    size_bytes: spooled.sizeBytes,
-    sha256: spooled.sha256,
-    bytes: spooled.bytes,
-    blob_key: spooled.blobKey,
-    parsed: bodies.bytes,
-    parsed_blob_key: bodies.blobKey,
-    parsed_size_bytes: parsed.compressedBodies.sizeBytes,
-    parsed_head_bytes: parsed.compressedBodies.headBytes,
-    verification: JSON.stringify(parsed.verification),
-    created_at: tx.now,
-  }
-  await table.insert(tx, row, attachments)
-  await insertOfContent(tx, id, headerAddresses(parsed))
-  return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
-}
-
-/**
- * Stores a small outgoing message by Martlet itself. It is not parsed, because no message shows this content: the inbox
- * that receives it stores its own.
- *
- * @returns the id of the content
- */
-export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
-  const id = tx.newId()
-  const { bytes, sizeBytes, sha256 } = inMemory(raw)
-  const row = {
-    id,
-    size_bytes: sizeBytes,
-    sha256,
-    bytes,
-    blob_key: null,
-    parsed: null,
-    parsed_blob_key: null,
-    parsed_size_bytes: 0,
-    parsed_head_bytes: 0,
-    verification: null,
-    created_at: tx.now,
-  }
-  await table.insert(tx, row, [])
-  return id
-}
-
-function inMemory(bytes: Buffer): SpooledMail {
-  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), bytes, blobKey: null }
 }
 
 async function* bounded(source: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, undefined> {

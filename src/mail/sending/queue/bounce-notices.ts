@@ -16,7 +16,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
-import { insertUnparsed } from '../../messages/content/prepared-content.ts'
+import { insertUnparsed } from '../../messages/content/insert-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { enqueueSubmission } from './enqueue-submission.ts'
 

@@ -5,8 +5,8 @@
  * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
  * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
-import type { MxFailure, MxFailureKind } from '../../../net/dns/mx.ts'
-import type { SmtpFailure, SmtpResult } from '../../../net/smtp/smtp-client.ts'
+import type { MxFailure, MxFailureKind } from '../../../net/dns/mx-failure.ts'
+import type { SmtpFailure, SmtpResult } from '../../../net/smtp/smtp-failure.ts'
 import type { Outcome } from './delivery-target.ts'
 
 /** The remote server. */

@@ -2,7 +2,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import * as table from '../../../store/tables/webhook-log-table.ts'
+import * as table from '../../../store/tables/webhook-deliveries-table.ts'
 import { advance, initialState } from '../ordering/ordering.ts'
 
 /** @throws webhook_disabled */

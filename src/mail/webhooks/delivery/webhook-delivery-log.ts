@@ -15,6 +15,7 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryState, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
+import { type LoggedWebhookDeliveryRow, lockByEvents } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'
 import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
@@ -124,7 +125,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
         const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         checkEnabled(webhook)
         const found = await table.getByWebhook(tx, webhook.id, id)
-        const [row] = found ? await table.lockByEvents(tx, webhook.id, [found.seq]) : []
+        const [row] = found ? await lockByEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
         if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_told', {})
@@ -151,7 +152,7 @@ async function mayStillSee(db: Db, webhook: WebhookRow, eventRow: EventRow): Pro
 async function showDeliveries(
   db: Db,
   actor: Actor,
-  rows: readonly table.LoggedWebhookDeliveryRow[],
+  rows: readonly LoggedWebhookDeliveryRow[],
 ): Promise<LoggedWebhookDelivery[]> {
   const attempts = await table.listAttempts(
     db,

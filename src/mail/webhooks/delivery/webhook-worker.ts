@@ -1,8 +1,8 @@
 /**
  * Sends deliveries to webhooks.
  *
- *   signal of dispatch or poll interval → find webhooks with due rows → claim as many as the limits allow (lease) → POST
- *   → outcome, in one transaction
+ *   signal of dispatch or poll interval → find webhooks with due rows → claim as many as the limits allow, under a lease
+ *   (webhook-claims.ts) → POST → outcome, in one transaction (webhook-attempt.ts)
  *
  * Limits: per webhook, pod and organization (webhook-limits.ts). Due rows are found and claimed per webhook, so a dead
  *   receiver with a hundred thousand rows costs the other webhooks one index seek.
@@ -20,35 +20,14 @@
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
-import type { Limits } from '../../../config/limits.ts'
 import { contain } from '../../../fault-boundary.ts'
-import type { Log } from '../../../log.ts'
-import type { Metrics } from '../../../metrics.ts'
-import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, type InterruptionBounds, releaseLeases, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/webhook-deliveries-table.ts'
-import * as webhookTable from '../../../store/tables/webhooks-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
-import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
-import { recheckAccess } from '../dispatch/recheck-access.ts'
-import { advance, assignOrderingKeys, isOrdered } from '../ordering/ordering.ts'
-import { recordAttempt } from './attempt-outcome.ts'
+import { createWebhookAttempt, type WebhookAttemptNeeds } from './webhook-attempt.ts'
+import { createWebhookClaims, type Reservation, type WebhookClaimsNeeds } from './webhook-claims.ts'
 import { type LimitedWebhook, WebhookLimits } from './webhook-limits.ts'
-import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
-import { postToWebhook, storedResult } from './webhook-request.ts'
-import { outcomeOf } from './webhook-retry.ts'
-
-/** Capacity for requests to one webhook, reserved before its rows are claimed. */
-interface Reservation {
-  readonly webhook: LimitedWebhook
-  /** The owner of the leases. */
-  readonly owner: string
-  readonly capacity: number
-}
 
 export interface WebhookWorker {
   start(): void
@@ -58,23 +37,13 @@ export interface WebhookWorker {
   signalPending(webhookIds: Iterable<string>): void
 }
 
-interface WorkerNeeds {
-  readonly store: Store
-  readonly profiles: readonly WebhookProfile[]
-  readonly fetch: SafeFetch['fetch']
-  readonly interrupted: InterruptedWork
+interface WorkerNeeds extends WebhookAttemptNeeds, WebhookClaimsNeeds {
   /** Identifies this process; unique across nodes and restarts. */
   readonly owner: string
-  readonly clock: () => number
-  /** Random, 0 to 1. */
-  readonly spread: () => number
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly limits: Limits
 }
 
 export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
-  const { store, profiles, interrupted, clock, spread, log, metrics, limits } = needs
+  const { store, profiles, interrupted, clock, log, metrics, limits } = needs
   for (const { timeoutMs } of profiles) assert(timeoutMs < limits.webhooks.leaseMs, 'a lease must outlast its attempt')
   const webhookLimits = new WebhookLimits(limits)
   const running = new Set<Promise<void>>()
@@ -95,6 +64,9 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     log,
     metrics,
   })
+
+  const claimEach = createWebhookClaims(needs, pollLoop.pollSoon)
+  const attemptDelivery = createWebhookAttempt(needs, abort.signal)
 
   return {
     start: () => pollLoop.pollSoon(),
@@ -182,48 +154,12 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     }
   }
 
-  async function claimEach(tx: Tx, wanted: readonly Reservation[], interruptedClaim: InterruptionBounds) {
-    let { interruptionsBelow } = interruptedClaim
-    const webhooks = await webhookTable.listEnabledByIds(
-      tx,
-      wanted.map(({ webhook }) => webhook.webhookId),
-    )
-    const found: { webhook: WebhookRow; rows: WebhookDeliveryRow[]; owner: string; capacity: number }[] = []
-    for (const { webhook: reserved, owner, capacity } of wanted) {
-      const { webhookId } = reserved
-      const webhook = webhooks.find(({ id }) => id === webhookId)
-      if (!webhook || webhook.order_state === 'enabling') continue
-      const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: capacity }
-      const only = { webhookId, term: webhook.term, interrupted: { ...interruptedClaim, interruptionsBelow } }
-      const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
-      const sendable = await recheckAccess(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
-      if (sendable.length < rows.length) pollLoop.pollSoon() // the capacity of the cancelled rows is free for others
-      if (sendable.some(interrupted.isInterrupted)) interruptionsBelow = UNINTERRUPTED
-      found.push({ webhook, rows: sendable, owner, capacity })
-    }
-    return found
-  }
-
-  /**
-   * Finds rows that were written while the webhook became ordered, so they have no ordering key yet. Gives them their
-   * position in the order and releases their leases; they are sent when they are next.
-   */
-  async function separateUnordered(tx: Tx, webhook: WebhookRow, owner: string, rows: WebhookDeliveryRow[]) {
-    const withoutKey = isOrdered(webhook) ? rows.filter(({ ordering_key }) => ordering_key === null) : []
-    if (withoutKey.length === 0) return rows
-    await webhookTable.lockById(tx, webhook.id)
-    await releaseLeases(tx, 'webhook_deliveries', { owner, ids: withoutKey.map(({ id }) => id) })
-    await advance(tx, webhook, await assignOrderingKeys(tx, withoutKey))
-    pollLoop.pollSoon()
-    return rows.filter(({ ordering_key }) => ordering_key !== null)
-  }
-
   function begin(owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {
     const webhookId = webhook.id
     const work = guarded('sending to a webhook', () =>
-      contain('webhook delivery', () => sendOrSetAside(owner, delivery, webhook)),
+      contain('webhook delivery', () => attemptDelivery(owner, delivery, webhook)),
     ).then((ended) => {
-      if (ended) webhookLimits.leaveAfter(webhookId, { ...ended, now: clock() })
+      if (ended?.request) webhookLimits.leaveAfter(webhookId, { ...ended.request, now: clock() })
       else webhookLimits.leave(webhookId)
       running.delete(work)
       // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
@@ -231,64 +167,5 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       if (interrupted.isInterrupted(delivery)) interrupted.ended()
     })
     running.add(work)
-  }
-
-  async function sendOrSetAside(owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow) {
-    if (delivery.interruptions < limits.jobs.interruptionsMax) return send(owner, delivery, webhook)
-    metrics.workSetAside.inc({ work: 'webhook delivery' })
-    const about = { webhook: webhook.id, delivery: delivery.id, event: delivery.event_id }
-    log.error(about, 'webhook delivery set aside: each attempt ended without an outcome')
-    const now = clock()
-    const { hasNextDelivery } = await recordAttempt(needs, {
-      delivery,
-      webhook,
-      owner,
-      startedAt: now,
-      endedAt: now,
-      code: undefined,
-      response: undefined,
-      outcome: { kind: 'failed' },
-      isSetAside: true,
-      error: 'Set aside: the last attempts ended without an outcome',
-    })
-    if (hasNextDelivery) pollLoop.pollSoon()
-    return undefined
-  }
-
-  /** @returns undefined when the attempt says nothing about the receiver */
-  async function send(
-    owner: string,
-    delivery: WebhookDeliveryRow,
-    webhook: WebhookRow,
-  ): Promise<{ hasSucceeded: boolean; startedAt: number; hasNextDelivery: boolean } | undefined> {
-    const profile = requireProfile(profiles, webhook.profile)
-    const startedAt = clock()
-    const { event_id: eventId, body } = delivery
-    assert(body !== null, 'a body is fixed before the first attempt')
-    const payload = { eventId, body, at: startedAt }
-    const answered = await postToWebhook(webhook, payload, { profile, fetch: needs.fetch, signal: abort.signal })
-    const { response, failure } = answered
-    if (failure?.reason === 'aborted') {
-      await store.transaction((tx) => releaseLeases(tx, 'webhook_deliveries', { owner, ids: [delivery.id] }))
-      return undefined
-    }
-    const endedAt = clock()
-    const { retryAfterMs } = profile
-    const attempts = delivery.attempts + 1
-    const tries = attempts - delivery.attempts_before
-    const outcome = outcomeOf({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
-    metrics.webhookAttempts.inc({ outcome: outcome.kind })
-    const about = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
-    log.info({ ...about, outcome: outcome.kind, reason: failure?.reason }, 'webhook delivery attempted')
-    const { hasNextDelivery } = await recordAttempt(needs, {
-      delivery,
-      webhook,
-      owner,
-      outcome,
-      startedAt,
-      endedAt,
-      ...storedResult(answered, limits),
-    })
-    return { hasSucceeded: outcome.kind === 'delivered', startedAt, hasNextDelivery }
   }
 }

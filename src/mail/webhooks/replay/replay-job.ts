@@ -18,7 +18,6 @@ import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
-import * as webhookLog from '../../../store/tables/webhook-log-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { KeyActor } from '../../access/actor.ts'
@@ -26,8 +25,8 @@ import { toEvent } from '../../events/log/event.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
 import { redeliver } from '../delivery/redeliver.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
+import { newWebhookDelivery } from '../dispatch/insert-deliveries.ts'
 import { matcherOf } from '../dispatch/matching.ts'
-import { newWebhookDelivery } from '../dispatch/new-delivery.ts'
 import { advance } from '../ordering/ordering.ts'
 import { selectReplayed, shouldReplay } from './replay-selection.ts'
 
@@ -76,7 +75,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
     const { actor } = matcherOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
-    const known = await webhookLog.statesByEvents(
+    const known = await webhookDeliveries.statesByEvents(
       store.db,
       webhook.id,
       some.map(({ seq }) => seq),
@@ -117,7 +116,7 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
   if (!webhook || !isOn(webhook, replay)) return
   if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
   const seqs = rendered.map(({ eventRow }) => eventRow.seq)
-  const locked = new Map((await webhookLog.lockByEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const locked = new Map((await webhookDeliveries.lockByEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
   const fresh = rendered.flatMap(({ eventRow, body }) =>
     body === undefined || locked.has(eventRow.seq) ? [] : [newWebhookDelivery(tx, { eventRow, webhook, body })],
   )

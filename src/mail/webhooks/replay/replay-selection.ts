@@ -6,7 +6,7 @@ import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as webhookLog from '../../../store/tables/webhook-log-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
 import { matcherOf, matches, parseList } from '../dispatch/matching.ts'
 
@@ -45,7 +45,7 @@ export async function selectReplayed(
     matching.map((event) => ({ actor, event })),
   )
   const readable = matching.filter((event) => mayReadEvent(actor, event, present))
-  const standings = await webhookLog.statesByEvents(
+  const standings = await webhookDeliveries.statesByEvents(
     db,
     webhook.id,
     readable.map(({ seq }) => seq),
@@ -58,7 +58,7 @@ export async function selectReplayed(
 
 /** @param delivery the webhook's delivery of the event; undefined: none */
 export function shouldReplay(
-  delivery: Omit<webhookLog.DeliveryState, 'seq'> | undefined,
+  delivery: Omit<webhookDeliveries.DeliveryState, 'seq'> | undefined,
   { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
 ): boolean {
   if (delivery?.state === 'failed' || delivery?.state === 'cancelled') return true

@@ -25,8 +25,8 @@ interface Chunk {
 }
 
 /** Writes texts, counts those that have not left this process yet, and reports when more may be written. */
-export class OutletWriter {
-  readonly #outlet: Sink
+export class SinkWriter {
+  readonly #sink: Sink
   readonly #limits: Limits
   readonly #backlog: ConnectionBacklog
   /**
@@ -37,18 +37,18 @@ export class OutletWriter {
   readonly #waiters: (() => void)[] = []
   #isClosed = false
 
-  constructor(outlet: Sink, limits: Limits, backlog: ConnectionBacklog) {
-    this.#outlet = outlet
+  constructor(sink: Sink, limits: Limits, backlog: ConnectionBacklog) {
+    this.#sink = sink
     this.#limits = limits
     this.#backlog = backlog
   }
 
-  /** @param send sends the bytes; the default is the outlet's `send` */
-  send(text: EncodedText, send: Sink['send'] = this.#outlet.send): void {
+  /** @param send sends the bytes; the default is the sink's `send` */
+  send(text: EncodedText, send: Sink['send'] = this.#sink.send): void {
     if (this.#isClosed) return
     const chunk = { text, isDone: false }
     send(text.buffer, () => this.#markSent(chunk))
-    if (chunk.isDone || this.#outlet.waitingBytes() === 0) return
+    if (chunk.isDone || this.#sink.waitingBytes() === 0) return
     this.#unsent.push(chunk)
     this.#backlog.add(text) // last: it may disconnect this client
   }
@@ -69,7 +69,7 @@ export class OutletWriter {
 
   isFull(): boolean {
     const { bufferBytesMax, bufferFramesMax } = this.#limits.sockets
-    return this.#unsent.length > bufferFramesMax || this.#outlet.waitingBytes() > bufferBytesMax
+    return this.#unsent.length > bufferFramesMax || this.#sink.waitingBytes() > bufferBytesMax
   }
 
   /** Call this when the connection has ended: sends nothing more, and releases the backlog. */
@@ -80,7 +80,7 @@ export class OutletWriter {
   }
 
   async #untilSpace(): Promise<Readiness> {
-    while (this.isFull() && !this.#isClosed && this.#outlet.isOpen()) {
+    while (this.isFull() && !this.#isClosed && this.#sink.isOpen()) {
       if (await this.#isStalled()) return 'stalled'
     }
     return 'ready'
