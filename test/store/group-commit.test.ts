@@ -237,10 +237,10 @@ test('other work runs between the statements of a long transaction, and reads se
   const seen: string[][] = []
   let isOver = false
   const otherWork = (async () => {
-    for (; !isOver; turns += 1) {
-      seen.push(await organizationIds(store))
-      await new Promise(setImmediate)
-    }
+    for (; !isOver; turns += 1) await new Promise(setImmediate)
+  })()
+  const otherReads = (async () => {
+    for (; !isOver; await new Promise(setImmediate)) seen.push(await organizationIds(store))
   })()
   await store.transaction(async (tx) => {
     for (const id of ['a', 'b', 'c', 'd']) {
@@ -250,7 +250,7 @@ test('other work runs between the statements of a long transaction, and reads se
     await insertOrganization(tx, 'e')
     isOver = true
   })
-  await otherWork
+  await Promise.all([otherWork, otherReads])
   expect(turns).toBeGreaterThanOrEqual(4)
   expect(seen.flat()).toEqual([])
   expect(await organizationIds(store)).toEqual(['a', 'b', 'c', 'd', 'e'])
