@@ -1,7 +1,6 @@
 /**
- * The HTTP client with which the command line calls the running server, using the operator's key. The command line
- * cannot open the database itself: on SQLite, the server process has locked it. Each error is a sentence for the
- * operator.
+ * Calls the running server over HTTP for the command line, with the operator's key. The command line cannot open the
+ * database itself: on SQLite, the server process has locked it. Each error is a sentence for the operator.
  */
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'

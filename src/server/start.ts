@@ -1,6 +1,6 @@
 /**
- * The composition root: opens the store, builds the components: shared parts, workers, services and listeners, starts them in order and
- * stops them in reverse. Only the files of this folder import all layers.
+ * The composition root: opens the store, builds the shared parts, workers, services and listeners, starts them in order
+ * and stops them in reverse.
  */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/settings.ts'
@@ -116,7 +116,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, ...given }: Martl
   // the events of the last messages and requests (the HTTP listener stops the feed: `beforeSocketsClose`).
   let isStarted = false
   const requireStarted = () => {
-    if (!isStarted) throw new Error('not every listener is up yet')
+    if (!isStarted) throw new Error('not every listener is open yet')
   }
   const { http, smtp } = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
   const listening = await http?.listen()

@@ -98,7 +98,7 @@ export class Ledger {
     if (sink) await this.#api('POST', '/webhooks', { url: sink.url, event_types: TYPES })
     const { place, key } = this.#needs
     const after = await endOfLog(place(), key)
-    this.#reader = new ReconnectingClient('socket', { place, key, after, types: TYPES, onHeard: () => this.#wake() })
+    this.#reader = new ReconnectingClient('socket', { place, key, after, types: TYPES, onEvent: () => this.#wake() })
   }
 
   async close(): Promise<void> {

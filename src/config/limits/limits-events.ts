@@ -60,14 +60,14 @@ export const eventsLimits = {
   subjectsCachedBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    description: 'Total size of the bodies of those messages. A larger message is not cached.',
+    description: 'Total size of the bodies of the cached messages of events. A larger message is not cached.',
   },
   jsonCachedMax: {
     default: 256,
     unit: 'count',
     description: 'Rendered events cached in memory for other connections.',
   },
-  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', description: 'Total size of those rendered events.' },
+  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', description: 'Total size of the cached rendered events.' },
   retentionMs: {
     default: 30 * DAY,
     unit: 'milliseconds',

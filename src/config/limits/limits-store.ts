@@ -89,7 +89,7 @@ export const storeLimits = {
     default: HOUR,
     unit: 'milliseconds',
     description:
-      'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
+      'Interval of the sweeps of unreferenced blobs, old events, counts, idempotency keys and webhook deliveries.',
   },
   checkpointPages: {
     default: 4_000,

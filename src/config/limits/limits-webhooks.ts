@@ -101,7 +101,7 @@ export const webhooksLimits = {
   responseKeptCharsMax: {
     default: 1_024,
     unit: 'count',
-    description: 'Characters of that response that are stored with the attempt.',
+    description: "Characters of a webhook's response that are stored with the attempt.",
   },
   idleSocketMs: {
     default: 10 * SECOND,

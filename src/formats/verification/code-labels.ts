@@ -1,6 +1,6 @@
 /**
  * Finds the label of a candidate: the nearest keyword before, after, above or below it that says what the number is. An
- * instruction to enter the number counts as a label too.
+ * instruction to enter the number counts as a label too. These labels have nothing to do with the labels of messages.
  */
 
 import { within } from './aho-corasick.ts'

@@ -1,3 +1,7 @@
+/**
+ * Scores each candidate by its shape, its label, its position, the rest of the message (message-signals.ts), and
+ * penalties for what is not a one-time code (code-penalties.ts).
+ */
 import type { CodeCandidate } from './code-candidates.ts'
 import { labelOf } from './code-labels.ts'
 import { penalties } from './code-penalties.ts'

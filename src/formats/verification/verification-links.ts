@@ -2,7 +2,7 @@
  * Finds the link of a message that verifies something when it is opened: it confirms an address, signs in, resets a
  * password, accepts or approves.
  *
- * Every URL gets a score for the words of its label, the words in the URL itself, the words around it and the subject.
+ * Every URL gets a score for the words of its text, the words in the URL itself, the words around it and the subject.
  * A URL without a token verifies nothing. The URL of a click tracker contains no words, so the words around it decide.
  * URLs are returned as written.
  */
@@ -47,7 +47,7 @@ type Kind = Exclude<Matches[number]['kind'], 'topic'>
 interface ScoredLink {
   occurrence: LinkOccurrence
   score: number
-  /** Neither its label nor its URL is for something else. */
+  /** Whether nothing in its text or URL says that it does something else. */
   isPossible: boolean
   isRefusal: boolean
 }
@@ -101,18 +101,20 @@ function mergeSame(scored: readonly ScoredLink[]): ScoredLink[] {
   return [...byUrl.values()]
 }
 
-/** Raises the score of "allow" beside "deny": of a link whose URL differs only by a word from that of a refusal. */
+/** Raises the score of a link whose URL differs from that of a refusal by one word, such as /allow beside /deny. */
 function favourCounterparts(all: readonly ScoredLink[]): void {
   const refused = new Set(all.filter(({ isRefusal }) => isRefusal).map(({ occurrence }) => urlShape(occurrence.url)))
   for (const each of all) if (each.isPossible && refused.has(urlShape(each.occurrence.url))) each.score += 3
 }
 
-/** Replaces all words of the URL. */
+/** Replaces each word of the path and query with `*`. */
 function urlShape(url: string): string {
   return url.replace(/(?<=[/=])[a-z-]+(?=[/?#&]|$)/gi, '*')
 }
 
+/** The weights and these bounds were tuned on test/formats/verification (docs/adr/0017). */
 const SCORE_MIN = 5
+/** A second link needs a score that is higher by this. */
 const SECOND_MARGIN = 4
 
 function confidenceOf(score: number): number {

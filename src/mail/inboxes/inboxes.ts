@@ -1,6 +1,6 @@
 /**
- * Inboxes: one address with its mail, for an agent. An inbox is created in one call and found by address or id; it
- * disappears from all APIs at the moment its deletion is committed.
+ * Creates, finds, changes and deletes inboxes. An inbox is one address with its messages. It is found by address or id,
+ * and disappears from all APIs at the moment its deletion is committed.
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
@@ -81,7 +81,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
-        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
+        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
         const row = await table.insert(tx, {
           organization_id: scope.organizationId,
           pod_id: podId,

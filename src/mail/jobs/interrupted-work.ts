@@ -4,8 +4,7 @@
  * When a process dies, every piece of work under a lease is a suspect. If they ran together again, all would be counted
  * again. If they run one by one, harmless ones finish, and the one that ends the process is soon found (docs/adr/0022).
  * Work that was interrupted more than once also waits for limits.jobs.interruptedDelayMs after the start. If something
- * else ends the process soon after each start, the piece that is due longest would run first, be interrupted and be
- * counted each time.
+ * else ends the process soon after each start, the piece that has been due longest would be counted at each start.
  * Crash: nothing is kept here; the counts are in the rows.
  */
 import type { Limits } from '../../config/limits.ts'
@@ -18,7 +17,7 @@ export interface InterruptedWork {
   /**
    * Returns which interrupted rows may be claimed at this moment.
    *
-   * @param onFree called once when an interrupted piece may be claimed again, if none may be now
+   * @param onFree called once when an interrupted piece may be claimed again, if none may be claimed at this moment
    */
   bounds(onFree: () => void): InterruptionBounds
   /**
@@ -26,15 +25,15 @@ export interface InterruptedWork {
    *
    * @param claim  claims rows under leases; the reservation says which interrupted rows it may claim
    * @param rowsOf the rows of what was claimed
-   * @param onFree called once when an interrupted piece may be claimed again: if none might now, or one was claimed and
-   *   has ended
+   * @param onFree called once when an interrupted piece may be claimed again: if none may be claimed at this moment, or
+   *   one was claimed and has ended
    */
   claimWith<Claimed>(
     claim: (reserved: InterruptionBounds) => Promise<Claimed>,
     rowsOf: (claimed: Claimed) => readonly Interrupted[],
     onFree: () => void,
   ): Promise<Claimed>
-  /** Whether `leave` is to be called when the work on the row has ended. */
+  /** Whether `ended` is to be called when the work on the row has ended. */
   isInterrupted(row: Interrupted): boolean
   ended(): void
 }

@@ -94,7 +94,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         await assertKeyUnchanged(tx, actor)
         const { id } = await requirePod(tx, keyOf(actor), 'pod_delete', ref)
         const row = await tenants.lockPod(tx, id)
-        if (!row) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
+        if (!row) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
         if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
           throw new MailError('cannot_delete', {

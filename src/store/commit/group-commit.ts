@@ -185,7 +185,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     const again = group.filter(countConflict)
     pendingMembers.unshift(...again)
     for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
-    log.info({ err: error, members: group.length }, 'transactions conflicted with another node; retrying')
+    log.info({ err: error, members: group.length }, 'transactions conflicted with another node; will retry')
   }
 
   /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */

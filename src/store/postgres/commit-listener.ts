@@ -96,7 +96,7 @@ export class CommitListener {
         return
       } catch (error) {
         metrics.backgroundErrors.inc({ loop: 'commit listener' })
-        log.warn({ err: error }, 'cannot listen for commits of other nodes; retrying')
+        log.warn({ err: error }, 'cannot listen for commits of other nodes; will retry')
       }
       const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMsMax)
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends

@@ -74,7 +74,7 @@ export class CommitRecovery {
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
         await end(connection, lost.xid)
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; retrying')
+        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
         this.#connection?.destroy()
         this.#connection = undefined
       }

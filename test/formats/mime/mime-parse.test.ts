@@ -8,7 +8,7 @@ const parse = (raw: Buffer) => parseMessage(raw, LIMITS)
 describe('a nested message', () => {
   const parsed = parse(nested)
 
-  test('has its fields', () => {
+  test('its header fields are parsed', () => {
     expect(parsed).toMatchObject({
       messageId: '<1@example.com>',
       inReplyTo: ['<0@example.net>'],

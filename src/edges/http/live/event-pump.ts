@@ -84,7 +84,7 @@ async function renderWithRetry(event: Event, needs: EventPumpNeeds): Promise<Enc
     } catch (error) {
       if (signal.aborted || !isTemporary(error)) throw error
       const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMsMax)
-      log.warn({ err: error, pauseMs }, 'rendering an event failed; retrying')
+      log.warn({ err: error, pauseMs }, 'rendering an event failed; will retry')
       await delay(pauseMs, undefined, { signal })
     }
   }

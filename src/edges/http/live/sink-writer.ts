@@ -5,6 +5,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { ConnectionBacklog } from '../server/backlog-budget.ts'
 import type { EncodedText } from './encoded-text.ts'
+
 /** The connection below a writer: a WebSocket or a response. */
 export interface Sink {
   /** @param done called when the bytes have left this process, or can no longer be sent */
@@ -17,6 +18,7 @@ export interface Sink {
 /** Whether more may be written, or the client has read nothing for too long. */
 export type Readiness = 'ready' | 'stalled'
 
+/** Shared by every write that need not wait. */
 const READY: Promise<Readiness> = Promise.resolve('ready')
 
 interface Chunk {
@@ -24,7 +26,6 @@ interface Chunk {
   isDone: boolean
 }
 
-/** Writes texts, counts those that have not left this process yet, and reports when more may be written. */
 export class SinkWriter {
   readonly #sink: Sink
   readonly #limits: Limits

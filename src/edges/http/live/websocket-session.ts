@@ -75,7 +75,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
    * its memory.
    */
   const closed = new AbortController()
-  let currentFilter = new AbortController()
+  /** Aborts the current subscription. */
+  let currentSubscription = new AbortController()
   let pumping = Promise.resolve()
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
   let filterChecked: Promise<unknown> = Promise.resolve()
@@ -96,7 +97,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     writer.close()
     backlog.close()
   })
-  void watchKey(currentFilter.signal)
+  void watchKey(currentSubscription.signal)
   handleFrames({
     socket,
     limits,
@@ -128,12 +129,12 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
   }
 
-  /** Closes the socket when its key is revoked, as long as it has not subscribed. After that, the feed does this. */
+  /** Until the socket subscribes, closes it when its key is revoked; afterwards the subscription ends with this reason. */
   async function watchKey(signal: AbortSignal): Promise<void> {
     try {
       if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
     } catch (error) {
-      log.warn({ err: error }, 'revocation of the key is not detected until the websocket subscribes')
+      log.warn({ err: error }, 'cannot watch the key of an unsubscribed websocket')
     }
   }
 
@@ -145,8 +146,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     const next = new AbortController()
     const signal = AbortSignal.any([closed.signal, next.signal])
     const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
-      currentFilter.abort()
-      currentFilter = next
+      currentSubscription.abort()
+      currentSubscription = next
       return events
     })
     filterChecked = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
@@ -181,7 +182,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
 
   function end(): void {
     closed.abort()
-    currentFilter.abort()
+    currentSubscription.abort()
   }
 
   function close(code: number, reason: string): void {
@@ -204,7 +205,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 }
 
-/** Maps the end to a close code: reconnect now, reconnect later, or do not reconnect with this key. */
+/** Maps the reason of the end to a close code, which tells clients whether and when to reconnect. */
 function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
   switch (ending.reason) {
     case 'stalled':

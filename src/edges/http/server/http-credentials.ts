@@ -1,6 +1,5 @@
 /**
- * Finds the API key in a request. The core decides whether the key is valid
- * (mail/access/keys/credentials.ts).
+ * Finds the API key in a request. The core decides whether the key is valid (mail/access/keys/credentials.ts).
  */
 import type { IncomingMessage } from 'node:http'
 import { MailError } from '../../../errors.ts'
@@ -29,7 +28,7 @@ export async function authenticateHeader(
 
 /**
  * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on
- * them. The header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
+ * them. The header takes precedence if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
  * other route accepts a key in the URL, because every proxy logs URLs.
  *
  * @param parameter name of the query parameter, for example "api_key"

@@ -75,7 +75,7 @@ export function createUpgrades({
 
   return {
     handle(request, socket, head) {
-      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer has disconnected
+      socket.on('error', (error) => log.debug({ err: error }, 'upgrade socket error')) // the peer has disconnected
       void handshake(request, socket, head)
     },
 

@@ -183,7 +183,7 @@ export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> 
   return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
 }
 
-/** Finds a key at or below the level of the call: its id is enough to find it in scope. */
+/** Finds a key by its id, if its scope is that of the call or within it. @throws not_found */
 async function requireApiKey(
   db: Db,
   actor: Actor,
@@ -201,7 +201,7 @@ async function requireApiKey(
   return row
 }
 
-/** A key must not outlive the pod or inbox that another node is deleting at this moment. @throws not_found */
+/** Locks the pod or inbox of the new key, because another node may be deleting it. @throws not_found */
 async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   if (inboxId !== undefined) {
     if (!(await inboxes.lockById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })

@@ -1,3 +1,13 @@
+/**
+ * Prepares a message for the transaction that stores it, on its way in or out: all work that a transaction must not do.
+ *
+ *   spool the bytes → check → parse → spool the compressed bodies → insert, inside the caller's transaction
+ *
+ * Up to limits.store.inlineBytesMax, bytes stay in memory and become part of that transaction (one fsync, not two).
+ * More bytes are made durable as a blob before it.
+ *
+ * Crash between the blob and its transaction: a sweep deletes the blob by age. No row refers to missing bytes.
+ */
 import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'

@@ -24,7 +24,7 @@ import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
 
-/** A draft with its position in a thread, which depends on whether it is new, a reply or a forward. */
+/** A draft and the thread it belongs to. */
 export interface ThreadedDraft extends Draft {
   readonly inReplyTo?: string
   readonly references?: readonly string[]

@@ -70,7 +70,7 @@ export function createRunDelivery(
         return await recordOutcome(attempted)
       } catch (error) {
         if (!isTemporary(error) || isStopping() || lost.aborted) throw error
-        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome cannot be written yet; retrying')
+        log.warn({ err: error, submission: attempted.submission.id }, 'an outcome cannot be written yet; will retry')
         await delay(limits.delivery.pollMs)
       }
     }

@@ -52,7 +52,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
       const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
-      log.warn({ relay: remote.endpoint, reply: outcome.reply }, 'the relay does not accept mail')
+      log.warn({ relay: remote.endpoint, reply: outcome.reply }, 'the relay rejected the session or cannot be reached')
       return handover.recipients.map(() => outcome)
     }
   }
