@@ -257,8 +257,8 @@ test('every limit, setting and error is used', () => {
 
 test('the name of a limit ends with its unit, and then Max or Min if it is a bound', () => {
   const ends = {
-    bytes: /Bytes(?:Max|Min)?$/i,
-    milliseconds: /Ms(?:Max|Min)?$/,
+    bytes: /(?<!Max|Min)Bytes(?:Max|Min)?$/i,
+    milliseconds: /(?<!Max|Min)Ms(?:Max|Min)?$/,
     count: /^(?!.*(?:Bytes|Ms)(?:Max|Min)?$)/,
   }
   const wrong = Object.entries(limits).flatMap(([group, members]) =>

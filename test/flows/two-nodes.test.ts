@@ -150,7 +150,7 @@ onTwo('the other node delivers to the recipients that a killed node had claimed,
 
   expect((await socket.next()).delivery.recipients.toSorted()).toEqual(bobs.map(({ email }) => email).toSorted())
   for (const bob of bobs) expect((await one.agentmail.inboxes.messages.list(bob.inboxId)).count).toBe(1)
-  const { rows } = await administrate(one.shared.databaseUrl!, 'select count(*)::int as count from deliveries')
+  const { rows } = await administrate(one.shared.databaseUrl!, 'select count(*)::int as count from recipient_history')
   expect(rows).toEqual([{ count: bobs.length }]) // the interrupted attempt is not in the history
 })
 
