@@ -95,7 +95,7 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
   parameters: parseParameterised,
   'content fields': (value) => [
-    readContentType([value, value], Buffer.from(value), () => false),
+    readContentType([value, value], Buffer.from(value), { isOpen: () => false, bytesLeft: 1_000_000 }),
     readTransferEncoding(value),
     charsetOfLabel(value),
   ],

@@ -82,20 +82,21 @@ export function forwardBody(
  * Composes the bodies of a reply with the original quoted below the text of the sender, in the form of Gmail, which
  * other mail programs and extractors of replies know.
  *
- * @param added the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
+ * @param added    the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
+ * @param charsMax of a longer original, only the beginning of its text is quoted
  */
 export function quotedBody(
   original: Original,
-  added: { text?: string; html?: string } = {},
+  added: { text?: string; html?: string },
+  charsMax: number,
 ): { text?: string; html?: string } {
   const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
   const attribution = `${date}${addressLine(original.from)} wrote:`
-  const originalText =
-    original.text ?? (original.html === undefined ? '' : linesOfHtml(original.html, original.html.length))
-  const lines = replaceEach(`\n${originalText}`, '\n', '\n> ')
-  const text = joinText(added.text, `${attribution}${lines}`)
+  const originalText = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  const text = joinText(added.text, `${attribution}${replaceEach(`\n${originalText}`, '\n', '\n> ')}`)
   if (added.html === undefined) return { text }
-  const quoted = original.html ?? textAsHtml(originalText)
+  const isShort = original.html !== undefined && original.html.length <= charsMax
+  const quoted = isShort ? original.html : textAsHtml(originalText)
   const style = 'margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex'
   const block = [
     `<div class="gmail_quote"><div class="gmail_attr">${escapeHtml(attribution)}<br></div>`,

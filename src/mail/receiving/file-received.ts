@@ -28,9 +28,12 @@ export interface Received {
   /** Envelope sender. */
   readonly sender: string
   /** The inboxes are locked. */
-  readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
+  readonly recipients: readonly {
+    readonly recipient: string
+    readonly inbox: InboxRow
+    readonly authentication: Authentication
+  }[]
   readonly content: PreparedContent
-  readonly authentication: Authentication
   readonly verdict: Verdict
 }
 
@@ -54,7 +57,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     const filed = new Map<string, string>()
     let content: StoredContent | undefined
 
-    for (const { recipient, inbox } of received.recipients) {
+    for (const { recipient, inbox, authentication } of received.recipients) {
       const already = filed.get(inbox.id)
       if (already !== undefined) {
         receipts.push({ recipient, id: already, isDuplicate: true })
@@ -68,7 +71,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
         continue
       }
       content ??= await received.content.insert(tx)
-      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
+      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox, authentication })
       filed.set(inbox.id, id)
       receipts.push({ recipient, id, isDuplicate: false })
     }
@@ -80,11 +83,10 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     received: Received,
     content: StoredContent,
     messageId: string,
-    { recipient, inbox }: Received['recipients'][number],
+    { recipient, inbox, authentication }: Received['recipients'][number],
   ): Promise<string> {
-    const { authentication, verdict } = received
     const { verifiedDomain, ...shown } = authentication
-    const labels = [...RECEIVED, ...verdict.labels]
+    const labels = [...RECEIVED, ...received.verdict.labels]
     const filed = await file(tx, {
       inbox,
       content,

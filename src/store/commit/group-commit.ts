@@ -91,6 +91,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
   let turnStartedAt = performance.now()
+  /** Total time for which transactions let other work run. */
+  let othersMs = 0
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
@@ -171,8 +173,13 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     await writer.savepoint(isFirst)
     let isInTime = true
     try {
-      const value = await withinTime(member.fn, tx, limits.store.transactionMs, () => {
-        isInTime = false
+      const othersBeforeMs = othersMs
+      const value = await withinTime(() => member.fn(tx), {
+        timeoutMs: limits.store.transactionMs,
+        othersMs: () => othersMs - othersBeforeMs,
+        onTimeout: () => {
+          isInTime = false
+        },
       })
       member.outcome = { tx, value }
     } catch (error) {
@@ -266,8 +273,11 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
   function yieldIfLong(): Promise<void> | undefined {
-    if (performance.now() - turnStartedAt < TURN_MS) return undefined
+    const yieldedAt = performance.now()
+    if (yieldedAt - turnStartedAt < TURN_MS) return undefined
     return eventLoopTurn().then(() => {
+      // Statements of one transaction may yield at the same time.
+      othersMs += performance.now() - Math.max(yieldedAt, turnStartedAt)
       turnStartedAt = performance.now()
     })
   }
@@ -301,17 +311,31 @@ function stuckBehindCommit(): MailError<'unavailable'> {
   return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
 }
 
+interface TimeLimit {
+  readonly timeoutMs: number
+  /** The time for which the member let other work run, which does not count. */
+  readonly othersMs: () => number
+  readonly onTimeout: () => void
+}
+
 /** Limits the time of a member: a promise that never settles would stop all writes of the server. */
-async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
+async function withinTime<T>(run: () => Promise<T>, { timeoutMs, othersMs, onTimeout }: TimeLimit): Promise<T> {
+  const startedAt = performance.now()
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+    const check = () => {
+      const leftMs = timeoutMs + othersMs() - (performance.now() - startedAt)
+      if (leftMs > 1) {
+        timer = setTimeout(check, leftMs)
+        return
+      }
       onTimeout()
       reject(new MailError('unavailable', { detail: `a transaction took longer than ${timeoutMs} ms` }))
-    }, timeoutMs)
+    }
+    timer = setTimeout(check, timeoutMs)
   })
   try {
-    return await Promise.race([fn(tx), timeout])
+    return await Promise.race([run(), timeout])
   } finally {
     clearTimeout(timer)
   }
