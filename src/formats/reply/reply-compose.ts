@@ -6,24 +6,21 @@ import { type Address, formatAddress, singleLine } from '../address/address.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { linesOfHtml } from '../html/html-lines.ts'
 import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
+import { isForwardSubject, isReplySubject } from './reply-context.ts'
 
 /** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
 
-/** "Re:", its forms in other languages, and counters such as "Re[2]:". */
-const REPLY_PREFIX = /^(?:re|aw|sv|vs|antw|odp|ref|回复|回覆|答复)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
-const FORWARD_PREFIX = /^(?:fwd?|wg|tr|rv|enc|vl|doorst|转发|轉寄)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
-
 /** Returns the subject of a reply. RFC 5322 §3.6.5: "Re: " is added only once. */
 export function replySubject(subject = ''): string {
   const line = singleLine(subject)
-  return REPLY_PREFIX.test(line) ? line : `Re: ${line}`.trimEnd()
+  return isReplySubject(line) ? line : `Re: ${line}`.trimEnd()
 }
 
 /** Returns the subject of a forward. */
 export function forwardSubject(subject = ''): string {
   const line = singleLine(subject)
-  return FORWARD_PREFIX.test(line) ? line : `Fwd: ${line}`.trimEnd()
+  return isForwardSubject(line) ? line : `Fwd: ${line}`.trimEnd()
 }
 
 /** The ids in the header of a message, with angle brackets. */
