@@ -23,6 +23,7 @@ import { BacklogBudget } from './backlog-budget.ts'
 import { createBodyBudget } from './body-budget.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { rejectEscapedQuery } from './escaped-query.ts'
+import { frontPageRoutes } from './front-page.ts'
 import { healthRoutes, type Probes } from './health.ts'
 import type { Dialect, HttpApp } from './http-dialect.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -153,6 +154,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, isStopping })
+  frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const surroundings = { publicUrl, longPolls, streams, budget, pacer, responses }
