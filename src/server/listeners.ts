@@ -32,7 +32,7 @@ export function createListeners({ core, services, credentials, tls, ...needs }: 
           log,
           metrics,
           credentials,
-          probes: { start: needs.requireStarted, store: () => store.probe() },
+          probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.requireDiskSpace() },
           beforeSocketsClose: () => core.feed.stop(),
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })

@@ -57,6 +57,8 @@ export interface Store {
    * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
    */
   requireRoom(): void
+  /** Like requireRoom, for the disk alone. @throws disk_full, or unavailable when it cannot be checked */
+  requireDiskSpace(): void
 
   /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
@@ -180,6 +182,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
       disk.requireRoom()
       if (commitFailure) throw commitFailure
     },
+    requireDiskSpace: disk.requireRoom,
     probe,
     close() {
       closing ??= close()
