@@ -121,6 +121,12 @@ export const errors = {
     fix: 'Give the new key a permissions object, or use an unrestricted key.',
   }),
   forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
+  // Not a 5xx or a conflict: clients would repeat the call.
+  not_implemented: define<{ subject: string; operation: string }>({
+    kind: 'forbidden',
+    message: (p) => `${p.subject} are not implemented in this version of Martlet: ${p.operation}`,
+    fix: 'No permission changes this. docs/compatibility/agentmail.md lists what this version has.',
+  }),
 
   // Resources
   not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),

@@ -32,7 +32,7 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           log,
           metrics,
           credentials,
-          probes: { start: needs.requireStarted, store: () => store.probe() },
+          probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
           beforeSocketsClose: () => shared.feed.stop(),
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })

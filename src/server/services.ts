@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'
 import { createApiKeys } from '../mail/access/keys/api-keys.ts'
+import { createScopes } from '../mail/access/scopes.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
@@ -61,6 +62,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
       limits,
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
     }),
+    scopes: createScopes({ store }),
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
     inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),

@@ -57,6 +57,8 @@ export interface Store {
    * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
    */
   checkWritable(): void
+  /** Like checkWritable, for the disk alone. @throws disk_full, or unavailable when it cannot be checked */
+  checkDiskSpace(): void
 
   /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
@@ -177,9 +179,10 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     expectClose,
     checkWritable() {
       if (closing) throw new MailError('shutting_down', {})
-      disk.checkWritable()
+      disk.checkSpace()
       if (commitFailure) throw commitFailure
     },
+    checkDiskSpace: disk.checkSpace,
     probe,
     close() {
       closing ??= close()

@@ -358,9 +358,14 @@ test('an invalid or forbidden request is refused', async () => {
   expect(await status({}, 'am_us_nobody')).toBe(401)
   expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/messages/wait')).status).toBe(404)
   expect((await world.request('HEAD', PATH)).status).toBe(405)
-  // No message can be named "wait": an id without a host is replaced by one of ours.
+})
+
+test('a message whose id is the word "wait" is found by its id in brackets', async () => {
+  await using world = await startWithInbox()
   await world.smtp.send({ to: INBOX, subject: 'named', text: 'x', messageId: '<wait>' })
-  expect((await wait(world)).message!.message_id).toMatch(/@mail\.localhost>$/)
+  expect((await wait(world)).message!.message_id).toBe('<wait>')
+  const path = PATH.replace(/wait$/, encodeURIComponent('<wait>'))
+  expect(await world.request('GET', path)).toMatchObject({ status: 200, body: { subject: 'named' } })
 })
 
 test('"latest" waits for new messages only, and skips what the inbox itself sends', async () => {

@@ -139,11 +139,28 @@ export function refuseInboxKey(actor: KeyActor): void {
  * @throws not_found; missing_permission; forbidden for a key that is scoped to one inbox
  */
 export async function requirePod(db: Db, actor: KeyActor, permission: Permission, ref: string): Promise<PodRow> {
+  const row = await requireVisiblePod(db, actor, ref)
+  requirePermission(actor, permission)
+  return row
+}
+
+async function requireVisiblePod(db: Db, actor: KeyActor, ref: string): Promise<PodRow> {
   refuseInboxKey(actor)
   const row = await tenants.getPod(db, actor.organizationId, ref)
   if (!row || (actor.podId !== undefined && actor.podId !== row.id)) throw new MailError('not_found', { what: 'Pod' })
-  requirePermission(actor, permission)
   return row
+}
+
+/**
+ * Checks that the inbox or pod is in the key's scope, for calls that need no permission.
+ *
+ * @throws not_found; forbidden for a pod with the key of an inbox
+ */
+export async function requireVisible(db: Db, actor: KeyActor, { inbox, pod }: Within): Promise<void> {
+  if (pod !== undefined) await requireVisiblePod(db, actor, pod)
+  if (inbox === undefined) return
+  const row = await findInbox(db, inbox)
+  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
 }
 
 /**

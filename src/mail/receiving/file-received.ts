@@ -29,9 +29,12 @@ export interface Received {
   /** Envelope sender. */
   readonly sender: string
   /** The inboxes are locked. */
-  readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
+  readonly recipients: readonly {
+    readonly recipient: string
+    readonly inbox: InboxRow
+    readonly authentication: Authentication
+  }[]
   readonly content: PreparedContent
-  readonly authentication: Authentication
   readonly decision: FilingDecision
 }
 
@@ -55,7 +58,7 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
     const filed = new Map<string, string>()
     let content: StoredContent | undefined
 
-    for (const { recipient, inbox } of received.recipients) {
+    for (const { recipient, inbox, authentication } of received.recipients) {
       const already = filed.get(inbox.id)
       if (already !== undefined) {
         receipts.push({ recipient, id: already, isDuplicate: true })
@@ -69,7 +72,7 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
         continue
       }
       content ??= await received.content.insert(tx)
-      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
+      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox, authentication })
       filed.set(inbox.id, id)
       receipts.push({ recipient, id, isDuplicate: false })
     }
@@ -81,11 +84,10 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
     received: Received,
     content: StoredContent,
     messageId: string,
-    { recipient, inbox }: Received['recipients'][number],
+    { recipient, inbox, authentication }: Received['recipients'][number],
   ): Promise<string> {
-    const { authentication, decision } = received
     const { verifiedDomain, ...shown } = authentication
-    const labels = [...RECEIVED, ...decision.labels]
+    const labels = [...RECEIVED, ...received.decision.labels]
     const filed = await fileMessage(tx, {
       inbox,
       content,

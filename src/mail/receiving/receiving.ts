@@ -98,7 +98,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         check: () => check(arrival, envelope),
       })
       try {
-        const receipts = await fileAll(envelope, content, await authenticated(arrival, content))
+        const receipts = await fileAll(arrival, envelope, content)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         endTimer?.()
         // If every inbox already had the message, no row refers to these bytes.
@@ -111,18 +111,15 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     },
   }
 
-  /** Adds the result that needs the parsed From. */
-  async function authenticated(arrival: Arrival, content: PreparedContent<Checks>): Promise<Authentication> {
-    const { authentication } = content.checked
-    const isOwn = await domains.hasAny(store.db, unverifiedDomains(arrival, content.parsed.from))
-    return isOwn ? { ...authentication, ownDomainUnverified: true } : authentication
-  }
-
   async function fileAll(
+    arrival: Arrival,
     { sender, recipients }: Envelope,
     content: PreparedContent<Checks>,
-    authentication: Authentication,
   ): Promise<Receipt[]> {
+    const { authentication, decision } = content.checked
+    const owners = await domains.listOwners(store.db, unverifiedDomains(arrival, content.parsed.from))
+    // A recipient learns nothing about the domains of other organizations.
+    const isOwn = ({ organization_id }: InboxRow) => owners.includes(null) || owners.includes(organization_id)
     return store.transaction(async (tx) => {
       const found = new Map<string, InboxRow>()
       // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
@@ -133,10 +130,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       }
       return fileReceived(tx, {
         sender,
-        recipients: recipients.map((recipient) => ({ recipient, inbox: found.get(recipient)! })),
+        recipients: recipients.map((recipient) => {
+          const inbox = found.get(recipient)!
+          const shown = isOwn(inbox) ? { ...authentication, ownDomainUnverified: true as const } : authentication
+          return { recipient, inbox, authentication: shown }
+        }),
         content,
-        decision: content.checked.decision,
-        authentication,
+        decision,
       })
     })
   }

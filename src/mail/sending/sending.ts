@@ -61,7 +61,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         const outgoing = {
           ...reply,
           subject: replySubject(parent.subject),
-          ...(quoted && quotedBody(original(quoted), added(reply))),
+          ...(quoted && quotedBody(original(quoted), added(reply), limits.sending.quotedCharsMax)),
         }
         const draft = {
           ...parseDraft(outgoing, limits, defaults),
@@ -122,7 +122,10 @@ function checkReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bc
     const detail = 'reply_all cannot be combined with to, cc or bcc'
     throw new MailError('validation_error', { detail, path: ['reply_all'] })
   }
-  const recipients = replyRecipients(inbox.address, parent, toAll ?? false)
+  const recipients = replyRecipients(inbox.address, parent, {
+    isToAll: toAll ?? false,
+    isToNamed: (to?.length ?? 0) > 0,
+  })
   if (!isNamed && recipients.to.length + recipients.cc.length === 0) {
     const addresses = recipients.dropped.map(({ address }) => address).join(', ')
     const detail = `The original message has no address that can receive mail${addresses && `, only ${addresses}`}`

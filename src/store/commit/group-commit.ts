@@ -77,7 +77,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
   let turnStartedAtMs = performance.now()
-  const runInSavepoint = createRunInSavepoint(needs, yieldIfLong)
+  /** Total time for which transactions let other work run. */
+  let othersMs = 0
+  const runInSavepoint = createRunInSavepoint(needs, { yieldIfLong, othersMs: () => othersMs })
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
@@ -223,8 +225,11 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
   function yieldIfLong(): Promise<void> | undefined {
-    if (performance.now() - turnStartedAtMs < TURN_MS) return undefined
+    const yieldedAtMs = performance.now()
+    if (yieldedAtMs - turnStartedAtMs < TURN_MS) return undefined
     return eventLoopTurn().then(() => {
+      // Statements of one transaction may yield at the same time.
+      othersMs += performance.now() - Math.max(yieldedAtMs, turnStartedAtMs)
       turnStartedAtMs = performance.now()
     })
   }

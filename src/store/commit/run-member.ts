@@ -28,15 +28,21 @@ interface Failed {
   readonly error: unknown
 }
 
+interface Yielding {
+  /** Yields to the event loop between statements if the group has occupied it for long. */
+  readonly yieldIfLong: () => Promise<void> | undefined
+  /** Total time for which transactions let other work run. */
+  readonly othersMs: () => number
+}
+
 type RunInSavepoint = (
   fn: (tx: Tx) => Promise<unknown>,
   isFirst: boolean,
 ) => Promise<{ readonly outcome: Outcome; readonly isInTime: boolean }>
 
-/** @param yieldIfLong yields to the event loop between statements if the group has occupied it for long */
 export function createRunInSavepoint(
   { writer, adapter, limits, clock, newId }: RunMemberNeeds,
-  yieldIfLong: () => Promise<void> | undefined,
+  { yieldIfLong, othersMs }: Yielding,
 ): RunInSavepoint {
   /** @throws the error that ended the whole transaction */
   return async function runInSavepoint(fn, isFirst) {
@@ -45,8 +51,13 @@ export function createRunInSavepoint(
     let isInTime = true
     let outcome: Outcome
     try {
-      const value = await withinTime(fn, tx, limits.store.transactionMs, () => {
-        isInTime = false
+      const othersBeforeMs = othersMs()
+      const value = await withinTime(() => fn(tx), {
+        timeoutMs: limits.store.transactionMs,
+        othersMs: () => othersMs() - othersBeforeMs,
+        onTimeout: () => {
+          isInTime = false
+        },
       })
       outcome = { tx, value }
     } catch (error) {
@@ -73,17 +84,31 @@ export function createRunInSavepoint(
   }
 }
 
+interface TimeLimit {
+  readonly timeoutMs: number
+  /** The time for which the member let other work run, which does not count. */
+  readonly othersMs: () => number
+  readonly onTimeout: () => void
+}
+
 /** Limits the time of a member: a promise that never settles would stop all writes of the server. */
-async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
+async function withinTime<T>(run: () => Promise<T>, { timeoutMs, othersMs, onTimeout }: TimeLimit): Promise<T> {
+  const startedAtMs = performance.now()
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+    const check = () => {
+      const leftMs = timeoutMs + othersMs() - (performance.now() - startedAtMs)
+      if (leftMs > 1) {
+        timer = setTimeout(check, leftMs)
+        return
+      }
       onTimeout()
       reject(new MailError('unavailable', { detail: `a transaction took longer than ${timeoutMs} ms` }))
-    }, timeoutMs)
+    }
+    timer = setTimeout(check, timeoutMs)
   })
   try {
-    return await Promise.race([fn(tx), timeout])
+    return await Promise.race([run(), timeout])
   } finally {
     clearTimeout(timer)
   }

@@ -11,11 +11,12 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
-/** Whether one of the domains exists. */
-export async function hasAny(db: Db, domains: readonly string[]): Promise<boolean> {
-  if (domains.length === 0) return false
-  const query = db.selectFrom('domains').select('id').where('domain', 'in', domains).where('deleting_at', 'is', null)
-  return (await query.limit(1).executeTakeFirst()) !== undefined
+/** Returns the organizations that own one of the domains; null for the shared domain, which belongs to all. */
+export async function listOwners(db: Db, domains: readonly string[]): Promise<readonly (string | null)[]> {
+  if (domains.length === 0) return []
+  const query = db.selectFrom('domains').select('organization_id').where('domain', 'in', domains)
+  const rows = await query.where('deleting_at', 'is', null).execute()
+  return rows.map((row) => row.organization_id)
 }
 
 /** Reads the domain and locks it until the commit. */

@@ -285,6 +285,8 @@ test('every error code of the catalogue is rendered with a documented status', (
     method: 'PUT',
     allowed: 'GET',
     from: 'f',
+    subject: 's',
+    operation: 'o',
   }
   for (const code of Object.keys(errors) as ErrorCode[]) {
     const { status, body } = renderError(new MailError(code, params as never))

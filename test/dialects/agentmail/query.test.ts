@@ -1,6 +1,7 @@
 /** Tests query strings: lists in every encoding that AgentMail clients are known to use, times, booleans. */
 import { describe, expect, test } from 'vitest'
-import { normaliseQuery, readTime } from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
+import { normaliseQuery, readTime, warningOf } from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
+import { startWorld } from '../../support/world.ts'
 
 describe('a list', () => {
   test.each<[string, Record<string, string | string[]>, string[]]>([
@@ -53,3 +54,66 @@ test.each(['', 'yesterday', '1767225600', '2026-13-01', '2026-01-01T25:00:00Z', 
     expect(() => readTime('after', text)).toThrow(/after must be an ISO 8601 time/)
   },
 )
+
+describe('a parameter that the route does not know', () => {
+  const query = (text: string) => Object.fromEntries(new URLSearchParams(text))
+  const schema = { properties: { labels: {}, limit: {} } }
+
+  test.each([
+    ['lable=x', 'lable'],
+    ['a=1&labels=x&b=2', 'a, b'],
+    ['a=1&b=2&c=3&d=4&e=5', 'a, b, c, ...'],
+    ['x%0D%0AEvil:+y=1', 'x%0D%0AEvil%3A%20y'],
+    [`${'n'.repeat(100)}=1`, 'n'.repeat(64)],
+    ['ü=1', '%C3%BC'],
+    ['__proto__=1', '__proto__'],
+    ['toString=1', 'toString'],
+  ])('%j is named in a warning', (text, named) => {
+    expect(warningOf(query(text), schema)).toBe(`unknown query parameters were ignored: ${named}`)
+  })
+
+  test('is none of those that clients are known to send', () => {
+    expect(warningOf(query('labels=x&limit=1&last_key=k&permanent=true&api_key=k'), schema)).toBeUndefined()
+    expect(warningOf({}, undefined)).toBeUndefined()
+    expect(warningOf({ x: 1 }, undefined)).toMatch(/: x$/)
+  })
+})
+
+test('a typo in a filter is reported in a header, and an escaped query in the path is explained', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const messages = `/v0/inboxes/${inboxId}/messages`
+  const typo = await world.request('GET', `${messages}?lable=x&labels=y`)
+  expect([typo.status, typo.headers.get('martlet-warning')]).toEqual([
+    200,
+    'unknown query parameters were ignored: lable',
+  ])
+  expect((await world.request('GET', `${messages}?labels[]=y&last_key=`)).headers.get('martlet-warning')).toBeNull()
+
+  for (const path of [`${messages}/wait?wait_seconds=0`, '/v0/nowhere?x=1']) {
+    const answer = await (await world.agentmail.fetch(path)).json()
+    expect(answer).toMatchObject({
+      code: 'validation_error',
+      message: expect.stringContaining('new URL(path, baseUrl)'),
+    })
+  }
+  const found = await world.agentmail.fetch(new URL(`${messages}/wait?wait_seconds=0`, world.url))
+  expect(await found.json()).toMatchObject({ message: null })
+  // An id may contain a question mark.
+  await world.smtp.send({ to: inboxId, text: 'x', messageId: '<a?b=c@x.test>' })
+  expect(await world.agentmail.inboxes.messages.get(inboxId, '<a?b=c@x.test>')).toMatchObject({ text: 'x' })
+})
+
+test('an invalid request names the property, and lists the values that are allowed', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const errorsOf = async (path: string, body: object) => (await world.request('POST', path, { body })).body.errors
+  expect(await errorsOf('/v0/webhooks', {})).toEqual([{ path: ['url'], message: 'url is required' }])
+  const attachments = [{ content: 'YQ==', content_disposition: 'beside' }]
+  expect(await errorsOf(`/v0/inboxes/${inboxId}/messages/send`, { to: 'a@b.test', attachments })).toEqual([
+    {
+      path: ['attachments', 0, 'content_disposition'],
+      message: 'attachments.0.content_disposition must be one of "inline", "attachment"',
+    },
+  ])
+})

@@ -341,16 +341,16 @@ test('"polling" is never a webhook id, on any path, with any method', async () =
   const pods = await world.agentmail.pods.list()
   const levels = ['', `/pods/${pods.pods[0]!.podId}`, `/inboxes/${inbox.inboxId}`]
   for (const level of levels) {
-    for (const [method, path] of [
-      ['GET', 'polling'],
-      ['POST', 'polling'],
-      ['PATCH', 'polling'],
-      ['DELETE', 'polling'],
-      ['GET', 'polling/ep_1'],
-      ['DELETE', 'polling/ep_1'],
+    for (const [method, path, status, code] of [
+      ['GET', 'polling', 403, 'not_implemented'],
+      ['POST', 'polling', 403, 'not_implemented'],
+      ['PATCH', 'polling', 404, 'not_found'],
+      ['DELETE', 'polling', 404, 'not_found'],
+      ['GET', 'polling/ep_1', 403, 'not_implemented'],
+      ['DELETE', 'polling/ep_1', 403, 'not_implemented'],
     ] as const) {
       const answer = await world.request(method, `/v0${level}/webhooks/${path}`)
-      expect(answer, `${method} ${level} ${path}`).toMatchObject({ status: 404, body: { code: 'not_found' } })
+      expect(answer, `${method} ${level} ${path}`).toMatchObject({ status, body: { code } })
     }
   }
 })

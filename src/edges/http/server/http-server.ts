@@ -22,6 +22,8 @@ import type { Metrics } from '../../../metrics.ts'
 import { BacklogBudget } from './backlog-budget.ts'
 import { createBodyBudget } from './body-budget.ts'
 import { createErrorHandler } from './error-handler.ts'
+import { rejectEscapedQuery } from './escaped-query.ts'
+import { frontPageRoutes } from './front-page.ts'
 import { healthRoutes, type Probes } from './health.ts'
 import type { Dialect, HttpApp } from './http-dialect.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -132,6 +134,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.addHook('onRequest', async (request, reply) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
+    rejectEscapedQuery(request.raw.url)
     if (request.is404) throw pathNotFound() // before its body is read
   })
   app.addHook('preParsing', async (request, reply, payload) => bodies.admit(request, reply, payload))
@@ -151,6 +154,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, isStopping })
+  frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const context = { publicUrl, longPolls, streams, budget, pacer, responses }

@@ -7,6 +7,13 @@ import type { ErrorHandler } from './error-handler.ts'
 import type { Dialect, HttpApp, HttpContext } from './http-dialect.ts'
 import { pathOf } from './request-log.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path exists only to say that it is not built: its other methods are unknown paths, which costs no routes. */
+    isUnbuilt?: boolean
+  }
+}
+
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
@@ -48,6 +55,7 @@ export function registerDialect(
 
       /** Rejects the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
       function rejectOtherMethods(url: string, known: readonly RouteOptions[]): void {
+        if (known.every(({ config }) => config?.isUnbuilt)) return
         const allowed = known.flatMap(({ method }) => method)
         const rejected = METHODS.filter((method) => !allowed.includes(method))
         if (rejected.length === 0) return

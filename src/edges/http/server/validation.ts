@@ -16,6 +16,9 @@ import type { RequestSchema } from './bounded-schema.ts'
 /** Characters of a member's name that an error message repeats. */
 const NAME_CHARS_MAX = 100
 
+/** Values of an enumeration that an error message lists. */
+const VALUES_MAX = 30
+
 type Path = readonly (string | number)[]
 
 /**
@@ -97,8 +100,22 @@ function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
   if (!first) return new MailError('validation_error', { detail: 'The request does not have the expected form' })
 
   const path = first.instancePath.split('/').slice(1).map(readPointer)
+  // A missing property has no place in the value: name it.
+  if (first.keyword === 'required') return invalid([...path, first.params.requiredProperties[0]!], 'is required')
   const at = innermost.filter((error) => error.instancePath === first.instancePath)
-  return invalid(path, [...new Set(at.map(({ message }) => message))].join(' or '))
+  return invalid(path, [...new Set(at.map(problemOf))].join(' or '))
+}
+
+/** TypeBox names neither the values of an enumeration nor that of a constant. */
+function problemOf(error: TLocalizedValidationError): string {
+  if (error.keyword === 'enum') return `must be one of ${listValues(error.params.allowedValues)}`
+  if (error.keyword === 'const') return `must be ${listValues([error.params.allowedValue])}`
+  return error.message
+}
+
+function listValues(values: readonly unknown[]): string {
+  const shown = values.slice(0, VALUES_MAX).map((value) => JSON.stringify(value))
+  return [...shown, ...(values.length > VALUES_MAX ? [`${values.length - VALUES_MAX} others`] : [])].join(', ')
 }
 
 function invalid(at: Path, problem: string): MailError {

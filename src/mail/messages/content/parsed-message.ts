@@ -41,6 +41,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   })
   const extracted = extractReply(
     { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
   const { extractedHtml } = extracted

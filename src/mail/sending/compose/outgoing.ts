@@ -29,7 +29,7 @@ export interface OutgoingMessage {
 }
 
 /**
- * A reply gets its subject from its parent. So does each of to, cc and bcc that is absent or empty
+ * A reply gets its subject from its parent, and so does each of to and cc that is absent or empty
  * (reply-recipients.ts).
  */
 export interface OutgoingReply extends Omit<OutgoingMessage, 'subject'> {

@@ -6,6 +6,7 @@ import type { Config } from '../../../../config/settings.ts'
 import type { Log } from '../../../../log.ts'
 import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
+import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
@@ -32,7 +33,7 @@ import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
-import { normaliseQuery } from './query-parameters.ts'
+import { normaliseQuery, warningOf } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
@@ -44,6 +45,7 @@ import { podRoutes } from './routes/agentmail-pods.ts'
 import { queueRoutes } from './routes/agentmail-queue.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
 import { threadRoutes } from './routes/agentmail-threads.ts'
+import { signUpRoute, unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
 import { webhookDeliveryRoutes } from './routes/agentmail-webhook-deliveries.ts'
 import { webhookRoutes } from './routes/agentmail-webhooks.ts'
 
@@ -52,6 +54,7 @@ export interface AgentMailNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly scopes: Scopes
   readonly apiKeys: ApiKeys
   readonly organizations: Organizations
   readonly pods: Pods
@@ -86,11 +89,15 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
 
     async routes(app, context) {
       await describeRoutes(app)
-      app.addHook('preValidation', async (request) => {
-        request.query = normaliseQuery(request.query as Record<string, string | string[]>)
+      app.addHook('preValidation', async (request, reply) => {
+        const query = normaliseQuery(request.query as Record<string, string | string[]>)
+        const warning = warningOf(query, request.routeOptions.schema?.querystring)
+        if (warning !== undefined) reply.header('martlet-warning', warning)
+        request.query = query
       })
       downloadRoutes(app, needs)
       openApiRoute(app)
+      signUpRoute(app)
 
       await app.register(async (streamed) => {
         streamRoute(streamed, { ...needs, ...context, eventJson, limits })
@@ -100,6 +107,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
           request.actor = await authenticateHeader(credentials, request)
         })
         authMeRoutes(keyed)
+        unbuiltRoutes(keyed, needs)
         organizationRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)

@@ -37,8 +37,6 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     webhook_id: Type.String({ description: 'Id or client_id.' }),
   })
 
-  addPollingRoutes(app, all)
-
   const list = {
     tags,
     summary: 'List webhooks',
@@ -117,17 +115,6 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
     return reply.code(204).send(null)
   })
-}
-
-/**
- * Newer clients poll webhooks here, which is not supported yet. "polling" must not be parsed as the id of a webhook.
- */
-function addPollingRoutes(app: HttpApp, all: string): void {
-  const absent = async () => {
-    throw new MailError('not_found', { what: 'Path' })
-  }
-  app.all(`${all}/polling`, { schema: { hide: true } }, absent)
-  app.all(`${all}/polling/*`, { schema: { hide: true } }, absent)
 }
 
 /**

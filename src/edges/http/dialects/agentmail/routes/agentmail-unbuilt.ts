@@ -1,0 +1,159 @@
+/**
+ * Operations of AgentMail that Martlet does not have yet, of both generations of its clients. They answer 403 with the
+ * code `not_implemented`, after authentication and the check of the scope: "not found" would look as if a message or
+ * inbox did not exist, and clients repeat a 5xx. The table shrinks as operations are built.
+ *
+ * Accounts, providers and apps are services of AgentMail's own. Here there are none: their lists are empty.
+ */
+import { Type } from 'typebox'
+import { MailError } from '../../../../../errors.ts'
+import type { Scopes } from '../../../../../mail/access/scopes.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { withinOf } from '../scope-routes.ts'
+
+const ROOT = ['']
+const PODS = ['/pods/:pod_id']
+const INBOXES = ['/inboxes/:inbox_id']
+const EVERYWHERE = [...ROOT, ...PODS, ...INBOXES]
+
+/** Subjects as plural nouns, each with prefixes and the operations below each prefix. */
+const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[], operations: string])[] = [
+  ['Drafts', EVERYWHERE, 'GET /drafts, GET /drafts/:draft_id, GET /drafts/:draft_id/attachments/:attachment_id'],
+  ['Drafts', INBOXES, 'POST /drafts, PATCH /drafts/:draft_id, DELETE /drafts/:draft_id, POST /drafts/:draft_id/send'],
+  ['Searches', [...ROOT, ...PODS], 'GET /inboxes/search'],
+  ['Searches', EVERYWHERE, 'GET /threads/search'],
+  ['Searches', INBOXES, 'GET /messages/search'],
+  ['Batches of messages', INBOXES, 'POST /messages/batch-get, POST /messages/batch-update'],
+  [
+    'Allow and block lists',
+    EVERYWHERE,
+    `GET /lists/:direction/:type, POST /lists/:direction/:type, GET /lists/:direction/:type/:entry,
+     DELETE /lists/:direction/:type/:entry`,
+  ],
+  ['Metrics', EVERYWHERE, 'GET /metrics/events, GET /metrics/usage, GET /metrics/rates'],
+  [
+    "Domains of one's own",
+    [...ROOT, ...PODS],
+    `GET /domains, POST /domains, GET /domains/:domain_id, PATCH /domains/:domain_id, DELETE /domains/:domain_id,
+     POST /domains/:domain_id/verify, GET /domains/:domain_id/zone-file`,
+  ],
+  ["Domains of one's own", ROOT, 'GET /domains/:domain_id/setup-link'],
+  [
+    'Polling webhooks',
+    EVERYWHERE,
+    `GET /webhooks/polling, POST /webhooks/polling, GET /webhooks/polling/:webhook_id,
+     DELETE /webhooks/polling/:webhook_id`,
+  ],
+  [
+    'Calendars',
+    INBOXES,
+    `GET /calendar, PATCH /calendar, GET /calendar/agenda, GET /calendar/events, POST /calendar/events,
+     GET /calendar/events/:event_id, PATCH /calendar/events/:event_id, DELETE /calendar/events/:event_id,
+     GET /calendar/events/:event_id/instances, POST /calendar/events/:event_id/respond`,
+  ],
+  [
+    'Files',
+    INBOXES,
+    'GET /files, POST /files, GET /files/:file_id, DELETE /files/:file_id, POST /files/:file_id/complete',
+  ],
+  [
+    'Verdicts on prompt injection (Agent Armor)',
+    INBOXES,
+    'POST /messages/:message_id/agent-armor/feedback, POST /messages/:message_id/agent-armor/release',
+  ],
+  ['Sign-ins of agents', INBOXES, 'POST /authorize'],
+  ['Sign-ups', ROOT, 'POST /agent/verify, POST /agent/human'],
+  ['Labs', ROOT, 'GET /organizations/labs, POST /organizations/labs'],
+]
+
+/** Needs no key: it would create the first one. */
+const SIGN_UP = 'POST /agent/sign-up'
+
+/** Lists that are empty, by the name of their items. */
+const EMPTY: Readonly<Record<string, readonly string[]>> = {
+  accounts: EVERYWHERE.map((prefix) => `${prefix}/accounts`),
+  providers: ['/providers', '/providers/search'],
+  apps: ['/apps', '/apps/search'],
+}
+
+/** What the empty lists do not contain. */
+const ABSENT: Readonly<Record<string, string>> = {
+  Account: `GET /accounts/:account_id, PATCH /accounts/:account_id/update, GET /pods/:pod_id/accounts/:account_id,
+    GET /inboxes/:inbox_id/accounts/:account_id`,
+  Provider: 'GET /providers/:provider_id, GET /providers/:provider_id/accounts, POST /providers/:provider_id/connect',
+  App: 'GET /apps/:app_id, GET /apps/:app_id/accounts, POST /apps/:app_id/connect',
+}
+
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** With `:name` for parameters. */
+  readonly path: string
+}
+
+/** Every operation of this file, for the test that compares them with the clients. */
+export function unbuiltOperations(): Operation[] {
+  return [
+    ...UNBUILT.flatMap(([, prefixes, operations]) => prefixes.flatMap((prefix) => parse(operations, prefix))),
+    ...parse(SIGN_UP),
+    ...Object.values(EMPTY).flatMap((paths) => paths.map((path) => ({ method: 'GET' as const, path }))),
+    ...Object.values(ABSENT).flatMap((operations) => parse(operations)),
+  ]
+}
+
+function parse(operations: string, prefix = ''): Operation[] {
+  return operations.split(',').map((operation) => {
+    const [method, path] = operation.trim().split(' ')
+    return { method: method as Operation['method'], path: `${prefix}${path}` }
+  })
+}
+
+interface UnbuiltNeeds {
+  readonly scopes: Scopes
+}
+
+const hidden = { hide: true }
+const config = { isUnbuilt: true }
+const params = Type.Object({ pod_id: Type.Optional(Type.String()), inbox_id: Type.Optional(Type.String()) })
+
+/** Routes that need a key. */
+export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
+  for (const [subject, prefixes, operations] of UNBUILT)
+    for (const { method, path } of prefixes.flatMap((prefix) => parse(operations, prefix)))
+      refuse(app, method, path, (operation) => new MailError('not_implemented', { subject, operation }))
+  for (const [what, operations] of Object.entries(ABSENT))
+    for (const { method, path } of parse(operations))
+      refuse(app, method, path, () => new MailError('not_found', { what }))
+  for (const [items, paths] of Object.entries(EMPTY))
+    for (const url of paths)
+      app.get(url, { config, schema: { ...hidden, params } }, async (request) => {
+        await scopes.requireVisible(request.actor, withinOf(request.params))
+        return { count: 0, limit: 50, [items]: [] }
+      })
+
+  /** Answers before the body is read. */
+  function refuse(
+    on: HttpApp,
+    method: Operation['method'],
+    url: string,
+    error: (operation: string) => MailError,
+  ): void {
+    on.route({
+      method,
+      url,
+      config,
+      schema: { ...hidden, params },
+      onRequest: async (request) => {
+        await scopes.requireVisible(request.actor, withinOf(request.params))
+        throw error(`${method} ${request.routeOptions.url?.replace(/:(\w+)/g, '{$1}')}`)
+      },
+      handler: () => undefined,
+    })
+  }
+}
+
+/** The route that needs no key. */
+export function signUpRoute(app: HttpApp): void {
+  const { method, path: url } = parse(SIGN_UP)[0]!
+  const error = new MailError('not_implemented', { subject: 'Sign-ups', operation: `${method} /v0${url}` })
+  app.route({ method, url, config, schema: hidden, onRequest: () => Promise.reject(error), handler: () => undefined })
+}
