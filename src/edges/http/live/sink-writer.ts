@@ -1,6 +1,6 @@
 /**
- * Writes texts to one client, as fast as it reads: counts what has not left this process yet, and reports when more may be
- * written. event-pump.ts and the sessions use it.
+ * Writes texts to one client, as fast as it reads: counts what has not left this process yet, and reports when more may
+ * be written. event-pump.ts and the sessions use it.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { ConnectionBacklog } from '../server/backlog-budget.ts'

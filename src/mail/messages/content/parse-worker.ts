@@ -1,6 +1,6 @@
 /**
- * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time, round robin over their senders
- * (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
+ * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time, round robin over their
+ * senders (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
  *
  * A message that exceeds the limit of time or memory ends the thread. Its beginning is then parsed on the event loop,
  * since no message is refused for being malformed, and the next large message gets a new thread. The heap limit ends

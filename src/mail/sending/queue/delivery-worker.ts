@@ -1,8 +1,8 @@
 /**
  * Delivers queued mail.
  *
- *   claim due recipients, per destination and pod (destination-limits.ts; a lease, renewed during the delivery) → group by
- *   submission and target (delivery-groups.ts) → target.deliver → outcome, in one transaction (run-delivery.ts)
+ *   claim due recipients, per destination and pod (destination-limits.ts; a lease, renewed during the delivery) → group
+ *   by submission and target (delivery-groups.ts) → target.deliver → outcome, in one transaction (run-delivery.ts)
  *
  * Crash: the lease expires, or is cleared at the next start (SQLite), and the recipient is claimed again. A remote
  *   server that had accepted the message with 250 gets it twice, which SMTP cannot prevent (RFC 5321 §6.1). The
