@@ -80,7 +80,7 @@ export const errors = {
   too_many_responses: define({
     kind: 'temporary',
     message: () => 'All memory for large responses is in use',
-    fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end.',
+    fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end without pauses.',
   }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',

@@ -74,6 +74,11 @@ export function createMetrics({ collectProcess = false } = {}) {
       help: 'Bytes of large responses that are being rendered or sent',
       registers,
     }),
+    httpResponsesWaiting: new Gauge({
+      name: 'martlet_http_responses_waiting',
+      help: 'Requests that wait for memory for a large response',
+      registers,
+    }),
     sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),
     socketsClosed: new Counter({
       name: 'martlet_websockets_closed_total',

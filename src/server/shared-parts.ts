@@ -4,6 +4,7 @@
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
 import type { Log } from '../log.ts'
+import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
@@ -38,6 +39,7 @@ export function createSharedParts({ config, store, log, metrics, clock }: Server
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessage = createFiling({ adapter: store.adapter, limits })
+  const domainOwners = createDomainOwners({ store, clock, limits })
   const fileReceived = createFileReceived({ fileMessage, domain: config.domain, limits })
   const eventSubjects = createEventSubjects({ store, limits })
   return {
@@ -48,7 +50,7 @@ export function createSharedParts({ config, store, log, metrics, clock }: Server
     prepareContent,
     discardBlobs,
     fileMessage,
-    receiving: createReceiving({ store, config, prepareContent, fileReceived, metrics, clock }),
+    receiving: createReceiving({ store, config, prepareContent, fileReceived, domainOwners, metrics, clock }),
     removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */

@@ -22,6 +22,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],
+    domainOwners: { find: async () => new Set() },
     metrics,
     clock: Date.now,
   })

@@ -10,6 +10,7 @@ import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { ApiKeyRow, InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
+import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
@@ -45,6 +46,23 @@ export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   if (!hasSamePermissions(actor, row)) {
     throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
   }
+}
+
+/**
+ * Checks again, after a request has waited, what was checked when it began: its key, and that the inboxes still exist.
+ *
+ * @param inboxIds inboxes in the actor's scope whose messages it reads
+ * @throws as assertKeyUnchanged; not_found
+ */
+export async function recheckAccess(
+  store: Pick<Store, 'transaction'>,
+  actor: Actor,
+  inboxIds: readonly string[],
+): Promise<void> {
+  await store.transaction(async (tx) => {
+    await assertKeyUnchanged(tx, actor)
+    if (inboxIds.length > 0) await requireInboxIds(tx, actor, 'message_read', inboxIds)
+  })
 }
 
 /** @param now epoch ms */

@@ -5,7 +5,7 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
-import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
+import { assertKeyUnchanged, hiddenMaskFor, lockInbox, recheckAccess, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
@@ -67,6 +67,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
         substrings: [filter.from, filter.to, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
+        recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows),
       })
     },

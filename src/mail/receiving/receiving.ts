@@ -17,6 +17,7 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import type { DomainOwners } from '../domains/domain-owners.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
@@ -57,6 +58,7 @@ interface ReceivingNeeds {
   readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
+  readonly domainOwners: DomainOwners
   readonly metrics: Metrics
   readonly clock: () => number
 }
@@ -75,7 +77,7 @@ interface Checks {
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, metrics, clock } = needs
+  const { store, config, prepareContent, fileReceived, domainOwners, metrics, clock } = needs
 
   return {
     async accepts(address) {
@@ -117,9 +119,9 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     content: PreparedContent<Checks>,
   ): Promise<Receipt[]> {
     const { authentication, decision } = content.checked
-    const owners = await domains.listOwners(store.db, unverifiedDomains(arrival, content.parsed.from))
+    const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
     // A recipient learns nothing about the domains of other organizations.
-    const isOwn = ({ organization_id }: InboxRow) => owners.includes(null) || owners.includes(organization_id)
+    const isOwn = ({ organization_id }: InboxRow) => owners.has(null) || owners.has(organization_id)
     return store.transaction(async (tx) => {
       const found = new Map<string, InboxRow>()
       // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.

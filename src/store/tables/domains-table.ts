@@ -11,12 +11,14 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
-/** Returns the organizations that own one of the domains; null for the shared domain, which belongs to all. */
-export async function listOwners(db: Db, domains: readonly string[]): Promise<readonly (string | null)[]> {
+/** Returns those of the domains that exist, with the organization that owns each; null: it is shared. */
+export async function listOwners(
+  db: Db,
+  domains: readonly string[],
+): Promise<Pick<DomainRow, 'domain' | 'organization_id'>[]> {
   if (domains.length === 0) return []
-  const query = db.selectFrom('domains').select('organization_id').where('domain', 'in', domains)
-  const rows = await query.where('deleting_at', 'is', null).execute()
-  return rows.map((row) => row.organization_id)
+  const query = db.selectFrom('domains').select(['domain', 'organization_id']).where('domain', 'in', domains)
+  return query.where('deleting_at', 'is', null).execute()
 }
 
 /** Reads the domain and locks it until the commit. */

@@ -77,7 +77,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   const dialectOf = createDialectOf(dialects)
   const bodies = createBodyBudget({ limits })
-  const responses = createResponseBudget({ limits, log })
+  const responses = createResponseBudget({ limits, log, bodyBytesOf: bodies.bytesOf })
   const unanswered = (request: FastifyRequest) => {
     bodies.answered(request)
     responses.unanswered(request)

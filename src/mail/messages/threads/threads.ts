@@ -9,7 +9,14 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
-import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
+import {
+  assertKeyUnchanged,
+  forbiddenMask,
+  hiddenMaskFor,
+  recheckAccess,
+  requireScope,
+  type Scope,
+} from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../../access/paging/page-tokens.ts'
@@ -97,6 +104,10 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         substrings: [filter.senders, filter.recipients, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
+        async recheck() {
+          await recheckAccess(store, actor, [])
+          await requireScope(store.db, actor, 'message_read', within)
+        },
         show: (rows) => showThreads(store.db, rows, limits, criteria.hiddenMask),
       })
     },

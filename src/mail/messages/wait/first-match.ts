@@ -148,7 +148,11 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   }
 
   async function showMessage(row: table.StoredMessageRow): Promise<Message | undefined> {
-    const [message] = await showWhole({ store, limits }, actor, [row], memory)
+    const stillMatching = async () => {
+      const again = await table.getMatching(store.db, criteria, row.id)
+      return again ? [again] : []
+    }
+    const [message] = await showWhole({ store, limits }, actor, [row], memory, stillMatching)
     if (!message) await memory.reserve(0) // the search may wait for the next message
     return message
   }
