@@ -8,7 +8,7 @@ import { type Owner, SharedBudget } from './shared-budget.ts'
 
 export interface Holder {
   readonly owners: readonly Owner[]
-  /** QueuedReservation holders of one key keep their order. undefined: a client without a key. */
+  /** Waiting holders of one key keep their order. undefined: a client without a key. */
   readonly apiKeyId: string | undefined
   /** Counted bytes. Only the queue changes it. */
   bytes: number
