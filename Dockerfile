@@ -23,6 +23,7 @@ WORKDIR /martlet
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY package.json LICENSE ./
+COPY docs docs
 RUN install -d -o node -g node -m 0700 /data
 USER node
 VOLUME /data

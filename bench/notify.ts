@@ -62,7 +62,7 @@ try {
     const delays = [...answeredAt].map(([id, at]) => heardAt.get(id)! - at)
     const whole = [...sentAt].map(([id, at]) => heardAt.get(id)! - at)
     console.log(
-      `${answeredAt.size} mails of 5 KB, due at ${perSecond}/s, taken at ${(answeredAt.size / took).toFixed(0)}/s`,
+      `${answeredAt.size} messages of 5 KB, due at ${perSecond}/s, taken at ${(answeredAt.size / took).toFixed(0)}/s`,
     )
     console.log(`250 → frame: ${percentiles(delays)}`)
     console.log(`MAIL FROM → frame: ${percentiles(whole)}`)

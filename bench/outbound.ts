@@ -5,7 +5,7 @@
  *   npm run bench -- outbound
  *
  * The mail server of every destination is one smtp-sink on loopback, found through our own DNS server. Both mail
- * servers are given MAILS messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock
+ * servers are given MESSAGES messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock
  * stops when the last one has been delivered. Postfix neither composes nor signs, and has a fixed next hop instead of a
  * DNS lookup. Rounds alternate; the median is printed.
  */
@@ -21,7 +21,7 @@ import { Session, sampleMail } from './smtp-load.ts'
 const SINK = '/usr/sbin/smtp-sink'
 const SINK_PORT = 2_529
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
-const MAILS = Number(process.env.MAILS ?? 1_000)
+const MESSAGES = Number(process.env.MESSAGES ?? 1_000)
 const SENDERS = Number(process.env.SENDERS ?? 20)
 const DOMAINS = Array.from({ length: 100 }, (_, index) => `d${index}.test`)
 const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
@@ -54,7 +54,7 @@ try {
     ours.push(
       await perSecond(async () => {
         await sendAll(sending)
-        while ((await delivered(sending)) - before < MAILS) await delay(20)
+        while ((await delivered(sending)) - before < MESSAGES) await delay(20)
       }),
     )
     if (!postfix) continue
@@ -62,7 +62,7 @@ try {
     theirs.push(
       await perSecond(async () => {
         await injectAll(postfix.port)
-        while (postfix.sent() - sentBefore < MAILS) await delay(20)
+        while (postfix.sent() - sentBefore < MESSAGES) await delay(20)
       }),
     )
   }
@@ -100,26 +100,26 @@ async function injectAll(port: number): Promise<void> {
   for (const session of sessions) await session.quit()
 }
 
-/** Makes MAILS calls, with SENDERS of them at a time. */
+/** Makes MESSAGES calls, with SENDERS of them at a time. */
 async function share(act: (index: number, sender: number) => Promise<void>): Promise<void> {
   let next = 0
   await Promise.all(
     Array.from({ length: SENDERS }, async (_, sender) => {
-      while (next < MAILS) await act(next++, sender)
+      while (next < MESSAGES) await act(next++, sender)
     }),
   )
 }
 
 async function delivered({ url }: BenchServer): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  const line = /^martlet_deliveries_total\{outcome="delivered"\} (\d+)$/m.exec(text)
+  const line = /^martlet_recipient_attempts_total\{outcome="delivered"\} (\d+)$/m.exec(text)
   return Number(line?.[1] ?? 0)
 }
 
 async function perSecond(act: () => Promise<void>): Promise<number> {
   const start = performance.now()
   await act()
-  return MAILS / ((performance.now() - start) / 1_000)
+  return MESSAGES / ((performance.now() - start) / 1_000)
 }
 
 /** Waits until the port accepts connections: smtp-sink prints nothing when it is ready. */

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
 /** Returns a message of about 5 KB with text and HTML alternatives, like a typical message from an agent. */
-export function sampleMail(id: string, subject = 'A mail of about five kilobytes'): Buffer {
+export function sampleMail(id: string, subject = 'A message of about five kilobytes'): Buffer {
   const line = 'The quick brown fox jumps over the lazy dog while the mail server files what it says.'
   const text = `${`${line}\r\n`.repeat(20)}`
   const html = `<html><body>${`<p>${line}</p>\r\n`.repeat(28)}</body></html>`

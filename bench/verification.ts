@@ -34,7 +34,7 @@ const bounds = {
   contextCharsMax: defaults.parsing.verificationContextCharsMax,
 }
 
-const mails = {
+const messages = {
   person: mail('The plan for June', SENTENCE.repeat(20), `<p>${SENTENCE.repeat(20)}</p>`),
   shop: mail(
     'Your order 4471902 has been shipped',
@@ -58,7 +58,7 @@ const mails = {
 
 console.log(`median of ${ROUNDS} rounds of ${MEASURE_MS} ms; messages/s`)
 console.log('mail        bytes    parse  reading   search   search : parse   search in reading')
-for (const [name, raw] of Object.entries(mails)) {
+for (const [name, raw] of Object.entries(messages)) {
   const { subject, text, html } = parseMessage(raw, parseLimits)
   const rates = { parse: [] as number[], reading: [] as number[], search: [] as number[] }
   for (let round = 0; round <= ROUNDS; round++) {

@@ -1,5 +1,5 @@
 /**
- * Starts the server that was built, makes an inbox, mails it, reads the mail and stops. Run with the Node version that
+ * Starts the server that was built, creates an inbox, sends it a message, reads this message and stops. Run with the Node version that
  * is in question; needs nothing but what a server needs. Exits with 1 when something is not as it should be.
  */
 import { strict as assert } from 'node:assert'
@@ -42,7 +42,7 @@ try {
   server.kill('SIGTERM')
   const [code] = await exited
   assert.equal(code, 0)
-  console.log(`Node ${process.version}: an inbox was made, a mail came in, the server stopped in order`)
+  console.log(`Node ${process.version}: an inbox was created, a message was received, the server stopped cleanly`)
 } catch (error) {
   await fail(error)
 } finally {

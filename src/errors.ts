@@ -80,7 +80,7 @@ export const errors = {
   too_many_responses: define({
     kind: 'temporary',
     message: () => 'All memory for large responses is in use',
-    fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end.',
+    fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end without pauses.',
   }),
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
@@ -157,7 +157,7 @@ export const errors = {
   }),
   replay_running: define({
     kind: 'conflict',
-    message: () => 'An earlier replay of this webhook is still being added to the queue',
+    message: () => 'An earlier replay of this webhook is still in progress',
     fix: 'Retry in a moment.',
   }),
   range_expired: define<{ from: string }>({

@@ -16,10 +16,10 @@ export function createMetrics({ collectProcess = false } = {}) {
   return {
     registry,
     smtpConnections: new Gauge({ name: 'martlet_smtp_connections', help: 'Open SMTP connections', registers }),
-    smtpReplies: new Counter({
-      name: 'martlet_smtp_replies_total',
-      help: 'SMTP commands and messages that were rejected, by reply code and error',
-      labelNames: ['code', 'error'],
+    smtpRefusals: new Counter({
+      name: 'martlet_smtp_refusals_total',
+      help: 'SMTP commands and messages that were rejected, by reply code and reason',
+      labelNames: ['code', 'reason'],
       registers,
     }),
     messagesReceived: new Counter({
@@ -45,8 +45,8 @@ export function createMetrics({ collectProcess = false } = {}) {
       help: 'Submissions accepted from clients',
       registers,
     }),
-    deliveries: new Counter({
-      name: 'martlet_deliveries_total',
+    recipientAttempts: new Counter({
+      name: 'martlet_recipient_attempts_total',
       help: 'Delivery attempts per recipient, by outcome',
       labelNames: ['outcome'],
       registers,
@@ -72,6 +72,11 @@ export function createMetrics({ collectProcess = false } = {}) {
     httpResponseBytes: new Gauge({
       name: 'martlet_http_response_bytes',
       help: 'Bytes of large responses that are being rendered or sent',
+      registers,
+    }),
+    httpResponsesWaiting: new Gauge({
+      name: 'martlet_http_responses_waiting',
+      help: 'Requests that wait for memory for a large response',
       registers,
     }),
     sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),
@@ -117,7 +122,7 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['work'],
       registers,
     }),
-    loopErrors: new Counter({
+    backgroundErrors: new Counter({
       name: 'martlet_background_errors_total',
       help: 'Failures of background work; the loop continued',
       labelNames: ['loop'],

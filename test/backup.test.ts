@@ -115,7 +115,7 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
   )
   expect(text.replace(/\s+/g, ' ').trim()).toBe(large.trim())
   expect((await ask('GET', '/v0/queue')).recipients).toMatchObject([{ recipient: 'eve@example.test', state: 'queued' }])
-  const mails = relay.mails.length
+  const mails = relay.messages.length
   expect((await ask('POST', '/v0/outbound/resume')).was_paused).toBe(true)
   await ask('POST', '/v0/queue/retry', { all: true })
   expect((await relay.mail(mails + 1)).to).toEqual(['eve@example.test'])

@@ -58,7 +58,7 @@ test('after a failed build the next call compiles again', () => {
   expect(output('a.js')).toContain('export const a = 1;')
 })
 
-test('a failed build of one source among many does not count as a build', () => {
+test('after a failed build of one of several sources, all changed sources are compiled', () => {
   const { folder, write, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
   build(folder)
   write('b.ts', 'export const b: = 2\n')

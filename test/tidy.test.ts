@@ -255,13 +255,16 @@ test('every limit, setting and error is used', () => {
   expect(idleErrors.map((name) => `no code throws the error ${name}: throw it or remove it`)).toEqual([])
 })
 
-test('the name of a limit contains its unit', () => {
+test('the name of a limit ends with its unit, and then Max or Min if it is a bound', () => {
+  const ends = {
+    bytes: /(?<!Max|Min)Bytes(?:Max|Min)?$/i,
+    milliseconds: /(?<!Max|Min)Ms(?:Max|Min)?$/,
+    count: /^(?!.*(?:Bytes|Ms)(?:Max|Min)?$)/,
+  }
   const wrong = Object.entries(limits).flatMap(([group, members]) =>
     Object.entries(members)
-      .filter(
-        ([name, { unit }]) => (/Bytes/.exec(name) ? 'bytes' : /Ms/.exec(name) ? 'milliseconds' : 'count') !== unit,
-      )
-      .map(([name, { unit }]) => `limits.${group}.${name} is in ${unit}: say so in its name`),
+      .filter(([name, { unit }]) => !ends[unit as keyof typeof ends].test(name))
+      .map(([name, { unit }]) => `limits.${group}.${name} is in ${unit}: end its name with the unit, then Max or Min`),
   )
   expect(wrong).toEqual([])
 })

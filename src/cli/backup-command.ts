@@ -36,7 +36,7 @@ export async function runBackup(
   file: string,
   { output, version }: { output: { write(text: string): unknown }; version: string },
 ): Promise<number> {
-  requireSqlite(config)
+  checkSqlite(config)
   const target = resolve(file)
   if (await exists(target)) throw new StartupError(`${target} exists; choose another name`)
   const folder = await mkdtemp(`${target}.partial-`).catch((error: NodeJS.ErrnoException) => {
@@ -75,7 +75,7 @@ export async function runBackup(
   }
 }
 
-export function requireSqlite({ databaseUrl }: Pick<Config, 'databaseUrl'>): void {
+export function checkSqlite({ databaseUrl }: Pick<Config, 'databaseUrl'>): void {
   if (databaseUrl === undefined) return
   throw new StartupError('This command is for SQLite; with PostgreSQL use pg_dump and pg_restore (docs/operations.md)')
 }

@@ -12,7 +12,7 @@ import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
 import { type Inspection, inspectStore } from '../store/inspection.ts'
 import { existingFolder } from '../store/make-folder.ts'
-import { placeOf } from '../store/postgres/postgres-preflight.ts'
+import { describeDatabase } from '../store/postgres/postgres-preflight.ts'
 import { getPausedAt } from '../store/tables/outbound-pause-table.ts'
 import { findServer, type RunningServer } from './running-server.ts'
 
@@ -27,7 +27,7 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT', server.hasHttp)],
     ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT', server.hasSmtp)],
     ['TLS files', () => checkTlsFiles(config)],
-    ['database', async () => describeDatabase(config, await opened)],
+    ['database', async () => describeContents(config, await opened)],
     ['DKIM', async () => describeDkim(config, await opened)],
     ['disk', () => checkDisk(config)],
   ]
@@ -82,8 +82,8 @@ async function checkTlsFiles({ tls }: Config): Promise<string> {
   return 'readable'
 }
 
-function describeDatabase(config: Config, { db, unread }: Inspection): string {
-  const location = config.databaseUrl === undefined ? config.dataDir : placeOf(config.databaseUrl)
+function describeContents(config: Config, { db, unread }: Inspection): string {
+  const location = config.databaseUrl === undefined ? config.dataDir : describeDatabase(config.databaseUrl)
   if (unread !== undefined) return `${location} was not read: ${unread}`
   return db ? `${location} can be used` : `${location} is empty; the first start creates the tables`
 }

@@ -14,7 +14,7 @@ import { makePrivateFolder } from '../store/make-folder.ts'
 import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, openArchive, ROOT_KEY } from './backup-archive.ts'
-import { requireSqlite } from './backup-command.ts'
+import { checkSqlite } from './backup-command.ts'
 
 /**
  * @returns the exit code
@@ -25,7 +25,7 @@ export async function runRestore(
   file: string,
   output: { write(text: string): unknown },
 ): Promise<number> {
-  requireSqlite(config)
+  checkSqlite(config)
   const archive = await openArchive(file)
   try {
     const owner = await stat(config.dataDir).catch(() => undefined)

@@ -1,7 +1,6 @@
 /**
- * The HTTP client with which the command line calls the running server, using the operator's key. The command line
- * cannot open the database itself: on SQLite, the server process has locked it. Each error is a sentence for the
- * operator.
+ * Calls the running server over HTTP for the command line, with the operator's key. The command line cannot open the
+ * database itself: on SQLite, the server process has locked it. Each error is a sentence for the operator.
  */
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
@@ -39,9 +38,9 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       }).catch((cause: unknown) => {
         throw new StartupError(`No server responds at ${base}; start it, or use --url`, { cause })
       })
-      const answer: unknown = await response.json().catch(() => undefined)
-      if (response.ok && answer !== undefined) return answer
-      const { message = `status ${response.status}` } = (answer ?? {}) as { message?: string }
+      const json: unknown = await response.json().catch(() => undefined)
+      if (response.ok && json !== undefined) return json
+      const { message = `status ${response.status}` } = (json ?? {}) as { message?: string }
       throw new StartupError(`${base} rejected the request: ${message}`)
     },
   }

@@ -1,6 +1,6 @@
 /**
- * Every limit of a body, queue, buffer, wait or retry, once: default, unit, and the description that documents it. Each
- * file in limits/ defines one group; no other file defines a limit. docs/configuration.md is generated from them.
+ * Defines every limit of a body, queue, buffer, wait or retry once, with its default, unit and description. Each file in
+ * limits/ defines one group; no other file defines a limit. docs/configuration.md is generated from them.
  *
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */

@@ -19,7 +19,7 @@ export interface Relay {
   readonly auth?: { readonly user: string; readonly password: string }
 }
 
-/** The settings on which others depend. */
+/** Settings that the readers of other settings need. */
 export interface KnownSettings {
   readonly databaseUrl: string | undefined
   readonly host: string
@@ -50,12 +50,12 @@ export function readOutbound(
 export function readRelay(value: string | undefined, variable: string): Relay | undefined {
   if (value === undefined) return undefined
   // Never repeat the value: it contains a password.
-  const refused = (detail: string) => new StartupError(`${variable}: ${detail}; write ${RELAY_FORM}`)
+  const malformed = (detail: string) => new StartupError(`${variable}: ${detail}; write ${RELAY_FORM}`)
   const url = URL.canParse(value) ? new URL(value) : undefined
-  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw refused('the URL is malformed')
-  if (!/^\/?$/.test(url.pathname) || url.search || url.hash) throw refused('nothing may follow the port')
-  if ((url.username === '') !== (url.password === '')) throw refused('give both user and password, or neither')
-  if (url.port === '0') throw refused('0 is not a valid port')
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw malformed('the URL is malformed')
+  if (!/^\/?$/.test(url.pathname) || url.search || url.hash) throw malformed('nothing may follow the port')
+  if ((url.username === '') !== (url.password === '')) throw malformed('give both user and password, or neither')
+  if (url.port === '0') throw malformed('0 is not a valid port')
   const isImplicitTls = url.protocol === 'smtps:'
   const port = Number(url.port) || (isImplicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT)
   const host = withoutBrackets(url.hostname)
@@ -63,7 +63,7 @@ export function readRelay(value: string | undefined, variable: string): Relay | 
     const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
     return Object.freeze({ host, port, isImplicitTls, ...(user !== '' && { auth: { user, password } }) })
   } catch {
-    throw refused('user or password contains a % that starts no escape sequence; write a literal % as %25')
+    throw malformed('user or password contains a % that starts no escape sequence; write a literal % as %25')
   }
 }
 

@@ -22,8 +22,8 @@ export function readPort(value: string, variable: string): Port {
 
 export function readDomain(value: string, variable: string): string {
   const domain = value.toLowerCase()
-  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
-  if (domain.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(domain)) {
+  const dnsLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+  if (domain.length > 253 || !new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`).test(domain)) {
     throw new StartupError(
       `${variable}=${value}: write a domain name such as mail.example.com (internationalized labels as xn--…)`,
     )
@@ -62,7 +62,7 @@ export function readBlobsUrl(value: string | undefined, variable: string): strin
   throw new StartupError(`${variable}=${value}: write file:///folder, such as file:///srv/martlet/blobs`)
 }
 
-export function readRootKey(
+export function parseRootKey(
   value: string | undefined,
   variable: string,
   { databaseUrl }: Pick<KnownSettings, 'databaseUrl'>,

@@ -23,6 +23,7 @@ import {
 } from './outbound-settings.ts'
 import { createErrorList, type ErrorList } from './setting-errors.ts'
 import {
+  parseRootKey,
   readBlobsUrl,
   readDatabaseUrl,
   readDomain,
@@ -30,7 +31,6 @@ import {
   readMessageBytes,
   readPath,
   readPort,
-  readRootKey,
   readUrl,
 } from './setting-readers.ts'
 import { similarName } from './similar-name.ts'
@@ -121,7 +121,7 @@ export const settings = {
     default: 'generated at the first start',
     description:
       'API key for the whole organization, at least 20 characters. A new value replaces the old root key. Required with PostgreSQL.',
-    read: readRootKey,
+    read: parseRootKey,
   }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',

@@ -46,7 +46,7 @@ const mapped = new BlockList()
 addRange(mapped, MAPPED_4, 'ipv6')
 
 /** @param address as sockets and resolvers return it; a string that is no address counts as private */
-export function isPrivateAddress(address: string): boolean {
+export function isPrivateIp(address: string): boolean {
   const [bare = ''] = address.split('%') // a zone, "fe80::1%eth0"
   const family = isIP(bare)
   if (family === 0) return true

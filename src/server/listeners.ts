@@ -4,8 +4,8 @@ import { createHttpServer, type HttpServer } from '../edges/http/server/http-ser
 import { createMxServer, type MxServer } from '../edges/smtp/mx/mx-server.ts'
 import type { TlsSource } from '../edges/tls.ts'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
-import type { MailCore, Surroundings } from './mail-core.ts'
 import type { Services } from './services.ts'
+import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export interface Listeners {
   /** undefined: the port is off. */
@@ -13,8 +13,8 @@ export interface Listeners {
   readonly smtp: MxServer | undefined
 }
 
-interface ListenersNeeds extends Surroundings {
-  readonly core: Pick<MailCore, 'feed' | 'outboundPause' | 'receiving'>
+interface ListenersNeeds extends ServerContext {
+  readonly shared: Pick<SharedParts, 'feed' | 'outboundPause' | 'receiving'>
   readonly services: Services
   readonly credentials: Credentials
   readonly tls: TlsSource
@@ -22,7 +22,7 @@ interface ListenersNeeds extends Surroundings {
   readonly requireStarted: () => void
 }
 
-export function createListeners({ core, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
+export function createListeners({ shared, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
   const { config, store, log, metrics } = needs
   const http =
     config.httpPort === 'off'
@@ -32,12 +32,12 @@ export function createListeners({ core, services, credentials, tls, ...needs }: 
           log,
           metrics,
           credentials,
-          probes: { start: needs.requireStarted, store: () => store.probe() },
-          readyDetails: async () => ((await core.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
-          beforeSocketsClose: () => core.feed.stop(),
+          probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
+          readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
+          beforeSocketsClose: () => shared.feed.stop(),
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })
   const smtp =
-    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: core.receiving, tls })
+    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: shared.receiving, tls })
   return { http, smtp }
 }

@@ -7,7 +7,7 @@ import { createRemoteTarget } from '../mail/sending/targets/remote-target.ts'
 import { createRouting, type Routing } from '../mail/sending/targets/routing.ts'
 import { createDns, type Dns } from '../net/dns/dns.ts'
 import { createSafeFetch, type Lookup, type SafeFetch } from '../net/fetch/safe-fetch.ts'
-import type { MailCore, Surroundings } from './mail-core.ts'
+import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export interface Outbound {
   readonly routing: Routing
@@ -17,20 +17,20 @@ export interface Outbound {
   close(): void
 }
 
-interface OutboundNeeds extends Pick<Surroundings, 'config' | 'log'> {
-  readonly core: Pick<MailCore, 'domains' | 'receiving'>
+interface OutboundNeeds extends Pick<ServerContext, 'config' | 'log'> {
+  readonly shared: Pick<SharedParts, 'domains' | 'receiving'>
   /** Looks up the host names of webhooks. Default: the resolvers of the configuration, else the system's. */
   readonly lookup: Lookup | undefined
 }
 
-export function createOutbound({ config, log, core, lookup: givenLookup }: OutboundNeeds): Outbound {
+export function createOutbound({ config, log, shared, lookup: givenLookup }: OutboundNeeds): Outbound {
   const { limits, hostname, allowPrivateNetworks } = config
   const dns = createDns({ servers: config.dnsServers, limits })
   const relay = config.relay && createRelayTarget({ relay: config.relay, hostname, log, limits })
   const routing = createRouting({
-    domains: core.domains,
+    domains: shared.domains,
     outbound: config.outbound,
-    local: createLocalTarget({ receiving: core.receiving, log }),
+    local: createLocalTarget({ receiving: shared.receiving, log }),
     remote: createRemoteTarget({
       dns,
       hostname,
@@ -56,7 +56,7 @@ export function createOutbound({ config, log, core, lookup: givenLookup }: Outbo
 
 /** Looks names up with the resolvers of the configuration. */
 function lookupBy(dns: Dns): Lookup {
-  return async (hostname) => (await dns.addresses(hostname)).map((address) => ({ address, family: isIP(address) }))
+  return async (hostname) => (await dns.ipAddresses(hostname)).map((address) => ({ address, family: isIP(address) }))
 }
 
 /** Looks names up as other programs of this machine do, with its hosts file. */

@@ -1,5 +1,5 @@
 /**
- * Reads and writes the file in the data folder that contains the first API key. The operator reads it there, and the
+ * Reads and writes the file in the data folder with the root key. The operator reads it there, and the
  * command line authenticates with it. Mode 0600; the key is never logged.
  */
 import { open, readFile, rename, rm } from 'node:fs/promises'

@@ -17,31 +17,40 @@ import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
-import { createDeliveries } from '../mail/sending/queue/delivery-history.ts'
 import { createQueue } from '../mail/sending/queue/queue.ts'
+import { createRecipientStatuses } from '../mail/sending/queue/recipient-statuses.ts'
 import { createSending } from '../mail/sending/sending.ts'
 import { createOrganizations } from '../mail/tenants/organizations.ts'
 import { createPods } from '../mail/tenants/pods.ts'
 import { createWebhooks } from '../mail/webhooks/config/webhooks.ts'
-import { createDeliveryLog } from '../mail/webhooks/delivery/delivery-log.ts'
 import { createWebhookTests } from '../mail/webhooks/delivery/test-request.ts'
+import { createWebhookDeliveryLog } from '../mail/webhooks/delivery/webhook-delivery-log.ts'
 import { createReplays } from '../mail/webhooks/replay/replays.ts'
-import type { MailCore, Surroundings } from './mail-core.ts'
 import type { Outbound } from './outbound.ts'
+import type { ServerContext, SharedParts } from './shared-parts.ts'
 import type { Workers } from './workers.ts'
 
 export type Services = ReturnType<typeof createServices>
 
-interface ServicesNeeds extends Surroundings {
-  readonly core: MailCore
+interface ServicesNeeds extends ServerContext {
+  readonly shared: SharedParts
   readonly outbound: Outbound
   readonly workers: Pick<Workers, 'webhooks' | 'dispatch'>
 }
 
-export function createServices({ core, outbound, workers, ...surroundings }: ServicesNeeds) {
-  const { config, store, log, metrics, clock, random } = surroundings
+export function createServices({ shared, outbound, workers, ...context }: ServicesNeeds) {
+  const { config, store, log, metrics, clock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, prepareContent, discardBlobs, file, domains, removal, webhookProfiles: profiles } = core
+  const {
+    feed,
+    contents,
+    prepareContent,
+    discardBlobs,
+    fileMessage,
+    domains,
+    removal,
+    webhookProfiles: profiles,
+  } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const downloads = createDownloads({ store, contents, clock, random, limits })
@@ -60,7 +69,7 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
 
     feed,
     eventPages: createEventPages({ store, feed, clock, limits }),
-    eventSubjects: core.eventSubjects,
+    eventSubjects: shared.eventSubjects,
     labelLog: createLabelLog({ store, limits }),
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
@@ -70,13 +79,13 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
 
     sending: createSending({
       store,
-      submit: createSubmit({ store, config, domains, prepareContent, file, log, metrics, clock, random }),
+      submit: createSubmit({ store, config, domains, prepareContent, fileMessage, log, metrics, clock, random }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,
     }),
-    outboundPause: core.outboundPause,
-    deliveries: createDeliveries({ store, clock }),
+    outboundPause: shared.outboundPause,
+    deliveries: createRecipientStatuses({ store, clock }),
     queue: createQueue({
       store,
       clock,
@@ -94,7 +103,7 @@ export function createServices({ core, outbound, workers, ...surroundings }: Ser
       limits,
       enabled: workers.dispatch.signalEnabled,
     }),
-    deliveryLog: createDeliveryLog({ store, signalPending, limits }),
+    deliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
     replays: createReplays({ store, clock, limits }),
     webhookTestRequests: createWebhookTests({ store, profiles, fetch, clock, newEventId: randomUUID, limits }),
   }

@@ -1,6 +1,6 @@
 /**
- * The composition root: opens the store, builds the core, workers, services and listeners, starts them in order and
- * stops them in reverse. Only the files of this folder import all layers.
+ * The composition root: opens the store, builds the shared parts, workers, services and listeners, starts them in order
+ * and stops them in reverse.
  */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/settings.ts'
@@ -15,10 +15,10 @@ import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
 import { openTls } from './certificate-source.ts'
 import { createListeners } from './listeners.ts'
-import { createMailCore } from './mail-core.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
 import { createServices } from './services.ts'
+import { createSharedParts } from './shared-parts.ts'
 import { createStopList, type StopList } from './stop-list.ts'
 import { createWorkers } from './workers.ts'
 
@@ -80,25 +80,25 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
   stops.add('store', () => store.close())
 
   // Built, not running
-  const surroundings = { config, store, log, metrics, clock, random }
+  const context = { config, store, log, metrics, clock, random }
   const credentials = createCredentials({ store, clock })
-  const core = createMailCore(surroundings)
-  stops.add('mail parser', () => core.mailParser.stop())
-  const outbound = createOutbound({ config, log, core, lookup })
+  const shared = createSharedParts(context)
+  stops.add('mail parser', () => shared.mailParser.stop())
+  const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())
-  const workers = createWorkers({ ...surroundings, core, outbound, credentials })
-  const services = createServices({ ...surroundings, core, outbound, workers })
+  const workers = createWorkers({ ...context, shared, outbound, credentials })
+  const services = createServices({ ...context, shared, outbound, workers })
 
   // First start, and warnings for the operator
   const newKey = await prepareFirstStart({
     store,
-    domains: core.domains,
+    domains: shared.domains,
     sharedDomain: config.domain,
     rootKey: config.rootKey,
     makeRootKey: () => ensureRootKeyFile(config.dataDir),
   })
-  if (startPaused) await core.outboundPause.begin()
-  const isPaused = await core.outboundPause.isPaused()
+  if (startPaused) await shared.outboundPause.begin()
+  const isPaused = await shared.outboundPause.isPaused()
   if (isPaused) log.warn('outbound mail and webhooks are paused; "martlet resume" ends this')
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
@@ -106,9 +106,9 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
   const tls = await openTls({ config, store, clock })
 
   // Workers
-  await core.feed.start()
+  await shared.feed.start()
   // Unlike the others, it stops earlier than this list says: the HTTP listener stops it before it closes its sockets.
-  stops.add('event feed', () => core.feed.stop())
+  stops.add('event feed', () => shared.feed.stop())
   workers.delivery.start()
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
   workers.webhooks.start()
@@ -123,9 +123,9 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
   // the events of the last messages and requests (the HTTP listener stops the feed: `beforeSocketsClose`).
   let isStarted = false
   const requireStarted = () => {
-    if (!isStarted) throw new Error('not every listener is up yet')
+    if (!isStarted) throw new Error('not every listener is open yet')
   }
-  const { http, smtp } = createListeners({ ...surroundings, core, services, credentials, tls, requireStarted })
+  const { http, smtp } = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
   const listening = await http?.listen()
   if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
   const accepting = await smtp?.listen()

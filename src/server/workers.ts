@@ -19,21 +19,21 @@ import { createWebhookWorker } from '../mail/webhooks/delivery/webhook-worker.ts
 import { createDispatch } from '../mail/webhooks/dispatch/dispatch.ts'
 import { createEnableOrdering } from '../mail/webhooks/ordering/enable-ordering.ts'
 import { createReplayWebhook } from '../mail/webhooks/replay/replay-job.ts'
-import type { MailCore, Surroundings } from './mail-core.ts'
 import type { Outbound } from './outbound.ts'
+import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export type Workers = ReturnType<typeof createWorkers>
 
-interface WorkersNeeds extends Surroundings {
-  readonly core: MailCore
+interface WorkersNeeds extends ServerContext {
+  readonly shared: SharedParts
   readonly outbound: Outbound
   readonly credentials: Credentials
 }
 
-export function createWorkers({ core, outbound, credentials, ...surroundings }: WorkersNeeds) {
-  const { config, store, log, metrics, clock } = surroundings
+export function createWorkers({ shared, outbound, credentials, ...context }: WorkersNeeds) {
+  const { config, store, log, metrics, clock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, outboundPause, webhookProfiles: profiles } = core
+  const { contents, discardBlobs, removal, outboundPause, webhookProfiles: profiles } = shared
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)

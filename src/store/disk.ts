@@ -2,7 +2,7 @@
  * Watches the free space of the folders that we write to, so that a message is rejected before its bytes are read, and
  * not when its commit fails.
  *
- * A timer checks the file system, and `requireRoom` only reads the last result, because each SMTP command and HTTP
+ * A timer checks the file system, and `checkSpace` only reads the last result, because each SMTP command and HTTP
  * request calls it. A check that fails is logged, and writes are rejected until a check succeeds.
  */
 import { statfs } from 'node:fs/promises'
@@ -14,7 +14,7 @@ export type FreeBytes = (folder: string) => Promise<number>
 
 export interface DiskWatch {
   /** @throws disk_full, or unavailable when the last check failed */
-  requireRoom(): void
+  checkSpace(): void
   stop(): void
 }
 
@@ -39,7 +39,7 @@ export async function watchDisk(needs: DiskWatchNeeds): Promise<DiskWatch> {
   timer.unref()
 
   return {
-    requireRoom() {
+    checkSpace() {
       if (problem) throw problem
     },
     stop: () => clearInterval(timer),

@@ -18,22 +18,22 @@ import type { SqlAdapter } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
 
-/** The `claimBelow` of a claim that takes no interrupted work. */
+/** The `interruptionsBelow` of a claim that takes no interrupted work. */
 export const UNINTERRUPTED = 1
 
-export interface Claim {
+export interface ClaimRequest {
   /** Names the worker; unique over nodes and restarts. */
   readonly owner: string
   /** End of the lease, epoch ms. */
   readonly untilMs: number
   readonly limit: number
-  readonly interrupted: InterruptedClaim
+  readonly interrupted: InterruptionBounds
 }
 
 /** Which rows with interruptions may be claimed. Of those below `setAsideFrom`, a claim takes only one unit of work. */
-export interface InterruptedClaim {
+export interface InterruptionBounds {
   /** Rows with fewer interruptions may be claimed; UNINTERRUPTED: only those without any. */
-  readonly claimBelow: number
+  readonly interruptionsBelow: number
   /** Rows with this number of interruptions are set aside without being run, and may always be claimed. */
   readonly setAsideFrom: number
 }
@@ -46,7 +46,7 @@ export interface InterruptedClaim {
 export async function claimRecipients(
   tx: Tx,
   adapter: Pick<SqlAdapter, 'skipLocked'>,
-  claim: Claim & { readonly domain: string; readonly podId: string; readonly submissions: number },
+  claim: ClaimRequest & { readonly domain: string; readonly podId: string; readonly submissions: number },
 ): Promise<Selectable<RecipientRow>[]> {
   const due = () =>
     tx
@@ -76,7 +76,7 @@ export async function claimRecipients(
 export async function claimJobs(
   tx: Tx,
   adapter: Pick<SqlAdapter, 'skipLocked'>,
-  claim: Claim & { readonly kinds: readonly string[] },
+  claim: ClaimRequest & { readonly kinds: readonly string[] },
 ): Promise<Selectable<JobRow>[]> {
   if (claim.kinds.length === 0) return []
   const rows = tx
@@ -95,7 +95,7 @@ export async function claimJobs(
 export async function claimWebhookDeliveries(
   tx: Tx,
   adapter: Pick<SqlAdapter, 'skipLocked'>,
-  claim: Claim & { readonly webhookId: string; readonly term: number },
+  claim: ClaimRequest & { readonly webhookId: string; readonly term: number },
 ): Promise<Selectable<WebhookDeliveryRow>[]> {
   const rows = tx
     .selectFrom('webhook_deliveries')
@@ -113,7 +113,7 @@ export async function claimWebhookDeliveries(
 }
 
 /** The part of a due row that decides whether it is claimed. */
-interface Candidate {
+interface DueRow {
   readonly id: string
   /** Rows with the same unit are one piece of work. */
   readonly unit: string
@@ -124,8 +124,8 @@ interface Candidate {
 async function lease<Table extends LeasedTable>(
   tx: Tx,
   table: Table,
-  candidates: readonly Candidate[],
-  claim: Claim,
+  candidates: readonly DueRow[],
+  claim: ClaimRequest,
   dueAt: (row: Selectable<Schema[Table]>) => number,
   changes: object = {},
 ): Promise<Selectable<Schema[Table]>[]> {
@@ -209,7 +209,7 @@ export function isInterrupted({ interruptions }: { readonly interruptions: numbe
 export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
 /** Whether a due row is under no lease and may be claimed now. */
-function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expression<SqlBool> {
+function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: ClaimRequest): Expression<SqlBool> {
   return sql<SqlBool>`(lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}`
 }
 
@@ -217,15 +217,15 @@ function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: Claim): Expressi
  * The condition for claims, and for the queries that decide whether to claim at all: the commit of a claim makes the
  * loops poll again, so a row that must wait must not count as due.
  */
-export function mayBeClaimed({ claimBelow, setAsideFrom }: InterruptedClaim): Expression<SqlBool> {
-  if (claimBelow >= setAsideFrom) return sql<SqlBool>`1 = 1`
-  return sql<SqlBool>`(${interruptionsNow} < ${claimBelow} or ${interruptionsNow} >= ${setAsideFrom})`
+export function mayBeClaimed({ interruptionsBelow, setAsideFrom }: InterruptionBounds): Expression<SqlBool> {
+  if (interruptionsBelow >= setAsideFrom) return sql<SqlBool>`1 = 1`
+  return sql<SqlBool>`(${interruptionsNow} < ${interruptionsBelow} or ${interruptionsNow} >= ${setAsideFrom})`
 }
 
 /**
  * Omits rows of a second interrupted unit: under a lease, they would be counted again if the first ends the process.
  */
-function idsToClaim(rows: readonly Candidate[], { interrupted: { setAsideFrom } }: Claim): string[] {
+function idsToClaim(rows: readonly DueRow[], { interrupted: { setAsideFrom } }: ClaimRequest): string[] {
   const first = rows.find((row) => isInterrupted(row, setAsideFrom))
   return rows.filter((row) => !isInterrupted(row, setAsideFrom) || row.unit === first?.unit).map(({ id }) => id)
 }

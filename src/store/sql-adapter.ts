@@ -156,9 +156,9 @@ export interface Writer {
   /**
    * Starts a transaction, on a new connection if the last one was lost.
    *
-   * @param pace 'without time limits': without time limits, for migrations
+   * @param options `hasTimeLimits` is false only for migrations: their statements may take any time
    */
-  begin(pace?: 'without time limits'): Promise<void>
+  begin(options?: { readonly hasTimeLimits: boolean }): Promise<void>
   /** @param isFirst whether no row is locked yet, so that this member may wait for other nodes without blocking them */
   savepoint(isFirst: boolean): Promise<void>
   /** Rolls back to the savepoint and rejects if one of its statements failed and the function ignored the error. */

@@ -56,7 +56,9 @@ export interface Store {
   /**
    * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
    */
-  requireRoom(): void
+  checkWritable(): void
+  /** Like checkWritable, for the disk alone. @throws disk_full, or unavailable when it cannot be checked */
+  checkDiskSpace(): void
 
   /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
@@ -163,7 +165,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     intervalMs: config.limits.store.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
-    // After a failed commit, callers that first check requireRoom would never write again, so the probe tries to write.
+    // After a failed commit, callers that first check checkWritable would never write again, so the probe tries to write.
     onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
   let closing: Promise<void> | undefined
@@ -176,11 +178,12 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     transaction,
     onCommit: commitNotifier.listen,
     expectClose,
-    requireRoom() {
+    checkWritable() {
       if (closing) throw new MailError('shutting_down', {})
-      disk.requireRoom()
+      disk.checkSpace()
       if (commitFailure) throw commitFailure
     },
+    checkDiskSpace: disk.checkSpace,
     probe,
     close() {
       closing ??= close()

@@ -25,7 +25,7 @@ const ADDRESS_KINDS = ['from', 'sender', 'reply_to', 'to', 'cc', 'bcc'] as const
 /** Shorter texts have no trigram. */
 const TRIGRAM_CHARS = 3
 
-export interface Candidate {
+export interface SearchCandidate {
   number: number
   id: string | null
   inbox_id: string | null
@@ -33,7 +33,7 @@ export interface Candidate {
   fits: number
 }
 /** Reads candidates, newest first. */
-export type ReadCandidates = (beforeNumber: number, rowsMax: number) => Promise<Candidate[]>
+export type ReadCandidates = (beforeNumber: number, rowsMax: number) => Promise<SearchCandidate[]>
 
 export interface SearchFunctions {
   /** Reads candidates from the index; each clause must have a text that is long enough. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatCursor } from '../../src/mail/events/log/cursor.ts'
-import { endOf, floorOf, requirePosition } from '../../src/mail/events/log/log-position.ts'
+import { endOf, floorOf, parsePosition } from '../../src/mail/events/log/log-position.ts'
 import type { EventRow } from '../../src/store/schema/event-rows.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import { FeedWorld, sent } from './feed-world.ts'
@@ -21,7 +21,7 @@ test('both ends of the log are valid positions, also in an empty log', async () 
     const log = await events.requireLog(store.db)
     for (const position of [floorOf(log), endOf(log)]) {
       const cursor = formatCursor(store.epoch, position)
-      expect(await requirePosition(store, cursor, log)).toEqual(position)
+      expect(await parsePosition(store, cursor, log)).toEqual(position)
     }
     await world.append(sent(await world.addInbox()))
   }
@@ -84,7 +84,7 @@ async function openLog() {
     rows,
     cursor: ({ seq, event_id }: Pick<EventRow, 'seq' | 'event_id'>) =>
       formatCursor(store.epoch, { seq, eventId: event_id }),
-    read: async (cursor: string) => requirePosition(store, cursor, await events.requireLog(store.db)),
+    read: async (cursor: string) => parsePosition(store, cursor, await events.requireLog(store.db)),
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   }
 }

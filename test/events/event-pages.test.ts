@@ -22,7 +22,7 @@ interface RequestWait {
   readonly draining?: AbortSignal
 }
 
-async function open(limits: LimitOverrides = {}, freeBytes = 64 * 1024) {
+async function open(limits: LimitOverrides = {}, freeBytes = 64 * 1024, whileItWaits?: () => void) {
   const world = await FeedWorld.open(mergeLimits({ events: { disorderMs: MINUTE } }, limits))
   onTestFinished(() => world[Symbol.asyncDispose]())
   const { store, feed, time, limits: all } = world
@@ -35,7 +35,8 @@ async function open(limits: LimitOverrides = {}, freeBytes = 64 * 1024) {
     freeBytes,
     async reserve(bytes: number) {
       reserved.push(bytes)
-      return false
+      whileItWaits?.()
+      return whileItWaits !== undefined
     },
     nextTurn: async () => undefined,
   }
@@ -96,6 +97,16 @@ test('a page that becomes large gets memory before more of it is rendered, and k
   }
   expect((await read({}, {}, goneWhileWaiting)).texts).toEqual([])
   expect(reserved).toEqual([20, 20, 0])
+})
+
+test('after a wait for memory, the whole page is rendered again', async () => {
+  let text = 'old'
+  const { world, inbox, read, reserved } = await open({}, 8, () => {
+    text = 'new'
+  })
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  expect((await read({}, {}, async () => text)).texts).toEqual(['new', 'new', 'new'])
+  expect(reserved.length).toBe(1)
 })
 
 test('the cursor advances over events that do not match, a bounded range at a time', async () => {

@@ -424,13 +424,13 @@ class CountedBacklog implements Backlog {
     this.#onHold = onHold
   }
 
-  hold({ bytes }: BacklogItem): void {
+  add({ bytes }: BacklogItem): void {
     this.bytes += bytes
     this.count += 1
     this.#onHold()
   }
 
-  release({ bytes }: BacklogItem): void {
+  remove({ bytes }: BacklogItem): void {
     this.bytes -= bytes
     this.count -= 1
   }
@@ -462,6 +462,6 @@ function observed(store: Store, check: (table: string) => void): Store {
 }
 
 async function failuresOf(world: FeedWorld): Promise<number> {
-  const { values } = await world.metrics.loopErrors.get()
+  const { values } = await world.metrics.backgroundErrors.get()
   return values.find(({ labels }) => labels.loop === 'event tailer')?.value ?? 0
 }

@@ -19,19 +19,19 @@ function subscription(within: { inboxIds?: string[]; podIds?: string[]; organiza
 
 test('of ten thousand subscriptions in one organization, only those to the event’s inbox are checked', () => {
   const subscriptions = new SubscriptionIndex()
-  for (let inbox = 0; inbox < 10_000; inbox++) subscriptions.join(subscription({ inboxIds: [`inbox ${inbox}`] }))
-  subscriptions.join(subscription({ podIds: ['pod 0'] }))
-  subscriptions.join(subscription({ podIds: ['pod 1'] }))
-  subscriptions.join(subscription({}))
-  subscriptions.join(subscription({ organizationId: 'another' }))
-  expect([...subscriptions.near(row)]).toHaveLength(3)
+  for (let inbox = 0; inbox < 10_000; inbox++) subscriptions.add(subscription({ inboxIds: [`inbox ${inbox}`] }))
+  subscriptions.add(subscription({ podIds: ['pod 0'] }))
+  subscriptions.add(subscription({ podIds: ['pod 1'] }))
+  subscriptions.add(subscription({}))
+  subscriptions.add(subscription({ organizationId: 'another' }))
+  expect([...subscriptions.candidatesFor(row)]).toHaveLength(3)
 })
 
 test('a subscription that leaves is removed from every index', () => {
   const subscriptions = new SubscriptionIndex()
   const all = [subscription({}), subscription({ inboxIds: ['inbox 0'], podIds: ['pod 0'] })]
-  for (const one of all) subscriptions.join(one)
-  expect([...subscriptions.near(row)]).toHaveLength(3) // one of them twice, by inbox and by pod
-  for (const one of all) subscriptions.leave(one)
-  expect([...subscriptions.near(row), ...subscriptions.everyone()]).toEqual([])
+  for (const one of all) subscriptions.add(one)
+  expect([...subscriptions.candidatesFor(row)]).toHaveLength(3) // one of them twice, by inbox and by pod
+  for (const one of all) subscriptions.remove(one)
+  expect([...subscriptions.candidatesFor(row), ...subscriptions.all()]).toEqual([])
 })

@@ -129,6 +129,7 @@ test('senders are not checked yet, so a received message says so, and whether it
   expect(await authenticationOf('boss@mail.localhost')).toEqual(ours)
   expect(await authenticationOf('The Boss <nobody@MAIL.Localhost>')).toEqual(ours)
   expect(await authenticationOf('x@example.test, boss@mail.localhost')).toEqual(ours)
+  expect(await authenticationOf('boss@mail.localhost.')).toEqual(ours)
   expect(await authenticationOf('boss@example.test')).toEqual({ result: 'not checked' })
   expect(await authenticationOf('boss@sub.mail.localhost')).toEqual({ result: 'not checked' })
   expect(await authenticationOf('"boss@mail.localhost" <boss@example.test>')).toEqual({ result: 'not checked' })

@@ -41,13 +41,13 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
       await using away = await startAway()
       const { world, ledger, database } = away
       const load = ledger.load({ senders: 4, callers: 2, onFailure: 'repeat' })
-      await ledger.until(() => ledger.mails.size >= ACKNOWLEDGED && ledger.sends.size >= ACKNOWLEDGED)
+      await ledger.until(() => ledger.inbound.size >= ACKNOWLEDGED && ledger.sends.size >= ACKNOWLEDGED)
 
       await database.stop(how)
       const awayAt = performance.now()
       // Clients whose commit was in progress wait for its outcome, so only new clients can be refused.
       const others = ledger.load({ senders: 2, callers: 2, onFailure: 'repeat' })
-      await ledger.until(() => ledger.refused.mails >= REFUSED && ledger.refused.sends >= REFUSED)
+      await ledger.until(() => ledger.refused.inbound >= REFUSED && ledger.refused.sends >= REFUSED)
       await delay(AWAY_MS - (performance.now() - awayAt))
       const ready = await world.request('GET', '/readyz')
       expect(ready).toMatchObject({ status: 503, body: { failing: ['store'] } })
@@ -56,9 +56,9 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
       expect(list).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
       expect(list.headers.get('retry-after')).toBeTruthy()
       expect(ledger.refusalMaxMs).toBeLessThan(ANSWER_MAX_MS)
-      const known = new Set(ledger.mails)
-      const isNew = ({ message }: Frame) => ledger.mails.has(message?.message_id) && !known.has(message.message_id)
-      const [mailsBefore, sendsBefore] = [ledger.mails.size, ledger.sends.size]
+      const known = new Set(ledger.inbound)
+      const isNew = ({ message }: Frame) => ledger.inbound.has(message?.message_id) && !known.has(message.message_id)
+      const [inboundBefore, sendsBefore] = [ledger.inbound.size, ledger.sends.size]
 
       const backAt = performance.now()
       await database.start()
@@ -69,7 +69,7 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
           since.ready = performance.now() - startedAt
         }),
         ledger
-          .until(() => ledger.mails.size > mailsBefore)
+          .until(() => ledger.inbound.size > inboundBefore)
           .then(() => {
             since.mail = performance.now() - startedAt
           }),
@@ -80,7 +80,7 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
           }),
       ])
       await ledger.until(
-        () => ledger.mails.size >= mailsBefore + ACKNOWLEDGED && ledger.sends.size >= sendsBefore + ACKNOWLEDGED,
+        () => ledger.inbound.size >= inboundBefore + ACKNOWLEDGED && ledger.sends.size >= sendsBefore + ACKNOWLEDGED,
       )
       ledger.end()
       await Promise.all([load, others, watching])

@@ -15,12 +15,14 @@ test('a nearly full disk causes temporary errors, loses nothing, and needs no ac
     responseCode: 452,
     response: expect.stringContaining('4.3.1'),
   })
+  expect(await world.request('GET', '/readyz')).toMatchObject({ status: 503, body: { failing: ['disk'] } })
   // Reads still work.
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })).count).toBe(1)
 
   free = Number.MAX_SAFE_INTEGER
   const accepted = await sendUntil(world, 200)
   await world.smtp.send({ to: ada.email, subject: 'after', text: 'kept' })
+  expect((await world.request('GET', '/readyz')).status).toBe(200)
   const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
   expect(messages.map(({ subject }) => subject)).toContain('after')
   expect(messages.map(({ subject }) => subject)).not.toContain('during')

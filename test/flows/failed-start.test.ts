@@ -35,5 +35,5 @@ function configOf(dataDir: string): Config {
     MARTLET_SMTP_PORT: '0',
     MARTLET_ROOT_KEY: ROOT_KEY,
   }
-  return loadConfig(env, { events: { pollMs: 2 }, store: { clockSkewMaxMs: Number.MAX_SAFE_INTEGER } })
+  return loadConfig(env, { events: { pollMs: 2 }, store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } })
 }

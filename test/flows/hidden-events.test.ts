@@ -109,7 +109,7 @@ test('what is sent live is decided for each reader', async () => {
   for (const frame of two) expect(frame).toMatchObject({ message: { subject: 'two' }, thread: { message_count: 1 } })
 })
 
-/** Sends a mail with a code, a file and a sender of its own. @returns the cursor of the position before it */
+/** Sends a message with a code, a file and a sender of its own. @returns the cursor of the position before it */
 async function sendSecret(world: World): Promise<{ cursor: string }> {
   await world.agentmail.inboxes.create({ username: 'ada' })
   const { cursor } = (await world.request('GET', '/v0/events?after=latest')).body

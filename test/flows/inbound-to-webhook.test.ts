@@ -291,7 +291,7 @@ function movable(): { options: WorldOptions; pass(ms: number): void } {
   let ahead = 0
   const options = {
     clock: () => Date.now() + ahead,
-    limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMaxMs: 1e12 } },
+    limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMsMax: 1e12 } },
   }
   return {
     options,

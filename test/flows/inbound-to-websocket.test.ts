@@ -24,12 +24,12 @@ test('an event frame never exceeds 1 MB (the limit of Python clients), even with
   const file = (name: string) =>
     `--b\r\nContent-Type: application/octet-stream; name="${name}"\r\nContent-Disposition: attachment\r\n\r\nx\r\n`
   const files = Array.from({ length: 120 }, (_, index) => file(`${index}${'\u0001'.repeat(3_000)}`)).join('')
-  const mails = [
+  const messages = [
     `From: eve@example.test\r\nSubject: ${words}\r\n\r\nx`,
     `From: ${words} <eve@example.test>\r\nSubject: x\r\n\r\nx`,
     `From: eve@example.test\r\nSubject: ${words}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${files}--b--\r\n`,
   ]
-  for (const raw of mails) {
+  for (const raw of messages) {
     await world.smtp.send({ envelope: { from: 'eve@example.test', to: 'ada@mail.localhost' }, raw })
     const { message, thread } = await socket.next('message.received')
     expect(message).toMatchObject({ inbox_id: 'ada@mail.localhost', thread_id: thread.thread_id })

@@ -65,14 +65,14 @@ test(`after ${CUTS} kills under load, sockets, streams and webhooks have receive
     expect(response.status).toBe(200)
   }
   const common = { key: KEY, place: servers.place, after, types: TYPES }
-  const hangsUp = () => random() < 0.02
+  const disconnects = () => random() < 0.02
   const whole = (['socket', 'stream'] as const).flatMap((over) => [
     new ReconnectingClient(over, common),
-    new ReconnectingClient(over, { ...common, hangsUp }),
+    new ReconnectingClient(over, { ...common, disconnects }),
   ])
   const inboxIds = ['out@mail.localhost']
   const ofOne = (['socket', 'stream'] as const).map(
-    (over) => new ReconnectingClient(over, { ...common, inboxIds, hangsUp }),
+    (over) => new ReconnectingClient(over, { ...common, inboxIds, disconnects }),
   )
   const readers = [...whole, ...ofOne]
   onTestFinished(async () => void (await Promise.all(readers.map((reader) => reader.stop()))))

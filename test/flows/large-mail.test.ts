@@ -150,7 +150,7 @@ test('a large message does not wait for all the large messages of another peer',
 })
 
 test('if too many large messages are waiting, one more is temporarily refused and not stored; small ones are accepted', async () => {
-  await using world = await startWorld({ limits: { parsing: { waitingPerPeerMax: 0 } } })
+  await using world = await startWorld({ limits: { parsing: { waitingPerSenderMax: 0 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
 
   await expect(world.smtp.send({ to: ada.email, text: LARGE })).rejects.toMatchObject({

@@ -42,9 +42,9 @@ for (const [cut, code] of [
 onWire(
   'a server that stops before it knows the outcome of a commit answers no sender, and the message is stored once',
   async () => {
-    const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMaxMs: 50 } })
+    const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMsMax: 50 } })
     const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-    const text = 'a line of a mail that is large enough for a blob\n'.repeat(10_000)
+    const text = 'a line of a message that is large enough for a blob\n'.repeat(10_000)
     const mail = { to: ada.email, subject: 'hello', text, messageId: '<one@example.test>', date: new Date(0) }
 
     const cut = proxy.cutNextCommit('after', { thenDown: true })
@@ -67,7 +67,7 @@ onWire(
 )
 
 onWire('a server that stops before it knows the outcome of a commit answers no HTTP client', async () => {
-  const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMaxMs: 50 } })
+  const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMsMax: 50 } })
   await world.agentmail.inboxes.create({ username: 'bob' }) // waits until the writes of the start are committed
   const cut = proxy.cutNextCommit('after', { thenDown: true })
   const answer = world.request('POST', '/v0/inboxes', { body: { username: 'ada' } }).then(

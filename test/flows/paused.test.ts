@@ -42,12 +42,12 @@ test('while paused, nothing leaves and the rest works; a resume by the root key 
   ])
   const { api_key: other } = (await world.request('POST', '/v0/api-keys', { body: { name: 'other' } })).body
   expect((await world.request('POST', '/v0/outbound/resume', { key: other })).status).toBe(403)
-  expect([relay.mails.length, posted]).toEqual([0, []])
+  expect([relay.messages.length, posted]).toEqual([0, []])
 
   expect((await world.request('POST', '/v0/outbound/resume')).body).toEqual({ state: 'running', was_paused: true })
   expect((await relay.mail()).to).toEqual(['eve@example.test'])
   await expect.poll(() => posted.length).toBe(1)
   expect((await world.request('GET', '/readyz')).body).toEqual({ status: 'ready' })
   expect((await world.request('POST', '/v0/outbound/resume')).body).toEqual({ state: 'running', was_paused: false })
-  expect(relay.mails).toHaveLength(1)
+  expect(relay.messages).toHaveLength(1)
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
 
-test('the same message twice is stored once, but a different one with its Message-ID is stored as another', async () => {
+test('a repeated message is stored once, and another one with its Message-ID under a new one', async () => {
   await using world = await startWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const mail = { to: ada.email, messageId: '<name@x.test>', date: new Date(0), subject: 'one', text: 'first' }
@@ -27,7 +27,7 @@ test('no message is lost or stored twice, even if a hundred messages have the sa
 
   await world.smtp.send(mail('new'))
   await world.smtp.send(mail('newer'))
-  await world.smtp.send(mail('102')) // repeats the last of the first messages
+  await world.smtp.send(mail('102')) // the same as the last message of the loop
 
   const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { limit: 500 })
   expect(messages).toHaveLength(104)

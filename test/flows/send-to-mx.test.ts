@@ -338,7 +338,7 @@ test.each<[string, Behaviour, string, RegExp]>([
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', attempts: 1 })
   expect(delivery.last_reply).toMatch(words)
-  expect(all.mxs[0]!.mails).toEqual([])
+  expect(all.mxs[0]!.messages).toEqual([])
   await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
   expect(all.mxs[0]!.commands.at(-1)).toBe('QUIT')
 })
@@ -362,7 +362,7 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
     ['zoe@a.test', 'delivered', 250],
     ['busy@a.test', 'queued', 450],
   ])
-  expect(all.mxs[0]!.mails).toHaveLength(1)
+  expect(all.mxs[0]!.messages).toHaveLength(1)
 })
 
 test('when every recipient is refused, no DATA is sent', async () => {

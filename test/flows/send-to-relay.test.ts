@@ -45,9 +45,9 @@ test('all outgoing mail is sent to the relay after a login, and its signature is
   await using all = await startSender(`smtp://${CREDENTIALS}@127.0.0.1:${relay.port}`)
   const sent = await all.send(['zoe@a.test', 'bob@b.test'])
 
-  const mails = [await relay.mail(1), await relay.mail(2)]
-  expect(mails.flatMap((mail) => mail.to).sort()).toEqual(['bob@b.test', 'zoe@a.test'])
-  expect(await verifySignature(mails[0]!.data, all.world)).toBe('pass')
+  const messages = [await relay.mail(1), await relay.mail(2)]
+  expect(messages.flatMap((mail) => mail.to).sort()).toEqual(['bob@b.test', 'zoe@a.test'])
+  expect(await verifySignature(messages[0]!.data, all.world)).toBe('pass')
   await all.socket.next('message.delivered')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history).toMatchObject([
@@ -62,7 +62,7 @@ test('a connection is reused for the next message, up to the limit', async () =>
     await all.send('zoe@a.test')
     await all.socket.next('message.delivered')
   }
-  expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 1, 1, 2])
+  expect(relay.messages.map((mail) => mail.connection)).toEqual([1, 1, 1, 2])
   expect(relay.commands.filter((line) => line === 'QUIT')).toEqual(['QUIT'])
 })
 
@@ -82,7 +82,7 @@ test('a kept connection that the relay has closed does not fail the next message
     await all.socket.next('message.delivered')
     expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
   }
-  expect(relay.mails.map((mail) => mail.connection)).toEqual([1, 2])
+  expect(relay.messages.map((mail) => mail.connection)).toEqual([1, 2])
 })
 
 test('no more connections are opened than the limit allows', async () => {
@@ -146,7 +146,7 @@ test('a relay that does not offer the required login delays the message', async 
   await all.socket.next('message.delayed')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0].reply).toMatch(/closed the connection during the login|offers no supported authentication method/)
-  expect(relay.mails).toEqual([])
+  expect(relay.messages).toEqual([])
 })
 
 test('a relay that is down delays the message, and gets it when it is up again', async () => {
@@ -197,7 +197,7 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   await using world = await startWorld() // only for its folder
   const { cert, key } = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
   await writeFile(join(world.dataDir, 'ca.pem'), cert)
-  const mails: string[] = []
+  const messages: string[] = []
   let login = ''
   const stock = new SMTPServer({
     ...{ secure: true, cert, key, authMethods: ['LOGIN'] },
@@ -209,7 +209,7 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
       const chunks: Buffer[] = []
       stream.on('data', (chunk) => chunks.push(chunk))
       stream.on('end', () => {
-        mails.push(Buffer.concat(chunks).toString())
+        messages.push(Buffer.concat(chunks).toString())
         done()
       })
     },
@@ -237,8 +237,8 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   const path = `/inboxes/${inbox.inbox_id}/messages/${encodeURIComponent(sent.message_id)}/deliveries`
   const history = async () => (await ask(path)).deliveries[0].history
   await expect.poll(history, { timeout: 20_000 }).toMatchObject([{ outcome: 'delivered', tls: 'TLSv1.3' }])
-  expect(mails).toHaveLength(1)
-  expect(mails[0]).toContain('a line\r\n.\r\nand another')
+  expect(messages).toHaveLength(1)
+  expect(messages[0]).toContain('a line\r\n.\r\nand another')
   expect(login).toBe(`ada@relay:${PASSWORD}`)
   expect(JSON.stringify(server.lines)).not.toContain(PASSWORD)
 })

@@ -83,7 +83,7 @@ test('mail of one pod to slow mail servers does not delay that of another pod', 
 
   hanging!.behaviour = {}
   hanging!.hangUp()
-  await hanging!.until(() => hanging!.mails.length >= 4)
+  await hanging!.until(() => hanging!.messages.length >= 4)
 })
 
 test('test requests of one pod use half of those that may run at once', async () => {

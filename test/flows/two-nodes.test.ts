@@ -150,7 +150,7 @@ onTwo('the other node delivers to the recipients that a killed node had claimed,
 
   expect((await socket.next()).delivery.recipients.toSorted()).toEqual(bobs.map(({ email }) => email).toSorted())
   for (const bob of bobs) expect((await one.agentmail.inboxes.messages.list(bob.inboxId)).count).toBe(1)
-  const { rows } = await administrate(one.shared.databaseUrl!, 'select count(*)::int as count from deliveries')
+  const { rows } = await administrate(one.shared.databaseUrl!, 'select count(*)::int as count from recipient_history')
   expect(rows).toEqual([{ count: bobs.length }]) // the interrupted attempt is not in the history
 })
 
@@ -174,10 +174,10 @@ onTwo('a node whose clock is ahead by as much as a lease does not start, and say
   await using one = await startWorld()
   const {
     delivery: { leaseMs },
-    store: { clockSkewMaxMs },
+    store: { clockSkewMsMax },
   } = withLimits()
   const failure = await one
-    .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMaxMs } } })
+    .startSibling({ clock: () => Date.now() + leaseMs, limits: { store: { clockSkewMsMax } } })
     .then(
       async (two) => two[Symbol.asyncDispose](),
       (error: unknown) => error,
@@ -262,7 +262,7 @@ async function take(socket: TestSocket, count: number): Promise<ReceivedEvent[]>
 /** Returns the number of delivery attempts that this node has finished, from its metrics. */
 async function deliveriesOf(node: World): Promise<number> {
   const { body } = await node.request('GET', '/metrics')
-  return [...String(body).matchAll(/^martlet_deliveries_total\{.*\} (\d+)$/gm)].reduce(
+  return [...String(body).matchAll(/^martlet_recipient_attempts_total\{.*\} (\d+)$/gm)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,
   )

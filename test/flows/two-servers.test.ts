@@ -101,14 +101,14 @@ onTwo(
     const { inboxId } = await one.agentmail.inboxes.create({ username: 'ada' })
     const socket = await one.subscribe({ eventTypes: ['message.delayed'] })
     const count = 16
-    const mails = await Promise.all(
+    const messages = await Promise.all(
       Array.from({ length: count }, (_, index) =>
         one.agentmail.inboxes.messages.send(inboxId, { to: ['zoe@a.test'], subject: `${index}`, text: 'x' }),
       ),
     )
-    for (const _ of mails) await socket.next()
+    for (const _ of messages) await socket.next()
 
-    for (const [index, { messageId }] of mails.entries()) {
+    for (const [index, { messageId }] of messages.entries()) {
       const queue = (server: World, action: string) =>
         server.request('POST', `/v0/queue/${action}`, { body: { inbox_id: inboxId, message_id: messageId } })
       if (index % 2 === 1) await queue(one, 'hold')
@@ -208,14 +208,14 @@ onTwo(
   async () => {
     await using servers = await startNodes({ jobs: { removalChunkRows: 3 } })
     const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
-    const mails = Array.from({ length: 12 }, (_, index) =>
+    const messages = Array.from({ length: 12 }, (_, index) =>
       servers.both[index % 2]!.smtp.send({ to: ada.email, subject: `${index}`, text: 'x' }).then(
         () => 250,
         (error: { responseCode: number }) => error.responseCode,
       ),
     )
-    await Promise.all([...mails, servers.two.agentmail.inboxes.delete(ada.inboxId)])
-    for (const code of await Promise.all(mails)) expect([250, 550]).toContain(code)
+    await Promise.all([...messages, servers.two.agentmail.inboxes.delete(ada.inboxId)])
+    for (const code of await Promise.all(messages)) expect([250, 550]).toContain(code)
     const again = () => servers.one.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
     await expect.poll(async () => (await again()).status).toBe(200) // nothing of it remains
   },

@@ -359,7 +359,7 @@ function movable() {
   return {
     options: {
       clock: () => Date.now() + ahead,
-      limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMaxMs: 1e12 } },
+      limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 }, store: { clockSkewMsMax: 1e12 } },
     } satisfies WorldOptions,
     now: () => Date.now() + ahead,
     pass(ms: number) {

@@ -45,8 +45,8 @@ onTwo(
     await hook(one, plain, {})
     await hook(two, ordered, { ordered: true })
 
-    const mails = 40
-    for (let mail = 0; mail < mails; mail += 1) {
+    const messages = 40
+    for (let mail = 0; mail < messages; mail += 1) {
       const node = [one, two][mail % 2]!
       const to = `${['ada', 'bob'][Math.floor(mail / 2) % 2]}@mail.localhost`
       await node.smtp.send({ to, subject: `${mail}` })
@@ -59,7 +59,7 @@ onTwo(
         },
         { timeout: 25_000 },
       )
-      .toBe(2 * mails)
+      .toBe(2 * messages)
 
     const log = await query(one, "select event_id, inbox_id from events where type = 'message.received' order by seq")
     expect(plain.calls.map(idOf).toSorted()).toEqual(log.map(({ event_id }) => event_id as string).toSorted())
@@ -72,7 +72,7 @@ onTwo(
     }
     const attempts = await query(one, 'select 1 from webhook_attempts')
     expect(attempts).toHaveLength(plain.calls.length + ordered.calls.length)
-    expect(plain.calls).toHaveLength(mails)
+    expect(plain.calls).toHaveLength(messages)
   },
 )
 

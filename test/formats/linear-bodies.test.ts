@@ -13,7 +13,7 @@ import { forwardBody } from '../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../src/formats/reply/reply-text.ts'
 import { visibleTextOfHtml } from '../../src/formats/verification/visible-text.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
-import { LIMITS } from './sample-mails.ts'
+import { LIMITS } from './sample-messages.ts'
 import { extractVerification } from './verification/extract-verification.ts'
 
 type Shapes = readonly (readonly [string, Shape<string>])[]
@@ -46,6 +46,10 @@ const TEXTS = shapesOf(
       'On 2024 a@b\nwrote:\n\n',
       'From: a\n',
       'From: a\nSent: b\n',
+      'To: a\n',
+      'a: 12.03.2026 14:05 <b@c>\n',
+      'On 12 jan 2024 14:05 a\n<b@c> wrote:\n\n',
+      'On 12.03.2026 14:05 a@b wrote: c\n',
       'a:\n',
       ':\n',
     ],
@@ -123,6 +127,12 @@ const HTMLS = shapesOf(
       '<blockquote type=cite>',
       '<blockquote type=cite>a</blockquote>b',
       '<div class=gmail_quote>',
+      '<div class=gmail_quote>a@b wrote:<blockquote>c</blockquote></div>',
+      '<blockquote>a</blockquote>b:',
+      '<div id=divRplyFwdMsg>a</div>',
+      '<hr>',
+      '<pre>a\nb</pre>',
+      '<a href=mailto:a@b>c</a>:<br>',
       '<div id=Signature>a</div>',
     ],
     ...[
@@ -204,8 +214,10 @@ const MORE_CHARSETS = [
   'x-no-such',
 ]
 
+const REPLY = { subject: 'Re: a', inReplyTo: ['<a@b>'] }
+
 const MULTIPART = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
-const MAILS = shapesOf(
+const MESSAGES = shapesOf(
   [
     ...[
       'a: b\r\n',
@@ -258,7 +270,7 @@ const WIDE = { ...LIMITS, headerBytesMax: 2_000_000 }
 describe('text', () => {
   test.each<[string, (text: string) => unknown]>([
     ['flowed text', (text) => [unflow(text, false), unflow(text, true)]],
-    ['replies', (text) => extractReply({ text }, Number.POSITIVE_INFINITY)],
+    ['replies', (text) => extractReply({ text }, REPLY, Number.POSITIVE_INFINITY)],
     ['codes and links', (text) => extractVerification({ subject: text, text })],
     ['forwards', (text) => forwardBody({ from: [], to: [], subject: text, text }, { html: '' })],
   ])('%s take linear time', { timeout: LONG_MS }, (reader, read) => {
@@ -270,7 +282,7 @@ describe('HTML', () => {
   test.each<[string, (html: string) => unknown]>([
     ['lines', (html) => linesOfHtml(html, 1_000_000)],
     ['search text', (html) => textOfHtml(html, 1_000_000)],
-    ['replies', (html) => extractReply({ html }, Number.POSITIVE_INFINITY)],
+    ['replies', (html) => extractReply({ html }, REPLY, Number.POSITIVE_INFINITY)],
     ['visible text', (html) => visibleTextOfHtml(html, 1_000_000)],
     ['codes and links', (html) => extractVerification({ subject: 'code', html })],
   ])('%s take linear time', { timeout: LONG_MS }, (reader, read) => {
@@ -296,7 +308,7 @@ describe('bytes', () => {
 })
 
 test('whole messages take linear time', { timeout: LONG_MS }, () => {
-  for (const [shape, make] of MAILS)
+  for (const [shape, make] of MESSAGES)
     expectLinear(
       shape,
       (size) => Buffer.from(make(size)),

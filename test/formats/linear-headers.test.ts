@@ -17,13 +17,18 @@ import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
 import { isForbiddenHeader } from '../../src/formats/mime/protected-headers.ts'
 import { preview } from '../../src/formats/mime/text-preview.ts'
 import { traceHeaders } from '../../src/formats/mime/trace-headers.ts'
-import { isHeaderBlock, isOriginalSeparator, isReportOpening, isRule } from '../../src/formats/reply/quote-signals.ts'
+import { findAttributions } from '../../src/formats/reply/attributions.ts'
+import { HeaderBlocks } from '../../src/formats/reply/header-blocks.ts'
+import { findDate } from '../../src/formats/reply/quote-dates.ts'
+import { normaliseLine } from '../../src/formats/reply/quote-line.ts'
+import * as signals from '../../src/formats/reply/quote-signals.ts'
 import { forwardSubject, replyReferences, replySubject } from '../../src/formats/reply/reply-compose.ts'
+import { replyContext } from '../../src/formats/reply/reply-context.ts'
 import { fold, oneLine, plainText } from '../../src/formats/verification/keyword-text.ts'
 import { tokenScore } from '../../src/formats/verification/link-tokens.ts'
 import { addressesIn, withoutAddresses } from '../../src/formats/verification/text-addresses.ts'
 import { isSecret } from '../../src/formats/webhook-signature.ts'
-import { parseReply } from '../../src/net/smtp/smtp-client.ts'
+import { parseReply } from '../../src/net/smtp/smtp-reply.ts'
 import { expectLinear, fill, LONG_MS, type Shape } from './linear.ts'
 
 /** Values consist of one of these pieces, repeated. */
@@ -95,7 +100,7 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
   parameters: parseParameterised,
   'content fields': (value) => [
-    readContentType([value, value], Buffer.from(value), () => false),
+    readContentType([value, value], Buffer.from(value), { isOpen: () => false, bytesLeft: 1_000_000 }),
     readTransferEncoding(value),
     charsetOfLabel(value),
   ],
@@ -112,10 +117,16 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'one line': (value) => oneLine(value, 160),
   'addresses in text': (value) => [[...addressesIn(value)], withoutAddresses(value), tokenScore(value)],
   'quote signals': (value) => [
-    isOriginalSeparator(value),
-    isHeaderBlock([value], 0),
-    isReportOpening(value),
-    isRule(value),
+    signals.isOriginalSeparator(value),
+    signals.isForwardMarker(value),
+    signals.isReportOpening(value),
+    signals.isRule(value),
+    signals.isDeviceSignature(value),
+    signals.signatureLines([value]),
+    signals.listFooterStart([value]),
+    findDate(normaliseLine(value)),
+    findAttributions([{ text: value }], [false], replyContext({ subject: value })),
+    new HeaderBlocks((index) => (index === 0 ? value : undefined), replyContext({ subject: value })).isBlock(0, true),
   ],
   'SMTP commands': (value) => {
     parseCommandLine(Buffer.from(value))

@@ -29,7 +29,7 @@ const READY_P99_MS = 250
 /** The number of simultaneous attacks. */
 const CONCURRENCY = 12
 /** Messages with large events, for subscribers that never read, and the address that sends them. */
-const LOUD_MAILS = amount({ short: 5, long: 30 })
+const LOUD_MESSAGES = amount({ short: 5, long: 30 })
 const LOUD = '127.0.0.98'
 
 const firstSeed = Number(process.env.TEST_SEED ?? 1)
@@ -52,7 +52,7 @@ test.each(seeds)(
 
     const [{ endings, faults }] = await Promise.all([
       runAttacks(attacks, target, { concurrency: CONCURRENCY, isAlive }),
-      loudMails(target),
+      loudMessages(target),
     ])
     const held = squatters.open()
     squatters.leave()
@@ -112,8 +112,8 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
 }
 
 /** Sends messages whose events have 100 KB each. */
-async function loudMails(target: Target): Promise<void> {
-  for (let count = 0; count < LOUD_MAILS; count++) {
+async function loudMessages(target: Target): Promise<void> {
+  for (let count = 0; count < LOUD_MESSAGES; count++) {
     const peer = await SmtpPeer.inData(target, target.victim, LOUD)
     await peer.send(`Subject: loud ${count}\r\n\r\n${'loud '.repeat(20_000)}\r\n.\r\n`)
     await peer.reply()
@@ -231,7 +231,7 @@ function report({ seed, attacks, endings, held, honest, ready, rssBytes }: Repor
       `Hostile corpus, seed ${seed}: ${attacks} attacks`,
       `  /readyz     ${ready.answeredMs.length} answers; p50 ${ms(0.5)}, p99 ${ms(0.99)}, longest ${ms(1)}`,
       `  memory      ${(rssBytes / MIB).toFixed(0)} MiB at most`,
-      `  honest      ${honest.sent.length} mails, ${honest.requests} requests, ${honest.retries} tried again`,
+      `  honest      ${honest.sent.length} messages, ${honest.requests} requests, ${honest.retries} tried again`,
       `  squatters   ${held} connections still open at the end`,
       ...[...endings]
         .sort((a, b) => b[1] - a[1])

@@ -1,11 +1,11 @@
 /**
  * SMTP sessions that flood, send very slowly, violate the protocol or never end; and messages that are costly to parse
- * (mails.ts).
+ * (hostile-messages.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../formats/random.ts'
 import { ATTACKERS, type Attack, fill, scale, type Target } from './attack.ts'
-import { mailShapes, randomMail } from './mails.ts'
+import { mailShapes, randomMail } from './hostile-messages.ts'
 import { SmtpPeer } from './smtp-peer.ts'
 
 export function smtpAttacks(random: Random): Attack[] {
@@ -80,7 +80,7 @@ function sessionAttacks(random: Random): Attack[] {
       await peer.send(fill(one, 60 * scale.flood))
       await peer.quiet()
     },
-    'mails without a pause': async (peer, target) => {
+    'messages without a pause': async (peer, target) => {
       const one = `MAIL FROM:<>\r\nRCPT TO:<${target.victim}>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n`
       await peer.send(one.repeat(Math.ceil(scale.flood / 100)))
       await peer.quiet()
@@ -94,7 +94,7 @@ function sessionAttacks(random: Random): Attack[] {
       for (const path of ODD_PATHS.slice(0, 15)) await peer.command(`RCPT TO:${path}`)
     },
     'many parameters': (peer) => peer.command(`MAIL FROM:<> ${fill('A=b ', 4_000)}`),
-    'a mail that dribbles': async (peer, target) => {
+    'a message that dribbles': async (peer, target) => {
       await peer.command('MAIL FROM:<>')
       await peer.command(`RCPT TO:<${target.victim}>`)
       await peer.command('DATA')
@@ -103,13 +103,13 @@ function sessionAttacks(random: Random): Attack[] {
         await delay(10)
       }
     },
-    'a mail that breaks off': async (peer, target) => {
+    'a message that breaks off': async (peer, target) => {
       await peer.command('MAIL FROM:<>')
       await peer.command(`RCPT TO:<${target.victim}>`)
       await peer.command('DATA')
       await peer.send(fill('x\r\n', scale.sizeBytes))
     },
-    'a mail of stuffed dots': async (peer, target) => {
+    'a message of stuffed dots': async (peer, target) => {
       await peer.command('MAIL FROM:<>')
       await peer.command(`RCPT TO:<${target.victim}>`)
       await peer.command('DATA')

@@ -7,7 +7,7 @@ const owner = (podId: string, organizationId = podId) => ({ podId, organizationI
 
 /** Begins as much work as the pod may, and returns how much that is. */
 function fill(shares: CapacityShares, of: Owner): number {
-  const room = shares.room(of)
+  const room = shares.capacity(of)
   shares.add(of, room)
   return room
 }
@@ -24,8 +24,8 @@ test('when an organization has its share, its next place goes to a pod that runs
   const shares = new CapacityShares(200)
   for (let index = 0; index < 20; index += 1) fill(shares, owner(`${index}`, 'one'))
   shares.add(owner('0', 'one'), -1)
-  expect([0, 1, 2].map((index) => shares.room(owner(`${index}`, 'one')))).toEqual([0, 0, 0])
-  expect(shares.room(owner('new', 'one'))).toBe(1)
+  expect([0, 1, 2].map((index) => shares.capacity(owner(`${index}`, 'one')))).toEqual([0, 0, 0])
+  expect(shares.capacity(owner('new', 'one'))).toBe(1)
 })
 
 test('pods of different organizations whose work keeps ending get equal shares, and as much is free', () => {
@@ -56,20 +56,20 @@ test('whatever begins and ends: a pod without work gets the first free place, un
     const running: Owner[] = []
     for (let step = 0; step < 100; step += 1) {
       const one = owner(`${pick(8)}`, `org ${pick(2)}`)
-      const room = shares.room(one)
+      const room = shares.capacity(one)
       const planned = shares.copy()
       for (let count = 0; count < room; count += 1) {
-        expect(planned.room(one)).toBeGreaterThan(0) // the same as if each began alone
+        expect(planned.capacity(one)).toBeGreaterThan(0) // the same as if each began alone
         planned.add(one, 1)
       }
-      expect(planned.room(one)).toBe(0)
+      expect(planned.capacity(one)).toBe(0)
       if (pick(2) === 0 && room > 0) {
         shares.add(one, 1)
         running.push(one)
       } else if (running.length > 0) shares.add(running.splice(pick(running.length), 1)[0]!, -1)
       expect(running.length).toBeLessThanOrEqual(capacity)
       const free = capacity - running.length
-      expect(shares.room(owner('new'))).toBe(Math.ceil(Math.ceil((7 * free) / 8) / 2))
+      expect(shares.capacity(owner('new'))).toBe(Math.ceil(Math.ceil((7 * free) / 8) / 2))
     }
   }
 })

@@ -13,9 +13,9 @@ const ignore = () => undefined
 
 /** Claims rows with the given interruptions. @returns whether interrupted work might be claimed */
 async function claim(work: InterruptedWork, rows: readonly number[], onFree: () => void = ignore): Promise<boolean> {
-  const claimed = await work.claim(
-    async ({ claimBelow }) => ({
-      mayClaim: claimBelow > UNINTERRUPTED,
+  const claimed = await work.claimWith(
+    async ({ interruptionsBelow }) => ({
+      mayClaim: interruptionsBelow > UNINTERRUPTED,
       rows: rows.map((interruptions) => ({ interruptions })),
     }),
     ({ rows }) => rows,
@@ -29,9 +29,9 @@ test('while an interrupted item runs, no worker may claim another; the worker is
   const freed: string[] = []
   expect(await claim(work, [0, 1], () => freed.push('first'))).toBe(true)
   expect(await claim(work, [], () => freed.push('second'))).toBe(false)
-  expect(work.check(() => freed.push('third')).claimBelow).toBe(UNINTERRUPTED)
+  expect(work.bounds(() => freed.push('third')).interruptionsBelow).toBe(UNINTERRUPTED)
   expect(freed).toEqual([])
-  work.leave()
+  work.ended()
   expect(freed).toEqual(['second', 'third', 'first']) // the first may have more interrupted work
   expect(await claim(work, [])).toBe(true)
 })
@@ -39,7 +39,7 @@ test('while an interrupted item runs, no worker may claim another; the worker is
 test('a claim that finds no interrupted work, or fails, does not block other claims', async () => {
   const work = createInterruptedWork(limits)
   await claim(work, [0, 3])
-  const failing = work.claim(
+  const failing = work.claimWith(
     () => Promise.reject(new Error('the database is away')),
     () => [],
     ignore,
@@ -51,13 +51,13 @@ test('a claim that finds no interrupted work, or fails, does not block other cla
 test('work that was interrupted more than once waits until the process has run for a while', async () => {
   const work = createInterruptedWork(withLimits(limits, { jobs: { interruptedDelayMs: 30 } }))
   const isOver = new Promise<void>((resolve) => {
-    expect(work.check(resolve)).toEqual({ claimBelow: 2, setAsideFrom: 3 })
+    expect(work.bounds(resolve)).toEqual({ interruptionsBelow: 2, setAsideFrom: 3 })
   })
   expect(await claim(work, [1])).toBe(true)
-  expect(work.check(ignore).claimBelow).toBe(UNINTERRUPTED)
-  work.leave()
+  expect(work.bounds(ignore).interruptionsBelow).toBe(UNINTERRUPTED)
+  work.ended()
   await isOver
-  expect(work.check(ignore)).toEqual({ claimBelow: 3, setAsideFrom: 3 })
+  expect(work.bounds(ignore)).toEqual({ interruptionsBelow: 3, setAsideFrom: 3 })
 })
 
 test('neither new work nor work that is set aside counts as interrupted', () => {

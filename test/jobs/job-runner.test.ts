@@ -300,7 +300,7 @@ test('claims that fail are counted and retried', async () => {
   startRunner('a', desk, { store })
   await ask()
   await desk.next()
-  const { values } = await world.metrics.loopErrors.get()
+  const { values } = await world.metrics.backgroundErrors.get()
   expect(values).toMatchObject([{ labels: { loop: 'jobs' }, value: 2 }])
 })
 
@@ -320,6 +320,6 @@ test('sweeps repeat, continue after failures, and stop', async () => {
   })
   await sweeps.stop()
   expect(wasAborted).toBe(true)
-  const { values } = await world.metrics.loopErrors.get()
+  const { values } = await world.metrics.backgroundErrors.get()
   expect(values).toMatchObject([{ labels: { loop: 'old things' }, value: 2 }])
 })

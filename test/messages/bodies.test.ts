@@ -13,6 +13,17 @@ test('a message that is hidden or deleted while its reader waits for memory is n
   const { bytes, sizeBytes, headBytes } = compressBodies({ headers: [], text: 'x'.repeat(1_000_000) })
   const ids = await store.transaction(async (tx) => {
     const inbox = await insertInbox(tx)
+    const key = {
+      ...({ id: 'key', kind: 'bearer', name: 'key', prefix: 'am_us', key_hash: 'hash' } as const),
+      is_root: 0,
+    }
+    const times = { created_by: 'system:test', created_at: tx.now, updated_at: tx.now }
+    const { organization_id } = inbox
+    const permissions = JSON.stringify(['message_read'])
+    await tx
+      .insertInto('api_keys')
+      .values({ ...key, organization_id, permissions, ...times })
+      .execute()
     const messages = [await insertMessage(tx, inbox), await insertMessage(tx, inbox), await insertMessage(tx, inbox)]
     const sizes = { parsed_size_bytes: sizeBytes, parsed_head_bytes: headBytes }
     await tx

@@ -1,4 +1,6 @@
 /** Tests that a page of a list loads no more than it shows, into memory that the caller provides. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { listMail } from '../../src/mail/messages/mail-list.ts'
@@ -10,15 +12,18 @@ interface Row {
   readonly preview: null
 }
 
-function open(rows: Row[], freeBytes: number, whileItWaits?: () => void) {
+function open(rows: Row[], freeBytes: number, whileItWaits?: () => unknown) {
   const reserved: number[] = []
   const loaded: number[] = []
+  const inMemory: WeakRef<Row>[] = []
+  /** How many parts were loaded at each check. */
+  const rechecks: number[] = []
   const memory = {
     freeBytes,
     nextTurn: async () => undefined,
     async reserve(bytes: number) {
       reserved.push(bytes)
-      whileItWaits?.()
+      await whileItWaits?.()
       return true
     },
   }
@@ -26,14 +31,18 @@ function open(rows: Row[], freeBytes: number, whileItWaits?: () => void) {
     listMail({ limit }, withLimits({ lists: { pageBytesMax: 10_000 } }), memory, {
       criteria: {},
       substrings: [],
-      scan: async (keyset) => rows.slice(0, keyset.limit).map((row) => ({ ...row, matches: 1 })),
+      scan: async (keyset) =>
+        rows.slice(0, keyset.limit).map((row) => ({ id: row.id, sortKey: row.timestamp, matches: 1 })),
       async listByIds(ids) {
         loaded.push(ids.length)
-        return rows.filter(({ id }) => ids.includes(id))
+        const found = rows.filter(({ id }) => ids.includes(id)).map((row) => ({ ...row }))
+        inMemory.push(...found.map((row) => new WeakRef(row)))
+        return found
       },
+      recheck: async () => void rechecks.push(loaded.length),
       show: async (shown) => shown,
     })
-  return { list, reserved, loaded }
+  return { list, reserved, loaded, rechecks, inMemory }
 }
 
 const rowsOf = (count: number, chars: number): Row[] =>
@@ -53,7 +62,21 @@ test('rows are loaded in parts, until the page is full', async () => {
 
 test('a large page gets memory, and is read again after the wait', async () => {
   const rows = rowsOf(20, 100)
-  const { list, loaded, reserved } = open(rows, 1_000, () => void rows.shift())
+  const { list, loaded, reserved, rechecks } = open(rows, 1_000, () => void rows.shift())
   expect((await list(20)).items.map(({ id }) => id)).toEqual(Array.from({ length: 19 }, (_, index) => `${index + 1}`))
   expect([loaded, reserved]).toEqual([[20, 19], [2_000]])
+  expect(rechecks).toEqual([1]) // before it is read again
+})
+
+test('a large page that waits for memory occupies none', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  let left: number | undefined
+  const { list, inMemory } = open(rowsOf(20, 100), 1_000, async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    left = inMemory.filter((row) => row.deref() !== undefined).length
+  })
+  expect((await list(20)).items.length).toBe(20)
+  expect([left, inMemory.length]).toEqual([0, 40])
 })

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createParseQueue } from '../../src/mail/messages/content/parse-queue.ts'
 
-const LIMITS = { parsing: { waitingMax: 100, waitingPerPeerMax: 10, waitMs: 60_000, penaltyMs: 60_000 } }
+const LIMITS = { parsing: { waitingMax: 100, waitingPerSenderMax: 10, waitMs: 60_000, keyPauseMs: 60_000 } }
 const REFUSED = { code: 'parse_queue_full' }
 
 /** Opens a queue in which the test decides when a message has been parsed. */
@@ -71,7 +71,7 @@ test('an error rejects only the call of its own message, and the next message be
 
 describe('the number of waiting messages is limited', () => {
   test('for each peer', async () => {
-    const { add } = openQueue({ parsing: { waitingPerPeerMax: 2 } })
+    const { add } = openQueue({ parsing: { waitingPerSenderMax: 2 } })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail) // one of them is being parsed
     await expect(add('a4')).rejects.toMatchObject(REFUSED)
     void add('b1')
@@ -104,7 +104,7 @@ describe('a peer whose message was parsed in part', () => {
     const { queue, begun, add, end } = openQueue()
     void add('a1')
     void add('a2')
-    queue.penalise('a')
+    queue.pauseKey('a')
     void add('b1')
     await end('a1')
     void add('b2')
@@ -113,8 +113,8 @@ describe('a peer whose message was parsed in part', () => {
   })
 
   test('gets its turn after the pause, even if nothing else is added', async () => {
-    const { queue, begun, add } = openQueue({ parsing: { penaltyMs: 30 } })
-    queue.penalise('a')
+    const { queue, begun, add } = openQueue({ parsing: { keyPauseMs: 30 } })
+    queue.pauseKey('a')
     void add('a1')
     expect(begun).toEqual([])
     await expect.poll(() => begun).toEqual(['a1'])

@@ -20,9 +20,9 @@ function openParser(limits: LimitOverrides = {}) {
   onTestFinished(() => mailParser.stop())
   return {
     logged,
-    parse: (mail: string | Buffer, peer = 'a') => {
+    parse: (mail: string | Buffer, fairnessKey = 'a') => {
       const raw = Buffer.from(mail)
-      return mailParser.parse({ peer, sizeBytes: raw.length, load: async () => raw })
+      return mailParser.parse({ fairnessKey, sizeBytes: raw.length, load: async () => raw })
     },
   }
 }
@@ -56,7 +56,7 @@ const GREEDY: Readonly<Record<string, () => string>> = {
   HTML: () => body('Content-Type: text/html', '<p>&amp;', SIZE),
 }
 
-test('64 MiB of heap are enough for bodies that are made to need more', { timeout: 60_000 }, async () => {
+test('no body needs more than 64 MiB of heap, however it is encoded', { timeout: 60_000 }, async () => {
   const { logged, parse } = openParser({ parsing: { heapBytesMax: 64 * MIB } })
   for (const [label, make] of Object.entries(GREEDY)) {
     await parse(make())
@@ -72,7 +72,9 @@ test('a message that needs more heap than allowed ends the thread, not the proce
   const { logged, parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB } }))
   const hostile = await parse(`Subject: hostile\r\n${manyFields()}`)
   expect(hostile).toMatchObject({ subject: 'hostile', truncated: true })
-  expect(logged).toMatchObject([{ msg: 'only the beginning of a message was parsed', cause: 'memory', peer: 'a' }])
+  expect(logged).toMatchObject([
+    { msg: 'only the beginning of a message was parsed', cause: 'memory', fairnessKey: 'a' },
+  ])
   expect(await parse(honest('honest'), 'b')).toMatchObject({ subject: 'honest', truncated: false })
   expect(logged).toHaveLength(1)
 })
@@ -94,7 +96,7 @@ test('messages that were parsed in part are compared by all of their bytes', asy
   expect(one.fingerprint).not.toBe(two.fingerprint)
 })
 
-test('a peer whose message was parsed in part waits; others do not', async () => {
+test('a fairnessKey whose message was parsed in part waits; others do not', async () => {
   const { parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB, waitMs: 500 } }))
   await parse(manyFields(), 'hostile')
   const second = parse(honest('second'), 'hostile')

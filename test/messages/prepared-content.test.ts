@@ -16,9 +16,9 @@ const HEAD = Buffer.from('Return-Path: <bob@example.test>\r\n')
 /** Long enough for two blobs: one of the message, one of its compressed bodies. */
 const MAIL = Buffer.from(`Subject: squares\r\n\r\n${Array.from({ length: 500 }, (_, n) => n * n).join(' ')}\r\n`)
 
-const peer = 'network 192.0.2.1'
-const inMemory = () => ({ peer, mail: MAIL, bytesMax: MAIL.length })
-const streamed = () => ({ peer, mail: { head: HEAD, chunks: inChunks(MAIL) }, bytesMax: MAIL.length })
+const fairnessKey = 'network 192.0.2.1'
+const inMemory = () => ({ fairnessKey, raw: MAIL, bytesMax: MAIL.length })
+const streamed = () => ({ fairnessKey, raw: { head: HEAD, chunks: inChunks(MAIL) }, bytesMax: MAIL.length })
 
 let store: TestStore
 beforeAll(async () => {

@@ -31,7 +31,7 @@ test.each([
           .values(addresses.map((row) => ({ ...row, content_id: contentId, kind: 'to' as const })))
           .execute()
       }
-      const rows = await messages.listSome(tx, inbox.inbox_id, 10)
+      const rows = await messages.listByInbox(tx, inbox.inbox_id, 10)
       const deleted: string[] = []
       await createRemoval({ store, limits }).remove(countDeletes(tx, deleted), inbox.inbox_id, rows)
       expect(deleted.filter((from) => from === 'contents')).toHaveLength(steps)

@@ -29,21 +29,21 @@ test('the configured resolvers are queried, over TCP if an answer is long', asyn
   expect(all.server.questions.filter((question) => question === 'MX many.test').length).toBeGreaterThan(1)
 })
 
-test('addresses returns both families, IPv4 first', async () => {
+test('ipAddresses returns both families, IPv4 first', async () => {
   await using all = await ask()
-  expect((await all.dns.addresses('both.test')).sort()).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
-  expect((await all.dns.addresses('both.test'))[2]).toBe('2001:db8::1')
-  expect(await all.dns.addresses('six.test')).toEqual(['2001:db8::2'])
+  expect((await all.dns.ipAddresses('both.test')).sort()).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+  expect((await all.dns.ipAddresses('both.test'))[2]).toBe('2001:db8::1')
+  expect(await all.dns.ipAddresses('six.test')).toEqual(['2001:db8::2'])
 })
 
 test('an IP address resolves to itself and localhost to this machine, without a query', async () => {
   await using all = await ask()
-  expect(await all.dns.addresses('192.0.2.9')).toEqual(['192.0.2.9'])
-  expect(await all.dns.addresses('::1')).toEqual(['::1'])
-  expect(await all.dns.addresses('LOCALHOST')).toEqual(['127.0.0.1', '::1'])
-  expect(await all.dns.addresses('hooks.localhost')).toEqual(['127.0.0.1', '::1'])
+  expect(await all.dns.ipAddresses('192.0.2.9')).toEqual(['192.0.2.9'])
+  expect(await all.dns.ipAddresses('::1')).toEqual(['::1'])
+  expect(await all.dns.ipAddresses('LOCALHOST')).toEqual(['127.0.0.1', '::1'])
+  expect(await all.dns.ipAddresses('hooks.localhost')).toEqual(['127.0.0.1', '::1'])
   expect(all.server.questions).toEqual([])
-  await expect(all.dns.addresses('notlocalhost')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  await expect(all.dns.ipAddresses('notlocalhost')).rejects.toMatchObject({ code: 'ENOTFOUND' })
 })
 
 test.each([
@@ -54,7 +54,7 @@ test.each([
   ['silent.test', 'ETIMEOUT', false],
 ])('%s: the error is %s, and permanent is %s', async (name, code, isForGood) => {
   await using all = await ask()
-  for (const question of ['mx', 'a', 'aaaa', 'addresses'] as const) {
+  for (const question of ['mx', 'a', 'aaaa', 'ipAddresses'] as const) {
     const error = await all.dns[question](name).catch((reason) => reason)
     expect(error).toMatchObject({ code })
     expect(isNoRecord(error)).toBe(isForGood)

@@ -1,6 +1,6 @@
 /** Tests private addresses, in every notation that resolvers, sockets and URLs use for them. */
 import { expect, test } from 'vitest'
-import { isPrivateAddress } from '../../src/net/private-networks.ts'
+import { isPrivateIp } from '../../src/net/private-networks.ts'
 
 test.each([
   // IPv4: the first and last addresses of each range
@@ -20,7 +20,7 @@ test.each([
   // Texts that are no address
   ...['', 'localhost', '127.1', '0x7f000001', '2130706433', '127.0.0.1 ', '[::1]', '::1::', '1.2.3.4.5', '256.1.1.1'],
 ])('%s is refused', (address) => {
-  expect(isPrivateAddress(address)).toBe(true)
+  expect(isPrivateIp(address)).toBe(true)
 })
 
 test.each([
@@ -39,5 +39,5 @@ test.each([
   ...['2000::1', '2001:200::1', '2001:4860:4860::8888', '2001:db7::1', '2001:db9::1', '2003::1', '2606:4700::1111'],
   ...['3ffe:ffff::1', '3fff:1000::1', '::ffff:8.8.8.8', '::ffff:808:808', '0:0:0:0:0:ffff:8.8.8.8'],
 ])('%s is allowed', (address) => {
-  expect(isPrivateAddress(address)).toBe(false)
+  expect(isPrivateIp(address)).toBe(false)
 })

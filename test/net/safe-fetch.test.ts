@@ -17,15 +17,15 @@ const PUBLIC = '127.0.0.2'
 function open(options: {
   allow?: boolean
   lookup?: Lookup
-  isRefused?: (address: string) => boolean
+  isRefusedIp?: (address: string) => boolean
   limits?: LimitOverrides
 }) {
   const { lookup = async () => [{ address: PUBLIC, family: 4 }], allow = false, limits } = options
-  const isRefused = options.isRefused ?? ((address: string) => address !== PUBLIC)
+  const isRefusedIp = options.isRefusedIp ?? ((address: string) => address !== PUBLIC)
   const safe = createSafeFetch({
     lookup,
     allowPrivateNetworks: allow,
-    isRefused,
+    isRefusedIp,
     limits: withLimits(limits),
   })
   onTestFinished(() => safe.close())
@@ -152,7 +152,7 @@ test('the address of the connection is checked before a byte is sent', async () 
   const listener = createServer((socket) => socket.on('data', (chunk) => (bytes += chunk.length)))
   const { port } = await listen(listener, PRIVATE)
   let asked = 0
-  const { send } = open({ lookup: async () => [{ address: PRIVATE, family: 4 }], isRefused: () => ++asked > 1 })
+  const { send } = open({ lookup: async () => [{ address: PRIVATE, family: 4 }], isRefusedIp: () => ++asked > 1 })
   const closed = once(listener, 'connection').then(([socket]) => once(socket, 'close'))
   await expect(send(`http://late.test:${port}/`)).rejects.toMatchObject({ reason: 'private_address' })
   await closed

@@ -17,18 +17,19 @@ test('the time to receive a message begins when its last byte has arrived', asyn
   const receiving = createReceiving({
     store,
     config: { domain: 'mail.example', hostname: 'mail.example', messageBytesMax: 1_000 },
-    async prepareContent({ mail, check }) {
-      if (!Buffer.isBuffer(mail)) for await (const _chunk of mail.chunks) steps.push('bytes arrive')
+    async prepareContent({ raw, check }) {
+      if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
       await check?.()
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],
+    domainOwners: { find: async () => new Set() },
     log: createLog('silent'),
     metrics,
     clock: Date.now,
   })
   const received = receiving.receive(
-    { protocol: 'ESMTP', session: 'test' },
+    { protocol: 'ESMTP', traceId: 'test' },
     { sender: '', recipients: ['ada@mail.example'] },
     (async function* () {
       yield Buffer.from('Subject: a\r\n\r\n')

@@ -1,9 +1,9 @@
 /** Tests what a sender sees of each attempt: which server replied, its reply, and the TLS version. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
-import { deliveryList } from '../../src/edges/http/dialects/agentmail/wire/delivery-wire.ts'
-import { createDeliveries } from '../../src/mail/sending/queue/delivery-history.ts'
+import { recipientStatusList } from '../../src/edges/http/dialects/agentmail/wire/recipient-status-wire.ts'
 import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
+import { createRecipientStatuses } from '../../src/mail/sending/queue/recipient-statuses.ts'
 import type { Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { OWNER, sendMail } from './sent-mail.ts'
 
@@ -32,8 +32,8 @@ test.each<Outcome & { state: string }>([
   })
 
   const actor = { kind: 'system', name: 'test' } as const
-  const shown = await createDeliveries({ store, clock: Date.now }).list(actor, mail.inboxId, mail.messageId)
-  const { count, deliveries } = JSON.parse(JSON.stringify(deliveryList(shown)))
+  const shown = await createRecipientStatuses({ store, clock: Date.now }).list(actor, mail.inboxId, mail.messageId)
+  const { count, deliveries } = JSON.parse(JSON.stringify(recipientStatusList(shown)))
   expect(count).toBe(1)
   expect(deliveries[0]).toMatchObject({
     recipient_id: row!.id,

@@ -25,14 +25,14 @@ test('a temporary failure is retried until the message is delivered, and the his
 
   expect(recorded).toBe(3)
   const rows = await store.db
-    .selectFrom('deliveries')
-    .select(['attempt', 'outcome', 'reply'])
-    .orderBy('attempt')
+    .selectFrom('recipient_history')
+    .select(['position', 'outcome', 'reply'])
+    .orderBy('position')
     .execute()
   expect(rows).toEqual([
-    { attempt: 1, outcome: 'failed_for_now', reply: 'later' },
-    { attempt: 2, outcome: 'failed_for_now', reply: 'later still' },
-    { attempt: 3, outcome: 'delivered', reply: 'ok' },
+    { position: 1, outcome: 'failed_for_now', reply: 'later' },
+    { position: 2, outcome: 'failed_for_now', reply: 'later still' },
+    { position: 3, outcome: 'delivered', reply: 'ok' },
   ])
   expect(await states(store)).toEqual([{ state: 'delivered', attempts: 3, lease_owner: null }])
 })
@@ -151,7 +151,7 @@ test('an attempt that has lost its lease writes no outcome and is aborted', asyn
   endings[0]!([{ kind: 'failed_for_good', reply: 'from the past' }])
   endings[1]!([{ kind: 'delivered', reply: 'ok' }])
   await expect.poll(() => states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
-  const rows = await store.db.selectFrom('deliveries').select(['outcome', 'reply']).execute()
+  const rows = await store.db.selectFrom('recipient_history').select(['outcome', 'reply']).execute()
   expect(rows).toEqual([{ outcome: 'delivered', reply: 'ok' }])
 })
 
@@ -178,7 +178,7 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
   await expect.poll(() => begun).toBe(1)
   await worker.stop(10)
   expect(await states(store)).toEqual([{ state: 'queued', attempts: 0, lease_owner: null }])
-  expect(await store.db.selectFrom('deliveries').select('id').execute()).toEqual([])
+  expect(await store.db.selectFrom('recipient_history').select('id').execute()).toEqual([])
 })
 
 function recording(store: TestStore) {

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import {
-  type Claimed,
+  type ClaimedRecipients,
   createDestinationLimits,
   type Destination,
 } from '../../src/mail/sending/queue/destination-limits.ts'
@@ -38,10 +38,10 @@ function lanesOf(
     }),
   })
   /** Claims and begins deliveries until the pass is over. */
-  async function claimAll(): Promise<Claimed[]> {
-    const claimed: Claimed[] = []
+  async function claimAll(): Promise<ClaimedRecipients[]> {
+    const claimed: ClaimedRecipients[] = []
     for (let isMore = true; isMore; ) {
-      const found = await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 })
+      const found = await destinationLimits.claim({ interruptionsBelow: 3, setAsideFrom: 3 })
       for (const { destination, flow, rows } of found.claimed) {
         for (const _mail of rows) destinationLimits.began(destination, flow)
       }
@@ -61,8 +61,9 @@ function lanesOf(
 }
 
 /** Queues messages with one recipient each. */
-async function queue(store: TestStore, domain: string, mails = 1, podId = 'pod'): Promise<void> {
-  for (let count = 0; count < mails; count++) await store.transaction((tx) => insertRecipients(tx, [1], domain, podId))
+async function queue(store: TestStore, domain: string, messages = 1, podId = 'pod'): Promise<void> {
+  for (let count = 0; count < messages; count++)
+    await store.transaction((tx) => insertRecipients(tx, [1], domain, podId))
 }
 
 const outside = (name: string): Destination => ({ name, isLocal: false, concurrencyMax: 1 })
@@ -211,8 +212,8 @@ test('each claim has its own lease owner', async () => {
   await queue(store, 'a.test', 2)
   const destinationLimits = lanesOf(store, {})
   const owners = [
-    await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 }),
-    await destinationLimits.claim({ claimBelow: 3, setAsideFrom: 3 }),
+    await destinationLimits.claim({ interruptionsBelow: 3, setAsideFrom: 3 }),
+    await destinationLimits.claim({ interruptionsBelow: 3, setAsideFrom: 3 }),
   ].flatMap(({ claimed }) => claimed.map(({ owner }) => owner))
   expect(owners).toEqual(['process/1', 'process/2'])
 })

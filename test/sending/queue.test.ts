@@ -38,10 +38,10 @@ async function operator(
 
 async function history(mail: SentMail) {
   return mail.store.db
-    .selectFrom('deliveries')
-    .select(['attempt', 'target', 'outcome', 'reply'])
+    .selectFrom('recipient_history')
+    .select(['position', 'target', 'outcome', 'reply'])
     .orderBy('recipient_id')
-    .orderBy('attempt')
+    .orderBy('position')
     .execute()
 }
 
@@ -52,7 +52,7 @@ test('a held recipient is no longer tried, and records who held it', async () =>
   expect(await mail.recipients()).toMatchObject([
     { state: 'held', last_code: null, last_enhanced_code: null, last_reply: 'Held by key:key-1', attempts: 2 },
   ])
-  expect(await history(mail)).toEqual([{ attempt: 1, target: 'queue', outcome: 'held', reply: 'Held by key:key-1' }])
+  expect(await history(mail)).toEqual([{ position: 1, target: 'queue', outcome: 'held', reply: 'Held by key:key-1' }])
   expect(await mail.events()).toEqual(['message.held'])
 })
 
@@ -246,7 +246,7 @@ test('attempt numbers continue after a release', async () => {
   for (const action of ['hold', 'release', 'hold', 'cancel'] satisfies QueueAction[]) {
     await queue.change(actor, {}, action, all)
   }
-  expect((await history(mail)).map(({ attempt, outcome }) => `${attempt} ${outcome}`)).toEqual([
+  expect((await history(mail)).map(({ position, outcome }) => `${position} ${outcome}`)).toEqual([
     '1 held',
     '2 released',
     '3 held',

@@ -147,7 +147,7 @@ test('a message that cannot be read completely is not sent as if it were complet
   }
   await expect(all.deliver({ read })).rejects.toThrow('the disk failed')
   await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
-  expect(all.mxs[0]!.mails).toEqual([])
+  expect(all.mxs[0]!.messages).toEqual([])
 })
 
 test('a delivery has a time limit, even if the server keeps sending', async () => {

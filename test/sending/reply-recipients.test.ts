@@ -30,7 +30,7 @@ test.each([
   ['the inbox, if a stranger wrote its address', { from: `Me <${INBOX}>`, to: INBOX }, [INBOX]],
   ['nobody, if there is no From', { to: INBOX }, []],
 ])('a reply goes to %s', (_, parent, expected) => {
-  expect(replyRecipients(INBOX, mail(parent), false)).toMatchObject({
+  expect(replyRecipients(INBOX, mail(parent), { isToAll: false, isToNamed: false })).toMatchObject({
     to: expected.map((address) => ({ address })),
     cc: [],
   })
@@ -53,7 +53,7 @@ test.each([
     ['cy@a.test'],
   ],
 ])('a reply to all includes %s', (_, parent, to, cc) => {
-  expect(replyRecipients(INBOX, mail(parent), true)).toMatchObject({
+  expect(replyRecipients(INBOX, mail(parent), { isToAll: true, isToNamed: false })).toMatchObject({
     to: to.map((address) => ({ address })),
     cc: cc.map((address) => ({ address })),
     dropped: [],
@@ -62,7 +62,22 @@ test.each([
 
 test('what cannot receive mail is dropped, each once, with a reason', () => {
   const parent = mail({ from: ann, replyTo: 'Team', to: `Team, ${INBOX}`, cc: 'bo@a..test, Cy <cy>, "a<b"@a.test' })
-  const { to, cc, dropped } = replyRecipients(INBOX, parent, true)
+  const { to, cc, dropped } = replyRecipients(INBOX, parent, { isToAll: true, isToNamed: false })
   expect([to, cc]).toEqual([[{ address: ann }], []])
   expect(dropped.map(({ address }) => address)).toEqual(['Team', 'bo@a..test', 'Cy <cy>', '"a<b"@a.test'])
+})
+
+test('nothing is dropped from a field that is not used', () => {
+  const broken = mail({ from: '"a<b"@a.test', replyTo: ann, to: 'Team' })
+  expect(replyRecipients(INBOX, broken, { isToAll: false, isToNamed: false })).toEqual({
+    to: [{ address: ann }],
+    cc: [],
+    dropped: [],
+  })
+  const unanswerable = mail({ from: '"a<b"@a.test', replyTo: 'Team' })
+  expect(replyRecipients(INBOX, unanswerable, { isToAll: false, isToNamed: true })).toEqual({
+    to: [],
+    cc: [],
+    dropped: [],
+  })
 })

@@ -77,7 +77,7 @@ test('pooled connections transfer many messages each', async () => {
   const pool = transport({ port, pool: true, maxConnections: 3, maxMessages: 100 })
   const subjects = Array.from({ length: 60 }, (_, index) => `mail ${index}`)
   await Promise.all(subjects.map((subject) => pool.sendMail({ ...mail, subject })))
-  expect(new Set(receiving.filed.map((filed) => filed.arrival.session)).size).toBe(3)
+  expect(new Set(receiving.filed.map((filed) => filed.arrival.traceId)).size).toBe(3)
   const arrived = receiving.texts.map((text) => /^Subject: (.*)$/m.exec(text)?.[1]?.trim())
   expect(arrived.sort()).toEqual(subjects.sort())
 })
@@ -88,5 +88,5 @@ test('twenty simultaneous connections all deliver', async () => {
     Array.from({ length: 20 }, (_, index) => transport({ port }).sendMail({ ...mail, subject: `mail ${index}` })),
   )
   expect(receiving.filed).toHaveLength(20)
-  expect(new Set(receiving.filed.map((filed) => filed.arrival.session)).size).toBe(20)
+  expect(new Set(receiving.filed.map((filed) => filed.arrival.traceId)).size).toBe(20)
 })

@@ -9,6 +9,6 @@ test('a connection that closes before the message is read fails the message', as
   const received = body.toArray()
   const stream = new CommandStream(512, () => undefined)
   stream.abandon()
-  expect(await stream.readBody(body)).toBe(false)
+  expect(await stream.readMailData(body)).toBe(false)
   await expect(received).rejects.toThrow(PeerGone)
 })

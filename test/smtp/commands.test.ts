@@ -233,7 +233,7 @@ describe('failures of the core', () => {
     }
     const client = await RawClient.inData(port)
     expect(await client.command('x\r\n.')).toBe(expected)
-    expect(logged.some((line) => line.includes('receiving failed'))).toBe(!(error instanceof MailError))
+    expect(logged.some((line) => line.includes('SMTP command failed'))).toBe(!(error instanceof MailError))
     expect(await client.command('NOOP')).toMatch(/^250 /)
   })
 

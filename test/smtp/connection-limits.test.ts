@@ -4,7 +4,7 @@ import { withLimits } from '../../src/config/limits.ts'
 import { createConnectionLimits } from '../../src/edges/smtp/mx/connection-limits.ts'
 
 test('IPv6 peers are counted by /64, and an IPv4-mapped address as its IPv4 address', () => {
-  const limits = withLimits({ smtp: { connectionsPerAddressMax: 1 } })
+  const limits = withLimits({ smtp: { connectionsPerNetworkMax: 1 } })
   const connectionLimits = createConnectionLimits({ limits, clock: () => 0 })
   const enter = (remoteAddress: string) =>
     connectionLimits.enter({ remoteAddress, usage: () => ({ state: 'idle', sinceMs: 0 }), evict: () => undefined })

@@ -16,7 +16,7 @@ function decode(chunks: readonly string[]): Result {
   let content = ''
   for (const [index, chunk] of chunks.entries()) {
     const decoded = decoder.decode(Buffer.from(chunk, 'latin1'))
-    content += decoded.content.toString('latin1')
+    content += decoded.data.toString('latin1')
     if (decoded.rest) return { content, rest: decoded.rest.toString('latin1') + chunks.slice(index + 1).join('') }
   }
   return { content, rest: undefined }

@@ -71,10 +71,10 @@ test('a message whose peer disconnects in the middle is not stored', async () =>
   client.socket.destroy()
   await listener.receiving.firstFailure
   expect(listener.receiving.filed).toEqual([])
-  expect(listener.logged.some((line) => line.includes('receiving failed'))).toBe(false) // a normal event, not an error
+  expect(listener.logged.some((line) => line.includes('SMTP command failed'))).toBe(false) // a normal event, not an error
   listener.receiving.beforeRead = () => undefined
   await expectAlive(listener)
-  expect((await listener.metrics.smtpReplies.get()).values).toEqual([]) // nothing is replied to a peer that is gone
+  expect((await listener.metrics.smtpRefusals.get()).values).toEqual([]) // nothing is replied to a peer that is gone
 })
 
 test('a message whose peer half-closes in the middle is not stored', async () => {
@@ -123,7 +123,7 @@ test('a last line without a line end is not a command', async () => {
   client.socket.end('NOOP\r\nXYZZY')
   await untilLogged('SMTP connection closed')
   expect(await client.rest()).toBe('250 2.0.0 Ok\r\n')
-  expect((await metrics.smtpReplies.get()).values).toEqual([]) // XYZZY would be refused
+  expect((await metrics.smtpRefusals.get()).values).toEqual([]) // XYZZY would be refused
 })
 
 test('a peer that sends commands and never reads the replies is throttled and then disconnected', async () => {
@@ -133,7 +133,7 @@ test('a peer that sends commands and never reads the replies is throttled and th
   // Enough to exceed limits.smtp.commandsMax if the server read on without waiting until its replies are sent.
   client.send('HELP\r\n'.repeat(1_100_000))
   await listener.untilLogged('SMTP connection closed')
-  const reasons = (await listener.metrics.smtpReplies.get()).values.map(({ labels }) => labels.error)
+  const reasons = (await listener.metrics.smtpRefusals.get()).values.map(({ labels }) => labels.reason)
   expect(reasons).toEqual(['idle'])
 })
 

@@ -88,7 +88,7 @@ test('a connection that has begun no transaction is closed sooner', async () => 
 })
 
 test('one address cannot use all connections, and a closed connection frees its slot', async () => {
-  const { port, metrics, untilLogged, logged } = await startListener({ smtp: { connectionsPerAddressMax: 2 } })
+  const { port, metrics, untilLogged, logged } = await startListener({ smtp: { connectionsPerNetworkMax: 2 } })
   const first = await RawClient.open(port)
   await RawClient.open(port)
   const refused = new RawClient(port)
@@ -109,7 +109,7 @@ describe('at the maximum of connections', () => {
   // A thousand silent connections from ten addresses used to make every other peer get 421 for five minutes.
   test('idle connections do not block other peers', async () => {
     const { port, receiving, metrics } = await startListener({
-      smtp: { connectionsMax: 60, connectionsPerAddressMax: 6 },
+      smtp: { connectionsMax: 60, connectionsPerNetworkMax: 6 },
     })
     const opening = Array.from({ length: 60 }, (_, i) => RawClient.open(port, undefined, `127.0.0.${2 + (i % 10)}`))
     const waiting = await Promise.all(opening)
@@ -278,9 +278,9 @@ test('refusals are counted by code and reason', async () => {
   await client.command('MAIL FROM:<>')
   await client.command('RCPT TO:<nobody@mail.example.test>')
   await client.command('XYZZY')
-  const counted = (await metrics.smtpReplies.get()).values.map(({ labels, value }) => [
+  const counted = (await metrics.smtpRefusals.get()).values.map(({ labels, value }) => [
     labels.code,
-    labels.error,
+    labels.reason,
     value,
   ])
   expect(counted).toEqual([

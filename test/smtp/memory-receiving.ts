@@ -47,7 +47,7 @@ export class MemoryReceiving implements Receiving {
     return this.domains.some((domain) => address.endsWith(`@${domain}`))
   }
 
-  requireRoom(): void {
+  checkWritable(): void {
     this.room()
   }
 

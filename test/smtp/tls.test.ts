@@ -24,7 +24,7 @@ test('after STARTTLS the session starts again over TLS', async () => {
     remoteAddress: '127.0.0.1',
     helo: 'secure.test',
     tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
-    session: expect.any(String),
+    traceId: expect.any(String),
   })
 })
 

@@ -30,9 +30,9 @@ test('a checkpoint that fails is counted, retried when the log has grown, and bl
 
   for (const log of [99, 100, 150, 199, 200]) {
     checkpointer.afterCommit({ busy: 0, log, checkpointed: 0 })
-    await checkpointer.writable()
-    await checkpointer.idle()
+    await checkpointer.whenWritable()
+    await checkpointer.whenIdle()
   }
-  expect((await metrics.loopErrors.get()).values).toMatchObject([{ labels: { loop: 'checkpoint' }, value: 2 }])
+  expect((await metrics.backgroundErrors.get()).values).toMatchObject([{ labels: { loop: 'checkpoint' }, value: 2 }])
   await checkpointer.close()
 })

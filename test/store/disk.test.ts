@@ -14,12 +14,12 @@ test('below the minimum free space callers are refused, until there is enough sp
       return free
     },
   })
-  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'disk_full' }))
   await store.transaction(async () => 'removals must go on') // transactions that free space may still run
 
   free = 65 * MIB
   await untilLookedTwice()
-  store.requireRoom()
+  store.checkWritable()
 
   async function untilLookedTwice(): Promise<void> {
     for (let look = 0; look < 2; look++) {
@@ -31,7 +31,7 @@ test('below the minimum free space callers are refused, until there is enough sp
 
 test('a folder whose free space cannot be read counts as unavailable', async () => {
   await using store = await openTestStore({ freeBytes: () => Promise.reject(new Error('stale file handle')) })
-  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'unavailable' }))
 })
 
 test('the probe reads and writes, and rejects on a closed store', async () => {

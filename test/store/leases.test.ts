@@ -7,7 +7,7 @@ import { insertRecipients } from './rows.ts'
 import { openTestStore, type TestStore, temporaryFolder } from './test-store.ts'
 
 /** Every claim may include interrupted work. */
-const ANY = { claimBelow: 3, setAsideFrom: 3 }
+const ANY = { interruptionsBelow: 3, setAsideFrom: 3 }
 const FAR_MS = 4_000_000_000_000
 
 const START = { domain: '', podId: '' }
@@ -103,9 +103,9 @@ test('a claim takes uninterrupted rows, those to set aside, and one interrupted 
     ids.set(interruptions, id!)
     await store.transaction((tx) => tx.updateTable('recipients').set({ interruptions }).where('id', '=', id!).execute())
   }
-  const take = (claimBelow: number) =>
+  const take = (interruptionsBelow: number) =>
     store.transaction(async (tx) => {
-      const claim = { owner: 'one', untilMs: FAR_MS, interrupted: { claimBelow, setAsideFrom: 3 } }
+      const claim = { owner: 'one', untilMs: FAR_MS, interrupted: { interruptionsBelow, setAsideFrom: 3 } }
       const rows = await claimRecipients(tx, store.adapter, {
         ...claim,
         domain: 'example.test',

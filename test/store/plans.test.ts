@@ -36,7 +36,7 @@ const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['
 const range = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
 
 const flow = { domain: 'd', podId: 'p' }
-const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { claimBelow: 1, setAsideFrom: 3 } }
+const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { interruptionsBelow: 1, setAsideFrom: 3 } }
 
 /** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
 function asTx(db: Db): Tx {
@@ -85,16 +85,12 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['see what hides messages', (db) => messages.hiddenMasks(db, ['m', 'n']), '(id=?)'],
   ['see where messages of events are', (db) => messages.listInThreads(db, ['m', 'n']), 'messages USING INDEX'],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
-  ['list the queue', (db) => queue.listWaiting(db, waiting, next), 'recipients_waiting '],
-  [
-    'list the queue, held',
-    (db) => queue.listWaiting(db, { ...waiting, states: ['held'] }, next),
-    'recipients_waiting ',
-  ],
+  ['list the queue', (db) => queue.listOpen(db, waiting, next), 'recipients_open '],
+  ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next), 'recipients_open '],
   [
     'list the queue of an inbox',
-    (db) => queue.listWaiting(db, { ...waiting, inboxId: 'i' }, next),
-    'recipients_waiting_by_inbox ',
+    (db) => queue.listOpen(db, { ...waiting, inboxId: 'i' }, next),
+    'recipients_open_by_inbox ',
   ],
   [
     'find flows with queued recipients',
@@ -182,22 +178,22 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['check whether a message matches', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
-    (db) => lines.unblockNext(asTx(db), { webhookId: 'w', key: 'k' }),
+    (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),
     'SEARCH first USING INDEX webhook_deliveries_pending_key (webhook_id=? AND ordering_key=?)',
   ],
   [
     'find the next delivery of an ordering key',
-    (db) => lines.unblockNext(asTx(db), { webhookId: 'w', key: 'k' }),
+    (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),
     'INDEX webhook_deliveries_waiting (webhook_id=? AND ordering_key=?)',
   ],
   [
     'list ordering keys',
-    (db) => lines.listBlockedKeys(db, 'w', 'l', 10),
+    (db) => lines.listKeysWithWaiting(db, 'w', 'l', 10),
     'COVERING INDEX webhook_deliveries_waiting (webhook_id=? AND ordering_key>?)',
   ],
   [
     'unblock deliveries of a webhook',
-    (db) => lines.unblockAll(asTx(db), 'w', 10),
+    (db) => lines.makeAllPending(asTx(db), 'w', 10),
     'INDEX webhook_deliveries_waiting (webhook_id=?)',
   ],
   [

@@ -39,7 +39,7 @@ class Polls {
 }
 
 function startLoop(poll: () => Promise<number | undefined>, { pollMs = NEVER_MS, pauseMs = NEVER_MS } = {}) {
-  const limits = withLimits({ store: { pollPauseMaxMs: NEVER_MS } })
+  const limits = withLimits({ store: { pollPauseMsMax: NEVER_MS } })
   loop = createPollLoop({
     name: 'test',
     poll,
@@ -49,7 +49,7 @@ function startLoop(poll: () => Promise<number | undefined>, { pollMs = NEVER_MS,
     log: createLog('silent'),
     metrics: createMetrics(),
   })
-  loop.soon()
+  loop.pollSoon()
   return loop
 }
 
@@ -57,8 +57,8 @@ test('signals during a poll cause one more poll, which does not overlap it', asy
   const polls = new Polls()
   const loop = startLoop(polls.poll)
   const first = await polls.next()
-  loop.soon()
-  loop.soon()
+  loop.pollSoon()
+  loop.pollSoon()
   expect(polls.running).toBe(1)
   first.resolve()
   const second = await polls.next()
@@ -79,7 +79,7 @@ test('a poll that asks for another one before it waits does not overlap it', asy
       running += 1
       most = Math.max(most, running)
       count += 1
-      if (count < 5) loop!.soon()
+      if (count < 5) loop!.pollSoon()
       await null
       running -= 1
       if (running === 0 && count === 5) resolve()
@@ -104,7 +104,7 @@ test('after a failure, signals wait for the end of the pause, and cause one poll
   const failedAt = performance.now()
   ;(await polls.next()).reject(new Error('planted'))
   await new Promise((resolve) => setImmediate(resolve))
-  for (let count = 0; count < 10; count += 1) loop.soon()
+  for (let count = 0; count < 10; count += 1) loop.pollSoon()
   const next = await polls.next()
   expect(performance.now() - failedAt).toBeGreaterThanOrEqual(49)
   next.resolve()
@@ -124,14 +124,14 @@ test('stop waits for the running poll, and none begins after it', async () => {
   const polls = new Polls()
   const loop = startLoop(polls.poll)
   const running = await polls.next()
-  loop.soon()
+  loop.pollSoon()
   let hasStopped = false
   const stopped = loop.stop().then(() => (hasStopped = true))
   await new Promise((resolve) => setImmediate(resolve))
   expect(hasStopped).toBe(false)
   running.resolve(0)
   await stopped
-  loop.soon()
+  loop.pollSoon()
   await new Promise((resolve) => setImmediate(resolve))
   expect(polls.count).toBe(0)
 })
@@ -141,7 +141,7 @@ test('stop during the pause after a failure ends the loop', async () => {
   const loop = startLoop(polls.poll, { pauseMs: 1 })
   ;(await polls.next()).reject(new Error('planted'))
   await loop.stop()
-  loop.soon()
+  loop.pollSoon()
   await new Promise((resolve) => setTimeout(resolve, 5)) // longer than the pause
   expect(polls.count).toBe(0)
 })

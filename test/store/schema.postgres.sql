@@ -73,24 +73,6 @@ create table contents (
 CREATE INDEX contents_by_blob ON public.contents USING btree (blob_key) WHERE (blob_key IS NOT NULL);
 CREATE INDEX contents_by_parsed_blob ON public.contents USING btree (parsed_blob_key) WHERE (parsed_blob_key IS NOT NULL);
 
-create table deliveries (
-  id text collate "C" not null,
-  recipient_id text collate "C" not null,
-  attempt integer not null,
-  target text collate "C" not null,
-  outcome text collate "C" not null,
-  code integer,
-  enhanced_code text collate "C",
-  reply text collate "C",
-  remote text collate "C",
-  tls text collate "C",
-  started_at bigint not null,
-  ended_at bigint not null,
-  PRIMARY KEY (id),
-  FOREIGN KEY (recipient_id) REFERENCES recipients(id) ON DELETE CASCADE
-);
-CREATE INDEX deliveries_by_recipient ON public.deliveries USING btree (recipient_id, attempt);
-
 create table domains (
   id text collate "C" not null,
   organization_id text collate "C",
@@ -335,6 +317,24 @@ CREATE INDEX pods_by_organization ON public.pods USING btree (organization_id, c
 CREATE UNIQUE INDEX pods_client_id ON public.pods USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
 CREATE UNIQUE INDEX pods_default ON public.pods USING btree (organization_id) WHERE (is_default = 1);
 
+create table recipient_history (
+  id text collate "C" not null,
+  recipient_id text collate "C" not null,
+  position integer not null,
+  target text collate "C" not null,
+  outcome text collate "C" not null,
+  code integer,
+  enhanced_code text collate "C",
+  reply text collate "C",
+  remote text collate "C",
+  tls text collate "C",
+  started_at bigint not null,
+  ended_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (recipient_id) REFERENCES recipients(id) ON DELETE CASCADE
+);
+CREATE INDEX recipient_history_by_recipient ON public.recipient_history USING btree (recipient_id, "position");
+
 create table recipients (
   id text collate "C" not null,
   submission_id text collate "C" not null,
@@ -368,8 +368,8 @@ CREATE INDEX recipients_by_flow ON public.recipients USING btree (domain, pod_id
 CREATE INDEX recipients_by_message ON public.recipients USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX recipients_by_submission ON public.recipients USING btree (submission_id, "position");
 CREATE INDEX recipients_due ON public.recipients USING btree (next_attempt_at, id) WHERE (state = 'queued'::text);
-CREATE INDEX recipients_waiting ON public.recipients USING btree (organization_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
-CREATE INDEX recipients_waiting_by_inbox ON public.recipients USING btree (inbox_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
+CREATE INDEX recipients_open ON public.recipients USING btree (organization_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
+CREATE INDEX recipients_open_by_inbox ON public.recipients USING btree (inbox_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
 
 create table rollups (
   organization_id text collate "C" not null,
@@ -551,7 +551,7 @@ create table webhooks (
   failed_at bigint,
   order_state text collate "C" not null,
   term integer not null,
-  cursor_seq bigint not null,
+  start_seq bigint not null,
   deleting_at bigint,
   created_at bigint not null,
   updated_at bigint not null,

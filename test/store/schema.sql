@@ -65,23 +65,6 @@ CREATE INDEX contents_by_blob on contents (blob_key) where blob_key is not null;
 
 CREATE INDEX contents_by_parsed_blob on contents (parsed_blob_key) where parsed_blob_key is not null;
 
-CREATE TABLE deliveries (
-  id text primary key,
-  recipient_id text not null references recipients on delete cascade,
-  attempt integer not null,
-  target text not null,
-  outcome text not null,
-  code integer,
-  enhanced_code text,
-  reply text,
-  remote text,
-  tls text,
-  started_at integer not null,
-  ended_at integer not null
-) strict;
-
-CREATE INDEX deliveries_by_recipient on deliveries (recipient_id, attempt);
-
 CREATE TABLE domains (
   id text primary key,
   organization_id text references organizations,
@@ -314,6 +297,23 @@ CREATE UNIQUE INDEX pods_client_id on pods (organization_id, client_id) where cl
 
 CREATE UNIQUE INDEX pods_default on pods (organization_id) where is_default = 1;
 
+CREATE TABLE recipient_history (
+  id text primary key,
+  recipient_id text not null references recipients on delete cascade,
+  position integer not null,
+  target text not null,
+  outcome text not null,
+  code integer,
+  enhanced_code text,
+  reply text,
+  remote text,
+  tls text,
+  started_at integer not null,
+  ended_at integer not null
+) strict;
+
+CREATE INDEX recipient_history_by_recipient on recipient_history (recipient_id, position);
+
 CREATE TABLE recipients (
   id text primary key,
   submission_id text not null references submissions on delete cascade,
@@ -350,9 +350,9 @@ CREATE INDEX recipients_by_submission on recipients (submission_id, position);
 
 CREATE INDEX recipients_due on recipients (next_attempt_at, id) where state = 'queued';
 
-CREATE INDEX recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held');
+CREATE INDEX recipients_open on recipients (organization_id, created_at, id) where state in ('queued', 'held');
 
-CREATE INDEX recipients_waiting_by_inbox on recipients (inbox_id, created_at, id)
+CREATE INDEX recipients_open_by_inbox on recipients (inbox_id, created_at, id)
   where state in ('queued', 'held');
 
 CREATE TABLE rollups (
@@ -537,7 +537,7 @@ CREATE TABLE webhooks (
   failed_at integer,
   order_state text not null,
   term integer not null,
-  cursor_seq integer not null,
+  start_seq integer not null,
   deleting_at integer,
   created_at integer not null,
   updated_at integer not null

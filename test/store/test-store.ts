@@ -46,7 +46,7 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
     config: {
       ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
       // The clock of a test need not agree with PostgreSQL's.
-      limits: withLimits({ store: { clockSkewMaxMs: Number.MAX_SAFE_INTEGER } }, limits),
+      limits: withLimits({ store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } }, limits),
     },
     log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
     metrics: createMetrics(),

@@ -40,7 +40,7 @@ export interface AcceptedMail {
 }
 
 export class FakeMx implements AsyncDisposable {
-  readonly mails: AcceptedMail[] = []
+  readonly messages: AcceptedMail[] = []
   /** The commands of all connections, such as "EHLO a.test". */
   readonly commands: string[] = []
   behaviour: Behaviour
@@ -69,8 +69,8 @@ export class FakeMx implements AsyncDisposable {
 
   /** Resolves with the message of this number, counted from 1, when it has arrived. */
   async mail(number = 1): Promise<AcceptedMail> {
-    await this.until(() => this.mails.length >= number)
-    return this.mails[number - 1]!
+    await this.until(() => this.messages.length >= number)
+    return this.messages[number - 1]!
   }
 
   /** Resolves when the condition is true; it is checked after each command, message and connection. */
@@ -135,7 +135,7 @@ export class FakeMx implements AsyncDisposable {
           const reply = this.behaviour.on?.('.', connection) ?? '250 2.0.0 taken'
           if (/^2/.test(reply)) {
             const data = wire.toString('latin1').replace(/^\.\./gm, '.')
-            this.mails.push({ from, to, data, wire, isTls: socket !== raw, connection })
+            this.messages.push({ from, to, data, wire, isTls: socket !== raw, connection })
           }
           answer(reply)
           this.#received()

@@ -50,13 +50,13 @@ interface LedgerNeeds {
 
 export class Ledger {
   /** Message-IDs of messages that were answered 250. */
-  readonly mails = new Set<string>()
+  readonly inbound = new Set<string>()
   /** message_ids of sends that were answered 200. */
   readonly sends = new Set<string>()
   /** Labels whose addition was answered with 200. */
   readonly labels = new Set<string>()
   /** Counts of temporary failures, of messages over SMTP and of sends. */
-  readonly refused = { mails: 0, sends: 0 }
+  readonly refused = { inbound: 0, sends: 0 }
   /** The number of requests without a response, because the connection broke. */
   unanswered = 0
   /** The time of the slowest failure. */
@@ -66,11 +66,11 @@ export class Ledger {
 
   readonly #needs: LedgerNeeds
   /** Texts of unacknowledged messages by Message-ID, so that a repetition has the same bytes. */
-  readonly #openMails = new Map<string, string>()
+  readonly #openInbound = new Map<string, string>()
   /** Idempotency-Keys that were not acknowledged yet. */
   readonly #openSends = new Set<string>()
   /** Message-IDs and keys whose only response was a failure. */
-  readonly #saidToFail = { mails: new Set<string>(), sends: new Set<string>() }
+  readonly #saidToFail = { inbound: new Set<string>(), sends: new Set<string>() }
   readonly #wakes = new Set<() => void>()
   #reader: ReconnectingClient | undefined
   #isOver = false
@@ -98,7 +98,7 @@ export class Ledger {
     if (sink) await this.#api('POST', '/webhooks', { url: sink.url, event_types: TYPES })
     const { place, key } = this.#needs
     const after = await endOfLog(place(), key)
-    this.#reader = new ReconnectingClient('socket', { place, key, after, types: TYPES, onHeard: () => this.#wake() })
+    this.#reader = new ReconnectingClient('socket', { place, key, after, types: TYPES, onEvent: () => this.#wake() })
   }
 
   async close(): Promise<void> {
@@ -175,14 +175,14 @@ export class Ledger {
       await this.#subjects('out@mail.localhost', SENT),
     ]
     return [
-      ...[...this.#saidToFail.mails].filter((id) => received.has(id)),
+      ...[...this.#saidToFail.inbound].filter((id) => received.has(id)),
       ...[...this.#saidToFail.sends].filter((key) => sent.has(key)),
     ]
   }
 
   /** Repeats what was not acknowledged, as a sending host and a careful client do. */
   async repeatUnacknowledged(): Promise<void> {
-    for (const id of [...this.#openMails.keys()]) await this.#deliver(id)
+    for (const id of [...this.#openInbound.keys()]) await this.#deliver(id)
     for (const key of [...this.#openSends]) await this.#send(key)
   }
 
@@ -198,7 +198,7 @@ export class Ledger {
   async expectOneStory(): Promise<void> {
     expect(this.wrongAnswers).toEqual([])
     const once = (ids: Iterable<string>) => new Map([...ids].map((id) => [id, 1]))
-    expect(await this.#countById('in@mail.localhost')).toEqual(once(this.mails))
+    expect(await this.#countById('in@mail.localhost')).toEqual(once(this.inbound))
     expect(await this.#countById('out@mail.localhost', SENT)).toEqual(once(this.sends))
     const notices = await this.#countById('out@mail.localhost', '&labels=received', ({ in_reply_to }) => in_reply_to)
     expect(notices).toEqual(once(this.sends)) // each bounce has one notice
@@ -210,7 +210,7 @@ export class Ledger {
     const counts: Record<string, number> = {}
     for (const { event_type } of events) counts[event_type] = (counts[event_type] ?? 0) + 1
     expect(counts).toEqual({
-      'message.received': this.mails.size + 2 * this.sends.size,
+      'message.received': this.inbound.size + 2 * this.sends.size,
       ...(this.sends.size > 0 && {
         'message.sent': this.sends.size,
         'message.delivered': this.sends.size,
@@ -241,17 +241,17 @@ export class Ledger {
   }
 
   get figures(): string {
-    const { refused, unanswered, mails, sends, received } = this
+    const { refused, unanswered, inbound, sends, received } = this
     return (
-      `${mails.size} messages in, ${sends.size} sent, ${received.length} events; refused ${refused.mails} messages and ` +
+      `${inbound.size} messages in, ${sends.size} sent, ${received.length} events; refused ${refused.inbound} messages and ` +
       `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most; ${unanswered} got no response`
     )
   }
 
   async #deliver(id: string): Promise<void> {
-    const isFirstTry = !this.#openMails.has(id)
-    const text = this.#openMails.get(id) ?? this.#textFor(id)
-    this.#openMails.set(id, text)
+    const isFirstTry = !this.#openInbound.has(id)
+    const text = this.#openInbound.get(id) ?? this.#textFor(id)
+    this.#openInbound.set(id, text)
     const transport = createTransport({
       host: '127.0.0.1',
       port: this.#needs.place().smtpPort,
@@ -268,17 +268,17 @@ export class Ledger {
         date: new Date(0), // a repeated message has the same bytes
         text,
       })
-      this.mails.add(id)
-      this.#openMails.delete(id)
-      this.#saidToFail.mails.delete(id)
+      this.inbound.add(id)
+      this.#openInbound.delete(id)
+      this.#saidToFail.inbound.delete(id)
     } catch (error) {
       const { responseCode, response } = error as { responseCode?: number; response?: string }
       if (responseCode === undefined) {
         this.unanswered += 1
-        this.#saidToFail.mails.delete(id)
+        this.#saidToFail.inbound.delete(id)
       } else {
-        this.#noteRefusal('mails', startedAt)
-        if (isFirstTry) this.#saidToFail.mails.add(id)
+        this.#noteRefusal('inbound', startedAt)
+        if (isFirstTry) this.#saidToFail.inbound.add(id)
         if (!/^4(51|21) 4\.3\./.test(response ?? '')) this.wrongAnswers.push(`${id}: ${response}`)
       }
       throw error
@@ -325,8 +325,8 @@ export class Ledger {
 
   /** Returns the id of an acknowledged message. */
   async #anyMail(): Promise<string> {
-    await this.until(() => this.mails.size > 0 || this.#isOver)
-    const ids = [...this.mails]
+    await this.until(() => this.inbound.size > 0 || this.#isOver)
+    const ids = [...this.inbound]
     const id = ids[Math.floor(this.#needs.random() * ids.length)]
     if (id === undefined) throw new Error('no message was received')
     return id
@@ -344,7 +344,7 @@ export class Ledger {
     return this.#needs.random() < (this.#needs.largeShare ?? 0.05) ? `${LARGE}\n`.repeat(5_000) : `mail ${id}`
   }
 
-  #noteRefusal(what: 'mails' | 'sends', startedAt: number): void {
+  #noteRefusal(what: 'inbound' | 'sends', startedAt: number): void {
     this.refused[what] += 1
     this.refusalMaxMs = Math.max(this.refusalMaxMs, performance.now() - startedAt)
   }

@@ -1,5 +1,5 @@
 /**
- * Subscribers that reconnect by themselves with the cursor of their last event, as careful clients do, and record their
+ * Subscribers that reconnect by themselves with the cursor of their last event, as clients do, and record their
  * events. At the end these must equal the log: `received` shows every repetition and every gap.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { openEventSource } from './event-source.ts'
 import { type Frame, openSocket } from './socket-client.ts'
 
 /** The time that a reader waits before it reconnects. */
-const RETURN_MS = 50
+const RECONNECT_MS = 50
 /** The code of a socket that ended without a close frame: its server was killed. */
 const DIED = 1006
 
@@ -21,8 +21,8 @@ export interface ReconnectingClientNeeds {
   /** Addresses of inboxes; all inboxes by default. */
   readonly inboxIds?: readonly string[]
   /** Whether the reader disconnects by itself after an event. */
-  readonly hangsUp?: () => boolean
-  readonly onHeard?: () => void
+  readonly disconnects?: () => boolean
+  readonly onEvent?: () => void
 }
 
 type Connect = (
@@ -63,20 +63,20 @@ export class ReconnectingClient {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       await this.#listen().catch(() => undefined) // the server is down or refuses
-      if (!this.#isStopped) await delay(RETURN_MS)
+      if (!this.#isStopped) await delay(RECONNECT_MS)
     }
   }
 
   async #listen(): Promise<void> {
-    const { hangsUp = () => false, onHeard = () => undefined } = this.#needs
+    const { disconnects = () => false, onEvent = () => undefined } = this.#needs
     this.tries += 1
     this.#leave = new AbortController()
     const { signal } = this.#leave
     for await (const event of this.#connect({ ...this.#needs, after: this.#cursor, signal, closes: this.closes })) {
       this.received.push(event)
       this.#cursor = event.cursor
-      onHeard()
-      if (hangsUp()) return // events in transit at that moment are ignored
+      onEvent()
+      if (disconnects()) return // events in transit at that moment are ignored
     }
   }
 }

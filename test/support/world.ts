@@ -223,7 +223,7 @@ function boot(
     ...env,
   }
   // A test's own clock need not agree with PostgreSQL's.
-  const anyClock = clock && { store: { clockSkewMaxMs: Number.MAX_SAFE_INTEGER } }
+  const anyClock = clock && { store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } }
   const config = loadConfig(settings, mergeLimits(anyClock, limits))
   const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
   return startMartlet({

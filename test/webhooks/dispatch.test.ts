@@ -269,7 +269,7 @@ test('after a crash before the commit the work is repeated, after the commit it 
     await dying.start()
     crash[moment] = true
     await world.feedWorld.append(sent(world.inbox))
-    const metric = world.feedWorld.metrics.loopErrors
+    const metric = world.feedWorld.metrics.backgroundErrors
     const errors = async () => (await metric.get()).values.reduce((sum, { value }) => sum + value, 0)
     const before = await errors()
     await expect.poll(errors).toBeGreaterThan(before - 1)
@@ -325,8 +325,8 @@ test('a webhook that is disabled during rendering gets no event, even after it i
   meanwhile = () => change({ is_enabled: 0 })
   await world.feedWorld.append(sent(world.inbox))
   await world.settled()
-  await change({ is_enabled: 1, cursor_seq: await world.feedWorld.lastSeq() })
-  meanwhile = async () => change({ cursor_seq: await world.feedWorld.lastSeq() })
+  await change({ is_enabled: 1, start_seq: await world.feedWorld.lastSeq() })
+  meanwhile = async () => change({ start_seq: await world.feedWorld.lastSeq() })
   await world.feedWorld.append(sent(world.inbox))
   await world.settled()
   meanwhile = async () => undefined
@@ -405,7 +405,7 @@ test('the log keeps events that webhooks still need, and without webhooks none b
   feedWorld.time.now += 91 * 24 * 3_600_000
   await sweepEvents(needs, signal)
   expect(await kept()).toBe(2)
-  expect((await table.getById(feedWorld.store.db, id))!.cursor_seq).toBe(2)
+  expect((await table.getById(feedWorld.store.db, id))!.start_seq).toBe(2)
   gate.resolve('body')
 })
 

@@ -1,7 +1,7 @@
 /** Tests URLs and custom header fields: what is accepted, and what would be dangerous. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
-import { applyHeaders, requireUrl } from '../../src/mail/webhooks/config/endpoint.ts'
+import { applyHeaders, parseWebhookUrl } from '../../src/mail/webhooks/config/endpoint.ts'
 
 const limits = withLimits({ webhooks: { urlCharsMax: 60, headersMax: 3, headerCharsMax: 40 } })
 const strict = { allowPrivateNetworks: false, limits }
@@ -12,7 +12,7 @@ test.each([
   'https://8.8.8.8/',
   'http://[2606:4700::1111]/',
 ])('the URL %s is accepted and stored as written', (url) => {
-  expect(requireUrl(url, strict)).toBe(url)
+  expect(parseWebhookUrl(url, strict)).toBe(url)
 })
 
 test.each([
@@ -24,7 +24,7 @@ test.each([
   'https://user@example.com/',
   `https://example.com/${'x'.repeat(60)}`,
 ])('the URL %s is always refused', (url) => {
-  expect(() => requireUrl(url, { ...strict, allowPrivateNetworks: true })).toThrow(
+  expect(() => parseWebhookUrl(url, { ...strict, allowPrivateNetworks: true })).toThrow(
     expect.objectContaining({ code: 'validation_error', params: expect.objectContaining({ path: ['url'] }) }),
   )
 })
@@ -42,12 +42,12 @@ test.each([
   'http://LOCALHOST./',
   'http://a.b.localhost/',
 ])('the URL %s is refused unless private networks are allowed', (url) => {
-  expect(() => requireUrl(url, strict)).toThrow(/private network/)
-  expect(requireUrl(url, { ...strict, allowPrivateNetworks: true })).toBe(url)
+  expect(() => parseWebhookUrl(url, strict)).toThrow(/private network/)
+  expect(parseWebhookUrl(url, { ...strict, allowPrivateNetworks: true })).toBe(url)
 })
 
 test.each(['notlocalhost', 'localhost.example.com'])('the host %s is not taken for localhost', (host) => {
-  expect(requireUrl(`http://${host}/`, strict)).toBe(`http://${host}/`)
+  expect(parseWebhookUrl(`http://${host}/`, strict)).toBe(`http://${host}/`)
 })
 
 test('header fields are set, replaced and removed case-insensitively', () => {

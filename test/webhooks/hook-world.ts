@@ -8,7 +8,7 @@ import type { WebhookProfile } from '../../src/mail/webhooks/delivery/webhook-pr
 import type { WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
 import { createDispatch, type Dispatch } from '../../src/mail/webhooks/dispatch/dispatch.ts'
 import type { Store } from '../../src/store/store.ts'
-import { earliestCursor } from '../../src/store/tables/webhooks-table.ts'
+import { earliestStart } from '../../src/store/tables/webhooks-table.ts'
 import { FeedWorld, type Place } from '../events/feed-world.ts'
 
 export interface HookWorld extends AsyncDisposable {
@@ -84,7 +84,7 @@ export async function openHookWorld(options: NodeOptions = {}, limits: LimitOver
       const isSettled = async () => {
         const through = dispatch.readThrough()
         // Dispatch may be about to start for a webhook that was just created.
-        return through === undefined ? (await earliestCursor(feedWorld.store.db)) === undefined : through >= end
+        return through === undefined ? (await earliestStart(feedWorld.store.db)) === undefined : through >= end
       }
       while (!(await isSettled())) await new Promise((resolve) => setImmediate(resolve))
     },

@@ -7,10 +7,10 @@ import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/l
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pending.ts'
-import { createDeliveryLog } from '../../src/mail/webhooks/delivery/delivery-log.ts'
+import { createWebhookDeliveryLog } from '../../src/mail/webhooks/delivery/webhook-delivery-log.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
-import { newDelivery } from '../../src/mail/webhooks/dispatch/new-delivery.ts'
+import { newWebhookDelivery } from '../../src/mail/webhooks/dispatch/insert-deliveries.ts'
 import { createEnableOrdering } from '../../src/mail/webhooks/ordering/enable-ordering.ts'
 import { assignOrderingKeys } from '../../src/mail/webhooks/ordering/ordering.ts'
 import { createReplayWebhook } from '../../src/mail/webhooks/replay/replay-job.ts'
@@ -147,8 +147,8 @@ test('the first delivery of each ordering key is released even if transactions a
   await store.transaction(async (tx) => {
     const webhook = await lockById(tx, id)
     for (const [index, { inboxId }] of inboxes.entries()) {
-      const event = { seq: index + 1, event_id: `${index}`, type: 'message.sent', inbox_id: inboxId } as EventRow
-      await insert(tx, [newDelivery(tx, { event, webhook: webhook!, body: '{}' })])
+      const eventRow = { seq: index + 1, event_id: `${index}`, type: 'message.sent', inbox_id: inboxId } as EventRow
+      await insert(tx, [newWebhookDelivery(tx, { eventRow, webhook: webhook!, body: '{}' })])
     }
   })
   // Each transaction is rolled back once and repeated, as when another node needs the same rows.
@@ -278,7 +278,7 @@ test('a redelivery keeps its position in the ordering key: the earliest waiting 
   await feedWorld.append(sent(inbox), sent(inbox))
   await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([4])
 
-  const deliveryLog = createDeliveryLog({ store, signalPending: hooks.notice, limits })
+  const deliveryLog = createWebhookDeliveryLog({ store, signalPending: hooks.notice, limits })
   const { items } = await deliveryLog.list(owner, {}, id, {}, { ascending: true })
   expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered', 'pending', 'waiting'])
   expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'waiting' })

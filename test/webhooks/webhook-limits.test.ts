@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { WebhookLimits } from '../../src/mail/webhooks/delivery/webhook-limits.ts'
 
-const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMaxMs: 10_000 } })
+const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMsMax: 10_000 } })
 
 /** Each webhook is the only one of its organization, unless a pod is given. */
 function owned(webhookId: string, podId = webhookId, organizationId = podId) {
@@ -23,22 +23,22 @@ function succeed(webhookLimits: WebhookLimits, id: string, now = 0): void {
 test('each webhook has its own limit, and all share a common one', () => {
   const webhookLimits = new WebhookLimits(limits)
   enter(webhookLimits, 'a', 2)
-  expect([webhookLimits.room(owned('a'), 0), webhookLimits.room(owned('b'), 0)]).toEqual([1, 3])
+  expect([webhookLimits.capacity(owned('a'), 0), webhookLimits.capacity(owned('b'), 0)]).toEqual([1, 3])
   enter(webhookLimits, 'a')
   enter(webhookLimits, 'b', 3)
   enter(webhookLimits, 'c')
   expect([
-    webhookLimits.room(owned('a'), 0),
-    webhookLimits.room(owned('b'), 0),
-    webhookLimits.room(owned('c'), 0),
-    webhookLimits.room(owned('d'), 0),
+    webhookLimits.capacity(owned('a'), 0),
+    webhookLimits.capacity(owned('b'), 0),
+    webhookLimits.capacity(owned('c'), 0),
+    webhookLimits.capacity(owned('d'), 0),
   ]).toEqual([0, 0, 0, 1])
   succeed(webhookLimits, 'a')
   webhookLimits.leave('b')
   expect([
-    webhookLimits.room(owned('a'), 0),
-    webhookLimits.room(owned('b'), 0),
-    webhookLimits.room(owned('d'), 0),
+    webhookLimits.capacity(owned('a'), 0),
+    webhookLimits.capacity(owned('b'), 0),
+    webhookLimits.capacity(owned('d'), 0),
   ]).toEqual([1, 1, 2])
 })
 
@@ -46,14 +46,14 @@ test('a failing webhook gets one request at a time until it succeeds', () => {
   const webhookLimits = new WebhookLimits(limits)
   enter(webhookLimits, 'a', 3)
   fail(webhookLimits, 'a', 1)
-  expect(webhookLimits.room(owned('a'), 1)).toBe(0)
+  expect(webhookLimits.capacity(owned('a'), 1)).toBe(0)
   fail(webhookLimits, 'a', 1, 0)
   fail(webhookLimits, 'a', 1, 0)
-  expect(webhookLimits.room(owned('a'), 1)).toBe(1)
+  expect(webhookLimits.capacity(owned('a'), 1)).toBe(1)
   enter(webhookLimits, 'a')
-  expect(webhookLimits.room(owned('a'), 1)).toBe(0)
+  expect(webhookLimits.capacity(owned('a'), 1)).toBe(0)
   succeed(webhookLimits, 'a', 2)
-  expect(webhookLimits.room(owned('a'), 2)).toBe(3)
+  expect(webhookLimits.capacity(owned('a'), 2)).toBe(3)
 })
 
 test('failing webhooks share half of the common limit, however many they are', () => {
@@ -64,14 +64,14 @@ test('failing webhooks share half of the common limit, however many they are', (
   }
   for (const id of ['a', 'b', 'c', 'd']) enter(webhookLimits, id)
   expect([
-    webhookLimits.room(owned('e'), 1),
-    webhookLimits.room(owned('f'), 1),
-    webhookLimits.room(owned('healthy'), 1),
+    webhookLimits.capacity(owned('e'), 1),
+    webhookLimits.capacity(owned('f'), 1),
+    webhookLimits.capacity(owned('healthy'), 1),
   ]).toEqual([0, 0, 2])
   succeed(webhookLimits, 'a', 1)
-  expect(webhookLimits.room(owned('e'), 1)).toBe(1)
+  expect(webhookLimits.capacity(owned('e'), 1)).toBe(1)
   webhookLimits.leave('b')
-  expect(webhookLimits.room(owned('e'), 1)).toBe(1)
+  expect(webhookLimits.capacity(owned('e'), 1)).toBe(1)
 })
 
 test('requests that already run when a webhook starts to fail count towards that half, until it recovers', () => {
@@ -80,9 +80,9 @@ test('requests that already run when a webhook starts to fail count towards that
   fail(webhookLimits, 'a', 1)
   enter(webhookLimits, 'b')
   fail(webhookLimits, 'b', 1)
-  expect(webhookLimits.room(owned('b'), 1)).toBe(0)
+  expect(webhookLimits.capacity(owned('b'), 1)).toBe(0)
   succeed(webhookLimits, 'a', 1)
-  expect(webhookLimits.room(owned('b'), 1)).toBe(1)
+  expect(webhookLimits.capacity(owned('b'), 1)).toBe(1)
 })
 
 test('the pause grows with each failed round, and simultaneous requests count as one round', () => {
@@ -102,7 +102,7 @@ test('the pause grows with each failed round, and simultaneous requests count as
 
   enter(webhookLimits, 'a')
   fail(webhookLimits, 'a', now)
-  expect([webhookLimits.room(owned('a'), now), webhookLimits.room(owned('a'), now + 10_000)]).toEqual([0, 1])
+  expect([webhookLimits.capacity(owned('a'), now), webhookLimits.capacity(owned('a'), now + 10_000)]).toEqual([0, 1])
   enter(webhookLimits, 'a')
   succeed(webhookLimits, 'a', now)
   expect(webhookLimits.pausedUntil('a')).toBe(0)
@@ -117,8 +117,8 @@ test('a webhook without work is forgotten', () => {
   enter(webhookLimits, 'runs')
   webhookLimits.forgetExcept(new Set(['waits']))
   expect([
-    webhookLimits.room(owned('gone'), 1),
-    webhookLimits.room(owned('waits'), 1),
-    webhookLimits.room(owned('runs'), 1),
+    webhookLimits.capacity(owned('gone'), 1),
+    webhookLimits.capacity(owned('waits'), 1),
+    webhookLimits.capacity(owned('runs'), 1),
   ]).toEqual([3, 1, 0])
 })

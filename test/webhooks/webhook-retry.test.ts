@@ -3,11 +3,11 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { agentMailWebhooks } from '../../src/edges/http/dialects/agentmail/webhook-renderer.ts'
-import { judge } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
+import { outcomeOf } from '../../src/mail/webhooks/delivery/webhook-retry.ts'
 
 const HOUR = 3_600_000
 const now = Date.UTC(2026, 0, 1)
-const limits = withLimits({ webhooks: { retryAfterMaxMs: 24 * HOUR } })
+const limits = withLimits({ webhooks: { retryAfterMsMax: 24 * HOUR } })
 const { retryAfterMs } = agentMailWebhooks({
   eventSubjects: undefined!,
   limits: withLimits({ webhooks: { timeoutMs: 15_000, bodyBytesMax: 1 } }),
@@ -15,7 +15,7 @@ const { retryAfterMs } = agentMailWebhooks({
 
 function after(status: number | undefined, headers: Record<string, string> = {}, attempts = 1, spread = 0) {
   const response = status === undefined ? undefined : { status, headers }
-  return judge({ response, attempts, retryAfterMs: [5_000, 300_000], spread, now }, limits)
+  return outcomeOf({ response, attempts, retryAfterMs: [5_000, 300_000], spread, now }, limits)
 }
 
 test.each([200, 201, 202, 204, 299])('%i is success', (status) => {

@@ -15,7 +15,7 @@ import { FetchFailed, type SafeRequest, type SafeResponse } from '../../src/net/
 import { clearLeases } from '../../src/store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../src/store/schema/webhook-rows.ts'
 import * as deliveryTable from '../../src/store/tables/webhook-deliveries-table.ts'
-import { lockOfEvents } from '../../src/store/tables/webhook-log-table.ts'
+import { lockByEvents } from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as webhookTable from '../../src/store/tables/webhooks-table.ts'
 import {
   deferred,
@@ -384,7 +384,7 @@ test('a deleted webhook is removed with all its rows, in chunks', async () => {
   const [webhook, other] = await addWebhooks(store, 2)
   await addDeliveries(store, webhook!, 25)
   await addDeliveries(store, other!, 1, 100)
-  await store.transaction((tx) => webhookTable.mark(tx, webhook!.id))
+  await store.transaction((tx) => webhookTable.markDeleting(tx, webhook!.id))
   expect(await deliveryTable.listDueWebhooks(store.db, Date.now())).toMatchObject([{ webhookId: other!.id, dueAt: 1 }])
   await settle(store, webhook!.id)
   expect(await store.db.selectFrom('webhooks').select('id').execute()).toEqual([{ id: other!.id }])
@@ -448,7 +448,7 @@ notSupported('sqlite', 'one process writes')('an old delivery that is sent again
   const [old] = await addDeliveries(store, webhook!, 1, 1, { state: 'delivered', ordering_key: 'a', created_at: 1 })
   const held = await holdOpen(other, async (tx) => {
     const row = (await webhookTable.lockById(tx, webhook!.id))!
-    const [delivery] = await lockOfEvents(tx, row.id, [1])
+    const [delivery] = await lockByEvents(tx, row.id, [1])
     await redeliver(tx, row, [{ row: delivery!, inboxId: 'a' }])
   })
   const sweeping = sweepWebhookDeliveries({ store, clock: Date.now, limits }, new AbortController().signal)
@@ -496,7 +496,7 @@ async function addWebhooks(store: TestStore, count: number, podId?: string): Pro
           client_id: null,
         },
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
-        ...{ headers: null, secret: 'secret', is_enabled: 1, cursor_seq: 0, failing_since: null },
+        ...{ headers: null, secret: 'secret', is_enabled: 1, start_seq: 0, failing_since: null },
         ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },
         ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
       }

@@ -61,7 +61,7 @@ export const deliveryLimits = {
     unit: 'milliseconds',
     description: 'Wait before the first retry of a delivery. Later waits are longer.',
   },
-  retryMaxMs: {
+  retryMsMax: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts to deliver to a recipient.',

@@ -13,7 +13,7 @@ export const eventsLimits = {
     unit: 'bytes',
     description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
-  renderRetryMaxMs: {
+  renderRetryMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts to render an event for a subscriber while the database fails.',
@@ -60,14 +60,14 @@ export const eventsLimits = {
   subjectsCachedBytesMax: {
     default: 16 * MIB,
     unit: 'bytes',
-    description: 'Total size of the bodies of those messages. A larger message is not cached.',
+    description: 'Total size of the bodies of the cached messages of events. A larger message is not cached.',
   },
   jsonCachedMax: {
     default: 256,
     unit: 'count',
     description: 'Rendered events cached in memory for other connections.',
   },
-  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', description: 'Total size of those rendered events.' },
+  jsonCachedBytesMax: { default: 8 * MIB, unit: 'bytes', description: 'Total size of the cached rendered events.' },
   retentionMs: {
     default: 30 * DAY,
     unit: 'milliseconds',

@@ -56,19 +56,20 @@ export const httpLimits = {
   responseWaitMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    description: 'Time for which a request waits for memory for its response before it gets 503.',
+    description:
+      'Time for which a request waits for memory for its response before it gets 503. A request with a large body gets 503 at once.',
   },
   responseStallMs: {
-    default: 30 * SECOND,
+    default: 120 * SECOND,
     unit: 'milliseconds',
     description:
-      'Time within which a client must read the next 64 KiB of its response, or all of a smaller one; otherwise the connection is closed.',
+      'Time within which the operating system must accept more of a response or download; otherwise the connection is closed. Linux accepts more when the client has read up to 1.4 MB, so a client needs at least 12 KB/s. A small response must be accepted as a whole.',
   },
   responseStallBusyMs: {
-    default: 3 * SECOND,
+    default: 15 * SECOND,
     unit: 'milliseconds',
     description:
-      'The same time while other requests wait for the memory. The client that has read nothing for longest is disconnected first.',
+      'The same time while requests of other API keys wait for the memory: at least 100 KB/s. The client that has read nothing for longest is disconnected first.',
   },
   listItemsMax: {
     default: 1_000,

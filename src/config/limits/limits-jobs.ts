@@ -12,7 +12,7 @@ export const jobsLimits = {
     default: 5 * SECOND,
     unit: 'milliseconds',
     description:
-      'Time after the start of the process until it runs work that was interrupted more than once. A process that ends earlier each time is ended by something else, and this work must not be set aside for it.',
+      'Time after the start of the process until it runs work that was interrupted more than once. If the process ends before this time at every start, something else ends it, and this work is not the cause.',
   },
   setAsideMs: {
     default: DAY,
@@ -34,7 +34,7 @@ export const jobsLimits = {
     unit: 'milliseconds',
     description: 'Wait before the first retry of a failed job. Each later wait is four times as long.',
   },
-  retryMaxMs: {
+  retryMsMax: {
     default: 4 * HOUR,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts of a failed job.',

@@ -2,6 +2,16 @@
 import { HOUR, type Limit, MINUTE } from './limit.ts'
 
 export const messagesLimits = {
+  fromDomainsCachedMax: {
+    default: 10_000,
+    unit: 'count',
+    description: 'Domains of senders for which it is remembered whether they belong to this server.',
+  },
+  fromDomainsCachedMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description: 'Time for which that is remembered.',
+  },
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',

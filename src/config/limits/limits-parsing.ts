@@ -74,23 +74,23 @@ export const parsingLimits = {
     default: 100,
     unit: 'count',
     description:
-      'Large messages that wait for that thread. A further one is rejected temporarily, or replaces one of the peer that has the most.',
+      'Large messages that wait for the parse thread. A further one is rejected temporarily, or replaces one of the sender that has the most.',
   },
-  waitingPerPeerMax: {
+  waitingPerSenderMax: {
     default: 10,
     unit: 'count',
     description:
-      'Large messages of one peer that wait for that thread. A peer is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
+      'Large messages of one sender that wait for the parse thread. A sender is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
   },
   waitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    description: 'Time for which a large message may wait for that thread before it is rejected temporarily.',
+    description: 'Time for which a large message may wait for the parse thread before it is rejected temporarily.',
   },
-  penaltyMs: {
+  keyPauseMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description:
-      'Pause before the next large message of a peer is parsed, after only the beginning of one could be parsed.',
+      'Pause before the next large message of a sender is parsed, after only the beginning of one could be parsed.',
   },
 } as const satisfies Record<string, Limit>

@@ -2,6 +2,12 @@
 import { DAY, KIB, type Limit, MIB, MINUTE } from './limit.ts'
 
 export const sendingLimits = {
+  quotedCharsMax: {
+    default: 262_144,
+    unit: 'count',
+    description:
+      'Characters of the original message that a reply with `quote_original` contains. Of a longer one, the beginning is quoted.',
+  },
   recipientsMax: {
     default: 50,
     unit: 'count',

@@ -8,7 +8,7 @@ export const smtpLimits = {
     description:
       'Open SMTP connections. A new connection replaces one that is not in use; if all are in use, the new one is refused with 421.',
   },
-  connectionsPerAddressMax: {
+  connectionsPerNetworkMax: {
     default: 100,
     unit: 'count',
     description: 'Open SMTP connections from one IPv4 address or one IPv6 /64. Further ones are refused with 421.',

@@ -2,12 +2,12 @@
 import { DAY, HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const storeLimits = {
-  pollPauseMaxMs: {
+  pollPauseMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',
     description: 'Pause of a poll loop after a failed poll: two poll intervals, but at most this long.',
   },
-  clockSkewMaxMs: {
+  clockSkewMsMax: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
@@ -60,7 +60,7 @@ export const storeLimits = {
     unit: 'count',
     description: 'Connections to PostgreSQL for reads. One more connection writes, and one listens for notifications.',
   },
-  retryMaxMs: {
+  retryMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',
     description: 'Longest wait between two attempts to reconnect to PostgreSQL.',
@@ -89,7 +89,7 @@ export const storeLimits = {
     default: HOUR,
     unit: 'milliseconds',
     description:
-      'Interval of that sweep, and of the sweeps of old events, counts, idempotency keys and webhook deliveries.',
+      'Interval of the sweeps of unreferenced blobs, old events, counts, idempotency keys and webhook deliveries.',
   },
   inspectedBytesMax: {
     default: 128 * MIB,

@@ -46,7 +46,7 @@ export const webhooksLimits = {
     unit: 'count',
     description: 'Replaced secrets of one webhook that sign at the same time.',
   },
-  failingMaxMs: {
+  failingMsMax: {
     default: 5 * DAY,
     unit: 'milliseconds',
     description: 'Time after which a webhook is disabled if every request to it has failed.',
@@ -83,12 +83,12 @@ export const webhooksLimits = {
     unit: 'milliseconds',
     description: 'Interval at which pending webhook deliveries are polled when no signal arrives.',
   },
-  pauseMaxMs: {
+  pauseMsMax: {
     default: MINUTE,
     unit: 'milliseconds',
     description: 'Longest pause between requests to a webhook that keeps failing while deliveries are due.',
   },
-  retryAfterMaxMs: {
+  retryAfterMsMax: {
     default: DAY,
     unit: 'milliseconds',
     description: 'Longest `Retry-After` of a webhook. A longer one is shortened to this.',
@@ -101,7 +101,7 @@ export const webhooksLimits = {
   responseKeptCharsMax: {
     default: 1_024,
     unit: 'count',
-    description: 'Characters of that response that are stored with the attempt.',
+    description: "Characters of a webhook's response that are stored with the attempt.",
   },
   idleSocketMs: {
     default: 10 * SECOND,

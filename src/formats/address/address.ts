@@ -29,7 +29,7 @@ const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%
 const STRAY_DOTS = /^[a-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\u{10ffff}-]+$/iu
 
 /** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1), and "_" because some hosts with such names send mail. */
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+const DNS_LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /** RFC 5321 §4.1.2 Quoted-string. The group is the text between the quotes, with its quoted pairs. */
 const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
@@ -105,7 +105,7 @@ export function normaliseDomain(text: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
   const domain = (/^[\x00-\x7f]*$/.test(text) ? text : domainToASCII(text)).toLowerCase()
   const labels = domain.split('.')
-  const isName = domain.length <= DOMAIN_BYTES_MAX && labels.every((each) => LABEL.test(each))
+  const isName = domain.length <= DOMAIN_BYTES_MAX && labels.every((each) => DNS_LABEL.test(each))
   return isName && !/^\d+$/.test(labels.at(-1)!) ? domain : undefined // RFC 1123 §2.1: 10.0.0.1 is not a name
 }
 

@@ -20,8 +20,9 @@ export const VOID_TAGS: ReadonlySet<string> = new Set('br hr img input meta link
 
 const STYLE_CHARS_MAX = 500
 
+/** Zero in any unit, or with a font size of one pixel: a size of 1em is the normal one. */
 const HIDDEN_STYLE =
-  /display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:px|pt|em)?\s*(?:[;!]|$)|max-height\s*:\s*0|opacity\s*:\s*0(?:\.0*)?\s*(?:[;!]|$)|mso-hide\s*:\s*all/i
+  /display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*(?:0(?:\.0*)?(?:[a-z]+|%)?|1p[xt])\s*(?:[;!]|$)|max-height\s*:\s*0(?:\.0*)?(?:[a-z]+|%)?\s*(?:[;!]|$)|opacity\s*:\s*0(?:\.0*)?\s*(?:[;!]|$)|mso-hide\s*:\s*all/i
 
 /** Returns the part of a style attribute that is read: hostile ones are as long as the message. */
 export function styleOf(attributes: Readonly<Record<string, string>>): string {

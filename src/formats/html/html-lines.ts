@@ -28,7 +28,7 @@ export function linesOfHtml(html: string, charsMax: number): string {
         breakAt(name)
         if (name === 'br') out.lineBreak()
         if (VOID_TAGS.has(name)) return
-        const isShown = !IGNORED_TAGS.has(name) && !isHiddenElement(attributes)
+        const isShown = !IGNORED_TAGS.has(name) && (name === 'body' || name === 'html' || !isHiddenElement(attributes))
         open.push({ name, isShown })
         if (!isShown) unshown += 1
         if (name === 'pre') preDepth += 1

@@ -5,7 +5,7 @@
  * possible; otherwise UTF-8 if the bytes are UTF-8, and else windows-1252, which has a character for every byte.
  * The text has at most as many UTF-16 units as the input has bytes.
  */
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import iconv from 'iconv-lite'
 import {
   type CharsetName,
@@ -26,6 +26,9 @@ import { BASE64_DIGITS } from './transfer-encoding.ts'
  * string for every few bytes, so that a message would need thirty times its size in memory.
  */
 const EXCLUDED_CODECS = new Set(['base64', 'hex', 'binary', 'utf7imap', 'cesu8'])
+
+/** What senders use with the label of a 7-bit charset. */
+const EIGHT_BIT = { [ISO_2022_JP]: 'shiftjis', [ISO_2022_KR]: 'cp949', [HZ]: 'gb18030' } as const
 
 /** Charsets whose decoders can return lone surrogates, which no database accepts. */
 const UTF_16_BASED = /^(utf(16|32)|ucs[24])/
@@ -66,7 +69,11 @@ function decode(bytes: Buffer, charset: CharsetName): string {
   if (charset === UNRELIABLE) return decodeUnlabelled(bytes)
   if (charset === UTF_8) return decodeDetected(bytes, 1)
   if (charset === UTF_7) return Buffer.from(decodeUtf7(bytes)).toString() // removes lone surrogates
-  if (charset === ISO_2022_JP || charset === ISO_2022_KR || charset === HZ) return decodeEscaped(bytes, charset)
+  if (charset === ISO_2022_JP || charset === ISO_2022_KR || charset === HZ) {
+    // Text of a 7-bit charset has no such bytes: the label is wrong, and the text has the 8-bit charset of the language.
+    if (isAscii(bytes)) return decodeEscaped(bytes, charset)
+    return isUtf8(bytes) ? bytes.toString('utf8') : iconv.decode(bytes, EIGHT_BIT[charset])
+  }
 
   // For all others iconv-lite and not TextDecoder: 2.5 times as fast for single-byte charsets, no exception for an
   // unknown label, and the same on every Node (some releases of 22 and 23 decode windows-1252 as ISO-8859-1).

@@ -17,21 +17,31 @@ export interface ContentType {
   readonly parameters: ReadonlyMap<string, string>
 }
 
+/** The surroundings of a part, for a boundary in doubt. */
+export interface BoundarySearch {
+  /** Whether an enclosing multipart has this boundary, in latin1. */
+  readonly isOpen: (boundary: string) => boolean
+  /** Bytes that may still be searched in this message. Its parts could have a thousand boundaries that do not occur. */
+  bytesLeft: number
+}
+
+/** The initial `bytesLeft` of a message. */
+export const BOUNDARY_SEARCH_BYTES = 512 * 1024
+
 /**
  * @param values the values of the Content-Type fields of a part, unfolded
  * @param body   the bytes after the header, to the end of the message
- * @param isOpen whether an enclosing multipart has this boundary
  */
-export function readContentType(
-  values: readonly string[],
-  body: Buffer,
-  isOpen: (boundary: string) => boolean,
-): ContentType {
+export function readContentType(values: readonly string[], body: Buffer, search: BoundarySearch): ContentType {
   const readings = values.map(readOne)
   const usable = readings.filter(({ type }) => type !== undefined)
-  const fitting = usable.length > 1 ? usable.find((each) => boundaryIn(each, body) !== undefined) : undefined
-  const chosen = fitting ?? usable[0] ?? readings[0] ?? { type: undefined, parameters: new Map() }
-  return chosen.type?.startsWith('multipart/') ? withBoundary(chosen, body, isOpen) : chosen
+  for (const each of usable) {
+    const boundary = boundaryIn(each, body, search)
+    if (boundary !== undefined) return withBoundary(each, boundary)
+  }
+  const chosen = usable[0] ?? readings[0] ?? { type: undefined, parameters: new Map() }
+  const found = chosen.type?.startsWith('multipart/') ? boundaryOfBody(body, search) : undefined
+  return found === undefined ? chosen : withBoundary(chosen, found)
 }
 
 function readOne(value: string): ContentType {
@@ -59,32 +69,40 @@ function recovered(value: string): ContentType | undefined {
   return { type: `${found[1]}/${found[2]}`.toLowerCase(), parameters }
 }
 
-/** Replaces a boundary that does not occur with one that does. */
-function withBoundary(contentType: ContentType, body: Buffer, isOpen: (boundary: string) => boolean): ContentType {
-  const boundary = boundaryIn(contentType, body) ?? boundaryOfBody(body, isOpen)
-  if (boundary === undefined || boundary === contentType.parameters.get('boundary')) return contentType
+function withBoundary(contentType: ContentType, boundary: string): ContentType {
+  if (boundary === contentType.parameters.get('boundary')) return contentType
   return { ...contentType, parameters: new Map([...contentType.parameters, ['boundary', boundary]]) }
 }
 
 /** Returns the declared boundary, or its first word, if it occurs: without quotes, other words may follow it. */
-function boundaryIn({ type, parameters }: ContentType, body: Buffer): string | undefined {
+function boundaryIn({ type, parameters }: ContentType, body: Buffer, search: BoundarySearch): string | undefined {
   if (!type?.startsWith('multipart/')) return undefined
   const declared = parameters.get('boundary')?.trimEnd() ?? ''
-  return [declared, declared.split(/[\s,;]/, 1)[0]!].find((boundary) => boundary !== '' && occurs(boundary, body))
+  const candidates = new Set([declared, declared.split(/[\s,;]/, 1)[0]!])
+  return [...candidates].find((boundary) => boundary !== '' && occurs(boundary, body, search))
 }
 
-function occurs(boundary: string, body: Buffer): boolean {
-  const delimiter = Buffer.from(`--${boundary}`)
-  if (body.subarray(0, delimiter.length).equals(delimiter)) return true
-  return body.subarray(0, SEARCH_BYTES).includes(`\n--${boundary}`)
+/** In a message whose parts have used up the search, every boundary counts as right. */
+function occurs(boundary: string, body: Buffer, search: BoundarySearch): boolean {
+  const delimiter = Buffer.from(`\n--${boundary}`)
+  if (search.bytesLeft <= 0 || body.subarray(0, delimiter.length - 1).equals(delimiter.subarray(1))) return true
+  const searched = body.subarray(0, SEARCH_BYTES)
+  const at = searched.indexOf(delimiter)
+  search.bytesLeft -= at < 0 ? searched.length : at
+  return at >= 0
 }
 
 /** Finds a line of at most 70 characters (RFC 2046 §5.1.1) that looks like a delimiter because a header follows it. */
-function boundaryOfBody(body: Buffer, isOpen: (boundary: string) => boolean): string | undefined {
+function boundaryOfBody(body: Buffer, search: BoundarySearch): string | undefined {
+  if (search.bytesLeft <= 0) return undefined
   const start = body.toString('latin1', 0, RECOVERY_BYTES)
-  const found = /(?:^|\n)--([^\r\n]{1,70}?)[ \t]*\r?\ncontent-[a-z-]{1,40}:/i.exec(start)?.[1]
-  return found === undefined || isOpen(found) ? undefined : Buffer.from(found, 'latin1').toString()
+  search.bytesLeft -= start.length
+  const found = DELIMITER_AND_FIELD.exec(start)?.[1]
+  return found === undefined || search.isOpen(found) ? undefined : Buffer.from(found, 'latin1').toString()
 }
+
+const DELIMITER_AND_FIELD =
+  /(?:^|\n)--([^\r\n]{1,70}?)[ \t]{0,20}\r?\ncontent-(?:type|disposition|transfer-encoding|id)[ \t]*:/i
 
 const ENCODINGS: ReadonlyMap<string, string> = new Map([
   ...['7bit', '8bit', 'binary', 'base64', 'quoted-printable'].map((name) => [name, name] as const),

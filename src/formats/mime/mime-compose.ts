@@ -19,7 +19,7 @@ export interface ComposeAttachment {
   disposition?: 'inline' | 'attachment'
   /** Without angle brackets. If there is an HTML body, both become parts of a multipart/related (RFC 2387). */
   contentId?: string
-  content: Buffer
+  bytes: Buffer
 }
 
 export interface ComposeInput {
@@ -90,7 +90,7 @@ function mailbox({ name, address }: Address) {
   return { name: headerText(name ?? ''), address: singleLine(address).replace(/[<>]/g, '') }
 }
 
-function attachment({ filename, contentType = '', disposition, contentId, content }: ComposeAttachment) {
+function attachment({ filename, contentType = '', disposition, contentId, bytes }: ComposeAttachment) {
   const isUsable = contentType.length <= CONTENT_TYPE_CHARS_MAX && CONTENT_TYPE.test(contentType)
   const type = isUsable && !/^multipart\//i.test(contentType) ? contentType : 'application/octet-stream'
   return {
@@ -98,10 +98,10 @@ function attachment({ filename, contentType = '', disposition, contentId, conten
     contentType: type,
     ...(disposition && { contentDisposition: disposition }),
     ...(contentId !== undefined && { cid: contentIdText(contentId) }),
-    content,
+    content: bytes,
     // RFC 2046 §5.2.1 forbids encoding message/rfc822. One that is not 7-bit is sent as base64 anyway, as Gmail does:
     // otherwise every server on the way would need 8BITMIME.
-    contentTransferEncoding: /^message\//i.test(type) && isSevenBit(content) ? '7bit' : 'base64',
+    contentTransferEncoding: /^message\//i.test(type) && isSevenBit(bytes) ? '7bit' : 'base64',
   }
 }
 
@@ -110,9 +110,9 @@ function contentIdText(contentId: string): string {
   return contentId.replace(/[^!-~]|[<>]/g, '').slice(0, CONTENT_ID_CHARS_MAX)
 }
 
-function isSevenBit(content: Buffer): boolean {
+function isSevenBit(bytes: Buffer): boolean {
   let lineLength = 0
-  for (const byte of content) {
+  for (const byte of bytes) {
     if (byte === 0 || byte > 0x7f || lineLength > 998) return false
     lineLength = byte === 0x0a ? 0 : lineLength + 1
   }

@@ -5,6 +5,7 @@
  * Runs once, when a message arrives; later reads parse nothing. Anyone can send the input: of a broken message
  * everything readable is returned, a hostile one takes time linear in its size, and nothing throws.
  */
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { escapeHtml } from '../html/escape-html.ts'
@@ -194,10 +195,14 @@ function decodeBody(raw: Buffer, encoded: PartLocation): { bytes: Buffer; added:
   return { bytes: decodeBytes(body.subarray(0, end), encoded.encoding), added: body.subarray(end) }
 }
 
-/** The label in Content-Type; of HTML without a reliable one, that in the document. */
+/**
+ * The label in Content-Type; of HTML without a reliable one, that in the document. Mail programs that convert HTML to
+ * UTF-8 leave the old label in it, so bytes above 127 that are valid UTF-8 are more reliable.
+ */
 function charsetOf({ contentType, parameters }: MimePart, bytes: Buffer): string | undefined {
   const label = parameters.get('charset')
-  return (contentType === 'text/html' && isUnreliable(label) && charsetInHtml(bytes)) || label
+  if (contentType !== 'text/html' || !isUnreliable(label)) return label
+  return (isUtf8(bytes) && !isAscii(bytes) ? 'utf-8' : charsetInHtml(bytes)) ?? label
 }
 
 /** Removes an incomplete UTF-8 character at the end: with it, the bytes would be decoded with another charset. */

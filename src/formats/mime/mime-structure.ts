@@ -8,7 +8,7 @@
  * the size of the message, whatever it contains, and nothing throws. At a limit, the tree stops growing and is marked
  * truncated.
  */
-import { readContentType, readTransferEncoding } from './content-fields.ts'
+import { BOUNDARY_SEARCH_BYTES, type BoundarySearch, readContentType, readTransferEncoding } from './content-fields.ts'
 import { fieldValue, findField, type HeaderField, readHeaderBlock } from './header-fields.ts'
 import { parseParameterised } from './header-parameters.ts'
 
@@ -94,6 +94,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
   const openParts: MimePart[] = [] // from the root to the current part: their ends are not known yet
   let truncated = false
   let partCount = 0
+  const search = { isOpen: (boundary: string) => openBoundaries.has(boundary), bytesLeft: BOUNDARY_SEARCH_BYTES }
   let fieldsLeft = limits.headerFieldsMax
 
   let part = readPart(0, 'text/plain')
@@ -118,12 +119,11 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     fieldsLeft -= header.fields.length
     partCount++
     const { fields, end: headerEnd, bodyStart } = header
-    const isOpen = (boundary: string) => openBoundaries.has(boundary)
     const offsets = { headerStart: start, headerEnd, bodyStart, bodyEnd: raw.length }
     const newPart: MimePart = {
       ...offsets,
       fields,
-      ...describe(raw, { fields, bodyStart, defaultType, isOpen }),
+      ...describe(raw, { fields, bodyStart, defaultType, search }),
       children: [],
     }
     openParts.push(newPart)
@@ -216,14 +216,13 @@ interface PartHeader {
   readonly fields: readonly HeaderField[]
   readonly bodyStart: number
   readonly defaultType: string
-  /** Whether an enclosing multipart has this boundary, in latin1. */
-  readonly isOpen: (boundary: string) => boolean
+  readonly search: BoundarySearch
 }
 
 /** Content-Type fields of one part that are considered. RFC 5322 §3.6 allows one. */
 const TYPE_FIELDS_MAX = 4
 
-function describe(raw: Buffer, { fields, bodyStart, defaultType, isOpen }: PartHeader): Description {
+function describe(raw: Buffer, { fields, bodyStart, defaultType, search }: PartHeader): Description {
   const value = (lowerName: string): string | undefined => {
     const found = findField(fields, lowerName)
     return found && fieldValue(raw, found)
@@ -232,7 +231,7 @@ function describe(raw: Buffer, { fields, bodyStart, defaultType, isOpen }: PartH
   const { type, parameters } = readContentType(
     types.slice(0, TYPE_FIELDS_MAX).map((each) => fieldValue(raw, each)),
     raw.subarray(bodyStart),
-    isOpen,
+    search,
   )
   const disposition = parseParameterised(value('content-disposition') ?? '')
   const contentId = value('content-id')?.replace(/^<|>$/g, '').trim()

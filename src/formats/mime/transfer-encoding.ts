@@ -152,10 +152,16 @@ function trimLine(line: Buffer): Buffer {
   return line.subarray(0, end)
 }
 
-/** RFC 2045 §6.8: encoders write whole groups of four digits. A short word of letters is no such line. */
+/**
+ * RFC 2045 §6.8: most encoders write whole groups of four digits per line. A line of another length can be a word of a
+ * footer, unless it has capitals in the middle, as base64 has.
+ */
 function isBase64Line(line: Buffer): boolean {
-  return line.length % 4 === 0 && line.every(isBase64Byte)
+  if (!line.every(isBase64Byte)) return false
+  return line.length % 4 === 0 || /[a-z0-9+/][A-Z]/.test(line.toString('latin1', 0, LINE_CHARS_TESTED))
 }
+
+const LINE_CHARS_TESTED = 100
 
 function isBase64Byte(byte: number): boolean {
   return BASE64_DIGITS[byte] !== NOT_A_DIGIT || byte === EQUALS

@@ -1,131 +1,152 @@
 /**
- * Recognises the lines that mail programs write before quoted text: "On … wrote:", "-----Original Message-----", a
- * copied header block. The words of these lines, in many languages, are in quote-vocabulary.ts.
+ * Recognises single lines that mail programs write: separators above quotes and forwards, ruled lines, signatures, and
+ * the first lines of bounces. The words of these lines, in many languages, are in quote-vocabulary.ts.
  *
  * Uses tables and plain searches in pieces of limited length, not regular expressions over the whole text: anyone can
  * send a message that makes those slow.
  */
-
+import { normaliseLine, wordPattern } from './quote-line.ts'
 import {
-  ATTRIBUTION_OPENERS,
+  ANSWERS_BELOW,
   BEGIN_FORWARDED,
-  DEVICE_SIGNATURES,
+  DEVICE_FILLERS,
+  DEVICE_NAMES,
+  DEVICE_PHRASES,
   FORWARDED,
-  FROM_LABELS,
   ORIGINAL_MESSAGE,
-  OTHER_LABELS,
+  POSTSCRIPTS,
   REPORT_OPENINGS,
-  WROTE,
 } from './quote-vocabulary.ts'
 
-/** An attribution can be wrapped over this many lines. */
-const ATTRIBUTION_LINES_MAX = 3
-/** Enough for a date, a display name of 200 characters, and an address. */
-const ATTRIBUTION_CHARS_MAX = 600
-/** The other fields of a copied header are searched in this many lines below "From:". */
-const HEADER_BLOCK_LINES = 5
+const SEPARATOR_CHARS_MAX = 200
+const DEVICE_CHARS_MAX = 160
+/** Lines of a signature. A longer text below "-- " is not one. */
+const SIGNATURE_LINES_MAX = 15
+/** A line of so many words with a full stop is a sentence. */
+const SENTENCE_WORDS = 5
 
-/** A year or a time of day. */
-const DATE = /(?:19|20)\d\d|\d{1,2}[:.h]\d\d/
-const TIME = /\d{1,2}[:.h]\d\d/
+/** The characters of ruled lines and of separators. */
+const RULE_START = /^[-‐‑–—―─_=*~#•\s]+/
+const RULE = /^[-‐‑–—―─_=]{5,200}$/
 
-/**
- * Returns the number of lines of the attribution that begins at `start` ("On Monday, Ann wrote:"); 0 if none begins
- * there.
- *
- * @param isMarked  whether a line is marked as quoted; an attribution ends before such a line
- * @param linesMax  the lines that are examined; also limits the recursion
- */
-export function attributionLines(
-  lines: readonly string[],
-  start: number,
-  isMarked: (index: number) => boolean,
-  linesMax = ATTRIBUTION_LINES_MAX,
-): number {
-  let joined = ''
-  for (let count = 1; count <= linesMax; count++) {
-    const line = (lines[start + count - 1] ?? '').trim()
-    if (line === '' || joined.length + line.length > ATTRIBUTION_CHARS_MAX || isMarked(start + count - 1)) return 0
-    // If an attribution begins on a later line, the lines before it were written by the sender.
-    const linesLeft = linesMax - count + 1
-    if (count > 1 && opensAttribution(line) && attributionLines(lines, start + count - 1, isMarked, linesLeft) > 0)
-      return 0
-    joined += count === 1 ? line : ` ${line}`
-    if (/[:：]\s*-*$/.test(line.slice(-12))) return isAttribution(joined.toLowerCase()) ? count : 0
-    if (count === 1 && !opensAttribution(line) && !DATE.test(line)) return 0
-  }
-  return 0
-}
+const ORIGINAL = new Set(ORIGINAL_MESSAGE)
+const FORWARD = new Set(FORWARDED)
+const BEGIN_FORWARD = new Set(BEGIN_FORWARDED)
+const DEVICE_WORDS = new Set([...DEVICE_PHRASES, ...DEVICE_NAMES, ...DEVICE_FILLERS].flatMap((each) => each.split(' ')))
+const ANSWERS = wordPattern(ANSWERS_BELOW)
+/** Words of scripts without spaces, longest first, so that none hides a longer one. */
+const UNSPACED_DEVICE_WORDS = [...DEVICE_WORDS]
+  .filter((word) => /[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]/.test(word))
+  .sort((a, b) => b.length - a.length)
 
-function opensAttribution(line: string): boolean {
-  return startsWithAny(line.slice(0, 20).toLowerCase(), ATTRIBUTION_OPENERS)
-}
-
-/**
- * Whether a line that ends in a colon is an attribution: it has a verb such as "wrote" and a date or an address, or it
- * has a date and ends in an address. Normal text rarely does.
- */
-function isAttribution(line: string): boolean {
-  const hasVerb = WROTE.some((verb) => line.includes(verb))
-  const hasAddress = line.includes('@')
-  if (hasVerb && opensAttribution(line)) return /\d/.test(line) || hasAddress
-  if (hasVerb) return DATE.test(line) && (hasAddress || TIME.test(line))
-  return DATE.test(line) && /<[^<>@\s]+@[^<>@\s]+>\s?[:：]$/.test(line.slice(-260)) // 2024年1月1日 10:00 Ann <ann@example.com>:
-}
-
-/** Whether this is "-----Original Message-----", alone or with the header block on the same line. */
+/** Whether this is "-----Original Message-----", alone or with more text behind the second dashes. */
 export function isOriginalSeparator(line: string): boolean {
-  return line.trimStart().startsWith('--') && startsWithAny(stripRule(line), ORIGINAL_MESSAGE)
+  return ORIGINAL.has(separatorText(line) ?? '')
 }
 
 /** Whether this is "---------- Forwarded message ----------" or "Begin forwarded message:". */
 export function isForwardMarker(line: string): boolean {
-  const text = stripRule(line)
-  return (line.trimStart().startsWith('--') && startsWithAny(text, FORWARDED)) || startsWithAny(text, BEGIN_FORWARDED)
+  if (FORWARD.has(separatorText(line) ?? '')) return true
+  return line.length < SEPARATOR_CHARS_MAX && /[:：]/.test(line.slice(-4)) && isBeginForwarded(line)
 }
 
-/** Whether a copied header begins here, as Outlook writes it: a From line and at least two other fields below it. */
-export function isHeaderBlock(lines: readonly string[], start: number): boolean {
-  if (!FROM_LABELS.has(labelOf(lines[start]))) return false
-  let otherFields = 0
-  for (let i = start + 1; i <= start + HEADER_BLOCK_LINES; i++) if (OTHER_LABELS.has(labelOf(lines[i]))) otherFields++
-  return otherFields >= 2
+function isBeginForwarded(line: string): boolean {
+  return BEGIN_FORWARD.has(normaliseLine(line, SEPARATOR_CHARS_MAX).replace(/[\s:]+$/, ''))
+}
+
+/** Returns the text between dashes. */
+function separatorText(line: string): string | undefined {
+  if (!/^[^\p{L}\p{N}>]{0,50}?[-‐‑–—―─_=*~#•]{2}/u.test(line.slice(0, 60))) return undefined
+  const text = normaliseLine(line, SEPARATOR_CHARS_MAX)
+  const rule = RULE_START.exec(text)
+  if (rule === null || rule[0].trim().length < 2) return undefined
+  const rest = text.slice(rule[0].length)
+  const end = rest.search(/[-‐–—―─_=*~#•:]{2}|:? *$/)
+  return rest.slice(0, end).replace(/[\s:]+$/, '')
 }
 
 /** Whether this is a line of dashes or underscores, as Outlook writes above a header block. */
 export function isRule(line: string): boolean {
-  return /^[_-]{5,200}$/.test(line.trim())
+  return RULE.test(line.trim())
 }
 
-/** Whether this is a line such as "Sent from my phone", which the mail program added. */
+/** Whether this is a title between dashes, in whatever language: "-----Original Appointment-----". */
+export function isTitledRule(line: string): boolean {
+  return /^\s{0,20}-{3,30}[^-]{3,60}-{3,30}\s{0,20}$/.test(line.slice(0, SEPARATOR_CHARS_MAX))
+}
+
+/**
+ * Whether this is a line such as "Sent from my iPhone", which the mail program added. It consists of words of such
+ * lines only, so "Sent via the office in Bergen." is none.
+ */
 export function isDeviceSignature(line: string): boolean {
-  return line.length < 200 && startsWithAny(line.trim().toLowerCase(), DEVICE_SIGNATURES)
+  if (line.length > DEVICE_CHARS_MAX * 2) return false
+  const text = normaliseLine(line)
+    .replace(/<?https?:\/\/[^\s<>]+>?/g, ' ')
+    .replace(/[[\]()]/g, ' ')
+  if (text.length > DEVICE_CHARS_MAX || !DEVICE_PHRASES.some((phrase) => text.includes(phrase))) return false
+  if (!DEVICE_NAMES.some((name) => text.includes(name))) return false
+  return (text.match(/[\p{L}\p{M}\d]+(?:[-.][\p{L}\p{M}\d]+)*/gu) ?? []).every(isDeviceWord)
 }
 
-/** RFC 3676 §4.3: the line "-- " begins the signature. Some mail programs remove its space. */
+function isDeviceWord(word: string): boolean {
+  if (DEVICE_WORDS.has(word) || /^\d+$/.test(word)) return true
+  if (word.includes('-')) return word.split('-').every((part) => isDeviceWord(part))
+  const rest = UNSPACED_DEVICE_WORDS.reduce((text, each) => text.replaceAll(each, ' '), word)
+  return rest !== word && rest.split(' ').every((part) => part === '' || DEVICE_WORDS.has(part))
+}
+
+/** RFC 3676 §4.3: the line "-- " begins the signature. Without the space it can be a line that a person wrote. */
 export function isSignatureSeparator(line: string): boolean {
-  return line === '-- ' || line === '--'
+  return line === '-- ' || line === '--\u00a0'
+}
+
+/**
+ * Returns how many of the lines below a signature separator are a signature. A sentence below it was perhaps written for
+ * this message, so it is kept, and everything below it: slogans and disclaimers as well.
+ */
+export function signatureLines(lines: readonly string[]): number {
+  if (lines.some((line) => line.includes('+unsubscribe@'))) return lines.length // a list of Google Groups
+  const texts = lines.map((line) => normaliseLine(line))
+  if (texts.filter((text) => text !== '').length > SIGNATURE_LINES_MAX) return 0
+  const written = texts.findIndex((text) => isPostscript(text) || isSentence(text))
+  return written === -1 ? lines.length : written
+}
+
+function isPostscript(text: string): boolean {
+  return POSTSCRIPTS.some((word) => text.startsWith(word) && !/^[\p{L}\p{M}]/u.test(text.slice(word.length)))
+}
+
+function isSentence(text: string): boolean {
+  if (/[?。！？؟]$/.test(text)) return true
+  return /[.!।]$/.test(text) && text.split(' ').length >= SENTENCE_WORDS
+}
+
+/**
+ * Returns the line at which the footer of a mailing list begins: a long line of underscores, and below it the address
+ * of the list or of its page. Returns the number of lines if there is none.
+ */
+export function listFooterStart(lines: readonly string[]): number {
+  let seen = 0
+  let hasListPage = false
+  for (let index = lines.length - 1; index >= 0 && seen <= 6; index--) {
+    const text = lines[index]!.trim()
+    if (text === '') continue
+    if (/^_{30,100}$/.test(text)) return hasListPage ? index : lines.length
+    if (isSentence(normaliseLine(text)) && !/@|:\/\//.test(text)) return lines.length
+    seen++
+    hasListPage ||= /https?:\/\/\S{1,300}\/(?:listinfo|mailman3?|lists|postorius)\//.test(text.slice(0, 400))
+  }
+  return lines.length
+}
+
+/** Whether a line says that answers are in the quoted text: "My answers are in red." */
+export function announcesAnswers(line: string): boolean {
+  return ANSWERS.test(normaliseLine(line))
 }
 
 /** Whether this is the first line of a bounce in plain text. */
 export function isReportOpening(line: string): boolean {
-  return startsWithAny(line.slice(0, 200).trim().toLowerCase(), REPORT_OPENINGS)
-}
-
-function startsWithAny(text: string, openings: readonly string[]): boolean {
-  return openings.some((opening) => text.startsWith(opening))
-}
-
-/** Returns the text after the dashes, in lower case. The tables contain only prefixes. */
-function stripRule(line: string): string {
-  return line
-    .slice(0, 200)
-    .replace(/^[\s-]+/, '')
-    .toLowerCase()
-}
-
-/** Returns the field name in lower case: "from" for "*From:* Ann". Returns '' if the line begins with none. */
-function labelOf(line = ''): string {
-  const [label, ...rest] = line.slice(0, 40).split(/[:：]/, 2)
-  return rest.length === 0 ? '' : label!.replaceAll('*', '').trim().toLowerCase()
+  const text = line.slice(0, 200).trim().toLowerCase()
+  return REPORT_OPENINGS.some((opening) => text.startsWith(opening))
 }

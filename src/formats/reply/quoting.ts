@@ -1,15 +1,41 @@
 /**
  * Decides which lines of a message were written by its sender and which quote an earlier message. Used for text and for
- * HTML: HTML is passed as the lines that it shows, and the lines inside quoting elements are marked.
+ * HTML: HTML is passed as the lines that it shows, with the elements around them.
+ *
+ * A line is own until there is evidence for a quote. The evidence, strongest first: a quoting element or ">" marks; an
+ * attribution or a copied header above unmarked text (attributions.ts, header-blocks.ts). The header of the message
+ * only lowers what is enough.
  */
+import { type Attribution, findAttributions } from './attributions.ts'
+import { HeaderBlocks } from './header-blocks.ts'
 import {
-  attributionLines,
+  announcesAnswers,
+  isDeviceSignature,
   isForwardMarker,
-  isHeaderBlock,
   isOriginalSeparator,
   isReportOpening,
   isRule,
+  isTitledRule,
 } from './quote-signals.ts'
+import type { ReplyContext } from './reply-context.ts'
+
+export interface QuotableLine {
+  text: string
+  /**
+   * The element around it. `quote`: one that mail programs create for quotes. `blockquote`: another one, which is a
+   * quote only below an attribution.
+   */
+  element?: 'quote' | 'blockquote'
+  /** In an element that a mail program creates for the attribution. */
+  isPrefix?: boolean
+  /** The element around it that a mail program creates for attribution and quote together. */
+  container?: QuoteContainer
+}
+
+export interface QuoteContainer {
+  /** Index of the line below the element. */
+  endLine: number
+}
 
 /** `own`: written by the sender. `quoted`: a quote or its attribution, which can be left out. */
 export type LineKind = 'own' | 'quoted'
@@ -20,97 +46,209 @@ export interface Quoting {
   trailingQuoteStart: number
 }
 
-export interface QuotingMarks {
-  /** Whether a line is marked as quoted: by ">" in text, by a quoting element in HTML. */
-  isMarked: (index: number) => boolean
-  /** Minimum of consecutive marked lines for a quote without an attribution: "> 5 years" alone is not one. */
-  runMin: number
-  /**
-   * Whether an own line directly below a quote can be the rest of a line that a relay wrapped, and so not an answer.
-   */
-  mayBeWrapped: boolean
-}
-
 /**
  * Sorts lines into own and quoted ones.
  *
- * @returns undefined if the quotes are part of the content and should be kept: in a forward, in a bounce, and with
- *          answers between quoted lines
+ * @returns undefined if the quotes are part of the content and should be kept: in a forward, in a bounce, with answers
+ *          between quoted lines, and if own text and an unmarked quote cannot be separated
  */
-export function classifyLines(lines: readonly string[], marks: QuotingMarks): Quoting | undefined {
-  const { isMarked, runMin, mayBeWrapped } = marks
-  const firstLine = lines.find((line) => line.trim() !== '')
-  if (firstLine === undefined || isReportOpening(firstLine)) return undefined
+export function classifyLines(lines: readonly QuotableLine[], context: ReplyContext): Quoting | undefined {
+  const first = lines.find((line) => line.text.trim() !== '' && !isRule(line.text))
+  if (first === undefined || isReportOpening(first.text) || context.isForward === 'yes') return undefined
+  return new Classifier(lines, context).classify()
+}
 
-  const kinds: LineKind[] = lines.map(() => 'own')
-  const quotedToEnd = (from: number): Quoting => ({ kinds: kinds.fill('quoted', from), trailingQuoteStart: from })
-  let isAttributed = false // whether an attribution precedes this line
-  let isAnswered: boolean | undefined // whether own text follows the last quote; undefined before the first quote
+/** Lines above a quote in which the sender can announce answers. */
+const ANNOUNCEMENT_LINES = 30
 
-  for (let index = 0; index < lines.length; ) {
-    if (isAnswered === undefined && isForwardMarker(lines[isMarked(index) ? nextNonBlank(lines, index) : index] ?? ''))
-      return undefined
+class Classifier {
+  readonly #lines: readonly QuotableLine[]
+  readonly #context: ReplyContext
+  readonly #kinds: LineKind[]
+  readonly #marked: readonly boolean[]
+  readonly #attributions: ReadonlyMap<number, Attribution>
+  readonly #blocks: HeaderBlocks
+  /** Whether own text follows the last quote; undefined before the first quote. */
+  #isAnswered: boolean | undefined
+  /** The line that the last attribution introduces. */
+  #attributed = -1
+  /** A quote without marks was found. */
+  #isUnmarked = false
+  #trailingQuoteStart: number
 
-    if (isMarked(index)) {
-      const run = markedRun(lines, index, isMarked)
-      if (run.marked >= runMin || isAttributed) {
-        if (isAnswered === true) return undefined // quote, answer, quote
-        kinds.fill('quoted', index, run.end)
-        isAnswered = false
-      }
-      isAttributed = false
-      index = run.end
-      continue
-    }
-
-    if (isOriginalSeparator(lines[index]!) || isHeaderBlock(lines, index))
-      return quotedToEnd(withRuleAbove(lines, index))
-
-    const attribution = attributionLines(lines, index, isMarked)
-    if (attribution > 0) {
-      kinds.fill('quoted', index, index + attribution)
-      const next = nextNonBlank(lines, index + attribution)
-      if (next < lines.length && !isMarked(next)) return quotedToEnd(index) // the quote is not marked
-      isAttributed = true
-      index += attribution
-      continue
-    }
-
-    if (lines[index]!.trim() !== '') {
-      isAttributed = false
-      if (isAnswered === false) isAnswered = !mayBeWrapped || hasBlankNeighbour(lines, index)
-    }
-    index++
+  constructor(lines: readonly QuotableLine[], context: ReplyContext) {
+    this.#lines = lines
+    this.#context = context
+    this.#kinds = lines.map(() => 'own')
+    this.#marked = lines.map((line) => line.element === 'quote' || isMarkedText(line.text))
+    this.#trailingQuoteStart = lines.length
+    this.#attributions = findAttributions(lines, this.#marked, context)
+    this.#blocks = new HeaderBlocks((index) => (this.#marked[index] === true ? undefined : lines[index]?.text), context)
   }
-  return { kinds, trailingQuoteStart: lines.length }
-}
 
-/** Counts the consecutive marked lines from `start` on; there may be blank lines between them. */
-function markedRun(lines: readonly string[], start: number, isMarked: (index: number) => boolean) {
-  let end = start
-  let marked = 0
-  for (let i = start; i < lines.length; i++) {
-    if (isMarked(i)) {
-      marked++
-      end = i + 1
-    } else if (lines[i]!.trim() !== '') break
+  classify(): Quoting | undefined {
+    for (let index = 0; index < this.#lines.length; ) {
+      if (this.#isAnswered === undefined && isForwardMarker(this.#lines[index]!.text)) return undefined
+      const next = this.#markedQuote(index) ?? this.#unmarkedQuote(index) ?? this.#attribution(index)
+      if (next === 'keep all') return undefined
+      if (next === undefined) this.#ownLine(index)
+      index = next ?? index + 1
+    }
+    if (this.#isUnmarked && !this.#hasOwnText()) return undefined
+    return { kinds: this.#kinds, trailingQuoteStart: this.#trailingQuoteStart }
   }
-  return { end, marked }
+
+  /** Classifies the marked lines that begin here. Returns the index of the line below them. */
+  #markedQuote(index: number): number | 'keep all' | undefined {
+    const isAttributed = this.#attributed === index
+    if (!this.#marked[index] && !(isAttributed && this.#lines[index]!.element !== undefined)) return undefined
+    const run = this.#markedRun(index)
+    if (isAttributed || this.#isQuote(index, run)) {
+      if (this.#isAnswered === true) return 'keep all' // quote, answer, quote
+      this.#kinds.fill('quoted', index, run.end)
+      this.#isAnswered = false
+    }
+    return run.end
+  }
+
+  /** Classifies a quote that only its first lines mark: it extends to the end of the message or of its element. */
+  #unmarkedQuote(index: number): number | 'keep all' | undefined {
+    const found = this.#findUnmarkedQuote(index)
+    if (found === undefined) return undefined
+    if (found === 'forward' || this.#context.isNew || this.#announcesAnswers(index)) return 'keep all'
+    const start = this.#withRulesAbove(index)
+    const end = this.#lines[index]!.container?.endLine ?? this.#lines.length
+    this.#kinds.fill('quoted', start, end)
+    this.#isUnmarked = true
+    this.#isAnswered = false
+    if (end === this.#lines.length) this.#trailingQuoteStart = start
+    return end
+  }
+
+  #findUnmarkedQuote(index: number): 'quote' | 'forward' | undefined {
+    const line = this.#lines[index]!
+    if (line.text.trim() === '') return undefined
+    if (isOriginalSeparator(line.text)) {
+      const next = this.#nextNonBlank(index + 1)
+      const isWide = this.#context.isReply && /^\s*[^\p{L}\s]{5}/u.test(line.text.slice(0, 50))
+      const isIntroduction = this.#attributions.has(next) || this.#blocks.isField(next)
+      if (isWide || isIntroduction) return this.#blocks.isForwardedBy(next) ? 'forward' : 'quote'
+    }
+    const above = this.#previousNonBlank(index)
+    const isAnnounced = above >= 0 && isRuleAbove(this.#lines[above]!.text)
+    if (this.#blocks.isBlock(index, isAnnounced)) return this.#blocks.isForwardedBy(index) ? 'forward' : 'quote'
+
+    const attribution = this.#attributions.get(index)
+    if (attribution?.isStrong !== true) return undefined
+    const below = this.#nextNonBlank(attribution.end)
+    return below < this.#lines.length && !this.#isInQuote(below) ? 'quote' : undefined
+  }
+
+  /** Classifies an attribution above marked lines, or at the end. */
+  #attribution(index: number): number | undefined {
+    const attribution = this.#attributions.get(index)
+    if (attribution === undefined) return undefined
+    const below = this.#nextNonBlank(attribution.end)
+    const isAboveQuote = below < this.#lines.length && this.#isInQuote(below)
+    if (!isAboveQuote && !attribution.isStrong) return undefined
+    if (isAboveQuote) this.#attributed = below
+    this.#kinds.fill('quoted', index, attribution.end)
+    return attribution.end
+  }
+
+  #ownLine(index: number): void {
+    const { text } = this.#lines[index]!
+    if (text.trim() !== '' && !isRule(text) && this.#isAnswered === false) this.#isAnswered = this.#isAnswer(index)
+  }
+
+  /** Whether a line is marked as quoted, or would be below an attribution. */
+  #isInQuote(index: number): boolean {
+    return this.#marked[index] === true || this.#lines[index]!.element !== undefined
+  }
+
+  /** Counts the consecutive quoted lines from `start` on; there may be blank lines between them. */
+  #markedRun(start: number) {
+    let end = start
+    let marked = 0
+    let isPrompt = true // Python: ">>> import this"
+    const isBlockquote = this.#lines[start]!.element === 'blockquote'
+    for (let index = start; index < this.#lines.length; index++) {
+      const { text, element } = this.#lines[index]!
+      if (this.#marked[index] || (isBlockquote && element === 'blockquote')) {
+        marked++
+        end = index + 1
+        isPrompt &&= /^\s*>>>(?: |$)/.test(text.slice(0, 10))
+      } else if (text.trim() !== '') break
+    }
+    return { end, marked, isPrompt }
+  }
+
+  /** Whether a run of marked lines without an attribution is a quote. */
+  #isQuote(start: number, { end, marked, isPrompt }: { end: number; marked: number; isPrompt: boolean }): boolean {
+    if (this.#lines[start]!.element === 'quote') return true
+    if (isPrompt) return false
+    const above = this.#previousNonBlank(start)
+    const isBelowText = above === start - 1 && above >= 0 && this.#kinds[above] === 'own'
+    const isIntroduced =
+      above >= 0 && this.#kinds[above] === 'own' && /[:：]\s*$/.test(this.#lines[above]!.text.slice(-20))
+    // Below a line such as "The steps:", a person can have written the marks. In a reply, a blank line would be between.
+    if (isIntroduced && (isBelowText || marked === 1 || !this.#context.isReply)) return false
+    if (marked > 1) return true
+    // A single line in the middle can be a list, and "> 5 years" compares.
+    const isOutside = above < 0 || this.#isAnswered !== undefined || this.#nextNonBlank(end) === this.#lines.length
+    return this.#context.isReply && isOutside && !/^\s*>=?\s*[\d$€£¥]/.test(this.#lines[start]!.text.slice(0, 40))
+  }
+
+  /** Whether an own line below a quote is an answer, and not the rest of a line that a relay wrapped. */
+  #isAnswer(index: number): boolean {
+    const isBlank = (at: number) => (this.#lines[at]?.text ?? '').trim() === ''
+    return this.#lines[index - 1]?.element === 'quote' || isBlank(index - 1) || isBlank(index + 1)
+  }
+
+  /** Whether the text above says that answers are in the quote: "See my answers below." */
+  #announcesAnswers(end: number): boolean {
+    const own = this.#lines.slice(Math.max(0, end - ANNOUNCEMENT_LINES), end)
+    return own.some(({ text }) => announcesAnswers(text))
+  }
+
+  /** Whether there is more own text than a salutation ("Hello Ann,") and what the program added. */
+  #hasOwnText(): boolean {
+    const own = this.#lines.filter(({ text }, index) => {
+      return this.#kinds[index] === 'own' && text.trim() !== '' && !isRule(text) && !isDeviceSignature(text)
+    })
+    return own.length > 1 || (own.length === 1 && !/[,，、]$/.test(own[0]!.text.trim()))
+  }
+
+  #nextNonBlank(from: number): number {
+    let index = from
+    while (index < this.#lines.length && this.#lines[index]!.text.trim() === '') index++
+    return index
+  }
+
+  #previousNonBlank(from: number): number {
+    let index = from - 1
+    while (index >= 0 && this.#lines[index]!.text.trim() === '') index--
+    return index
+  }
+
+  /** Returns the start of a quote that was found at `index`: ruled lines above it belong to the quote. */
+  #withRulesAbove(index: number): number {
+    let start = index
+    for (;;) {
+      const above = this.#previousNonBlank(start)
+      if (above < 0 || !isRuleAbove(this.#lines[above]!.text) || this.#kinds[above] === 'quoted') return start
+      start = above
+    }
+  }
 }
 
-function hasBlankNeighbour(lines: readonly string[], index: number): boolean {
-  return (lines[index - 1] ?? '').trim() === '' || (lines[index + 1] ?? '').trim() === ''
+/** Whether a line can be drawn above a copied header. */
+function isRuleAbove(text: string): boolean {
+  return isRule(text) || isTitledRule(text)
 }
 
-function nextNonBlank(lines: readonly string[], from: number): number {
-  let index = from
-  while (index < lines.length && lines[index]!.trim() === '') index++
-  return index
-}
-
-/** Returns the start of a quote whose header block is at `index`: a ruled line above it belongs to the quote. */
-function withRuleAbove(lines: readonly string[], index: number): number {
-  let above = index - 1
-  while (above >= 0 && lines[above]!.trim() === '') above--
-  return above >= 0 && isRule(lines[above]!) ? above : index
+/** Whether a line begins with ">". Mailbox files write "From " at the start of a line as ">From ". */
+function isMarkedText(text: string): boolean {
+  const mark = /^[\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u2069]*[ \u00a0]{0,3}>/.exec(text.slice(0, 10))
+  return mark !== null && !/^>(?:From |[:：])/.test(text.slice(0, 6)) // ">:" is the end of a wrapped attribution
 }

@@ -6,24 +6,21 @@ import { type Address, formatAddress, singleLine } from '../address/address.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { linesOfHtml } from '../html/html-lines.ts'
 import { replaceEach, withLineBreaks } from '../mime/text-builder.ts'
+import { isForwardSubject, isReplySubject } from './reply-context.ts'
 
 /** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
 
-/** "Re:", its forms in other languages, and counters such as "Re[2]:". */
-const REPLY_PREFIX = /^(?:re|aw|sv|vs|antw|odp|ref|回复|回覆|答复)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
-const FORWARD_PREFIX = /^(?:fwd?|wg|tr|rv|enc|vl|doorst|转发|轉寄)(?:\[\d{1,4}\])?\s{0,4}[:：]/i
-
 /** Returns the subject of a reply. RFC 5322 §3.6.5: "Re: " is added only once. */
 export function replySubject(subject = ''): string {
   const line = singleLine(subject)
-  return REPLY_PREFIX.test(line) ? line : `Re: ${line}`.trimEnd()
+  return isReplySubject(line) ? line : `Re: ${line}`.trimEnd()
 }
 
 /** Returns the subject of a forward. */
 export function forwardSubject(subject = ''): string {
   const line = singleLine(subject)
-  return FORWARD_PREFIX.test(line) ? line : `Fwd: ${line}`.trimEnd()
+  return isForwardSubject(line) ? line : `Fwd: ${line}`.trimEnd()
 }
 
 /** The ids in the header of a message, with angle brackets. */
@@ -82,20 +79,21 @@ export function forwardBody(
  * Composes the bodies of a reply with the original quoted below the text of the sender, in the form of Gmail, which
  * other mail programs and extractors of replies know.
  *
- * @param added the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
+ * @param added    the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
+ * @param charsMax of a longer original, only the beginning of its text is quoted
  */
 export function quotedBody(
   original: Original,
-  added: { text?: string; html?: string } = {},
+  added: { text?: string; html?: string },
+  charsMax: number,
 ): { text?: string; html?: string } {
   const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
   const attribution = `${date}${addressLine(original.from)} wrote:`
-  const originalText =
-    original.text ?? (original.html === undefined ? '' : linesOfHtml(original.html, original.html.length))
-  const lines = replaceEach(`\n${originalText}`, '\n', '\n> ')
-  const text = joinText(added.text, `${attribution}${lines}`)
+  const originalText = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  const text = joinText(added.text, `${attribution}${replaceEach(`\n${originalText}`, '\n', '\n> ')}`)
   if (added.html === undefined) return { text }
-  const quoted = original.html ?? textAsHtml(originalText)
+  const isShort = original.html !== undefined && original.html.length <= charsMax
+  const quoted = isShort ? original.html : textAsHtml(originalText)
   const style = 'margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex'
   const block = [
     `<div class="gmail_quote"><div class="gmail_attr">${escapeHtml(attribution)}<br></div>`,

@@ -2,12 +2,12 @@
  * Extracts the part of a message that is new in its thread: the bodies without quoted history, attribution and
  * signature.
  *
- * The libraries for this match patterns with nested repetition over the whole text: a message of 4 KB keeps
- * email-reply-parser busy for 28 seconds. Here every step takes linear time, and larger bodies than a limit are
- * ignored.
+ * Text of the sender must not get lost: without strong evidence for a quote, the text stays (quoting.ts). Every step
+ * takes linear time, and larger bodies than a limit are ignored.
  */
-import { isDeviceSignature, isSignatureSeparator } from './quote-signals.ts'
+import { isDeviceSignature, isSignatureSeparator, listFooterStart, signatureLines } from './quote-signals.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
+import { type ReplyHeader, replyContext } from './reply-context.ts'
 import { extractReplyHtml } from './reply-html.ts'
 
 export interface ReplyBodies {
@@ -30,21 +30,30 @@ const CHARS_MAX = 1_000_000
  * the body is missing, longer than `charsMax`, or consists only of quotes.
  *
  * @param bodies    decoded, with LF line ends
+ * @param header    fields of the same message that say whether it is a reply or a forward
  * @param charsMax  limit per body
  */
-export function extractReply({ text, html }: ReplyBodies, charsMax = CHARS_MAX): ExtractedReply {
-  const extractedText = text === undefined || text.length > charsMax ? undefined : extractReplyText(text)
-  const extractedHtml = html === undefined || html.length > charsMax ? undefined : extractReplyHtml(html)
+export function extractReply(
+  { text, html }: ReplyBodies,
+  header: ReplyHeader = {},
+  charsMax = CHARS_MAX,
+): ExtractedReply {
+  const context = replyContext(header)
+  const extractedText = text === undefined || text.length > charsMax ? undefined : extractReplyText(text, context)
+  const extractedHtml = html === undefined || html.length > charsMax ? undefined : extractReplyHtml(html, context)
   return {
     ...(extractedText !== undefined && { extractedText }),
     ...(extractedHtml !== undefined && { extractedHtml }),
   }
 }
 
-function extractReplyText(text: string): string | undefined {
-  const lines = text.split('\n')
-  const isMarked = (index: number) => lines[index]!.startsWith('>')
-  const quoting = classifyLines(lines, { isMarked, runMin: 2, mayBeWrapped: true })
+function extractReplyText(text: string, context: ReturnType<typeof replyContext>): string | undefined {
+  const all = text.split('\n')
+  const lines = all.slice(0, listFooterStart(all))
+  const quoting = classifyLines(
+    lines.map((line) => ({ text: line })),
+    context,
+  )
   if (quoting === undefined) return orUndefined(text.trim())
 
   const own = withoutQuotes(lines, quoting.kinds)
@@ -52,17 +61,19 @@ function extractReplyText(text: string): string | undefined {
   return orUndefined(own.join('\n').trim())
 }
 
-/** Returns the own lines. The lines from a signature separator to the next quote are left out. */
+/** Returns the own lines. The signature between a signature separator and the next quote is left out. */
 function withoutQuotes(lines: readonly string[], kinds: readonly LineKind[]): string[] {
   const own: string[] = []
-  let isSignature = false
+  let signatureEnd = -1
   let hasText = false
   // Not computed again from the last line: with 100,000 empty lines below a line of 100,000 spaces, that took 10 s.
   let isAfterBlank = false
   for (const [index, line] of lines.entries()) {
-    if (kinds[index] === 'quoted') isSignature = false
-    else if (isSignatureSeparator(line) && hasText) isSignature = true
-    if (kinds[index] === 'quoted' || isSignature) continue
+    if (kinds[index] === 'quoted' || index < signatureEnd) continue
+    if (hasText && isSignatureSeparator(line)) {
+      signatureEnd = endOfSignature(lines, kinds, index)
+      if (signatureEnd > index) continue
+    }
     const isBlank = line.trim() === ''
     if (isBlank && isAfterBlank) continue // leave no gap in place of a quote
     own.push(line)
@@ -70,6 +81,21 @@ function withoutQuotes(lines: readonly string[], kinds: readonly LineKind[]): st
     hasText ||= !isBlank
   }
   return own
+}
+
+/** A signature is not searched in more lines. */
+const SIGNATURE_SEARCH_MAX = 40
+
+/** Returns the line below the signature; the separator itself if a person wrote the lines below it. */
+function endOfSignature(lines: readonly string[], kinds: readonly LineKind[], separator: number): number {
+  const below: string[] = []
+  for (let index = separator + 1; index < lines.length && kinds[index] === 'own'; index++) {
+    if (isSignatureSeparator(lines[index]!)) break
+    below.push(lines[index]!)
+    if (below.length > SIGNATURE_SEARCH_MAX) return separator
+  }
+  const count = signatureLines(below)
+  return count === 0 && below.some((line) => line.trim() !== '') ? separator : separator + 1 + count
 }
 
 /** Removes "Sent from my phone" at the end. Changes the array. */

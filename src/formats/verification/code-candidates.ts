@@ -9,7 +9,7 @@
 import { isAlphabetic } from './keyword-text.ts'
 
 /** A half-open range of the text that may be a code. */
-export interface Candidate {
+export interface CodeCandidate {
   readonly start: number
   readonly end: number
   /** The code as a person types it. */
@@ -47,8 +47,8 @@ interface Token extends Range {
 }
 
 /** @param text  with its addresses masked (text-addresses.ts) */
-export function findCandidates(text: string): Candidate[] {
-  const candidates: Candidate[] = []
+export function findCandidates(text: string): CodeCandidate[] {
+  const candidates: CodeCandidate[] = []
   const tokens: Token[] = []
   for (const { 0: token, index: start } of text.matchAll(TOKEN)) {
     const end = start + token.length
@@ -94,7 +94,7 @@ function isGroup({ text }: Token): boolean {
   )
 }
 
-function groupedCandidate(text: string, run: readonly Token[]): Candidate | undefined {
+function groupedCandidate(text: string, run: readonly Token[]): CodeCandidate | undefined {
   const start = run[0]!.start
   const end = run.at(-1)!.end
   const groups = run.map((token, index) => (index === 0 ? token.text.replace(PREFIX, '') : token.text))
@@ -135,7 +135,7 @@ function isLongNumber(run: readonly Token[]): boolean {
   return isDigits && total >= 7 && (total > 10 || run.length > 2 || sizes.every((size) => size >= 2 && size <= 4))
 }
 
-function tokenCandidate(text: string, { start, end, text: token }: Token): Candidate | undefined {
+function tokenCandidate(text: string, { start, end, text: token }: Token): CodeCandidate | undefined {
   if (token.length < CODE_CHARS_MIN) return undefined
   if (isPartOfNumber(text, start, end)) return undefined
   const before = text[start - 1] ?? ''
@@ -161,7 +161,7 @@ function tokenCandidate(text: string, { start, end, text: token }: Token): Candi
   return letterCandidate(range, token)
 }
 
-function dashedCandidate(range: Range, token: string, groups: readonly string[]): Candidate | undefined {
+function dashedCandidate(range: Range, token: string, groups: readonly string[]): CodeCandidate | undefined {
   const joined = groups.join('')
   const sizes = groups.map((group) => group.length)
   if (/^[0-9]+$/.test(joined)) {
@@ -214,14 +214,14 @@ function dashedCandidate(range: Range, token: string, groups: readonly string[])
 const UNIT =
   /^[0-9]+(?:st|nd|rd|th|am|pm|h|hr|hrs|min|mins|s|sec|ms|kg|g|mg|ml|cl|l|cm|mm|m|km|mi|ft|gb|mb|kb|tb|kwh|px|pt|x|k|mo|er|eme|gbit|mbit|mah|hz|w|v)$/i
 
-function mixedCandidate(range: Range, token: string): Candidate | undefined {
+function mixedCandidate(range: Range, token: string): CodeCandidate | undefined {
   if (token.length < 4 || token.length > 12 || UNIT.test(token) || /^[xX]{2,}[0-9]+$/.test(token)) return undefined
   if (/^[0-9A-Z]+$/.test(token))
     return { ...range, code: token, shape: 'mixed', shapeScore: token.length <= 8 ? 0.7 : -0.5 }
   return { ...range, code: token, shape: 'mixed', shapeScore: /^[0-9a-z]+$/.test(token) ? -1 : -1.5 }
 }
 
-function letterCandidate(range: Range, token: string): Candidate | undefined {
+function letterCandidate(range: Range, token: string): CodeCandidate | undefined {
   if (token.length < 4 || token.length > 12) return undefined
   if (/^[A-Z]+$/.test(token))
     return { ...range, code: token, shape: 'letters', shapeScore: isPronounceable(token) ? -1.5 : -0.7 }

@@ -1,10 +1,10 @@
 /**
  * Finds the label of a candidate: the nearest keyword before, after, above or below it that says what the number is. An
- * instruction to enter the number counts as a label too.
+ * instruction to enter the number counts as a label too. These labels have nothing to do with the labels of messages.
  */
 
 import { within } from './aho-corasick.ts'
-import type { Candidate } from './code-candidates.ts'
+import type { CodeCandidate } from './code-candidates.ts'
 import { type CodePosition, endOf, SENTENCE_CHARS } from './code-position.ts'
 import type { CodeText, Label, LabelKind } from './code-text.ts'
 
@@ -31,9 +31,9 @@ const NO_LABEL: WeightedLabel = { kind: undefined, weight: 0, isDirect: false }
  */
 export function labelOf(
   source: CodeText,
-  candidate: Candidate,
+  candidate: CodeCandidate,
   position: CodePosition,
-  all: readonly Candidate[],
+  all: readonly CodeCandidate[],
 ): WeightedLabel {
   const before = labelBefore(source, candidate, position)
   if (before !== undefined && before.kind === 'other') return before
@@ -67,7 +67,7 @@ function otherLabel(weight: number): WeightedLabel {
 export const ORIGIN_BOUND_CODE = /@[a-z0-9.-]+ #$/
 
 /** Finds the nearest label before the candidate, in its sentence or row, that does not belong to another number. */
-function labelBefore(source: CodeText, { start }: Candidate, position: CodePosition): WeightedLabel | undefined {
+function labelBefore(source: CodeText, { start }: CodeCandidate, position: CodePosition): WeightedLabel | undefined {
   const { folded, labels, matches } = source
   if (ORIGIN_BOUND_CODE.test(folded.slice(Math.max(position.lineStart, start - 80), start)))
     return { kind: 'oneTime', weight: LABEL_WEIGHT.oneTime, isDirect: true }
@@ -120,7 +120,7 @@ function numberWeight(gap: string, hasEntryVerb: boolean, position: CodePosition
 /** Finds a label such as "123456 is your login code". */
 function labelAfter(
   { folded, labels }: CodeText,
-  { start, end }: Candidate,
+  { start, end }: CodeCandidate,
   position: CodePosition,
 ): WeightedLabel | undefined {
   for (const label of within(labels, end, position.sentenceEnd)) {
@@ -144,7 +144,7 @@ function labelAfter(
 /** Finds a verb for entering without a noun: "Type 4821 into the app", "4821 eingeben". */
 function entryVerbBeside(
   { folded, matches }: CodeText,
-  { start, end }: Candidate,
+  { start, end }: CodeCandidate,
   position: CodePosition,
 ): WeightedLabel | undefined {
   const verbs = within(matches, position.sentenceStart, position.sentenceEnd).filter((match) => match.kind === 'entry')
@@ -175,9 +175,9 @@ const LINE_CHARS_MAX = 400
 /** Finds a label in the line above, or in the next two above it when the first has none. */
 function labelAbove(
   source: CodeText,
-  { start }: Candidate,
+  { start }: CodeCandidate,
   position: CodePosition,
-  all: readonly Candidate[],
+  all: readonly CodeCandidate[],
 ): WeightedLabel | undefined {
   const { text, folded, labels, matches } = source
   const isOther = within(labels, position.sentenceStart, position.lineEnd).some((label) => label.kind === 'other')

@@ -2,7 +2,7 @@
  * Describes the position of a candidate in its text: its line and sentence, and how it is set apart from other text.
  */
 
-import type { Candidate } from './code-candidates.ts'
+import type { CodeCandidate } from './code-candidates.ts'
 import type { CandidateText } from './code-text.ts'
 import type { TextRange } from './visible-text.ts'
 
@@ -29,7 +29,7 @@ const DECORATION = '[\\s*_>`~"\'“”„«»‹›【】「」『』《》\\[\\
 
 const DECORATION_ONLY = new RegExp(`^${DECORATION}$`)
 
-export function positionOf({ text, strong }: CandidateText, { start, end }: Candidate): CodePosition {
+export function positionOf({ text, strong }: CandidateText, { start, end }: CodeCandidate): CodePosition {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const lineEnd = endOf(text.indexOf('\n', end), text.length)
   const cellStart = Math.max(lineStart, text.lastIndexOf('\t', start - 1) + 1)

@@ -6,7 +6,7 @@
  */
 
 import { createKeywordFinder, firstFrom, type KeywordMatch } from './aho-corasick.ts'
-import { type Candidate, findCandidates } from './code-candidates.ts'
+import { type CodeCandidate, findCandidates } from './code-candidates.ts'
 import { fold } from './keyword-text.ts'
 import { withoutAddresses } from './text-addresses.ts'
 import type { TextRange, VisibleText } from './visible-text.ts'
@@ -67,7 +67,7 @@ export interface Label {
 export interface CandidateText {
   /** With masked addresses: their words and digits say nothing about a code. */
   text: string
-  candidates: readonly Candidate[]
+  candidates: readonly CodeCandidate[]
   strong: readonly TextRange[]
   isSubject: boolean
 }

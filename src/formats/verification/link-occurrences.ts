@@ -11,7 +11,7 @@ export interface LinkOccurrence {
   /** Whether the URL contains a code that was found in the message. */
   readonly containsCode: boolean
   /** The text of the link, or the words before the URL. */
-  readonly label: string
+  readonly linkText: string
   readonly body: VisibleText
   readonly start: number
   readonly end: number
@@ -25,16 +25,16 @@ const URL_CHARS_MAX = 4000
 export function linksIn(body: VisibleText, codes: readonly string[]): LinkOccurrence[] {
   const { text, links } = body
   const found: LinkOccurrence[] = []
-  const add = (url: string, start: number, end: number, label: () => string) => {
+  const add = (url: string, start: number, end: number, linkText: () => string) => {
     const containsCode = codes.some((code) => code.length >= 4 && url.includes(code))
     if (!containsCode && tokenScore(url) === 0) return
-    found.push({ url, containsCode, label: label(), body, start, end })
+    found.push({ url, containsCode, linkText: linkText(), body, start, end })
   }
-  for (const { url, label, start, end } of links) {
+  for (const { url, linkText, start, end } of links) {
     if (found.length >= URLS_MAX) break
     if (!/^[a-z][a-z0-9+.-]{1,20}:\/\//i.test(url)) continue
-    const isBare = /^\S*:\/\/\S*$/.test(label)
-    add(url, start, end, () => (isBare ? labelBefore(text, start, 0) : label))
+    const isBare = /^\S*:\/\/\S*$/.test(linkText)
+    add(url, start, end, () => (isBare ? linkTextBefore(text, start, 0) : linkText))
   }
   let previousEnd = 0
   for (const { start, end, hasScheme } of addressesIn(text)) {
@@ -43,7 +43,7 @@ export function linksIn(body: VisibleText, codes: readonly string[]): LinkOccurr
     const url = withoutPunctuation(text.slice(start, end), text[start - 1])
     const labelStart = previousEnd
     previousEnd = start + url.length
-    add(url, start, previousEnd, () => labelBefore(text, start, labelStart))
+    add(url, start, previousEnd, () => linkTextBefore(text, start, labelStart))
   }
   return found
 }
@@ -64,11 +64,11 @@ function withoutPunctuation(url: string, before: string | undefined): string {
 const LABEL_CHARS = 90
 
 /** Returns the words between the previous URL of the line and this one. Without any, returns the line above. */
-function labelBefore(text: string, start: number, previousEnd: number): string {
+function linkTextBefore(text: string, start: number, previousEnd: number): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const before = text.slice(Math.max(lineStart, previousEnd, start - 300), start)
-  const label = lastSentence(before)
-  if (/[\p{L}]/u.test(label) || lineStart === 0) return label
+  const linkText = lastSentence(before)
+  if (/[\p{L}]/u.test(linkText) || lineStart === 0) return linkText
   const above = text.slice(Math.max(text.lastIndexOf('\n', lineStart - 2) + 1, lineStart - 301), lineStart - 1)
   return /:\/\//.test(above) ? '' : lastSentence(above)
 }

@@ -1,18 +1,19 @@
 /**
  * Finds the one-time codes of a message: what its recipient must type, show or say once.
  *
- * Every word or number that has the shape of a code gets a score for its surroundings: the label nearest to it (before
+ * Every word or number that has the shape of a code gets a score for the text around it: the label nearest to it (before
  * it on its line, in the cell beside it, on the line above), whether the message says to enter something, whether it is
  * alone on its line or in large type. The candidate with the best score is the code. Another one is reported only with
  * a label of its own. The keywords are in code-keywords.ts and negative-keywords.ts; the reasons are in
  * docs/adr/0017-codes-by-weighed-signals.md.
  */
 
-import type { Candidate } from './code-candidates.ts'
+import type { CodeCandidate } from './code-candidates.ts'
 import { endOf } from './code-position.ts'
-import { type ScoredCandidate, scoreCandidates, signalsOf } from './code-scoring.ts'
+import { type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
 import { withCandidates, withLabels } from './code-text.ts'
 import { oneLine } from './keyword-text.ts'
+import { signalsOf } from './message-signals.ts'
 import { ADDRESS_MASK } from './text-addresses.ts'
 import type { VisibleText } from './visible-text.ts'
 
@@ -113,7 +114,7 @@ function isList(first: ScoredCandidate | undefined, all: readonly ScoredCandidat
 }
 
 /** Returns the line of the code, or the part around it; with the line above if its own contains little else. */
-function contextOf(text: string, { start, end }: Candidate, charsMax: number): string {
+function contextOf(text: string, { start, end }: CodeCandidate, charsMax: number): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const lineEnd = endOf(text.indexOf('\n', end), text.length)
   const isShort = lineEnd - lineStart <= end - start + 24

@@ -2,7 +2,7 @@
  * Finds the link of a message that verifies something when it is opened: it confirms an address, signs in, resets a
  * password, accepts or approves.
  *
- * Every URL gets a score for the words of its label, the words in the URL itself, the words around it and the subject.
+ * Every URL gets a score for the words of its text, the words in the URL itself, the words around it and the subject.
  * A URL without a token verifies nothing. The URL of a click tracker contains no words, so the words around it decide.
  * URLs are returned as written.
  */
@@ -47,7 +47,7 @@ type Kind = Exclude<Matches[number]['kind'], 'topic'>
 interface ScoredLink {
   occurrence: LinkOccurrence
   score: number
-  /** Neither its label nor its URL is for something else. */
+  /** Whether nothing in its text or URL says that it does something else. */
   isPossible: boolean
   isRefusal: boolean
 }
@@ -101,18 +101,20 @@ function mergeSame(scored: readonly ScoredLink[]): ScoredLink[] {
   return [...byUrl.values()]
 }
 
-/** Raises the score of "allow" beside "deny": of a link whose URL differs only by a word from that of a refusal. */
+/** Raises the score of a link whose URL differs from that of a refusal by one word, such as /allow beside /deny. */
 function favourCounterparts(all: readonly ScoredLink[]): void {
   const refused = new Set(all.filter(({ isRefusal }) => isRefusal).map(({ occurrence }) => urlShape(occurrence.url)))
   for (const each of all) if (each.isPossible && refused.has(urlShape(each.occurrence.url))) each.score += 3
 }
 
-/** Replaces all words of the URL. */
+/** Replaces each word of the path and query with `*`. */
 function urlShape(url: string): string {
   return url.replace(/(?<=[/=])[a-z-]+(?=[/?#&]|$)/gi, '*')
 }
 
+/** The weights and these bounds were tuned on test/formats/verification (docs/adr/0017). */
 const SCORE_MIN = 5
+/** A second link needs a score that is higher by this. */
 const SECOND_MARGIN = 4
 
 function confidenceOf(score: number): number {
@@ -145,27 +147,27 @@ function kindsOf<Each extends string>(matches: readonly KeywordMatch<Each>[]): S
 }
 
 function scoreLink(occurrence: LinkOccurrence, matches: Matches): ScoredLink {
-  const { url, label, containsCode, start, end } = occurrence
+  const { url, linkText, containsCode, start, end } = occurrence
   const { text } = occurrence.body
   const { first, last } = linesAround(text, start, end)
   const around = [...within(matches, first, start), ...within(matches, end, last)]
-  const inLabel = kindsIn(label)
+  const inLinkText = kindsIn(linkText)
   const near = kindsOf(around)
   const inUrl = urlKinds(url)
   let score = containsCode ? 4 : tokenScore(url)
-  if (inLabel.has('refusal')) score -= 8
-  else if (inLabel.has('other')) score += inLabel.has('action') || containsCode ? 0.5 : -3
-  else if (inLabel.has('action')) score += 4
+  if (inLinkText.has('refusal')) score -= 8
+  else if (inLinkText.has('other')) score += inLinkText.has('action') || containsCode ? 0.5 : -3
+  else if (inLinkText.has('action')) score += 4
   if (inUrl.has('other')) score -= 4
   if (inUrl.has('action')) score += 2.2
   if (near.has('action')) score += 1.5
-  if (inLabel.has('noun')) score += 1
+  if (inLinkText.has('noun')) score += 1
   else if (near.has('noun')) score += 0.5
   if (hasTopic(around)) score -= 2
   if (near.has('refusal')) score -= 2 // "If it wasn't you, reset your password"
-  if (near.has('other') && !inLabel.has('action') && !containsCode) score -= 1
-  const isRefusal = inLabel.has('refusal') || inUrl.has('other')
-  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLabel.has('other')), isRefusal }
+  if (near.has('other') && !inLinkText.has('action') && !containsCode) score -= 1
+  const isRefusal = inLinkText.has('refusal') || inUrl.has('other')
+  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLinkText.has('other')), isRefusal }
 }
 
 function urlKinds(url: string): Set<'action' | 'other'> {

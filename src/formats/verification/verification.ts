@@ -18,7 +18,7 @@ export interface Verification {
 }
 
 /** The Subject field and the bodies, decoded. */
-export interface MailContent {
+export interface VerificationInput {
   readonly subject?: string | undefined
   readonly text?: string | undefined
   readonly html?: string | undefined
@@ -37,7 +37,7 @@ const SUBJECT_CHARS_MAX = 1000
 
 /** Never throws, whatever the content. */
 export function extractVerification(
-  { subject = '', text, html }: MailContent,
+  { subject = '', text, html }: VerificationInput,
   { charsMax, findingsMax, contextCharsMax }: VerificationBounds,
 ): Verification {
   const bodies = [

@@ -8,6 +8,7 @@
 import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS, isHiddenElement, styleOf, VOID_TAGS } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
 import { plainText } from './keyword-text.ts'
+import { joinSplitCodes, LineWriter } from './line-writer.ts'
 
 /** A half-open range in `VisibleText.text`, in UTF-16 units. */
 export interface TextRange {
@@ -19,7 +20,7 @@ export interface VisibleLink extends TextRange {
   /** As in the HTML, with character references decoded. */
   readonly url: string
   /** The link's text, or what screen readers read for it. */
-  readonly label: string
+  readonly linkText: string
 }
 
 export interface VisibleText {
@@ -49,7 +50,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   const shown = new LineWriter()
   const hidden = new LineWriter()
   const strong: TextRange[] = []
-  const links: { url: string; start: number; end: number; label: string }[] = []
+  const links: { url: string; start: number; end: number; linkText: string }[] = []
   const open: OpenElement[] = []
   let ignoredDepth = 0
   let hiddenDepth = 0
@@ -63,7 +64,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
         const isHidden = isHiddenElement(attributes)
         const out = hiddenDepth > 0 ? hidden : shown
         breakBefore(out, name)
-        if (name === 'img' && link !== undefined) link.label += ` ${(attributes.alt ?? '').slice(0, 200)}`
+        if (name === 'img' && link !== undefined) link.linkText += ` ${(attributes.alt ?? '').slice(0, 200)}`
         if (name === 'input' && attributes.type !== 'hidden') out.write(` ${(attributes.value ?? '').slice(0, 100)} `)
         if (VOID_TAGS.has(name)) return
         const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(styleOf(attributes)) || Number(attributes.size) >= 5
@@ -97,7 +98,7 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
         const plain = plainText(text)
         if (preDepth > 0) for (const [index, line] of plain.split('\n').entries()) out.write(line, index > 0)
         else out.write(plain)
-        if (link !== undefined && hiddenDepth === 0) link.label += plain
+        if (link !== undefined && hiddenDepth === 0) link.linkText += plain
       },
     },
     { decodeEntities: true, lowerCaseTags: true },
@@ -110,14 +111,14 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
       url: href.replace(/[\t\n\r]/g, '').trim(), // as browsers do
       start: shown.length,
       end: shown.length,
-      label: title === undefined ? '' : `${title.slice(0, 200)} `,
+      linkText: title === undefined ? '' : `${title.slice(0, 200)} `,
     }
   }
 
   function closeLink(): void {
     if (link === undefined) return
     link.end = shown.length
-    link.label = plainText(link.label).replace(/\s+/g, ' ').trim().slice(0, 300)
+    link.linkText = plainText(link.linkText).replace(/\s+/g, ' ').trim().slice(0, 300)
     links.push(link)
     link = undefined
   }
@@ -133,45 +134,6 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
 function breakBefore(out: LineWriter, tagName: string): void {
   if (CELL_TAGS.has(tagName)) out.endCell()
   else if (BLOCK_TAGS.has(tagName)) out.endLine()
-}
-
-/** Collects text and collapses its white space. Empty lines and cells are left out. */
-class LineWriter {
-  length = 0
-  readonly #pieces: string[] = []
-  #separator = ''
-  #isAtLineStart = true
-
-  get text(): string {
-    return this.#pieces.join('')
-  }
-
-  /** @param startsLine  whether the text begins a new line */
-  write(text: string, startsLine = false): void {
-    if (startsLine) this.endLine()
-    const collapsed = text.replace(/\s+/g, ' ')
-    if (collapsed.startsWith(' ') && this.#separator === '') this.#separator = ' '
-    const trimmed = collapsed.trim()
-    if (trimmed === '') return
-    this.#add((this.#isAtLineStart ? '' : this.#separator) + trimmed)
-    this.#isAtLineStart = false
-    this.#separator = collapsed.endsWith(' ') ? ' ' : ''
-  }
-
-  endCell(): void {
-    if (this.#separator !== '\n') this.#separator = '\t'
-  }
-
-  endLine(): void {
-    if (!this.#isAtLineStart) this.#add('\n')
-    this.#isAtLineStart = true
-    this.#separator = ''
-  }
-
-  #add(piece: string): void {
-    this.#pieces.push(piece)
-    this.length += piece.length
-  }
 }
 
 /** A line of this length may have been wrapped by the sender's mail program. */
@@ -200,28 +162,4 @@ function isContinuation(previous: string, line: string): boolean {
   return (
     trimmed.includes(' ') || (!/[.!?。]$/.test(previous) && (/[.,;!?]$/.test(trimmed) || /^\p{Ll}+$/u.test(trimmed)))
   )
-}
-
-/** Consecutive lines of one character each, or of equally long groups of digits. */
-const STACKED_LINES =
-  /(?<![^\n])(?:(?:[0-9A-Z]\n){4,12}(?![0-9A-Z]\n)|(?:[0-9]{3}\n){2,3}(?![0-9]{3}\n)|(?:[0-9]{2}\n){3,4}(?![0-9]{2}\n))/g
-
-/**
- * Joins a code whose characters (or groups) have a cell or line each: "4\t8\t2\t9" and "4\n8\n2\n9" become "4 8 2 9".
- * Only the separators change, so all offsets stay the same.
- */
-function joinSplitCodes(text: string): string {
-  const joined = (line: string) => (isSplitCode(line) ? line.replaceAll('\t', ' ') : line)
-  const cells = text.includes('\t') ? text.replace(/(?<![^\n])[^\n]{3,60}(?=\n)/g, joined) : text
-  return cells.replace(STACKED_LINES, (run) => `${run.slice(0, -1).replaceAll('\n', ' ')}\n`)
-}
-
-function isSplitCode(line: string): boolean {
-  if (!line.includes('\t')) return false
-  const cells = line.split('\t').map((cell) => cell.trim())
-  const groups = cells.filter((cell) => !/^[-–—·•]?$/.test(cell))
-  const size = groups[0]?.length ?? 0
-  const total = size * groups.length
-  if (groups.length < 2 || total < 4 || total > 12 || size > 4) return false
-  return groups.every((group) => group.length === size && /^[0-9A-Za-z]+$/.test(group)) && /[0-9]/.test(line)
 }

@@ -10,6 +10,7 @@ import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { ApiKeyRow, InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
+import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
@@ -45,6 +46,23 @@ export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   if (!hasSamePermissions(actor, row)) {
     throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
   }
+}
+
+/**
+ * Checks again, after a request has waited, what was checked when it began: its key, and that the inboxes still exist.
+ *
+ * @param inboxIds inboxes in the actor's scope whose messages it reads
+ * @throws as assertKeyUnchanged; not_found
+ */
+export async function recheckAccess(
+  store: Pick<Store, 'transaction'>,
+  actor: Actor,
+  inboxIds: readonly string[],
+): Promise<void> {
+  await store.transaction(async (tx) => {
+    await assertKeyUnchanged(tx, actor)
+    if (inboxIds.length > 0) await requireInboxIds(tx, actor, 'message_read', inboxIds)
+  })
 }
 
 /** @param now epoch ms */
@@ -121,7 +139,7 @@ function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Per
   return row
 }
 
-function covers(actor: Actor, inbox: inboxes.InboxPlaceRow): boolean {
+function covers(actor: Actor, inbox: inboxes.InboxScopeRow): boolean {
   if (actor.kind === 'system') return true
   if (actor.organizationId !== inbox.organization_id) return false
   if (actor.inboxId !== undefined) return actor.inboxId === inbox.id
@@ -196,7 +214,7 @@ export async function requirePodIds(
  * @throws not_found, missing_permission, forbidden
  */
 export async function requireScope(db: Db, actor: Actor, permission: Permission, within: Within): Promise<Scope> {
-  const key = requireKey(actor)
+  const key = keyOf(actor)
   if (within.inbox !== undefined) {
     const row = await requireInbox(db, key, permission, within.inbox)
     return { organizationId: row.organization_id, podId: row.pod_id, inboxId: row.id }
@@ -214,7 +232,7 @@ export async function requireScope(db: Db, actor: Actor, permission: Permission,
 }
 
 /** Returns the key, for calls that belong to a tenant; a system actor has none. */
-export function requireKey(actor: Actor): KeyActor {
+export function keyOf(actor: Actor): KeyActor {
   if (actor.kind === 'key') return actor
   throw new Error(`system actor ${actor.name} has no organization`) // a bug: no request can cause it
 }

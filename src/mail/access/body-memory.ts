@@ -9,7 +9,7 @@ export interface BodyMemory {
   /**
    * Reserves memory, instead of what the caller reserved before. 0 releases it.
    *
-   * @returns whether the caller had to wait: what it has read may have changed
+   * @returns whether the caller had to wait: what it has read may have changed, and its key may have been deleted
    * @throws too_many_responses
    */
   reserve(bytes: number): Promise<boolean>

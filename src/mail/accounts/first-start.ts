@@ -42,7 +42,7 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
     const key = needs.rootKey ?? newKey
-    if (key !== undefined) await setRootKey(tx, organizationId, key)
+    if (key !== undefined) await replaceRootKey(tx, organizationId, key)
   })
   return newKey
 }
@@ -86,7 +86,7 @@ async function ensurePostmaster(
   await tenants.addInboxCount(tx, podId, 1)
 }
 
-async function setRootKey(tx: Tx, organizationId: string, key: string): Promise<void> {
+async function replaceRootKey(tx: Tx, organizationId: string, key: string): Promise<void> {
   const existing = await apiKeys.getRoot(tx, organizationId)
   if (existing?.key_hash === hashKey(key)) return
   if (existing) {

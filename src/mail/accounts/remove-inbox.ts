@@ -24,8 +24,8 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
     for (;;) {
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
-        await inboxes.lockAny(tx, inboxId)
-        const rows = await messages.listSome(tx, inboxId, limits.jobs.removalChunkRows)
+        await inboxes.lockEvenIfDeleting(tx, inboxId)
+        const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalChunkRows)
         if (rows.length === 0) await inboxes.remove(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })

@@ -19,11 +19,11 @@ const RENEW_BEFORE_MS = 30 * 24 * 3_600_000
 
 /** @returns the stored certificate, or a new one if there is none for this hostname or it expires soon */
 export async function ensureCertificate(store: Store, hostname: string, nowMs: number): Promise<StoredCertificate> {
-  const kept = await secrets.get(store.db, 'tls', hostname)
-  const known = kept === undefined ? undefined : (JSON.parse(kept) as StoredCertificate)
-  if (known && Date.parse(new X509Certificate(known.cert).validTo) - RENEW_BEFORE_MS > nowMs) return known
-  const made = await createSelfSigned({ hostname, nowMs })
-  const value = JSON.stringify(made)
-  const stored = await store.transaction((tx) => secrets.replace(tx, 'tls', hostname, { known: kept, value }))
-  return JSON.parse(stored) as StoredCertificate // from another node, if it started at the same time
+  const storedJson = await secrets.get(store.db, 'tls', hostname)
+  const current = storedJson === undefined ? undefined : (JSON.parse(storedJson) as StoredCertificate)
+  if (current && Date.parse(new X509Certificate(current.cert).validTo) - RENEW_BEFORE_MS > nowMs) return current
+  const created = await createSelfSigned({ hostname, nowMs })
+  const value = JSON.stringify(created)
+  const json = await store.transaction((tx) => secrets.replace(tx, 'tls', hostname, { known: storedJson, value }))
+  return JSON.parse(json) as StoredCertificate // from another node, if it started at the same time
 }

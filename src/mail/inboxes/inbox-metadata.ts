@@ -16,8 +16,8 @@ export function applyMetadata(
   for (const [key, value] of Object.entries(change)) {
     if (value === null) merged.delete(key)
     else merged.set(key, value)
-    requireLength(key, key, limits)
-    if (typeof value === 'string') requireLength(key, value, limits)
+    checkLength(key, key, limits)
+    if (typeof value === 'string') checkLength(key, value, limits)
   }
   if (merged.size > limits.messages.metadataKeysMax) {
     const detail = `metadata can have at most ${limits.messages.metadataKeysMax} keys`
@@ -26,7 +26,7 @@ export function applyMetadata(
   return Object.fromEntries(merged)
 }
 
-function requireLength(key: string, text: string, limits: Limits): void {
+function checkLength(key: string, text: string, limits: Limits): void {
   if (text.length <= limits.messages.metadataCharsMax) return
   const detail = `metadata keys and values can have at most ${limits.messages.metadataCharsMax} characters`
   throw new MailError('validation_error', { detail, path: ['metadata', key] })

@@ -1,6 +1,6 @@
 /**
- * Inboxes: one address with its mail, for an agent. An inbox is created in one call and found by address or id; it
- * disappears from all APIs at the moment its deletion is committed.
+ * Creates, finds, changes and deletes inboxes. An inbox is one address with its messages. It is found by address or id,
+ * and disappears from all APIs at the moment its deletion is committed.
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
@@ -13,7 +13,7 @@ import * as table from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { requireClientId } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -59,8 +59,8 @@ interface InboxesNeeds {
 export function createInboxes({ store, sharedDomain, random, limits }: InboxesNeeds): Inboxes {
   return {
     async create(actor, within, request) {
-      const clientId = requireClientId(request.clientId)
-      requireDisplayName(request.displayName)
+      const clientId = parseClientId(request.clientId)
+      checkDisplayName(request.displayName)
       const metadata = applyMetadata({}, request.metadata ?? {}, limits)
       const username = request.username ?? randomUsername(random)
 
@@ -69,19 +69,19 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         if (scope.inboxId !== undefined)
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
-        const podId = scope.podId ?? (await requireDefaultPod(tx, scope))
-        // Another pod's client_id is another name. Otherwise a pod could claim the names that others are going to use.
+        const podId = scope.podId ?? (await defaultPodId(tx, scope))
+        // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
-        if (existing) return view(existing)
+        if (existing) return showInbox(existing)
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
-        const address = requireAddress(username, domain.domain)
+        const address = parseInboxAddress(username, domain.domain)
         if (await table.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })
         if (await table.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
-        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
+        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
         const row = await table.insert(tx, {
           organization_id: scope.organizationId,
           pod_id: podId,
@@ -92,7 +92,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
         })
         await tenants.addInboxCount(tx, row.pod_id, 1)
-        const inbox = view(row)
+        const inbox = showInbox(row)
         tx.append(inboxCreated({ actor: actorName(actor), inbox }))
         return inbox
       })
@@ -103,12 +103,12 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return listPage(page, limits, {
         filter: { list: 'inboxes', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        show: (rows) => rows.map(view),
+        showRecipient: (rows) => rows.map(showInbox),
       })
     },
 
     async get(actor, within, ref) {
-      return view(await requireWithin(store.db, actor, 'inbox_read', within, ref))
+      return showInbox(await requireInboxWithin(store.db, actor, 'inbox_read', within, ref))
     },
 
     async update(actor, within, ref, change) {
@@ -121,7 +121,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           path: ['metadata'],
         })
       }
-      requireDisplayName(change.displayName ?? undefined)
+      checkDisplayName(change.displayName ?? undefined)
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -134,7 +134,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         }
         const { display_name, metadata, updated_at } = changed
         await table.update(tx, row.id, { display_name, metadata, updated_at })
-        return view(changed)
+        return showInbox(changed)
       })
     },
 
@@ -151,14 +151,14 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await tenants.addInboxCount(tx, row.pod_id, -1)
         await revokeAccess(tx, actor, 'inbox_id', row)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
-        const about = { actor: actorName(actor), inbox: view(row) }
+        const about = { actor: actorName(actor), inbox: showInbox(row) }
         tx.append(inboxDeleted(about))
         tx.append(inboxGone(about))
       })
     },
   }
 
-  function requireDisplayName(name: string | undefined): void {
+  function checkDisplayName(name: string | undefined): void {
     // The name becomes part of From: a line break would start another header field.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
     if (name === undefined || (name.length <= limits.messages.displayNameCharsMax && !/[\x00-\x1f\x7f]/.test(name)))
@@ -175,7 +175,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 }
 
 /** Returns the inbox if it is in the actor's scope and in the pod that the route names. */
-async function requireWithin(
+async function requireInboxWithin(
   db: Db,
   actor: Actor,
   permission: Permission,
@@ -197,10 +197,10 @@ async function lockWithin(
   ref: string,
 ): Promise<InboxRow> {
   await lockInbox(tx, actor, permission, ref)
-  return requireWithin(tx, actor, permission, within, ref)
+  return requireInboxWithin(tx, actor, permission, within, ref)
 }
 
-async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
+async function defaultPodId(db: Db, scope: Scope): Promise<string> {
   const pod = await tenants.getDefaultPod(db, scope.organizationId)
   if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // created together
   return pod.id
@@ -209,7 +209,7 @@ async function requireDefaultPod(db: Db, scope: Scope): Promise<string> {
 /** RFC 5321 §4.5.3.1.1: other servers need not accept a longer local part. */
 const USERNAME_BYTES_MAX = 64
 
-function requireAddress(username: string, domain: string): string {
+function parseInboxAddress(username: string, domain: string): string {
   const address = normaliseAddress(`${username}@${domain}`)
   // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
   // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).
@@ -220,7 +220,7 @@ function requireAddress(username: string, domain: string): string {
   throw new MailError('validation_error', { detail, path: ['username'] })
 }
 
-function view(row: InboxRow): Inbox {
+function showInbox(row: InboxRow): Inbox {
   return {
     id: row.id,
     organizationId: row.organization_id,

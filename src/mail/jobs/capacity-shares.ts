@@ -34,7 +34,7 @@ export class CapacityShares {
   }
 
   /** Returns how many more pieces of work of this owner may begin. */
-  room(owner: Owner): number {
+  capacity(owner: Owner): number {
     const free = this.#capacity - this.#total
     const runningOf = (name: string) => this.#running.get(name) ?? 0
     // Each start takes a free place: start i (from 0) is allowed while running + i < weight * (free - i).

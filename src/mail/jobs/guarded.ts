@@ -14,7 +14,7 @@ export function createGuarded(
     try {
       return await act()
     } catch (error) {
-      metrics.loopErrors.inc({ loop })
+      metrics.backgroundErrors.inc({ loop })
       log.error({ err: error, loop }, `${what} failed`)
       return undefined
     }

@@ -5,7 +5,7 @@
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
  *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
- * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMaxMs. A job is never given
+ * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMsMax. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
@@ -22,7 +22,7 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { retryPauseMs } from '../../retry-pause.ts'
 import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
-import { claimJobs, type InterruptedClaim } from '../../store/leases.ts'
+import { claimJobs, type InterruptionBounds } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/job-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/jobs-table.ts'
@@ -79,8 +79,8 @@ export class JobRunner {
 
   start(): void {
     const { store } = this.#needs
-    this.#stopListening = store.onCommit(this.#loop.soon)
-    this.#loop.soon()
+    this.#stopListening = store.onCommit(this.#loop.pollSoon)
+    this.#loop.pollSoon()
     this.#renewal.start()
   }
 
@@ -98,7 +98,7 @@ export class JobRunner {
     for (const row of await this.#claim()) {
       // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler continues.
       if (!this.#running.has(row.id)) this.#start(row)
-      else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
+      else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.ended()
     }
   }
 
@@ -107,9 +107,9 @@ export class JobRunner {
     const limit = limits.jobs.concurrencyMax - this.#running.size
     if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
-    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.check(this.#loop.soon) }
+    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.bounds(this.#loop.pollSoon) }
     if (!(await table.isAnyDue(store.db, due))) return []
-    const claim = (reserved: InterruptedClaim) =>
+    const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: tx.now + limits.jobs.leaseMs, limit }
         const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
@@ -117,15 +117,15 @@ export class JobRunner {
         await table.countAttempts(tx, ids)
         return rows
       })
-    return interrupted.claim(claim, (rows) => rows, this.#loop.soon)
+    return interrupted.claimWith(claim, (rows) => rows, this.#loop.pollSoon)
   }
 
   #start(row: JobRow): void {
     const abort = new AbortController()
     const ended = this.#work(row, abort.signal).finally(() => {
       this.#running.delete(row.id)
-      if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.leave()
-      this.#loop.soon() // there is capacity for another job
+      if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.ended()
+      this.#loop.pollSoon() // there is capacity for another job
     })
     this.#running.set(row.id, { abort, ended })
   }
@@ -141,7 +141,7 @@ export class JobRunner {
     }
   }
 
-  async #attempt(row: JobRow, signal: AbortSignal): Promise<Outcome> {
+  async #attempt(row: JobRow, signal: AbortSignal): Promise<JobOutcome> {
     const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
     if (row.interruptions >= this.#needs.limits.jobs.interruptionsMax) return this.#setAside(row)
     try {
@@ -155,20 +155,20 @@ export class JobRunner {
     }
   }
 
-  #setAside({ kind, key, interruptions }: JobRow): Outcome {
+  #setAside({ kind, key, interruptions }: JobRow): JobOutcome {
     this.#needs.metrics.workSetAside.inc({ work: 'job' })
     this.#needs.log.error({ kind, key, interruptions }, 'job set aside: each attempt ended without an outcome')
     return { name: 'set aside' }
   }
 
-  async #writeOutcome(row: JobRow, outcome: Outcome): Promise<void> {
+  async #writeOutcome(row: JobRow, outcome: JobOutcome): Promise<void> {
     const job = { id: row.id, owner: this.#needs.owner }
     await this.#needs.store.transaction(async (tx) => {
       switch (outcome.name) {
         case 'done':
           return table.complete(tx, job)
         case 'aborted':
-          return table.giveBack(tx, job, row.attempts)
+          return table.release(tx, job, row.attempts)
         case 'failed': {
           const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
           return table.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
@@ -182,17 +182,17 @@ export class JobRunner {
   }
 
   #retryAfterMs(attempts: number): number {
-    const { retryFirstMs, retryMaxMs } = this.#needs.limits.jobs
-    return retryPauseMs(attempts, retryFirstMs, retryMaxMs, RETRY_FACTOR)
+    const { retryFirstMs, retryMsMax } = this.#needs.limits.jobs
+    return retryPauseMs(attempts, retryFirstMs, retryMsMax, RETRY_FACTOR)
   }
 
   #report(error: unknown, fields: object, sentence: string): void {
-    this.#needs.metrics.loopErrors.inc({ loop: 'jobs' })
+    this.#needs.metrics.backgroundErrors.inc({ loop: 'jobs' })
     this.#needs.log.error({ err: error, ...fields }, sentence)
   }
 }
 
-type Outcome =
+type JobOutcome =
   | { readonly name: 'done' }
   | { readonly name: 'aborted' }
   | { readonly name: 'set aside' }

@@ -9,7 +9,7 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as table from '../../store/tables/outbound-pause-table.ts'
-import { assertKeyUnchanged, requireKey } from '../access/access.ts'
+import { assertKeyUnchanged, keyOf } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 
 export interface OutboundPause {
@@ -39,7 +39,7 @@ export function createOutboundPause({ store }: { readonly store: Store }): Outbo
     begin: () => store.transaction((tx) => table.insert(tx)),
 
     async end(actor) {
-      const { organizationId, apiKeyId } = requireKey(actor)
+      const { organizationId, apiKeyId } = keyOf(actor)
       const wasPaused = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const root = await apiKeys.getRoot(tx, organizationId)

@@ -32,7 +32,7 @@ export function createSweeps(needs: SweepsNeeds): Sweeps {
     every(intervalMs, name, sweep) {
       const loop = createPollLoop({ ...needs, name, poll: run, pollMs: intervalMs, pauseMs: intervalMs })
       loops.push(loop)
-      loop.soon()
+      loop.pollSoon()
 
       async function run(): Promise<undefined> {
         try {

@@ -1,5 +1,5 @@
 /**
- * Files a mail as a message of an inbox, for receiving and for the sent copy. It writes all that changes together:
+ * Files an email as a message of an inbox, for receiving and for the sent copy. It writes all that changes together:
  * message, labels, addresses, thread, participants, text index, counters and hourly counts. The caller's transaction
  * also appends the event.
  */
@@ -18,9 +18,9 @@ import type { ThreadParticipant } from '../../store/tables/threads-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { hiddenMask } from '../access/permissions.ts'
 import type { ThreadSnapshot } from '../events/log/message-events.ts'
+import type { StoredContent } from './content/insert-content.ts'
 import { bccAddresses, headerAddresses, participantsOfMessage } from './content/mail-addresses.ts'
 import type { ParsedMail } from './content/parsed-message.ts'
-import type { StoredContent } from './content/prepared-content.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
 /** A mail about to be filed in one inbox. */
@@ -54,7 +54,7 @@ interface FilingNeeds extends Pick<Store, 'adapter'> {
 }
 
 export function createFiling({ adapter, limits }: FilingNeeds): (tx: Tx, filing: Filing) => Promise<Filed> {
-  return async function file(tx, filing) {
+  return async function fileMessage(tx, filing) {
     const { inbox, parsedMail } = filing
     const id = tx.newId()
     const hidden = hiddenMask(filing.labels)

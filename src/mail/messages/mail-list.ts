@@ -28,6 +28,8 @@ interface MailList<Row extends ListedRow, Item> {
   readonly substrings: readonly (readonly string[] | undefined)[]
   readonly scan: (keyset: Keyset) => Promise<ScannedRow[]>
   readonly listByIds: (ids: readonly string[]) => Promise<readonly Row[]>
+  /** Checks again, after a wait, that the actor may see the list. */
+  readonly recheck: () => Promise<unknown>
   /** Returns one item per row, in the same order. */
   readonly show: (rows: readonly Row[]) => Promise<readonly Item[]>
 }
@@ -37,13 +39,14 @@ const ROWS_AT_ONCE = 50
 
 /**
  * @param memory for the texts of a large page
- * @throws invalid_page_token; validation_error for a page that is too long for a substring filter; too_many_responses
+ * @throws invalid_page_token; validation_error for a page that is too long for a substring filter; too_many_responses;
+ *   what `recheck` throws
  */
 export async function listMail<Row extends ListedRow, Item>(
   request: PageRequest,
   limits: Limits,
   memory: BodyMemory,
-  { criteria, substrings, scan, listByIds, show }: MailList<Row, Item>,
+  { criteria, substrings, scan, listByIds, recheck, show }: MailList<Row, Item>,
 ): Promise<Page<Item>> {
   const isSubstringFilter = substrings.some((texts) => texts !== undefined && texts.length > 0)
   const window = openPage(request, criteria, pageBounds(limits, isSubstringFilter))
@@ -55,7 +58,7 @@ export async function listMail<Row extends ListedRow, Item>(
     const { bytes } = loaded
     if (bytes <= memory.freeBytes) return loaded
     loaded.rows.length = 0 // they occupy no memory while the request waits for some
-    await memory.reserve(bytes)
+    if (await memory.reserve(bytes)) await recheck()
     return load()
   }
 
@@ -91,7 +94,7 @@ interface LoadedPage<Row> {
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */
-export function requireFewValues(filter: MailFilter, limits: Limits): void {
+export function checkValueCount(filter: MailFilter, limits: Limits): void {
   const valuesMax = limits.lists.filterValuesMax
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values) || values.length <= valuesMax) continue

@@ -5,17 +5,17 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentTable from '../../store/tables/contents-table.ts'
 import * as table from '../../store/tables/messages-table.ts'
-import { assertKeyUnchanged, hiddenMaskFor, lockInbox, requireInbox } from '../access/access.ts'
+import { assertKeyUnchanged, hiddenMaskFor, lockInbox, recheckAccess, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
-import { listMail, requireFewValues } from './mail-list.ts'
+import { checkValueCount, listMail } from './mail-list.ts'
 import type { Removal } from './removal.ts'
 import { showAttachment } from './views/attachment.ts'
-import type { Attachment, Download, DownloadContent, Message, MessageFilter, MessageItem } from './views/message.ts'
+import type { Attachment, DownloadedFile, DownloadLink, Message, MessageFilter, MessageItem } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
 import { showMessages } from './views/message-views.ts'
 
@@ -38,12 +38,12 @@ export interface Messages {
     actor: Actor,
     inbox: string,
     ref: string,
-  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & Download>
-  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & Download>
+  ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & DownloadLink>
+  attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
-  download(token: string): Promise<DownloadContent>
+  download(token: string): Promise<DownloadedFile>
 }
 
 interface MessagesNeeds {
@@ -59,7 +59,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
 
   return {
     async list(actor, inboxRef, filter, page, memory) {
-      requireFewValues(filter, limits)
+      checkValueCount(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
       return listMail(page, limits, memory, {
@@ -67,6 +67,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
         substrings: [filter.from, filter.to, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
+        recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows),
       })
     },

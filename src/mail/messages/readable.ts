@@ -15,14 +15,14 @@ import { hiddenClasses, type Permission } from '../access/permissions.ts'
 import { holdsMessage } from '../events/log/message-events.ts'
 
 /** @param message undefined when it was deleted */
-export function isReadable(reader: Actor, message: { readonly hidden: number } | undefined): boolean {
-  return missingToRead(reader, message?.hidden) === undefined
+export function isReadable(actor: Actor, message: { readonly hidden: number } | undefined): boolean {
+  return missingToRead(actor, message?.hidden) === undefined
 }
 
 /** @returns a permission that the reader lacks for a message with this hidden mask; undefined when it may read it */
-function missingToRead(reader: Actor, hidden: number | undefined): Permission | undefined {
+function missingToRead(actor: Actor, hidden: number | undefined): Permission | undefined {
   const lacking = hiddenClasses.find(
-    ({ bit, permission }) => (hidden === undefined || (hidden & bit) !== 0) && !hasPermission(reader, permission),
+    ({ bit, permission }) => (hidden === undefined || (hidden & bit) !== 0) && !hasPermission(actor, permission),
   )
   return lacking?.permission
 }
@@ -39,22 +39,22 @@ export type PresentClasses = ReadonlyMap<string, number>
  */
 export async function presentClasses(
   db: Db,
-  pairs: readonly { readonly reader: Actor; readonly event: EventAbout }[],
+  pairs: readonly { readonly actor: Actor; readonly event: EventAbout }[],
 ): Promise<PresentClasses> {
   const ids = new Set<string>()
-  for (const { reader, event } of pairs) {
-    const isNeeded = holdsMessage(event.type) && !isReadable(reader, undefined)
+  for (const { actor, event } of pairs) {
+    const isNeeded = holdsMessage(event.type) && !isReadable(actor, undefined)
     if (isNeeded && event.message_id !== null) ids.add(event.message_id)
   }
   return table.hiddenMasks(db, [...ids])
 }
 
 /** @returns a permission that the reader lacks for the content of the event; undefined when it may read it */
-export function missingForEvent(reader: Actor, event: EventAbout, present: PresentClasses): Permission | undefined {
+export function missingForEvent(actor: Actor, event: EventAbout, present: PresentClasses): Permission | undefined {
   if (!holdsMessage(event.type)) return undefined
-  return missingToRead(reader, event.message_id === null ? undefined : present.get(event.message_id))
+  return missingToRead(actor, event.message_id === null ? undefined : present.get(event.message_id))
 }
 
-export function mayReadEvent(reader: Actor, event: EventAbout, present: PresentClasses): boolean {
-  return missingForEvent(reader, event, present) === undefined
+export function mayReadEvent(actor: Actor, event: EventAbout, present: PresentClasses): boolean {
+  return missingForEvent(actor, event, present) === undefined
 }

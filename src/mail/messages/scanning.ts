@@ -33,7 +33,7 @@ export async function fillPage(
         if (ids.length === window.limit) return { ids, last: after }
         ids.push(row.id)
       }
-      after = { key: row.timestamp, id: row.id }
+      after = { key: row.sortKey, id: row.id }
     }
     looked += rows.length
     if (rows.length < limit) return { ids, last: undefined }

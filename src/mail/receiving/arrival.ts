@@ -24,7 +24,7 @@ export interface Arrival {
   /** For example "TLSv1.3 TLS_AES_256_GCM_SHA384". */
   readonly tls?: string
   /** The id of the connection, or of the submission for local delivery; the id in the Received field. */
-  readonly session: string
+  readonly traceId: string
 }
 
 /** The result for one recipient of a message that was accepted. */

@@ -27,6 +27,7 @@ export async function authenticate(_arrival: Arrival, _envelope: Envelope): Prom
  */
 export function unverifiedDomains({ protocol }: Arrival, from: readonly Address[]): string[] {
   if (protocol === 'local') return []
-  const domains = from.map(({ address }) => normaliseDomain(splitAddress(address).domain))
+  // A dot at the end changes nothing in DNS.
+  const domains = from.map(({ address }) => normaliseDomain(splitAddress(address).domain.replace(/\.$/, '')))
   return [...new Set(domains.filter((domain) => domain !== undefined))]
 }

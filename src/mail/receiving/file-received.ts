@@ -13,32 +13,36 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
+import type { StoredContent } from '../messages/content/insert-content.ts'
 import type { ParsedMail } from '../messages/content/parsed-message.ts'
-import type { PreparedContent, StoredContent } from '../messages/content/prepared-content.ts'
+import type { PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Filed, Filing } from '../messages/filing.ts'
-import { changeOne } from '../messages/labels/labels.ts'
+import { changeLabels } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventThreadMask } from '../messages/views/event-message.ts'
 import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
-import type { Verdict } from './policy.ts'
+import type { FilingDecision } from './policy.ts'
 
 export interface Received {
   /** Envelope sender. */
   readonly sender: string
   /** The inboxes are locked. */
-  readonly recipients: readonly { readonly recipient: string; readonly inbox: InboxRow }[]
+  readonly recipients: readonly {
+    readonly recipient: string
+    readonly inbox: InboxRow
+    readonly authentication: Authentication
+  }[]
   readonly content: PreparedContent
-  readonly authentication: Authentication
-  readonly verdict: Verdict
+  readonly decision: FilingDecision
 }
 
 /** @returns one receipt per recipient, in their order */
 export type FileReceived = (tx: Tx, received: Received) => Promise<Receipt[]>
 
 interface FileReceivedNeeds {
-  readonly file: (tx: Tx, filing: Filing) => Promise<Filed>
+  readonly fileMessage: (tx: Tx, filing: Filing) => Promise<Filed>
   /** Domain of the Message-IDs that we generate. */
   readonly domain: string
   readonly limits: Limits
@@ -47,14 +51,14 @@ interface FileReceivedNeeds {
 const ACTOR = 'system:receiving'
 const RECEIVED = ['received', 'unread'] as const
 
-export function createFileReceived({ file, domain, limits }: FileReceivedNeeds): FileReceived {
+export function createFileReceived({ fileMessage, domain, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, received) {
     const receipts: Receipt[] = []
     /** Messages by inbox. Several recipients may be the same inbox: with plus-tags, or role names. */
     const filed = new Map<string, Pick<Receipt, 'id' | 'messageId'>>()
     let content: StoredContent | undefined
 
-    for (const { recipient, inbox } of received.recipients) {
+    for (const { recipient, inbox, authentication } of received.recipients) {
       const already = filed.get(inbox.id)
       if (already !== undefined) {
         receipts.push({ recipient, ...already, isDuplicate: true })
@@ -69,7 +73,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
         continue
       }
       content ??= await received.content.insert(tx)
-      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox })
+      const id = await fileOne(tx, received, content, known.messageId, { recipient, inbox, authentication })
       filed.set(inbox.id, { id, messageId: known.messageId })
       receipts.push({ recipient, id, messageId: known.messageId, isDuplicate: false })
     }
@@ -81,12 +85,11 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
     received: Received,
     content: StoredContent,
     messageId: string,
-    { recipient, inbox }: Received['recipients'][number],
+    { recipient, inbox, authentication }: Received['recipients'][number],
   ): Promise<string> {
-    const { authentication, verdict } = received
     const { verifiedDomain, ...shown } = authentication
-    const labels = [...RECEIVED, ...verdict.labels]
-    const filed = await file(tx, {
+    const labels = [...RECEIVED, ...received.decision.labels]
+    const filed = await fileMessage(tx, {
       inbox,
       content,
       parsedMail: received.content.parsed,
@@ -132,7 +135,7 @@ export function createFileReceived({ file, domain, limits }: FileReceivedNeeds):
   async function appendReceivedIfSentHere(tx: Tx, inbox: InboxRow, existing: messages.StoredMessageRow): Promise<void> {
     const before = (await messages.labelsOf(tx, [existing.id])).get(existing.id) ?? []
     if (before.includes('received')) return
-    const labels = await changeOne(tx, ACTOR, existing, inbox.address, { add: RECEIVED })
+    const labels = await changeLabels(tx, ACTOR, existing, inbox.address, { add: RECEIVED })
     await threads.update(tx, existing.thread_id, { received_timestamp: tx.now })
     await appendReceived(tx, inbox, {
       id: existing.id,

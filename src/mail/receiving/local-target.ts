@@ -39,7 +39,7 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
       async function deliverOnce(to: readonly string[]): Promise<Outcome> {
         try {
           await receiving.receive(
-            { protocol: 'local', session: submissionId, organizationId },
+            { protocol: 'local', traceId: submissionId, organizationId },
             { sender, recipients: to },
             read(),
           )

@@ -1,15 +1,15 @@
 /**
  * Decides how a received message is filed. Allow lists, block lists and spam verdicts are not implemented yet: every
- * message passes. A verdict adds labels that hide a message; it never drops one.
+ * message passes. A decision adds labels that hide a message; it never drops one.
  */
 import type { Envelope } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
 
-export interface Verdict {
+export interface FilingDecision {
   /** Labels of hidden classes to add to the message. */
   readonly labels: readonly string[]
 }
 
-export function decide(_envelope: Envelope, _authentication: Authentication): Verdict {
+export function decideFiling(_envelope: Envelope, _authentication: Authentication): FilingDecision {
   return { labels: [] }
 }

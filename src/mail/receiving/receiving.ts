@@ -1,7 +1,7 @@
 /**
  * Receives a message: from an envelope and a stream of bytes to messages in inboxes, or to an error.
  *
- *   requireRoom → spool → authenticate → policy → parse → file, in one transaction → receipts
+ *   checkWritable → spool → authenticate → policy → parse → file, in one transaction → receipts
  *
  * Called by the MX listener and by local delivery. The sender gets no reply before the commit, and no message is
  * refused for being malformed. Crash before the commit: the sender got no reply and retries.
@@ -18,11 +18,12 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import type { DomainOwners } from '../domains/domain-owners.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
 import type { FileReceived } from './file-received.ts'
-import { decide, type Verdict } from './policy.ts'
+import { decideFiling, type FilingDecision } from './policy.ts'
 
 export interface Receiving {
   /**
@@ -47,7 +48,7 @@ export interface Receiving {
    *
    * @throws disk_full, shutting_down, unavailable
    */
-  requireRoom(): void
+  checkWritable(): void
 
   /**
    * Files a message for every recipient, or throws and files it for none. Resolves after the commit: from then on we
@@ -67,6 +68,7 @@ interface ReceivingNeeds {
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
   readonly log: Log
+  readonly domainOwners: DomainOwners
   readonly metrics: Metrics
   readonly clock: () => number
 }
@@ -74,7 +76,7 @@ interface ReceivingNeeds {
 /** The results of the steps before a message is parsed. */
 interface Checks {
   readonly authentication: Authentication
-  readonly verdict: Verdict
+  readonly decision: FilingDecision
 }
 
 /**
@@ -85,7 +87,7 @@ interface Checks {
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, log, metrics, clock } = needs
+  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, clock } = needs
 
   return {
     async accepts(address) {
@@ -99,10 +101,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       return isOurs ? new MailError('unknown_recipient', { address }) : new MailError('relaying_denied', { domain })
     },
 
-    requireRoom: () => store.requireRoom(),
+    checkWritable: () => store.checkWritable(),
 
     async receive(arrival, envelope, raw) {
-      store.requireRoom()
+      store.checkWritable()
       let endTimer: (() => number) | undefined
       let sizeBytes = 0
       const startTimer = (receivedBytes: number) => {
@@ -110,13 +112,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         endTimer = metrics.receiveSeconds.startTimer()
       }
       const content = await prepareContent({
-        peer: peerOf(arrival),
-        mail: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
+        fairnessKey: fairnessKeyOf(arrival),
+        raw: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
         bytesMax: config.messageBytesMax,
         check: () => check(arrival, envelope),
       })
       try {
-        const receipts = await fileAll(envelope, content, await authenticated(arrival, content))
+        const receipts = await fileAll(arrival, envelope, content)
         metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
         logReceived(arrival, envelope, receipts, sizeBytes, endTimer?.() ?? 0)
         // If every inbox already had the message, no row refers to these bytes.
@@ -131,7 +133,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   /** One line per message: with it, an operator finds out whether a message has arrived. */
   function logReceived(
-    { protocol, session, remoteAddress }: Arrival,
+    { protocol, traceId, remoteAddress }: Arrival,
     { sender, recipients }: Envelope,
     receipts: readonly Receipt[],
     sizeBytes: number,
@@ -147,25 +149,22 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       inboxes: new Set(receipts.map(({ id }) => id)).size,
       ...(receipts.every((receipt) => receipt.isDuplicate) && { isDuplicate: true }),
       via: protocol,
-      session,
+      session: traceId,
       remoteAddress,
       ms: Math.round(seconds * 10_000) / 10,
     }
     log.info(line, 'message received')
   }
 
-  /** Adds the result that needs the parsed From. */
-  async function authenticated(arrival: Arrival, content: PreparedContent<Checks>): Promise<Authentication> {
-    const { authentication } = content.checked
-    const isOwn = await domains.hasAny(store.db, unverifiedDomains(arrival, content.parsed.from))
-    return isOwn ? { ...authentication, ownDomainUnverified: true } : authentication
-  }
-
   async function fileAll(
+    arrival: Arrival,
     { sender, recipients }: Envelope,
     content: PreparedContent<Checks>,
-    authentication: Authentication,
   ): Promise<Receipt[]> {
+    const { authentication, decision } = content.checked
+    const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
+    // A recipient learns nothing about the domains of other organizations.
+    const isOwn = ({ organization_id }: InboxRow) => owners.has(null) || owners.has(organization_id)
     return store.transaction(async (tx) => {
       const found = new Map<string, InboxRow>()
       // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
@@ -176,10 +175,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       }
       return fileReceived(tx, {
         sender,
-        recipients: recipients.map((recipient) => ({ recipient, inbox: found.get(recipient)! })),
+        recipients: recipients.map((recipient) => {
+          const inbox = found.get(recipient)!
+          const shown = isOwn(inbox) ? { ...authentication, ownDomainUnverified: true as const } : authentication
+          return { recipient, inbox, authentication: shown }
+        }),
         content,
-        verdict: content.checked.verdict,
-        authentication,
+        decision,
       })
     })
   }
@@ -192,7 +194,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
       by: config.hostname,
       with: arrival.protocol,
-      id: arrival.session,
+      id: arrival.traceId,
       ...(arrival.tls !== undefined && { tls: arrival.tls }),
       date: new Date(clock()),
     })
@@ -227,10 +229,10 @@ async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number
 
 async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
   const authentication = await authenticate(arrival, envelope)
-  return { authentication, verdict: decide(envelope, authentication) }
+  return { authentication, decision: decideFiling(envelope, authentication) }
 }
 
 /** Large messages are parsed in turns between peers: sending organizations for local delivery, otherwise networks. */
-function peerOf({ organizationId, remoteAddress = '' }: Arrival): string {
+function fairnessKeyOf({ organizationId, remoteAddress = '' }: Arrival): string {
   return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`
 }

@@ -14,14 +14,14 @@ import {
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
-import { requireInbox, requireKey, requirePermission } from '../access/access.ts'
+import { keyOf, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
 import type { Message, MessageItem } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
-import { requireDraft } from './compose/draft.ts'
+import { parseDraft } from './compose/draft.ts'
 import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
 import { replyRecipients } from './compose/reply-recipients.ts'
 import type { Submit } from './compose/submit.ts'
@@ -41,8 +41,8 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, (attempt) =>
-        submit(actor, inbox, requireDraft(message, limits), attempt),
+      return idempotency.once(keyUse(actor, inbox, options), request, (keyClaim) =>
+        submit(actor, inbox, parseDraft(message, limits), keyClaim),
       )
     },
 
@@ -52,24 +52,24 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
-      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
         const quoted = reply.quoteOriginal ? await readWhole(actor, row, memory) : undefined
-        const { dropped, ...defaults } = requireReplyRecipients(inbox, parent, reply)
+        const { dropped, ...defaults } = checkReplyRecipients(inbox, parent, reply)
         const outgoing = {
           ...reply,
           subject: replySubject(parent.subject),
-          ...(quoted && quotedBody(original(quoted), added(reply))),
+          ...(quoted && quotedBody(original(quoted), added(reply), limits.sending.quotedCharsMax)),
         }
         const draft = {
-          ...requireDraft(outgoing, limits, defaults),
+          ...parseDraft(outgoing, limits, defaults),
           ...replyReferences(threadFields(row, parent)),
           threadId: parent.threadId,
           ...(dropped.length > 0 && { dropped }),
         }
-        return submit(actor, inbox, draft, attempt)
+        return submit(actor, inbox, draft, keyClaim)
       })
     },
 
@@ -77,7 +77,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, async (attempt) => {
+      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
         const outgoing = {
@@ -88,8 +88,8 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         }
         // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
         const { references } = replyReferences(threadFields(row, parent))
-        const draft = { ...requireDraft(outgoing, limits), references, threadId: parent.threadId }
-        return submit(actor, inbox, draft, attempt)
+        const draft = { ...parseDraft(outgoing, limits), references, threadId: parent.threadId }
+        return submit(actor, inbox, draft, keyClaim)
       })
     },
   }
@@ -102,7 +102,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 }
 
 function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOptions): KeyUse {
-  const { inboxId, podId, organizationId } = requireKey(actor)
+  const { inboxId, podId, organizationId } = keyOf(actor)
   return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
@@ -116,13 +116,16 @@ function threadFields(row: StoredMessageRow, parent: MessageItem) {
 }
 
 /** @throws validation_error, no_recipients */
-function requireReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
+function checkReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
   const isNamed = [to, cc, bcc].some((list) => list?.length)
   if (toAll && isNamed) {
     const detail = 'reply_all cannot be combined with to, cc or bcc'
     throw new MailError('validation_error', { detail, path: ['reply_all'] })
   }
-  const recipients = replyRecipients(inbox.address, parent, toAll ?? false)
+  const recipients = replyRecipients(inbox.address, parent, {
+    isToAll: toAll ?? false,
+    isToNamed: (to?.length ?? 0) > 0,
+  })
   if (!isNamed && recipients.to.length + recipients.cc.length === 0) {
     const addresses = recipients.dropped.map(({ address }) => address).join(', ')
     const detail = `The original message has no address that can receive mail${addresses && `, only ${addresses}`}`

@@ -3,7 +3,7 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { requireKey } from '../access/access.ts'
+import { keyOf } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 
 export interface Organization {
@@ -22,7 +22,7 @@ export interface Organizations {
 export function createOrganizations({ store }: { readonly store: Store }): Organizations {
   return {
     async get(actor) {
-      const key = requireKey(actor)
+      const key = keyOf(actor)
       // docs/compatibility/agentmail.md: reading the organization needs an organization-wide key, with any permissions.
       if (key.podId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
       const row = await tenants.getOrganization(store.db, key.organizationId)

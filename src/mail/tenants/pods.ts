@@ -6,9 +6,9 @@ import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, refuseInboxKey, requireKey, requirePermission, requirePod } from '../access/access.ts'
+import { assertKeyUnchanged, keyOf, refuseInboxKey, requirePermission, requirePod } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
-import { requireClientId } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
 import { parseName } from '../access/object-name.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
@@ -46,16 +46,16 @@ interface PodsNeeds {
 export function createPods({ store, limits }: PodsNeeds): Pods {
   return {
     async create(actor, request) {
-      const clientId = requireClientId(request.clientId)
+      const clientId = parseClientId(request.clientId)
       const name = parseName(request.name, limits) ?? 'Pod'
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const key = requireKey(actor)
+        const key = keyOf(actor)
         requirePermission(key, 'pod_create')
         if (key.podId !== undefined)
           throw new MailError('forbidden', { detail: 'Only a key of the organization can create pods' })
         const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
-        if (existing) return view(existing)
+        if (existing) return showPod(existing)
 
         const row: PodRow = {
           id: tx.newId(),
@@ -69,32 +69,32 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
           updated_at: tx.now,
         }
         await tenants.insertPod(tx, row)
-        return view(row)
+        return showPod(row)
       })
     },
 
     async list(actor, page) {
-      const key = requireKey(actor)
+      const key = keyOf(actor)
       refuseInboxKey(key)
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
       return listPage(page, limits, {
         filter: { list: 'pods', ...scope },
         select: (keyset) => tenants.listPods(store.db, scope, keyset),
-        show: (rows) => rows.map(view),
+        showRecipient: (rows) => rows.map(showPod),
       })
     },
 
     async get(actor, ref) {
-      return view(await requirePod(store.db, requireKey(actor), 'pod_read', ref))
+      return showPod(await requirePod(store.db, keyOf(actor), 'pod_read', ref))
     },
 
     async delete(actor, ref) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { id } = await requirePod(tx, requireKey(actor), 'pod_delete', ref)
+        const { id } = await requirePod(tx, keyOf(actor), 'pod_delete', ref)
         const row = await tenants.lockPod(tx, id)
-        if (!row) throw new MailError('not_found', { what: 'Pod' }) // deleted just now
+        if (!row) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
         if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
           throw new MailError('cannot_delete', {
@@ -111,7 +111,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
   }
 }
 
-function view(row: PodRow): Pod {
+function showPod(row: PodRow): Pod {
   return {
     id: row.id,
     name: row.name,

@@ -17,7 +17,7 @@ export async function revokeAccess(
   for (const id of await apiKeys.removeBelongingTo(tx, column, row.id)) {
     tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
   }
-  for (const id of await webhooks.markBelongingTo(tx, column, row.id)) {
+  for (const id of await webhooks.markDeletingOf(tx, column, row.id)) {
     await enqueue(tx, { kind: CANCEL_PENDING, key: id })
   }
 }

@@ -25,7 +25,7 @@ export interface Dns {
   a(host: string): Promise<string[]>
   aaaa(host: string): Promise<string[]>
   /** Returns addresses of both families, IPv4 first; for an IP address, itself. Rejects only if both families fail. */
-  addresses(host: string): Promise<string[]>
+  ipAddresses(host: string): Promise<string[]>
 }
 
 interface DnsNeeds {
@@ -47,15 +47,15 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
     a,
     aaaa,
 
-    async addresses(host) {
+    async ipAddresses(host) {
       if (isIP(host) !== 0) return [host]
       // RFC 6761 §6.3: such a name always means this machine; do not query DNS.
       if (isLocalhost(host)) return ['127.0.0.1', '::1']
-      const [four, six] = await Promise.allSettled([a(host), aaaa(host)])
-      const found = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+      const [ipv4, ipv6] = await Promise.allSettled([a(host), aaaa(host)])
+      const found = [ipv4, ipv6].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
       if (found.length > 0) return found
       // If one failure is temporary and the other is permanent, throw the temporary one.
-      const failures = [four, six].flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
+      const failures = [ipv4, ipv6].flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
       throw failures.find((error) => !isNoRecord(error)) ?? failures[0]
     },
   }

@@ -1,7 +1,7 @@
 /** Opens a TCP connection, with a timeout and an abort signal. */
 import { connect, type Socket } from 'node:net'
 
-interface Destination {
+interface ConnectOptions {
   readonly host: string
   readonly port: number
   readonly timeoutMs: number
@@ -11,7 +11,7 @@ interface Destination {
  * @param host an address or a name; the operating system resolves a name, its addresses are tried in order (RFC 8305)
  * @throws the socket's error (ECONNREFUSED, ENETUNREACH, …), ETIMEDOUT after `timeoutMs`, or the signal's reason
  */
-export function connectSocket({ host, port, timeoutMs }: Destination, signal: AbortSignal): Promise<Socket> {
+export function connectSocket({ host, port, timeoutMs }: ConnectOptions, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
     const socket = connect({ host, port })

@@ -14,7 +14,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../../config/limits.ts'
 import { withoutBrackets } from '../../host-name.ts'
-import { isPrivateAddress } from '../private-networks.ts'
+import { isPrivateIp } from '../private-networks.ts'
 
 /** Resolves a name to addresses. Rejects with an Error when there are none. */
 export type Lookup = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
@@ -61,7 +61,7 @@ interface SafeFetchNeeds {
   readonly allowPrivateNetworks: boolean
   readonly limits: Limits
   /** Which addresses are refused; only tests replace it. */
-  readonly isRefused?: (address: string) => boolean
+  readonly isRefusedIp?: (address: string) => boolean
 }
 
 /** Unused connections kept per host and port. */
@@ -69,7 +69,7 @@ const FREE_SOCKETS_MAX = 2
 
 export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
   const { limits, lookup } = needs
-  const isRefused = needs.allowPrivateNetworks ? () => false : (needs.isRefused ?? isPrivateAddress)
+  const isRefusedIp = needs.allowPrivateNetworks ? () => false : (needs.isRefusedIp ?? isPrivateIp)
   const options = {
     keepAlive: true,
     // As many per host as in total: with fewer, a URL that hangs would block the other URLs of the same host.
@@ -78,8 +78,8 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     timeout: limits.webhooks.idleSocketMs,
   }
   const agents = {
-    'http:': guard(new HttpAgent(options), isRefused),
-    'https:': guard(new HttpsAgent(options), isRefused),
+    'http:': guard(new HttpAgent(options), isRefusedIp),
+    'https:': guard(new HttpsAgent(options), isRefusedIp),
   }
 
   return {
@@ -90,19 +90,19 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
       }
       // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
       const host = withoutBrackets(url.hostname)
-      if (isIP(host) && isRefused(host)) throw privateAddress(host)
-      const cut = new AbortController()
-      const timer = setTimeout(() => cut.abort('timeout'), request.timeoutMs)
-      const abort = () => cut.abort('aborted')
+      if (isIP(host) && isRefusedIp(host)) throw privateIpFailure(host)
+      const ended = new AbortController()
+      const timer = setTimeout(() => ended.abort('timeout'), request.timeoutMs)
+      const abort = () => ended.abort('aborted')
       request.signal?.addEventListener('abort', abort, { once: true })
       if (request.signal?.aborted) abort()
       try {
-        return await exchange(url, request, cut.signal)
+        return await exchange(url, request, ended.signal)
       } catch (error) {
         if (error instanceof FetchFailed) throw error
-        if (cut.signal.reason === 'timeout')
+        if (ended.signal.reason === 'timeout')
           throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
-        if (cut.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
+        if (ended.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
         throw new FetchFailed('unreachable', messageOf(error), { cause: error })
       } finally {
         clearTimeout(timer)
@@ -161,10 +161,10 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
     lookup(hostname).then(
       (answers) => {
         const known = answers.filter(({ address }) => isIP(address) !== 0)
-        const open = known.filter(({ address }) => !isRefused(address))
+        const open = known.filter(({ address }) => !isRefusedIp(address))
         const [first] = open
         if (known.length === 0) done(new Error(`${hostname} has no address`), '', 0)
-        else if (!first) done(privateAddress(hostname), '', 0)
+        else if (!first) done(privateIpFailure(hostname), '', 0)
         else if (options.all) done(null, [...open])
         else done(null, first.address, first.family)
       },
@@ -175,14 +175,15 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
 }
 
 /** Checks each new connection before anything is written to it. */
-function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefused: (address: string) => boolean): Agent {
+function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefusedIp: (address: string) => boolean): Agent {
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (...given: Parameters<HttpAgent['createConnection']>) => {
     const socket = connect(...given) as Duplex & Pick<Socket, 'remoteAddress'>
     // Before all other listeners: the one that sends the request waits for the same event.
     socket.prependOnceListener('connect', () => {
       const { remoteAddress } = socket
-      if (remoteAddress === undefined || isRefused(remoteAddress)) socket.destroy(privateAddress(remoteAddress ?? ''))
+      if (remoteAddress === undefined || isRefusedIp(remoteAddress))
+        socket.destroy(privateIpFailure(remoteAddress ?? ''))
     })
     return socket
   }
@@ -206,7 +207,7 @@ async function readResponse(response: IncomingMessage, bytesMax: number): Promis
 
 class StaleSocket extends Error {}
 
-function privateAddress(address: string): FetchFailed {
+function privateIpFailure(address: string): FetchFailed {
   return new FetchFailed('private_address', `${address} is in a private network, to which this server does not connect`)
 }
 

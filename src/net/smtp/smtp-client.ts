@@ -11,46 +11,8 @@ import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import SMTPConnection, { type SMTPEnvelope } from 'nodemailer/lib/smtp-connection'
 import type { Limits } from '../../config/limits.ts'
-
-/** The step of a session in which it broke. */
-export type SmtpStage =
-  | 'greeting' // up to the reply to EHLO
-  | 'tls'
-  | 'login'
-  | 'envelope' // up to the 354 reply to DATA
-  | 'mail'
-  | 'sent' // all bytes are sent: it is unknown whether the server accepted the message
-
-export interface SmtpReply {
-  readonly code: number
-  /** The enhanced status code (RFC 3463), if the server sent one. */
-  readonly enhancedCode?: string
-  /** The server's text, on one line, with the codes. */
-  readonly text: string
-}
-
-/** Thrown when a session ended or could not be opened. */
-export class SmtpFailure extends Error {
-  override readonly name = 'SmtpFailure'
-  readonly stage: SmtpStage
-  /** The server's last reply, if there was one. */
-  readonly reply: SmtpReply | undefined
-  /** The command that the server rejected; undefined if the connection broke or timed out. */
-  readonly command: string | undefined
-  readonly isTimeout: boolean
-
-  constructor(
-    stage: SmtpStage,
-    message: string,
-    more: { reply?: SmtpReply; command?: string | undefined; isTimeout?: boolean; cause?: unknown } = {},
-  ) {
-    super(message, { cause: more.cause })
-    this.stage = stage
-    this.reply = more.reply
-    this.command = more.command === 'CONN' ? undefined : more.command
-    this.isTimeout = more.isTimeout ?? false
-  }
-}
+import { answered, SmtpFailure, type SmtpResult, type SmtpStage } from './smtp-failure.ts'
+import { parseReply, type SmtpReply, withoutSecrets } from './smtp-reply.ts'
 
 export interface SmtpMail {
   /** The envelope sender; "" for a bounce. */
@@ -62,13 +24,6 @@ export interface SmtpMail {
   readonly isSmtpUtf8: boolean
   read(): AsyncIterable<Buffer>
 }
-
-/**
- * The result for one recipient: the server's reply and the command to which it replied, or the failure of the session.
- */
-export type SmtpResult =
-  | { readonly reply: SmtpReply; readonly command: 'MAIL' | 'RCPT' | 'DATA' }
-  | { readonly failure: SmtpFailure }
 
 export interface SessionOptions {
   /** An open connection. From now on the session owns it. */
@@ -199,17 +154,17 @@ export class SmtpClientSession {
       size: mail.sizeBytes,
       use8BitMime: mail.isEightBit,
     }
-    const body = Readable.from(this.#watched(mail.read(), dataMs), { objectMode: false })
+    const rawMessage = Readable.from(this.#watched(mail.read(), dataMs), { objectMode: false })
     this.#limitSilence(commandMs)
     let last: SmtpResult
     try {
       const info = await this.#during<{ response: string }>(signal, (done) =>
-        this.#connection.send(envelope, body, (error, sent) => done(error, sent)),
+        this.#connection.send(envelope, rawMessage, (error, sent) => done(error, sent)),
       )
       last = { command: 'DATA', reply: this.#parse(info.response) }
       this.#stage = 'envelope'
     } catch (error) {
-      body.destroy()
+      rawMessage.destroy()
       if (!(error instanceof SmtpFailure)) throw error
       last = answered(error)
     }
@@ -328,39 +283,4 @@ interface NodemailerError extends Error {
 interface RejectedError {
   readonly recipient: string
   readonly response: string
-}
-
-/** Turns a failure into a result: a rejection of the whole message is a reply, a broken session is not. */
-function answered(failure: SmtpFailure): SmtpResult {
-  const { reply, command } = failure
-  if (!reply || command === undefined) return { failure }
-  return { command: command === 'MAIL FROM' ? 'MAIL' : command === 'RCPT TO' ? 'RCPT' : 'DATA', reply }
-}
-
-/** Removes the password from a reply: some servers repeat the rejected command, and AUTH contains the password. */
-function withoutSecrets(response: string, auth: SessionOptions['auth']): string {
-  if (!auth) return response
-  const { user, password } = auth
-  const base64 = (text: string) => Buffer.from(text).toString('base64')
-  return [password, base64(password), base64(`\0${user}\0${password}`)].reduce(
-    (text, secret) => text.replaceAll(secret, '…'),
-    response,
-  )
-}
-
-/** Parses a reply (RFC 5321 §4.2) and its enhanced status code (RFC 3463 §2); several lines become one. */
-export function parseReply(response: string, charsMax: number): SmtpReply {
-  const lines = response.split(/\r?\n/)
-  const code = Number(/^\d{3}/.exec(lines[0] ?? '')?.[0] ?? 0)
-  const enhancedCode = /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(lines[0] ?? '')?.[1]
-  const prefix =
-    enhancedCode === undefined ? /^\d{3}[ -]?/ : new RegExp(`^\\d{3}[ -]?(?:${enhancedCode.replaceAll('.', '\\.')} ?)?`)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these control characters are removed
-  const texts = lines.map((line) => line.replace(prefix, '').replace(/[\x00-\x1f\x7f-\x9f]+/g, ' '))
-  const joined = texts.join(' ').replace(/ {2,}/g, ' ').trim()
-  const text = [code || '', enhancedCode ?? '', joined]
-    .filter((part) => part !== '')
-    .join(' ')
-    .slice(0, charsMax)
-  return { code, ...(enhancedCode !== undefined && { enhancedCode }), text }
 }

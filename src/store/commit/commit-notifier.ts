@@ -21,7 +21,7 @@ export function createCommitNotifier(log: Log, metrics: Metrics): CommitNotifier
           listener.notified()
         } catch (error) {
           // A bug of this listener: the commit is valid, and the other listeners must still be called.
-          metrics.loopErrors.inc({ loop: 'commit notifier' })
+          metrics.backgroundErrors.inc({ loop: 'commit notifier' })
           log.error({ err: error }, 'commit listener failed')
         }
       }

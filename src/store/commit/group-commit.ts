@@ -1,7 +1,7 @@
 /**
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
- *   queue → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
+ *   pending members → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
  *   events → commit → return results to the callers in order → commit signal
  *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
@@ -21,15 +21,13 @@
  * Stop: `close` rejects new transactions and waits for queued ones.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
-import type { Limits } from '../../config/limits.ts'
 import { isMailError, MailError } from '../../errors.ts'
 import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
-import type { NewId } from '../new-id.ts'
-import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 import { appendEvents } from './append-events.ts'
+import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
@@ -42,12 +40,7 @@ const TURN_MS = 10
 /** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
 
-interface GroupCommitNeeds {
-  writer: Writer
-  adapter: SqlAdapter
-  limits: Limits
-  clock: () => number
-  newId: NewId
+interface GroupCommitNeeds extends RunMemberNeeds {
   log: Log
   metrics: Metrics
   /** Called after each commit, when its callers have their results. Must not throw. */
@@ -70,19 +63,12 @@ interface Member {
   readonly reject: (error: unknown) => void
   /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
-  outcome?: Succeeded | Failed
-}
-interface Succeeded {
-  readonly tx: StoreTransaction
-  readonly value: unknown
-}
-interface Failed {
-  readonly error: unknown
+  outcome?: Outcome
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const { writer, adapter, limits, clock, newId, log, metrics } = needs
-  const queue: Member[] = []
+  const pendingMembers: Member[] = []
   let running: Promise<void> | undefined
   let isClosing = false
   /**
@@ -90,17 +76,20 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
    */
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
-  let turnStartedAt = performance.now()
+  let turnStartedAtMs = performance.now()
+  /** Total time for which transactions let other work run. */
+  let othersMs = 0
+  const runInSavepoint = createRunInSavepoint(needs, { yieldIfLong, othersMs: () => othersMs })
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (isClosing) return reject(new MailError('shutting_down', {}))
         if (isStuck) return reject(stuckBehindCommit())
-        if (queue.length >= limits.store.transactionQueueMax) {
+        if (pendingMembers.length >= limits.store.transactionQueueMax) {
           return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
         }
-        queue.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
+        pendingMembers.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
         running ??= outsideUnits(runGroups)
       })
     },
@@ -123,34 +112,34 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
     // group, and a queue that never empties does not delay sockets and timers by more than one group.
     await eventLoopTurn()
-    for (; queue.length > 0; await eventLoopTurn()) await runGroup()
+    for (; pendingMembers.length > 0; await eventLoopTurn()) await runGroup()
     running = undefined
   }
 
   /** Never rejects. */
   async function runGroup(): Promise<void> {
     const group: Member[] = []
-    const startedAt = performance.now()
-    turnStartedAt = startedAt
+    const startedAtMs = performance.now()
+    turnStartedAtMs = startedAtMs
     try {
       await writer.begin()
       await runMembers(group)
       await commit(group)
     } catch (error) {
       await writer.rollback()
-      if (group.length === 0) group.push(...queue.splice(0, limits.store.transactionGroupMax)) // begin failed
+      if (group.length === 0) group.push(...pendingMembers.splice(0, limits.store.transactionGroupMax)) // begin failed
       if (adapter.conflict(error)) runAgain(group, error)
       else failGroup(group, error)
       return
     }
     if (group.length === 0) return pause(AFTER_CONFLICT_MS) // its only member runs again
-    metrics.commitSeconds.observe((performance.now() - startedAt) / 1_000)
+    metrics.commitSeconds.observe((performance.now() - startedAtMs) / 1_000)
     answer(group)
   }
 
   async function runMembers(group: Member[]): Promise<void> {
     while (group.length < limits.store.transactionGroupMax) {
-      const member = queue.shift()
+      const member = pendingMembers.shift()
       if (!member) return
       group.push(member)
       const mayContinue = await runMember(member, group)
@@ -159,56 +148,26 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     }
   }
 
-  /**
-   * Runs one function in its savepoint.
-   *
-   * @returns whether more members may join the group
-   * @throws the error that ended the whole transaction
-   */
+  /** @returns whether more members may join the group. @throws the error that ended the whole transaction */
   async function runMember(member: Member, group: Member[]): Promise<boolean> {
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
     const isFirst = group.length === 1
-    await writer.savepoint(isFirst)
-    let isInTime = true
-    try {
-      const value = await withinTime(member.fn, tx, limits.store.transactionMs, () => {
-        isInTime = false
-      })
-      member.outcome = { tx, value }
-    } catch (error) {
-      member.outcome = { error }
-    }
-    tx.end()
-
-    if (!writer.isInTransaction()) {
-      throw 'error' in member.outcome ? member.outcome.error : new Error('the transaction ended inside a member')
-    }
-    if ('error' in member.outcome) await writer.rollbackToSavepoint()
-    else await release(member)
+    const { outcome, isInTime } = await runInSavepoint(member.fn, isFirst)
+    member.outcome = outcome
+    if (!('error' in outcome)) return isInTime
     // SQLite would have ended the transaction; PostgreSQL continues. Report it, so that the next message is rejected
     // early.
-    if ('error' in member.outcome && isMailError(member.outcome.error, 'disk_full'))
-      needs.onFailure(member.outcome.error)
-    if (!('error' in member.outcome) || !adapter.conflict(member.outcome.error)) return isInTime
+    if (isMailError(outcome.error, 'disk_full')) needs.onFailure(outcome.error)
+    if (!adapter.conflict(outcome.error)) return isInTime
 
     group.pop()
-    // To the front of the queue, so that it is first next time; or to the end: the others may not need the locked row.
-    if (!isFirst) queue.unshift(member)
-    else if (countConflict(member)) queue.push(member)
+    // To the front, so that it is first next time; or to the end: the others may not need the locked row.
+    if (!isFirst) pendingMembers.unshift(member)
+    else if (countConflict(member)) pendingMembers.push(member)
     else {
-      member.outcome = { error: conflictError(member.outcome.error) }
+      member.outcome = { error: conflictError(outcome.error) }
       group.push(member)
     }
     return false
-  }
-
-  async function release(member: Member): Promise<void> {
-    try {
-      await writer.releaseSavepoint()
-    } catch (error) {
-      if (!writer.isInTransaction()) throw error
-      member.outcome = { error }
-    }
   }
 
   /** @returns whether it may run again */
@@ -226,9 +185,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /** Handles a conflict of the whole group with another node, after its last member. */
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
-    queue.unshift(...again)
+    pendingMembers.unshift(...again)
     for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
-    log.info({ err: error, members: group.length }, 'transactions conflicted with another node; retrying')
+    log.info({ err: error, members: group.length }, 'transactions conflicted with another node; will retry')
   }
 
   /** Runs late writes, appends events, and commits. Rolls back if every member of the group failed. */
@@ -244,17 +203,17 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       succeeded.flatMap(({ events }) => events),
     )
     tx.end()
-    await rejectingQueueWhenStuck(() => writer.commit())
+    await rejectPendingWhileStuck(() => writer.commit())
     metrics.commitMembers.observe(succeeded.length)
   }
 
   /** If the commit takes too long, its members wait for the outcome, but queued transactions are rejected. */
-  async function rejectingQueueWhenStuck(commit: () => Promise<void>): Promise<void> {
+  async function rejectPendingWhileStuck(commit: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       isStuck = true
       const failure = stuckBehindCommit()
       needs.onFailure(failure)
-      for (const { reject } of queue.splice(0)) reject(failure)
+      for (const { reject } of pendingMembers.splice(0)) reject(failure)
     }, limits.store.transactionMs)
     try {
       await commit()
@@ -266,9 +225,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
   function yieldIfLong(): Promise<void> | undefined {
-    if (performance.now() - turnStartedAt < TURN_MS) return undefined
+    const yieldedAtMs = performance.now()
+    if (yieldedAtMs - turnStartedAtMs < TURN_MS) return undefined
     return eventLoopTurn().then(() => {
-      turnStartedAt = performance.now()
+      // Statements of one transaction may yield at the same time.
+      othersMs += performance.now() - Math.max(yieldedAtMs, turnStartedAtMs)
+      turnStartedAtMs = performance.now()
     })
   }
 
@@ -299,22 +261,6 @@ function isStoreFailure(error: unknown): error is MailError {
 
 function stuckBehindCommit(): MailError<'unavailable'> {
   return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
-}
-
-/** Limits the time of a member: a promise that never settles would stop all writes of the server. */
-async function withinTime<T>(fn: (tx: Tx) => Promise<T>, tx: Tx, timeoutMs: number, onTimeout: () => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      onTimeout()
-      reject(new MailError('unavailable', { detail: `a transaction took longer than ${timeoutMs} ms` }))
-    }, timeoutMs)
-  })
-  try {
-    return await Promise.race([fn(tx), timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function pause(timeMs: number): Promise<void> {

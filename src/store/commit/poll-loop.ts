@@ -17,7 +17,7 @@ import type { Metrics } from '../../metrics.ts'
 
 export interface PollLoop {
   /** Polls now; after the poll that is running; or after the pause that follows a failed poll. */
-  readonly soon: () => void
+  readonly pollSoon: () => void
   readonly isPolling: boolean
   /** Resolves when no poll is running any more; none begins after this call. */
   stop(): Promise<void>
@@ -29,7 +29,7 @@ interface PollLoopNeeds {
   /** Returns ms until the next poll (0: at once, after other work), or undefined: after `pollMs`. */
   readonly poll: () => Promise<number | undefined>
   readonly pollMs: number
-  /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMaxMs. */
+  /** The pause after a failed poll. Default: two intervals, at most limits.store.pollPauseMsMax. */
   readonly pauseMs?: number
   /** Added to the log line of a failed poll. */
   readonly logFields?: () => object
@@ -38,9 +38,9 @@ interface PollLoopNeeds {
   readonly metrics: Metrics
 }
 
-/** Creates a loop that begins with the first call of `soon`. */
+/** Creates a loop that begins with the first call of `pollSoon`. */
 export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...needs }: PollLoopNeeds): PollLoop {
-  const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMaxMs)
+  const pauseMs = needs.pauseMs ?? Math.min(2 * pollMs, limits.store.pollPauseMsMax)
   let running: Promise<void> | undefined
   let isPolling = false
   let isWanted = false
@@ -49,7 +49,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
   let timer: NodeJS.Timeout | undefined
 
   return {
-    soon,
+    pollSoon,
 
     get isPolling() {
       return isPolling
@@ -62,13 +62,13 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
     },
   }
 
-  function soon(): void {
+  function pollSoon(): void {
     isWanted = true
     if (isPolling || isPaused || isStopping) return
-    isPolling = true // before the first poll, which may call `soon`
+    isPolling = true // before the first poll, which may call `pollSoon`
     running = outsideUnits(pollWhileWanted).finally(() => {
       isPolling = false
-      if (isWanted) soon() // requested between the last poll and here
+      if (isWanted) pollSoon() // requested between the last poll and here
     })
   }
 
@@ -90,7 +90,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
     try {
       return (await poll()) ?? pollMs
     } catch (error) {
-      metrics.loopErrors.inc({ loop: name })
+      metrics.backgroundErrors.inc({ loop: name })
       log.error({ err: error, loop: name, ...needs.logFields?.() }, 'poll failed; will retry')
       isPaused = true
       return pauseMs
@@ -99,6 +99,6 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
 
   function wake(): void {
     isPaused = false
-    soon()
+    pollSoon()
   }
 }

@@ -29,7 +29,7 @@ interface MigrationTable {
  */
 export async function migrate(writer: Writer, adapter: SqlAdapter, nowMs: number): Promise<number[]> {
   const handle = new Kysely<Schema & MigrationTable>(writer.kyselyProps(() => undefined))
-  await writer.begin('without time limits')
+  await writer.begin({ hasTimeLimits: false })
   try {
     await adapter.lockMigrations(handle as unknown as Kysely<Schema>)
     const missing = await listMissing(handle, adapter.ddl)

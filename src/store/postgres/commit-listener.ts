@@ -20,7 +20,7 @@ interface CommitListenerNeeds {
   readonly connect: () => Promise<PostgresConnection>
   /** The unique id of this process. */
   readonly node: string
-  readonly retryMaxMs: number
+  readonly retryMsMax: number
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -87,7 +87,7 @@ export class CommitListener {
     const { signal } = this.#stop
     if (signal.aborted || !this.#connection) return
     this.#connection = undefined
-    const { log, metrics, retryMaxMs } = this.#needs
+    const { log, metrics, retryMsMax } = this.#needs
     for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         await this.#listen()
@@ -95,10 +95,10 @@ export class CommitListener {
         this.notify()
         return
       } catch (error) {
-        metrics.loopErrors.inc({ loop: 'commit listener' })
-        log.warn({ err: error }, 'cannot listen for commits of other nodes; retrying')
+        metrics.backgroundErrors.inc({ loop: 'commit listener' })
+        log.warn({ err: error }, 'cannot listen for commits of other nodes; will retry')
       }
-      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMaxMs)
+      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMsMax)
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }
   }

@@ -48,7 +48,7 @@ interface CommitRecoveryNeeds {
   /** Connects to a primary: the data of a standby may be old. */
   readonly connect: () => Promise<PostgresConnection>
   readonly log: Log
-  readonly retryMaxMs: number
+  readonly retryMsMax: number
   /** Aborts when the caller stops waiting. */
   readonly signal: AbortSignal
 }
@@ -66,7 +66,7 @@ export class CommitRecovery {
    * @throws outcome_unknown when the signal aborts
    */
   async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
-    const { connect, log, retryMaxMs, signal } = this.#needs
+    const { connect, log, retryMsMax, signal } = this.#needs
     for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         this.#connection ??= await connect()
@@ -74,11 +74,11 @@ export class CommitRecovery {
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
         await end(connection, lost.xid)
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; retrying')
+        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
         this.#connection?.destroy()
         this.#connection = undefined
       }
-      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMaxMs)
+      const pauseMs = retryPauseMs(attempts, RETRY_FIRST_MS, retryMsMax)
       await delay(pauseMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
     }
     this.#connection?.destroy()

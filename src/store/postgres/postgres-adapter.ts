@@ -59,7 +59,7 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   const readers = new Readers({ url, limits, connectionsMax: limits.store.readersMax })
   const connect = () => connectToPrimary({ url, limits })
   const writer = new PostgresWriter({ connection, connect, log, limits })
-  const commitListener = new CommitListener({ connect, node, retryMaxMs: limits.store.retryMaxMs, log, metrics })
+  const commitListener = new CommitListener({ connect, node, retryMsMax: limits.store.retryMsMax, log, metrics })
   try {
     await commitListener.start()
   } catch (error) {

@@ -64,7 +64,7 @@ export class PostgresConnection implements DatabaseConnection {
   readonly #statements = new LruCache<string>(STATEMENTS_MAX, (name) => this.#outdated.push(name))
   #prepared = 0
   #isLost = false
-  #isUnhurried = false
+  #hasTimeLimits = true
   #hasFailed = false
 
   /** @throws what the driver throws */
@@ -122,9 +122,9 @@ export class PostgresConnection implements DatabaseConnection {
     this.#client.on('notification', ({ payload }) => listener(payload ?? ''))
   }
 
-  /** `true` removes our time limit for statements. The caller removes the limits of the server. */
-  setUnhurried(isUnhurried: boolean): void {
-    this.#isUnhurried = isUnhurried
+  /** Sets whether we limit the time of statements. The caller changes the limits of the server. */
+  setTimeLimits(hasTimeLimits: boolean): void {
+    this.#hasTimeLimits = hasTimeLimits
   }
 
   /** Runs one or several statements without parameters. @returns the result of the last one */
@@ -177,7 +177,7 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   async #ask<Result>(query: pg.QueryConfig): Promise<Result> {
-    const timer = this.#isUnhurried ? undefined : setTimeout(() => this.destroy(), this.#limits.store.silenceMs)
+    const timer = this.#hasTimeLimits ? setTimeout(() => this.destroy(), this.#limits.store.silenceMs) : undefined
     try {
       return (await this.#client.query(query)) as Result
     } catch (error) {

@@ -10,7 +10,7 @@ import { MailError } from '../../errors.ts'
 const DISK_FULL = '53100'
 
 /** Prefixes of SQLSTATEs for failures of the server, the connection or rights: a later attempt may succeed. */
-const SURROUNDINGS = [
+const ENVIRONMENT_FAILURES = [
   '08', // connection exceptions
   '25006', // read_only_sql_transaction: a standby, or a primary that has become one
   '25P03', // idle_in_transaction_session_timeout
@@ -35,7 +35,7 @@ export function classify(error: unknown, isConnectionLost: boolean): unknown {
   if (error instanceof MailError) return error
   const code = sqlState(error)
   if (code === DISK_FULL) return new MailError('disk_full', {}, { cause: error })
-  const isFailing = code === undefined ? isConnectionLost : SURROUNDINGS.some((known) => code.startsWith(known))
+  const isFailing = code === undefined ? isConnectionLost : ENVIRONMENT_FAILURES.some((known) => code.startsWith(known))
   if (!isFailing) return error
   return new MailError('unavailable', { detail: code ?? 'the connection to PostgreSQL broke' }, { cause: error })
 }

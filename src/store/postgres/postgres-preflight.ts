@@ -15,7 +15,7 @@ export const MIGRATION_LOCK = 0x6d_61_72_74
 const OLDEST_VERSION = 150_000
 
 /** Returns host:port/database, the part of the URL that may be shown. */
-export function placeOf(databaseUrl: string): string {
+export function describeDatabase(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl)
   return `${host}${pathname}`
 }
@@ -34,15 +34,15 @@ interface PreflightNeeds extends ConnectionNeeds {
  * @throws StartupError when the database cannot be used
  */
 export async function openFitDatabase({ clock, isInspection, ...needs }: PreflightNeeds): Promise<PostgresConnection> {
-  const place = placeOf(needs.url)
+  const database = describeDatabase(needs.url)
   const connection = await PostgresConnection.open(needs).catch((error: unknown) => {
-    throw new StartupError(`PostgreSQL at ${place} ${whyUnreachable(error)}`, { cause: error })
+    throw new StartupError(`PostgreSQL at ${database} ${whyUnreachable(error)}`, { cause: error })
   })
   try {
-    await requireFitServer(connection, place)
-    await requireSameTime(connection, { place, clock, skewMaxMs: needs.limits.store.clockSkewMaxMs })
-    if (isInspection) await requireRights(connection, place)
-    else await prepare(connection, place)
+    await checkServer(connection, database)
+    await checkClock(connection, { database, clock, skewMsMax: needs.limits.store.clockSkewMsMax })
+    if (isInspection) await checkRights(connection, database)
+    else await prepare(connection, database)
     return connection
   } catch (error) {
     await connection.close()
@@ -70,7 +70,7 @@ interface Found {
   is_standby: boolean
 }
 
-async function requireFitServer(connection: PostgresConnection, place: string): Promise<void> {
+async function checkServer(connection: PostgresConnection, database: string): Promise<void> {
   const { rows } = await connection.query<Found>(
     `select current_setting('server_version_num')::int as version, current_setting('server_version') as version_name,
        current_setting('server_encoding') as encoding, datctype as ctype, pg_is_in_recovery() as is_standby
@@ -79,20 +79,20 @@ async function requireFitServer(connection: PostgresConnection, place: string): 
   )
   const found = rows[0]!
   if (found.version < OLDEST_VERSION) {
-    throw new StartupError(`PostgreSQL at ${place} is version ${found.version_name}; Martlet needs 15 or newer`)
+    throw new StartupError(`PostgreSQL at ${database} is version ${found.version_name}; Martlet needs 15 or newer`)
   }
   if (found.is_standby) {
-    throw new StartupError(`PostgreSQL at ${place} is a standby, which accepts no writes; use its primary`)
+    throw new StartupError(`PostgreSQL at ${database} is a standby, which accepts no writes; use its primary`)
   }
-  if (found.encoding !== 'UTF8') throw new StartupError(unfit(place, `its encoding is ${found.encoding}`))
+  if (found.encoding !== 'UTF8') throw new StartupError(unfit(database, `its encoding is ${found.encoding}`))
   // Trigrams consist of letters, and in these locales only a to z are letters.
-  if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(place, `its LC_CTYPE is ${found.ctype}`))
+  if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(database, `its LC_CTYPE is ${found.ctype}`))
 }
 
 /** Checks the clock: a node that is ahead would claim rows that others have leased, and would send mail twice. */
-async function requireSameTime(
+async function checkClock(
   connection: PostgresConnection,
-  { place, clock, skewMaxMs }: { place: string; clock: () => number; skewMaxMs: number },
+  { database, clock, skewMsMax }: { database: string; clock: () => number; skewMsMax: number },
 ): Promise<void> {
   const askedAt = clock()
   const { rows } = await connection.query<{ now: number }>(
@@ -101,22 +101,22 @@ async function requireSameTime(
   )
   const tookMs = clock() - askedAt
   const skewMs = askedAt - rows[0]!.now
-  if (Math.abs(skewMs) <= skewMaxMs + tookMs) return
+  if (Math.abs(skewMs) <= skewMsMax + tookMs) return
   const where = `${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead of' : 'behind'}`
   throw new StartupError(
-    `The clock of this machine is ${where} that of PostgreSQL at ${place}; synchronise both by NTP`,
+    `The clock of this machine is ${where} that of PostgreSQL at ${database}; synchronise both by NTP`,
   )
 }
 
-function unfit(place: string, why: string): string {
+function unfit(database: string, why: string): string {
   return (
-    `The database ${place} cannot store mail in every language: ${why}. Create another with: ` +
+    `The database ${database} cannot store mail in every language: ${why}. Create another with: ` +
     "create database … encoding 'UTF8' locale 'C.UTF-8' template template0"
   )
 }
 
 /** Checks that a first start could create the tables and the extension. */
-async function requireRights(connection: PostgresConnection, place: string): Promise<void> {
+async function checkRights(connection: PostgresConnection, database: string): Promise<void> {
   await connection.run('set default_transaction_read_only = on')
   const { rows } = await connection.query<{ may_create: boolean; has_trigrams: boolean }>(
     `select has_schema_privilege(current_schema(), 'create') as may_create,
@@ -125,21 +125,23 @@ async function requireRights(connection: PostgresConnection, place: string): Pro
   )
   const { may_create, has_trigrams } = rows[0]!
   if (!may_create) {
-    throw new StartupError(`Tables cannot be created in ${place}; make the user of MARTLET_DATABASE_URL its owner`)
+    throw new StartupError(`Tables cannot be created in ${database}; make the user of MARTLET_DATABASE_URL its owner`)
   }
   if (!has_trigrams) {
-    throw new StartupError(`PostgreSQL at ${place} lacks the extension pg_trgm; install PostgreSQL's contrib modules`)
+    throw new StartupError(
+      `PostgreSQL at ${database} lacks the extension pg_trgm; install PostgreSQL's contrib modules`,
+    )
   }
 }
 
-async function prepare(connection: PostgresConnection, place: string): Promise<void> {
+async function prepare(connection: PostgresConnection, database: string): Promise<void> {
   await connection.run('begin; set local lock_timeout = 0; set local statement_timeout = 0')
-  connection.setUnhurried(true) // another node may be migrating
+  connection.setTimeLimits(false) // another node may be migrating
   await connection.run(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
   await connection.run('create extension if not exists pg_trgm').catch((error: unknown) => {
     const why = (error as Error).message
     throw new StartupError(
-      `The extension pg_trgm cannot be created in ${place} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
+      `The extension pg_trgm cannot be created in ${database} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
       { cause: error },
     )
   })
@@ -147,11 +149,11 @@ async function prepare(connection: PostgresConnection, place: string): Promise<v
     `select show_trgm('验证码') <> '{}' and show_trgm('ÜBER') = show_trgm('über') as has_letters`,
     [],
   )
-  if (!rows[0]!.has_letters) throw new StartupError(unfit(place, 'its trigrams support no letters beyond a to z'))
+  if (!rows[0]!.has_letters) throw new StartupError(unfit(database, 'its trigrams support no letters beyond a to z'))
   await connection.run(MARKS_TABLE).catch((error: unknown) => {
     const why = (error as Error).message
     throw new StartupError(
-      `Tables cannot be created in ${place} (${why}); make the user of MARTLET_DATABASE_URL its owner`,
+      `Tables cannot be created in ${database} (${why}); make the user of MARTLET_DATABASE_URL its owner`,
       {
         cause: error,
       },
@@ -159,5 +161,5 @@ async function prepare(connection: PostgresConnection, place: string): Promise<v
   })
   await connection.run(REMOVE_OLD_MARKS)
   await connection.run('commit')
-  connection.setUnhurried(false)
+  connection.setTimeLimits(true)
 }

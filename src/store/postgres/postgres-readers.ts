@@ -12,7 +12,7 @@ interface ReadersNeeds extends ConnectionNeeds {
   readonly connectionsMax: number
 }
 
-interface Waiting {
+interface PendingRead {
   /** @param connection undefined: the caller may open a new one */
   readonly take: (connection: PostgresConnection | undefined) => void
 }
@@ -20,7 +20,7 @@ interface Waiting {
 export class Readers {
   readonly #needs: ReadersNeeds
   readonly #idle: PostgresConnection[] = []
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: PendingRead[] = []
   /** Connections that are idle, lent, or being opened. */
   #count = 0
   #isClosed = false

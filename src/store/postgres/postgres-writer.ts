@@ -52,16 +52,16 @@ export class PostgresWriter implements Writer {
     ignore(this.#xid)
   }
 
-  async begin(pace?: 'without time limits'): Promise<void> {
+  async begin({ hasTimeLimits } = { hasTimeLimits: true }): Promise<void> {
     if (this.#connection.isLost) this.#use(await this.#reconnect())
     const connection = this.#connection
     connection.forgetOutdated()
-    connection.setUnhurried(pace === 'without time limits')
+    connection.setTimeLimits(hasTimeLimits)
     connection.takeFailure()
     this.#isOpen = true
     this.#waitsForLocks = true
     this.#number += 1
-    ignore(connection.run(pace === 'without time limits' ? BEGIN_UNHURRIED : 'begin'))
+    ignore(connection.run(hasTimeLimits ? 'begin' : BEGIN_WITHOUT_LIMITS))
     this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
     ignore(this.#xid)
   }
@@ -104,7 +104,7 @@ export class PostgresWriter implements Writer {
       if (!connection.isLost) throw error // the server itself reported the failure
       return this.#findOutcome(xid, error)
     }
-    connection.setUnhurried(false)
+    connection.setTimeLimits(true)
     // PostgreSQL responds with ROLLBACK if a statement of the transaction had failed.
     if (command !== 'COMMIT') throw new Error(`the commit ended as ${command}`)
   }
@@ -116,7 +116,7 @@ export class PostgresWriter implements Writer {
     if (connection.isLost) return
     try {
       await connection.run('rollback')
-      connection.setUnhurried(false)
+      connection.setTimeLimits(true)
     } catch (error) {
       this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
       connection.destroy()
@@ -156,7 +156,7 @@ export class PostgresWriter implements Writer {
     const lost = new CommitRecovery({
       connect,
       log,
-      retryMaxMs: limits.store.retryMaxMs,
+      retryMsMax: limits.store.retryMsMax,
       signal: this.#giveUp.signal,
     })
     const { isCommitted, connection } = await lost.findOutcome({ xid, writer: this.#name, number: this.#number })
@@ -174,7 +174,7 @@ export class PostgresWriter implements Writer {
       return connection
     } catch (error) {
       this.#failures += 1
-      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMaxMs)
+      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMsMax)
       this.#refusedUntil = performance.now() + pauseMs
       this.#refusal = classify(error, true)
       throw this.#refusal
@@ -182,7 +182,7 @@ export class PostgresWriter implements Writer {
   }
 }
 
-const BEGIN_UNHURRIED = `begin;
+const BEGIN_WITHOUT_LIMITS = `begin;
   set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
 /**

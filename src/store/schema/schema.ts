@@ -20,7 +20,7 @@ import type {
   ThreadReferenceRow,
   ThreadRow,
 } from './message-rows.ts'
-import type { DeliveryRow, IdempotencyKeyRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
+import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, RollupRow, SecretRow } from './tenant-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
 
@@ -45,7 +45,7 @@ export interface Schema {
   attachments: AttachmentRow
   submissions: SubmissionRow
   recipients: RecipientRow
-  deliveries: DeliveryRow
+  recipient_history: RecipientHistoryRow
   idempotency_keys: IdempotencyKeyRow
   jobs: JobRow
   outbound_pause: OutboundPauseRow

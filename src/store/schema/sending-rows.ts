@@ -56,11 +56,11 @@ export interface RecipientRow {
 }
 
 /** One attempt to deliver to a recipient, or (target "queue") one change by an API call. */
-export interface DeliveryRow {
+export interface RecipientHistoryRow {
   id: string
   recipient_id: string
   /** Position in the recipient's history, from 1. */
-  attempt: number
+  position: number
   target: string
   outcome: string
   code: number | null

@@ -23,7 +23,7 @@ export interface WebhookRow {
   term: number
   order_state: WebhookOrderState
   /** The webhook receives events after this one: the end of the log when it was created or enabled. */
-  cursor_seq: number
+  start_seq: number
   /** Since when no delivery has succeeded; null: the last one succeeded, or there was none. */
   failing_since: number | null
   /** Approximate time of the last failed attempt; null while none fails. */
@@ -76,13 +76,13 @@ export interface WebhookDeliveryRow {
   updated_at: number
 }
 
-/** A replay: the events of a time range that a webhook receives again. Removed when all of them are in the queue. */
+/** A replay: the events of a time range that a webhook receives again. Removed when all their deliveries exist. */
 export interface WebhookReplayRow {
   id: string
   webhook_id: string
   /** The webhook's term: the replay ends when the webhook is disabled. */
   term: number
-  /** Events in (position_seq, through_seq] are still to be read; earlier ones are in the queue. */
+  /** Events in (position_seq, through_seq] are still to be read; earlier ones have their deliveries. */
   position_seq: number
   through_seq: number
   /** Time range of the events, epoch ms, [start_at, end_at). */

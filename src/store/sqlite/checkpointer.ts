@@ -42,7 +42,7 @@ export class Checkpointer {
   /** While set, the writer must not begin. */
   #truncating: Promise<void> | undefined
   /** A passive checkpoint has copied most of the log. */
-  #bulkIsCopied = false
+  #isBulkCopied = false
   /** The log length, in pages, from which a checkpoint is tried; higher after a failure. */
   #fromPages: number
 
@@ -52,26 +52,28 @@ export class Checkpointer {
   }
 
   /** Checks the length of the log. Call this after each commit, outside a transaction. */
-  afterCommit({ log, checkpointed }: WalState): void {
-    if (log < this.#fromPages) this.#bulkIsCopied = false
-    else if (this.#running || checkpointed === log)
-      return // everything is copied: the next write starts at the beginning of the log
-    else if (this.#bulkIsCopied) this.#truncating = this.#start('truncate', log)
-    else this.#start('passive', log)
+  afterCommit({ log: logPages, checkpointed: copiedPages }: WalState): void {
+    if (logPages < this.#fromPages) {
+      this.#isBulkCopied = false
+      return
+    }
+    if (this.#running || copiedPages === logPages) return // all is copied: the next write starts at the beginning
+    if (this.#isBulkCopied) this.#truncating = this.#start('truncate', logPages)
+    else this.#start('passive', logPages)
   }
 
   /** Resolves when the writer may begin. */
-  async writable(): Promise<void> {
+  async whenWritable(): Promise<void> {
     if (this.#truncating) await this.#truncating
   }
 
   /** Resolves when no checkpoint is running. */
-  async idle(): Promise<void> {
+  async whenIdle(): Promise<void> {
     await this.#running
   }
 
   async close(): Promise<void> {
-    await this.idle()
+    await this.whenIdle()
     const thread = this.#thread
     if (!thread) return
     const exited = new Promise((resolve) => thread.once('exit', resolve))
@@ -92,11 +94,11 @@ export class Checkpointer {
     const { log, metrics, checkpointPages } = this.#needs
     try {
       const { busy } = await this.#ask(request)
-      this.#bulkIsCopied = request === 'passive'
+      this.#isBulkCopied = request === 'passive'
       // If another program reads this database: try again later, and do not block the writer after each commit.
       this.#fromPages = busy ? logPages + checkpointPages : checkpointPages
     } catch (error) {
-      metrics.loopErrors.inc({ loop: 'checkpoint' })
+      metrics.backgroundErrors.inc({ loop: 'checkpoint' })
       log.error({ err: error, logPages }, 'checkpoint failed; the write-ahead log grows')
       this.#fromPages = logPages + checkpointPages
     }

@@ -11,7 +11,7 @@ import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
-import { kyselyProps, SqliteConnection } from './sqlite-connection.ts'
+import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 import { isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { inspectSqlite } from './sqlite-inspection.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
@@ -69,7 +69,7 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
   const reading = openReading(file)
   return {
     reader: new Kysely<Schema>(
-      kyselyProps(
+      sqliteKyselyProps(
         () => reading,
         () => undefined,
       ),

@@ -84,6 +84,6 @@ const parts = {
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
-export function kyselyProps(connection: () => DatabaseConnection, guard: Guard): KyselyProps {
+export function sqliteKyselyProps(connection: () => DatabaseConnection, guard: Guard): KyselyProps {
   return propsOf(parts, (use) => use(connection()), guard)
 }

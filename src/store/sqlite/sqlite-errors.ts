@@ -7,7 +7,7 @@ import BetterSqlite from 'better-sqlite3'
 import { MailError } from '../../errors.ts'
 
 /** Failures of the disk, a file or a lock: a later attempt may succeed. Not errors of the statement itself. */
-const SURROUNDINGS = [
+const ENVIRONMENT_FAILURES = [
   'SQLITE_IOERR',
   'SQLITE_BUSY',
   'SQLITE_LOCKED',
@@ -28,7 +28,7 @@ export function classify(error: unknown): unknown {
   const code = sqliteCode(error)
   if (code === undefined) return error
   if (code.startsWith('SQLITE_FULL')) return new MailError('disk_full', {}, { cause: error })
-  if (SURROUNDINGS.some((known) => code.startsWith(known))) {
+  if (ENVIRONMENT_FAILURES.some((known) => code.startsWith(known))) {
     return new MailError('unavailable', { detail: code }, { cause: error })
   }
   return error

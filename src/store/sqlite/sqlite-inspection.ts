@@ -13,7 +13,7 @@ import { existingFolder } from '../make-folder.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { DatabaseConfig, Inspection } from '../sql-adapter.ts'
 import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
-import { kyselyProps, SqliteConnection } from './sqlite-connection.ts'
+import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
 /** Offset of the two bytes that say whether a database is in WAL mode (2) or not (1): sqlite.org/fileformat.html §1.3.3. */
@@ -50,7 +50,7 @@ export async function inspectSqlite({ dataDir, limits }: DatabaseConfig): Promis
 function reading(database: BetterSqlite.Database): Pick<Inspection, 'db' | 'close'> {
   const connection = new SqliteConnection(database)
   const db = new Kysely<Schema>(
-    kyselyProps(
+    sqliteKyselyProps(
       () => connection,
       () => undefined,
     ),

@@ -4,7 +4,7 @@ import type { Log } from '../../log.ts'
 import type { Guard } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import type { Checkpointer, WalState } from './checkpointer.ts'
-import { kyselyProps, type SqliteConnection } from './sqlite-connection.ts'
+import { type SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 
 interface SqliteWriterNeeds {
   open(): SqliteConnection
@@ -23,7 +23,7 @@ export class SqliteWriter implements Writer {
   }
 
   async begin(): Promise<void> {
-    await this.#needs.checkpointer.writable()
+    await this.#needs.checkpointer.whenWritable()
     if (this.#isLost) {
       this.#connection = this.#needs.open()
       this.#isLost = false
@@ -68,7 +68,7 @@ export class SqliteWriter implements Writer {
   giveUp(): void {} // the outcome of a commit is always known
 
   kyselyProps(guard: Guard): KyselyProps {
-    return kyselyProps(() => this.#connection, guard)
+    return sqliteKyselyProps(() => this.#connection, guard)
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import type { Db, Tx } from '../handles.ts'
 import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 
 /** The size and blob key of a content, without the bytes themselves. */
-export type ContentPlace = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
+export type ContentLocation = Pick<ContentRow, 'id' | 'size_bytes' | 'blob_key'>
 
 /** The parsed form of a content. */
 export type ParsedRow = Pick<
@@ -23,7 +23,7 @@ export async function insert(tx: Tx, row: ContentRow, attachments: readonly Atta
       .execute()
 }
 
-export async function getPlace(db: Db, id: string): Promise<ContentPlace | undefined> {
+export async function getLocation(db: Db, id: string): Promise<ContentLocation | undefined> {
   return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()
 }
 

@@ -11,11 +11,14 @@ export async function getByName(db: Db, domain: string): Promise<DomainRow | und
     .executeTakeFirst()
 }
 
-/** Whether one of the domains exists. */
-export async function hasAny(db: Db, domains: readonly string[]): Promise<boolean> {
-  if (domains.length === 0) return false
-  const query = db.selectFrom('domains').select('id').where('domain', 'in', domains).where('deleting_at', 'is', null)
-  return (await query.limit(1).executeTakeFirst()) !== undefined
+/** Returns those of the domains that exist, with the organization that owns each; null: it is shared. */
+export async function listOwners(
+  db: Db,
+  domains: readonly string[],
+): Promise<Pick<DomainRow, 'domain' | 'organization_id'>[]> {
+  if (domains.length === 0) return []
+  const query = db.selectFrom('domains').select(['domain', 'organization_id']).where('domain', 'in', domains)
+  return query.where('deleting_at', 'is', null).execute()
 }
 
 /** Reads the domain and locks it until the commit. */

@@ -32,7 +32,7 @@ export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined
 }
 
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
-export async function lockAny(tx: Tx, id: string): Promise<InboxRow | undefined> {
+export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
@@ -41,17 +41,17 @@ export async function getById(db: Db, id: string): Promise<InboxRow | undefined>
 }
 
 /** An inbox and the scope that it is in. */
-export type InboxPlaceRow = Pick<InboxRow, 'id' | 'address' | 'organization_id' | 'pod_id'>
+export type InboxScopeRow = Pick<InboxRow, 'id' | 'address' | 'organization_id' | 'pod_id'>
 
-export async function listByIds(db: Db, ids: readonly string[]): Promise<InboxPlaceRow[]> {
-  return listPlaces(db, 'id', ids)
+export async function listByIds(db: Db, ids: readonly string[]): Promise<InboxScopeRow[]> {
+  return listScopes(db, 'id', ids)
 }
 
-export async function listByAddresses(db: Db, addresses: readonly string[]): Promise<InboxPlaceRow[]> {
-  return listPlaces(db, 'address', addresses)
+export async function listByAddresses(db: Db, addresses: readonly string[]): Promise<InboxScopeRow[]> {
+  return listScopes(db, 'address', addresses)
 }
 
-async function listPlaces(db: Db, column: 'id' | 'address', values: readonly string[]): Promise<InboxPlaceRow[]> {
+async function listScopes(db: Db, column: 'id' | 'address', values: readonly string[]): Promise<InboxScopeRow[]> {
   if (values.length === 0) return []
   return db
     .selectFrom('inboxes')

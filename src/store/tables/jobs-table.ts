@@ -1,7 +1,7 @@
 /** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
-import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
+import { type InterruptionBounds, mayBeClaimed } from '../leases.ts'
 import type { JobRow } from '../schema/job-rows.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 /** Whether a claim would find a job, without writing. */
 export async function isAnyDue(
   db: Db,
-  { kinds, now, interrupted }: { kinds: readonly string[]; now: number; interrupted: InterruptedClaim },
+  { kinds, now, interrupted }: { kinds: readonly string[]; now: number; interrupted: InterruptionBounds },
 ): Promise<boolean> {
   if (kinds.length === 0) return false
   const row = await db
@@ -75,7 +75,7 @@ export async function recordFailure(
 }
 
 /** The server interrupted the job: ends the lease at once, and does not count the attempt. */
-export async function giveBack(tx: Tx, job: ClaimedJob, attemptsBefore: number): Promise<void> {
+export async function release(tx: Tx, job: ClaimedJob, attemptsBefore: number): Promise<void> {
   await free(tx, job, { attempts: attemptsBefore })
 }
 

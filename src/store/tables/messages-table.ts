@@ -102,7 +102,7 @@ export interface MessageCriteria {
 
 export interface ScannedRow {
   readonly id: string
-  readonly timestamp: number
+  readonly sortKey: number
   /** Whether the row meets the criteria. A SQL boolean: 0, 1, true or false. */
   readonly matches: unknown
 }
@@ -114,7 +114,7 @@ export interface ScannedRow {
 export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   return db
     .selectFrom('messages')
-    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .select(['id', 'timestamp as sortKey', sql`${conjunction(matchers(criteria))}`.as('matches')])
     .where('inbox_id', '=', criteria.inboxId)
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
@@ -203,7 +203,7 @@ export async function getAttachmentInThread(
 }
 
 /** Lists some messages of an inbox that is being deleted. */
-export async function listSome(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
+export async function listByInbox(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
   return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
 }
 

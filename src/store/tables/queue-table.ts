@@ -10,7 +10,7 @@ import { conjunction } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
 /** All given conditions must be true. */
-export interface WaitingCriteria {
+export interface OpenCriteria {
   readonly organizationId: string
   readonly podId?: string | undefined
   readonly inboxId?: string | undefined
@@ -24,9 +24,9 @@ export interface WaitingCriteria {
   readonly hiddenMask: number
 }
 
-export type WaitingRow = RecipientRow & Pick<SubmissionRow, 'kind'>
+export type OpenRow = RecipientRow & Pick<SubmissionRow, 'kind'>
 
-export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Keyset): Promise<WaitingRow[]> {
+export async function listOpen(db: Db, criteria: OpenCriteria, keyset: Keyset): Promise<OpenRow[]> {
   const rows = await db
     .selectFrom('recipients')
     .selectAll()
@@ -46,7 +46,7 @@ export async function listWaiting(db: Db, criteria: WaitingCriteria, keyset: Key
 /** Lists the oldest recipients that no worker has leased. @param dueAfter only those that are due after this time */
 export async function listFree(
   tx: Tx,
-  criteria: WaitingCriteria,
+  criteria: OpenCriteria,
   { limit, dueAfter }: { limit: number; dueAfter?: number | undefined },
 ): Promise<string[]> {
   const rows = await tx
@@ -63,7 +63,7 @@ export async function listFree(
 }
 
 /** Counts the recipients under a lease that has not expired. */
-export async function countBusy(tx: Tx, criteria: WaitingCriteria): Promise<number> {
+export async function countBusy(tx: Tx, criteria: OpenCriteria): Promise<number> {
   const { count } = await tx
     .selectFrom('recipients')
     .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -80,7 +80,7 @@ export async function inboxIdsOf(tx: Tx, ids: readonly string[]): Promise<string
   return rows.flatMap(({ inbox_id }) => inbox_id ?? [])
 }
 
-export type WaitingChange = Partial<
+export type OpenChange = Partial<
   Pick<
     RecipientRow,
     | 'state'
@@ -105,7 +105,7 @@ export async function change(
   tx: Tx,
   ids: readonly string[],
   states: readonly ('queued' | 'held')[],
-  change: WaitingChange,
+  change: OpenChange,
 ): Promise<RecipientRow[]> {
   if (ids.length === 0) return []
   return tx
@@ -122,7 +122,7 @@ function isFree(nowMs: number): Expression<SqlBool> {
   return sql<SqlBool>`(lease_until is null or lease_until <= ${nowMs})`
 }
 
-function conditions(criteria: WaitingCriteria): Expression<SqlBool>[] {
+function conditions(criteria: OpenCriteria): Expression<SqlBool>[] {
   const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses, hiddenMask } = criteria
   // Literals: with a parameter, or with one state alone, the planner cannot use the partial indexes.
   const all: Expression<SqlBool>[] = [sql<SqlBool>`state in ('queued', 'held')`]

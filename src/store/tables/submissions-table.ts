@@ -1,8 +1,8 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
-import { type InterruptedClaim, mayBeClaimed } from '../leases.ts'
-import type { DeliveryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
+import { type InterruptionBounds, mayBeClaimed } from '../leases.ts'
+import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
   await tx.insertInto('submissions').values(submission).execute()
@@ -28,7 +28,7 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
 }
 
 /** Returns when the next recipient without a running lease is due; undefined if there is none. */
-export async function nextDue(db: Db, nowMs: number, interrupted: InterruptedClaim): Promise<number | undefined> {
+export async function nextDue(db: Db, nowMs: number, interrupted: InterruptionBounds): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
@@ -66,7 +66,7 @@ export async function listFlows(
     limit,
     now,
     interrupted,
-  }: { after: FlowPosition; limit: number; now: number; interrupted: InterruptedClaim },
+  }: { after: FlowPosition; limit: number; now: number; interrupted: InterruptionBounds },
 ): Promise<Flow[]> {
   const flows = sql<{ domain: string; pod_id: string; organization_id: string; is_due: number }>`(
     with recursive flows (domain, pod_id, organization_id, position) as (
@@ -137,30 +137,30 @@ export async function recordServer(
 }
 
 /** Appends to the history of each recipient. */
-export async function insertDeliveries(tx: Tx, rows: readonly Omit<DeliveryRow, 'attempt'>[]): Promise<void> {
+export async function appendHistory(tx: Tx, rows: readonly Omit<RecipientHistoryRow, 'position'>[]): Promise<void> {
   if (rows.length === 0) return
   await tx
-    .insertInto('deliveries')
+    .insertInto('recipient_history')
     .values((eb) =>
       rows.map((row) => ({
         ...row,
-        attempt: eb
-          .selectFrom('deliveries as known')
-          .select(sql<number>`coalesce(max(known.attempt), 0) + 1`.as('attempt'))
+        position: eb
+          .selectFrom('recipient_history as known')
+          .select(sql<number>`coalesce(max(known.position), 0) + 1`.as('position'))
           .where('known.recipient_id', '=', row.recipient_id),
       })),
     )
     .execute()
 }
 
-export async function listDeliveries(db: Db, recipientIds: readonly string[]): Promise<DeliveryRow[]> {
+export async function listHistory(db: Db, recipientIds: readonly string[]): Promise<RecipientHistoryRow[]> {
   if (recipientIds.length === 0) return []
   return db
-    .selectFrom('deliveries')
+    .selectFrom('recipient_history')
     .selectAll()
     .where('recipient_id', 'in', recipientIds)
     .orderBy('recipient_id')
-    .orderBy('attempt')
+    .orderBy('position')
     .execute()
 }
 

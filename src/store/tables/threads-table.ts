@@ -160,14 +160,14 @@ export async function participantsOf(
   const ranked = db
     .selectFrom('thread_participants')
     .selectAll()
-    .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('place'))
+    .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('rank'))
     .where('thread_id', 'in', threadIds)
   const rows = await db
     .selectFrom(ranked.as('ranked'))
     .selectAll()
-    .where('place', '<=', perThread)
+    .where('rank', '<=', perThread)
     .orderBy('thread_id')
-    .orderBy('place')
+    .orderBy('rank')
     .execute()
   for (const row of rows) byThread.get(row.thread_id)!.push(row)
   return byThread
@@ -184,7 +184,7 @@ export async function contentsOf(
   const ranked = db
     .selectFrom('messages')
     .select(['thread_id', 'content_id'])
-    .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('place'))
+    .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('rank'))
     .where('thread_id', 'in', threadIds)
     // Only messages with attachments: most have none, and a thread may be long.
     .where(({ exists, selectFrom }) =>
@@ -197,9 +197,9 @@ export async function contentsOf(
   const rows = await db
     .selectFrom(ranked.as('ranked'))
     .selectAll()
-    .where('place', '<=', perThread)
+    .where('rank', '<=', perThread)
     .orderBy('thread_id')
-    .orderBy('place')
+    .orderBy('rank')
     .execute()
   for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row.content_id])
   return byThread
@@ -237,7 +237,7 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
   const { scope } = criteria
   return db
     .selectFrom('threads')
-    .select(['id', 'timestamp', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .select(['id', 'timestamp as sortKey', sql`${conjunction(matchers(criteria))}`.as('matches')])
     .$call((query) => {
       if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
       if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)

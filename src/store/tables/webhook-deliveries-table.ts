@@ -7,6 +7,31 @@ import type { WebhookAttemptRow, WebhookDeliveryRow } from '../schema/webhook-ro
 /** Rows per insert: below each database's limit on parameters. */
 const INSERT_ROWS_MAX = 50
 
+/** A delivery without its body. */
+export type LoggedWebhookDeliveryRow = Omit<WebhookDeliveryRow, 'body'>
+
+/** The columns of a LoggedWebhookDeliveryRow. */
+export const LOGGED_COLUMNS = [
+  'id',
+  'webhook_id',
+  'seq',
+  'event_id',
+  'event_type',
+  'state',
+  'ordering_key',
+  'term',
+  'attempts',
+  'attempts_before',
+  'next_attempt_at',
+  'lease_owner',
+  'lease_until',
+  'interruptions',
+  'last_code',
+  'last_error',
+  'created_at',
+  'updated_at',
+] as const
+
 /** Inserts deliveries that do not exist yet: one per webhook and event. */
 export async function insert(tx: Tx, rows: readonly WebhookDeliveryRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
@@ -161,4 +186,53 @@ function isOld(createdBefore: number) {
       eb('created_at', '<', createdBefore),
       or([eb('state', 'not in', ['pending', 'waiting']), eb('updated_at', '<', createdBefore)]),
     ])
+}
+
+/** Reads a webhook's deliveries of some events and locks them until the commit. */
+export async function lockByEvents(
+  tx: Tx,
+  webhookId: string,
+  seqs: readonly number[],
+): Promise<LoggedWebhookDeliveryRow[]> {
+  if (seqs.length === 0) return []
+  return tx
+    .forUpdate(tx.selectFrom('webhook_deliveries'))
+    .select(LOGGED_COLUMNS)
+    .where('webhook_id', '=', webhookId)
+    .where('seq', 'in', seqs)
+    .execute()
+}
+
+/** The state of a delivery, its attempts, and the number of attempts before the last redelivery. */
+export type DeliveryState = Pick<WebhookDeliveryRow, 'seq' | 'state' | 'attempts' | 'attempts_before'>
+
+/** Maps the numbers of some events to the state of the webhook's delivery of each. */
+export async function statesByEvents(
+  db: Db,
+  webhookId: string,
+  seqs: readonly number[],
+): Promise<Map<number, DeliveryState>> {
+  if (seqs.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('webhook_deliveries')
+    .select(['seq', 'state', 'attempts', 'attempts_before'])
+    .where('webhook_id', '=', webhookId)
+    .where('seq', 'in', seqs)
+    .execute()
+  return new Map(rows.map((row) => [row.seq, row]))
+}
+
+/** Makes a delivery due again and restarts its schedule. The caller has checked that it is under no lease. */
+export async function redeliver(
+  tx: Tx,
+  id: string,
+  change: Pick<WebhookDeliveryRow, 'state' | 'ordering_key' | 'term'>,
+): Promise<void> {
+  await tx
+    .updateTable('webhook_deliveries')
+    .set({ ...change, next_attempt_at: tx.now, lease_owner: null, lease_until: null, interruptions: 0 })
+    .set({ updated_at: tx.now })
+    .set((eb) => ({ attempts_before: eb.ref('attempts') }))
+    .where('id', '=', id)
+    .execute()
 }

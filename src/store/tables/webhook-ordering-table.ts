@@ -17,7 +17,10 @@ export interface OrderingKey {
 }
 
 /** Makes the earliest waiting delivery of a key pending, unless another one is pending. @returns the changed row */
-export async function unblockNext(tx: Tx, { webhookId, key }: OrderingKey): Promise<WebhookDeliveryRow | undefined> {
+export async function makeNextPending(
+  tx: Tx,
+  { webhookId, key }: OrderingKey,
+): Promise<WebhookDeliveryRow | undefined> {
   const next = tx
     .selectFrom('webhook_deliveries')
     .select('id')
@@ -46,7 +49,7 @@ export async function unblockNext(tx: Tx, { webhookId, key }: OrderingKey): Prom
 }
 
 /** Lists the ordering keys that have waiting deliveries, in order. */
-export async function listBlockedKeys(
+export async function listKeysWithWaiting(
   db: Db,
   webhookId: string,
   after: string | undefined,
@@ -104,7 +107,7 @@ function withoutKey(db: Db, webhookId: string) {
 /**
  * Gives pending deliveries an ordering key and makes them wait. A delivery that was claimed meanwhile is not changed.
  */
-export async function block(tx: Tx, key: string, ids: readonly string[]): Promise<void> {
+export async function makeWaiting(tx: Tx, key: string, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')
     .set({ state: 'waiting', ordering_key: key, lease_owner: null, lease_until: null, updated_at: tx.now })
@@ -120,7 +123,7 @@ export async function block(tx: Tx, key: string, ids: readonly string[]): Promis
  *
  * @returns how many, at most `limit`
  */
-export async function unblockAll(tx: Tx, webhookId: string, limit: number): Promise<number> {
+export async function makeAllPending(tx: Tx, webhookId: string, limit: number): Promise<number> {
   const blocked = tx
     .selectFrom('webhook_deliveries')
     .select('id')

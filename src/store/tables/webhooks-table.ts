@@ -80,12 +80,12 @@ export async function countOf(
   return { inOrganization: rows.length, inPod }
 }
 
-/** Returns the lowest cursor of all enabled webhooks; undefined when none is enabled. */
-export async function earliestCursor(db: Db): Promise<number | undefined> {
+/** Returns the lowest start of all enabled webhooks; undefined when none is enabled. */
+export async function earliestStart(db: Db): Promise<number | undefined> {
   const row = await enabled(db)
-    .select((eb) => eb.fn.min('cursor_seq').as('cursor_seq'))
+    .select((eb) => eb.fn.min('start_seq').as('start_seq'))
     .executeTakeFirstOrThrow()
-  return (row.cursor_seq as number | null) ?? undefined
+  return (row.start_seq as number | null) ?? undefined
 }
 
 /** Lists the enabled webhooks of these organizations, which may receive their events. */
@@ -112,12 +112,12 @@ export async function update(tx: Tx, id: string, change: Partial<Omit<WebhookRow
  * Hides and disables a webhook; its client_id is free at once. The job CANCEL_PENDING deletes its deliveries, then the
  * row (`remove`).
  */
-export async function mark(tx: Tx, id: string): Promise<void> {
+export async function markDeleting(tx: Tx, id: string): Promise<void> {
   await update(tx, id, { deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
 }
 
 /** Does the same for all webhooks of an inbox or pod that is being deleted. @returns their ids */
-export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
+export async function markDeletingOf(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
   const rows = await tx
     .updateTable('webhooks')
     .set({ deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })
@@ -129,7 +129,7 @@ export async function markBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id:
 }
 
 /** Reads a webhook, also one that is being deleted, and locks it until the commit. */
-export async function lockAny(tx: Tx, id: string): Promise<WebhookRow | undefined> {
+export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<WebhookRow | undefined> {
   return tx.forUpdate(tx.selectFrom('webhooks')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 

@@ -175,20 +175,20 @@ test('the reader with the largest backlog is closed first, and no more readers t
   const order: string[] = []
   const budget = new BacklogBudget(withLimits({ events: { backlogBytesMax: 1_000 } }))
   const open = (name: string) => {
-    const held: { bytes: number; bytesEach: number; holders: number }[] = []
+    const held: { bytes: number; bytesPerReader: number; readerCount: number }[] = []
     const backlog = budget.open(() => {
       order.push(name)
-      for (const item of held.splice(0)) backlog.release(item)
+      for (const item of held.splice(0)) backlog.remove(item)
     })
     const hold = (...items: typeof held) => {
       for (const item of items) {
         held.push(item)
-        backlog.hold(item)
+        backlog.add(item)
       }
     }
     return { backlog, hold }
   }
-  const item = (bytes: number) => ({ bytes, bytesEach: 1, holders: 0 })
+  const item = (bytes: number) => ({ bytes, bytesPerReader: 1, readerCount: 0 })
   const [small, large, gone, late] = ['small', 'large', 'gone', 'late'].map(open)
   const shared = item(300)
   small!.hold(shared)

@@ -1,6 +1,6 @@
 /** A feed whose events come from the test. It is for tests of how the HTTP edge handles events. */
 import type { Actor } from '../../../src/mail/access/actor.ts'
-import type { Feed, Listening } from '../../../src/mail/events/feed/feed.ts'
+import type { Feed, SubscribedEvents } from '../../../src/mail/events/feed/feed.ts'
 import { SubscriptionEnded } from '../../../src/mail/events/feed/subscription.ts'
 import type { EventFilter } from '../../../src/mail/events/feed/subscription-filter.ts'
 import type { Event } from '../../../src/mail/events/log/event.ts'
@@ -17,7 +17,7 @@ export class FakeFeed implements Feed {
   /** Each subscribe waits for this promise. */
   gate: Promise<void> = Promise.resolve()
 
-  async subscribe(_actor: Actor, eventFilter: EventFilter, signal: AbortSignal): Promise<Listening> {
+  async subscribe(_actor: Actor, eventFilter: EventFilter, signal: AbortSignal): Promise<SubscribedEvents> {
     this.asked += 1
     this.signals.push(signal)
     await this.gate
@@ -34,7 +34,7 @@ export class FakeFeed implements Feed {
   }
 }
 
-export class FakeSubscription implements Listening {
+export class FakeSubscription implements SubscribedEvents {
   readonly cursor = 'start'
   readonly eventFilter: EventFilter
   readonly signal: AbortSignal

@@ -20,7 +20,7 @@ function holder(queue: MemoryQueue, apiKeyId: string, podId = `pod of ${apiKeyId
       { id: podId, share: 3 / 4 },
     ],
     bytes: 0,
-    progressedAt: undefined,
+    progressedAtMs: undefined,
     isCutOff: false,
     cutOff() {
       one.isCutOff = true
@@ -33,14 +33,14 @@ function holder(queue: MemoryQueue, apiKeyId: string, podId = `pod of ${apiKeyId
 /** Reserves at once. */
 async function hold(queue: MemoryQueue, bytes: number, apiKeyId: string, podId?: string): Promise<TestHolder> {
   const one = holder(queue, apiKeyId, podId)
-  expect(await queue.enter(one, bytes)).toBe(false)
+  expect(await queue.enter(one, bytes, true)).toBe(false)
   return one
 }
 
 /** Enters the queue, and appends the name to the list when the memory is reserved. */
 function wait(queue: MemoryQueue, bytes: number, apiKeyId: string, admitted: string[], podId?: string): TestHolder {
   const one = holder(queue, apiKeyId, podId)
-  queue.enter(one, bytes).then(
+  queue.enter(one, bytes, true).then(
     (hasWaited) => admitted.push(hasWaited ? apiKeyId : `${apiKeyId} at once`),
     (error) => admitted.push(`${apiKeyId} ${error.code}`),
   )
@@ -129,27 +129,87 @@ test('while others wait, the client that has read nothing for longest is disconn
     await hold(queue, 30, 'reading'),
     await hold(queue, 10, 'rendering'),
   ]
-  slow.progressedAt = now - 100
-  slowest.progressedAt = now - 200
-  reading.progressedAt = now + 60_000
+  slow.progressedAtMs = now - 100
+  slowest.progressedAtMs = now - 200
+  reading.progressedAtMs = now + 60_000
   const admitted: string[] = []
   wait(queue, 30, 'ann', admitted)
-  await expect.poll(() => admitted).toEqual(['ann'])
-  expect([admitted, slowest.isCutOff, slow.isCutOff]).toEqual([['ann'], true, false])
-  slow.progressedAt = performance.now() // it has read something, and has more time
+  await turn()
+  expect([admitted, slowest.isCutOff, slow.isCutOff]).toEqual([['ann at once'], true, false])
+  slow.progressedAtMs = performance.now() // it has read something, and has more time
   wait(queue, 30, 'bob', admitted)
   expect(slow.isCutOff).toBe(false)
-  await expect.poll(() => admitted).toEqual(['ann', 'bob'])
+  await expect.poll(() => admitted).toEqual(['ann at once', 'bob'])
   expect([slow.isCutOff, reading.isCutOff, rendering.isCutOff]).toEqual([true, false, false])
 })
 
-test('a key that waits for its own share disconnects only its own clients', async () => {
-  const queue = open({ responseStallBusyMs: 50 })
-  const [other, own] = [await hold(queue, 10, 'other'), await hold(queue, 40, 'ann')]
-  other.progressedAt = performance.now() - 1_000
-  own.progressedAt = performance.now() - 100
+test('no client is disconnected for a request of the same key, or for one that it does not delay', async () => {
+  const queue = open({ responseStallBusyMs: 50, responseWaitMs: 150 })
+  const holders = [
+    await hold(queue, 10, 'other', 'blue'),
+    await hold(queue, 10, 'bob', 'red'),
+    await hold(queue, 40, 'ann', 'red'),
+  ]
+  for (const each of holders) each.progressedAtMs = performance.now() - 1_000
   const admitted: string[] = []
-  wait(queue, 40, 'ann', admitted)
-  await expect.poll(() => admitted).toEqual(['ann'])
-  expect([own.isCutOff, other.isCutOff]).toEqual([true, false])
+  wait(queue, 20, 'ann', admitted, 'red') // for the share of its key
+  await expect.poll(() => admitted).toEqual(['ann too_many_responses'])
+  expect(holders.map(({ isCutOff }) => isCutOff)).toEqual([false, false, false])
+  wait(queue, 30, 'cy', admitted, 'red') // for the share of its pod
+  await turn()
+  expect(admitted).toEqual(['ann too_many_responses', 'cy at once'])
+  expect(holders.map(({ isCutOff }) => isCutOff)).toEqual([false, true, false])
+})
+
+test('a response that begins after others wait has no more time than another', async () => {
+  const queue = open({ responseStallBusyMs: 50 })
+  const late = await hold(queue, 100, 'late')
+  const admitted: string[] = []
+  wait(queue, 50, 'ann', admitted)
+  queue.resize(late, 110) // rendered, and larger than what was reserved
+  late.progressedAtMs = performance.now()
+  await expect.poll(() => admitted, { timeout: 5_000 }).toEqual(['ann'])
+  expect(late.isCutOff).toBe(true)
+})
+
+test('when a request leaves the queue, or has waited too long, those behind it get what is free', async () => {
+  const queue = open({ responseWaitMs: 100 })
+  const ann = await hold(queue, 50, 'ann')
+  const admitted: string[] = []
+  const large = wait(queue, 60, 'bob', admitted)
+  const small = wait(queue, 10, 'cy', admitted)
+  queue.leave(large)
+  await turn()
+  expect(admitted).toEqual(['bob too_many_responses', 'cy'])
+  queue.resize(small, 0)
+  wait(queue, 60, 'dan', admitted)
+  await new Promise((resolve) => setTimeout(resolve, 20)) // the next one enters later, and would wait longer
+  wait(queue, 10, 'eve', admitted)
+  await expect.poll(() => admitted.length).toBe(4)
+  expect(admitted[2]).toBe('dan too_many_responses')
+  expect(admitted[3]).toMatch(/^eve( at once)?$/)
+  expect(ann.isCutOff).toBe(false)
+})
+
+test('what is rendered already gets memory only if it fits, after as many silent clients are gone as necessary', async () => {
+  const queue = open({ responseStallBusyMs: 50 })
+  const [one, two, three] = [await hold(queue, 50, 'one'), await hold(queue, 45, 'two'), await hold(queue, 5, 'three')]
+  three.progressedAtMs = performance.now() - 1_000
+  const large = holder(queue, 'large')
+  expect([queue.take(large, 60), three.isCutOff, queue.usedBytes()]).toEqual([false, true, 95])
+  one.progressedAtMs = performance.now() - 900
+  two.progressedAtMs = performance.now() - 800
+  expect([queue.take(large, 60), queue.usedBytes()]).toEqual([true, 60])
+  await turn()
+  expect([one.isCutOff, two.isCutOff, queue.usedBytes()]).toEqual([true, true, 60])
+})
+
+test('a request that may not wait gets memory at once or none', async () => {
+  const queue = open({ responseStallBusyMs: 50 })
+  const ann = await hold(queue, 80, 'ann')
+  const bob = holder(queue, 'bob')
+  await expect(queue.enter(bob, 50, false)).rejects.toMatchObject({ code: 'too_many_responses' })
+  expect(await queue.enter(bob, 20, false)).toBe(false)
+  ann.progressedAtMs = performance.now() - 100
+  expect(await queue.enter(holder(queue, 'cy'), 50, false)).toBe(false)
 })

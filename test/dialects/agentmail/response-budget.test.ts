@@ -2,10 +2,10 @@
  * Tests the memory budget for responses: what counts, until when, and what happens to clients that do not read. The
  * clients are bare sockets, since real HTTP clients read whatever arrives.
  */
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { mergeLimits } from '../../../src/config/limits.ts'
+import { mergeLimits, withLimits } from '../../../src/config/limits.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import type { BodyMemory } from '../../../src/mail/access/body-memory.ts'
 import { anyone, type CoreStub, type Edge, startEdge } from './edge.ts'
@@ -25,12 +25,16 @@ const keys = { am_ann: keyIn('red', 'ann'), am_bob: keyIn('blue', 'bob'), am_cy:
 
 /** How many messages were loaded. */
 let loaded = 0
+/** What the requests for `early` and `late` wait for, after and before they reserve memory. */
+const gate = new EventEmitter()
 const core: CoreStub = {
   messages: {
     async get(_actor: unknown, _inbox: unknown, ref: string, memory: BodyMemory) {
       if (ref === 'small') return message
+      if (ref === 'late') await once(gate, 'open')
       await memory.reserve(LARGE)
       loaded += 1
+      if (ref === 'early') await once(gate, 'open')
       return { ...message, html }
     },
     // Its memory is not reserved.
@@ -41,6 +45,12 @@ const core: CoreStub = {
       sizeBytes: LARGE,
       bytes: pieces(),
     }),
+  },
+  sending: {
+    async forward(_actor: unknown, _inbox: unknown, _parent: unknown, _message: unknown, memory: BodyMemory) {
+      await memory.reserve(LARGE)
+      return { messageId: '<sent@b.test>', threadId: 'thread' }
+    },
   },
 }
 
@@ -76,9 +86,11 @@ async function silent(edge: Edge, key: string, path = `${all}/large`): Promise<S
 }
 
 /** Returns the bytes that count. */
-async function held(edge: Edge): Promise<number> {
+const held = (edge: Edge) => metric(edge, 'martlet_http_response_bytes')
+
+async function metric(edge: Edge, name: string): Promise<number> {
   const { body } = await edge.request('GET', '/metrics')
-  return Number(/^martlet_http_response_bytes (\d+)$/m.exec(body)?.[1])
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(body)?.[1])
 }
 
 const aborted = (edge: Edge) => edge.log.filter(({ msg }) => String(msg).startsWith('response aborted'))
@@ -140,19 +152,75 @@ test.each([`${all}/large`, '/v0/downloads/token', all])(
   },
 )
 
-test('a client that reads slowly gets the whole response', async () => {
-  await using edge = await startEdge({ limits: mergeLimits(limits, { http: { responseStallMs: 1_000 } }), keys, core })
-  const { socket, closed } = await silent(edge, 'am_ann')
+/**
+ * Reads at a rate until the server has had to wait several times, then the rest at once.
+ *
+ * @returns bytes of the whole response
+ */
+async function readSteadily({ socket, closed }: SilentClient, bytesPerMs: number): Promise<number> {
   let bytes = 0
   socket.on('data', (piece) => {
     bytes += piece.length
+    if (bytes > 4 * MIB) return
     socket.pause()
-    setTimeout(() => socket.resume(), 5)
+    setTimeout(() => socket.resume(), piece.length / bytesPerMs)
   })
   socket.resume()
   await closed
-  expect(bytes).toBeGreaterThan(LARGE)
-  expect(aborted(edge)).toEqual([])
+  return bytes
+}
+
+test('a client that reads slowly but steadily gets the whole response, also while others wait', async () => {
+  // As with the defaults: 300 KB/s of a response while others wait, and 30 KB/s of a download.
+  const { responseStallMs, responseStallBusyMs } = withLimits().http
+  const http = {
+    responsesBytesMax: LARGE,
+    responseStallMs: responseStallMs / 100,
+    responseStallBusyMs: responseStallBusyMs / 10,
+  }
+  await using edge = await startEdge({ limits: mergeLimits(limits, { http }), keys, core })
+  const response = await silent(edge, 'am_ann')
+  await expect.poll(() => held(edge)).toBeGreaterThan(LARGE)
+  const download = await silent(edge, 'am_ann', '/v0/downloads/token')
+  const other = statusOf(edge, 'am_bob', `${all}/large`)
+  await expect.poll(() => metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  for (const bytes of await Promise.all([response, download].map((client) => readSteadily(client, 3_000))))
+    expect(bytes).toBeGreaterThan(LARGE)
+  expect([await other, aborted(edge)]).toEqual([200, []])
+})
+
+test('when a client has gone, its request gets no memory, and what it already has counts until the handler ends', async () => {
+  await using edge = await startEdge({ limits, keys, core })
+  loaded = 0
+  const clients = [await silent(edge, 'am_ann', `${all}/early`), await silent(edge, 'am_bob', `${all}/late`)]
+  await expect.poll(() => gate.listenerCount('open')).toBe(2)
+  for (const { socket } of clients) socket.destroy()
+  const ended = () => edge.log.filter((line) => line.aborted === true).length
+  await expect.poll(ended).toBe(2)
+  expect([await held(edge), loaded]).toEqual([LARGE, 1])
+  gate.emit('open')
+  await expect.poll(() => held(edge)).toBe(0)
+  expect(loaded).toBe(1)
+})
+
+test('a request does not wait for memory with a large body, which would use the memory for bodies', async () => {
+  await using edge = await startEdge({
+    limits: mergeLimits(limits, { http: { responsesBytesMax: LARGE } }),
+    keys,
+    core,
+  })
+  const { socket } = await silent(edge, 'am_ann')
+  await expect.poll(() => held(edge)).toBeGreaterThan(LARGE)
+  const forward = (chars: number) => {
+    const headers = { authorization: 'Bearer am_bob' }
+    return edge.request('POST', `${all}/large/forward`, { headers, body: { to: 'a@b.test', text: 'x'.repeat(chars) } })
+  }
+  const small = forward(1_000)
+  await expect.poll(() => metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  expect(await forward(100_000)).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
+  expect(await metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  socket.destroy()
+  expect([(await small).status, (await forward(100_000)).status]).toEqual([200, 200])
 })
 
 test('HEAD has the size of the response, and counts no longer', async () => {

@@ -18,7 +18,7 @@ import { createTestDatabase } from '../../support/test-database.ts'
 
 const ADA = 'ada@mail.localhost'
 
-// A thousand streams of one key that read nothing, and thirty mails, exhausted the heap within seconds.
+// A thousand streams of one key that read nothing, and thirty messages, exhausted the heap within seconds.
 test('forty streams that read nothing do not exhaust a small heap', { timeout: 60_000 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))

@@ -6,7 +6,7 @@ import { FakeFeed } from './fake-feed.ts'
 import { openSocket } from './raw-socket.ts'
 
 /** Returns a core function that does not finish until the test releases it. */
-function held<Result>(result: Result) {
+function pausedCall<Result>(result: Result) {
   let release = () => undefined as unknown
   let started = false
   const gate = new Promise<void>((resolve) => (release = () => resolve()))
@@ -22,12 +22,12 @@ function held<Result>(result: Result) {
 }
 
 test('a stop waits for running requests, refuses new ones, and closes sockets last', async () => {
-  const sending = held({ messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ messageId: '<1@h>', threadId: 't' })
   const feed = new FakeFeed()
   const edge = await startEdge({ core: { sending: { send: sending.call }, feed } })
   const headers = { authorization: `Bearer ${KEY}` }
-  const node = await openSocket(`${edge.url}/v0`, headers)
-  const python = await openSocket(`${edge.url}/v0`, { ...headers, 'x-fern-language': 'Python' })
+  const nodeSocket = await openSocket(`${edge.url}/v0`, headers)
+  const pythonSocket = await openSocket(`${edge.url}/v0`, { ...headers, 'x-fern-language': 'Python' })
 
   const send = edge.request('POST', '/v0/inboxes/a@b.test/messages/send', { body: { to: 'c@d.test' } })
   await vi.waitUntil(sending.hasStarted)
@@ -39,20 +39,20 @@ test('a stop waits for running requests, refuses new ones, and closes sockets la
   expect(refused).toMatchObject({ status: 503, body: { name: 'ServiceUnavailableError', code: 'service_unavailable' } })
   expect(refused.headers.get('retry-after')).toBe('1')
   await expect(openSocket(`${edge.url}/v0`, headers)).rejects.toThrow(/^503/)
-  expect([node.socket.readyState, python.socket.readyState]).toEqual([1, 1])
+  expect([nodeSocket.socket.readyState, pythonSocket.socket.readyState]).toEqual([1, 1])
 
   sending.release()
   const answer = await send
   expect(answer).toMatchObject({ status: 200, body: { message_id: '<1@h>' } })
   expect(answer.headers.get('connection')).toBe('close')
-  expect(await node.closed).toEqual({ code: 1012, reason: 'stopping' })
-  expect(await python.closed).toEqual({ code: 1001, reason: 'stopping' })
+  expect(await nodeSocket.closed).toEqual({ code: 1012, reason: 'stopping' })
+  expect(await pythonSocket.closed).toEqual({ code: 1001, reason: 'stopping' })
   await stopped
   await expect(fetch(`${edge.url}/healthz`)).rejects.toThrow()
 })
 
 test('a request that takes longer than the grace period is aborted', async () => {
-  const sending = held({ messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ messageId: '<1@h>', threadId: 't' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const send = edge.request('POST', '/v0/inboxes/a@b.test/messages/send', { body: { to: 'c@d.test' } })
   const cutOff = expect(send).rejects.toThrow()
@@ -62,7 +62,7 @@ test('a request that takes longer than the grace period is aborted', async () =>
   sending.release()
 })
 
-test('a stop does not wait for an idle keep-alive connection or a peer that never answers a close', async () => {
+test('a stop does not wait for an idle keep-alive connection or a client that does not respond to the close frame', async () => {
   const edge = await startEdge()
   await edge.request('GET', '/healthz') // fetch keeps its connection open
   const mute = await openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}` })
@@ -78,7 +78,7 @@ test('a second stop waits for the first', async () => {
 })
 
 test('a request whose client has disconnected does not delay a stop', async () => {
-  const sending = held({ messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ messageId: '<1@h>', threadId: 't' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const request = httpRequest(`${edge.url}/v0/inboxes/a@b.test/messages/send`, {
     method: 'POST',

@@ -8,7 +8,7 @@ import { relaxedBody } from '../../../src/formats/dkim/dkim-canonical.ts'
 import { signMessage } from '../../../src/formats/dkim/dkim-sign.ts'
 import { composeMessage } from '../../../src/formats/mime/mime-compose.ts'
 import { mutate, seededRandom } from '../random.ts'
-import { mail, samples } from '../sample-mails.ts'
+import { mail, samples } from '../sample-messages.ts'
 
 const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -6,7 +6,7 @@ import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
 import { expectBounded } from '../bounded.ts'
 import { seededRandom } from '../random.ts'
-import { LIMITS } from '../sample-mails.ts'
+import { LIMITS } from '../sample-messages.ts'
 
 const head = [
   'DKIM-Signature: v=1; a=rsa-sha256;',

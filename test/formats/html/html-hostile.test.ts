@@ -6,6 +6,7 @@
 import { describe, expect, test } from 'vitest'
 import { linesOfHtml } from '../../../src/formats/html/html-lines.ts'
 import { textOfHtml } from '../../../src/formats/html/html-text.ts'
+import { replyContext } from '../../../src/formats/reply/reply-context.ts'
 import { extractReplyHtml } from '../../../src/formats/reply/reply-html.ts'
 import { visibleTextOfHtml } from '../../../src/formats/verification/visible-text.ts'
 import { expectBounded } from '../bounded.ts'
@@ -29,9 +30,11 @@ const shapes = {
   'half entities': fill('&amp'),
 }
 
+const NO_CONTEXT = replyContext({})
+
 const readers = {
   'text for search': (html: string) => textOfHtml(html, 32_768),
-  'reply without quotes': extractReplyHtml,
+  'reply without quotes': (html: string) => extractReplyHtml(html, NO_CONTEXT),
   lines: (html: string) => linesOfHtml(html, 200_000),
   'visible text': (html: string) => visibleTextOfHtml(html, 10_000),
 }
@@ -50,8 +53,8 @@ test('elements up to 500 deep are read, deeper ones are not', () => {
   expect(linesOfHtml(`<p>above</p>${nested(501)}`, 100)).toBe('above')
   expect(visibleTextOfHtml(nested(500), 100).text).toBe('here\nbelow\n')
   expect(visibleTextOfHtml(`<p>above</p>${nested(501)}`, 100).text).toBe('above\n')
-  expect(extractReplyHtml(nested(500))).toBe(nested(500))
-  expect(extractReplyHtml(nested(501))).toBeUndefined()
+  expect(extractReplyHtml(nested(500), NO_CONTEXT)).toBe(nested(500))
+  expect(extractReplyHtml(nested(501), NO_CONTEXT)).toBeUndefined()
 })
 
 test('an element that is open where reading stops is closed there', () => {

@@ -13,6 +13,17 @@ test.each([
   ['headings and quotes', '<h1>Hi</h1>x<blockquote>y</blockquote>z', 'Hi\n\nx\n\ny\n\nz'],
   ['no-break spaces', 'a&nbsp;b', 'a b'],
   ['hidden text', '<div style="display: none">preheader</div><p hidden>x</p>seen', 'seen'],
+  [
+    'hidden text in other ways',
+    '<p style="font-size:0">a</p><p style="max-height:0px">b</p><p style="font-size:1px">c</p>d',
+    'd',
+  ],
+  [
+    'text of a normal size',
+    '<body style="font-size:1em"><p style="max-height:0.9em">a</p><p style="opacity:0.8">b</p>',
+    'a\n\nb',
+  ],
+  ['the body, even if it is hidden until a script shows it', '<body style="display:none"><p>a</p></body>', 'a'],
   ['the head, scripts and styles', '<head><title>t</title></head><style>p{}</style><script>x</script>seen', 'seen'],
   ['unclosed elements', '<div><p>a<b>b', 'ab'],
   ['unmatched end tags', '</div></p>a</b>b', 'ab'],

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { cutToJsonBytes } from '../../../src/formats/mime/body-size.ts'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { seededRandom } from '../random.ts'
-import { LIMITS } from '../sample-mails.ts'
+import { LIMITS } from '../sample-messages.ts'
 
 const CHARACTERS = [
   'x',

@@ -78,6 +78,16 @@ describe('a multipart', () => {
     expect(text).toContain('two')
   })
 
+  test('is still divided after a thousand parts whose boundaries do not occur', () => {
+    const nested = Array.from(
+      { length: 900 },
+      (_, i) => `--out\nContent-Type: multipart/mixed; boundary=no${i}\n\n${'x'.repeat(2_000)}`,
+    )
+    const last = ['--out', 'Content-Type: text/html', '', '<p>last</p>', '--out--']
+    const { html } = parse(['Content-Type: multipart/mixed; boundary=out'], [...nested, ...last].join('\n'))
+    expect(html).toBe('<p>last</p>')
+  })
+
   test('whose lines only look like delimiters is text', () => {
     const diff = '--- a/file\n+++ b/file\n-- \nsignature'
     expect(parse(['Content-Type: multipart/mixed'], diff)).toMatchObject({ text: diff })
@@ -137,6 +147,11 @@ describe('text below a base64 body', () => {
   test.each([
     ['base64 in pieces', `${encode('one ')}\n${encode('two')}\n\n${encode('three')}`, 'one twothree'],
     ['base64 with a damaged line', `${encode('a'.repeat(57))}\n!!!!\n${encode('b')}`, `${'a'.repeat(57)}b`],
+    [
+      'base64 in lines of other lengths with empty lines between',
+      'SGVsbG8gd29ybGQs\n\nIHRoaXMgaXMgYSB0ZXN\n\n0Lg==',
+      'Hello world, this is a test.',
+    ],
     ['base64 with spaces at line ends', `${encode('one')} \n\n`, 'one'],
   ])('is not seen in %s', (_, body, expected) => {
     expect(parse(base64, body)).toMatchObject({ text: expected })
@@ -167,6 +182,13 @@ describe('the charset of HTML', () => {
     expect(parseMessage(Buffer.concat([xhtml, Buffer.from('b3', 'hex')]), LIMITS).html).toContain('<p>ł')
     const utf16 = 'Content-Type: text/html\n\n<meta charset="utf-16"><p>grüße</p>'
     expect(parseMessage(Buffer.from(utf16), LIMITS).html).toContain('<p>grüße</p>')
+  })
+
+  test('is UTF-8 if its bytes are, whatever the document says', () => {
+    for (const label of ['iso-8859-1', 'gb2312', 'windows-1251'])
+      expect(parse(['Content-Type: text/html'], `<meta charset="${label}"><p>Grüße</p>`).html).toContain('<p>Grüße</p>')
+    const jis = '<meta charset="iso-2022-jp"><p>\x1b$B2q5D\x1b(B</p>'
+    expect(parse(['Content-Type: text/html'], jis).html).toContain('<p>会議</p>')
   })
 
   test('is that of the field, if it has one', () => {

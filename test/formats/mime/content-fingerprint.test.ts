@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { contentFingerprint } from '../../../src/formats/mime/content-fingerprint.ts'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
-import { LIMITS, nested } from '../sample-mails.ts'
+import { LIMITS, nested } from '../sample-messages.ts'
 
 function fingerprint(raw: Buffer): string {
   const parsed = parseMessage(raw, LIMITS)

@@ -36,6 +36,13 @@ describe('ISO-2022-JP', () => {
 })
 
 test.each([
+  ['UTF-8', 'e4bc9a', '会'],
+  ['Shift_JIS', '89ef8b63', '会議'],
+])('text in %s with the label of ISO-2022-JP is read as what it is', (_, hex, text) => {
+  expect(decodeCharset(Buffer.from(hex, 'hex'), 'iso-2022-jp')).toBe(text)
+})
+
+test.each([
   ['ISO-2022-KR', '\x1b$)C\x0eH.@N\x0f \x0eDZ5e\x0f!', 'iso-2022-kr', '확인 코드!'],
   ['ISO-2022-KR without a label', '\x1b$)C\x0eH.@N\x0f', undefined, '확인'],
   ['ISO-2022-KR that does not return at the end of a line', '\x1b$)C\x0eH.\nab', 'iso-2022-kr', '확\nab'],

@@ -4,7 +4,7 @@ import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { isForbiddenHeader } from '../../../src/formats/mime/protected-headers.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
 import { seededRandom } from '../random.ts'
-import { LIMITS, nested } from '../sample-mails.ts'
+import { LIMITS, nested } from '../sample-messages.ts'
 
 const minimal: ComposeInput = {
   messageId: '<0190@example.com>',
@@ -39,8 +39,8 @@ test('a message with all fields is parsed to the same values', async () => {
     inReplyTo: '<parent@example.net>',
     references: ['<root@example.net>', '<parent@example.net>'],
     attachments: [
-      { filename: 'logo.png', contentType: 'image/png', disposition: 'inline', contentId: 'logo', content: png },
-      { filename: 'Übersicht 2024.pdf', contentType: 'application/pdf', content: Buffer.from('%PDF') },
+      { filename: 'logo.png', contentType: 'image/png', disposition: 'inline', contentId: 'logo', bytes: png },
+      { filename: 'Übersicht 2024.pdf', contentType: 'application/pdf', bytes: Buffer.from('%PDF') },
     ],
     headers: [
       ['X-Campaign', 'Frühling'],
@@ -81,7 +81,7 @@ test('a message with all fields is parsed to the same values', async () => {
 })
 
 test('the same input gives the same bytes', async () => {
-  const more = { text: 'a', html: '<p>a</p>', attachments: [{ filename: 'x', content: png }] }
+  const more = { text: 'a', html: '<p>a</p>', attachments: [{ filename: 'x', bytes: png }] }
   expect(await compose(more)).toEqual(await compose(more))
 })
 
@@ -89,8 +89,8 @@ test.each<[string, Partial<ComposeInput>]>([
   ['nothing', {}],
   ['text', { text: 'a' }],
   ['HTML', { html: '<p>a</p>' }],
-  ['an attachment', { attachments: [{ content: png }] }],
-  ['an empty attachment', { text: 'a', attachments: [{ filename: 'empty', content: Buffer.alloc(0) }] }],
+  ['an attachment', { attachments: [{ bytes: png }] }],
+  ['an empty attachment', { text: 'a', attachments: [{ filename: 'empty', bytes: Buffer.alloc(0) }] }],
   ['no recipient in the header', { to: [] }],
   ['an empty subject', { subject: '' }],
   ['a line of 100,000 characters', { text: 'x'.repeat(100_000), html: 'y'.repeat(100_000) }],
@@ -113,17 +113,17 @@ test.each<[string, Partial<ComposeInput>]>([
     'an attached message',
     {
       attachments: [
-        { contentType: 'message/rfc822', content: Buffer.from(nested.toString('latin1').replaceAll('\r', '')) },
+        { contentType: 'message/rfc822', bytes: Buffer.from(nested.toString('latin1').replaceAll('\r', '')) },
       ],
     },
   ],
   [
     'an attached 8-bit message',
-    { attachments: [{ contentType: 'message/rfc822', content: Buffer.from('Subject: ü\r\n\r\nü') }] },
+    { attachments: [{ contentType: 'message/rfc822', bytes: Buffer.from('Subject: ü\r\n\r\nü') }] },
   ],
   [
     'an attached multipart',
-    { text: 'a', attachments: [{ contentType: 'multipart/mixed; boundary=x', content: Buffer.from('--x') }] },
+    { text: 'a', attachments: [{ contentType: 'multipart/mixed; boundary=x', bytes: Buffer.from('--x') }] },
   ],
 ])('with %s a message can be sent', async (_, more) => {
   const { raw, parsed } = await roundTrip(more)
@@ -132,7 +132,7 @@ test.each<[string, Partial<ComposeInput>]>([
   expect(parsed.attachments).toHaveLength(more.attachments?.length ?? 0)
   for (const [index, sent] of (more.attachments ?? []).entries())
     expect(decodePart(raw, parsed.attachments[index]!).toString('latin1').replaceAll('\r', '')).toBe(
-      sent.content.toString('latin1').replaceAll('\r', ''),
+      sent.bytes.toString('latin1').replaceAll('\r', ''),
     )
 })
 
@@ -169,9 +169,9 @@ describe('injection', () => {
         ],
       },
     ],
-    ['file name', { attachments: [{ filename: evil, content: png }] }],
-    ['content type', { attachments: [{ contentType: `text/plain${evil}`, content: png }] }],
-    ['content id', { html: 'x', attachments: [{ contentId: evil, content: png }] }],
+    ['file name', { attachments: [{ filename: evil, bytes: png }] }],
+    ['content type', { attachments: [{ contentType: `text/plain${evil}`, bytes: png }] }],
+    ['content id', { html: 'x', attachments: [{ contentId: evil, bytes: png }] }],
     ['boundary', { boundary: 'b"\r\nBcc: eve', text: 'a', html: 'a' }],
   ])('through the %s adds no field, part or recipient', async (_, more) => {
     const { raw, parsed } = await roundTrip(more)
@@ -185,7 +185,7 @@ describe('injection', () => {
   })
 
   test('cannot read from disk or the network', async () => {
-    const path = { path: '/etc/passwd', href: 'http://127.0.0.1/', content: Buffer.from('real') }
+    const path = { path: '/etc/passwd', href: 'http://127.0.0.1/', bytes: Buffer.from('real') }
     const raw = await compose({ attachments: [path as never], text: { path: '/etc/passwd' } as never }).catch(
       (error: Error) => error.message,
     )
@@ -207,7 +207,7 @@ test('random fields always give a sendable message with one sender', async () =>
         [`X-${text()}`, text()],
         ['X-B', text()],
       ],
-      attachments: [{ filename: text(), contentType: text(), contentId: text(), content: Buffer.from(text()) }],
+      attachments: [{ filename: text(), contentType: text(), contentId: text(), bytes: Buffer.from(text()) }],
     }
     const { raw, parsed } = await roundTrip(more)
     expectSendable(raw)

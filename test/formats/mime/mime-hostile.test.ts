@@ -8,9 +8,9 @@ import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
 import { amount } from '../../support/amount.ts'
 import { expectBounded } from '../bounded.ts'
 import { mutate, seededRandom } from '../random.ts'
-import { LIMITS, mail, samples } from '../sample-mails.ts'
+import { LIMITS, mail, samples } from '../sample-messages.ts'
 
-const MAILS = amount({ short: 2_000, long: 100_000 })
+const MESSAGES = amount({ short: 2_000, long: 100_000 })
 const LONG_MS = 600_000
 
 function expectStorable(raw: Buffer, parsed: MimeMessage, label: string): void {
@@ -36,15 +36,15 @@ function expectStorable(raw: Buffer, parsed: MimeMessage, label: string): void {
   expect(problems, label).toEqual([])
 }
 
-test(`${MAILS.toLocaleString('en')} messages of random bytes are parsed`, { timeout: LONG_MS }, () => {
-  for (let seed = 0; seed < MAILS; seed++) {
+test(`${MESSAGES.toLocaleString('en')} messages of random bytes are parsed`, { timeout: LONG_MS }, () => {
+  for (let seed = 0; seed < MESSAGES; seed++) {
     const random = seededRandom(seed)
     const raw = random.bytes(random.below(300))
     expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)
   }
 })
 
-test(`${MAILS.toLocaleString('en')} messages of random pieces are parsed`, { timeout: LONG_MS }, () => {
+test(`${MESSAGES.toLocaleString('en')} messages of random pieces are parsed`, { timeout: LONG_MS }, () => {
   const pieces = [
     ...[
       '\r\n',
@@ -84,7 +84,7 @@ test(`${MAILS.toLocaleString('en')} messages of random pieces are parsed`, { tim
       '+2AA-',
     ],
   ]
-  for (let seed = 0; seed < MAILS; seed++) {
+  for (let seed = 0; seed < MESSAGES; seed++) {
     const random = seededRandom(seed)
     const raw = Buffer.from(Array.from({ length: random.below(80) }, () => random.pick(pieces)).join(''), 'latin1')
     expectStorable(raw, parseMessage(raw, LIMITS), `seed ${seed}`)

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
-import { htmlOnly, invitation, LIMITS, mail, nested, plain, report, signed } from '../sample-mails.ts'
+import { htmlOnly, invitation, LIMITS, mail, nested, plain, report, signed } from '../sample-messages.ts'
 
 const parse = (raw: Buffer) => parseMessage(raw, LIMITS)
 
 describe('a nested message', () => {
   const parsed = parse(nested)
 
-  test('has its fields', () => {
+  test('its header fields are parsed', () => {
     expect(parsed).toMatchObject({
       messageId: '<1@example.com>',
       inReplyTo: ['<0@example.net>'],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type MimePart, scanStructure } from '../../../src/formats/mime/mime-structure.ts'
 import { expectBounded } from '../bounded.ts'
-import { LIMITS, mail, nested, report } from '../sample-mails.ts'
+import { LIMITS, mail, nested, report } from '../sample-messages.ts'
 
 /** Returns `type "body"` for leaves and `type [children]` for multiparts. */
 function outline(raw: Buffer, part: MimePart): string {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { type TraceInput, traceHeaders } from '../../../src/formats/mime/trace-headers.ts'
 import { seededRandom } from '../random.ts'
-import { LIMITS } from '../sample-mails.ts'
+import { LIMITS } from '../sample-messages.ts'
 
 const input: TraceInput = {
   returnPath: 'ann@example.com',

@@ -34,7 +34,7 @@ describe('the new part of a text', () => {
       'a wrapped attribution',
       ['On Monday, 1 January 2024, a very long name <', 'ann@example.com> wrote:', '', '> Tuesday?'],
     ],
-    ['an attribution and no marks', ['On Mon, 1 Jan 2024, Ann wrote:', '', 'Tuesday?', '', 'Ann']],
+    ['an attribution and no marks', ['On Mon, 1 Jan 2024 at 10:00, Ann wrote:', '', 'Tuesday?', '', 'Ann']],
     ['quoted lines alone', ['> Tuesday?', '> Ann']],
     ['an original message', ['-----Original Message-----', 'From: Ann', 'Sent: Monday', '', 'Tuesday?']],
     ['an original message in German', ['-----Ursprüngliche Nachricht-----', 'Von: Ann', 'Tuesday?']],
@@ -50,8 +50,14 @@ describe('the new part of a text', () => {
         'Tuesday?',
       ],
     ],
-    ['a bold header block', ['*From:* Ann', '*Date:* Monday', '*To:* Bob', '', 'Tuesday?']],
-    ['a header block in Chinese', ['发件人: Ann', '发送时间: 2024年1月1日', '收件人: Bob', '主题: Lunch', '', '好']],
+    [
+      'a bold header block',
+      ['*From:* Ann <ann@example.com>', '*Date:* Monday', '*To:* Bob', '*Subject:* Lunch', '', 'Tuesday?'],
+    ],
+    [
+      'a header block in Chinese',
+      ['发件人: Ann <ann@example.com>', '发送时间: 2024年1月1日', '收件人: Bob', '主题: Lunch', '', '好'],
+    ],
     ['a signature', ['-- ', 'Bob', 'Example Ltd.']],
     ['a signature and a quote', ['-- ', 'Bob', '', 'On Mon, 1 Jan 2024 Ann wrote:', '> Tuesday?']],
     ['the signature of a phone', ['Sent from my iPhone']],
@@ -64,7 +70,7 @@ describe('the new part of a text', () => {
       [
         'Get Outlook for iOS<https://aka.ms/o0ukef>',
         '________________________________',
-        'From: Ann',
+        'From: Ann <ann@example.com>',
         'Sent: Monday',
         'To: Bob',
       ],
@@ -146,7 +152,7 @@ describe('the new part of HTML', () => {
     [
       'Apple Mail',
       '<html><body>Fine.<br><div><br><blockquote type="cite"><div>On 1 Jan 2024, at 10:00, Ann wrote:</div>Tuesday?</blockquote></div></body></html>',
-      '<html><body>Fine.<br><div><br></div></body></html>',
+      '<html><body>Fine.<br></body></html>',
     ],
     [
       'Thunderbird',
@@ -155,26 +161,30 @@ describe('the new part of HTML', () => {
     ],
     [
       'Outlook on the web',
-      '<body><div>Fine.</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Ann</div><div>Tuesday?</div></body>',
+      '<body><div>Fine.</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Ann &lt;ann@example.com&gt;<br><b>Sent:</b> Monday<br><b>To:</b> Bob</div><div>Tuesday?</div></body>',
       '<body><div>Fine.</div></body>',
     ],
     [
       'Outlook',
-      '<body><p>Fine.</p><div style="border-top:solid"><p><b>From:</b> Ann<br><b>Sent:</b> Monday<br><b>To:</b> Bob<br></p></div><p>Tuesday?</p></body>',
-      '<body><p>Fine.</p><div style="border-top:solid"><p><b></b></p></div></body>',
+      '<body><p>Fine.</p><div style="border-top:solid"><p><b>From:</b> Ann &lt;ann@example.com&gt;<br><b>Sent:</b> Monday<br><b>To:</b> Bob<br></p></div><p>Tuesday?</p></body>',
+      '<body><p>Fine.</p></body>',
     ],
     [
       'a plain attribution',
       '<div>Fine.</div><div>On Mon, 1 Jan 2024, Ann &lt;<a href="mailto:a@b.c">a@b.c</a>&gt; wrote:</div><blockquote>Tuesday?</blockquote>',
-      '<div>Fine.</div><div></div>',
+      '<div>Fine.</div>',
     ],
-    ['Yahoo', '<div>Fine.</div><div id="yahoo_quoted_1" class="yahoo_quoted">Tuesday?</div>', '<div>Fine.</div>'],
+    [
+      'Yahoo',
+      '<div>Fine.</div><div id="yahoo_quoted_1" class="yahoo_quoted"><p>On 1 Jan 2024, at 10:00, Ann wrote:</p>Tuesday?</div>',
+      '<div>Fine.</div>',
+    ],
     [
       'a signature',
       '<div>Fine.</div><span class="gmail_signature_prefix">-- </span><br><div class="gmail_signature">Bob</div>',
       '<div>Fine.</div><br>',
     ],
-    ['a phone', '<div>Fine.</div><div>Sent from my iPhone</div>', '<div>Fine.</div><div></div>'],
+    ['a phone', '<div>Fine.</div><div>Sent from my iPhone</div>', '<div>Fine.</div>'],
     ['a quote above', '<blockquote type="cite">Tuesday?</blockquote><p>Fine.</p>', '<p>Fine.</p>'],
     ['no quote at all', '<p>Fine &amp; <b>good</b>.', '<p>Fine &amp; <b>good</b>.'],
     [
@@ -219,10 +229,10 @@ describe('the new part of HTML', () => {
 })
 
 test('a body over the limit is ignored', () => {
-  expect(extractReply({ text: 'x'.repeat(101), html: 'short' }, 100)).toEqual({ extractedHtml: 'short' })
+  expect(extractReply({ text: 'x'.repeat(101), html: 'short' }, {}, 100)).toEqual({ extractedHtml: 'short' })
 })
 
-describe('time stays bounded for half a megabyte of', () => {
+describe('time stays bounded for a quarter of a megabyte of', () => {
   const hostile = [
     ...[
       '>',
@@ -276,12 +286,29 @@ describe('time stays bounded for half a megabyte of', () => {
       '<b>From:</b> x<br>',
       'On 2024 wrote:<br>',
       '<p>x</b>',
+      '<div class=gmail_quote>On 12.03.2026 14:05 a@b wrote:<blockquote>x</blockquote></div>',
+      '<div id=divRplyFwdMsg></div>',
+      '<div id=Signature>a</div>b<br>',
+      '<a href=mailto:a@b.c>x</a>:<br>',
+      '<hr>a',
+      '<pre>a\n</pre>',
+    ],
+    ...[
+      'Date: 12.03.2026 14:05\n',
+      'a: b@c.de\n',
+      'On 12.03.2026 14:05 <a@b.c>:\n',
+      'On 12 jan 1 2 3 4 5 jan jan 14:05 wrote:\n',
+      'a@b wrote\nc\nd\ne:\n',
+      '-----Original Message-----\n',
+      '١٢:\n',
+      '\u0301: a\n',
+      'On 2024 a@b wrote: c\n',
     ],
   ]
   test.each(hostile)('%j', (piece) => {
-    const body = `x\n${piece.repeat(500_000 / piece.length)}`
+    const body = `x\n${piece.repeat(250_000 / piece.length)}`
     expectBounded(() => {
-      extractReply({ text: body, html: body })
+      extractReply({ text: body, html: body }, { subject: body, inReplyTo: ['<1@x>'] })
       preview(body)
     })
   })

@@ -10,7 +10,7 @@ import { expectBounded } from '../bounded.ts'
 import { seededRandom } from '../random.ts'
 import { extractVerification } from './extract-verification.ts'
 
-const MAILS = amount({ short: 3_000, long: 100_000 })
+const MESSAGES = amount({ short: 3_000, long: 100_000 })
 const LONG_MS = 600_000
 
 const PIECES = [
@@ -54,8 +54,8 @@ const PIECES = [
   ...['😀', '\ud83d', '\ude00', '\u0000', '\ue000', '\u202e', 'ﷺ', '４８', '\u00ad', '\u2028', ' ', '\t', '"', '\\'],
 ]
 
-test(`${MAILS.toLocaleString('en')} messages of random pieces are searched`, { timeout: LONG_MS }, () => {
-  for (let seed = 0; seed < MAILS; seed++) {
+test(`${MESSAGES.toLocaleString('en')} messages of random pieces are searched`, { timeout: LONG_MS }, () => {
+  for (let seed = 0; seed < MESSAGES; seed++) {
     const random = seededRandom(seed)
     const pieces = (count: number) =>
       Array.from({ length: random.below(count) }, () => PIECES[random.below(PIECES.length)]!)

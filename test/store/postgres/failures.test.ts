@@ -37,11 +37,11 @@ test('if the disk is full at the commit, nothing of the group is kept and all me
   await failAtCommit(store, '53100')
   const results = await Promise.allSettled([add(store, 'a'), add(store, 'bad'), add(store, 'c')])
   expect(results.map(codeOf)).toEqual(['disk_full', 'disk_full', 'disk_full'])
-  expect(() => store.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'disk_full' }))
   expect(await organizationIds(store)).toEqual([])
 
   await add(store, 'd')
-  store.requireRoom()
+  store.checkWritable()
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
@@ -80,7 +80,7 @@ test('a group with an ignored failure after the last member is rejected', async 
 test('while the server is down, the store reconnects at growing intervals, not per transaction', async () => {
   await using folder = await temporaryFolder()
   await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
-  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMaxMs: 60_000, readersMax: 1 } } })
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMsMax: 60_000, readersMax: 1 } } })
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
   proxy.down()
   const before = proxy.attempts
@@ -113,7 +113,7 @@ test('a deadlock after the last member makes the whole group run again', async (
 test('if the server crashes in the middle of a group, nothing is kept; later transactions reconnect', async () => {
   await using server = await startPostgresServer()
   await using folder = await temporaryFolder()
-  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMaxMs: 100 } } })
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { retryMsMax: 100 } } })
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: server.url } })
   const received = deferred()
   await store.transaction((tx) => insertOrganization(tx, 'before'))

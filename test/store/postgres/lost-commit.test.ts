@@ -47,7 +47,7 @@ test('all members of the group get the same outcome', async () => {
 })
 
 test('while the server is down, members wait for the outcome and other transactions are refused', async () => {
-  await using world = await startWorld({ store: { transactionMs: 100, retryMaxMs: 50 } })
+  await using world = await startWorld({ store: { transactionMs: 100, retryMsMax: 50 } })
   let answer: string | undefined
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = world.add('a').then(() => {
@@ -56,19 +56,19 @@ test('while the server is down, members wait for the outcome and other transacti
   await cut
   const waiting = [await rejection(world.add('b')), await rejection(world.add('c'))]
   expect(waiting.map((error) => isMailError(error, 'unavailable'))).toEqual([true, true])
-  expect(() => world.store.requireRoom()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+  expect(() => world.store.checkWritable()).toThrow(expect.objectContaining({ code: 'unavailable' }))
   expect(answer).toBeUndefined()
 
   world.proxy.up()
   await lost
   expect(answer).toBe('kept')
-  world.store.requireRoom()
+  world.store.checkWritable()
   await world.add('d')
   expect(await world.stored()).toEqual(['a', 'd'])
 })
 
 test('a server that stops before the outcome is known rejects with outcome_unknown, and stops', async () => {
-  await using world = await startWorld({ server: { shutdownGraceMs: 50 }, store: { retryMaxMs: 10 } })
+  await using world = await startWorld({ server: { shutdownGraceMs: 50 }, store: { retryMsMax: 10 } })
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = rejection(world.add('a'))
   await cut

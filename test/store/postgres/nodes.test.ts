@@ -215,7 +215,7 @@ test('a shared content is deleted when two servers delete its last two messages 
       await contents.removeUnused(tx, [contentId])
     })
   await Promise.all([remove(nodes.one, ids[0]!, oneRemoved), remove(nodes.two, ids[1]!, twoRemoved)])
-  expect(await contents.getPlace(nodes.one.db, contentId)).toBeUndefined()
+  expect(await contents.getLocation(nodes.one.db, contentId)).toBeUndefined()
 })
 
 test('a commit notifies the other server, and its own listeners directly', async () => {

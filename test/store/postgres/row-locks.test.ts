@@ -48,8 +48,8 @@ test.each<[what: string, holds: Act, waits: Act]>([
   ],
   [
     'an outcome waits while the mail of a deleted inbox is removed',
-    (tx, { inbox_id }) => inboxes.lockAny(tx, inbox_id),
-    (tx, { inbox_id }) => inboxes.lockAny(tx, inbox_id),
+    (tx, { inbox_id }) => inboxes.lockEvenIfDeleting(tx, inbox_id),
+    (tx, { inbox_id }) => inboxes.lockEvenIfDeleting(tx, inbox_id),
   ],
   [
     'a pod cannot be deleted while a key is created in it',

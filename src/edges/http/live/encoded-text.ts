@@ -6,7 +6,7 @@ const CONNECTION_BYTES = 1_024
 
 export class EncodedText implements BacklogItem {
   readonly buffer: Buffer
-  holders = 0
+  readerCount = 0
 
   /**
    * Copies the text, so that it does not keep a larger buffer in memory: neither a block of Node's pool nor the buffer
@@ -22,7 +22,7 @@ export class EncodedText implements BacklogItem {
     return this.buffer.length
   }
 
-  get bytesEach(): number {
+  get bytesPerReader(): number {
     return CONNECTION_BYTES
   }
 

@@ -23,7 +23,7 @@ import type { Metrics } from '../../../metrics.ts'
 import { retryPauseMs } from '../../../retry-pause.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import type { EncodedText } from './encoded-text.ts'
-import type { Readiness } from './outlet-writer.ts'
+import type { Readiness } from './sink-writer.ts'
 
 const RENDER_RETRY_FIRST_MS = 50
 
@@ -83,8 +83,8 @@ async function renderWithRetry(event: Event, needs: EventPumpNeeds): Promise<Enc
       return await render(event)
     } catch (error) {
       if (signal.aborted || !isTemporary(error)) throw error
-      const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMaxMs)
-      log.warn({ err: error, pauseMs }, 'rendering an event failed; retrying')
+      const pauseMs = retryPauseMs(attempts, RENDER_RETRY_FIRST_MS, limits.events.renderRetryMsMax)
+      log.warn({ err: error, pauseMs }, 'rendering an event failed; will retry')
       await delay(pauseMs, undefined, { signal })
     }
   }

@@ -26,8 +26,8 @@ interface IntakeNeeds {
   readonly onFlood: () => void
 }
 
-export function takeFrames({ socket, limits, turn, ...needs }: IntakeNeeds): void {
-  const allowance = new Allowance(limits)
+export function handleFrames({ socket, limits, turn, ...needs }: IntakeNeeds): void {
+  const allowance = new TokenBucket(limits)
   let refused = 0
   let isFlooded = false
   let waiting = 0
@@ -73,10 +73,10 @@ function sizeOf(data: RawData): number {
 }
 
 /** A token bucket: its size limits the frames at once, its refill rate the frames per second. */
-class Allowance {
+class TokenBucket {
   readonly #limits: Limits
   #left: number
-  #filledAt = performance.now()
+  #filledAtMs = performance.now()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -98,8 +98,8 @@ class Allowance {
   #fill(): void {
     const { framesPerSecondMax, framesBurstMax } = this.#limits.sockets
     const now = performance.now()
-    const added = ((now - this.#filledAt) / 1_000) * framesPerSecondMax
+    const added = ((now - this.#filledAtMs) / 1_000) * framesPerSecondMax
     this.#left = Math.min(framesBurstMax, this.#left + added)
-    this.#filledAt = now
+    this.#filledAtMs = now
   }
 }

@@ -27,7 +27,7 @@ import type { SseRegistry } from '../server/sse-registry.ts'
 import type { WritePacer } from '../server/write-pacer.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
-import { type Outlet, OutletWriter } from './outlet-writer.ts'
+import { type Sink, SinkWriter } from './sink-writer.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -74,7 +74,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   streams.admit(reply, actor.apiKeyId)
   const gone = new AbortController()
   const backlog = budget.open(cutOff)
-  const writer = new OutletWriter(outletOf(response), limits, backlog)
+  const writer = new SinkWriter(sinkOf(response), limits, backlog)
   response.once('close', () => {
     gone.abort()
     writer.close()
@@ -110,7 +110,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     })
     clearInterval(heartbeat)
     gone.abort()
-    if (ending && !response.destroyed) await end(ending)
+    if (ending && !response.destroyed) await endStream(response, writer, ending, { ...needs, log })
   }
 
   /** Called when the memory budget is exceeded and no other client is slower. */
@@ -120,34 +120,40 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     writer.close()
     response.destroy()
   }
+}
 
-  async function end(ending: Ending): Promise<void> {
-    log.info(
-      { reason: ending.reason, ...(ending.reason === 'failed' && { code: ending.error.code }) },
-      'event stream ended',
-    )
-    if (ending.reason === 'stalled') return void response.destroy()
-    for (const last of finalBlocks(ending)) writer.send(new EncodedText(last))
-    response.end()
-    // A client that does not read the rest is disconnected like a stalled one.
-    const timer = setTimeout(() => response.destroy(), limits.sockets.stallMs)
-    await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
-    clearTimeout(timer)
-  }
+/** Sends the last blocks, ends the response, and waits until the client has read it or is disconnected. */
+async function endStream(
+  response: FastifyReply['raw'],
+  writer: SinkWriter,
+  ending: Ending,
+  { log, limits, renderError }: Pick<EventStreamNeeds, 'limits' | 'log' | 'renderError'>,
+): Promise<void> {
+  log.info(
+    { reason: ending.reason, ...(ending.reason === 'failed' && { code: ending.error.code }) },
+    'event stream ended',
+  )
+  if (ending.reason === 'stalled') return void response.destroy()
+  for (const last of finalBlocks(ending, renderError)) writer.send(new EncodedText(last))
+  response.end()
+  // A client that does not read the rest is disconnected like a stalled one.
+  const timer = setTimeout(() => response.destroy(), limits.sockets.stallMs)
+  await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
+  clearTimeout(timer)
+}
 
-  /**
-   * The blocks have no id, so that the client keeps its position. For other reasons there is none: the client
-   * just reconnects.
-   */
-  function finalBlocks(ending: Ending): string[] {
-    if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]
-    if (ending.reason !== 'failed') return []
-    const { error } = ending
-    if (error.code === 'cursor_expired') {
-      return [block({ event: 'cursor_expired', data: JSON.stringify(needs.renderError(error)) })]
-    }
-    return [block({ event: 'end', data: JSON.stringify({ reason: error.code }) })]
+/**
+ * The blocks have no id, so that the client keeps its position. For other reasons there is none: the client
+ * just reconnects.
+ */
+function finalBlocks(ending: Ending, renderError: EventStreamNeeds['renderError']): string[] {
+  if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]
+  if (ending.reason !== 'failed') return []
+  const { error } = ending
+  if (error.code === 'cursor_expired') {
+    return [block({ event: 'cursor_expired', data: JSON.stringify(renderError(error)) })]
   }
+  return [block({ event: 'end', data: JSON.stringify({ reason: error.code }) })]
 }
 
 /**
@@ -186,7 +192,7 @@ function block(fields: { readonly event?: string; readonly id?: string; readonly
     .join('')}\n`
 }
 
-function outletOf(response: FastifyReply['raw']): Outlet {
+function sinkOf(response: FastifyReply['raw']): Sink {
   return {
     send(bytes, done) {
       const { socket } = response

@@ -2,7 +2,7 @@
  * One WebSocket session, for every dialect: handles client frames, replaces the subscription, sends pings, and maps the
  * reason for the end to a close code. event-pump.ts sends the events of the feed.
  *
- *   follow → feed.subscribe → acknowledgement → events, as they are committed
+ *   subscribe → feed.subscribe → acknowledgement → events, as they are committed
  *
  * Slow client: the socket closes with 1013. If the server's memory budget is exceeded (backlog-budget.ts), the
  *   connection is terminated without a close frame, which would wait behind data that the client does not read.
@@ -21,11 +21,11 @@ import type { Feed } from '../../../mail/events/feed/feed.ts'
 import type { EventFilter } from '../../../mail/events/feed/subscription-filter.ts'
 import type { Event } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
-import type { SocketSurroundings, StopCode } from '../server/http-dialect.ts'
+import type { SocketContext, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
-import { takeFrames } from './frame-intake.ts'
-import { type Outlet, OutletWriter } from './outlet-writer.ts'
+import { handleFrames } from './frame-intake.ts'
+import { type Sink, SinkWriter } from './sink-writer.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
@@ -42,10 +42,10 @@ export interface WebSocketSession {
    *   the cursor of the position after which events are sent
    * @throws as Feed.subscribe
    */
-  follow(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+  subscribe(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
 }
 
-interface WebSocketSessionNeeds extends SocketSurroundings {
+interface WebSocketSessionNeeds extends SocketContext {
   readonly socket: WebSocket
   readonly actor: KeyActor
   readonly feed: Feed
@@ -69,16 +69,17 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
-  const writer = new OutletWriter(outletOf(socket), limits, backlog)
+  const writer = new SinkWriter(sinkOf(socket), limits, backlog)
   /**
    * Aborts when this socket is closed or cut off. A subscribe that is still being checked then ends too and releases
    * its memory.
    */
-  const gone = new AbortController()
-  let current = new AbortController()
+  const closed = new AbortController()
+  /** Aborts the current subscription. */
+  let currentSubscription = new AbortController()
   let pumping = Promise.resolve()
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
-  let settled: Promise<unknown> = Promise.resolve()
+  let filterChecked: Promise<unknown> = Promise.resolve()
 
   const unit: Unit = { kind: 'WebSocket', fail: () => close(INTERNAL_ERROR, 'internal_error') }
   const inUnit =
@@ -96,8 +97,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     writer.close()
     backlog.close()
   })
-  void watchKey(current.signal)
-  takeFrames({
+  void watchKey(currentSubscription.signal)
+  handleFrames({
     socket,
     limits,
     onFrame: inUnit(onFrame),
@@ -120,7 +121,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
 
   async function onFrame(text: string | undefined): Promise<void> {
     try {
-      await needs.onFrame(parseFrame(text), { follow })
+      await needs.onFrame(parseFrame(text), { subscribe })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
       send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
@@ -128,28 +129,28 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     if ((await writer.ready()) === 'stalled') close(TRY_AGAIN_LATER, 'stalled')
   }
 
-  /** Closes the socket when its key is revoked, as long as it has not subscribed. After that, the feed does this. */
+  /** Until the socket subscribes, closes it when its key is revoked; afterwards the subscription ends with this reason. */
   async function watchKey(signal: AbortSignal): Promise<void> {
     try {
       if (await feed.untilRevoked(actor, signal)) close(POLICY_VIOLATION, 'revoked')
     } catch (error) {
-      log.warn({ err: error }, 'revocation of the key is not detected until the websocket subscribes')
+      log.warn({ err: error }, 'cannot watch the key of an unsubscribed websocket')
     }
   }
 
-  async function follow(
+  async function subscribe(
     eventFilter: EventFilter,
     acknowledge: (cursor: string) => object,
     render: Render,
   ): Promise<void> {
     const next = new AbortController()
-    const signal = AbortSignal.any([gone.signal, next.signal])
+    const signal = AbortSignal.any([closed.signal, next.signal])
     const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
-      current.abort()
-      current = next
+      currentSubscription.abort()
+      currentSubscription = next
       return events
     })
-    settled = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
+    filterChecked = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
     const events = await replaced
 
     if (socket.readyState !== socket.OPEN) return next.abort()
@@ -163,7 +164,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
       events,
       render,
       write,
-      settled: () => settled,
+      settled: () => filterChecked,
       pacer,
       signal,
       limits,
@@ -180,8 +181,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 
   function end(): void {
-    gone.abort()
-    current.abort()
+    closed.abort()
+    currentSubscription.abort()
   }
 
   function close(code: number, reason: string): void {
@@ -204,7 +205,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 }
 
-/** Maps the end to a close code: reconnect now, reconnect later, or do not reconnect with this key. */
+/** Maps the reason of the end to a close code, which tells clients whether and when to reconnect. */
 function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: string] {
   switch (ending.reason) {
     case 'stalled':
@@ -219,7 +220,7 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
   }
 }
 
-function outletOf(socket: WebSocket): Outlet {
+function sinkOf(socket: WebSocket): Sink {
   return {
     send: (bytes, done) => socket.send(bytes, { binary: false }, done), // a text frame; ws does not copy bytes
     isOpen: () => socket.readyState === socket.OPEN,

@@ -11,7 +11,7 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Backlog, BacklogItem } from '../../../mail/events/feed/backlog.ts'
 
 /** Fraction of the budget that is freed, so that the next events do not sort the connections again. */
-const FREED_PART = 1 / 8
+const FREED_FRACTION = 1 / 8
 
 export class BacklogBudget {
   readonly #bytesMax: number
@@ -57,7 +57,7 @@ export class BacklogBudget {
       const now = performance.now()
       const slowestFirst = [...this.#connections].sort((one, other) => other.slowness(now) - one.slowness(now))
       for (const connection of slowestFirst) {
-        if (this.#bytes <= this.#bytesMax * (1 - FREED_PART) || connection.bytes === 0) return
+        if (this.#bytes <= this.#bytesMax * (1 - FREED_FRACTION) || connection.bytes === 0) return
         connection.cutOff()
       }
     } finally {
@@ -72,7 +72,7 @@ export class ConnectionBacklog implements Backlog {
   readonly #budget: BacklogBudget
   /** A shared item counts fully for each of its connections. */
   #bytes = 0
-  #progressedAt = 0
+  #progressedAtMs = 0
 
   constructor(budget: BacklogBudget, cutOff: () => void) {
     this.#budget = budget
@@ -83,22 +83,22 @@ export class ConnectionBacklog implements Backlog {
     return this.#bytes
   }
 
-  hold(item: BacklogItem): void {
+  add(item: BacklogItem): void {
     if (this.#bytes === 0) this.progressed()
-    this.#bytes += item.bytes + item.bytesEach
-    item.holders += 1
-    this.#budget.change(item.bytesEach + (item.holders === 1 ? item.bytes : 0))
+    this.#bytes += item.bytes + item.bytesPerReader
+    item.readerCount += 1
+    this.#budget.change(item.bytesPerReader + (item.readerCount === 1 ? item.bytes : 0))
   }
 
-  release(item: BacklogItem): void {
-    this.#bytes -= item.bytes + item.bytesEach
-    item.holders -= 1
-    this.#budget.change(-item.bytesEach - (item.holders === 0 ? item.bytes : 0))
+  remove(item: BacklogItem): void {
+    this.#bytes -= item.bytes + item.bytesPerReader
+    item.readerCount -= 1
+    this.#budget.change(-item.bytesPerReader - (item.readerCount === 0 ? item.bytes : 0))
   }
 
   /** Call this when part of the backlog has left the process. */
   progressed(): void {
-    this.#progressedAt = performance.now()
+    this.#progressedAtMs = performance.now()
   }
 
   /**
@@ -106,7 +106,7 @@ export class ConnectionBacklog implements Backlog {
    * one that reads, even if it gets a lot of data.
    */
   slowness(now: number): number {
-    return this.#bytes * (1 + now - this.#progressedAt)
+    return this.#bytes * (1 + now - this.#progressedAtMs)
   }
 
   close(): void {

@@ -29,6 +29,8 @@ export interface BodyBudget {
   admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
   /** Call this when the handler has finished. The body is released when the connection has also finished with it. */
   answered(request: FastifyRequest): void
+  /** Returns the bytes of a request's body that count. */
+  bytesOf(request: FastifyRequest): number
   /** Bytes that count into each budget at present, for metrics: a gauge per chunk would cost more than the chunk. */
   usedBytes(): { readonly small: number; readonly large: number }
 }
@@ -52,6 +54,8 @@ export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
 
   return {
     usedBytes: () => ({ small: small.usedBytes, large: large.usedBytes }),
+
+    bytesOf: (request) => reservations.get(request)?.body.bytes() ?? 0,
 
     admit(request, reply, payload) {
       const declared = declaredBytes(request)
@@ -105,6 +109,7 @@ function countArriving(payload: RequestPayload, body: CountedBody): RequestPaylo
 }
 
 interface CountedBody {
+  bytes(): number
   /** @throws too_many_bodies; the count is then unchanged */
   grow(bytes: number): void
   release(): void
@@ -114,6 +119,7 @@ function createCountedBody(budgetOf: (bytes: number) => SharedBudget, owners: re
   let bytes = 0
   let isReleased = false
   return {
+    bytes: () => bytes,
     grow(more) {
       if (isReleased) return
       const before = budgetOf(bytes)

@@ -17,7 +17,7 @@ interface HealthNeeds {
   readonly metrics: Metrics
   readonly budget: BacklogBudget
   readonly bodies: Pick<BodyBudget, 'usedBytes'>
-  readonly responses: Pick<ResponseBudget, 'usedBytes'>
+  readonly responses: Pick<ResponseBudget, 'usedBytes' | 'waitingCount'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   readonly readyDetails: (() => Promise<object>) | undefined
@@ -45,6 +45,7 @@ export function healthRoutes(
     if (!isLocal(request)) await authenticateHeader(credentials, request)
     metrics.eventBacklog.set(budget.bytes)
     metrics.httpResponseBytes.set(responses.usedBytes())
+    metrics.httpResponsesWaiting.set(responses.waitingCount())
     for (const [name, bytes] of Object.entries(bodies.usedBytes())) metrics.httpBodyBytes.set({ budget: name }, bytes)
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })

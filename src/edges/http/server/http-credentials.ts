@@ -1,6 +1,5 @@
 /**
- * Finds the API key in a request. The core decides whether the key is valid
- * (mail/access/keys/credentials.ts).
+ * Finds the API key in a request. The core decides whether the key is valid (mail/access/keys/credentials.ts).
  */
 import type { IncomingMessage } from 'node:http'
 import { MailError } from '../../../errors.ts'
@@ -24,12 +23,12 @@ export async function authenticateHeader(
   credentials: Pick<Credentials, 'authenticate'>,
   request: Pick<IncomingMessage, 'headers'>,
 ): Promise<KeyActor> {
-  return credentials.authenticate(requireBearer(request.headers.authorization))
+  return credentials.authenticate(readBearer(request.headers.authorization))
 }
 
 /**
  * Also accepts the key as a query parameter: for upgrades and event streams, because browsers cannot set headers on
- * them. The header wins if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
+ * them. The header takes precedence if both are given: AgentMail's Node client sends both (docs/compatibility/agentmail.md). No
  * other route accepts a key in the URL, because every proxy logs URLs.
  *
  * @param parameter name of the query parameter, for example "api_key"
@@ -42,15 +41,15 @@ export async function authenticateHeaderOrQuery(
 ): Promise<KeyActor> {
   if (request.headers.authorization !== undefined) return authenticateHeader(credentials, request)
   const query = new URLSearchParams(queryOf(request.url ?? ''))
-  return credentials.authenticate(requireKey(query.get(parameter) ?? ''))
+  return credentials.authenticate(checkKeyFormat(query.get(parameter) ?? ''))
 }
 
-function requireBearer(header: string | undefined): string {
+function readBearer(header: string | undefined): string {
   const scheme = 'Bearer '
-  return requireKey(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
+  return checkKeyFormat(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
 }
 
-function requireKey(key: string): string {
+function checkKeyFormat(key: string): string {
   if (key === '' || /\s/.test(key)) throw new MailError('missing_authorization', {})
   return key
 }

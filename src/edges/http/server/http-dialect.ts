@@ -37,7 +37,7 @@ export type HttpApp = FastifyInstance<
 export type StopCode = 1001 | 1012
 
 /** What the server provides with each socket. */
-export interface SocketSurroundings {
+export interface SocketContext {
   readonly stopCode: StopCode
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
@@ -45,7 +45,7 @@ export interface SocketSurroundings {
 }
 
 /** What the server provides to a dialect. */
-export interface HttpSurroundings {
+export interface HttpContext {
   /** Base URL of links for clients, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
   readonly longPolls: LongPolls
@@ -67,7 +67,7 @@ export interface Dialect {
    */
   readonly prefix: string
   /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
-  readonly routes: (app: HttpApp, surroundings: HttpSurroundings) => Promise<void>
+  readonly routes: (app: HttpApp, context: HttpContext) => Promise<void>
   /** Renders an error as the dialect's clients expect it. Pure. */
   readonly renderError: (error: MailError) => { readonly status: number; readonly body: object }
   /** The WebSocket endpoint, if the dialect has one. */
@@ -81,6 +81,6 @@ export interface Dialect {
      *
      * @returns a function whose promise resolves, after the feed has stopped, when all its events are written
      */
-    readonly serve: (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => () => Promise<void>
+    readonly serve: (socket: WebSocket, actor: KeyActor, context: SocketContext) => () => Promise<void>
   }
 }

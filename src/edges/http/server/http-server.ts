@@ -23,6 +23,7 @@ import { BacklogBudget } from './backlog-budget.ts'
 import { createBodyBudget } from './body-budget.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { rejectEscapedQuery } from './escaped-query.ts'
+import { frontPageRoutes } from './front-page.ts'
 import { healthRoutes, type Probes } from './health.ts'
 import type { Dialect, HttpApp } from './http-dialect.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -78,7 +79,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   const dialectOf = createDialectOf(dialects)
   const bodies = createBodyBudget({ limits })
-  const responses = createResponseBudget({ limits, log })
+  const responses = createResponseBudget({ limits, log, bodyBytesOf: bodies.bytesOf })
   const unanswered = (request: FastifyRequest) => {
     bodies.answered(request)
     responses.unanswered(request)
@@ -155,10 +156,11 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
 
   healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping })
+  frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
-  const surroundings = { publicUrl, longPolls, streams, budget, pacer, responses }
-  for (const dialect of dialects) registerDialect(app, dialect, { surroundings, errorHandler, limits })
+  const context = { publicUrl, longPolls, streams, budget, pacer, responses }
+  for (const dialect of dialects) registerDialect(app, dialect, { context, errorHandler, limits })
 
   return {
     async listen() {

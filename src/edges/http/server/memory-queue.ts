@@ -8,17 +8,17 @@ import { type Owner, SharedBudget } from './shared-budget.ts'
 
 export interface Holder {
   readonly owners: readonly Owner[]
-  /** Waiting holders of one key keep their order. */
-  readonly apiKeyId: string
+  /** Waiting holders of one key keep their order. undefined: a client without a key. */
+  readonly apiKeyId: string | undefined
   /** Counted bytes. Only the queue changes it. */
   bytes: number
-  /** The time (`performance.now()`) when its client last read something; undefined: it has not begun to send. */
-  progressedAt: number | undefined
+  /** The time (`performance.now()`) when a part of it last left the process; undefined: it has not begun to send. */
+  progressedAtMs: number | undefined
   /** Disconnects the client. Its memory is released soon after. */
   cutOff(): void
 }
 
-interface Waiting {
+interface QueuedReservation {
   readonly holder: Holder
   readonly bytes: number
   admit(): void
@@ -29,32 +29,36 @@ export interface MemoryQueue {
   /**
    * Resolves when the memory is reserved.
    *
+   * @param mayWait false: it gets the memory at once or not at all
    * @returns whether it had to wait
    * @throws too_many_responses when too many wait, after `limits.http.responseWaitMs`, and after `leave`
    */
-  enter(holder: Holder, bytes: number): Promise<boolean>
+  enter(holder: Holder, bytes: number, mayWait: boolean): Promise<boolean>
   /** Changes what a holder has reserved, without waiting. */
   resize(holder: Holder, bytes: number): void
   /** Ends the wait of a holder. */
   leave(holder: Holder): void
   /**
-   * Whether the memory can be reserved now. If there is none, disconnects one client that has stopped reading; its memory
-   * counts as free.
+   * Reserves memory that is free now, ahead of those that wait: for what is in memory already. Disconnects clients that
+   * have stopped reading, if that is necessary.
+   *
+   * @returns whether it is reserved
    */
-  hasRoom(holder: Holder, bytes: number): boolean
+  take(holder: Holder, bytes: number): boolean
   usedBytes(): number
+  waitingCount(): number
 }
 
 export function createMemoryQueue({ http }: Limits): MemoryQueue {
   const budget = new SharedBudget(http.responsesBytesMax)
   const holders = new Set<Holder>()
   /** By API key, in the order of their turns, each with at least one. */
-  const waiting = new Map<string, Waiting[]>()
+  const waiting = new Map<string | undefined, QueuedReservation[]>()
   let waitingCount = 0
   let relief: NodeJS.Timeout | undefined
 
   return {
-    async enter(holder, bytes) {
+    async enter(holder, bytes, mayWait) {
       const ofKey = waiting.get(holder.apiKeyId)?.length ?? 0
       if (waitingCount >= http.responsesWaitingMax || ofKey >= http.responsesWaitingPerKeyMax)
         throw new MailError('too_many_responses', {})
@@ -65,7 +69,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
           clearTimeout(timer)
           remove(mine)
         }
-        const mine: Waiting = {
+        const mine: QueuedReservation = {
           holder,
           bytes,
           admit() {
@@ -76,11 +80,13 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
           refuse() {
             end()
             reject(new MailError('too_many_responses', {}))
+            advance() // those behind it may fit
           },
         }
         add(mine)
+        advance()
+        if (!isAdmitted && !mayWait) mine.refuse()
       })
-      advance()
       const hasWaited = !isAdmitted
       await admitted
       return hasWaited
@@ -93,15 +99,21 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
       mine?.refuse()
     },
 
-    hasRoom(holder, bytes) {
-      if (!budget.obstacle(holder.owners, bytes)) return true
-      const slowest = slowestOf([{ holder, bytes }])
-      if (!slowest || silentMs(slowest) < http.responseStallBusyMs) return false
-      cutOff(slowest)
-      return true
+    take(holder, bytes) {
+      let isFree = !budget.obstacle(holder.owners, bytes)
+      while (!isFree) {
+        const slowest = slowestOf([{ holder, bytes }])
+        if (!slowest || silentMs(slowest) < http.responseStallBusyMs) break
+        cutOff(slowest)
+        isFree = !budget.obstacle(holder.owners, bytes)
+      }
+      if (isFree) resize(holder, bytes)
+      advance() // it may have freed more than it needs
+      return isFree
     },
 
     usedBytes: () => budget.usedBytes,
+    waitingCount: () => waitingCount,
   }
 
   function resize(holder: Holder, bytes: number): void {
@@ -113,13 +125,13 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     if (difference < 0) advance()
   }
 
-  function add(mine: Waiting): void {
+  function add(mine: QueuedReservation): void {
     const { apiKeyId } = mine.holder
     waiting.set(apiKeyId, [...(waiting.get(apiKeyId) ?? []), mine])
     waitingCount += 1
   }
 
-  function remove(mine: Waiting): void {
+  function remove(mine: QueuedReservation): void {
     const { apiKeyId } = mine.holder
     const others = (waiting.get(apiKeyId) ?? []).filter((each) => each !== mine)
     waiting.delete(apiKeyId) // its next request is after the other keys
@@ -127,17 +139,31 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     waitingCount -= 1
   }
 
-  /** Admits as many as fit. */
+  /**
+   * Admits as many as fit. If some still wait, disconnects the client that has read nothing for longest, as soon as that
+   * is too long.
+   */
   function advance(): void {
-    for (let next = nextToAdmit(); next; next = nextToAdmit()) {
-      resize(next.holder, next.bytes)
-      next.admit()
+    clearTimeout(relief)
+    for (;;) {
+      for (let next = nextToAdmit(); next; next = nextToAdmit()) {
+        resize(next.holder, next.bytes)
+        next.admit()
+      }
+      if (waitingCount === 0) return
+      const slowest = slowestOf([...waiting.values()].map(([first]) => first!))
+      // If none can be disconnected now: a response that begins later is not too slow before that time either.
+      const leftMs = http.responseStallBusyMs - (slowest ? silentMs(slowest) : 0)
+      if (!slowest || leftMs > 0) {
+        relief = setTimeout(advance, leftMs)
+        return
+      }
+      cutOff(slowest)
     }
-    relieve()
   }
 
   /** One that waits for its own share lets other keys pass; one that the budget lacks room for does not. */
-  function nextToAdmit(): Waiting | undefined {
+  function nextToAdmit(): QueuedReservation | undefined {
     for (const [first] of waiting.values()) {
       const obstacle = budget.obstacle(first!.holder.owners, first!.bytes)
       if (obstacle === undefined) return first
@@ -146,37 +172,33 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     return undefined
   }
 
-  /** While some wait, disconnects the client that has read nothing for longest, as soon as that is too long. */
-  function relieve(): void {
-    clearTimeout(relief)
-    const slowest = slowestOf([...waiting.values()].map(([first]) => first!))
-    if (!slowest) return
-    const leftMs = http.responseStallBusyMs - silentMs(slowest)
-    if (leftMs > 0) relief = setTimeout(relieve, leftMs)
-    else cutOff(slowest) // its release calls `advance`
-  }
-
   /** @returns the holder that sends, holds memory that one of these needs, and has made no progress for longest */
-  function slowestOf(needy: readonly Pick<Waiting, 'holder' | 'bytes'>[]): Holder | undefined {
+  function slowestOf(needy: readonly Pick<QueuedReservation, 'holder' | 'bytes'>[]): Holder | undefined {
     let slowest: Holder | undefined
     for (const holder of holders) {
-      if (holder.progressedAt === undefined || !needy.some((each) => isInTheWay(holder, each))) continue
+      if (holder.progressedAtMs === undefined || !needy.some((each) => isInTheWay(holder, each))) continue
       if (!slowest || silentMs(holder) > silentMs(slowest)) slowest = holder
     }
     return slowest
   }
 
-  function isInTheWay(holder: Holder, needy: Pick<Waiting, 'holder' | 'bytes'>): boolean {
-    if (budget.obstacle(needy.holder.owners, needy.bytes) === 'total') return true
-    return needy.holder.owners.some(({ id }) => holder.owners.some((owner) => owner.id === id))
+  /** A key's own requests do not disconnect each other: it would repeat them, and never get any. */
+  function isInTheWay(holder: Holder, needy: Pick<QueuedReservation, 'holder' | 'bytes'>): boolean {
+    if (holder.apiKeyId !== undefined && holder.apiKeyId === needy.holder.apiKeyId) return false
+    const obstacle = budget.obstacle(needy.holder.owners, needy.bytes)
+    if (obstacle === undefined || obstacle === 'total') return obstacle === 'total'
+    return holder.owners.some(({ id }) => id === obstacle.id)
   }
 
+  /** Its memory counts as free at once: nothing is sent any more. */
   function cutOff(holder: Holder): void {
-    holders.delete(holder) // its memory is released when the connection has closed
+    holders.delete(holder)
+    budget.change(holder.owners, -holder.bytes)
+    holder.bytes = 0
     holder.cutOff()
   }
 }
 
-function silentMs({ progressedAt }: Holder): number {
-  return performance.now() - (progressedAt ?? Number.POSITIVE_INFINITY)
+function silentMs({ progressedAtMs }: Holder): number {
+  return performance.now() - (progressedAtMs ?? Number.POSITIVE_INFINITY)
 }

@@ -4,7 +4,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { boundRequest } from './bounded-schema.ts'
 import type { ErrorHandler } from './error-handler.ts'
-import type { Dialect, HttpApp, HttpSurroundings } from './http-dialect.ts'
+import type { Dialect, HttpApp, HttpContext } from './http-dialect.ts'
 import { pathOf } from './request-log.ts'
 
 declare module 'fastify' {
@@ -29,7 +29,7 @@ export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (ur
 }
 
 interface RegisterDialectNeeds {
-  readonly surroundings: HttpSurroundings
+  readonly context: HttpContext
   readonly errorHandler: ErrorHandler
   readonly limits: Limits
 }
@@ -40,7 +40,7 @@ interface RegisterDialectNeeds {
 export function registerDialect(
   app: HttpApp,
   dialect: Dialect,
-  { surroundings, errorHandler, limits }: RegisterDialectNeeds,
+  { context, errorHandler, limits }: RegisterDialectNeeds,
 ): void {
   app.register(
     async (scope) => {
@@ -50,7 +50,7 @@ export function registerDialect(
         if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.http.bodyBytesMax, limits)
       })
       scope.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
-      await dialect.routes(scope as unknown as HttpApp, surroundings)
+      await dialect.routes(scope as unknown as HttpApp, context)
       for (const [url, known] of [...routes]) rejectOtherMethods(url, known)
 
       /** Rejects the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */

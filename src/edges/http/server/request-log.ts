@@ -35,13 +35,13 @@ interface RequestLogNeeds {
 }
 
 export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): RequestLog {
-  const underWay = new Set<FastifyReply['raw']>()
+  const openResponses = new Set<FastifyReply['raw']>()
   let waiting: (() => void)[] = []
 
   return {
     begin(request, reply) {
       const started = performance.now()
-      underWay.add(reply.raw)
+      openResponses.add(reply.raw)
       // "close" is emitted after "finish", and also if the client disconnects before the response.
       reply.raw.once('close', () => end(request, reply, performance.now() - started))
     },
@@ -49,7 +49,7 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
     release: (reply) => settle(reply),
 
     idle() {
-      return underWay.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
+      return openResponses.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
     },
   }
 
@@ -73,8 +73,8 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
   }
 
   function settle(reply: FastifyReply): void {
-    underWay.delete(reply.raw)
-    if (underWay.size > 0) return
+    openResponses.delete(reply.raw)
+    if (openResponses.size > 0) return
     for (const resolve of waiting) resolve()
     waiting = []
   }

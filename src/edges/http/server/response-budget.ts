@@ -10,9 +10,11 @@
  * time. A request that waits for the share of its own key or pod does not delay other keys. Small responses do not
  * count.
  *
- * Slow client: disconnected when it reads nothing for `limits.http.responseStallMs`. While others wait, the client that
- *   has read nothing for longest is disconnected after `limits.http.responseStallBusyMs`.
+ * Slow client: disconnected when it reads nothing for `limits.http.responseStallMs`. While requests of other keys wait,
+ *   the client that has read nothing for longest is disconnected after `limits.http.responseStallBusyMs`
+ *   (response-chunks.ts says what can be measured).
  * Response without a reservation, such as a list: counted when it is rendered. A GET gets 503 if it does not fit.
+ * Request with a large body: does not wait, because its body would use the memory for bodies meanwhile.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
@@ -39,22 +41,25 @@ export interface ResponseBudget {
   unanswered(request: FastifyRequest): void
   /** Bytes that count at present. */
   usedBytes(): number
+  /** Requests that wait for memory. */
+  waitingCount(): number
 }
 
 interface ResponseBudgetNeeds {
   readonly limits: Limits
   readonly log: Log
+  /** Returns the bytes of a request's body that are in memory. */
+  readonly bodyBytesOf: (request: FastifyRequest) => number
 }
 
 /** A response whose memory is counted. */
 interface Counted extends Holder {
-  readonly apiKeyId: string
   isClosed: boolean
   isRendered: boolean
 }
 
-export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): ResponseBudget {
-  const { smallResponseBytesMax } = limits.http
+export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudgetNeeds): ResponseBudget {
+  const { smallResponseBytesMax, smallBodyBytesMax } = limits.http
   const queue = createMemoryQueue(limits)
   const turns = createRoundRobin()
   const counted = new WeakMap<FastifyRequest, Counted>()
@@ -67,9 +72,10 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
         async reserve(bytes) {
           queue.resize(response, 0)
           if (response.isClosed) throw new MailError('too_many_responses', {}) // no one reads this
-          return bytes > smallResponseBytesMax && queue.enter(response, bytes)
+          if (bytes <= smallResponseBytesMax) return false
+          return queue.enter(response, bytes, bodyBytesOf(request) <= smallBodyBytesMax)
         },
-        nextTurn: () => turns.next(response.apiKeyId),
+        nextTurn: () => nextTurn(response),
       }
     },
 
@@ -81,11 +87,11 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
         return isStream(payload) ? passThrough(payload, progressed) : payload
       }
       const response = countedOf(request, reply)
-      if (response.bytes === 0 && request.method === 'GET' && !queue.hasRoom(response, payload.length))
+      if (response.bytes === 0 && request.method === 'GET' && !queue.take(response, payload.length))
         throw new MailError('too_many_responses', {})
       queue.resize(response, Math.max(response.bytes, payload.length))
       // In a turn of its own, and outside of the JavaScript heap: a slow client may keep it for long.
-      await turns.next(response.apiKeyId)
+      await nextTurn(response)
       const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload)
       response.isRendered = true
       queue.resize(response, response.isClosed ? 0 : bytes.length)
@@ -96,16 +102,17 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
     unanswered: settle,
 
     usedBytes: queue.usedBytes,
+    waitingCount: queue.waitingCount,
   }
 
   function countedOf(request: FastifyRequest, reply: FastifyReply): Counted {
     const known = counted.get(request)
     if (known) return known
     const response: Counted = {
-      apiKeyId: request.actor?.apiKeyId ?? '',
+      apiKeyId: request.actor?.apiKeyId,
       owners: ownersOf(request),
       bytes: 0,
-      progressedAt: undefined,
+      progressedAtMs: undefined,
       cutOff: () => cutOff(request, reply, 'memory'),
       isClosed: reply.raw.destroyed,
       isRendered: false,
@@ -120,6 +127,10 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
     return response
   }
 
+  function nextTurn({ apiKeyId = '' }: Counted): Promise<void> {
+    return turns.next(apiKeyId)
+  }
+
   /** Releases the memory of a response that has become small, or does not exist. */
   function settle(request: FastifyRequest): void {
     const response = counted.get(request)
@@ -131,7 +142,7 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
   /**
    * Disconnects the client if it stops reading.
    *
-   * @returns a function to call whenever it has read a part of the response
+   * @returns a function to call whenever a part of the response has left the process
    */
   function watch(request: FastifyRequest, reply: FastifyReply, response?: Counted): () => void {
     const timer = setTimeout(() => cutOff(request, reply, 'stalled'), limits.http.responseStallMs)
@@ -142,7 +153,7 @@ export function createResponseBudget({ limits, log }: ResponseBudgetNeeds): Resp
 
     function progressed(): void {
       timer.refresh()
-      if (response) response.progressedAt = performance.now()
+      if (response) response.progressedAtMs = performance.now()
     }
   }
 

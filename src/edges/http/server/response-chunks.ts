@@ -1,10 +1,17 @@
-/** Sends a response in chunks, so that the server notices when its client stops reading. */
+/**
+ * Sends a response in chunks, so that the server notices when its client stops reading.
+ *
+ * The server sees only what the operating system accepts. Linux accepts more from Node when a third of a connection's
+ * send buffer is free again: with its default of 4 MiB at most (`net.ipv4.tcp_wmem`), after the client has read up to
+ * 1.4 MB. So a client that reads slowly makes no progress for some time, and the limits `responseStallMs` and
+ * `responseStallBusyMs` are that step, divided by the slowest rate that is allowed.
+ */
 import { Readable } from 'node:stream'
 
 /** Node passes the next chunk on when the operating system has accepted the previous one. */
 const CHUNK_BYTES = 64 * 1024
 
-/** @param progressed called when the client has read a chunk */
+/** @param progressed called when a chunk has left the process */
 export function bytesInChunks(bytes: Buffer, progressed: () => void): Readable {
   return Readable.from(chunks(), { objectMode: false })
 

@@ -37,17 +37,17 @@ export class SharedBudget {
   }
 
   /**
-   * Says why these bytes do not fit: the owners already use their share, or the budget is used up. If both, 'share'.
+   * Says why these bytes do not fit: an owner already uses its share, or the budget is used up.
    *
-   * @returns undefined if they fit
+   * @returns the first owner whose share they exceed, else 'total'; undefined if they fit
    */
-  obstacle(owners: readonly Owner[], bytes: number): 'share' | 'total' | undefined {
+  obstacle(owners: readonly Owner[], bytes: number): Owner | 'total' | undefined {
     if (this.#total === 0) return undefined // even more than the budget fits alone
-    const exceedsShare = owners.some(({ id, share }) => {
+    const exceeded = owners.find(({ id, share }) => {
       const own = this.#taken.get(id) ?? 0
       return own > 0 && own + bytes > share * this.#bytesMax
     })
-    if (exceedsShare) return 'share'
+    if (exceeded) return exceeded
     return this.#total + bytes > this.#bytesMax ? 'total' : undefined
   }
 

@@ -75,7 +75,7 @@ export function createUpgrades({
 
   return {
     handle(request, socket, head) {
-      socket.on('error', (error) => log.debug({ err: error }, 'upgrade failed')) // the peer has disconnected
+      socket.on('error', (error) => log.debug({ err: error }, 'upgrade socket error')) // the peer has disconnected
       void handshake(request, socket, head)
     },
 
@@ -101,7 +101,7 @@ export function createUpgrades({
     const line = { method: request.method, path: maskedPath(request.url) }
     try {
       if (isStopping()) throw new MailError('shutting_down', {})
-      const live = requireLive(dialect, request)
+      const live = liveOf(dialect, request)
       const actor = await live.authenticate(request)
       if (isStopping()) throw new MailError('shutting_down', {})
       if (socket.destroyed) return
@@ -136,7 +136,7 @@ export function createUpgrades({
   }
 }
 
-function requireLive(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
+function liveOf(dialect: Dialect, request: IncomingMessage): NonNullable<Dialect['live']> {
   if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
     // Java's HTTP client offers h2c with its first request. RFC 9110 §7.8 would let us ignore that, but Node has
     // already passed us the bare connection.

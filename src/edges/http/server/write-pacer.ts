@@ -5,7 +5,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 
-interface Waiting {
+interface PendingWrite {
   readonly bytes: number
   readonly proceed: () => void
 }
@@ -14,7 +14,7 @@ export class WritePacer {
   readonly #bytesMax: number
   #left: number
   /** In the order of the calls. */
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: PendingWrite[] = []
 
   constructor({ events: { turnBytesMax } }: Limits) {
     this.#bytesMax = turnBytesMax

@@ -45,7 +45,7 @@ export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds)
   return {
     enter(connection) {
       const network = networkOf(connection.remoteAddress)
-      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtp.connectionsPerAddressMax) return false
+      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtp.connectionsPerNetworkMax) return false
       if (open >= limits.smtp.connectionsMax && !evictOne()) return false
       const neighbours = byNetwork.get(network) ?? new Set()
       byNetwork.set(network, neighbours.add(connection))
@@ -66,8 +66,8 @@ export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds)
 
   function findLeastUsed(): LimitedConnection | undefined {
     const stalledBeforeMs = clock() - limits.smtp.stalledMs
-    let idle: Candidate | undefined
-    let stalled: Candidate | undefined
+    let idle: EvictionCandidate | undefined
+    let stalled: EvictionCandidate | undefined
     for (const neighbours of byNetwork.values()) {
       for (const connection of neighbours) {
         const { state, sinceMs } = connection.usage()
@@ -89,14 +89,14 @@ export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds)
   }
 }
 
-interface Candidate {
+interface EvictionCandidate {
   readonly connection: LimitedConnection
   readonly sinceMs: number
   /** Connections of its network, itself included. */
   readonly neighbours: number
 }
 
-function lessUsed(one: Candidate | undefined, other: Candidate): Candidate {
+function lessUsed(one: EvictionCandidate | undefined, other: EvictionCandidate): EvictionCandidate {
   if (!one) return other
   if (one.neighbours !== other.neighbours) return one.neighbours > other.neighbours ? one : other
   return one.sinceMs <= other.sinceMs ? one : other

@@ -103,7 +103,7 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
       // Not the library's updateSecureContext, which deletes the old context before it creates the new one.
       server.secureContext.set('*', createSecureContext({ ...tls.current(), minVersion: TLS_MIN }))
     } catch (error) {
-      log.error({ err: error }, 'The new certificate cannot be used for SMTP; the old one stays')
+      log.error({ err: error }, 'the new certificate cannot be used for SMTP; the old one stays')
     }
   }
 

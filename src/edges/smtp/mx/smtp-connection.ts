@@ -24,11 +24,12 @@ import type { Metrics } from '../../../metrics.ts'
 import { CommandStream } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
+import { PeerProgress } from './peer-progress.ts'
 
 /** What the connection knows about its peer. */
 export interface Peer {
   /** Id of the connection, for the log. */
-  readonly session: string
+  readonly connectionId: string
   readonly remoteAddress: string
   /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
   tls(): string | undefined
@@ -43,7 +44,7 @@ export interface Step {
    * stream fails with PeerGone if the connection closes before the message is complete. The receiver may destroy the
    * stream; the rest of the message is then discarded.
    */
-  readonly receiveBody?: (stream: Readable) => Promise<Reply>
+  readonly receiveMailData?: (stream: Readable) => Promise<Reply>
 }
 
 /** The commands of one listener, and the state of the mail transaction. */
@@ -76,11 +77,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** From DATA to the reply to the message. */
   #isInMessage = false
   #hasAcceptedMailCommand = false
-  #lastCommandAtMs = performance.now()
-  #progressedAtMs = performance.now()
-  #bytesSinceProgress = 0
-  /** Whether the next MAIL counts as progress: the first one does, and the first one after each accepted message. */
-  #isMailCommandProgress = true
+  readonly #progress: PeerProgress
   #isWaitingForDrain = false
   #commandCount = 0
   #refusalCount = 0
@@ -93,8 +90,9 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     super(server, socket, options)
     this.#needs = needs
     this.#topSocket = socket
+    this.#progress = new PeerProgress(needs.config.limits.smtp.progressBytes)
     this.#session = needs.openSession({
-      session: this.id,
+      connectionId: this.id,
       remoteAddress: this.remoteAddress,
       tls: () => this.#tls(),
     })
@@ -125,8 +123,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   usage(): ReturnType<LimitedConnection['usage']> {
     const isInUse = !this._closing && (this.#isInMessage || this.#session.isInTransaction)
-    if (!isInUse) return { state: 'idle', sinceMs: this.#lastCommandAtMs }
-    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progressedAtMs }
+    if (!isInUse) return { state: 'idle', sinceMs: this.#progress.lastCommandAtMs }
+    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progress.progressedAtMs }
   }
 
   /**
@@ -168,13 +166,13 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   async #answerCommand(line: Buffer, parser: CommandStream): Promise<void> {
     this.#commandCount += 1
-    this.#lastCommandAtMs = performance.now()
+    this.#progress.commandReceived()
     const wasInTransaction = this.#session.isInTransaction
     const refusal = this.#refuseByLimit()
     const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
     if (!wasInTransaction && this.#session.isInTransaction) this.#transactionBegan()
-    if (step.receiveBody) {
-      await this.#receiveMessage(step.reply, step.receiveBody, parser)
+    if (step.receiveMailData) {
+      await this.#receiveMessage(step.reply, step.receiveMailData, parser)
     } else {
       await this.#answer(step.reply)
       if (step.next === 'close') this.close()
@@ -185,21 +183,18 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Sends 354, receives the message, and sends the reply to it. */
   async #receiveMessage(
     startMail: Reply,
-    receiveBody: NonNullable<Step['receiveBody']>,
+    receiveMailData: NonNullable<Step['receiveMailData']>,
     parser: CommandStream,
   ): Promise<void> {
     this.#isInMessage = true
     await this.#answer(startMail)
-    const body = new PassThrough()
+    const mailData = new PassThrough()
     // Its reader handles the error. Before it starts to read, an error without a listener would be an unhandled one.
-    body.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
-    const replying = receiveBody(body)
-    const isComplete = await parser.readBody(body)
+    mailData.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
+    const replying = receiveMailData(mailData)
+    const isComplete = await parser.readMailData(mailData)
     const reply = await replying
-    if (reply.code < 400) {
-      this.#progressed()
-      this.#isMailCommandProgress = true
-    }
+    if (reply.code < 400) this.#progress.messageAccepted()
     if (isComplete) await this.#answer(reply)
     this.#isInMessage = false
   }
@@ -209,18 +204,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
       this.#hasAcceptedMailCommand = true
       this._socket.setTimeout(this.#idleMs())
     }
-    if (this.#isMailCommandProgress) this.#progressed()
-    this.#isMailCommandProgress = false
-  }
-
-  #received(sizeBytes: number): void {
-    this.#bytesSinceProgress += sizeBytes
-    if (this.#bytesSinceProgress >= this.#needs.config.limits.smtp.progressBytes) this.#progressed()
-  }
-
-  #progressed(): void {
-    this.#bytesSinceProgress = 0
-    this.#progressedAtMs = performance.now()
+    this.#progress.mailBegan()
   }
 
   #idleMs(): number {
@@ -239,7 +223,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
   async #answer(reply: Reply): Promise<void> {
-    if (reply.isSilence) return this.cut()
+    if (reply.isDropped) return this.cut()
     // Only permanent refusals count: 452 for the 101st recipient is not misbehaviour.
     if (reply.code >= 500) this.#refusalCount += 1
     if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
@@ -266,7 +250,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   #countRefusal(reply: Reply): void {
     const reason = reply.reason ?? 'other'
-    this.#needs.metrics.smtpReplies.inc({ code: reply.code, error: reason })
+    this.#needs.metrics.smtpRefusals.inc({ code: reply.code, reason })
     this.#needs.log.info(
       { session: this.id, remoteAddress: this.remoteAddress, code: reply.code, reason, text: reply.text },
       'SMTP refusal',
@@ -301,7 +285,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {
     const { maxCommandLength } = this._server.options
-    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#received(sizeBytes))
+    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#progress.received(sizeBytes))
     parser.on('error', (error) => this.#fail(error))
     return parser
   }

@@ -130,7 +130,7 @@ export class SmtpSession implements Session {
     const command = readMailCommand(argument, this.#needs.config.messageBytesMax)
     if ('refusal' in command) return command.refusal
     try {
-      this.#needs.receiving.requireRoom()
+      this.#needs.receiving.checkWritable()
     } catch (error) {
       return this.#failed(error)
     }
@@ -175,7 +175,7 @@ export class SmtpSession implements Session {
     if (transaction.recipients.size === 0) return { reply: replies.noRecipients }
 
     this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
-    return { reply: replies.startMail, receiveBody: (stream) => this.#receive(transaction, stream) }
+    return { reply: replies.startMail, receiveMailData: (stream) => this.#receive(transaction, stream) }
   }
 
   /**
@@ -203,17 +203,17 @@ export class SmtpSession implements Session {
       remoteAddress: this.#peer.remoteAddress,
       helo: this.#hello?.name ?? '',
       ...(tls !== undefined && { tls }),
-      session: this.#peer.session,
+      traceId: this.#peer.connectionId,
     }
   }
 
   #failed(error: unknown): Reply {
     const { log } = this.#needs
-    const { session, remoteAddress } = this.#peer
+    const { connectionId: session, remoteAddress } = this.#peer
     const isExpected = error instanceof MailError && error.kind !== 'internal'
     if (error instanceof PeerGone) log.info({ session, remoteAddress }, error.message)
-    else if (!isExpected) log.error({ err: error, session, remoteAddress }, 'receiving failed')
-    else if (error.cause !== undefined) log.warn({ err: error, session, remoteAddress }, 'receiving was refused')
+    else if (!isExpected) log.error({ err: error, session, remoteAddress }, 'SMTP command failed')
+    else if (error.cause !== undefined) log.warn({ err: error, session, remoteAddress }, 'SMTP command refused')
     return replyForError(error)
   }
 }

@@ -38,7 +38,7 @@ export class CommandStream extends SMTPStream {
   /** Resumes the read that waits for a chunk. */
   #resume: () => void = () => undefined
   /** The destination of the message that is being read, until its last byte. */
-  #body: PassThrough | undefined
+  #mailData: PassThrough | undefined
 
   /**
    * @param lineBytesMax longest command line, CRLF included
@@ -58,12 +58,12 @@ export class CommandStream extends SMTPStream {
   /** Call it when the connection has closed: reading ends, and an incomplete message fails with PeerGone. */
   abandon(): void {
     this.isClosed = true
-    this.#body?.destroy(new PeerGone())
+    this.#mailData?.destroy(new PeerGone())
     this.#resume()
   }
 
   /**
-   * Reads one line. Call it again only after the line has been answered, and never during `readBody`.
+   * Reads one line. Call it again only after the line has been answered, and never during `readMailData`.
    *
    * @returns the line without its end; undefined when the connection has closed, also for a last line without CRLF,
    *   which is not a command (RFC 5321 §2.3.8)
@@ -90,28 +90,28 @@ export class CommandStream extends SMTPStream {
   }
 
   /**
-   * Reads the message that follows DATA, and writes it to `body`, decoded and with back-pressure. If the reader of
-   * `body` destroys it, the rest of the message is read and discarded.
+   * Reads the message that follows DATA, and writes it to `mailData`, decoded and with back-pressure. If the reader of
+   * `mailData` destroys it, the rest of the message is read and discarded.
    *
-   * @returns whether the message is complete; otherwise the connection has closed, and `body` has failed with PeerGone
+   * @returns whether the message is complete; otherwise the connection has closed, and `mailData` has failed with PeerGone
    */
-  async readBody(body: PassThrough): Promise<boolean> {
+  async readMailData(mailData: PassThrough): Promise<boolean> {
     const decoder = new DataDecoder()
-    this.#body = body
+    this.#mailData = mailData
     while (!this.isClosed) {
       if (this.#unread.length === 0) {
         await this.#nextChunk()
         continue
       }
-      const { content, rest } = decoder.decode(this.#unread)
+      const { data, rest } = decoder.decode(this.#unread)
       this.#unread = rest ?? EMPTY
-      const isFull = content.length > 0 && !body.destroyed && !body.write(content)
+      const isFull = data.length > 0 && !mailData.destroyed && !mailData.write(data)
       if (rest) {
-        body.end()
-        this.#body = undefined
+        mailData.end()
+        this.#mailData = undefined
         return true
       }
-      if (isFull) await drained(body)
+      if (isFull) await drained(mailData)
     }
     this.abandon() // the connection may have closed before this call
     return false

@@ -20,7 +20,7 @@ const DOT = 0x2e
 
 export interface Decoded {
   /** Bytes of the message; may be empty. */
-  readonly content: Buffer
+  readonly data: Buffer
   /** Set once the end was found: the bytes after it, which are commands again (RFC 2920). */
   readonly rest?: Buffer
 }
@@ -33,11 +33,11 @@ export class DataDecoder {
 
   /** @param chunk bytes as received, split anywhere */
   decode(chunk: Buffer): Decoded {
-    const content = new Content(chunk)
+    const data = new DecodedChunk(chunk)
     let runStart = 0 // from here the chunk is content, up to the next byte that is not
     let position = 0
     const skip = (byteAt: number) => {
-      content.append(runStart, byteAt)
+      data.append(runStart, byteAt)
       runStart = byteAt + 1
     }
 
@@ -50,8 +50,8 @@ export class DataDecoder {
           this.#state = 'lineStart'
         } else {
           skip(newline)
-          content.write(CR)
-          content.write(LF)
+          data.write(CR)
+          data.write(LF)
         }
         position = newline + 1
       } else if (this.#state === 'lineStart') {
@@ -61,15 +61,15 @@ export class DataDecoder {
         this.#state = byte === CR ? 'dotCr' : 'text'
         if (byte === CR) skip(position++)
       } else {
-        if (byte === LF) return { content: content.bytes, rest: chunk.subarray(position + 1) }
-        content.write(CR) // the dot before it was dot-stuffing
+        if (byte === LF) return { data: data.bytes, rest: chunk.subarray(position + 1) }
+        data.write(CR) // the dot before it was dot-stuffing
         this.#state = 'text'
       }
     }
 
-    content.append(runStart, chunk.length)
+    data.append(runStart, chunk.length)
     this.#previous = chunk[chunk.length - 1] ?? this.#previous
-    return { content: content.bytes }
+    return { data: data.bytes }
   }
 
   #byteBefore(chunk: Buffer, position: number): number | undefined {
@@ -81,7 +81,7 @@ export class DataDecoder {
  * The content of one chunk: the chunk's own memory while nothing inside it changes, as in most chunks, otherwise one
  * new buffer. One buffer per line would use a hundred times the size of a chunk like "a", bare LF, "a", bare LF, …
  */
-class Content {
+class DecodedChunk {
   readonly #chunk: Buffer
   #written: Buffer | undefined
   #length = 0

@@ -13,10 +13,10 @@ export interface Reply {
   readonly enhancedCode?: string
   /** Several lines make a multi-line reply (RFC 5321 §4.2.1). */
   readonly text: string | readonly string[]
-  /** The reason of a refusal, a label of `martlet_smtp_replies_total`: an error code or a word from this file. */
+  /** The reason of a refusal, a label of `martlet_smtp_refusals_total`: an error code or a word from this file. */
   readonly reason?: string
   /** Not sent: the connection is closed as by a crash, and the peer retries (RFC 5321 §4.2.5). */
-  readonly isSilence?: true
+  readonly isDropped?: true
 }
 
 export const replies = {
@@ -100,7 +100,7 @@ const byKind: Partial<Record<ErrorKind, readonly [number, string]>> = {
 export function replyForError(error: unknown): Reply {
   if (!(error instanceof MailError)) return refusal(451, '4.3.0', 'internal_error', 'Internal error; try again later')
   const reason: ErrorCode = error.code
-  if (error.kind === 'unknown') return { ...refusal(451, '4.3.0', reason, error.message), isSilence: true }
+  if (error.kind === 'unknown') return { ...refusal(451, '4.3.0', reason, error.message), isDropped: true }
   const [code, enhancedCode] = byCode[reason] ?? byKind[error.kind] ?? [451, '4.3.0']
   return refusal(code, enhancedCode, reason, error.message)
 }

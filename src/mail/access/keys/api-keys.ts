@@ -10,13 +10,14 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, requireKey, requireScope, type Scope } from '../access.ts'
-import { type Actor, actorName, type KeyActor, type Within } from '../actor.ts'
+import { assertKeyUnchanged, keyOf, requireScope, type Scope } from '../access.ts'
+import { type Actor, actorName, type Within } from '../actor.ts'
 import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
 import type { Page, PageRequest } from '../paging/page-tokens.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
 import type { ApiKey, NewApiKey } from './api-key.ts'
+import { checkNoEscalation, checkNotStronger, isRaised, resolveExpiry } from './api-key-rules.ts'
 import { hashKey } from './credentials.ts'
 
 export interface ApiKeys {
@@ -81,8 +82,8 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       const made = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', within)
-        requireNoEscalation(requireKey(actor), request.permissions)
-        const expiresAt = await requireExpiry(tx, actor, request.expiresAt)
+        checkNoEscalation(keyOf(actor), request.permissions)
+        const expiresAt = await resolveExpiry(tx, actor, request.expiresAt)
         await lockScope(tx, scope)
         const row: ApiKeyRow = {
           id: tx.newId(),
@@ -101,7 +102,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           updated_at: tx.now,
         }
         await table.insert(tx, row)
-        return view(tx, row)
+        return showApiKey(tx, row)
       })
       return { ...made, key }
     },
@@ -116,12 +117,12 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       return listPage(page, limits, {
         filter: exactScope,
         select: (keyset) => table.list(store.db, exactScope, keyset),
-        show: (rows) => viewAll(store.db, rows),
+        showRecipient: (rows) => showApiKeys(store.db, rows),
       })
     },
 
     async get(actor, within, id) {
-      return view(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
+      return showApiKey(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
     },
 
     async update(actor, within, id, change) {
@@ -130,11 +131,11 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await assertKeyUnchanged(tx, actor)
         await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
-        requireNotStronger(requireKey(actor), row)
+        checkNotStronger(keyOf(actor), row)
         if (change.permissions !== undefined) {
-          requireNoEscalation(requireKey(actor), change.permissions ?? undefined)
+          checkNoEscalation(keyOf(actor), change.permissions ?? undefined)
           if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })
-          if (isRaised(row, change.permissions)) await requireExpiry(tx, actor, row.expires_at)
+          if (isRaised(row, change.permissions)) await resolveExpiry(tx, actor, row.expires_at)
         }
         const changed: ApiKeyRow = {
           ...row,
@@ -152,7 +153,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         })
         // A WebSocket keeps the permissions that it was opened with: its client must reconnect to get the new ones.
         if (change.permissions !== undefined) keyRevoked(tx, actor, { id, organizationId: row.organization_id })
-        return view(tx, changed)
+        return showApiKey(tx, changed)
       })
     },
 
@@ -161,7 +162,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await assertKeyUnchanged(tx, actor)
         await table.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
-        requireNotStronger(requireKey(actor), row)
+        checkNotStronger(keyOf(actor), row)
         if (row.is_root) {
           const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
           throw new MailError('cannot_delete', { detail })
@@ -182,7 +183,7 @@ export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> 
   return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
 }
 
-/** Finds a key at or below the level of the call: its id is enough to find it in scope. */
+/** Finds a key by its id, if its scope is that of the call or within it. @throws not_found */
 async function requireApiKey(
   db: Db,
   actor: Actor,
@@ -200,7 +201,7 @@ async function requireApiKey(
   return row
 }
 
-/** A key must not outlive the pod or inbox that another node is deleting at this moment. @throws not_found */
+/** Locks the pod or inbox of the new key, because another node may be deleting it. @throws not_found */
 async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   if (inboxId !== undefined) {
     if (!(await inboxes.lockById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
@@ -209,64 +210,13 @@ async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   }
 }
 
-function requireNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
-  if (actor.permissions === undefined) return
-  if (granted === undefined) throw new MailError('unrestricted_key_required', {})
-  for (const permission of granted) {
-    if (!actor.permissions.has(permission)) throw new MailError('permission_escalation', { permission })
-  }
-}
-
-/**
- * A key must not change or delete a key with more permissions than its own. That the other key has no wider scope
- * follows from how it is found (requireApiKey).
- *
- * @throws forbidden
- */
-function requireNotStronger(actor: KeyActor, row: ApiKeyRow): void {
-  const own = actor.permissions
-  if (own === undefined) return
-  if (row.permissions === null) {
-    const detail = 'Only an unrestricted key can change or delete an unrestricted key'
-    throw new MailError('forbidden', { detail })
-  }
-  const more = parsePermissions(row.permissions).find((permission) => !own.has(permission))
-  if (more === undefined) return
-  const detail = `A key cannot change or delete a key with the permission "${more}", which it does not have itself`
-  throw new MailError('forbidden', { detail })
-}
-
-/** Whether a change gives the key a permission that it does not have yet. */
-function isRaised({ permissions }: ApiKeyRow, changed: readonly Permission[] | null): boolean {
-  if (permissions === null) return false
-  const before = new Set(parsePermissions(permissions))
-  return changed === null || changed.some((permission) => !before.has(permission))
-}
-
-/**
- * A key must not outlive the key that grants its permissions: by default both expire at the same time
- * (docs/compatibility/agentmail.md).
- *
- * @param expiresAt epoch ms; null: never; undefined: when the actor's key expires
- * @throws forbidden
- */
-async function requireExpiry(db: Db, actor: Actor, expiresAt: number | null | undefined): Promise<number | null> {
-  const giver = await table.getById(db, requireKey(actor).apiKeyId)
-  const latest = giver?.expires_at ?? null
-  if (expiresAt === undefined) return latest
-  if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt
-  throw new MailError('forbidden', {
-    detail: 'expires_at must not be later than that of the key that creates this one',
-  })
-}
-
-async function view(db: Db, row: ApiKeyRow): Promise<ApiKey> {
-  const [key] = await viewAll(db, [row])
+async function showApiKey(db: Db, row: ApiKeyRow): Promise<ApiKey> {
+  const [key] = await showApiKeys(db, [row])
   return key!
 }
 
 /** Reads the addresses of all inboxes in one query. */
-async function viewAll(db: Db, rows: readonly ApiKeyRow[]): Promise<ApiKey[]> {
+async function showApiKeys(db: Db, rows: readonly ApiKeyRow[]): Promise<ApiKey[]> {
   const addresses = await inboxes.addresses(db, [...new Set(rows.flatMap((row) => row.inbox_id ?? []))])
   return rows.map((row) => {
     const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)

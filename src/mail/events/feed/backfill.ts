@@ -41,7 +41,7 @@ export async function* backfill(
     const request = { filter, afterSeq: seq, endSeq: end, limit: limits.events.backfillBatchMax }
     const range = await readEvents(request, { store, limits })
     if (subscription.isEnded) return // while the page was read: it would never be released
-    subscription.countPage({ bytes: range.bytes, bytesEach: 0, holders: 0 })
+    subscription.countPage({ bytes: range.bytes, bytesPerReader: 0, readerCount: 0 })
     for (const event of range.events) {
       if (subscription.isEnded) return
       yield subscription.markSent(event)

@@ -4,15 +4,15 @@
 export interface BacklogItem {
   readonly bytes: number
   /** Memory that each waiting reader adds. */
-  readonly bytesEach: number
+  readonly bytesPerReader: number
   /** Number of readers to which it has not been sent. Only a Backlog changes it. */
-  holders: number
+  readerCount: number
 }
 
 /** Counts the memory of the data that has not been sent to one reader yet. */
 export interface Backlog {
   /** Adds an item. May end the reader, or others, before it returns. */
-  hold(item: BacklogItem): void
+  add(item: BacklogItem): void
   /** Removes an item that was added before. */
-  release(item: BacklogItem): void
+  remove(item: BacklogItem): void
 }

@@ -19,19 +19,25 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { EventLogRow, EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import { hasSamePermissions, isExpired } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { formatCursor, type LogPosition } from '../log/cursor.ts'
 import { type Event, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
-import { endOf, requirePosition } from '../log/log-position.ts'
+import { endOf, parsePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
 import type { Backlog } from './backlog.ts'
-import { Subscription, SubscriptionEnded, type WaitingEvent } from './subscription.ts'
-import { checkEventFilter, type EventFilter, type Filter, isWanted, maySee, nothingFor } from './subscription-filter.ts'
+import { createRevocation } from './revocation.ts'
+import { type BufferedEvent, Subscription, SubscriptionEnded } from './subscription.ts'
+import {
+  type CheckedFilter,
+  checkEventFilter,
+  type EventFilter,
+  emptyFilter,
+  matchesTypeAndScope,
+  maySee,
+} from './subscription-filter.ts'
 import { SubscriptionIndex } from './subscription-index.ts'
 import { Tailer } from './tailer.ts'
 
@@ -50,7 +56,7 @@ export interface Feed {
    * @throws validation_error (unknown event type, invalid cursor, too many ids), missing_permission (`message_read`,
    *   or that of a requested type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<Listening>
+  subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<SubscribedEvents>
 
   /**
    * Watches the key of a connection that has not subscribed to anything.
@@ -61,13 +67,13 @@ export interface Feed {
   untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
 }
 
-export interface Listening extends AsyncIterable<Event> {
+export interface SubscribedEvents extends AsyncIterable<Event> {
   /** The cursor of the start position, for a reader that must resume before it has received an event. */
   readonly cursor: string
 }
 
-/** The memory of a reference in a subscription's list of waiting events. */
-const WAITING_BYTES = 8
+/** Bytes that one more subscriber of a buffered event costs. */
+const REFERENCE_BYTES = 8
 
 export interface RunningFeed extends Feed {
   /** Call this before the first subscription. Earlier events are sent only to subscribers with a cursor. */
@@ -95,8 +101,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     distribute,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
-  /** The earliest expiry among the keys of all subscriptions; most keys never expire. */
-  let soonestExpiry = Number.POSITIVE_INFINITY
+  const revocation = createRevocation({ store, clock, subscriptions, end })
   let isStopped = false
 
   return {
@@ -105,18 +110,18 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     async stop() {
       await tailer.stop()
       isStopped = true
-      for (const subscription of subscriptions.everyone()) end(subscription, 'stopping')
+      for (const subscription of subscriptions.all()) end(subscription, 'stopping')
     },
 
     async subscribe(actor, eventFilter, signal, backlog) {
       const owner = { owner: 'subscription', idsMax: limits.events.subscriptionIdsMax } as const
       const filter = await checkEventFilter(actor, eventFilter, { db: store.db, ...owner })
-      return listen(filter, eventFilter.after, signal, backlog)
+      return openSubscription(filter, eventFilter.after, signal, backlog)
     },
 
     async untilRevoked(actor, signal) {
       try {
-        const nothing = await listen(nothingFor(actor), undefined, signal)
+        const nothing = await openSubscription(emptyFilter(actor), undefined, signal)
         for await (const _ of nothing);
       } catch (error) {
         if (error instanceof SubscriptionEnded) return error.reason === 'revoked'
@@ -126,26 +131,26 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     },
   }
 
-  async function listen(
-    filter: Filter,
+  async function openSubscription(
+    filter: CheckedFilter,
     after: string | undefined,
     signal: AbortSignal,
     backlog?: Backlog,
-  ): Promise<Listening> {
+  ): Promise<SubscribedEvents> {
     const bufferMax = limits.sockets.bufferEventsMax
     const subscription = new Subscription({ filter, bufferMax, cursorOf, backlog })
     const abort = () => end(subscription, 'aborted')
     const forget = () => signal.removeEventListener('abort', abort)
     // Join first: a key that is revoked from now on is noticed, either in the key's row or by the event.
-    subscriptions.join(subscription)
+    subscriptions.add(subscription)
     metrics.eventSubscriptions.set(subscriptions.size)
     if (signal.aborted) abort()
     else signal.addEventListener('abort', abort, { once: true })
     try {
       const row = await events.requireLog(store.db)
-      await setStart(subscription, after, row)
+      await fixStart(subscription, after, row)
       subscription.checkedAt = row.last_seq
-      await requireLiveKey(subscription)
+      await revocation.endIfRevoked(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {
       abort()
@@ -157,26 +162,15 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     return { cursor, [Symbol.asyncIterator]: () => iterator }
   }
 
-  /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
-  async function requireLiveKey(subscription: Subscription): Promise<void> {
-    const { actor } = subscription.filter
-    if (actor.kind === 'system') return
-    const row = await apiKeys.getById(store.db, actor.apiKeyId)
-    if (!row || isExpired(row, clock()) || !hasSamePermissions(actor, row)) return end(subscription, 'revoked')
-    if (row.expires_at === null) return
-    subscription.expiresAt = row.expires_at
-    soonestExpiry = Math.min(soonestExpiry, row.expires_at)
-  }
-
   /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */
-  async function setStart(subscription: Subscription, after: string | undefined, log: EventLogRow): Promise<void> {
+  async function fixStart(subscription: Subscription, after: string | undefined, logRow: EventLogRow): Promise<void> {
     if (after !== undefined) {
-      subscription.startAfter(await requirePosition(store, after, log))
+      subscription.startAfter(await parsePosition(store, after, logRow))
       return
     }
-    // The tailer may have sent more while we read; its position is committed too, so neither is in the future.
+    // Both positions are committed; take the later one, because the tailer may have read more meanwhile.
     // Live at once: events that are committed while the key is checked wait in the buffer.
-    const start = log.last_seq > tailer.position.seq ? endOf(log) : tailer.position
+    const start = logRow.last_seq > tailer.position.seq ? endOf(logRow) : tailer.position
     subscription.startAfter(start)
     subscription.goLive(start.seq)
   }
@@ -197,55 +191,37 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   }
 
   function leave(subscription: Subscription): void {
-    subscriptions.leave(subscription)
+    subscriptions.remove(subscription)
     metrics.eventSubscriptions.set(subscriptions.size)
   }
 
   /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
   function distribute(rows: readonly EventRow[]): void {
-    if (clock() >= soonestExpiry) endExpired()
+    revocation.endExpired()
     for (const row of rows) {
       try {
-        if (row.visibility === 'internal') applyInternalEvent(row)
+        if (row.visibility === 'internal') revocation.applyInternalEvent(row)
         else fanOut(row)
       } catch (error) {
         // A row that cannot be parsed must not block all later ones.
-        metrics.loopErrors.inc({ loop: 'event tailer' })
+        metrics.backgroundErrors.inc({ loop: 'event tailer' })
         log.error({ err: error, seq: row.seq, type: row.type }, 'distributing an event failed; event skipped')
       }
     }
   }
 
   function fanOut(row: EventRow): void {
-    let waiting: WaitingEvent | undefined
+    let buffered: BufferedEvent | undefined
     let needed: readonly Permission[] = []
-    for (const subscription of subscriptions.near(row)) {
-      if (!isWanted(subscription.filter, row)) continue
-      if (!waiting) {
+    for (const subscription of subscriptions.candidatesFor(row)) {
+      if (!matchesTypeAndScope(subscription.filter, row)) continue
+      if (!buffered) {
         const event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no one wants it
-        waiting = { event, bytes: memoryOf(row), bytesEach: WAITING_BYTES, holders: 0 }
+        buffered = { event, bytes: memoryOf(row), bytesPerReader: REFERENCE_BYTES, readerCount: 0 }
         needed = permissionsToSee(event.payload)
       }
       if (!maySee(subscription.filter.actor, needed)) continue
-      if (!subscription.offer(waiting)) end(subscription, 'too_slow')
-    }
-  }
-
-  /** Applies an internal event (these are never sent): ends the subscriptions of the key, inbox or pod it reports. */
-  function applyInternalEvent(row: EventRow): void {
-    for (const subscription of subscriptions.concernedBy(row)) {
-      // A subscription that was opened after the change was checked against the new key: the event does not affect it.
-      if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
-    }
-  }
-
-  function endExpired(): void {
-    const now = clock()
-    soonestExpiry = Number.POSITIVE_INFINITY
-    for (const subscription of subscriptions.everyone()) {
-      if (subscription.expiresAt === undefined) continue
-      if (subscription.expiresAt <= now) end(subscription, 'revoked')
-      else soonestExpiry = Math.min(soonestExpiry, subscription.expiresAt)
+      if (!subscription.offer(buffered)) end(subscription, 'too_slow')
     }
   }
 }

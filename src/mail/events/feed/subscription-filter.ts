@@ -5,7 +5,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
-import { hasPermission, requireInboxIds, requireKey, requirePermission, requirePodIds } from '../../access/access.ts'
+import { hasPermission, keyOf, requireInboxIds, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
@@ -22,7 +22,7 @@ export interface EventFilter {
 }
 
 /** The events that one subscription receives. */
-export interface Filter {
+export interface CheckedFilter {
   readonly actor: Actor
   readonly types: ReadonlySet<string>
   /** undefined: every organization, for system actors. */
@@ -45,15 +45,19 @@ interface CheckNeeds extends FilterOwner {
 }
 
 /** @throws validation_error, missing_permission, not_found */
-export async function checkEventFilter(actor: Actor, eventFilter: EventFilter, needs: CheckNeeds): Promise<Filter> {
+export async function checkEventFilter(
+  actor: Actor,
+  eventFilter: EventFilter,
+  needs: CheckNeeds,
+): Promise<CheckedFilter> {
   requirePermission(actor, 'message_read')
   const eventTypes = [...new Set(eventFilter.eventTypes)]
-  for (const name of eventTypes) requireType(actor, name)
+  for (const name of eventTypes) checkAllowedType(actor, name)
   const { inboxIds: inboxRefs = [], podIds: podRefs = [] } = eventFilter
   checkIdCount('inbox_ids', inboxRefs.length, needs)
   checkIdCount('pod_ids', podRefs.length, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
-  const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, requireKey(actor), 'message_read', podRefs) : []
+  const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', podRefs) : []
 
   return filterOf(actor, { eventTypes, inboxIds, podIds })
 }
@@ -70,7 +74,7 @@ export function filterOf(
     readonly inboxIds: readonly string[]
     readonly podIds: readonly string[]
   },
-): Filter {
+): CheckedFilter {
   const { inboxIds, podIds } = named
   const types = named.eventTypes.length === 0 ? standardTypesFor(actor) : new Set(named.eventTypes)
   const organizationId = actor.kind === 'key' ? actor.organizationId : undefined
@@ -81,7 +85,7 @@ export function filterOf(
 }
 
 /** Returns the filter of a subscription that receives no events. */
-export function nothingFor(actor: Actor): Filter {
+export function emptyFilter(actor: Actor): CheckedFilter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
@@ -92,7 +96,7 @@ export function checkEventType(name: string): void {
 }
 
 /** Checks a requested type, and that the actor may receive it. */
-function requireType(actor: Actor, name: string): void {
+function checkAllowedType(actor: Actor, name: string): void {
   checkEventType(name)
   const { permission } = getEventType(name)!
   if (permission && !hasPermission(actor, permission)) {
@@ -120,14 +124,14 @@ export function checkIdCount(field: string, count: number, { owner, idsMax }: Fi
  * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
  * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
-export function isWanted({ actor, types }: Filter, row: EventRow): boolean {
+export function matchesTypeAndScope({ actor, types }: CheckedFilter, row: EventRow): boolean {
   return types.has(row.type) && isInScope(actor, row)
 }
 
 /**
  * Whether the row is from one of the filter's inboxes or pods. For sockets, the subscription index has checked this.
  */
-export function isInNamedScope({ inboxIds, podIds }: Filter, row: EventRow): boolean {
+export function isInNamedScope({ inboxIds, podIds }: CheckedFilter, row: EventRow): boolean {
   if (inboxIds.length + podIds.length === 0) return true
   return (
     (row.inbox_id !== null && inboxIds.includes(row.inbox_id)) || (row.pod_id !== null && podIds.includes(row.pod_id))

@@ -13,55 +13,55 @@ const EVERYWHERE = '*'
 export class SubscriptionIndex {
   readonly #all = new Set<Subscription>()
   /** Keyed by the inboxes and pods of the subscription's filter, or its organization. */
-  readonly #byPlace = new Index()
+  readonly #byScope = new Index()
   /** Keyed by the API key that opened the subscription, and the inbox and pod of that key. */
-  readonly #byOwner = new Index()
+  readonly #byKeyScope = new Index()
 
   get size(): number {
     return this.#all.size
   }
 
-  join(subscription: Subscription): void {
+  add(subscription: Subscription): void {
     this.#all.add(subscription)
-    for (const place of placesOf(subscription)) this.#byPlace.add(place, subscription)
-    for (const owner of ownersOf(subscription)) this.#byOwner.add(owner, subscription)
+    for (const scopeId of scopeIdsOf(subscription)) this.#byScope.add(scopeId, subscription)
+    for (const id of keyScopeIdsOf(subscription)) this.#byKeyScope.add(id, subscription)
   }
 
-  leave(subscription: Subscription): void {
+  remove(subscription: Subscription): void {
     if (!this.#all.delete(subscription)) return
-    for (const place of placesOf(subscription)) this.#byPlace.remove(place, subscription)
-    for (const owner of ownersOf(subscription)) this.#byOwner.remove(owner, subscription)
+    for (const scopeId of scopeIdsOf(subscription)) this.#byScope.remove(scopeId, subscription)
+    for (const id of keyScopeIdsOf(subscription)) this.#byKeyScope.remove(id, subscription)
   }
 
-  everyone(): Subscription[] {
+  all(): Subscription[] {
     return [...this.#all]
   }
 
   /** Yields the subscriptions to the inbox, pod or organization of an event; a subscription may occur twice. */
-  *near(row: EventRow): Iterable<Subscription> {
-    yield* this.#byPlace.at(EVERYWHERE)
-    yield* this.#byPlace.at(row.organization_id)
-    if (row.pod_id !== null) yield* this.#byPlace.at(row.pod_id)
-    if (row.inbox_id !== null) yield* this.#byPlace.at(row.inbox_id)
+  *candidatesFor(row: EventRow): Iterable<Subscription> {
+    yield* this.#byScope.at(EVERYWHERE)
+    yield* this.#byScope.at(row.organization_id)
+    if (row.pod_id !== null) yield* this.#byScope.at(row.pod_id)
+    if (row.inbox_id !== null) yield* this.#byScope.at(row.inbox_id)
   }
 
   /** Returns the subscriptions whose key, inbox or pod an internal event reports as deleted or changed. */
-  concernedBy(row: EventRow): Iterable<Subscription> {
-    if (row.type === 'inbox.gone' && row.inbox_id !== null) return this.#byOwner.at(row.inbox_id)
-    if (row.type === 'pod.gone' && row.pod_id !== null) return this.#byOwner.at(row.pod_id)
+  affectedBy(row: EventRow): Iterable<Subscription> {
+    if (row.type === 'inbox.gone' && row.inbox_id !== null) return this.#byKeyScope.at(row.inbox_id)
+    if (row.type === 'pod.gone' && row.pod_id !== null) return this.#byKeyScope.at(row.pod_id)
     if (row.type === 'key.revoked') {
-      return this.#byOwner.at((JSON.parse(row.payload) as KeyRevokedPayload).apiKeyId)
+      return this.#byKeyScope.at((JSON.parse(row.payload) as KeyRevokedPayload).apiKeyId)
     }
     return []
   }
 }
 
-function placesOf({ filter }: Subscription): readonly string[] {
+function scopeIdsOf({ filter }: Subscription): readonly string[] {
   const named = [...filter.inboxIds, ...filter.podIds]
   return named.length > 0 ? named : [filter.organizationId ?? EVERYWHERE]
 }
 
-function ownersOf({ filter: { actor } }: Subscription): readonly string[] {
+function keyScopeIdsOf({ filter: { actor } }: Subscription): readonly string[] {
   if (actor.kind === 'system') return []
   return [actor.apiKeyId, actor.podId, actor.inboxId].filter((id) => id !== undefined)
 }

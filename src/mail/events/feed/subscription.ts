@@ -8,7 +8,7 @@
 import type { LogPosition } from '../log/cursor.ts'
 import type { Event } from '../log/event.ts'
 import type { Backlog, BacklogItem } from './backlog.ts'
-import type { Filter } from './subscription-filter.ts'
+import type { CheckedFilter } from './subscription-filter.ts'
 
 /** Thrown when a subscription ends although its reader did not end it. */
 export class SubscriptionEnded extends Error {
@@ -25,12 +25,12 @@ export class SubscriptionEnded extends Error {
 }
 
 /** A buffered event, shared by all its subscribers. */
-export interface WaitingEvent extends BacklogItem {
+export interface BufferedEvent extends BacklogItem {
   readonly event: Event
 }
 
 interface SubscriptionNeeds {
-  readonly filter: Filter
+  readonly filter: CheckedFilter
   /** Maximum number of buffered events. */
   readonly bufferMax: number
   readonly cursorOf: (position: LogPosition) => string
@@ -39,7 +39,7 @@ interface SubscriptionNeeds {
 }
 
 export class Subscription {
-  readonly filter: Filter
+  readonly filter: CheckedFilter
   /** When its key expires, epoch ms. */
   expiresAt: number | undefined
   /** The key was checked after this event: only later events can report a change since then. */
@@ -51,7 +51,7 @@ export class Subscription {
   #sent: LogPosition | undefined
   /** The seq of the last offered event. While it is undefined, the reader reads the table and is offered nothing. */
   #offered: number | undefined
-  #waiting: WaitingEvent[] = []
+  #buffer: BufferedEvent[] = []
   /** Past events that were read from the log and not yet passed to the reader. */
   #page: BacklogItem | undefined
   #end: SubscriptionEnded['reason'] | 'aborted' | undefined
@@ -99,14 +99,14 @@ export class Subscription {
   }
 
   /** Buffers an event for the reader; skips an event that it already has. Returns false when the buffer is full. */
-  offer(waiting: WaitingEvent): boolean {
+  offer(waiting: BufferedEvent): boolean {
     const { seq } = waiting.event
     if (this.#offered === undefined || seq <= this.#offered || this.isEnded) return true
-    if (this.#waiting.length >= this.#bufferMax) return false
+    if (this.#buffer.length >= this.#bufferMax) return false
     this.#offered = seq
-    this.#waiting.push(waiting)
+    this.#buffer.push(waiting)
     this.#wakeReader()
-    this.#backlog?.hold(waiting) // last: it may end this subscription
+    this.#backlog?.add(waiting) // last: it may end this subscription
     return true
   }
 
@@ -114,8 +114,8 @@ export class Subscription {
   countPage(page: BacklogItem | undefined): void {
     const before = this.#page
     this.#page = page
-    if (before) this.#backlog?.release(before)
-    if (page) this.#backlog?.hold(page)
+    if (before) this.#backlog?.remove(before)
+    if (page) this.#backlog?.add(page)
   }
 
   /**
@@ -126,16 +126,16 @@ export class Subscription {
   end(reason: SubscriptionEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason
     this.#end ??= reason
-    if (reason !== 'stopping') this.#dropWaiting()
+    if (reason !== 'stopping') this.#dropBuffer()
     this.#wakeReader()
   }
 
   /** Yields the events offered since `goLive`. Returns when the reader aborts. @throws SubscriptionEnded */
   async *live(): AsyncGenerator<Event, void> {
     for (;;) {
-      const waiting = this.#waiting.shift()
+      const waiting = this.#buffer.shift()
       if (waiting) {
-        this.#backlog?.release(waiting)
+        this.#backlog?.remove(waiting)
         yield this.markSent(waiting.event)
       } else if (this.#end === 'aborted') return
       else if (this.#end) throw new SubscriptionEnded(this.#end, this.cursor)
@@ -143,10 +143,10 @@ export class Subscription {
     }
   }
 
-  #dropWaiting(): void {
-    const dropped = this.#waiting
-    this.#waiting = []
-    for (const waiting of dropped) this.#backlog?.release(waiting)
+  #dropBuffer(): void {
+    const dropped = this.#buffer
+    this.#buffer = []
+    for (const waiting of dropped) this.#backlog?.remove(waiting)
     this.countPage(undefined)
   }
 

@@ -61,8 +61,8 @@ export class Tailer {
 
   async start(): Promise<void> {
     this.#position = endOf(await events.requireLog(this.#needs.store.db))
-    this.#stopListening = this.#needs.store.onCommit(this.#loop.soon)
-    this.#loop.soon()
+    this.#stopListening = this.#needs.store.onCommit(this.#loop.pollSoon)
+    this.#loop.pollSoon()
   }
 
   /** Reads and distributes the events that were committed before. */
@@ -77,7 +77,7 @@ export class Tailer {
       const { last_seq: end } = await events.requireLog(this.#needs.store.db)
       while (this.position.seq < end && (await this.#step())) await setImmediate()
     } catch (error) {
-      this.#needs.metrics.loopErrors.inc({ loop: 'event tailer' })
+      this.#needs.metrics.backgroundErrors.inc({ loop: 'event tailer' })
       this.#needs.log.error({ err: error, position: this.#position?.seq }, 'the last events could not be read')
     }
   }
@@ -86,10 +86,10 @@ export class Tailer {
   async #step(): Promise<boolean> {
     const { store, limits, hasSubscribers, distribute } = this.#needs
     if (!hasSubscribers()) {
-      const log = await events.requireLog(store.db)
+      const logRow = await events.requireLog(store.db)
       // A subscription that joined while we read needs the events in between: one may report that its key was revoked.
       if (hasSubscribers()) return true
-      this.#position = endOf(log)
+      this.#position = endOf(logRow)
       distribute([])
       return false
     }

@@ -13,13 +13,14 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
+import { recheckAccess } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Feed } from '../feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../feed/long-poll.ts'
-import { checkEventFilter, type EventFilter, type Filter } from '../feed/subscription-filter.ts'
+import { type CheckedFilter, checkEventFilter, type EventFilter } from '../feed/subscription-filter.ts'
 import type { Event } from '../log/event.ts'
-import { cursorAt, requirePosition } from '../log/log-position.ts'
+import { cursorAt, parsePosition } from '../log/log-position.ts'
 import { lastSeqBefore } from '../log/seq-at-time.ts'
 import { readEvents } from './read-events.ts'
 
@@ -47,7 +48,8 @@ export interface EventPages {
    * @param render renders an event for the caller; if it returns undefined, the event is skipped. It may be called
    *   again for the same event
    * @param memory for the texts of a large page. None is used while the request waits for an event
-   * @throws as Feed.subscribe, too_many_responses, and what `render` throws
+   * @throws as Feed.subscribe, too_many_responses, and what `render` throws; unknown_api_key, forbidden or not_found when
+   *   the actor lost its access while the request waited
    */
   read(
     actor: Actor,
@@ -67,7 +69,7 @@ interface EventPagesNeeds {
 
 /** The range that a request reads: from the last event that the client has to the end of the log or time range. */
 interface Reach {
-  readonly filter: Filter
+  readonly filter: CheckedFilter
   readonly limit: number
   readonly times: { readonly from: number | undefined; readonly before: number | undefined }
   readonly afterSeq: number
@@ -77,17 +79,29 @@ interface Reach {
   readonly endSeq: number | undefined
 }
 
+/** A page, and the position up to which it was read. */
+interface FilledPage extends EventPage {
+  readonly seq: number
+  /** Whether there is nothing more to read now. */
+  readonly isEnd: boolean
+}
+
 export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
   return {
     async read(actor, query, render, wait, memory) {
       const reach = await reachOf(actor, query)
       const waitMs = isPast(query.end) ? 0 : wait.waitMs
       let position = { seq: reach.afterSeq, cursor: reach.cursor }
+      const readPage = (afterSeq: number) => renderPage(reach, afterSeq, render, { memory, recheck })
+      const recheck = async () => {
+        await recheckAccess(store, actor, [])
+        await checkFilter(actor, query)
+      }
 
       /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
       const nextPage = async (): Promise<EventPage | undefined> => {
         for (;;) {
-          const { texts, isEnd, ...reached } = await readPage(reach, position.seq, render, memory)
+          const { texts, isEnd, ...reached } = await readPage(position.seq)
           if (reached.seq > position.seq) position = reached
           if (texts.length > 0) return { texts, cursor: position.cursor }
           if (isEnd || waitMs === 0 || wait.disconnected.aborted || wait.draining.aborted) return undefined
@@ -101,43 +115,52 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
 
   /** @throws validation_error, missing_permission, not_found, cursor_expired */
   async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
-    const owner = { owner: 'request', idsMax: limits.events.subscriptionIdsMax } as const
-    const filter = await checkEventFilter(actor, query, { db: store.db, ...owner })
-    const log = await events.requireLog(store.db)
+    const filter = await checkFilter(actor, query)
+    const logRow = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
-    const { seq: afterSeq } = await requirePosition(store, after, log)
-    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, log)
-    const endSeq = end === undefined ? log.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, log)
+    const { seq: afterSeq } = await parsePosition(store, after, logRow)
+    const startSeq = start === undefined ? 0 : await lastSeqBefore(store.db, start - limits.events.disorderMs, logRow)
+    const endSeq =
+      end === undefined ? logRow.last_seq : await lastSeqBefore(store.db, end + limits.events.disorderMs, logRow)
     const fromSeq = Math.max(afterSeq, startSeq)
     return {
       filter,
       limit: Math.min(query.limit ?? limits.events.pageDefault, limits.events.pageMax),
       times: { from: start, before: end },
       afterSeq: fromSeq,
-      cursor: await cursorAt(store, fromSeq, log),
-      endSeq: endSeq < log.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
+      cursor: await cursorAt(store, fromSeq, logRow),
+      endSeq: endSeq < logRow.last_seq ? Math.max(afterSeq, endSeq) : undefined, // at the end of the log, more may follow
     }
   }
 
-  async function readPage(
+  function checkFilter(actor: Actor, query: EventQuery): Promise<CheckedFilter> {
+    const owner = { owner: 'request', idsMax: limits.events.subscriptionIdsMax } as const
+    return checkEventFilter(actor, query, { db: store.db, ...owner })
+  }
+
+  /** @param isReserved whether the memory for a large page is reserved */
+  async function renderPage(
     reach: Reach,
     afterSeq: number,
     render: (event: Event) => Promise<Buffer | undefined>,
-    memory: BodyMemory,
-  ) {
+    { memory, recheck }: { readonly memory: BodyMemory; readonly recheck: () => Promise<void> },
+    isReserved = false,
+  ): Promise<FilledPage> {
     const { last_seq } = await events.requireLog(store.db)
     const endSeq = reach.endSeq ?? last_seq
     const range = await readEvents({ ...reach, afterSeq, endSeq }, { store, limits })
     const texts: Buffer[] = []
     let bytes = 0
-    let isReserved = false
     let last: Event | undefined
     for (const event of range.events) {
       let text = await render(event)
       if (text && !isReserved && bytes + text.length > memory.freeBytes) {
         text = undefined // it occupies no memory while the request waits for some
-        await memory.reserve(limits.events.pageBytesMax)
         isReserved = true
+        if (await memory.reserve(limits.events.pageBytesMax)) {
+          await recheck()
+          return renderPage(reach, afterSeq, render, { memory, recheck }, true) // what was rendered may have changed
+        }
         text = await render(event)
       }
       bytes += text?.length ?? 0

@@ -7,7 +7,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import { type Filter, isWanted, maySee } from '../feed/subscription-filter.ts'
+import { type CheckedFilter, matchesTypeAndScope, maySee } from '../feed/subscription-filter.ts'
 import { type Event, memoryOf, toEvent } from '../log/event.ts'
 import { permissionsToSee } from '../log/event-types.ts'
 import { cursorAt } from '../log/log-position.ts'
@@ -18,7 +18,7 @@ export interface ReadEventsNeeds {
 }
 
 export interface ReadEventsRequest {
-  readonly filter: Filter
+  readonly filter: CheckedFilter
   readonly afterSeq: number
   /** The end of the range, inclusive. */
   readonly endSeq: number
@@ -50,16 +50,16 @@ export async function readEvents(
   const selection = { ...filter, types: [...filter.types], afterSeq, throughSeq, ...times }
   const rows = throughSeq > afterSeq ? await events.listSelected(store.db, selection, limit) : []
   // Read the log's row after the page: events that retention purges later than this were still in the page.
-  const log = await events.requireLog(store.db)
-  if (log.floor_seq > afterSeq) throw new MailError('cursor_expired', {})
+  const logRow = await events.requireLog(store.db)
+  if (logRow.floor_seq > afterSeq) throw new MailError('cursor_expired', {})
 
-  const wanted = rows.filter((row) => isWanted(filter, row))
+  const wanted = rows.filter((row) => matchesTypeAndScope(filter, row))
   const bytes = wanted.reduce((sum, row) => sum + memoryOf(row), 0)
   const visible = wanted
     .map((row) => toEvent(row, store.epoch))
     .filter((event) => maySee(filter.actor, permissionsToSee(event.payload)))
   const seq = rows.length === limit ? rows.at(-1)!.seq : Math.max(throughSeq, afterSeq)
   const last = visible.at(-1)
-  const cursor = last?.seq === seq ? last.cursor : await cursorAt(store, seq, log)
-  return { events: visible, bytes, throughSeq: seq, cursor, lastSeq: log.last_seq }
+  const cursor = last?.seq === seq ? last.cursor : await cursorAt(store, seq, logRow)
+  return { events: visible, bytes, throughSeq: seq, cursor, lastSeq: logRow.last_seq }
 }

@@ -11,10 +11,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
-import type { Db } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import { listByIds, type StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import { recheckAccess } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { isReadable } from '../readable.ts'
@@ -32,39 +32,35 @@ interface BodySource {
 }
 
 /**
- * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the reader,
+ * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the actor,
  * while it waited for memory are missing.
  *
- * @throws too_many_responses
+ * @param readAgain reads the rows again after a wait, without those that are no longer requested
+ * @throws too_many_responses; unknown_api_key, forbidden or not_found when the actor lost its access while it waited
  */
 export async function showWhole(
-  source: BodySource,
-  reader: Actor,
+  source: BodySource & { readonly store: Pick<Store, 'transaction'> },
+  actor: Actor,
   rows: readonly StoredMessageRow[],
   memory: BodyMemory,
+  readAgain = (ids: readonly string[]) => listByIds(source.store.db, ids),
 ): Promise<Message[]> {
   const { db } = source.store
   const sizes = await contents.parsedSizes(db, contentIds(rows))
   const sizeBytes = rows.reduce((sum, row) => sum + (sizes.get(row.content_id) ?? 0), 0)
   const hasWaited = await memory.reserve(sizeBytes)
-  const present = hasWaited ? await stillReadable(db, reader, rows) : rows
+  const present = hasWaited ? await stillReadable() : rows
   return show(source, present, await contents.getParsed(db, contentIds(present)), (row) => load(source, row, memory))
-}
 
-async function stillReadable(
-  db: Db,
-  reader: Actor,
-  rows: readonly StoredMessageRow[],
-): Promise<readonly StoredMessageRow[]> {
-  const found = await listByIds(
-    db,
-    rows.map((row) => row.id),
-  )
-  const current = new Map(found.map((row) => [row.id, row]))
-  return rows.flatMap(({ id }) => {
-    const row = current.get(id)
-    return row && isReadable(reader, row) ? [row] : []
-  })
+  async function stillReadable(): Promise<readonly StoredMessageRow[]> {
+    await recheckAccess(source.store, actor, [...new Set(rows.map((row) => row.inbox_id))])
+    const found = await readAgain(rows.map((row) => row.id))
+    const current = new Map(found.map((row) => [row.id, row]))
+    return rows.flatMap(({ id }) => {
+      const row = current.get(id)
+      return row && isReadable(actor, row) ? [row] : []
+    })
+  }
 }
 
 /** A message, and whether its bodies are missing because they are too large. */

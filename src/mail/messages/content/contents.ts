@@ -18,10 +18,10 @@ export interface Contents {
 export function createContents({ store }: { readonly store: Pick<Store, 'db' | 'blobs'> }): Contents {
   return {
     async *read(contentId, range) {
-      const place = await table.getPlace(store.db, contentId)
-      if (!place) throw new MailError('not_found', { what: 'Message' })
-      if (place.blob_key !== null) {
-        for await (const chunk of store.blobs.get(place.blob_key, range)) yield asBuffer(chunk)
+      const location = await table.getLocation(store.db, contentId)
+      if (!location) throw new MailError('not_found', { what: 'Message' })
+      if (location.blob_key !== null) {
+        for await (const chunk of store.blobs.get(location.blob_key, range)) yield asBuffer(chunk)
         return
       }
       const bytes = await table.getBytes(store.db, contentId)

@@ -10,11 +10,11 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { Store } from '../../../store/store.ts'
-import * as contents from '../../../store/tables/contents-table.ts'
+import * as contentTable from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as secrets from '../../../store/tables/secrets-table.ts'
-import type { Download, DownloadContent } from '../views/message.ts'
+import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import type { Contents } from './contents.ts'
 
 interface Target {
@@ -24,9 +24,9 @@ interface Target {
 }
 
 export interface Downloads {
-  link(target: Target): Promise<Download>
+  link(target: Target): Promise<DownloadLink>
   /** @throws not_found for an invalid or expired token, and when the message was deleted */
-  open(token: string): Promise<DownloadContent>
+  open(token: string): Promise<DownloadedFile>
 }
 
 interface DownloadsNeeds {
@@ -39,7 +39,7 @@ interface DownloadsNeeds {
 
 const SECRET_BYTES = 32
 
-export function createDownloads({ store, contents: source, clock, random, limits }: DownloadsNeeds): Downloads {
+export function createDownloads({ store, contents, clock, random, limits }: DownloadsNeeds): Downloads {
   let secret: Promise<Buffer> | undefined
 
   return {
@@ -55,7 +55,7 @@ export function createDownloads({ store, contents: source, clock, random, limits
       const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
       if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
       if (target.attachmentId === undefined) {
-        const bytes = source.read(message.content_id)
+        const bytes = contents.read(message.content_id)
         return {
           contentType: 'message/rfc822',
           disposition: 'attachment',
@@ -64,7 +64,7 @@ export function createDownloads({ store, contents: source, clock, random, limits
           bytes,
         }
       }
-      const part = await contents.getAttachment(store.db, message.content_id, target.attachmentId)
+      const part = await contentTable.getAttachment(store.db, message.content_id, target.attachmentId)
       if (!part) throw new MailError('not_found', { what: 'Download' })
       const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
       return {
@@ -72,7 +72,7 @@ export function createDownloads({ store, contents: source, clock, random, limits
         contentType: part.content_type,
         disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
         sizeBytes: part.size_bytes,
-        bytes: decodePartStream(source.read(message.content_id, range), part.transfer_encoding),
+        bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
       }
     },
   }

@@ -1,7 +1,8 @@
 /**
- * Chooses the large message that is parsed next. One message is parsed at a time, in turns between peers, so that the
- * messages of one peer delay only that peer. A peer whose message could only be parsed in part pauses before its next
- * turn. Without the pause, a peer whose messages each use the whole time limit would get half of the thread.
+ * Chooses the large message that is parsed next. One message is parsed at a time, round robin over fairness keys: the
+ * network of an SMTP peer, or the organization of a local sender. So one sender delays only itself. A key whose message
+ * could only be parsed in part pauses before its next message. Without the pause, a sender whose messages each use the
+ * whole time limit would get half of the thread.
  *
  * Crash: the queue is in memory only, and its messages were not acknowledged: their senders send them again.
  */
@@ -11,45 +12,45 @@ import { MailError } from '../../../errors.ts'
 
 export interface ParseQueue {
   /**
-   * Calls `parse` when it is the peer's turn. Nothing else is parsed until its promise settles.
+   * Calls `parse` when the key is next. Nothing else is parsed until its promise settles.
    *
-   * @param peer the network or organization that the message comes from
+   * @param fairnessKey the network or organization that the message comes from
    * @throws parse_queue_full when too many messages wait, or after limits.parsing.waitMs; shutting_down; what `parse`
    *   throws
    */
-  run<T>(peer: string, parse: () => Promise<T>): Promise<T>
-  /** Delays the peer's next turn by limits.parsing.penaltyMs. */
-  penalise(peer: string): void
+  run<T>(fairnessKey: string, parse: () => Promise<T>): Promise<T>
+  /** Delays the next message of the key by limits.parsing.keyPauseMs. */
+  pauseKey(fairnessKey: string): void
   /** Refuses all messages that wait. Resolves when none is being parsed. */
   stop(): Promise<void>
 }
 
-interface Waiting {
+interface QueuedParse {
   /** Never rejects. */
   begin(): Promise<void>
   refuse(error: MailError): void
 }
 
 export function createParseQueue(limits: Limits): ParseQueue {
-  /** Peers in the order of their turns, each with at least one message. */
-  const queues = new Map<string, Waiting[]>()
+  /** Fairness keys in the order in which they are served, each with at least one message. */
+  const queues = new Map<string, QueuedParse[]>()
   /** Times of `performance.now()`. */
-  const pausedUntil = new Map<string, number>()
+  const pausedUntilMs = new Map<string, number>()
   let waitingCount = 0
   let running: Promise<void> | undefined
   let wakeUp: NodeJS.Timeout | undefined
   let isStopped = false
 
   return {
-    async run<T>(peer: string, parse: () => Promise<T>) {
+    async run<T>(fairnessKey: string, parse: () => Promise<T>) {
       if (isStopped) throw new MailError('shutting_down', {})
-      makeRoom(peer)
+      evictIfFull(fairnessKey)
       return new Promise<T>((resolve, reject) => {
         const timer = setTimeout(() => {
-          remove(peer, mine)
+          remove(fairnessKey, mine)
           reject(new MailError('parse_queue_full', {}))
         }, limits.parsing.waitMs)
-        const mine: Waiting = {
+        const mine: QueuedParse = {
           async begin() {
             clearTimeout(timer)
             try {
@@ -63,18 +64,18 @@ export function createParseQueue(limits: Limits): ParseQueue {
             reject(error)
           },
         }
-        const queue = queues.get(peer)
+        const queue = queues.get(fairnessKey)
         if (queue) queue.push(mine)
-        else queues.set(peer, [mine])
+        else queues.set(fairnessKey, [mine])
         waitingCount += 1
         next()
       })
     },
 
-    penalise(peer) {
+    pauseKey(fairnessKey) {
       const now = performance.now()
-      for (const [each, until] of pausedUntil) if (until <= now) pausedUntil.delete(each)
-      pausedUntil.set(peer, now + limits.parsing.penaltyMs)
+      for (const [each, until] of pausedUntilMs) if (until <= now) pausedUntilMs.delete(each)
+      pausedUntilMs.set(fairnessKey, now + limits.parsing.keyPauseMs)
     },
 
     async stop() {
@@ -87,30 +88,30 @@ export function createParseQueue(limits: Limits): ParseQueue {
   }
 
   /**
-   * If the queue is full, refuses the last message of the peer that has the most.
+   * If the queue is full, refuses the last message of the key that has the most.
    *
-   * @throws parse_queue_full when too many messages of this peer wait, or no peer has at least two more than this one
+   * @throws parse_queue_full when too many messages of this key wait, or no key has at least two more than this one
    */
-  function makeRoom(peer: string): void {
-    const own = queues.get(peer)?.length ?? 0
-    if (own >= limits.parsing.waitingPerPeerMax) throw new MailError('parse_queue_full', {})
+  function evictIfFull(fairnessKey: string): void {
+    const own = queues.get(fairnessKey)?.length ?? 0
+    if (own >= limits.parsing.waitingPerSenderMax) throw new MailError('parse_queue_full', {})
     if (waitingCount < limits.parsing.waitingMax) return
-    const longest = [...queues.values()].reduce<Waiting[]>((a, b) => (b.length > a.length ? b : a), [])
+    const longest = [...queues.values()].reduce<QueuedParse[]>((a, b) => (b.length > a.length ? b : a), [])
     if (longest.length < own + 2) throw new MailError('parse_queue_full', {})
     longest.pop()!.refuse(new MailError('parse_queue_full', {}))
     waitingCount -= 1
   }
 
-  /** Parses the first message of the first peer that is not paused, unless one is being parsed. */
+  /** Parses the first message of the first key that is not paused, unless one is being parsed. */
   function next(): void {
     if (running || isStopped) return
     clearTimeout(wakeUp)
     const now = performance.now()
     let soonest = Number.POSITIVE_INFINITY
-    for (const [peer, queue] of queues) {
-      const until = pausedUntil.get(peer) ?? 0
+    for (const [fairnessKey, queue] of queues) {
+      const until = pausedUntilMs.get(fairnessKey) ?? 0
       if (until <= now) {
-        begin(peer, queue)
+        begin(fairnessKey, queue)
         return
       }
       soonest = Math.min(soonest, until)
@@ -118,26 +119,26 @@ export function createParseQueue(limits: Limits): ParseQueue {
     if (soonest < Number.POSITIVE_INFINITY) wakeUp = setTimeout(next, soonest - now)
   }
 
-  function begin(peer: string, queue: readonly Waiting[]): void {
+  function begin(fairnessKey: string, queue: readonly QueuedParse[]): void {
     const [first] = queue
-    remove(peer, first!)
+    remove(fairnessKey, first!)
     running = first!.begin().finally(() => {
       running = undefined
-      const rest = queues.get(peer)
+      const rest = queues.get(fairnessKey)
       if (rest) {
-        queues.delete(peer) // moves it behind the other peers
-        queues.set(peer, rest)
+        queues.delete(fairnessKey) // moves it behind the other keys
+        queues.set(fairnessKey, rest)
       }
       next()
     })
   }
 
-  function remove(peer: string, waiting: Waiting): void {
-    const queue = queues.get(peer)
+  function remove(fairnessKey: string, waiting: QueuedParse): void {
+    const queue = queues.get(fairnessKey)
     const index = queue?.indexOf(waiting) ?? -1
     if (!queue || index < 0) return
     queue.splice(index, 1)
     waitingCount -= 1
-    if (queue.length === 0) queues.delete(peer)
+    if (queue.length === 0) queues.delete(fairnessKey)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time and peer by peer
- * (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
+ * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time, round robin over their
+ * senders (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
  *
  * A message that exceeds the limit of time or memory ends the thread. Its beginning is then parsed on the event loop,
  * since no message is refused for being malformed, and the next large message gets a new thread. The heap limit ends
@@ -22,7 +22,7 @@ import { type ParsedMail, parseMail } from './parsed-message.ts'
 /** A message to parse. */
 export interface UnparsedMail {
   /** The network or organization whose turn a large message uses. */
-  readonly peer: string
+  readonly fairnessKey: string
   readonly sizeBytes: number
   /** Returns the bytes. Called when it is this message's turn, so that messages in the queue occupy no memory. */
   load(): Promise<Buffer>
@@ -44,7 +44,7 @@ export interface ParseThreadData {
   readonly limits: Limits
 }
 
-interface Waiting {
+interface RunningParse {
   resolve(parsedMail: ParsedMail): void
   reject(error: unknown): void
 }
@@ -60,7 +60,7 @@ class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
   readonly lack: 'time' | 'memory' | 'error'
   constructor(lack: ThreadEnded['lack'], cause: unknown) {
-    super('the thread that parses mails ended', { cause })
+    super('the parse thread ended', { cause })
     this.lack = lack
   }
 }
@@ -69,12 +69,12 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
   const queue = createParseQueue(limits)
   let thread: Worker | undefined
   /** Settles the message that the thread is parsing. */
-  let waiting: Waiting | undefined
+  let waiting: RunningParse | undefined
 
   return {
-    async parse({ peer, sizeBytes, load }) {
+    async parse({ fairnessKey, sizeBytes, load }) {
       if (sizeBytes <= limits.parsing.onLoopBytesMax) return parseMail(await load(), limits)
-      return queue.run(peer, async () => parseLarge(peer, await load()))
+      return queue.run(fairnessKey, async () => parseLarge(fairnessKey, await load()))
     },
 
     async stop() {
@@ -83,14 +83,14 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     },
   }
 
-  async function parseLarge(peer: string, raw: Buffer): Promise<ParsedMail> {
+  async function parseLarge(fairnessKey: string, raw: Buffer): Promise<ParsedMail> {
     try {
       return await parseInThread(raw)
     } catch (error) {
       const cause = error instanceof ThreadEnded ? error.lack : 'error'
-      queue.penalise(peer)
+      queue.pauseKey(fairnessKey)
       metrics.messagesParsedInPart.inc({ cause })
-      log.warn({ err: error, cause, peer, sizeBytes: raw.length }, 'only the beginning of a message was parsed')
+      log.warn({ err: error, cause, fairnessKey, sizeBytes: raw.length }, 'only the beginning of a message was parsed')
       return parseBeginning(raw)
     }
   }

@@ -11,7 +11,11 @@ import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
 import { extractReply } from '../../../formats/reply/reply-text.ts'
-import { extractVerification, type MailContent, type Verification } from '../../../formats/verification/verification.ts'
+import {
+  extractVerification,
+  type Verification,
+  type VerificationInput,
+} from '../../../formats/verification/verification.ts'
 import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
 
 /** The parsed fields that become rows, and the bodies. */
@@ -37,6 +41,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   })
   const extracted = extractReply(
     { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
   const { extractedHtml } = extracted
@@ -64,7 +69,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
 }
 
 /** Finds the codes and links of a message: when it is parsed, or when it is shown and its row has none stored. */
-export function findVerification(content: MailContent, limits: Limits): Verification {
+export function findVerification(content: VerificationInput, limits: Limits): Verification {
   return extractVerification(content, {
     charsMax: limits.parsing.verificationCharsMax,
     findingsMax: limits.parsing.verificationFindingsMax,

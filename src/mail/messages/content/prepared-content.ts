@@ -8,28 +8,21 @@
  *
  * Crash between the blob and its transaction: a sweep deletes the blob by age. No row refers to missing bytes.
  */
-
-import { createHash } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { insertOfContent } from '../../../store/tables/addresses-table.ts'
-import * as table from '../../../store/tables/contents-table.ts'
-import { showAttachment } from '../views/attachment.ts'
-import type { Attachment } from '../views/message.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
-import { headerAddresses } from './mail-addresses.ts'
+import { inMemory, insertContent, type Spooled, type SpooledMail, type StoredContent } from './insert-content.ts'
 import type { MailParser } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
 /** A message to prepare. */
 export interface MailSource<Checked> {
-  /** The network or organization that sends the message. Large messages are parsed in turns between peers. */
-  readonly peer: string
+  /** The network or organization that sends the message. Large messages are parsed round robin over these keys. */
+  readonly fairnessKey: string
   /** The whole message in memory; or a stream of it, and the header fields to put before it. */
-  readonly mail: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
+  readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
   readonly bytesMax: number
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
@@ -62,20 +55,6 @@ export interface PreparedContent<Checked = unknown> {
  */
 export type PrepareContent = <Checked = undefined>(source: MailSource<Checked>) => Promise<PreparedContent<Checked>>
 
-/** A content whose rows are written, with the fields that messages show. */
-export interface StoredContent {
-  readonly id: string
-  readonly sizeBytes: number
-  readonly attachments: readonly Attachment[]
-}
-
-/** Bytes that a transaction may refer to: in memory, or durable in a blob. */
-type Spooled =
-  | { readonly bytes: Uint8Array; readonly blobKey: null }
-  | { readonly bytes: null; readonly blobKey: string }
-
-type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
-
 interface PrepareContentNeeds {
   readonly store: Pick<Store, 'blobs'>
   readonly mailParser: Pick<MailParser, 'parse'>
@@ -87,8 +66,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const { store, mailParser, discardBlobs, limits } = needs
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { peer, mail, bytesMax, check } = source
-    const spooled = await spoolMail(mail, bytesMax)
+    const { fairnessKey, raw, bytesMax, check } = source
+    const spooled = await spoolMail(raw, bytesMax)
     const blobKeys = [spooled.blobKey]
 
     async function discard(error?: unknown): Promise<void> {
@@ -98,8 +77,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     try {
       const checked = (await check?.()) as Checked
       const { sizeBytes } = spooled
-      const load = async () => (Buffer.isBuffer(mail) ? mail : loadMail(spooled))
-      const parsed = await mailParser.parse({ peer, sizeBytes, load })
+      const load = async () => (Buffer.isBuffer(raw) ? raw : loadMail(spooled))
+      const parsed = await mailParser.parse({ fairnessKey, sizeBytes, load })
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
       return { parsed, checked, insert: (tx) => insertContent(tx, spooled, parsed, bodies), discard }
@@ -109,8 +88,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     }
   }
 
-  async function spoolMail(mail: MailSource<unknown>['mail'], bytesMax: number): Promise<SpooledMail> {
-    const { head, chunks } = Buffer.isBuffer(mail) ? { head: Buffer.alloc(0), chunks: chain([mail]) } : mail
+  async function spoolMail(raw: MailSource<unknown>['raw'], bytesMax: number): Promise<SpooledMail> {
+    const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const read: Uint8Array[] = head.length > 0 ? [head] : []
     let sizeBytes = head.length
     const iterator = bounded(chunks, bytesMax)[Symbol.asyncIterator]()
@@ -138,69 +117,6 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     const { key } = await store.blobs.put(chain([compressed]))
     return { bytes: null, blobKey: key }
   }
-}
-
-async function insertContent(tx: Tx, mail: SpooledMail, parsed: ParsedMail, bodies: Spooled): Promise<StoredContent> {
-  const id = tx.newId()
-  const attachments: AttachmentRow[] = parsed.attachments.map((attachment, position) => ({
-    id: tx.newId(),
-    content_id: id,
-    position,
-    filename: attachment.filename ?? null,
-    content_type: attachment.contentType,
-    disposition: attachment.disposition,
-    cid: attachment.contentId ?? null,
-    transfer_encoding: attachment.encoding,
-    offset_bytes: attachment.offset,
-    length_bytes: attachment.length,
-    size_bytes: attachment.size,
-  }))
-  const row = {
-    id,
-    size_bytes: mail.sizeBytes,
-    sha256: mail.sha256,
-    bytes: mail.bytes,
-    blob_key: mail.blobKey,
-    parsed: bodies.bytes,
-    parsed_blob_key: bodies.blobKey,
-    parsed_size_bytes: parsed.compressedBodies.sizeBytes,
-    parsed_head_bytes: parsed.compressedBodies.headBytes,
-    verification: JSON.stringify(parsed.verification),
-    created_at: tx.now,
-  }
-  await table.insert(tx, row, attachments)
-  await insertOfContent(tx, id, headerAddresses(parsed))
-  return { id, sizeBytes: mail.sizeBytes, attachments: attachments.map(showAttachment) }
-}
-
-/**
- * Stores a small outgoing message by Martlet itself. It is not parsed, because no message shows this content: the inbox
- * that receives it stores its own.
- *
- * @returns the id of the content
- */
-export async function insertUnparsed(tx: Tx, mail: Buffer): Promise<string> {
-  const id = tx.newId()
-  const { bytes, sizeBytes, sha256 } = inMemory(mail)
-  const row = {
-    id,
-    size_bytes: sizeBytes,
-    sha256,
-    bytes,
-    blob_key: null,
-    parsed: null,
-    parsed_blob_key: null,
-    parsed_size_bytes: 0,
-    parsed_head_bytes: 0,
-    verification: null,
-    created_at: tx.now,
-  }
-  await table.insert(tx, row, [])
-  return id
-}
-
-function inMemory(bytes: Buffer): SpooledMail {
-  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), bytes, blobKey: null }
 }
 
 async function* bounded(source: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, undefined> {

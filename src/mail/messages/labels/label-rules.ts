@@ -33,7 +33,7 @@ const SYSTEM_LABELS: ReadonlySet<string> = new Set([
  *
  * @throws system_label, validation_error
  */
-export function requireUserLabels(labels: readonly string[], limits: Limits): string[] {
+export function parseUserLabels(labels: readonly string[], limits: Limits): string[] {
   const normal = new Set<string>()
   for (const label of labels) {
     const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()

@@ -1,6 +1,6 @@
 /**
  * All changes to messages' labels. `change` serves clients; other modules record what happened to a message by calling
- * `changeOne` in their own transaction. `change` uses it too.
+ * `changeLabels` in their own transaction. `change` uses it too.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
@@ -16,7 +16,7 @@ import { labelEvents } from '../../events/log/message-events.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { applyLabels, type LabelChange, requireUserLabels } from './label-rules.ts'
+import { applyLabels, type LabelChange, parseUserLabels } from './label-rules.ts'
 
 export interface Labels {
   /**
@@ -42,14 +42,14 @@ interface LabelsNeeds {
 export function createLabels({ store, limits }: LabelsNeeds): Labels {
   return {
     async change(actor, inboxRef, refs, requested) {
-      const change = requireUserChange(requested, limits)
+      const change = parseLabelChange(requested, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const inbox = await lockInbox(tx, actor, 'message_update', inboxRef)
         const changed: { messageId: string; labels: readonly string[] }[] = []
         for (const ref of refs) {
           const row = await requireMessage(tx, actor, inbox.id, ref)
-          const labels = await changeOne(tx, actorName(actor), row, inbox.address, change, limits)
+          const labels = await changeLabels(tx, actorName(actor), row, inbox.address, change, limits)
           changed.push({ messageId: row.api_message_id, labels })
         }
         return changed
@@ -59,9 +59,9 @@ export function createLabels({ store, limits }: LabelsNeeds): Labels {
 }
 
 /** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
-export function requireUserChange(change: LabelChange, limits: Limits): LabelChange {
-  const add = requireUserLabels(change.add ?? [], limits)
-  const remove = requireUserLabels(change.remove ?? [], limits)
+export function parseLabelChange(change: LabelChange, limits: Limits): LabelChange {
+  const add = parseUserLabels(change.add ?? [], limits)
+  const remove = parseUserLabels(change.remove ?? [], limits)
   if (add.length + remove.length === 0) {
     throw new MailError('validation_error', { detail: 'Send add_labels or remove_labels' })
   }
@@ -77,7 +77,7 @@ export function requireUserChange(change: LabelChange, limits: Limits): LabelCha
  * @returns its new labels
  * @throws validation_error when it would have too many
  */
-export async function changeOne(
+export async function changeLabels(
   tx: Tx,
   actor: string,
   row: table.StoredMessageRow,
@@ -97,7 +97,7 @@ export async function changeOne(
   const hidden = hiddenMask(labels)
   await table.changeLabels(tx, row.id, { added, removed, hidden })
   await threads.addLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
-  if (hidden !== row.hidden) await moveVisibility(tx, row, hidden)
+  if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
   const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
   if (unread !== 0) await inboxes.addCounts(tx, row.inbox_id, { messages: 0, unread, threads: 0, bytes: 0 })
 
@@ -112,7 +112,7 @@ const minusOne = (label: string): [string, number] => [label, -1]
 /**
  * A thread is hidden while all of its messages are; its list fields are those of the newest message that is not hidden.
  */
-async function moveVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
+async function updateThreadVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
   const [thread] = await threads.listByIds(tx, [row.thread_id])
   if (!thread) return
   const visibleCount = thread.visible_count + Number(hidden === 0) - Number(row.hidden === 0)

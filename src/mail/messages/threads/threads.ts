@@ -9,7 +9,14 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messageTable from '../../../store/tables/messages-table.ts'
 import * as table from '../../../store/tables/threads-table.ts'
-import { assertKeyUnchanged, forbiddenMask, hiddenMaskFor, requireScope, type Scope } from '../../access/access.ts'
+import {
+  assertKeyUnchanged,
+  forbiddenMask,
+  hiddenMaskFor,
+  recheckAccess,
+  requireScope,
+  type Scope,
+} from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../../access/paging/page-tokens.ts'
@@ -18,12 +25,12 @@ import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
 import type { LabelChange } from '../labels/label-rules.ts'
-import { changeOne, requireUserChange } from '../labels/labels.ts'
-import { listMail, requireFewValues } from '../mail-list.ts'
+import { changeLabels, parseLabelChange } from '../labels/labels.ts'
+import { checkValueCount, listMail } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
-import type { Attachment, Download, Message } from '../views/message.ts'
+import type { Attachment, DownloadLink, Message } from '../views/message.ts'
 import { showThreads } from '../views/message-views.ts'
 import type { ThreadFilter, ThreadItem } from './thread.ts'
 
@@ -54,7 +61,7 @@ export interface Threads {
     page: PageRequest,
     memory: BodyMemory,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
-  attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & Download>
+  attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
   changeLabels(
     actor: Actor,
@@ -79,7 +86,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
   return {
     async list(actor, within, filter, page, memory) {
-      requireFewValues(filter, limits)
+      checkValueCount(filter, limits)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,
@@ -97,6 +104,10 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         substrings: [filter.senders, filter.recipients, filter.subject],
         scan: (keyset) => table.scan(store.db, criteria, keyset),
         listByIds: (ids) => table.listByIds(store.db, ids),
+        async recheck() {
+          await recheckAccess(store, actor, [])
+          await requireScope(store.db, actor, 'message_read', within)
+        },
         show: (rows) => showThreads(store.db, rows, limits, criteria.hiddenMask),
       })
     },
@@ -130,7 +141,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
     },
 
     async changeLabels(actor, within, threadId, requested) {
-      const change = requireUserChange(requested, limits)
+      const change = parseLabelChange(requested, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockThread(tx, actor, 'message_update', within, threadId)
@@ -142,7 +153,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         const labels = new Set<string>()
         for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
           if (!isReadable(actor, message)) continue
-          const changed = await changeOne(tx, actorName(actor), message, address, change, limits)
+          const changed = await changeLabels(tx, actorName(actor), message, address, change, limits)
           for (const label of changed) labels.add(label)
         }
         return { threadId: row.id, labels: [...labels].sort() }
@@ -198,13 +209,13 @@ async function lockThread(
   threadId: string,
 ): Promise<ThreadRow> {
   const row = await requireThread(tx, actor, permission, within, threadId)
-  await inboxes.lockAny(tx, row.inbox_id)
+  await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
   return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
 }
 
 async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
   const [row] = await table.listByIds(tx, [threadId])
-  if (row) await inboxes.lockAny(tx, row.inbox_id)
+  if (row) await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
   return row
 }
 

@@ -42,7 +42,7 @@ export interface EventSubjects {
    * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
    *   was deleted and may have been hidden before
    */
-  of(event: Event, reader: Actor, bodiesBytesMax: number): Promise<EventSubject | undefined>
+  of(event: Event, actor: Actor, bodiesBytesMax: number): Promise<EventSubject | undefined>
 }
 
 interface EventSubjectsNeeds {
@@ -73,7 +73,7 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
   const currentRow = createCurrentRows(store)
 
   return {
-    async of(event, reader, bodiesBytesMax) {
+    async of(event, actor, bodiesBytesMax) {
       if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
       const key = `${event.seq} ${bodiesBytesMax}`
       const known = cached.get(key)
@@ -81,12 +81,12 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
         const subject = await known
         const row = subject.row && (await currentRow(subject.row.id))
         const isDeletedSince = subject.row !== undefined && row === undefined
-        if (!isDeletedSince) return subjectFor(event, subject, row, reader)
+        if (!isDeletedSince) return subjectFor(event, subject, row, actor)
       }
       const reading = read(event, bodiesBytesMax)
       cache(key, reading)
       const subject = await reading
-      return subjectFor(event, subject, subject.row, reader)
+      return subjectFor(event, subject, subject.row, actor)
     },
   }
 
@@ -109,10 +109,10 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
     { payload }: ReceivedEvent,
     subject: CachedSubject,
     row: table.MessageInThread | undefined,
-    reader: Actor,
+    actor: Actor,
   ): Promise<EventSubject | undefined> {
-    if (!isReadable(reader, row)) return undefined
-    const forbidden = forbiddenMask(reader)
+    if (!isReadable(actor, row)) return undefined
+    const forbidden = forbiddenMask(actor)
     if (forbidden === 0 || !row || row.thread_visible_count === row.thread_message_count) return subject.whole
     const state = [row.thread_updated_at, row.thread_visible_count, row.thread_message_count].join(' ')
     if (subject.partsOf !== state) subject.parts.clear()

@@ -75,13 +75,13 @@ export interface MessageFilter extends MailFilter {
 }
 
 /** A link that works without a key until it expires. */
-export interface Download {
+export interface DownloadLink {
   /** Opaque; the edge adds it to one of its paths. */
   readonly token: string
   readonly expiresAt: number
 }
 
-export interface DownloadContent {
+export interface DownloadedFile {
   readonly filename?: string
   readonly contentType: string
   readonly disposition: 'inline' | 'attachment'

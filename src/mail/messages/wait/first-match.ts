@@ -71,7 +71,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
       const window = { limit: 1, ascending: true, ...(from && { after: from }) }
       const page = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
       const [row] = await table.listByIds(store.db, page.ids)
-      const message = row && (await matchedAtPosition(row)) ? await show(row) : undefined
+      const message = row && (await matchedAtPosition(row)) ? await showMessage(row) : undefined
       position = { ...position, listing: page.last }
       if (message) return message
       await setImmediate() // let other work run
@@ -91,15 +91,15 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   /** Searches the log for messages that arrived, or began to match, after the position. */
   async function searchLog(): Promise<Message | undefined> {
     while (position.listing === undefined && !isOver()) {
-      const log = await eventTable.requireLog(store.db)
-      const endSeq = log.last_seq
+      const logRow = await eventTable.requireLog(store.db)
+      const endSeq = logRow.last_seq
       const request = { filter, afterSeq: position.seq, endSeq, limit: limits.events.batchMax }
       const range = await readEvents(request, { store, limits })
-      const { moments, seq, cursor } = await wholeMoments(range, log)
+      const { moments, seq, cursor } = await wholeMoments(range, logRow)
       for (const moment of moments) {
         if (!(await comesToFit(moment))) continue
         const row = await table.getMatching(store.db, criteria, moment.messageId)
-        const message = row && (await show(row))
+        const message = row && (await showMessage(row))
         if (!message) continue // changed again, or deleted
         position = { ...position, seq: moment.last.seq, cursor: moment.last.cursor }
         return message
@@ -112,13 +112,13 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   }
 
   /** The end of a range may split a label change: the whole change is then left to the next range. */
-  async function wholeMoments({ events, throughSeq, cursor }: EventRange, log: EventLogRow) {
+  async function wholeMoments({ events, throughSeq, cursor }: EventRange, logRow: EventLogRow) {
     const moments = momentsOf(events)
     const last = moments.at(-1)
     const seq = last === undefined ? throughSeq : last.events[0].seq - 1
-    const isCut = throughSeq < log.last_seq && last?.last.seq === throughSeq && seq > position.seq
+    const isCut = throughSeq < logRow.last_seq && last?.last.seq === throughSeq && seq > position.seq
     if (!isCut) return { moments, seq: throughSeq, cursor }
-    return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, log) }
+    return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, logRow) }
   }
 
   async function comesToFit(moment: Moment): Promise<boolean> {
@@ -147,8 +147,12 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]
   }
 
-  async function show(row: table.StoredMessageRow): Promise<Message | undefined> {
-    const [message] = await showWhole({ store, limits }, actor, [row], memory)
+  async function showMessage(row: table.StoredMessageRow): Promise<Message | undefined> {
+    const stillMatching = async () => {
+      const again = await table.getMatching(store.db, criteria, row.id)
+      return again ? [again] : []
+    }
+    const [message] = await showWhole({ store, limits }, actor, [row], memory, stillMatching)
     if (!message) await memory.reserve(0) // the search may wait for the next message
     return message
   }

@@ -12,8 +12,8 @@ import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Feed } from '../../events/feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../../events/feed/long-poll.ts'
 import { formatCursor } from '../../events/log/cursor.ts'
-import { endOf, requirePosition } from '../../events/log/log-position.ts'
-import { requireFewValues } from '../mail-list.ts'
+import { endOf, parsePosition } from '../../events/log/log-position.ts'
+import { checkValueCount } from '../mail-list.ts'
 import { criteriaOf } from '../messages.ts'
 import type { Message, MessageFilter } from '../views/message.ts'
 import { createFirstMatch, typesFor } from './first-match.ts'
@@ -51,7 +51,7 @@ const RECEIVED = ['received']
 export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeeds): WaitForMessage {
   return {
     async first(actor, inboxRef, filter, after, wait, memory) {
-      requireFewValues(filter, limits)
+      checkValueCount(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED
@@ -71,13 +71,13 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
   }
 
   async function startOf(after: number | string | undefined): Promise<WaitPosition> {
-    const log = await events.requireLog(store.db)
+    const logRow = await events.requireLog(store.db)
     if (typeof after === 'string') {
       const given = parseWaitCursor(after)
-      const position = await requirePosition(store, given.cursor, log)
+      const position = await parsePosition(store, given.cursor, logRow)
       return { ...given, seq: position.seq, cursor: formatCursor(store.epoch, position) }
     }
-    const end = endOf(log)
+    const end = endOf(logRow)
     return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }
   }
 }

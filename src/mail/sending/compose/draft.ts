@@ -7,7 +7,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { type Address, isSmtpMailbox, parseRecipient } from '../../../formats/address/address.ts'
 import { isForbiddenHeader } from '../../../formats/mime/protected-headers.ts'
-import { requireUserLabels } from '../../messages/labels/label-rules.ts'
+import { parseUserLabels } from '../../messages/labels/label-rules.ts'
 import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
 
 /** A client's request to send, with every value valid. */
@@ -33,22 +33,22 @@ const NONE: DefaultRecipients = { to: [], cc: [] }
  * @param defaults recipients for each of `to` and `cc` that the client leaves out or empty
  * @throws validation_error, no_recipients, too_many_recipients, system_label
  */
-export function requireDraft(message: OutgoingMessage, limits: Limits, defaults = NONE): Draft {
-  requireCounts(message, limits, defaults)
-  const labels = requireUserLabels(message.labels ?? [], limits)
+export function parseDraft(message: OutgoingMessage, limits: Limits, defaults = NONE): Draft {
+  checkCounts(message, limits, defaults)
+  const labels = parseUserLabels(message.labels ?? [], limits)
   if (labels.length > limits.messages.labelsPerMessageMax) {
     throw invalid(`A message can have at most ${limits.messages.labelsPerMessageMax} labels`, 'labels')
   }
   return {
-    to: message.to?.length ? requireRecipients('to', message.to) : defaults.to,
-    cc: message.cc?.length ? requireRecipients('cc', message.cc) : defaults.cc,
-    bcc: requireRecipients('bcc', message.bcc),
-    replyTo: requireRecipients('reply_to', message.replyTo),
+    to: message.to?.length ? parseRecipients('to', message.to) : defaults.to,
+    cc: message.cc?.length ? parseRecipients('cc', message.cc) : defaults.cc,
+    bcc: parseRecipients('bcc', message.bcc),
+    replyTo: parseRecipients('reply_to', message.replyTo),
     ...(message.subject !== undefined && { subject: message.subject }),
     ...(message.text !== undefined && { text: message.text }),
     ...(message.html !== undefined && { html: message.html }),
     attachments: message.attachments ?? [],
-    headers: requireHeaders(message.headers ?? {}, limits.sending.headersMax),
+    headers: parseHeaders(message.headers ?? {}, limits.sending.headersMax),
     labels,
   }
 }
@@ -56,7 +56,7 @@ export function requireDraft(message: OutgoingMessage, limits: Limits, defaults 
 /**
  * Checks the counts before any address is parsed or text is copied, so that an oversized request is refused cheaply.
  */
-function requireCounts(
+function checkCounts(
   { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '', ...more }: OutgoingMessage,
   limits: Limits,
   defaults: DefaultRecipients,
@@ -95,7 +95,7 @@ export function envelopeRecipients({ to, cc, bcc }: Pick<Draft, 'to' | 'cc' | 'b
   return [...new Set([...to, ...cc, ...bcc].map(({ address }) => address))]
 }
 
-function requireRecipients(field: string, texts: readonly string[] = []): Address[] {
+function parseRecipients(field: string, texts: readonly string[] = []): Address[] {
   return texts.map((text, index) => {
     const recipient = parseRecipient(text)
     if (!recipient)
@@ -113,7 +113,7 @@ function requireRecipients(field: string, texts: readonly string[] = []): Addres
   })
 }
 
-function requireHeaders(headers: Readonly<Record<string, string>>, countMax: number): [string, string][] {
+function parseHeaders(headers: Readonly<Record<string, string>>, countMax: number): [string, string][] {
   const entries = Object.entries(headers)
   if (entries.length > countMax) throw invalid(`A message can have at most ${countMax} extra headers`, 'headers')
   for (const [name, value] of entries) {

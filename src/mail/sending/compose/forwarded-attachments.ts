@@ -26,7 +26,7 @@ export function createForwardedAttachments({
         contentType: part.content_type,
         disposition: part.disposition,
         ...(part.cid !== null && { contentId: part.cid }),
-        content: Buffer.concat(decoded),
+        bytes: Buffer.concat(decoded),
       })
     }
     return attachments

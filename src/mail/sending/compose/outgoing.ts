@@ -2,7 +2,6 @@
 
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
-import type { ShownState } from '../queue/shown-state.ts'
 
 export interface OutgoingAttachment {
   readonly filename?: string | undefined
@@ -10,7 +9,7 @@ export interface OutgoingAttachment {
   readonly disposition?: 'inline' | 'attachment' | undefined
   /** Without angle brackets. The HTML can refer to it as `cid:`. */
   readonly contentId?: string | undefined
-  readonly content: Buffer
+  readonly bytes: Buffer
 }
 
 /** Recipients are "address" or "Name <address>". */
@@ -30,7 +29,7 @@ export interface OutgoingMessage {
 }
 
 /**
- * A reply gets its subject from its parent. So does each of to, cc and bcc that is absent or empty
+ * A reply gets its subject from its parent, and so does each of to and cc that is absent or empty
  * (reply-recipients.ts).
  */
 export interface OutgoingReply extends Omit<OutgoingMessage, 'subject'> {
@@ -97,38 +96,3 @@ export interface Sending {
 }
 
 /** The state of one recipient of a sent message. */
-export interface RecipientStatus extends ShownState {
-  readonly id: string
-  readonly recipient: string
-  /** Attempts since it was queued or last released. */
-  readonly attempts: number
-  /** The route that it was released to. */
-  readonly route?: 'relay' | 'direct'
-  /** The last reply of the remote server, or Martlet's own text. */
-  readonly lastReply?: string
-  readonly lastCode?: number
-  readonly lastEnhancedCode?: string
-  readonly history: readonly {
-    /** Position in the history, from 1. */
-    readonly attempt: number
-    /** "queue": a manual change. */
-    readonly target: string
-    readonly outcome: string
-    /** SMTP reply code and RFC 3463 enhanced code, if any. */
-    readonly code?: number
-    readonly enhancedCode?: string
-    readonly reply?: string
-    /** The server that replied, and the TLS version of the connection: see `Outcome`. */
-    readonly remote?: string
-    readonly tls?: string
-    readonly startedAt: number
-    readonly endedAt: number
-  }[]
-  readonly createdAt: number
-  readonly updatedAt: number
-}
-
-export interface Deliveries {
-  /** For a message that this inbox sent. @throws not_found, missing_permission */
-  list(actor: Actor, inbox: string, message: string): Promise<readonly RecipientStatus[]>
-}

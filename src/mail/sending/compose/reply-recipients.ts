@@ -29,24 +29,34 @@ export interface ReplyRecipients extends DefaultRecipients {
  * them. Only if nobody else is left does the inbox write to itself.
  *
  * @param inboxAddress in normal form
+ * @param isToNamed the client named recipients, so that `to` is not needed: it is empty
  */
-export function replyRecipients(inboxAddress: string, parent: MessageItem, isToAll: boolean): ReplyRecipients {
+export function replyRecipients(
+  inboxAddress: string,
+  parent: MessageItem,
+  { isToAll, isToNamed }: { readonly isToAll: boolean; readonly isToNamed: boolean },
+): ReplyRecipients {
   const dropped = new Map<string, DroppedRecipient>()
-  const isInbox = ({ address }: Address) => withoutTag(address) === inboxAddress
+  const isInbox = ({ address }: Address) => withoutTag(normaliseAddress(address) ?? address) === inboxAddress
   const mailboxes = (addresses: readonly Address[]) => addresses.flatMap((each) => mailboxOf(each, dropped) ?? [])
 
-  const from = parent.from ? mailboxes([parent.from]) : []
-  const isOwn = parent.labels.includes('sent') && from.some(isInbox)
-  const candidates = isOwn ? [mailboxes(parent.to)] : [mailboxes(parent.replyTo), from]
-  const others = candidates.map((each) => each.filter((address) => !isInbox(address))).find((each) => each.length > 0)
+  const isOwn = parent.labels.includes('sent') && parent.from !== undefined && isInbox(parent.from)
+  const from = parent.from ? [parent.from] : []
+  let candidates: Address[] = []
+  let others: Address[] = []
+  for (const source of isOwn ? [parent.to] : [parent.replyTo, from]) {
+    if (isToNamed || others.length > 0) break
+    candidates = mailboxes(source)
+    others = candidates.filter((address) => !isInbox(address))
+  }
   const copies = isToAll ? mailboxes([...(isOwn ? [] : parent.to), ...parent.cc]) : []
 
   const seen = new Set<string>()
   const once = ({ address }: Address) => !seen.has(address) && seen.add(address) !== undefined
-  const to = (others ?? []).filter(once)
+  const to = others.filter(once)
   const cc = copies.filter((address) => !isInbox(address) && once(address))
   const isAlone = to.length + cc.length === 0
-  return { to: isAlone ? (candidates.at(-1) ?? []).filter(once) : to, cc, dropped: [...dropped.values()] }
+  return { to: isAlone ? candidates.filter(once) : to, cc, dropped: [...dropped.values()] }
 }
 
 /** @returns undefined after adding an address that cannot receive mail to `dropped` */

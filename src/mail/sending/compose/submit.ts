@@ -20,13 +20,13 @@ import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import type { Filing } from '../../messages/filing.ts'
-import { type Attempt, remember } from '../idempotency/idempotency.ts'
+import { type KeyClaim, remember } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
 
-/** A draft with its position in a thread, which depends on whether it is new, a reply or a forward. */
-export interface PlacedDraft extends Draft {
+/** A draft and the thread it belongs to. */
+export interface ThreadedDraft extends Draft {
   readonly inReplyTo?: string
   readonly references?: readonly string[]
   readonly threadId?: string
@@ -34,14 +34,14 @@ export interface PlacedDraft extends Draft {
   readonly dropped?: readonly DroppedRecipient[]
 }
 
-export type Submit = (actor: Actor, inbox: InboxRow, draft: PlacedDraft, attempt: Attempt) => Promise<Sent>
+export type Submit = (actor: Actor, inbox: InboxRow, draft: ThreadedDraft, keyClaim: KeyClaim) => Promise<Sent>
 
 interface SubmitNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'messageBytesMax'>
   readonly domains: Domains
   readonly prepareContent: PrepareContent
-  readonly file: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
+  readonly fileMessage: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: () => number
@@ -49,6 +49,9 @@ interface SubmitNeeds {
 }
 
 const BOUNDARY_BYTES = 12
+
+/** The random part of a UUID (uuidv7 in formats/ids.ts). */
+const UUID_RANDOM_BYTES = 10
 
 /** A message that is ready to be stored and queued. */
 interface Composed {
@@ -59,26 +62,26 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, file, log, metrics, clock, random } = needs
+  const { store, config, domains, prepareContent, fileMessage, log, metrics, clock, random } = needs
 
-  return async function submit(actor, inbox, draft, attempt) {
-    store.requireRoom()
+  return async function submit(actor, inbox, draft, keyClaim) {
+    store.checkWritable()
     const now = clock()
-    const messageId = messageIdFrom(uuidv7(now, random(10)), splitAddress(inbox.address).domain)
-    const { mail, selector } = await compose(inbox, draft, messageId, now)
-    const peer = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ peer, mail, bytesMax: config.messageBytesMax })
+    const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
+    const { raw, selector } = await compose(inbox, draft, messageId, now)
+    const fairnessKey = `organization ${inbox.organization_id}`
+    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
     try {
       const sent = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, 'message_send', inbox.id)
         const result = await fileAndEnqueue(tx, actor, current, draft, { messageId, content, selector })
-        await remember(tx, attempt, result)
+        await remember(tx, keyClaim, result)
         return result
       })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(draft))
-      const line = { messageId, from: inbox.address, ...recipients, sizeBytes: mail.length, ms: clock() - now }
+      const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: clock() - now }
       log.info(line, 'message accepted for delivery')
       return sent
     } catch (error) {
@@ -91,13 +94,13 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     tx: Tx,
     actor: Actor,
     inbox: InboxRow,
-    draft: PlacedDraft,
+    draft: ThreadedDraft,
     { messageId, content, selector }: Composed,
   ): Promise<Sent> {
     const stored = await content.insert(tx)
     const labels = ['sent', ...draft.labels]
     const recipients = envelopeRecipients(draft)
-    const { id, threadId } = await file(tx, {
+    const { id, threadId } = await fileMessage(tx, {
       inbox,
       content: stored,
       parsedMail: content.parsed,
@@ -135,12 +138,12 @@ export function createSubmit(needs: SubmitNeeds): Submit {
 
   async function compose(
     inbox: InboxRow,
-    draft: PlacedDraft,
+    draft: ThreadedDraft,
     messageId: string,
     now: number,
-  ): Promise<{ mail: Buffer; selector: string | null }> {
+  ): Promise<{ raw: Buffer; selector: string | null }> {
     const { domain } = splitAddress(inbox.address)
-    requireSize(leastSize(draft)) // before composing, which takes time and memory in proportion to the size
+    checkSize(sizeBytesMin(draft)) // before composing, which takes time and memory in proportion to the size
     const composed = await composeMessage({
       messageId,
       date: new Date(now),
@@ -156,26 +159,26 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       references: draft.references ?? [],
       headers: draft.headers,
       attachments: draft.attachments.map((attachment) => ({
-        content: attachment.content,
+        bytes: attachment.bytes,
         ...(attachment.filename !== undefined && { filename: attachment.filename }),
         ...(attachment.contentType !== undefined && { contentType: attachment.contentType }),
         ...(attachment.disposition !== undefined && { disposition: attachment.disposition }),
         ...(attachment.contentId !== undefined && { contentId: attachment.contentId }),
       })),
     })
-    requireSize(composed.length)
+    checkSize(composed.length)
     const key = await domains.signingKey(domain)
-    if (!key) return { mail: composed, selector: null }
+    if (!key) return { raw: composed, selector: null }
     const { selector, privateKey } = key
-    return { mail: await signMessage(composed, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
+    return { raw: await signMessage(composed, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
   }
 
-  function requireSize(bytes: number): void {
+  function checkSize(bytes: number): void {
     if (bytes > config.messageBytesMax) throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
   }
 }
 
 /** Returns a lower bound of the message's size, for any encoding of its parts. */
-function leastSize({ attachments, text = '', html = '' }: Draft): number {
-  return attachments.reduce((sum, { content }) => sum + content.length, text.length + html.length)
+function sizeBytesMin({ attachments, text = '', html = '' }: Draft): number {
+  return attachments.reduce((sum, { bytes }) => sum + bytes.length, text.length + html.length)
 }

@@ -18,8 +18,8 @@ import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/idempotency-table.ts'
 import type { Sent } from '../compose/outgoing.ts'
 
-/** An attempt that holds its key; undefined when the caller gave no key. */
-export type Attempt = table.KeyLease | undefined
+/** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
+export type KeyClaim = table.KeyLease | undefined
 
 /** The caller of a key, and the inbox it is used for. */
 export interface KeyUse {
@@ -37,7 +37,7 @@ export interface Idempotency {
    * @param request everything that makes two sends the same: endpoint, inbox, content
    * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
    */
-  once(use: KeyUse, request: unknown, send: (attempt: Attempt) => Promise<Sent>): Promise<Sent>
+  once(use: KeyUse, request: unknown, send: (keyClaim: KeyClaim) => Promise<Sent>): Promise<Sent>
 }
 
 interface IdempotencyNeeds {
@@ -49,15 +49,15 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
   return {
     async once({ key, inboxId, scopeId }, request, send) {
       if (key === undefined) return send(undefined)
-      requireKeyForm(key)
+      checkKeyFormat(key)
       const hash = fingerprint(request) // outside the transaction: it may read 50 MiB of attachments
       const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, hash))
       if ('sent' in taken) return taken.sent
       try {
-        return await send(taken.attempt)
+        return await send(taken.keyClaim)
       } catch (error) {
         // else the lease expires
-        await store.transaction((tx) => table.release(tx, taken.attempt)).catch(() => undefined)
+        await store.transaction((tx) => table.release(tx, taken.keyClaim)).catch(() => undefined)
         throw error
       }
     },
@@ -67,9 +67,9 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     tx: Tx,
     { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
-  ): Promise<{ attempt: table.KeyLease } | { sent: Sent }> {
+  ): Promise<{ keyClaim: table.KeyLease } | { sent: Sent }> {
     const row = await table.lock(tx, inboxId, key)
-    if (row && isInForce(row, tx.now)) return { sent: requireSent(row, hash) }
+    if (row && isInForce(row, tx.now)) return { sent: storedResult(row, hash) }
     const used = await table.listOfScope(tx, scopeId, key)
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
@@ -87,7 +87,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     }
     // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
     await (row ? table.replace(tx, taken) : table.insert(tx, taken))
-    return { attempt: { inboxId, key, leaseUntil } }
+    return { keyClaim: { inboxId, key, leaseUntil } }
   }
 
   function isInForce(row: IdempotencyKeyRow, now: number): boolean {
@@ -97,7 +97,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 }
 
 /** @throws idempotency_conflict when it was another request, or is still running */
-function requireSent(row: IdempotencyKeyRow, hash: string): Sent {
+function storedResult(row: IdempotencyKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
   throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
@@ -111,12 +111,12 @@ function usedForAnother(): MailError {
  * Stores the result, in the send's own transaction.
  * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
  */
-export async function remember(tx: Tx, attempt: Attempt, sent: Sent): Promise<void> {
-  if (!attempt || (await table.finish(tx, attempt, JSON.stringify(sent)))) return
+export async function remember(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
+  if (!keyClaim || (await table.finish(tx, keyClaim, JSON.stringify(sent)))) return
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
 }
 
-function requireKeyForm(key: string): void {
+function checkKeyFormat(key: string): void {
   if (/^[A-Za-z0-9._~-]{1,256}$/.test(key)) return
   throw new MailError('validation_error', {
     detail: 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~',

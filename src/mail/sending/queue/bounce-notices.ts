@@ -16,7 +16,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
-import { insertUnparsed } from '../../messages/content/prepared-content.ts'
+import { insertUnparsed } from '../../messages/content/insert-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { enqueueSubmission } from './enqueue-submission.ts'
 
@@ -101,7 +101,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
   }
 
   function noticeRecipient(tx: Tx, kind: 'bounce' | 'delay', { row, outcome }: Reported): NoticeRecipient {
-    const bornAt = bornAtOf(row)
+    const ageStartAt = ageStartOf(row)
     return {
       address: row.address,
       status: statusOf(kind, outcome),
@@ -110,14 +110,14 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
       remote: outcome.remote,
       lastAttemptAt: new Date(tx.now),
       attempts: row.attempts + 1,
-      ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - bornAt }),
-      ...(kind === 'delay' && { willRetryUntil: new Date(bornAt + limits.delivery.retryForMs) }),
+      ...(kind === 'bounce' && outcome.kind === 'failed_for_now' && { triedForMs: tx.now - ageStartAt }),
+      ...(kind === 'delay' && { willRetryUntil: new Date(ageStartAt + limits.delivery.retryForMs) }),
     }
   }
 }
 
 /** The start of a recipient's age: a manual release restarts it. */
-export function bornAtOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
+export function ageStartOf(row: Pick<RecipientRow, 'created_at' | 'released_at'>): number {
   return row.released_at ?? row.created_at
 }
 

@@ -23,15 +23,15 @@ import {
   messageHeld,
 } from '../../events/log/message-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
-import { changeOne } from '../../messages/labels/labels.ts'
+import { changeLabels } from '../../messages/labels/labels.ts'
 import { addRelayId } from '../../messages/threads/threading.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
-import { type BounceNotices, bornAtOf, statusOf } from './bounce-notices.ts'
+import { ageStartOf, type BounceNotices, statusOf } from './bounce-notices.ts'
 import { retryDelayMs } from './delivery-retry.ts'
 
 /** One attempt for some recipients of one submission, and its outcome for each. */
-export interface DeliveryAttempt {
+export interface EndedDelivery {
   readonly submission: SubmissionRow
   readonly recipients: readonly { readonly row: RecipientRow; readonly outcome: Outcome }[]
   /** Name of the target. */
@@ -50,7 +50,7 @@ export interface RecordedOutcomes {
 }
 
 /** @returns what was recorded, for the log */
-export type RecordOutcome = (attempted: DeliveryAttempt) => Promise<RecordedOutcomes>
+export type RecordOutcome = (attempted: EndedDelivery) => Promise<RecordedOutcomes>
 
 interface OutcomeNeeds {
   readonly store: Store
@@ -92,13 +92,13 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const { blobs, recorded } = await store.transaction(async (tx) => {
       // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
       // too.
-      if (attempted.submission.inbox_id !== null) await inboxes.lockAny(tx, attempted.submission.inbox_id)
+      if (attempted.submission.inbox_id !== null) await inboxes.lockEvenIfDeleting(tx, attempted.submission.inbox_id)
       const byEvent = new Map<RecipientEvent, Affected[]>()
       const late: Affected[] = []
       const changes: RecordedOutcomes['changes'][number][] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
-        const isOurs = await table.recordOutcome(tx, row.id, attempted.owner, {
+        const hasLease = await table.recordOutcome(tx, row.id, attempted.owner, {
           state: change.state,
           attempts: row.attempts + 1,
           next_attempt_at: change.nextAttemptAt,
@@ -107,9 +107,9 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
           last_enhanced_code: outcome.enhancedCode ?? null,
           last_reply: outcome.reply ?? null,
         })
-        changes.push(isOurs ? change : undefined)
-        if (!isOurs) continue
-        await table.insertDeliveries(tx, [deliveryRow(tx, attempted, row, outcome)])
+        changes.push(hasLease ? change : undefined)
+        if (!hasLease) continue
+        await table.appendHistory(tx, [historyRow(tx, attempted, row, outcome)])
         const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
         if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
         if (change.isLate) late.push(affected)
@@ -122,7 +122,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
       await notices.enqueue(tx, 'delay', about, late)
       const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
-      const blobs = isLost ? await forget(tx, submission) : []
+      const blobs = isLost ? await removeFinishedSubmission(tx, submission) : []
       return { blobs, recorded: { messageId: message?.api_message_id, changes } }
     })
     await discardBlobs(blobs)
@@ -133,11 +133,11 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const nextAttemptAt = row.next_attempt_at
     if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, event: 'delivered' }
     if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, event: 'held' }
-    const bornAt = bornAtOf(row)
-    const isTooOld = bornAt + limits.delivery.retryForMs <= tx.now
+    const ageStartAt = ageStartOf(row)
+    const isTooOld = ageStartAt + limits.delivery.retryForMs <= tx.now
     if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, event: 'bounced' }
     const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
-    const noticeAt = bornAt + limits.delivery.delayNoticeMs
+    const noticeAt = ageStartAt + limits.delivery.delayNoticeMs
     const isNoticeOpen = row.delay_notice_at === null
     const isLate = isNoticeOpen && noticeAt <= tx.now
     return {
@@ -156,7 +156,7 @@ async function addRelayIds(tx: Tx, message: messages.StoredMessageRow, delivered
   for (const id of ids) if (id !== undefined) await addRelayId(tx, message, id)
 }
 
-function deliveryRow(tx: Tx, { target, startedAt }: DeliveryAttempt, row: RecipientRow, outcome: Outcome) {
+function historyRow(tx: Tx, { target, startedAt }: EndedDelivery, row: RecipientRow, outcome: Outcome) {
   return {
     id: tx.newId(),
     recipient_id: row.id,
@@ -178,7 +178,7 @@ function deliveryRow(tx: Tx, { target, startedAt }: DeliveryAttempt, row: Recipi
  *
  * @returns keys of blobs to discard after the commit
  */
-async function forget(tx: Tx, submission: SubmissionRow): Promise<string[]> {
+async function removeFinishedSubmission(tx: Tx, submission: SubmissionRow): Promise<string[]> {
   return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
 }
 
@@ -191,7 +191,7 @@ async function appendEvents(
   const scope = { id: row.inbox_id, organization_id: row.organization_id, pod_id: row.pod_id }
 
   for (const [name, affected] of byEvent) {
-    const labels = await label(tx, row, address, name)
+    const labels = await updateDeliveryLabels(tx, row, address, name)
     const message = eventMessage(row, address, labels)
     tx.append(eventOf(tx, name, message, affected))
     await rollups.add(tx, scope, name, affected.length)
@@ -199,7 +199,7 @@ async function appendEvents(
 }
 
 /** `held` is a state of the queue, not of the message: it has no label. */
-async function label(
+async function updateDeliveryLabels(
   tx: Tx,
   row: messages.StoredMessageRow,
   address: string,
@@ -208,7 +208,7 @@ async function label(
   if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
   const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))
   const remove = isOver ? ['delayed'] : []
-  return changeOne(tx, ACTOR, row, address, { add: [name], remove })
+  return changeLabels(tx, ACTOR, row, address, { add: [name], remove })
 }
 
 function eventOf(tx: Tx, name: RecipientEvent, message: EventMessage, affected: readonly Affected[]) {

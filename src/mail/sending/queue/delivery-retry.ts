@@ -14,6 +14,6 @@ const JITTER = 0.2
 export function retryDelayMs(attempts: number, spread: number, limits: Limits): number {
   const last = EARLY_FACTORS.length
   const factor = EARLY_FACTORS[attempts - 1] ?? EARLY_FACTORS[last - 1]! * 2 ** Math.min(attempts - last, 20)
-  const delayMs = Math.min(factor * limits.delivery.retryFirstMs, limits.delivery.retryMaxMs)
+  const delayMs = Math.min(factor * limits.delivery.retryFirstMs, limits.delivery.retryMsMax)
   return Math.round(delayMs * (1 + JITTER * (2 * spread - 1)))
 }

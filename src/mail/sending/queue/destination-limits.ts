@@ -11,7 +11,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimRecipients, type InterruptedClaim, isInterrupted, UNINTERRUPTED } from '../../../store/leases.ts'
+import { claimRecipients, type InterruptionBounds, isInterrupted, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
@@ -27,7 +27,7 @@ export interface Destination {
 }
 
 /** Due recipients of one flow, leased by the owner. */
-export interface Claimed {
+export interface ClaimedRecipients {
   readonly destination: Destination
   readonly flow: table.Flow
   /** Unique to this claim: an attempt that lost its lease cannot write the outcome of the next one. */
@@ -60,7 +60,7 @@ export interface DestinationLimits {
    *
    * @returns isMore: this poll has not reached all flows
    */
-  claim(interrupted: InterruptedClaim): Promise<{ claimed: Claimed[]; isMore: boolean }>
+  claim(interrupted: InterruptionBounds): Promise<{ claimed: ClaimedRecipients[]; isMore: boolean }>
   /** Call when a delivery attempt begins, and `ended` when it ends. */
   began(destination: Destination, sender: Owner): void
   ended(destination: Destination, sender: Owner): void
@@ -76,7 +76,7 @@ export function createDestinationLimits({
 }: DestinationLimitsNeeds): DestinationLimits {
   const running = new RunningAttempts(limits)
   const skipped = new SkippedFlows()
-  let claims = 0
+  let claimCount = 0
   /** The rotation: where it began, where it continues, and whether it has passed the last flow. */
   let start = BEGINNING
   let after = BEGINNING
@@ -91,12 +91,12 @@ export function createDestinationLimits({
         interrupted,
       })
       const due = await withoutPaused(await withDestinations(page))
-      const isRoom = due.some(({ destination, flow }) => running.room(destination, flow) > 0)
-      const claimed = isRoom ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
+      const hasCapacity = due.some(({ destination, flow }) => running.capacity(destination, flow) > 0)
+      const claimed = hasCapacity ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
       const served = new Set(claimed.map(({ flow }) => flow))
       for (const flow of served) skipped.served(flow)
       for (const { flow, previous } of due) if (!served.has(flow)) skipped.add(flow, previous)
-      return { claimed, isMore: !goOn(page) }
+      return { claimed, isMore: !advanceRotation(page) }
     },
 
     began: (destination, sender) => running.add(destination, sender, 1),
@@ -132,20 +132,20 @@ export function createDestinationLimits({
     tx: Tx,
     due: readonly Due[],
     planned: RunningAttempts,
-    interrupted: InterruptedClaim,
-  ): Promise<Claimed[]> {
-    const claimed: Claimed[] = []
-    let { claimBelow } = interrupted
+    interrupted: InterruptionBounds,
+  ): Promise<ClaimedRecipients[]> {
+    const claimed: ClaimedRecipients[] = []
+    let { interruptionsBelow } = interrupted
     for (const { flow, destination } of due) {
-      const submissions = planned.room(destination, flow)
+      const submissions = planned.capacity(destination, flow)
       if (submissions <= 0) continue
-      claims += 1
-      const claim = { owner: `${owner}/${claims}`, untilMs: tx.now + limits.delivery.leaseMs }
+      claimCount += 1
+      const claim = { owner: `${owner}/${claimCount}`, untilMs: tx.now + limits.delivery.leaseMs }
       const limit = limits.delivery.recipientsMax
       const { domain, podId } = flow
-      const only = { domain, podId, submissions, limit, interrupted: { ...interrupted, claimBelow } }
+      const only = { domain, podId, submissions, limit, interrupted: { ...interrupted, interruptionsBelow } }
       const rows = await claimRecipients(tx, store.adapter, { ...claim, ...only })
-      if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) claimBelow = UNINTERRUPTED
+      if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) interruptionsBelow = UNINTERRUPTED
       if (rows.length === 0) continue // another node was faster
       planned.add(destination, flow, new Set(rows.map((row) => row.submission_id)).size)
       claimed.push({ destination, flow, owner: claim.owner, rows })
@@ -154,7 +154,7 @@ export function createDestinationLimits({
   }
 
   /** @returns whether the rotation is complete */
-  function goOn(flows: readonly table.Flow[]): boolean {
+  function advanceRotation(flows: readonly table.Flow[]): boolean {
     const isAtEnd = flows.length < limits.delivery.flowsPerPollMax
     const last = flows.at(-1) ?? BEGINNING
     if (hasWrapped ? isAtEnd || isAfter(last, start) : isAtEnd && start.domain === '') {
@@ -183,9 +183,9 @@ class RunningAttempts {
   }
 
   /** Returns how many more may begin. */
-  room({ name, isLocal, concurrencyMax }: Destination, sender: Owner): number {
+  capacity({ name, isLocal, concurrencyMax }: Destination, sender: Owner): number {
     const own = concurrencyMax - (this.#byDestination.get(name) ?? 0)
-    return Math.min(own, (isLocal ? this.#local : this.#outside).room(sender))
+    return Math.min(own, (isLocal ? this.#local : this.#outside).capacity(sender))
   }
 
   /** @param count negative for attempts that have ended */

@@ -5,7 +5,7 @@
 import { type Log, loggedAddresses, loggedText } from '../../../log.ts'
 import type { RecipientState } from '../../../store/schema/sending-rows.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
-import type { DeliveryAttempt, RecordedOutcomes } from './delivery-outcome.ts'
+import type { EndedDelivery, RecordedOutcomes } from './delivery-outcome.ts'
 
 const TEXTS: Readonly<Record<RecipientState, string>> = {
   delivered: 'message delivered',
@@ -15,7 +15,7 @@ const TEXTS: Readonly<Record<RecipientState, string>> = {
   cancelled: 'message cancelled',
 }
 
-export function logOutcomes(log: Log, attempted: DeliveryAttempt, recorded: RecordedOutcomes, endedAt: number): void {
+export function logOutcomes(log: Log, attempted: EndedDelivery, recorded: RecordedOutcomes, endedAt: number): void {
   const { submission, recipients, target, startedAt } = attempted
   const groups = new Map<string, { outcome: Outcome; index: number; addresses: string[]; domains: Set<string> }>()
   for (const [index, { row, outcome }] of recipients.entries()) {

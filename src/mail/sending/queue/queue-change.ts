@@ -8,11 +8,11 @@ import type { RecipientRow, RecipientState } from '../../../store/schema/sending
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
-import type { WaitingChange } from '../../../store/tables/queue-table.ts'
+import type { OpenChange } from '../../../store/tables/queue-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { messageCancelled, messageHeld, messageReleased } from '../../events/log/message-events.ts'
-import { changeOne } from '../../messages/labels/labels.ts'
+import { changeLabels } from '../../messages/labels/labels.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 
 /**
@@ -23,7 +23,7 @@ import { eventMessage } from '../../messages/views/event-message.ts'
  */
 export type QueueAction = 'hold' | 'release' | 'cancel' | 'retry'
 
-export type WaitingState = Extract<RecipientState, 'queued' | 'held'>
+export type OpenState = Extract<RecipientState, 'queued' | 'held'>
 
 export type Route = 'relay' | 'direct'
 
@@ -31,22 +31,21 @@ export type Route = 'relay' | 'direct'
  * Per action: the states it applies to, its word in the history, and its event. A retry changes no state, so it appends
  * no event.
  */
-const ACTIONS: Readonly<
-  Record<QueueAction, { from: readonly WaitingState[]; done: string; event?: typeof messageHeld }>
-> = {
-  hold: { from: ['queued'], done: 'held', event: messageHeld },
-  release: { from: ['held'], done: 'released', event: messageReleased },
-  cancel: { from: ['queued', 'held'], done: 'cancelled', event: messageCancelled },
-  retry: { from: ['queued'], done: 'retried' },
-}
+const ACTIONS: Readonly<Record<QueueAction, { from: readonly OpenState[]; done: string; event?: typeof messageHeld }>> =
+  {
+    hold: { from: ['queued'], done: 'held', event: messageHeld },
+    release: { from: ['held'], done: 'released', event: messageReleased },
+    cancel: { from: ['queued', 'held'], done: 'cancelled', event: messageCancelled },
+    retry: { from: ['queued'], done: 'retried' },
+  }
 
 /** Returns the states that a change applies to. */
-export function statesBefore(action: QueueAction): readonly WaitingState[] {
+export function statesBefore(action: QueueAction): readonly OpenState[] {
   return ACTIONS[action].from
 }
 
 /** @param route the route of a release; null: the route that the configuration sets for all mail */
-export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: Route | null): WaitingChange {
+export function columnsAfter(tx: Tx, actor: Actor, action: QueueAction, route: Route | null): OpenChange {
   if (action === 'retry') return { next_attempt_at: tx.now } // the last reply of the remote server stays
   const words = { last_code: null, last_enhanced_code: null, last_reply: replyOf(actor, action) }
   if (action === 'hold') return { ...words, state: 'held' }
@@ -70,7 +69,7 @@ export async function appendChangeEvents(
   rows: readonly RecipientRow[],
 ): Promise<string[]> {
   const { done } = ACTIONS[action]
-  await submissions.insertDeliveries(
+  await submissions.appendHistory(
     tx,
     rows.map((row) => ({
       id: tx.newId(),
@@ -111,7 +110,7 @@ async function appendChangeEvent(
   const { event } = ACTIONS[action]
   if (!event) return
   const isLate = await submissions.isAnyDelayed(tx, row.id)
-  const labels = await changeOne(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
+  const labels = await changeLabels(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
   const message = eventMessage(row, inboxAddress, labels)
   const about = { actor: actorName(actor), message, timestamp: tx.now }
   tx.append(event({ ...about, recipients }))

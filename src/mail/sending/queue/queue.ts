@@ -24,15 +24,15 @@ import { requireMessage } from '../../messages/views/message-lookup.ts'
 import {
   appendChangeEvents,
   columnsAfter,
+  type OpenState,
   type QueueAction,
   type Route,
   statesBefore,
-  type WaitingState,
 } from './queue-change.ts'
 import { type ShownState, shownState } from './shown-state.ts'
 
 /** One recipient without a final state. */
-export interface WaitingRecipient extends ShownState<WaitingState> {
+export interface OpenRecipient extends ShownState<OpenState> {
   readonly id: string
   readonly recipient: string
   /** `message`: sent by an agent; the others are Martlet's own mail. */
@@ -55,8 +55,8 @@ export interface WaitingRecipient extends ShownState<WaitingState> {
 }
 
 /** Filters waiting recipients. All given conditions must match. */
-export interface WaitingFilter {
-  readonly state?: WaitingState | undefined
+export interface OpenFilter {
+  readonly state?: OpenState | undefined
   /** Domain of the recipient's address. */
   readonly domain?: string | undefined
   /** Address or id of the inbox that sent it. */
@@ -68,7 +68,7 @@ export interface WaitingFilter {
 /**
  * Selects the recipients of a change. At least one condition is required: an empty selection never means everything.
  */
-export interface Selection extends WaitingFilter {
+export interface Selection extends OpenFilter {
   readonly ids?: readonly string[] | undefined
   /** Recipients' addresses. */
   readonly addresses?: readonly string[] | undefined
@@ -86,7 +86,7 @@ export interface Changed {
 
 export interface Queue {
   /** Newest first. @throws not_found, missing_permission, validation_error, invalid_page_token */
-  list(actor: Actor, within: Within, filter: WaitingFilter, page: PageRequest): Promise<Page<WaitingRecipient>>
+  list(actor: Actor, within: Within, filter: OpenFilter, page: PageRequest): Promise<Page<OpenRecipient>>
   /**
    * Changes up to limits.delivery.queueChangeMax recipients, the oldest first, in one transaction with the history and
    * events. A recipient in another state is skipped.
@@ -110,22 +110,22 @@ interface QueueNeeds {
 export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
-      const criteria = await requireCriteria(store.db, actor, 'message_read', within, filter)
+      const criteria = await criteriaOf(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
-        select: (keyset) => table.listWaiting(store.db, criteria, keyset),
-        show: (rows) => show(store.db, actor, rows, clock()),
+        select: (keyset) => table.listOpen(store.db, criteria, keyset),
+        showRecipient: (rows) => show(store.db, actor, rows, clock()),
       })
     },
 
     async change(actor, within, action, selection, route) {
-      requireSelection(selection)
+      checkSelection(selection)
       if (route !== undefined && action !== 'release') throw invalid('route', 'route can only be set for a release')
       if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
       const { changed, blobs } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const criteria = await requireCriteria(tx, actor, 'message_send', within, selection)
+        const criteria = await criteriaOf(tx, actor, 'message_send', within, selection)
         const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
         if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
         const found = await table.listFree(tx, fitting, {
@@ -146,13 +146,13 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
   }
 
   /** Resolves a filter into a predicate. @throws not_found, missing_permission, validation_error */
-  async function requireCriteria(
+  async function criteriaOf(
     db: Db,
     actor: Actor,
     permission: Permission,
     within: Within,
-    filter: WaitingFilter & Pick<Selection, 'ids' | 'addresses'>,
-  ): Promise<table.WaitingCriteria> {
+    filter: OpenFilter & Pick<Selection, 'ids' | 'addresses'>,
+  ): Promise<table.OpenCriteria> {
     const scope = await requireScope(db, actor, permission, within)
     const inbox = filter.inbox === undefined ? undefined : await requireInbox(db, actor, permission, filter.inbox)
     const isElsewhere =
@@ -185,7 +185,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
 }
 
 /** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
-function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
+function checkSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
     detail: 'Select recipients with recipient_ids, message_id with inbox_id, inbox_id, domain, or all: true',
@@ -194,10 +194,10 @@ function requireSelection({ ids, addresses, domain, inbox, message, isAll }: Sel
 
 /** Locks the inboxes, since a change reads and updates labels. The order is fixed, so two changes cannot deadlock. */
 async function lockInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
-  for (const id of ids.toSorted()) await inboxes.lockAny(tx, id)
+  for (const id of ids.toSorted()) await inboxes.lockEvenIfDeleting(tx, id)
 }
 
-async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[], now: number): Promise<WaitingRecipient[]> {
+async function show(db: Db, actor: Actor, rows: readonly table.OpenRow[], now: number): Promise<OpenRecipient[]> {
   const ids = rows.flatMap((row) => row.message_id ?? [])
   const mask = forbiddenMask(actor)
   const found = (await messages.listByIds(db, [...new Set(ids)])).filter((message) => (message.hidden & mask) === 0)
@@ -209,7 +209,7 @@ async function show(db: Db, actor: Actor, rows: readonly table.WaitingRow[], now
     return {
       id: row.id,
       recipient: row.address,
-      ...shownState({ ...row, state: row.state as WaitingState }, now), // by the query
+      ...shownState({ ...row, state: row.state as OpenState }, now), // by the query
       kind: row.kind,
       ...(inboxAddress !== undefined && { inboxAddress }),
       ...(message && { messageId: message.api_message_id, threadId: message.thread_id }),

@@ -10,7 +10,8 @@ import type { Limits } from '../../../config/limits.ts'
 import { isLoopback, type Relay } from '../../../config/outbound-settings.ts'
 import type { Log } from '../../../log.ts'
 import { connectFailure, connectSocket } from '../../../net/fetch/connect.ts'
-import { type SessionOptions, SmtpClientSession, SmtpFailure } from '../../../net/smtp/smtp-client.ts'
+import { type SessionOptions, SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
+import { SmtpFailure } from '../../../net/smtp/smtp-failure.ts'
 import { createSmtpPool } from '../../../net/smtp/smtp-pool.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 import { deliverNameable } from './nameable.ts'
@@ -31,7 +32,7 @@ export interface RelayTarget extends DeliveryTarget {
 }
 
 export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetNeeds): RelayTarget {
-  const remote: Remote = { name: `The relay ${relay.host}`, place: `${relay.host}:${relay.port}` }
+  const remote: Remote = { name: `The relay ${relay.host}`, endpoint: `${relay.host}:${relay.port}` }
   const pool = createSmtpPool({ open, limits })
 
   return {
@@ -41,7 +42,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
   }
 
   async function deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]> {
-    handover.reached?.(remote.place)
+    handover.reached?.(remote.endpoint)
     try {
       const { session, release } = await pool.acquire(signal)
       try {
@@ -52,7 +53,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
       const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
-      log.warn({ relay: remote.place, reply: outcome.reply }, 'the relay does not accept mail')
+      log.warn({ relay: remote.endpoint, reply: outcome.reply }, 'the relay rejected the session or cannot be reached')
       return handover.recipients.map(() => outcome)
     }
   }
@@ -86,6 +87,6 @@ class RelayUnreachable extends Error {
   constructor(remote: Remote, cause: Error) {
     super('the relay cannot be reached', { cause })
     const reply = `${remote.name} cannot be reached: ${connectFailure(cause)}; will retry`
-    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.place }
+    this.outcome = { kind: 'failed_for_now', enhancedCode: '4.4.1', reply, remote: remote.endpoint }
   }
 }

@@ -5,8 +5,8 @@
  * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
  * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
-import type { MxFailure, MxFailureKind } from '../../../net/dns/mx.ts'
-import type { SmtpFailure, SmtpResult } from '../../../net/smtp/smtp-client.ts'
+import type { MxFailure, MxFailureKind } from '../../../net/dns/mx-failure.ts'
+import type { SmtpFailure, SmtpResult } from '../../../net/smtp/smtp-failure.ts'
 import type { Outcome } from './delivery-target.ts'
 
 /** The remote server. */
@@ -14,7 +14,7 @@ export interface Remote {
   /** Name of the server, for use in sentences. */
   readonly name: string
   /** As `Outcome.remote`. */
-  readonly place: string
+  readonly endpoint: string
   /** As `Outcome.tls`. */
   readonly tls?: string | undefined
 }
@@ -46,7 +46,7 @@ export function mxOutcome(domain: string, failure: MxFailure): Outcome {
 export function smtpOutcome(remote: Remote, result: SmtpResult): Outcome {
   if ('failure' in result) return failureOutcome(remote, result.failure)
   const { code, enhancedCode, text } = result.reply
-  const facts = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...where(remote) }
+  const facts = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...serverFields(remote) }
   if (code >= 200 && code < 300) return { kind: 'delivered', ...facts, reply: text }
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
@@ -67,7 +67,7 @@ export function failureOutcome(remote: Remote, failure: SmtpFailure): Outcome {
     kind: 'failed_for_now',
     ...(reply && { code: reply.code }),
     enhancedCode: reply?.enhancedCode ?? (isTimeout ? '4.4.1' : stage === 'tls' ? '4.7.5' : '4.4.2'), // RFC 3463 §3.5
-    ...where(remote),
+    ...serverFields(remote),
     reply: `${remote.name} ${what}${stage === 'sent' ? RETRY_SENT : RETRY}${text}`,
   }
 }
@@ -86,6 +86,6 @@ const RETRY = '; will retry'
 /** RFC 5321 §6.1: it is better to deliver twice than never. */
 const RETRY_SENT = '; it may have accepted the message, so the retry may deliver it twice'
 
-function where({ place, tls }: Remote): Pick<Outcome, 'remote' | 'tls'> {
-  return { remote: place, ...(tls !== undefined && { tls }) }
+function serverFields({ endpoint, tls }: Remote): Pick<Outcome, 'remote' | 'tls'> {
+  return { remote: endpoint, ...(tls !== undefined && { tls }) }
 }

@@ -9,8 +9,10 @@
 import type { Limits } from '../../../config/limits.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import type { Dns } from '../../../net/dns/dns.ts'
-import { type MailServers, type MxConnection, MxFailure, mailServersOf } from '../../../net/dns/mx.ts'
-import { type SessionOptions, SmtpClientSession, SmtpFailure } from '../../../net/smtp/smtp-client.ts'
+import { type MailServers, type MxConnection, mailServersOf } from '../../../net/dns/mx.ts'
+import { MxFailure } from '../../../net/dns/mx-failure.ts'
+import { type SessionOptions, SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
+import { SmtpFailure } from '../../../net/smtp/smtp-failure.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 import { deliverNameable } from './nameable.ts'
 import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
@@ -57,7 +59,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
         last ??= mxOutcome(domain, error)
         break
       }
-      handover.reached?.(remoteOf(connection).place)
+      handover.reached?.(remoteOf(connection).endpoint)
       try {
         const session = await open(servers, connection, signal)
         return await handOver(session, connection, domain, handover, signal)
@@ -93,7 +95,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   ): Promise<Outcome[]> {
     try {
       if (session.serverName === hostname) {
-        const detail = `its mail server [${connection.address}] has the name of this server (${hostname})`
+        const detail = `its mail server [${connection.ipAddress}] has the name of this server (${hostname})`
         const outcome = mxOutcome(domain, new MxFailure('loop', detail))
         return handover.recipients.map(() => outcome)
       }
@@ -104,8 +106,8 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 }
 
-function remoteOf({ hostname, address, port }: MxConnection): Remote {
-  return { name: hostname, place: `${hostname} [${address}]:${port}` }
+function remoteOf({ hostname, ipAddress, port }: MxConnection): Remote {
+  return { name: hostname, endpoint: `${hostname} [${ipAddress}]:${port}` }
 }
 
 function byDomain(recipients: readonly string[]): Map<string, string[]> {

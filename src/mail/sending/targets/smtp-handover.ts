@@ -25,7 +25,7 @@ export async function handOverSmtp(
     const reason = refusal(session, handover, eightBit, isSmtpUtf8(recipient))
     if (!reason) continue
     const reply = `${remote.name} ${reason.reply}`
-    outcomes.set(recipient, { kind: 'failed_for_good', ...reason, reply, remote: remote.place })
+    outcomes.set(recipient, { kind: 'failed_for_good', ...reason, reply, remote: remote.endpoint })
   }
   const left = recipients.filter((recipient) => !outcomes.has(recipient))
   if (left.length > 0) {

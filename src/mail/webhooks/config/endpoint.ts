@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { isLocalhost, withoutBrackets } from '../../../host-name.ts'
-import { isPrivateAddress } from '../../../net/private-networks.ts'
+import { isPrivateIp } from '../../../net/private-networks.ts'
 import type { CustomHeaders, HeadersChange } from './webhook.ts'
 
 /** Fields that Martlet sets, or that concern the connection (RFC 9110 §7.6.1): a custom field may not use them. */
@@ -38,7 +38,7 @@ interface UrlRules {
  *
  * @throws validation_error
  */
-export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRules): string {
+export function parseWebhookUrl(text: string, { allowPrivateNetworks, limits }: UrlRules): string {
   const url = text.length <= limits.webhooks.urlCharsMax && URL.canParse(text) ? new URL(text) : undefined
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw refusal(`url must be an http or https URL of at most ${limits.webhooks.urlCharsMax} characters`, 'url')
@@ -54,7 +54,7 @@ export function requireUrl(text: string, { allowPrivateNetworks, limits }: UrlRu
 
 function isPrivateHost(hostname: string): boolean {
   const host = withoutBrackets(hostname)
-  return isIP(host) ? isPrivateAddress(host) : isLocalhost(host)
+  return isIP(host) ? isPrivateIp(host) : isLocalhost(host)
 }
 
 /**
@@ -68,7 +68,7 @@ export function applyHeaders(
   limits: Limits,
 ): CustomHeaders {
   const names = Object.keys(set)
-  for (const name of names) requireHeader(name, set[name]!)
+  for (const name of names) checkHeader(name, set[name]!)
   const touched = [...names, ...remove].map((name) => name.toLowerCase())
   const twice = touched.find((name, index) => touched.indexOf(name) !== index)
   if (twice !== undefined) throw refusal(`"${twice}" occurs twice; set it or remove it, once`, 'headers')
@@ -83,7 +83,7 @@ export function applyHeaders(
   return Object.fromEntries(headers)
 }
 
-function requireHeader(name: string, value: string): void {
+function checkHeader(name: string, value: string): void {
   if (!NAME.test(name)) throw refusal(`"${name}" is not a valid name of a header field`, 'headers')
   const lower = name.toLowerCase()
   if (RESERVED.has(lower) || RESERVED_BEGINNINGS.some((beginning) => lower.startsWith(beginning))) {

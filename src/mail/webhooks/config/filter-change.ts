@@ -7,7 +7,7 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import { requireInbox, requirePod } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { checkEventFilter, checkIdCount } from '../../events/feed/subscription-filter.ts'
-import { list } from '../dispatch/matching.ts'
+import { parseList } from '../dispatch/matching.ts'
 import type { WebhookChange } from './webhook.ts'
 
 /**
@@ -25,7 +25,7 @@ export async function changedEventFilter(
   const isOnlySwitchedOff = change.isEnabled === false && Object.values(change).filter(isGiven).length === 1
   if (isOnlySwitchedOff) return { event_types, inbox_ids, pod_ids, permissions }
 
-  const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : list(event_types)
+  const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : parseList(event_types)
   const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
   const owner = filterOwner(limits)
   const found = await checkEventFilter(key, { ...added, eventTypes }, { db: tx, ...owner })
@@ -33,8 +33,8 @@ export async function changedEventFilter(
   const isWhole = inbox_ids === null && pod_ids === null
   const add = (now: readonly string[], more: readonly string[]) => new Set([...now, ...(isWhole ? [] : more)])
   const newInboxes = added.inboxIds.length > 0 ? found.inboxIds : []
-  const inboxIds = change.inboxIds ? new Set(newInboxes) : add(list(inbox_ids), newInboxes)
-  const podIds = add(list(pod_ids), added.podIds.length > 0 ? found.podIds : [])
+  const inboxIds = change.inboxIds ? new Set(newInboxes) : add(parseList(inbox_ids), newInboxes)
+  const podIds = add(parseList(pod_ids), added.podIds.length > 0 ? found.podIds : [])
   for (const id of gone) for (const ids of [inboxIds, podIds]) ids.delete(id)
 
   checkIdCount('inbox_ids', inboxIds.size, owner)
@@ -44,9 +44,9 @@ export async function changedEventFilter(
     throw new MailError('validation_error', { detail })
   }
   return {
-    event_types: json(eventTypes),
-    inbox_ids: json([...inboxIds]),
-    pod_ids: json([...podIds]),
+    event_types: formatList(eventTypes),
+    inbox_ids: formatList([...inboxIds]),
+    pod_ids: formatList([...podIds]),
     permissions: permissionsOf(key),
   }
 }
@@ -87,6 +87,6 @@ export function permissionsOf(key: KeyActor): string | null {
 }
 
 /** Returns a list in the form of the row; null: an empty list. */
-export function json(list: readonly string[]): string | null {
+export function formatList(list: readonly string[]): string | null {
   return list.length === 0 ? null : JSON.stringify(list)
 }

@@ -2,26 +2,28 @@
 import type { Db } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import { list } from '../dispatch/matching.ts'
+import { parseList } from '../dispatch/matching.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import type { Webhook } from './webhook.ts'
 
-export async function view(db: Db, row: WebhookRow): Promise<Webhook> {
-  const [webhook] = await viewAll(db, [row])
+export async function showWebhook(db: Db, row: WebhookRow): Promise<Webhook> {
+  const [webhook] = await showWebhooks(db, [row])
   return webhook!
 }
 
-export async function viewAll(db: Db, rows: readonly WebhookRow[]): Promise<Webhook[]> {
-  const ids = rows.flatMap((row) => [...list(row.inbox_ids), ...(row.inbox_id === null ? [] : [row.inbox_id])])
+export async function showWebhooks(db: Db, rows: readonly WebhookRow[]): Promise<Webhook[]> {
+  const ids = rows.flatMap((row) => [...parseList(row.inbox_ids), ...(row.inbox_id === null ? [] : [row.inbox_id])])
   const addresses = await inboxes.addresses(db, [...new Set(ids)])
   return rows.map((row) => {
     const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)
     return {
       id: row.id,
       url: row.url,
-      ...(row.event_types !== null && { eventTypes: list(row.event_types) }),
-      ...(row.pod_ids !== null && { podIds: list(row.pod_ids) }),
-      ...(row.inbox_ids !== null && { inboxAddresses: list(row.inbox_ids).flatMap((id) => addresses.get(id) ?? []) }),
+      ...(row.event_types !== null && { eventTypes: parseList(row.event_types) }),
+      ...(row.pod_ids !== null && { podIds: parseList(row.pod_ids) }),
+      ...(row.inbox_ids !== null && {
+        inboxAddresses: parseList(row.inbox_ids).flatMap((id) => addresses.get(id) ?? []),
+      }),
       ...(row.pod_id !== null && { podId: row.pod_id }),
       ...(address !== undefined && { inboxAddress: address }),
       secret: row.secret,

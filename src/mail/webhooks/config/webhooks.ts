@@ -12,9 +12,9 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as table from '../../../store/tables/webhooks-table.ts'
-import { assertKeyUnchanged, requireKey, requireScope } from '../../access/access.ts'
+import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { requireClientId } from '../../access/client-id.ts'
+import { parseClientId } from '../../access/client-id.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
@@ -23,12 +23,12 @@ import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
 import { isOrdered } from '../ordering/ordering.ts'
-import { applyHeaders, requireUrl } from './endpoint.ts'
-import { changedEventFilter, filterOwner, json, permissionsOf } from './filter-change.ts'
+import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
+import { changedEventFilter, filterOwner, formatList, permissionsOf } from './filter-change.ts'
 import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
-import { view, viewAll } from './webhook-views.ts'
+import { showWebhook, showWebhooks } from './webhook-views.ts'
 
 /**
  * Every call throws not_found, missing_permission, forbidden, unknown_api_key; those with data also validation_error.
@@ -79,8 +79,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
   return {
     async create(actor, within, request) {
-      const clientId = requireWebhookClientId(request.clientId)
-      const url = requireUrl(request.url, urlRules)
+      const clientId = parseWebhookClientId(request.clientId)
+      const url = parseWebhookUrl(request.url, urlRules)
       const headers = applyHeaders({}, { set: request.headers }, limits)
       const secret = profile.makeSecret(random)
 
@@ -90,12 +90,12 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
         if (existing) return existing
 
-        const key = narrowed(requireKey(actor), scope)
+        const key = narrowed(keyOf(actor), scope)
         const { eventTypes = [] } = request
         const found = await checkEventFilter(key, request, { db: tx, ...filterOwner(limits) })
         const namesInboxes = (request.inboxIds?.length ?? 0) > 0
         const namesPods = (request.podIds?.length ?? 0) > 0
-        await requireFewWebhooks(tx, scope)
+        await checkWebhookCount(tx, scope)
         const row: WebhookRow = {
           id: tx.newId(),
           organization_id: scope.organizationId,
@@ -104,16 +104,16 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           client_id: clientId ?? null,
           url,
           profile: profile.name,
-          event_types: json([...new Set(eventTypes)]),
-          pod_ids: namesPods ? json(found.podIds) : null,
-          inbox_ids: namesInboxes ? json(found.inboxIds) : null,
+          event_types: formatList([...new Set(eventTypes)]),
+          pod_ids: namesPods ? formatList(found.podIds) : null,
+          inbox_ids: namesInboxes ? formatList(found.inboxIds) : null,
           headers: Object.keys(headers).length === 0 ? null : JSON.stringify(headers),
           secret,
           old_secrets: null,
           order_state: request.isOrdered ? 'ordered' : 'none',
           term: 0,
           is_enabled: request.isEnabled === false ? 0 : 1,
-          cursor_seq: await endOfLog(tx),
+          start_seq: await endOfLog(tx),
           failing_since: null,
           failed_at: null,
           disabled_reason: null,
@@ -126,7 +126,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         return row
       })
       enabled()
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async list(actor, within, page) {
@@ -134,24 +134,24 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       return listPage(page, limits, {
         filter: { list: 'webhooks', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        show: (rows) => viewAll(store.db, rows),
+        showRecipient: (rows) => showWebhooks(store.db, rows),
       })
     },
 
     async get(actor, within, ref) {
       const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async update(actor, within, ref, change) {
-      const url = change.url === undefined ? undefined : requireUrl(change.url, urlRules)
+      const url = change.url === undefined ? undefined : parseWebhookUrl(change.url, urlRules)
       const row = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
           ...row,
           ...changedUrl(row, url),
-          ...(await changedEventFilter(tx, narrowed(requireKey(actor), scope), row, change, limits)),
+          ...(await changedEventFilter(tx, narrowed(keyOf(actor), scope), row, change, limits)),
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
           updated_at: tx.now,
@@ -160,14 +160,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         return changed
       })
       enabled()
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row } = await lockWebhook(tx, actor, 'webhook_delete', within, ref)
-        await table.mark(tx, row.id)
+        await table.markDeleting(tx, row.id)
         await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
       })
     },
@@ -185,7 +185,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         await table.update(tx, row.id, changed)
         return changed
       })
-      return view(store.db, row)
+      return showWebhook(store.db, row)
     },
 
     async headerNames(actor, within, ref) {
@@ -208,7 +208,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
   }
 
   /** @throws limit_exceeded */
-  async function requireFewWebhooks(tx: Tx, scope: table.WebhookScope): Promise<void> {
+  async function checkWebhookCount(tx: Tx, scope: table.WebhookScope): Promise<void> {
     const { perOrganizationMax, perPodMax } = limits.webhooks
     const { inOrganization, inPod } = await table.countOf(tx, scope, perOrganizationMax)
     if (inOrganization >= perOrganizationMax) {
@@ -233,7 +233,7 @@ async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefi
   if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
   if (isEnabled) {
     const healthy = { failing_since: null, failed_at: null, disabled_reason: null }
-    return { is_enabled: 1, cursor_seq: await endOfLog(tx), ...healthy }
+    return { is_enabled: 1, start_seq: await endOfLog(tx), ...healthy }
   }
   await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
   return { is_enabled: 0, term: row.term + 1, disabled_reason: null }
@@ -254,7 +254,7 @@ async function endOfLog(tx: Tx): Promise<number> {
   return (await events.requireLog(tx)).last_seq
 }
 
-function requireWebhookClientId(clientId: string | undefined): string | undefined {
-  if (clientId === undefined || !RESERVED_CLIENT_IDS.includes(clientId)) return requireClientId(clientId)
+function parseWebhookClientId(clientId: string | undefined): string | undefined {
+  if (clientId === undefined || !RESERVED_CLIENT_IDS.includes(clientId)) return parseClientId(clientId)
   throw new MailError('validation_error', { detail: `client_id cannot be "${clientId}"`, path: ['client_id'] })
 }

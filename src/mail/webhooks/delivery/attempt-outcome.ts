@@ -7,11 +7,11 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { advance } from '../ordering/ordering.ts'
 import { recordFailing, recordGone, recordSuccess } from './webhook-health.ts'
-import type { Verdict } from './webhook-retry.ts'
+import type { AttemptOutcome } from './webhook-retry.ts'
 
 /** One attempt that has ended. */
 export interface EndedAttempt {
@@ -19,7 +19,7 @@ export interface EndedAttempt {
   readonly webhook: Pick<WebhookRow, 'id' | 'url' | 'failing_since' | 'failed_at'>
   /** Owner of its lease. */
   readonly owner: string
-  readonly verdict: Verdict
+  readonly outcome: AttemptOutcome
   /** The response status; undefined without a response. */
   readonly code: number | undefined
   /** The beginning of the response body. */
@@ -39,39 +39,41 @@ const STATES = { delivered: 'delivered', retry: 'pending', failed: 'failed', gon
 export async function recordAttempt(
   { store, limits }: { readonly store: Store; readonly limits: Limits },
   ended: EndedAttempt,
-): Promise<{ hasFollower: boolean }> {
-  const { delivery, webhook, verdict } = ended
+): Promise<{ hasNextDelivery: boolean }> {
+  const { delivery, webhook, outcome } = ended
   return store.transaction(async (tx) => {
     const locked = delivery.ordering_key === null ? undefined : await webhooks.lockById(tx, webhook.id)
-    if (!(await write(tx, ended))) return { hasFollower: false }
-    const isOver = STATES[verdict.kind] !== 'pending'
+    if (!(await write(tx, ended))) return { hasNextDelivery: false }
+    const hasNextDelivery = STATES[outcome.kind] !== 'pending'
     const followers =
-      isOver && locked && delivery.ordering_key !== null ? await advance(tx, locked, [delivery.ordering_key]) : []
-    if (verdict.kind === 'gone') await recordGone(tx, webhook)
-    else if (verdict.kind === 'delivered') await recordSuccess(tx, webhook)
+      hasNextDelivery && locked && delivery.ordering_key !== null
+        ? await advance(tx, locked, [delivery.ordering_key])
+        : []
+    if (outcome.kind === 'gone') await recordGone(tx, webhook)
+    else if (outcome.kind === 'delivered') await recordSuccess(tx, webhook)
     else if (!ended.isSetAside) await recordFailing(tx, webhook, limits)
-    return { hasFollower: followers.length > 0 }
+    return { hasNextDelivery: followers.length > 0 }
   })
 }
 
 /** @returns whether the lease was still valid */
-function write(tx: Tx, { delivery, owner, verdict, startedAt, endedAt, ...result }: EndedAttempt): Promise<boolean> {
+function write(tx: Tx, { delivery, owner, outcome, startedAt, endedAt, ...result }: EndedAttempt): Promise<boolean> {
   const attempts = delivery.attempts + 1
   const answer = { code: result.code ?? null, error: result.error ?? null }
-  return deliveries.recordOutcome(
+  return webhookDeliveries.recordOutcome(
     tx,
     { id: delivery.id, owner },
     {
-      state: STATES[verdict.kind],
+      state: STATES[outcome.kind],
       attempts,
-      next_attempt_at: verdict.kind === 'retry' ? endedAt + verdict.afterMs : 0,
+      next_attempt_at: outcome.kind === 'retry' ? endedAt + outcome.afterMs : 0,
       last_code: answer.code,
       last_error: answer.error,
     },
     {
       ...answer,
       attempt: attempts,
-      outcome: verdict.kind,
+      outcome: outcome.kind,
       response: result.response ?? null,
       started_at: startedAt,
       ended_at: endedAt,

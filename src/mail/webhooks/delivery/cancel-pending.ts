@@ -7,7 +7,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
 import { advance } from '../ordering/ordering.ts'
@@ -24,16 +24,16 @@ export function createCancelPending({ store, limits }: CancelPendingNeeds): JobH
     while (!isDone) {
       signal.throwIfAborted()
       isDone = await store.transaction(async (tx) => {
-        const row = await webhooks.lockAny(tx, webhookId)
+        const row = await webhooks.lockEvenIfDeleting(tx, webhookId)
         if (!row) return true
         if (row.deleting_at !== null) {
-          const removed = await deliveries.removeOf(tx, webhookId, limits.webhooks.chunkRows)
+          const removed = await webhookDeliveries.removeOf(tx, webhookId, limits.webhooks.chunkRows)
           if (removed === 0) await webhooks.remove(tx, webhookId)
           return removed === 0
         }
         // If the webhook is enabled again meanwhile, deliveries of an earlier term are still cancelled.
-        const ids = await deliveries.listBefore(tx, webhookId, row.term, limits.webhooks.chunkRows)
-        await advance(tx, row, await deliveries.cancel(tx, ids))
+        const ids = await webhookDeliveries.listBefore(tx, webhookId, row.term, limits.webhooks.chunkRows)
+        await advance(tx, row, await webhookDeliveries.cancel(tx, ids))
         return ids.length < limits.webhooks.chunkRows // some of them may have ended already
       })
     }

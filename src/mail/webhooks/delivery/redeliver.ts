@@ -2,17 +2,17 @@
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import * as table from '../../../store/tables/webhook-log-table.ts'
+import * as table from '../../../store/tables/webhook-deliveries-table.ts'
 import { advance, initialState } from '../ordering/ordering.ts'
 
 /** @throws webhook_disabled */
-export function requireEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): void {
+export function checkEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): void {
   if (is_enabled !== 1) throw new MailError('webhook_disabled', {})
 }
 
 interface Redelivery {
   /** Locked. */
-  readonly row: table.LoggedDeliveryRow
+  readonly row: table.LoggedWebhookDeliveryRow
   readonly inboxId: string | null
 }
 
@@ -33,6 +33,6 @@ export async function redeliver(tx: Tx, webhook: WebhookRow, all: readonly Redel
   await advance(tx, webhook, orderingKeys)
 }
 
-function isOver({ state }: Pick<table.LoggedDeliveryRow, 'state'>): boolean {
+function isOver({ state }: Pick<table.LoggedWebhookDeliveryRow, 'state'>): boolean {
   return state !== 'pending' && state !== 'waiting'
 }

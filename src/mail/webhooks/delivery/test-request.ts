@@ -16,7 +16,7 @@ import type { Actor, Within } from '../../access/actor.ts'
 import { CapacityShares } from '../../jobs/capacity-shares.ts'
 import { requireWebhook } from '../config/webhook-lookup.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
-import { postTo, wordsOf } from './webhook-request.ts'
+import { postToWebhook, storedResult } from './webhook-request.ts'
 
 /** Result of a test request. */
 export interface TestResult {
@@ -62,7 +62,7 @@ export function createWebhookTests({
         return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
       })
       const owner = { organizationId: webhook.organization_id, podId: webhook.pod_id }
-      if (shares.room(owner) === 0) {
+      if (shares.capacity(owner) === 0) {
         throw new MailError('too_many_at_once', { what: 'test requests', max: limits.webhooks.testsMax })
       }
       shares.add(owner, 1)
@@ -71,8 +71,8 @@ export function createWebhookTests({
         const at = clock()
         const eventId = newEventId()
         const body = profile.renderTest({ eventId, webhookId: webhook.id, at })
-        const answered = await postTo(webhook, { eventId, body, at }, { profile, fetch })
-        const { code, response, error } = wordsOf(answered, limits)
+        const answered = await postToWebhook(webhook, { eventId, body, at }, { profile, fetch })
+        const { code, response, error } = storedResult(answered, limits)
         return {
           hasSucceeded: code !== undefined && code >= 200 && code < 300,
           ...(code !== undefined && { code }),

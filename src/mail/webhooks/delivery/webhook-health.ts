@@ -1,5 +1,5 @@
 /**
- * Tracks since when all requests to a webhook have failed. A webhook that has failed for limits.webhooks.failingMaxMs
+ * Tracks since when all requests to a webhook have failed. A webhook that has failed for limits.webhooks.failingMsMax
  * without a success, or whose response says that it is gone, is disabled, and an event is appended. Its pending
  * deliveries are cancelled (cancel-pending.ts).
  *
@@ -27,14 +27,14 @@ export async function recordSuccess(tx: Tx, { id, failing_since }: WebhookAtAtte
 export async function recordFailing(tx: Tx, attempted: WebhookAtAttempt, limits: Limits): Promise<void> {
   const { failing_since, failed_at } = attempted
   const isWorthWriting = failing_since === null || failed_at === null || tx.now - failed_at >= FAILED_AT_STEP_MS
-  const isLong = failing_since !== null && tx.now - failing_since >= limits.webhooks.failingMaxMs
+  const isLong = failing_since !== null && tx.now - failing_since >= limits.webhooks.failingMsMax
   if (!isWorthWriting && !isLong) return
   const current = await lockSame(tx, attempted)
   if (!current) return
   const startsAgain = current.failed_at === null || tx.now - current.failed_at > limits.webhooks.quietMs
   const since = startsAgain ? tx.now : (current.failing_since ?? tx.now)
   await webhooks.update(tx, current.id, { failing_since: since, failed_at: tx.now })
-  if (tx.now - since >= limits.webhooks.failingMaxMs) await disable(tx, { ...current, failing_since: since }, 'failing')
+  if (tx.now - since >= limits.webhooks.failingMsMax) await disable(tx, { ...current, failing_since: since }, 'failing')
 }
 
 /** Disables the webhook: the receiver responded that it is gone. */

@@ -6,7 +6,7 @@
  * whose last request failed gets one request at a time, and all such webhooks together get at most half of the capacity,
  * divided among pods and organizations in the same way: so half of a pod's share is left for its healthy webhooks.
  *
- * A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMaxMs: a backlog
+ * A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMsMax: a backlog
  * of a hundred thousand rows must not call a dead receiver all day. A new round starts only with requests that began
  * after the last failure, because ten concurrent requests fail together. The state is in memory: after a restart, each
  * webhook starts without failures.
@@ -50,7 +50,7 @@ export class WebhookLimits {
   }
 
   /** Returns how many more requests may begin. */
-  room(webhook: LimitedWebhook, now: number): number {
+  capacity(webhook: LimitedWebhook, now: number): number {
     const own = this.#ownRoom(webhook.webhookId, now)
     return own === 0 ? 0 : Math.min(own, this.#sharedRoom(webhook))
   }
@@ -68,9 +68,9 @@ export class WebhookLimits {
   }
 
   #sharedRoom(webhook: LimitedWebhook): number {
-    const room = this.#shares.room(webhook)
+    const capacity = this.#shares.capacity(webhook)
     const isFailing = (this.#loads.get(webhook.webhookId)?.failedRounds ?? 0) > 0
-    return isFailing ? Math.min(room, this.#failingShares.room(webhook)) : room
+    return isFailing ? Math.min(capacity, this.#failingShares.capacity(webhook)) : capacity
   }
 
   enter(webhook: LimitedWebhook): void {
@@ -119,7 +119,7 @@ export class WebhookLimits {
 
   #pauseMs(rounds: number): number {
     const pauses = rounds - ROUNDS_WITHOUT_PAUSE
-    return pauses <= 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (pauses - 1), this.#limits.webhooks.pauseMaxMs)
+    return pauses <= 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (pauses - 1), this.#limits.webhooks.pauseMsMax)
   }
 }
 

@@ -12,7 +12,7 @@ import type { Event } from '../../events/log/event.ts'
  * @param reader the key that the webhook acts for
  * @returns undefined if the dialect cannot represent the event, or it must not be sent to this reader
  */
-export type EventRenderer = (event: Event, reader: KeyActor) => Promise<string | undefined>
+export type EventRenderer = (event: Event, actor: KeyActor) => Promise<string | undefined>
 
 export interface WebhookProfile {
   /** Stored in the webhook's row: never change it, and never reuse it for another profile. */
@@ -25,7 +25,7 @@ export interface WebhookProfile {
   /** Whether a text has the form of this service's secrets. */
   readonly isSecret: (text: string) => boolean
   /** Header fields of one attempt, the signature included. */
-  readonly headers: (attempt: Attempt) => Readonly<Record<string, string>>
+  readonly headers: (request: RequestToSign) => Readonly<Record<string, string>>
   /** Limit for the whole attempt. */
   readonly timeoutMs: number
   /** Waits before the second attempt, the third, and so on; after the last one the delivery is given up. */
@@ -33,7 +33,7 @@ export interface WebhookProfile {
 }
 
 /** Input of a signature. */
-export interface Attempt {
+export interface RequestToSign {
   readonly eventId: string
   /** Epoch ms, of this attempt. */
   readonly at: number

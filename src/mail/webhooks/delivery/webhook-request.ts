@@ -8,23 +8,23 @@ import { secretsOf } from '../config/webhook-secrets.ts'
 import type { WebhookProfile } from './webhook-profile.ts'
 
 /** A response, or why there was none. */
-export interface Answered {
+export interface PostResult {
   readonly response?: SafeResponse
   readonly failure?: FetchFailed
 }
 
-interface Content {
+interface WebhookPayload {
   readonly eventId: string
   readonly body: string
   /** Epoch ms. */
   readonly at: number
 }
 
-export async function postTo(
+export async function postToWebhook(
   webhook: WebhookRow,
-  { eventId, body, at }: Content,
+  { eventId, body, at }: WebhookPayload,
   needs: { readonly profile: WebhookProfile; readonly fetch: SafeFetch['fetch']; readonly signal?: AbortSignal },
-): Promise<Answered> {
+): Promise<PostResult> {
   const { profile, fetch, signal } = needs
   const own = profile.headers({ eventId, at, body, secrets: secretsOf(webhook, at) })
   const headers = { ...customHeaders(webhook), ...own }
@@ -38,7 +38,7 @@ export async function postTo(
 }
 
 /** The part of the result that is stored and shown. */
-export function wordsOf({ response, failure }: Answered, limits: Limits) {
+export function storedResult({ response, failure }: PostResult, limits: Limits) {
   const charsMax = limits.webhooks.responseKeptCharsMax
   return {
     code: response?.status,

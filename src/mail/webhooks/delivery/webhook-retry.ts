@@ -5,7 +5,7 @@ import type { SafeResponse } from '../../../net/fetch/safe-fetch.ts'
 /** Spreads retries of deliveries that failed together. It only adds time: the documented schedule is a minimum. */
 const JITTER = 0.1
 
-export type Verdict =
+export type AttemptOutcome =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retry'; readonly afterMs: number }
   /** The attempts are used up, or the response rules out a retry. */
@@ -26,13 +26,16 @@ interface AttemptResult {
 }
 
 /** Redirects are failures: the receiver's URL is the one that was registered (docs/adr/0016). */
-export function judge({ response, attempts, retryAfterMs, spread, now }: AttemptResult, limits: Limits): Verdict {
+export function outcomeOf(
+  { response, attempts, retryAfterMs, spread, now }: AttemptResult,
+  limits: Limits,
+): AttemptOutcome {
   if (response && response.status >= 200 && response.status < 300) return { kind: 'delivered' }
   if (response?.status === 410) return { kind: 'gone' } // RFC 9110 §15.5.11: likely permanent
   if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
   const waitMs = retryAfterMs[attempts - 1]
   if (waitMs === undefined) return { kind: 'failed' }
-  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMaxMs)
+  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMsMax)
   return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
 }
 

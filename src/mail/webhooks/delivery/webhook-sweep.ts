@@ -1,7 +1,7 @@
 /** Removes expired deliveries in chunks, with their attempts. */
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { advance } from '../ordering/ordering.ts'
 
@@ -18,12 +18,12 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
   do {
     signal.throwIfAborted()
     removed = await store.transaction(async (tx) => {
-      const old = await deliveries.listOlderThan(tx, before, limits.webhooks.chunkRows)
+      const old = await webhookDeliveries.listOlderThan(tx, before, limits.webhooks.chunkRows)
       // Lock the webhooks before any row is removed: removing a first delivery makes the next one pending.
-      const held = await webhooks.lockByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
+      const locked = await webhooks.lockByIds(tx, [...new Set(old.filter(isFirst).map(({ webhook_id }) => webhook_id))])
       const ids = old.map(({ id }) => id)
-      const left = (await deliveries.removeOlderThan(tx, before, ids)).filter(isFirst)
-      for (const webhook of held) {
+      const left = (await webhookDeliveries.removeOlderThan(tx, before, ids)).filter(isFirst)
+      for (const webhook of locked) {
         const own = left.filter(({ webhook_id }) => webhook_id === webhook.id)
         await advance(
           tx,
@@ -36,6 +36,6 @@ export async function sweepWebhookDeliveries({ store, clock, limits }: SweepNeed
   } while (removed === limits.webhooks.chunkRows)
 }
 
-function isFirst({ state, ordering_key }: deliveries.OldDelivery): boolean {
+function isFirst({ state, ordering_key }: webhookDeliveries.OldDelivery): boolean {
   return state === 'pending' && ordering_key !== null
 }

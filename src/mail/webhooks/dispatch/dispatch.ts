@@ -1,8 +1,9 @@
 /**
  * Turns events into deliveries: a durable reader of the log (docs/adr/0015).
  *
- *   commit signal or poll interval → next events → matching webhooks → render bodies, outside any transaction → one
- *   transaction moves the reader's cursor and inserts the deliveries → signal to the worker, which claims and sends them
+ *   commit signal or poll interval → next events → matching webhooks → render bodies, outside any transaction
+ *   (prepare-deliveries.ts) → one transaction moves the reader's cursor and inserts the deliveries
+ *   (insert-deliveries.ts) → signal to the worker, which claims and sends them
  *
  * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed.
  * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
@@ -13,34 +14,16 @@
  * Stop: finishes the batch that is being written; the rest is read after the next start.
  * Must not: send requests (webhook-worker.ts), or know what a body looks like (a profile does).
  */
-import type { Limits } from '../../../config/limits.ts'
-import { isTemporary } from '../../../errors.ts'
-import type { Log } from '../../../log.ts'
-import type { Metrics } from '../../../metrics.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import type { Tx } from '../../../store/handles.ts'
-import type { EventRow } from '../../../store/schema/event-rows.ts'
-import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import type { Store } from '../../../store/store.ts'
 import * as consumers from '../../../store/tables/event-consumers-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
-import { forbiddenMask } from '../../access/access.ts'
-import { type Event, toEvent } from '../../events/log/event.ts'
-import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
-import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
-import { advance, isOrdered } from '../ordering/ordering.ts'
-import { matcherOf, matchesNew, type WebhookMatcher } from './matching.ts'
-import { newDelivery } from './new-delivery.ts'
+import { insertDeliveries } from './insert-deliveries.ts'
+import { matcherOf } from './matching.ts'
+import { createPrepareDeliveries, type PrepareDeliveriesNeeds, type PreparedDelivery } from './prepare-deliveries.ts'
 
 const NAME = 'webhooks'
-/** Failed tries after which an event is skipped because its body cannot be rendered. */
-const RENDER_TRIES = 5
-/** Bounds one transaction, so that the first delivery of a burst does not wait for the bodies of the last. */
-const DELIVERIES_PER_COMMIT = 50
-
 export interface Dispatch {
   /** Resolve this before events that match webhooks can be committed. */
   start(): Promise<void>
@@ -51,24 +34,13 @@ export interface Dispatch {
   readThrough(): number | undefined
 }
 
-interface DispatchNeeds {
-  readonly store: Store
-  readonly profiles: readonly WebhookProfile[]
+interface DispatchNeeds extends PrepareDeliveriesNeeds {
   readonly worker: Pick<WebhookWorker, 'signalPending'>
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly limits: Limits
 }
 
-/** A delivery to be written. */
-interface Prepared {
-  readonly event: EventRow
-  readonly payload: Event['payload']
-  readonly webhook: WebhookRow
-  readonly body: string
-}
-
-export function createDispatch({ store, profiles, worker, log, metrics, limits }: DispatchNeeds): Dispatch {
+export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
+  const { store, log, metrics, limits } = needs
+  const prepareDeliveries = createPrepareDeliveries(needs)
   const loop = createPollLoop({
     name: 'webhook dispatch',
     poll,
@@ -83,16 +55,15 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
   let committed = 0
   let position = 0
   let isIdle = true
-  const failed = { seq: 0, times: 0 }
 
   return {
     async start() {
       committed = await store.transaction((tx) => consumers.openCursor(tx, NAME))
       position = committed
       stopListening = store.onCommit(() => {
-        if (!isIdle) loop.soon()
+        if (!isIdle) loop.pollSoon()
       })
-      loop.soon()
+      loop.pollSoon()
     },
 
     async stop() {
@@ -100,7 +71,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       await loop.stop()
     },
 
-    signalEnabled: loop.soon,
+    signalEnabled: loop.pollSoon,
 
     readThrough: () => (isIdle ? undefined : position),
   }
@@ -118,9 +89,9 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     if (rows.length === 0) return false
     const organizations = new Set(rows.map((row) => row.organization_id))
     const matchers = (await webhooks.listEnabled(store.db, [...organizations])).map(matcherOf)
-    if (matchers.length === 0) isIdle = (await webhooks.earliestCursor(store.db)) === undefined
+    if (matchers.length === 0) isIdle = (await webhooks.earliestStart(store.db)) === undefined
 
-    const { prepared, throughSeq } = await prepare(rows, matchers)
+    const { prepared, throughSeq } = await prepareDeliveries(rows, matchers)
     if (prepared.length > 0 || throughSeq - committed >= limits.events.batchMax) await write(prepared, throughSeq)
     else position = throughSeq
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
@@ -128,7 +99,7 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
 
   /** Webhooks exist again: skip the events before the earliest of their cursors. */
   async function wake(): Promise<boolean> {
-    const earliest = await webhooks.earliestCursor(store.db)
+    const earliest = await webhooks.earliestStart(store.db)
     if (earliest === undefined) return false
     committed = await consumers.requireCursor(store.db, NAME)
     position = Math.max(committed, earliest)
@@ -136,54 +107,12 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
     return true
   }
 
-  /** Renders bodies for the matching webhooks, up to a bound of number and size. */
-  async function prepare(
-    rows: readonly EventRow[],
-    matchers: readonly WebhookMatcher[],
-  ): Promise<{ prepared: Prepared[]; throughSeq: number }> {
-    const prepared: Prepared[] = []
-    let bytes = 0
-    for (const row of rows) {
-      if (matchers.length > 0 && row.visibility !== 'internal') {
-        for (const each of await prepareOne(row, matchers)) {
-          prepared.push(each)
-          bytes += Buffer.byteLength(each.body)
-        }
-      }
-      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhooks.batchBytesMax
-      if (isFull) return { prepared, throughSeq: row.seq }
-    }
-    return { prepared, throughSeq: rows.at(-1)!.seq }
-  }
-
-  async function prepareOne(row: EventRow, matchers: readonly WebhookMatcher[]): Promise<Prepared[]> {
+  async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<void> {
     try {
-      const event = toEvent(row, store.epoch)
-      const matching = matchers.filter((matcher) => matchesNew(matcher, { row, payload: event.payload }))
-      const bodies = new Map<string, string | undefined>()
-      const prepared: Prepared[] = []
-      for (const { row: webhook, actor } of matching) {
-        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same share one body
-        if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
-        const body = bodies.get(form)
-        if (body !== undefined) prepared.push({ event: row, payload: event.payload, webhook, body })
-      }
-      return prepared
-    } catch (error) {
-      // The store or the disk failed, not this event: the event waits until they work again.
-      if (isTemporary(error)) throw error
-      failed.times = failed.seq === row.seq ? failed.times + 1 : 1
-      failed.seq = row.seq
-      if (failed.times < RENDER_TRIES) throw error
-      metrics.loopErrors.inc({ loop: 'webhook dispatch' })
-      log.error({ err: error, seq: row.seq, type: row.type }, 'rendering an event for webhooks failed; event skipped')
-      return []
-    }
-  }
-
-  async function write(prepared: readonly Prepared[], throughSeq: number): Promise<void> {
-    try {
-      const webhookIds = await store.transaction((tx) => insertAll(tx, prepared, throughSeq))
+      const webhookIds = await store.transaction(async (tx) => {
+        if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
+        return insertDeliveries(tx, prepared)
+      })
       committed = throughSeq
       position = throughSeq
       worker.signalPending(webhookIds)
@@ -192,30 +121,6 @@ export function createDispatch({ store, profiles, worker, log, metrics, limits }
       committed = await consumers.requireCursor(store.db, NAME)
       position = committed
     }
-  }
-
-  /** @returns the webhooks that have a new delivery. @throws Overtaken */
-  async function insertAll(tx: Tx, prepared: readonly Prepared[], throughSeq: number): Promise<Set<string>> {
-    if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
-    const ids = [...new Set(prepared.map(({ webhook }) => webhook.id))]
-    // Read the webhooks again: one may have been disabled, disabled and enabled, or given another URL while bodies were
-    // rendered. Lock them until the commit, or a delivery could be inserted after the job that should cancel or order it.
-    const current = (await webhooks.lockByIds(tx, ids)).filter(({ is_enabled }) => is_enabled === 1)
-    const matchers = new Map(current.map((row) => [row.id, matcherOf(row)]))
-    const wanted = prepared.flatMap((each) => {
-      const matcher = matchers.get(each.webhook.id)
-      if (!matcher || !matchesNew(matcher, { row: each.event, payload: each.payload })) return []
-      return [{ ...each, reader: matcher.actor, webhook: matcher.row }]
-    })
-    const present = await presentClasses(tx, wanted) // a message may have been hidden while bodies were rendered
-    const readable = wanted.filter(({ reader, event }) => mayReadEvent(reader, event, present))
-    const rows = readable.map((each) => newDelivery(tx, each))
-    await deliveries.insert(tx, rows)
-    for (const webhook of current.filter(isOrdered)) {
-      const keys = rows.flatMap(({ webhook_id, ordering_key }) => (webhook_id === webhook.id ? [ordering_key!] : []))
-      await advance(tx, webhook, keys)
-    }
-    return new Set(rows.map(({ webhook_id }) => webhook_id))
   }
 }
 

@@ -7,21 +7,31 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { parsePermissions } from '../../access/permissions.ts'
-import { type Filter, filterOf, isInNamedScope, isWanted, maySee } from '../../events/feed/subscription-filter.ts'
+import {
+  type CheckedFilter,
+  filterOf,
+  isInNamedScope,
+  matchesTypeAndScope,
+  maySee,
+} from '../../events/feed/subscription-filter.ts'
 import { permissionsToSee } from '../../events/log/event-types.ts'
 
 /** A webhook's row, parsed once for a batch of events. */
 export interface WebhookMatcher {
-  readonly row: WebhookRow
+  readonly webhook: WebhookRow
   /** The key that the webhook acts for. */
   readonly actor: KeyActor
-  readonly filter: Filter
+  readonly filter: CheckedFilter
 }
 
-export function matcherOf(row: WebhookRow): WebhookMatcher {
-  const named = { eventTypes: list(row.event_types), inboxIds: list(row.inbox_ids), podIds: list(row.pod_ids) }
-  const actor = actorOf(row)
-  return { row, actor, filter: filterOf(actor, named) }
+export function matcherOf(webhook: WebhookRow): WebhookMatcher {
+  const named = {
+    eventTypes: parseList(webhook.event_types),
+    inboxIds: parseList(webhook.inbox_ids),
+    podIds: parseList(webhook.pod_ids),
+  }
+  const actor = actorOf(webhook)
+  return { webhook, actor, filter: filterOf(actor, named) }
 }
 
 function actorOf(row: WebhookRow): KeyActor {
@@ -36,21 +46,25 @@ function actorOf(row: WebhookRow): KeyActor {
 }
 
 /** An event's row, which must not be internal, and its parsed payload. */
-interface Read {
-  readonly row: EventRow
+interface ParsedEventRow {
+  readonly eventRow: EventRow
   readonly payload: Readonly<Record<string, unknown>>
 }
 
 /** Whether a webhook gets this event when it is dispatched: false for events before it was created or enabled. */
-export function matchesNew(matcher: WebhookMatcher, event: Read): boolean {
-  return event.row.seq > matcher.row.cursor_seq && matches(matcher, event)
+export function matchesNew(matcher: WebhookMatcher, event: ParsedEventRow): boolean {
+  return event.eventRow.seq > matcher.webhook.start_seq && matches(matcher, event)
 }
 
 /** Whether the webhook's filter matches the event, whatever its time. */
-export function matches({ filter }: WebhookMatcher, { row, payload }: Read): boolean {
-  return isWanted(filter, row) && isInNamedScope(filter, row) && maySee(filter.actor, permissionsToSee(payload))
+export function matches({ filter }: WebhookMatcher, { eventRow, payload }: ParsedEventRow): boolean {
+  return (
+    matchesTypeAndScope(filter, eventRow) &&
+    isInNamedScope(filter, eventRow) &&
+    maySee(filter.actor, permissionsToSee(payload))
+  )
 }
 
-export function list(json: string | null): readonly string[] {
+export function parseList(json: string | null): readonly string[] {
   return json === null ? [] : (JSON.parse(json) as string[])
 }

@@ -28,17 +28,17 @@ export async function recheckAccess(
     rows.map(({ seq }) => seq),
   )
   const bySeq = new Map(found.map((event) => [event.seq, event]))
-  const reader = matcher.actor
+  const { actor } = matcher
   const present = await presentClasses(
     tx,
-    found.map((event) => ({ reader, event })),
+    found.map((event) => ({ actor, event })),
   )
   const mayStillReceive = ({ seq, event_type, created_at }: WebhookDeliveryRow): boolean => {
-    const row = bySeq.get(seq)
-    if (!mayReadEvent(reader, row ?? { type: event_type, message_id: null }, present)) return false
+    const eventRow = bySeq.get(seq)
+    if (!mayReadEvent(actor, eventRow ?? { type: event_type, message_id: null }, present)) return false
     // The event has been purged from the log: send only if the webhook is unchanged since the delivery was created.
-    if (!row) return webhook.updated_at <= created_at
-    return matches(matcher, { row, payload: JSON.parse(row.payload) as Record<string, unknown> })
+    if (!eventRow) return webhook.updated_at <= created_at
+    return matches(matcher, { eventRow, payload: JSON.parse(eventRow.payload) as Record<string, unknown> })
   }
   const revoked = rows.filter((row) => !mayStillReceive(row))
   if (revoked.length === 0) return [...rows]

@@ -41,9 +41,9 @@ export function createEnableOrdering({ store, signalPending, limits }: EnableOrd
     const webhook = await webhooks.lockById(tx, webhookId)
     if (!webhook) return 'done'
     if (webhook.order_state === 'none')
-      return (await orderingKeys.unblockAll(tx, webhookId, limit)) < limit ? 'done' : {}
+      return (await orderingKeys.makeAllPending(tx, webhookId, limit)) < limit ? 'done' : {}
     if (webhook.order_state === 'ordered') {
-      const some = await orderingKeys.listBlockedKeys(tx, webhookId, after, limit)
+      const some = await orderingKeys.listKeysWithWaiting(tx, webhookId, after, limit)
       await advance(tx, webhook, some)
       return some.length < limit ? 'done' : { after: some.at(-1) }
     }

@@ -50,7 +50,7 @@ export async function advance(
   if (webhook.order_state === 'enabling') return [] // an earlier delivery may still get this ordering key (enable-ordering.ts)
   const first: WebhookDeliveryRow[] = []
   for (const key of new Set(keys)) {
-    const row = await orderingKeys.unblockNext(tx, { webhookId: webhook.id, key })
+    const row = await orderingKeys.makeNextPending(tx, { webhookId: webhook.id, key })
     if (row) first.push(row)
   }
   return first
@@ -74,6 +74,6 @@ export async function assignOrderingKeys(
     const key = orderingKeyOf(inboxes.get(seq))
     ids.set(key, [...(ids.get(key) ?? []), id])
   }
-  for (const [key, ofKey] of ids) await orderingKeys.block(tx, key, ofKey)
+  for (const [key, ofKey] of ids) await orderingKeys.makeWaiting(tx, key, ofKey)
   return new Set(ids.keys())
 }

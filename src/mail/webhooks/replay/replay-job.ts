@@ -1,5 +1,5 @@
 /**
- * Adds the events of a replay to the queue of its webhook, in batches.
+ * Creates the deliveries of a replay, in batches.
  *
  *   position of the replay → next events → render bodies, outside any transaction → one transaction moves the position
  *   and inserts the deliveries
@@ -17,8 +17,7 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as deliveries from '../../../store/tables/webhook-deliveries-table.ts'
-import * as deliveryLog from '../../../store/tables/webhook-log-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import * as table from '../../../store/tables/webhook-replays-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { KeyActor } from '../../access/actor.ts'
@@ -26,8 +25,8 @@ import { toEvent } from '../../events/log/event.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
 import { redeliver } from '../delivery/redeliver.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
+import { newWebhookDelivery } from '../dispatch/insert-deliveries.ts'
 import { matcherOf } from '../dispatch/matching.ts'
-import { newDelivery } from '../dispatch/new-delivery.ts'
 import { advance } from '../ordering/ordering.ts'
 import { selectReplayed, shouldReplay } from './replay-selection.ts'
 
@@ -42,9 +41,9 @@ interface ReplayJobNeeds {
   readonly limits: Limits
 }
 
-/** An event, and its body if it is not in the queue yet. */
+/** An event, and its body if the webhook has no delivery of it yet. */
 interface Rendered {
-  readonly event: EventRow
+  readonly eventRow: EventRow
   readonly body: string | undefined
 }
 
@@ -74,30 +73,30 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
 
   /** Renders bodies up to a bound of their total size. */
   async function renderSome(webhook: WebhookRow, some: readonly EventRow[], throughSeq: number) {
-    const { actor: reader } = matcherOf(webhook)
+    const { actor } = matcherOf(webhook)
     const profile = requireProfile(profiles, webhook.profile)
-    const known = await deliveryLog.statesOfEvents(
+    const known = await webhookDeliveries.statesByEvents(
       store.db,
       webhook.id,
       some.map(({ seq }) => seq),
     )
     const rendered: Rendered[] = []
     let bytes = 0
-    for (const event of some) {
-      if (bytes >= limits.webhooks.batchBytesMax) return { rendered, throughSeq: event.seq - 1 }
-      const body = known.has(event.seq) ? undefined : await render(profile, event, reader)
-      rendered.push({ event, body })
+    for (const eventRow of some) {
+      if (bytes >= limits.webhooks.batchBytesMax) return { rendered, throughSeq: eventRow.seq - 1 }
+      const body = known.has(eventRow.seq) ? undefined : await render(profile, eventRow, actor)
+      rendered.push({ eventRow, body })
       bytes += Buffer.byteLength(body ?? '')
     }
     return { rendered, throughSeq }
   }
 
-  async function render(profile: WebhookProfile, event: EventRow, reader: KeyActor): Promise<string | undefined> {
+  async function render(profile: WebhookProfile, eventRow: EventRow, actor: KeyActor): Promise<string | undefined> {
     try {
-      return await profile.render(toEvent(event, store.epoch), reader)
+      return await profile.render(toEvent(eventRow, store.epoch), actor)
     } catch (error) {
       if (isTemporary(error)) throw error
-      log.error({ err: error, seq: event.seq }, 'replaying an event failed; event skipped')
+      log.error({ err: error, seq: eventRow.seq }, 'replaying an event failed; event skipped')
       return undefined
     }
   }
@@ -116,20 +115,20 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
   const webhook = await webhooks.lockById(tx, replay.webhook_id)
   if (!webhook || !isOn(webhook, replay)) return
   if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
-  const seqs = rendered.map(({ event }) => event.seq)
-  const locked = new Map((await deliveryLog.lockOfEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
-  const fresh = rendered.flatMap(({ event, body }) =>
-    body === undefined || locked.has(event.seq) ? [] : [newDelivery(tx, { event, webhook, body })],
+  const seqs = rendered.map(({ eventRow }) => eventRow.seq)
+  const locked = new Map((await webhookDeliveries.lockByEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
+  const fresh = rendered.flatMap(({ eventRow, body }) =>
+    body === undefined || locked.has(eventRow.seq) ? [] : [newWebhookDelivery(tx, { eventRow, webhook, body })],
   )
-  await deliveries.insert(tx, fresh)
+  await webhookDeliveries.insert(tx, fresh)
   await advance(
     tx,
     webhook,
     fresh.flatMap(({ ordering_key }) => ordering_key ?? []),
   )
-  const anew = rendered.flatMap(({ event }) => {
-    const row = locked.get(event.seq)
-    return row && shouldReplay(row, replay) ? [{ row, inboxId: event.inbox_id }] : []
+  const anew = rendered.flatMap(({ eventRow }) => {
+    const row = locked.get(eventRow.seq)
+    return row && shouldReplay(row, replay) ? [{ row, inboxId: eventRow.inbox_id }] : []
   })
   await redeliver(tx, webhook, anew)
 }

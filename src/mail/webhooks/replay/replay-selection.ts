@@ -6,9 +6,9 @@ import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as deliveryLog from '../../../store/tables/webhook-log-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
-import { list, matcherOf, matches } from '../dispatch/matching.ts'
+import { matcherOf, matches, parseList } from '../dispatch/matching.ts'
 
 type EventRange = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
 
@@ -26,7 +26,7 @@ export async function selectReplayed(
   { eventsMax, rowsMax }: { readonly eventsMax: number; readonly rowsMax: number },
 ): Promise<Replayed> {
   const matcher = matcherOf(webhook)
-  const asked = list(range.event_types)
+  const asked = parseList(range.event_types)
   const types = [...matcher.filter.types].filter((type) => asked.length === 0 || asked.includes(type))
   const afterSeq = range.position_seq
   const throughSeq = Math.min(afterSeq + rowsMax, range.through_seq)
@@ -37,15 +37,15 @@ export async function selectReplayed(
     (row) =>
       row.at >= range.start_at &&
       row.at < range.end_at &&
-      matches(matcher, { row, payload: JSON.parse(row.payload) as Record<string, unknown> }),
+      matches(matcher, { eventRow: row, payload: JSON.parse(row.payload) as Record<string, unknown> }),
   )
-  const reader = matcher.actor
+  const { actor } = matcher
   const present = await presentClasses(
     db,
-    matching.map((event) => ({ reader, event })),
+    matching.map((event) => ({ actor, event })),
   )
-  const readable = matching.filter((event) => mayReadEvent(reader, event, present))
-  const standings = await deliveryLog.statesOfEvents(
+  const readable = matching.filter((event) => mayReadEvent(actor, event, present))
+  const standings = await webhookDeliveries.statesByEvents(
     db,
     webhook.id,
     readable.map(({ seq }) => seq),
@@ -58,7 +58,7 @@ export async function selectReplayed(
 
 /** @param delivery the webhook's delivery of the event; undefined: none */
 export function shouldReplay(
-  delivery: Omit<deliveryLog.DeliveryState, 'seq'> | undefined,
+  delivery: Omit<webhookDeliveries.DeliveryState, 'seq'> | undefined,
   { is_only_failed }: Pick<WebhookReplayRow, 'is_only_failed'>,
 ): boolean {
   if (delivery?.state === 'failed' || delivery?.state === 'cancelled') return true

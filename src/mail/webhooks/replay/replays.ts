@@ -1,6 +1,6 @@
 /**
  * Requests a replay: events of a time range are sent to a webhook again. This file counts the events and enqueues the
- * job (replay-job.ts) that adds them to the queue. Both select by the rules of replay-selection.ts.
+ * job (replay-job.ts) that creates their deliveries. Both select by the rules of replay-selection.ts.
  *
  * Retention limits a replay: a range that begins before the earliest event in the log is rejected, with the time of
  * that event.
@@ -19,9 +19,9 @@ import { checkEventType } from '../../events/feed/subscription-filter.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
-import { json } from '../config/filter-change.ts'
+import { formatList } from '../config/filter-change.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
-import { requireEnabled } from '../delivery/redeliver.ts'
+import { checkEnabled } from '../delivery/redeliver.ts'
 import { selectReplayed } from './replay-selection.ts'
 
 export interface ReplayRequest {
@@ -68,17 +68,17 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
   return {
     async replay(actor, within, ref, request) {
       const end = request.end ?? clock()
-      requireRange(request, end)
+      checkRange(request, end)
       const isDryRun = request.isDryRun ?? false
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_update', within, ref)
-      if (!isDryRun) requireEnabled(webhook)
+      if (!isDryRun) checkEnabled(webhook)
       const wanted = await asRow(store.db, webhook, request, end)
       const count = await countOf(webhook, wanted)
       if (!isDryRun) {
         await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
           const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
-          requireEnabled(locked)
+          checkEnabled(locked)
           if (await table.getOf(tx, locked.id)) throw new MailError('replay_running', {})
           await begin(tx, locked, wanted)
         })
@@ -89,8 +89,8 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
 
   /** @throws range_expired */
   async function asRow(db: Db, webhook: WebhookRow, request: ReplayRequest, end: number): Promise<Wanted> {
-    const log = await events.requireLog(db)
-    const { floor_seq } = log
+    const logRow = await events.requireLog(db)
+    const { floor_seq } = logRow
     if (floor_seq > 0) {
       const [oldest] = await events.listAges(db, floor_seq, 1)
       const from = oldest?.at ?? end
@@ -101,11 +101,11 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
     } = limits // within this margin each event is checked
     return {
       webhook_id: webhook.id,
-      position_seq: await lastSeqBefore(db, request.start - disorderMs, log),
-      through_seq: await lastSeqBefore(db, end + disorderMs, log),
+      position_seq: await lastSeqBefore(db, request.start - disorderMs, logRow),
+      through_seq: await lastSeqBefore(db, end + disorderMs, logRow),
       start_at: request.start,
       end_at: end,
-      event_types: json([...new Set(request.eventTypes ?? [])]),
+      event_types: formatList([...new Set(request.eventTypes ?? [])]),
       is_only_failed: request.isOnlyFailed ? 1 : 0,
     }
   }
@@ -141,7 +141,7 @@ async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void>
   await enqueue(tx, { kind: REPLAY_WEBHOOK, key: webhook.id })
 }
 
-function requireRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
+function checkRange({ start, eventTypes = [] }: ReplayRequest, end: number): void {
   if (start >= end) throw new MailError('validation_error', { detail: 'start must be before end', path: ['start'] })
   for (const name of eventTypes) checkEventType(name)
 }

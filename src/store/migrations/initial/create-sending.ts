@@ -50,15 +50,15 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
     ) ${table}`,
     `create index recipients_due on recipients (next_attempt_at, id) where state = 'queued'`,
     `create index recipients_by_flow on recipients (domain, pod_id, next_attempt_at, id) where state = 'queued'`,
-    `create index recipients_waiting on recipients (organization_id, created_at, id) where state in ('queued', 'held')`,
-    `create index recipients_waiting_by_inbox on recipients (inbox_id, created_at, id)
+    `create index recipients_open on recipients (organization_id, created_at, id) where state in ('queued', 'held')`,
+    `create index recipients_open_by_inbox on recipients (inbox_id, created_at, id)
       where state in ('queued', 'held')`,
     `create index recipients_by_submission on recipients (submission_id, position)`,
     `create index recipients_by_message on recipients (message_id) where message_id is not null`,
-    `create table deliveries (
+    `create table recipient_history (
       id ${text} primary key,
       recipient_id ${text} not null references recipients on delete cascade,
-      attempt ${integer} not null,
+      position ${integer} not null,
       target ${text} not null,
       outcome ${text} not null,
       code ${integer},
@@ -69,7 +69,7 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
       started_at ${bigint} not null,
       ended_at ${bigint} not null
     ) ${table}`,
-    `create index deliveries_by_recipient on deliveries (recipient_id, attempt)`,
+    `create index recipient_history_by_recipient on recipient_history (recipient_id, position)`,
     `create table idempotency_keys (
       inbox_id ${text} not null,
       key ${text} not null,

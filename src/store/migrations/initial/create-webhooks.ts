@@ -24,7 +24,7 @@ export function webhookTables({ text, integer, bigint, table }: DefinitionLangua
       failed_at ${bigint},
       order_state ${text} not null,
       term ${integer} not null,
-      cursor_seq ${bigint} not null,
+      start_seq ${bigint} not null,
       deleting_at ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null

@@ -17,13 +17,14 @@ import type { Messages } from '../../../../mail/messages/messages.ts'
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
-import type { Deliveries, Sending } from '../../../../mail/sending/compose/outgoing.ts'
+import type { Sending } from '../../../../mail/sending/compose/outgoing.ts'
 import type { Queue } from '../../../../mail/sending/queue/queue.ts'
+import type { RecipientStatuses } from '../../../../mail/sending/queue/recipient-statuses.ts'
 import type { Organizations } from '../../../../mail/tenants/organizations.ts'
 import type { Pods } from '../../../../mail/tenants/pods.ts'
 import type { Webhooks } from '../../../../mail/webhooks/config/webhooks.ts'
-import type { DeliveryLog } from '../../../../mail/webhooks/delivery/delivery-log.ts'
 import type { WebhookTests } from '../../../../mail/webhooks/delivery/test-request.ts'
+import type { WebhookDeliveryLog } from '../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { Replays } from '../../../../mail/webhooks/replay/replays.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/http-credentials.ts'
@@ -65,11 +66,11 @@ export interface AgentMailNeeds {
   readonly threads: Threads
   readonly labels: Labels
   readonly sending: Sending
-  readonly deliveries: Deliveries
+  readonly deliveries: RecipientStatuses
   readonly queue: Queue
   readonly outboundPause: OutboundPause
   readonly webhooks: Webhooks
-  readonly deliveryLog: DeliveryLog
+  readonly deliveryLog: WebhookDeliveryLog
   readonly replays: Replays
   readonly webhookTestRequests: WebhookTests
   readonly feed: Feed
@@ -89,7 +90,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
     prefix: PREFIX,
     renderError,
 
-    async routes(app, surroundings) {
+    async routes(app, context) {
       await describeRoutes(app)
       app.addHook('preValidation', async (request, reply) => {
         const query = normaliseQuery(request.query as Record<string, string | string[]>)
@@ -102,7 +103,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       signUpRoute(app)
 
       await app.register(async (streamed) => {
-        streamRoute(streamed, { ...needs, ...surroundings, eventJson, limits })
+        streamRoute(streamed, { ...needs, ...context, eventJson, limits })
       })
       await app.register(async (keyed) => {
         keyed.addHook('onRequest', async (request) => {
@@ -116,12 +117,12 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         inboxRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         webhookDeliveryRoutes(keyed, needs)
-        threadRoutes(keyed, { ...needs, ...surroundings })
-        messageRoutes(keyed, { ...needs, ...surroundings, limits })
-        sendingRoutes(keyed, { ...needs, ...surroundings, limits })
+        threadRoutes(keyed, { ...needs, ...context })
+        messageRoutes(keyed, { ...needs, ...context, limits })
+        sendingRoutes(keyed, { ...needs, ...context, limits })
         queueRoutes(keyed, needs)
         outboundRoutes(keyed, needs)
-        eventRoutes(keyed, { ...needs, ...surroundings, eventJson, limits })
+        eventRoutes(keyed, { ...needs, ...context, eventJson, limits })
       })
     },
 

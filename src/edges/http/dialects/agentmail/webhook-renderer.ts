@@ -40,9 +40,9 @@ export function agentMailWebhooks({ eventSubjects, limits }: ProfileNeeds): Webh
   return {
     name: 'agentmail',
 
-    async render(event, reader) {
+    async render(event, actor) {
       const { bodyBytesMax } = limits.webhooks
-      const subject = await eventSubjects.of(event, reader, bodyBytesMax)
+      const subject = await eventSubjects.of(event, actor, bodyBytesMax)
       const rendered = subject && renderEvent(event, subject)
       return rendered && eventFrame(rendered, bodyBytesMax, subject.isWithoutBodies)
     },

@@ -7,12 +7,12 @@ import type { Feed } from '../../../../../mail/events/feed/feed.ts'
 import type { Metrics } from '../../../../../metrics.ts'
 import { answerWithRetry, lastEventId, openEventStream } from '../../../live/sse.ts'
 import { authenticateHeaderOrQuery } from '../../../server/http-credentials.ts'
-import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
 import { eventFilterQuery, readEventFilter } from '../query-parameters.ts'
 import type { EventJson } from './event-json.ts'
 
-interface StreamNeeds extends HttpSurroundings {
+interface StreamNeeds extends HttpContext {
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly feed: Feed
   readonly eventJson: EventJson

@@ -15,7 +15,7 @@ import type { Feed } from '../../../../../mail/events/feed/feed.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../../../metrics.ts'
 import { serveWebSocket, type WebSocketSession } from '../../../live/websocket-session.ts'
-import type { SocketSurroundings } from '../../../server/http-dialect.ts'
+import type { SocketContext } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
 import type { EventJson } from './event-json.ts'
 
@@ -40,15 +40,15 @@ const subscribe = Compile(Subscribe)
 
 /** @returns a function that serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
-  return (socket: WebSocket, actor: KeyActor, surroundings: SocketSurroundings) => {
+  return (socket: WebSocket, actor: KeyActor, context: SocketContext) => {
     const render = (event: Event) => needs.eventJson(event, actor)
-    return serveWebSocket({ ...needs, ...surroundings, socket, actor, onFrame, renderError: renderErrorFrame })
+    return serveWebSocket({ ...needs, ...context, socket, actor, onFrame, renderError: renderErrorFrame })
 
     async function onFrame(frame: object, session: WebSocketSession): Promise<void> {
       const { event_types, inbox_ids, pod_ids, after } = readSubscribe(frame)
       const eventFilter = { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids, after }
       const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_ids, pod_ids, cursor })
-      await session.follow(eventFilter, acknowledge, render)
+      await session.subscribe(eventFilter, acknowledge, render)
     }
   }
 }

@@ -17,7 +17,7 @@ import { renderEvent } from '../wire/event-wire.ts'
  *
  * @returns undefined for an event that this dialect cannot represent, or that must not be sent to this reader
  */
-export type EventJson = (event: Event, reader: Actor) => Promise<EncodedText | undefined>
+export type EventJson = (event: Event, actor: Actor) => Promise<EncodedText | undefined>
 
 interface EventJsonNeeds {
   readonly eventSubjects: EventSubjects
@@ -31,8 +31,8 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
     bytesMax: limits.events.jsonCachedBytesMax,
   })
 
-  return async (event, reader) => {
-    const subject = await eventSubjects.of(event, reader, limits.sockets.frameBytesMax)
+  return async (event, actor) => {
+    const subject = await eventSubjects.of(event, actor, limits.sockets.frameBytesMax)
     return subject && textOf(event, subject)
   }
 

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import type { Log } from '../../../../../log.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
-import type { DownloadContent } from '../../../../../mail/messages/views/message.ts'
+import type { DownloadedFile } from '../../../../../mail/messages/views/message.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 
 const schema = {
@@ -58,7 +58,7 @@ export function safeContentType(type: string): string {
 export function contentDisposition({
   disposition,
   filename,
-}: Pick<DownloadContent, 'disposition' | 'filename'>): string {
+}: Pick<DownloadedFile, 'disposition' | 'filename'>): string {
   if (filename === undefined) return disposition
   const ascii = filename.replace(/[^\x20-\x7e]|["\\%]/g, '_')
   if (ascii === filename) return `${disposition}; filename="${ascii}"`

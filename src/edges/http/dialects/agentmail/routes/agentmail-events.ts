@@ -7,14 +7,14 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { EventPages } from '../../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
-import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import type { EventJson } from '../live/event-json.ts'
 import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
 import { InboxEventList, inboxEventList } from '../wire/inbox-event-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
 
-interface EventNeeds extends HttpSurroundings {
+interface EventNeeds extends HttpContext {
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
   readonly eventJson: EventJson

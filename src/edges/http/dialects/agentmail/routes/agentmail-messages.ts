@@ -7,8 +7,8 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { Labels } from '../../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
-import type { Deliveries } from '../../../../../mail/sending/compose/outgoing.ts'
-import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import type { RecipientStatuses } from '../../../../../mail/sending/queue/recipient-statuses.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import {
   mailFilters,
   mailQuery,
@@ -18,7 +18,6 @@ import {
   substringList,
 } from '../query-parameters.ts'
 import { AttachmentLink, attachmentLink, RawMessage, rawMessage } from '../wire/attachment-wire.ts'
-import { DeliveryList, deliveryList } from '../wire/delivery-wire.ts'
 import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
 import {
   AwaitedMessage,
@@ -30,12 +29,13 @@ import {
   messageLabels,
   messageList,
 } from '../wire/message-wire.ts'
+import { RecipientStatusList, recipientStatusList } from '../wire/recipient-status-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 
-interface MessageNeeds extends HttpSurroundings {
+interface MessageNeeds extends HttpContext {
   readonly messages: Messages
   readonly labels: Labels
-  readonly deliveries: Deliveries
+  readonly deliveries: RecipientStatuses
   readonly waitForMessage: WaitForMessage
   readonly limits: Limits
 }
@@ -97,7 +97,7 @@ const listDeliveries = {
   tags,
   summary: 'List the delivery state of each recipient of a sent message',
   params,
-  response: ok(DeliveryList),
+  response: ok(RecipientStatusList),
 }
 
 export function messageRoutes(
@@ -148,6 +148,6 @@ export function messageRoutes(
   })
 
   app.get(`${one}/deliveries`, { schema: listDeliveries }, async ({ actor, params }) =>
-    deliveryList(await deliveries.list(actor, params.inbox_id, params.message_id)),
+    recipientStatusList(await deliveries.list(actor, params.inbox_id, params.message_id)),
   )
 }

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import { requirePermission } from '../../../../../mail/access/access.ts'
 import type { Sending, SendOptions } from '../../../../../mail/sending/compose/outgoing.ts'
-import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import {
   ReplyBody,
   readMessage,
@@ -35,7 +35,7 @@ const replyAll = {
 }
 const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
 
-interface SendingNeeds extends HttpSurroundings {
+interface SendingNeeds extends HttpContext {
   readonly sending: Sending
   readonly limits: Limits
 }

@@ -1,7 +1,7 @@
 /** Thread routes, for the whole scope, a pod and an inbox. */
 import { Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
-import type { HttpApp, HttpSurroundings } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
@@ -9,7 +9,7 @@ import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 import { Thread, ThreadLabels, ThreadList, thread, threadLabels, threadList } from '../wire/thread-wire.ts'
 
-interface ThreadNeeds extends HttpSurroundings {
+interface ThreadNeeds extends HttpContext {
   readonly threads: Threads
 }
 

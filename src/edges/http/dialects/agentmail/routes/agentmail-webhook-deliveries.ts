@@ -1,7 +1,7 @@
 /** Delivery routes of a webhook: list deliveries and attempts, redeliver one, replay many, send a test request. */
 import { Type } from 'typebox'
-import type { DeliveryLog } from '../../../../../mail/webhooks/delivery/delivery-log.ts'
 import type { WebhookTests } from '../../../../../mail/webhooks/delivery/test-request.ts'
+import type { WebhookDeliveryLog } from '../../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { Replays } from '../../../../../mail/webhooks/replay/replays.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { readPage } from '../query-parameters.ts'
@@ -27,7 +27,7 @@ import { readWebhookId } from '../wire/webhook-wire.ts'
 const tags = ['Webhooks']
 
 export interface WebhookDeliveryNeeds {
-  readonly deliveryLog: DeliveryLog
+  readonly deliveryLog: WebhookDeliveryLog
   readonly replays: Replays
   readonly webhookTestRequests: WebhookTests
 }

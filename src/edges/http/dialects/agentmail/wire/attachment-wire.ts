@@ -1,6 +1,6 @@
 /** Attachments, and the links to their bytes (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
-import type { Attachment as AttachmentView, Download } from '../../../../../mail/messages/views/message.ts'
+import type { Attachment as AttachmentView, DownloadLink } from '../../../../../mail/messages/views/message.ts'
 import { Time, time, type Wire } from './shape-wire.ts'
 
 const members = {
@@ -33,13 +33,13 @@ const linkMembers = {
 /**
  * Returns the members for a download link: this dialect serves download tokens of the core (downloads.ts) at this URL.
  */
-function link(publicUrl: string, download: Download) {
+function link(publicUrl: string, download: DownloadLink) {
   return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
 }
 
 export const AttachmentLink = Type.Object({ ...members, ...linkMembers })
 
-export function attachmentLink(publicUrl: string, view: AttachmentView & Download): Wire<typeof AttachmentLink> {
+export function attachmentLink(publicUrl: string, view: AttachmentView & DownloadLink): Wire<typeof AttachmentLink> {
   return { ...attachment(view), ...link(publicUrl, view) }
 }
 
@@ -47,7 +47,7 @@ export const RawMessage = Type.Object({ message_id: Type.String(), size: Type.In
 
 export function rawMessage(
   publicUrl: string,
-  view: { readonly messageId: string; readonly sizeBytes: number } & Download,
+  view: { readonly messageId: string; readonly sizeBytes: number } & DownloadLink,
 ): Wire<typeof RawMessage> {
   return { message_id: view.messageId, size: view.sizeBytes, ...link(publicUrl, view) }
 }

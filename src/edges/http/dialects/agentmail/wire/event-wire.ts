@@ -25,11 +25,11 @@ import { shownWebhookId } from './webhook-wire.ts'
  * @returns undefined for a type that this dialect cannot represent
  */
 export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
-  const body = renderBody(event, subject)
+  const body = renderMembers(event, subject)
   return body && { type: 'event', event_type: event.type, event_id: `evt_${event.eventId}`, ...body }
 }
 
-function renderBody(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
+function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
   if (isMessageEvent(event, ...receivedTypes)) return received(event, subject)
   if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }

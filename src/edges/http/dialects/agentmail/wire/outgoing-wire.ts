@@ -104,7 +104,7 @@ function readAttachment(body: Static<typeof SendAttachment>, index: number): Out
     contentType: body.content_type,
     disposition: body.content_disposition,
     contentId: body.content_id?.replace(/^<(.*)>$/, '$1'),
-    content: readContent(body, ['attachments', index]),
+    bytes: readContent(body, ['attachments', index]),
   }
 }
 

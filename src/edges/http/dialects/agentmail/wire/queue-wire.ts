@@ -1,7 +1,7 @@
 /** Recipients in the queue: Martlet's own addition, in this dialect's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Changed, Selection, WaitingRecipient } from '../../../../../mail/sending/queue/queue.ts'
+import type { Changed, OpenRecipient, Selection } from '../../../../../mail/sending/queue/queue.ts'
 import { progress, progressProperties } from './progress-wire.ts'
 import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
@@ -37,11 +37,11 @@ const Recipient = Type.Object({
 
 export const WaitingList = pageOf({ recipients: Type.Array(Recipient) })
 
-export function waitingList(page: Page<WaitingRecipient>): Wire<typeof WaitingList> {
+export function waitingList(page: Page<OpenRecipient>): Wire<typeof WaitingList> {
   return { ...pageHead(page), recipients: page.items.map(recipient) }
 }
 
-function recipient(view: WaitingRecipient): Wire<typeof Recipient> {
+function recipient(view: OpenRecipient): Wire<typeof Recipient> {
   return {
     recipient_id: view.id,
     recipient: view.recipient,

@@ -1,8 +1,8 @@
 /** The delivery log of a webhook, replays and test requests: Martlet's own addition, in AgentMail's style. */
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { LogFilter, LoggedDelivery } from '../../../../../mail/webhooks/delivery/delivery-log.ts'
 import type { TestResult } from '../../../../../mail/webhooks/delivery/test-request.ts'
+import type { LogFilter, LoggedWebhookDelivery } from '../../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { ReplayRequest, Replay as ReplayView } from '../../../../../mail/webhooks/replay/replays.ts'
 import { pageQuery, readTime } from '../query-parameters.ts'
 import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
@@ -45,7 +45,7 @@ export const Delivery = Type.Object({
   body: Type.Optional(Type.String({ description: 'The body as it is sent, byte for byte. Not returned in lists.' })),
 })
 
-export function delivery(view: LoggedDelivery): Wire<typeof Delivery> {
+export function delivery(view: LoggedWebhookDelivery): Wire<typeof Delivery> {
   return {
     delivery_id: PREFIX + view.id,
     event_id: `evt_${view.eventId}`,
@@ -69,7 +69,7 @@ export function delivery(view: LoggedDelivery): Wire<typeof Delivery> {
 
 export const DeliveryList = pageOf({ deliveries: Type.Array(Delivery) })
 
-export function deliveryList(page: Page<LoggedDelivery>): Wire<typeof DeliveryList> {
+export function deliveryList(page: Page<LoggedWebhookDelivery>): Wire<typeof DeliveryList> {
   return { ...pageHead(page), deliveries: page.items.map(delivery) }
 }
 

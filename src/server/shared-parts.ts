@@ -4,6 +4,7 @@
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
 import type { Log } from '../log.ts'
+import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
@@ -20,7 +21,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 
 /** Dependencies that the whole server shares. */
-export interface Surroundings {
+export interface ServerContext {
   readonly config: Config
   readonly store: Store
   readonly log: Log
@@ -31,15 +32,16 @@ export interface Surroundings {
   readonly random: (sizeBytes: number) => Buffer
 }
 
-export type MailCore = ReturnType<typeof createMailCore>
+export type SharedParts = ReturnType<typeof createSharedParts>
 
-export function createMailCore({ config, store, log, metrics, clock }: Surroundings) {
+export function createSharedParts({ config, store, log, metrics, clock }: ServerContext) {
   const { limits } = config
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const file = createFiling({ adapter: store.adapter, limits })
-  const fileReceived = createFileReceived({ file, domain: config.domain, limits })
+  const fileMessage = createFiling({ adapter: store.adapter, limits })
+  const domainOwners = createDomainOwners({ store, clock, limits })
+  const fileReceived = createFileReceived({ fileMessage, domain: config.domain, limits })
   const eventSubjects = createEventSubjects({ store, limits })
   return {
     domains: createDomains({ store }),
@@ -49,8 +51,8 @@ export function createMailCore({ config, store, log, metrics, clock }: Surroundi
     contents: createContents({ store }),
     prepareContent,
     discardBlobs,
-    file,
-    receiving: createReceiving({ store, config, prepareContent, fileReceived, log, metrics, clock }),
+    fileMessage,
+    receiving: createReceiving({ store, config, prepareContent, fileReceived, domainOwners, log, metrics, clock }),
     removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */

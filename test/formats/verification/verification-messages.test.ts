@@ -1,5 +1,5 @@
 /**
- * Measures how many codes and links of the messages in test/formats/verification/mails are found, and how many results
+ * Measures how many codes and links of the messages in test/formats/verification/messages are found, and how many results
  * are wrong. Read the README there before you change anything because of a failure: failures in `held-out` are not
  * printed, on purpose.
  */
@@ -28,13 +28,13 @@ interface Score {
 const FOUND_MIN = 0.99
 const WRONG_MAX = 0.01
 
-const folder = join(import.meta.dirname, 'mails')
+const folder = join(import.meta.dirname, 'messages')
 
 describe.each(['tuning', 'held-out'])('in the set %s', (set) => {
-  const mails = readdirSync(join(folder, set)).flatMap(
+  const messages = readdirSync(join(folder, set)).flatMap(
     (name) => JSON.parse(readFileSync(join(folder, set, name), 'utf8')) as MailRecord[],
   )
-  const results = mails.map((mail) => ({ mail, ...extractVerification(contentOf(mail)) }))
+  const results = messages.map((mail) => ({ mail, ...extractVerification(contentOf(mail)) }))
 
   test.each(['codes', 'links'] as const)('enough %s are found, and few results are wrong', (kind) => {
     const total: Score = { expected: 0, found: 0, reported: 0, wrong: 0 }

@@ -15,6 +15,7 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryState, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
+import { type LoggedWebhookDeliveryRow, lockByEvents } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as table from '../../../store/tables/webhook-log-table.ts'
 import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
@@ -25,15 +26,15 @@ import { mayReadEvent, missingForEvent, type PresentClasses, presentClasses } fr
 import { fillPage, inOrder } from '../../messages/scanning.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
-import { redeliver, requireEnabled } from './redeliver.ts'
+import { checkEnabled, redeliver } from './redeliver.ts'
 
-export interface LoggedDelivery {
+export interface LoggedWebhookDelivery {
   readonly id: string
   readonly eventId: string
   readonly eventType: string
   readonly state: WebhookDeliveryState
   /** Oldest first. */
-  readonly attempts: readonly LoggedAttempt[]
+  readonly attempts: readonly LoggedWebhookAttempt[]
   /** Present while the delivery is pending. A time in the past means: due, or being sent. */
   readonly nextAttemptAt?: number
   readonly createdAt: number
@@ -42,7 +43,7 @@ export interface LoggedDelivery {
   readonly body?: string
 }
 
-export interface LoggedAttempt {
+export interface LoggedWebhookAttempt {
   /** 1, 2, … The count continues after a redelivery. */
   readonly attempt: number
   /** delivered, retry, failed, gone. */
@@ -67,18 +68,24 @@ export interface LogFilter {
 }
 
 /** Every call throws not_found, missing_permission, forbidden, unknown_api_key. */
-export interface DeliveryLog {
+export interface WebhookDeliveryLog {
   /** Newest event first. @throws invalid_page_token */
-  list(actor: Actor, within: Within, ref: string, filter: LogFilter, page: PageRequest): Promise<Page<LoggedDelivery>>
+  list(
+    actor: Actor,
+    within: Within,
+    ref: string,
+    filter: LogFilter,
+    page: PageRequest,
+  ): Promise<Page<LoggedWebhookDelivery>>
   /** Includes the body, so it needs the permissions that the event itself needs. */
-  get(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
+  get(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedWebhookDelivery>
   /**
    * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A delivery
    * that waits for a retry becomes due at once; one that is being sent is not changed.
    *
    * @throws webhook_disabled; event_not_told when the webhook is no longer subscribed to such events
    */
-  redeliver(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedDelivery>
+  redeliver(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedWebhookDelivery>
 }
 
 interface DeliveryLogNeeds {
@@ -88,7 +95,7 @@ interface DeliveryLogNeeds {
   readonly limits: Limits
 }
 
-export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogNeeds): DeliveryLog {
+export function createWebhookDeliveryLog({ store, signalPending, limits }: DeliveryLogNeeds): WebhookDeliveryLog {
   return {
     async list(actor, within, ref, filter, page) {
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
@@ -97,18 +104,18 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
       const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
       const { ids, last } = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
       const rows = inOrder(ids, await table.listByIds(store.db, ids))
-      return closePage(await showAll(store.db, actor, rows), window, criteria, last)
+      return closePage(await showDeliveries(store.db, actor, rows), window, criteria, last)
     },
 
     async get(actor, within, ref, id) {
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
-      const row = await table.getOf(store.db, webhook.id, id)
+      const row = await table.getByWebhook(store.db, webhook.id, id)
       if (!row) throw new MailError('not_found', { what: 'Delivery' })
       const [event] = await events.listByNumbers(store.db, [row.seq])
-      const present = await presentClasses(store.db, event ? [{ reader: actor, event }] : [])
+      const present = await presentClasses(store.db, event ? [{ actor: actor, event }] : [])
       const permission = missingToSee(actor, row.event_type, event, present)
       if (permission) throw new MailError('missing_permission', { permission })
-      const [shown] = await showAll(store.db, actor, [row])
+      const [shown] = await showDeliveries(store.db, actor, [row])
       return { ...shown!, ...(row.body !== null && { body: row.body }) }
     },
 
@@ -116,9 +123,9 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
       const { webhookId, row } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
-        requireEnabled(webhook)
-        const found = await table.getOf(tx, webhook.id, id)
-        const [row] = found ? await table.lockOfEvents(tx, webhook.id, [found.seq]) : []
+        checkEnabled(webhook)
+        const found = await table.getByWebhook(tx, webhook.id, id)
+        const [row] = found ? await lockByEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
         if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_told', {})
@@ -126,23 +133,27 @@ export function createDeliveryLog({ store, signalPending, limits }: DeliveryLogN
         return { webhookId: webhook.id, row }
       })
       signalPending([webhookId])
-      const [shown] = await showAll(store.db, actor, await table.listByIds(store.db, [row.id]))
+      const [shown] = await showDeliveries(store.db, actor, await table.listByIds(store.db, [row.id]))
       if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
       return shown
     },
   }
 }
 
-async function mayStillSee(db: Db, webhook: WebhookRow, event: EventRow): Promise<boolean> {
+async function mayStillSee(db: Db, webhook: WebhookRow, eventRow: EventRow): Promise<boolean> {
   const matcher = matcherOf(webhook)
-  const present = await presentClasses(db, [{ reader: matcher.actor, event }])
+  const present = await presentClasses(db, [{ actor: matcher.actor, event: eventRow }])
   return (
-    matches(matcher, { row: event, payload: JSON.parse(event.payload) as Record<string, unknown> }) &&
-    mayReadEvent(matcher.actor, event, present)
+    matches(matcher, { eventRow, payload: JSON.parse(eventRow.payload) as Record<string, unknown> }) &&
+    mayReadEvent(matcher.actor, eventRow, present)
   )
 }
 
-async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDeliveryRow[]): Promise<LoggedDelivery[]> {
+async function showDeliveries(
+  db: Db,
+  actor: Actor,
+  rows: readonly LoggedWebhookDeliveryRow[],
+): Promise<LoggedWebhookDelivery[]> {
   const attempts = await table.listAttempts(
     db,
     rows.map(({ id }) => id),
@@ -154,7 +165,7 @@ async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDelivery
   const bySeq = new Map(found.map((event) => [event.seq, event]))
   const present = await presentClasses(
     db,
-    found.map((event) => ({ reader: actor, event })),
+    found.map((event) => ({ actor: actor, event })),
   )
   return rows.map((row) => {
     const isShown = missingToSee(actor, row.event_type, bySeq.get(row.seq), present) === undefined
@@ -171,7 +182,7 @@ async function showAll(db: Db, actor: Actor, rows: readonly table.LoggedDelivery
   })
 }
 
-function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedAttempt {
+function showAttempt(row: WebhookAttemptRow, isShown: boolean): LoggedWebhookAttempt {
   return {
     attempt: row.attempt,
     outcome: row.outcome,

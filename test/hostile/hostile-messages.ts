@@ -29,7 +29,7 @@ export const mailShapes: Readonly<Record<string, (sizeBytes: number) => string |
   // MIME
   'multiparts in multiparts': (size) => nested(size / 60, 'multipart/mixed'),
   'a thousand alternatives in alternatives': () => nested(1_000, 'multipart/alternative'),
-  'mails in mails': (size) => fill('Content-Type: message/rfc822\r\n\r\n', size),
+  'messages in messages': (size) => fill('Content-Type: message/rfc822\r\n\r\n', size),
   'ten thousand parts': () => multipart(fill('--b\r\n\r\nx\r\n', 100_000)),
   'parts without a header': (size) => multipart(fill('--b\r\n', size)),
   'attachments without content': (size) =>

@@ -1,12 +1,13 @@
 /**
- * Writes texts to one client, as fast as it reads: counts what has not left this process yet, and reports when more may be
- * written. event-pump.ts and the sessions use it.
+ * Writes texts to one client, as fast as it reads: counts what has not left this process yet, and reports when more may
+ * be written. event-pump.ts and the sessions use it.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { ConnectionBacklog } from '../server/backlog-budget.ts'
 import type { EncodedText } from './encoded-text.ts'
+
 /** The connection below a writer: a WebSocket or a response. */
-export interface Outlet {
+export interface Sink {
   /** @param done called when the bytes have left this process, or can no longer be sent */
   send(bytes: Buffer, done: () => void): void
   isOpen(): boolean
@@ -17,6 +18,7 @@ export interface Outlet {
 /** Whether more may be written, or the client has read nothing for too long. */
 export type Readiness = 'ready' | 'stalled'
 
+/** Shared by every write that need not wait. */
 const READY: Promise<Readiness> = Promise.resolve('ready')
 
 interface Chunk {
@@ -24,9 +26,8 @@ interface Chunk {
   isDone: boolean
 }
 
-/** Writes texts, counts those that have not left this process yet, and reports when more may be written. */
-export class OutletWriter {
-  readonly #outlet: Outlet
+export class SinkWriter {
+  readonly #sink: Sink
   readonly #limits: Limits
   readonly #backlog: ConnectionBacklog
   /**
@@ -34,23 +35,23 @@ export class OutletWriter {
    * then accepts each text at once.
    */
   readonly #unsent: Chunk[] = []
-  readonly #wakes: (() => void)[] = []
+  readonly #waiters: (() => void)[] = []
   #isClosed = false
 
-  constructor(outlet: Outlet, limits: Limits, backlog: ConnectionBacklog) {
-    this.#outlet = outlet
+  constructor(sink: Sink, limits: Limits, backlog: ConnectionBacklog) {
+    this.#sink = sink
     this.#limits = limits
     this.#backlog = backlog
   }
 
-  /** @param send sends the bytes; the default is the outlet's `send` */
-  send(text: EncodedText, send: Outlet['send'] = this.#outlet.send): void {
+  /** @param send sends the bytes; the default is the sink's `send` */
+  send(text: EncodedText, send: Sink['send'] = this.#sink.send): void {
     if (this.#isClosed) return
     const chunk = { text, isDone: false }
-    send(text.buffer, () => this.#leave(chunk))
-    if (chunk.isDone || this.#outlet.waitingBytes() === 0) return
+    send(text.buffer, () => this.#markSent(chunk))
+    if (chunk.isDone || this.#sink.waitingBytes() === 0) return
     this.#unsent.push(chunk)
-    this.#backlog.hold(text) // last: it may disconnect this client
+    this.#backlog.add(text) // last: it may disconnect this client
   }
 
   /** Sends, and resolves as `ready` does. */
@@ -69,44 +70,44 @@ export class OutletWriter {
 
   isFull(): boolean {
     const { bufferBytesMax, bufferFramesMax } = this.#limits.sockets
-    return this.#unsent.length > bufferFramesMax || this.#outlet.waitingBytes() > bufferBytesMax
+    return this.#unsent.length > bufferFramesMax || this.#sink.waitingBytes() > bufferBytesMax
   }
 
   /** Call this when the connection has ended: sends nothing more, and releases the backlog. */
   close(): void {
     this.#isClosed = true
-    for (const { text } of this.#unsent.splice(0)) this.#backlog.release(text)
+    for (const { text } of this.#unsent.splice(0)) this.#backlog.remove(text)
     this.#wake()
   }
 
   async #untilSpace(): Promise<Readiness> {
-    while (this.isFull() && !this.#isClosed && this.#outlet.isOpen()) {
-      if (await this.#isSilent()) return 'stalled'
+    while (this.isFull() && !this.#isClosed && this.#sink.isOpen()) {
+      if (await this.#isStalled()) return 'stalled'
     }
     return 'ready'
   }
 
-  #leave(chunk: Chunk): void {
+  #markSent(chunk: Chunk): void {
     chunk.isDone = true
     const index = this.#unsent.indexOf(chunk) // it is the first one while the connection is open
     if (index >= 0) {
       this.#unsent.splice(index, 1)
       this.#backlog.progressed()
-      this.#backlog.release(chunk.text)
+      this.#backlog.remove(chunk.text)
     }
     this.#wake()
   }
 
   #wake(): void {
-    if (this.#wakes.length === 0) return
-    for (const wake of this.#wakes.splice(0)) wake()
+    if (this.#waiters.length === 0) return
+    for (const wake of this.#waiters.splice(0)) wake()
   }
 
   /** Whether nothing leaves the buffer within the time limit. */
-  #isSilent(): Promise<boolean> {
+  #isStalled(): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, this.#limits.sockets.stallMs, true)
-      this.#wakes.push(() => {
+      this.#waiters.push(() => {
         clearTimeout(timer)
         resolve(false)
       })

@@ -1,10 +1,10 @@
 /** The delivery status of a sent message per recipient: Martlet's own addition, in this dialect's style. */
 import { Type } from 'typebox'
-import type { RecipientStatus } from '../../../../../mail/sending/compose/outgoing.ts'
+import type { RecipientStatus } from '../../../../../mail/sending/queue/recipient-statuses.ts'
 import { progress, progressProperties } from './progress-wire.ts'
 import { Time, time, type Wire } from './shape-wire.ts'
 
-const Attempt = Type.Object({
+const HistoryEntry = Type.Object({
   attempt: Type.Integer({ description: 'Position in the history, from 1.' }),
   target: Type.String({ description: 'Target of the delivery; `queue`: a change by an API call.' }),
   outcome: Type.String(),
@@ -17,7 +17,7 @@ const Attempt = Type.Object({
   ended_at: Time,
 })
 
-const Delivery = Type.Object({
+const RecipientStatusShape = Type.Object({
   recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
   state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'cancelled']),
@@ -29,18 +29,18 @@ const Delivery = Type.Object({
     Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
   ),
   ...progressProperties,
-  history: Type.Array(Attempt),
+  history: Type.Array(HistoryEntry),
   created_at: Time,
   updated_at: Time,
 })
 
-export const DeliveryList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(Delivery) })
+export const RecipientStatusList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(RecipientStatusShape) })
 
-export function deliveryList(recipients: readonly RecipientStatus[]): Wire<typeof DeliveryList> {
-  return { count: recipients.length, deliveries: recipients.map(delivery) }
+export function recipientStatusList(recipients: readonly RecipientStatus[]): Wire<typeof RecipientStatusList> {
+  return { count: recipients.length, deliveries: recipients.map(recipientStatus) }
 }
 
-function delivery(view: RecipientStatus): Wire<typeof Delivery> {
+function recipientStatus(view: RecipientStatus): Wire<typeof RecipientStatusShape> {
   return {
     recipient_id: view.id,
     recipient: view.recipient,
@@ -51,17 +51,17 @@ function delivery(view: RecipientStatus): Wire<typeof Delivery> {
     last_enhanced_code: view.lastEnhancedCode,
     last_reply: view.lastReply,
     ...progress(view),
-    history: view.history.map((attempt) => ({
-      attempt: attempt.attempt,
-      target: attempt.target,
-      outcome: attempt.outcome,
-      code: attempt.code,
-      enhanced_code: attempt.enhancedCode,
-      reply: attempt.reply,
-      remote: attempt.remote,
-      tls: attempt.tls,
-      started_at: time(attempt.startedAt),
-      ended_at: time(attempt.endedAt),
+    history: view.history.map((entry) => ({
+      attempt: entry.position,
+      target: entry.target,
+      outcome: entry.outcome,
+      code: entry.code,
+      enhanced_code: entry.enhancedCode,
+      reply: entry.reply,
+      remote: entry.remote,
+      tls: entry.tls,
+      started_at: time(entry.startedAt),
+      ended_at: time(entry.endedAt),
     })),
     created_at: time(view.createdAt),
     updated_at: time(view.updatedAt),

@@ -1,0 +1,67 @@
+/**
+ * The page at `/`, for a person who opens the server's address in a browser, and the documentation of this version below
+ * `/docs/`. Nothing on them is loaded from elsewhere. They say nothing about the data, so they need no key.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { MailError } from '../../../errors.ts'
+import type { HttpApp } from './http-dialect.ts'
+
+const root = new URL('../../../../', import.meta.url)
+
+/** Pages in the order in which a newcomer needs them. An installation may lack them. */
+const PAGES: readonly (readonly [file: string, about: string])[] = [
+  ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
+  ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
+  ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
+  ['configuration.md', 'Settings and limits'],
+  ['deployment.md', 'Deployment: DNS, TLS, PostgreSQL'],
+  ['operations.md', 'Operations: queue, backup, monitoring'],
+  ['errors.md', 'Errors'],
+]
+
+const HEADERS = {
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+}
+
+export function frontPageRoutes(app: HttpApp): void {
+  let page: string | undefined
+  app.get('/', (_request, reply) => {
+    page ??= renderPage()
+    return reply.headers(HEADERS).type('text/html; charset=utf-8').send(page)
+  })
+  // Markdown as text: a browser shows it, and interprets nothing in it.
+  app.get<{ Params: { '*': string } }>('/docs/*', async ({ params }, reply) => {
+    const page = PAGES.find(([file]) => file === params['*'])
+    const text = page && (await readFile(fileOf(page[0]), 'utf8').catch(() => undefined))
+    if (text === undefined) throw new MailError('not_found', { what: 'Page' })
+    return reply.headers(HEADERS).type('text/plain; charset=utf-8').send(text)
+  })
+}
+
+function fileOf(page: string): string {
+  return fileURLToPath(new URL(`docs/${page}`, root))
+}
+
+function renderPage(): string {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { readonly version: string }
+  const pages = PAGES.filter(([file]) => existsSync(fileOf(file)))
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Martlet</title>
+<style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem }</style>
+<h1>Martlet is running</h1>
+<p>Version ${version}. This is the API of a mail server for agents: programs use it with an API key.</p>
+<p>The first key is in the file <code>root-key</code> in the server's data folder, which is <code>data</code> unless
+<code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, <code>npx martlet key create</code> makes more.</p>
+<ul>
+<li><a href="v0/openapi.json">API reference (OpenAPI)</a></li>
+${pages.map(([file, about]) => `<li><a href="docs/${file}">${about}</a></li>\n`).join('')}</ul>
+</html>
+`
+}

@@ -1,0 +1,53 @@
+/**
+ * Finds who owns the domains that strangers write in From. Most of them are nobody's here, and the same ones again and
+ * again, so answers are cached: a domain that was just added may be unknown for a minute, on each node.
+ */
+import type { Limits } from '../../config/limits.ts'
+import { LruCache } from '../../store/lru-cache.ts'
+import type { Store } from '../../store/store.ts'
+import * as table from '../../store/tables/domains-table.ts'
+
+/** Organizations; null stands for the shared domain, which belongs to all. */
+export type Owner = string | null
+
+export interface DomainOwners {
+  /** @param domains as A-labels, each once */
+  find(domains: readonly string[]): Promise<ReadonlySet<Owner>>
+}
+
+interface OwnersNeeds {
+  readonly store: Pick<Store, 'db'>
+  readonly clock: () => number
+  readonly limits: Limits
+}
+
+interface CachedOwner {
+  /** undefined: nobody owns it. */
+  owner: Owner | undefined
+  /** Epoch ms; until then it is not looked up again. */
+  until: number
+}
+
+export function createDomainOwners({ store, clock, limits }: OwnersNeeds): DomainOwners {
+  const cache = new LruCache<CachedOwner>(limits.messages.fromDomainsCachedMax)
+
+  return {
+    async find(domains) {
+      const now = clock()
+      const entries = domains.map(
+        (domain) => [domain, cache.getOrAdd(domain, () => ({ owner: undefined, until: 0 }))] as const,
+      )
+      const unknown = entries.filter(([, { until }]) => until <= now)
+      const rows = await table.listOwners(
+        store.db,
+        unknown.map(([domain]) => domain),
+      )
+      const found = new Map(rows.map((row) => [row.domain, row.organization_id]))
+      for (const [domain, entry] of unknown) {
+        entry.owner = found.get(domain)
+        entry.until = now + limits.messages.fromDomainsCachedMs
+      }
+      return new Set(entries.flatMap(([, { owner }]) => (owner === undefined ? [] : [owner])))
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/** Inserts the rows of a content, in the transaction that stores its message. Part of prepared-content.ts. */
+import { createHash } from 'node:crypto'
+import type { Tx } from '../../../store/handles.ts'
+import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
+import { insertOfContent } from '../../../store/tables/addresses-table.ts'
+import * as table from '../../../store/tables/contents-table.ts'
+import { showAttachment } from '../views/attachment.ts'
+import type { Attachment } from '../views/message.ts'
+import { headerAddresses } from './mail-addresses.ts'
+import type { ParsedMail } from './parsed-message.ts'
+
+/** A content whose rows are written, with the fields that messages show. */
+export interface StoredContent {
+  readonly id: string
+  readonly sizeBytes: number
+  readonly attachments: readonly Attachment[]
+}
+
+/** Bytes that a transaction may refer to: in memory, or durable in a blob. */
+export type Spooled =
+  | { readonly bytes: Uint8Array; readonly blobKey: null }
+  | { readonly bytes: null; readonly blobKey: string }
+
+export type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
+
+export async function insertContent(
+  tx: Tx,
+  spooled: SpooledMail,
+  parsed: ParsedMail,
+  bodies: Spooled,
+): Promise<StoredContent> {
+  const id = tx.newId()
+  const attachments: AttachmentRow[] = parsed.attachments.map((attachment, position) => ({
+    id: tx.newId(),
+    content_id: id,
+    position,
+    filename: attachment.filename ?? null,
+    content_type: attachment.contentType,
+    disposition: attachment.disposition,
+    cid: attachment.contentId ?? null,
+    transfer_encoding: attachment.encoding,
+    offset_bytes: attachment.offset,
+    length_bytes: attachment.length,
+    size_bytes: attachment.size,
+  }))
+  const row = {
+    id,
+    size_bytes: spooled.sizeBytes,
+    sha256: spooled.sha256,
+    bytes: spooled.bytes,
+    blob_key: spooled.blobKey,
+    parsed: bodies.bytes,
+    parsed_blob_key: bodies.blobKey,
+    parsed_size_bytes: parsed.compressedBodies.sizeBytes,
+    parsed_head_bytes: parsed.compressedBodies.headBytes,
+    verification: JSON.stringify(parsed.verification),
+    created_at: tx.now,
+  }
+  await table.insert(tx, row, attachments)
+  await insertOfContent(tx, id, headerAddresses(parsed))
+  return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
+}
+
+/**
+ * Stores a small outgoing message by Martlet itself. It is not parsed, because no message shows this content: the inbox
+ * that receives it stores its own.
+ *
+ * @returns the id of the content
+ */
+export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
+  const id = tx.newId()
+  const { bytes, sizeBytes, sha256 } = inMemory(raw)
+  const row = {
+    id,
+    size_bytes: sizeBytes,
+    sha256,
+    bytes,
+    blob_key: null,
+    parsed: null,
+    parsed_blob_key: null,
+    parsed_size_bytes: 0,
+    parsed_head_bytes: 0,
+    verification: null,
+    created_at: tx.now,
+  }
+  await table.insert(tx, row, [])
+  return id
+}
+
+export function inMemory(bytes: Buffer): SpooledMail {
+  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), bytes, blobKey: null }
+}

@@ -1,0 +1,96 @@
+/**
+ * Renders the bodies of events for the webhooks that match them, outside any transaction. Part of dispatch.ts. Webhooks
+ * with the same profile and permissions share one body.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import { isTemporary } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { EventRow } from '../../../store/schema/event-rows.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import { forbiddenMask } from '../../access/access.ts'
+import { type Event, toEvent } from '../../events/log/event.ts'
+import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
+import { matchesNew, type WebhookMatcher } from './matching.ts'
+
+/** Failed tries after which an event is skipped because its body cannot be rendered. */
+const RENDER_TRIES = 5
+/** Bounds one transaction, so that the first delivery of a burst does not wait for the bodies of the last. */
+const DELIVERIES_PER_COMMIT = 50
+
+/** A delivery to be written. */
+export interface PreparedDelivery {
+  readonly eventRow: EventRow
+  readonly payload: Event['payload']
+  readonly webhook: WebhookRow
+  readonly body: string
+}
+
+export interface PrepareDeliveriesNeeds {
+  readonly store: Store
+  readonly profiles: readonly WebhookProfile[]
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Limits
+}
+
+interface PreparedBatch {
+  readonly prepared: PreparedDelivery[]
+  /** The last event that was examined. */
+  readonly throughSeq: number
+}
+
+export function createPrepareDeliveries({ store, profiles, log, metrics, limits }: PrepareDeliveriesNeeds) {
+  /** The event that could not be rendered, and how often. */
+  const failed = { seq: 0, times: 0 }
+  return prepareDeliveries
+
+  /** Renders bodies for the matching webhooks, up to a bound of number and size. */
+  async function prepareDeliveries(
+    rows: readonly EventRow[],
+    matchers: readonly WebhookMatcher[],
+  ): Promise<PreparedBatch> {
+    const prepared: PreparedDelivery[] = []
+    let bytes = 0
+    for (const row of rows) {
+      if (matchers.length > 0 && row.visibility !== 'internal') {
+        for (const each of await prepareOne(row, matchers)) {
+          prepared.push(each)
+          bytes += Buffer.byteLength(each.body)
+        }
+      }
+      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhooks.batchBytesMax
+      if (isFull) return { prepared, throughSeq: row.seq }
+    }
+    return { prepared, throughSeq: rows.at(-1)!.seq }
+  }
+
+  async function prepareOne(eventRow: EventRow, matchers: readonly WebhookMatcher[]): Promise<PreparedDelivery[]> {
+    try {
+      const event = toEvent(eventRow, store.epoch)
+      const matching = matchers.filter((matcher) => matchesNew(matcher, { eventRow, payload: event.payload }))
+      const bodies = new Map<string, string | undefined>()
+      const prepared: PreparedDelivery[] = []
+      for (const { webhook, actor } of matching) {
+        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same share one body
+        if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
+        const body = bodies.get(form)
+        if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, body })
+      }
+      return prepared
+    } catch (error) {
+      // The store or the disk failed, not this event: the event waits until they work again.
+      if (isTemporary(error)) throw error
+      failed.times = failed.seq === eventRow.seq ? failed.times + 1 : 1
+      failed.seq = eventRow.seq
+      if (failed.times < RENDER_TRIES) throw error
+      metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
+      log.error(
+        { err: error, seq: eventRow.seq, type: eventRow.type },
+        'rendering an event for webhooks failed; event skipped',
+      )
+      return []
+    }
+  }
+}
