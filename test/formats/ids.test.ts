@@ -54,8 +54,9 @@ describe('a Message-ID', () => {
     ['<a@b><c@d>,<a@b>', ['<a@b>', '<c@d>']],
     ['Your message of Monday <a@b> (Ann)', ['<a@b>']],
     ['<<a@b>>', ['<a@b>']],
-    ['<a@b', []],
-    ['a@b>', []],
+    ['<a@b', ['<a@b>']],
+    ['a@b>', ['<a@b>']],
+    ['<a b@c', []],
     ['<> < >', []],
     ['<ü@b>', ['<ü@b>']],
     // Ids that the RFC does not allow, as they occur.

@@ -26,8 +26,9 @@ test.each([
   ['each address of Reply-To once', { ...fromAnn, replyTo: 'bo@a.test, BO@a.test' }, ['bo@a.test']],
   ['the recipients of an own message', { from: INBOX, to: 'bo@a.test', labels: ['sent'] }, ['bo@a.test']],
   ['From, if the inbox is a recipient of its own name', { from: 'desk@other.test', to: INBOX }, ['desk@other.test']],
-  ['the inbox, if nobody else is left', { from: INBOX, to: INBOX, labels: ['sent', 'received'] }, [INBOX]],
-  ['the inbox, if a stranger wrote its address', { from: `Me <${INBOX}>`, to: INBOX }, [INBOX]],
+  ['the inbox, if it wrote to itself', { from: INBOX, to: INBOX, labels: ['sent', 'received'] }, [INBOX]],
+  ['nobody, if a stranger wrote the address of the inbox', { from: `Me <${INBOX}>`, to: INBOX }, []],
+  ['nobody, if Reply-To and From are the inbox', { from: 'desk+x@mail.test', replyTo: INBOX, to: INBOX }, []],
   ['nobody, if there is no From', { to: INBOX }, []],
 ])('a reply goes to %s', (_, parent, expected) => {
   expect(replyRecipients(INBOX, mail(parent), { isToAll: false, isToNamed: false })).toMatchObject({
