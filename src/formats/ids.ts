@@ -54,6 +54,15 @@ export function relayPart(messageId: string): string | undefined {
   return left !== undefined && RELAY_ID.test(left) ? left : undefined
 }
 
+/**
+ * Whether an id stays one segment of a URL, even if a client does not escape it. The sender of a message chooses its id,
+ * and some clients put it into the path as it is: with "/../", "?" or "#" in it, their request would be about something
+ * else (RFC 3986 §3.3, §5.2.4). A single "/" is common and harmless.
+ */
+export function isSafeInPath(messageId: string): boolean {
+  return !/[?#%\\]/.test(messageId) && !/\/\.{0,2}(?=\/)/.test(messageId)
+}
+
 /** Removes white space and angle brackets around a Message-ID: clients send it with and without brackets. */
 export function trimMessageId(text: string): string {
   const trimmed = text.trim()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   findRelayId,
+  isSafeInPath,
   isUuid,
   messageIdFrom,
   parseMessageIds,
@@ -47,6 +48,25 @@ describe('a Message-ID', () => {
     ['<a@b', '<a@b'],
   ])('%j is trimmed to %j', (text, expected) => {
     expect(trimMessageId(text)).toBe(expected)
+  })
+
+  test.each([
+    ['<a/b@c>', true],
+    ['<a.b/c..d/.e@f>', true],
+    ['</a@b>', true],
+    ['<a/../b@c>', false],
+    ['<a/./b@c>', false],
+    ['<a//b@c>', false],
+    ['<a/../../../x@y>', false],
+    ['<a?b@c>', false],
+    ['<a#b@c>', false],
+    ['<a%2fb@c>', false],
+    ['<a\\b@c>', false],
+  ])('%j is safe in a path: %j', (id, isSafe) => {
+    expect(isSafeInPath(id)).toBe(isSafe)
+    const path = `/inboxes/ada@x/messages/${id}/reply`
+    const isKept = decodeURIComponent(new URL(`http://h${path}`).pathname) === path
+    expect(isKept).toBe(isSafe || id.includes('//')) // proxies merge these
   })
 
   test.each([

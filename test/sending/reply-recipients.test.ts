@@ -68,6 +68,14 @@ test('what cannot receive mail is dropped, each once, with a reason', () => {
   expect(dropped.map(({ address }) => address)).toEqual(['Team', 'bo@a..test', 'Cy <cy>', '"a<b"@a.test'])
 })
 
+test('a reply goes to ten addresses of a Reply-To, and to more only if it is to all', () => {
+  const replyTo = Array.from({ length: 12 }, (_, index) => `r${index}@a.test`).join(', ')
+  const parent = mail({ from: ann, replyTo })
+  const { to, dropped } = replyRecipients(INBOX, parent, { isToAll: false, isToNamed: false })
+  expect([to.length, dropped.map(({ address }) => address)]).toEqual([10, ['r10@a.test', 'r11@a.test']])
+  expect(replyRecipients(INBOX, parent, { isToAll: true, isToNamed: false }).to).toHaveLength(12)
+})
+
 test('nothing is dropped from a field that is not used', () => {
   const broken = mail({ from: '"a<b"@a.test', replyTo: ann, to: 'Team' })
   expect(replyRecipients(INBOX, broken, { isToAll: false, isToNamed: false })).toEqual({

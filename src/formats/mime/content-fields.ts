@@ -23,6 +23,8 @@ export interface BoundarySearch {
   readonly isOpen: (boundary: string) => boolean
   /** Bytes that may still be searched in this message. Its parts could have a thousand boundaries that do not occur. */
   bytesLeft: number
+  /** Whether a whole body was searched: once in a message, before an undeclared boundary is used. */
+  isWholeSearched?: boolean
 }
 
 /** The initial `bytesLeft` of a message. */
@@ -41,7 +43,8 @@ export function readContentType(values: readonly string[], body: Buffer, search:
   }
   const chosen = usable[0] ?? readings[0] ?? { type: undefined, parameters: new Map() }
   const found = chosen.type?.startsWith('multipart/') ? boundaryOfBody(body, search) : undefined
-  return found === undefined ? chosen : withBoundary(chosen, found)
+  if (found === undefined || occursFarDown(chosen, body, search)) return chosen
+  return withBoundary(chosen, found)
 }
 
 function readOne(value: string): ContentType {
@@ -99,6 +102,18 @@ function boundaryIn({ type, parameters }: ContentType, body: Buffer, search: Bou
   const declared = parameters.get('boundary')?.trimEnd() ?? ''
   const candidates = new Set([declared, declared.split(/[\s,;]/, 1)[0]!])
   return [...candidates].find((boundary) => boundary !== '' && occurs(boundary, body, search))
+}
+
+/**
+ * Whether the declared boundary occurs below a preamble that is longer than the search. Then other lines that look like
+ * delimiters are in the preamble, which mail programs do not show.
+ */
+function occursFarDown({ parameters }: ContentType, body: Buffer, search: BoundarySearch): boolean {
+  const boundary = parameters.get('boundary')?.trimEnd() ?? ''
+  if (boundary === '') return false
+  if (search.isWholeSearched) return true
+  search.isWholeSearched = true
+  return body.includes(`\n--${boundary}`)
 }
 
 /** In a message whose parts have used up the search, every boundary counts as right. */

@@ -90,7 +90,9 @@ export function quotedBody(
 ): { text?: string; html?: string } {
   const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
   const attribution = `${date}${addressLine(original.from)} wrote:`
-  const originalText = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  const shown = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  // Mail programs begin a line at each of these, and a line without ">" would look like the sender's.
+  const originalText = shown.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, '\n')
   const text = joinText(added.text, `${attribution}${replaceEach(`\n${originalText}`, '\n', '\n> ')}`)
   if (added.html === undefined) return { text }
   const style = 'margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex'

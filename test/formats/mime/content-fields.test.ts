@@ -89,6 +89,12 @@ describe('a multipart', () => {
     expect(html).toBe('<p>last</p>')
   })
 
+  test('below a long preamble is found, whatever the preamble looks like', () => {
+    const preamble = `--fake\nContent-Type: text/plain\n\nnot shown\n--fake--\n${'x'.repeat(70_000)}\n`
+    expect(parse([typeWith('part')], preamble + body('part'))).toEqual(both)
+    expect(parse([typeWith('none')], preamble)).toMatchObject({ text: 'not shown' })
+  })
+
   test('whose lines only look like delimiters is text', () => {
     const diff = '--- a/file\n+++ b/file\n-- \nsignature'
     expect(parse(['Content-Type: multipart/mixed'], diff)).toMatchObject({ text: diff })

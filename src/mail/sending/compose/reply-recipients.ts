@@ -47,7 +47,7 @@ export function replyRecipients(
   let others: Address[] = []
   for (const source of isOwn ? [parent.to] : [parent.replyTo, from]) {
     if (isToNamed || others.length > 0) break
-    candidates = mailboxes(source)
+    candidates = mailboxes(isToAll || isOwn ? source : withoutMany(source, dropped))
     others = candidates.filter((address) => !isInbox(address))
   }
   const copies = isToAll ? mailboxes([...(isOwn ? [] : parent.to), ...parent.cc]) : []
@@ -58,6 +58,18 @@ export function replyRecipients(
   const cc = copies.filter((address) => !isInbox(address) && once(address))
   const isToSelf = isOwn && to.length + cc.length === 0
   return { to: isToSelf ? candidates.filter(once) : to, cc, dropped: [...dropped.values()] }
+}
+
+/**
+ * A stranger chooses Reply-To. A simple reply must not become a circular letter: more addresses get it only if the client
+ * replies to all.
+ */
+const REPLY_TO_MAX = 10
+
+function withoutMany(addresses: readonly Address[], dropped: Map<string, DroppedRecipient>): readonly Address[] {
+  for (const address of addresses.slice(REPLY_TO_MAX).map(formatAddress))
+    dropped.set(address, { address, reason: `Only the first ${REPLY_TO_MAX} addresses get a reply that is not to all` })
+  return addresses.slice(0, REPLY_TO_MAX)
 }
 
 /** @returns undefined after adding an address that cannot receive mail to `dropped` */
