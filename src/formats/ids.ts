@@ -54,6 +54,15 @@ export function relayPart(messageId: string): string | undefined {
   return left !== undefined && RELAY_ID.test(left) ? left : undefined
 }
 
+/**
+ * Whether an id stays one segment of a URL, even if a client does not escape it. The sender of a message chooses its id,
+ * and some clients put it into the path as it is: with "/../", "?" or "#" in it, their request would be about something
+ * else (RFC 3986 §3.3, §5.2.4). A single "/" is common and harmless.
+ */
+export function isSafeInPath(messageId: string): boolean {
+  return !/[?#%\\]/.test(messageId) && !/\/\.{0,2}(?=\/)/.test(messageId)
+}
+
 /** Removes white space and angle brackets around a Message-ID: clients send it with and without brackets. */
 export function trimMessageId(text: string): string {
   const trimmed = text.trim()
@@ -64,7 +73,7 @@ export function trimMessageId(text: string): string {
  * Returns the Message-IDs in a header value, with brackets, in order and without duplicates. An id is an opaque name:
  * real ids lack the "@" that RFC 5322 §3.6.4 requires, and are folded in the middle, so white space inside brackets is
  * removed. Text between ids (comments, phrases of old mail programs) is skipped, and so is an id over 998 characters.
- * A value of addr-specs without any bracket is a list of ids whose brackets are missing.
+ * A value of addr-specs without a pair of brackets is a list of ids whose brackets are missing.
  *
  * @param value     unfolded, with encoded words decoded
  * @param countMax  only this many ids are returned, the last ones: in References they are the nearest ancestors
@@ -79,13 +88,13 @@ export function parseMessageIds(value: string, countMax: number): string[] {
     if (open >= 0) add(piece.slice(open).replace(/\s/g, ''))
     from = end + 1
   }
-  if (!/[<>]/.test(value)) for (const id of bareIds(value)) add(id)
+  if (!value.includes('<') || !value.includes('>')) for (const id of bareIds(value)) add(id)
   return [...ids].slice(-countMax)
 }
 
 /** Returns the words of a value with brackets around each, unless one of them cannot be an id. */
 function bareIds(value: string): string[] {
-  const words = value.split(/[\s,;]+/).filter((word) => word !== '')
+  const words = value.split(/[\s,;<>]+/).filter((word) => word !== '')
   return words.every((word) => /^[^@"()]+@[^@"()]+$/.test(word)) ? words.map((word) => `<${word}>`) : []
 }
 

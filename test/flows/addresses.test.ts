@@ -129,7 +129,19 @@ test('senders are not checked yet, so a received message says so, and whether it
   expect(await authenticationOf('boss@mail.localhost')).toEqual(ours)
   expect(await authenticationOf('The Boss <nobody@MAIL.Localhost>')).toEqual(ours)
   expect(await authenticationOf('x@example.test, boss@mail.localhost')).toEqual(ours)
-  expect(await authenticationOf('boss@mail.localhost.')).toEqual(ours)
+  const damaged = [
+    'boss@mail.localhost.',
+    'boss@mail.localhost..',
+    'Boss boss@mail.localhost>',
+    '"boss@mail.localhost"',
+  ]
+  const hidden = [
+    'boss@mail.localhost\u3164',
+    '=?utf-8?q?boss=40mail.localhost?=',
+    '<boss@mail.localhost:x>',
+    'a@Mail\uff0elocalhost',
+  ]
+  for (const from of [...damaged, ...hidden]) expect(await authenticationOf(from), from).toEqual(ours)
   expect(await authenticationOf('boss@example.test')).toEqual({ result: 'not checked' })
   expect(await authenticationOf('boss@sub.mail.localhost')).toEqual({ result: 'not checked' })
   expect(await authenticationOf('"boss@mail.localhost" <boss@example.test>')).toEqual({ result: 'not checked' })

@@ -76,3 +76,41 @@ test('a large message that one recipient already has is stored for the other, an
     expect((await (await fetch(downloadUrl)).text()).length).toBeGreaterThan(400_000)
   }
 })
+
+test('a message id that would change the path of a request is not the id that clients see', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+  const headerId = `<a/../../../${ada.email}?x=@y>`
+  const mail = { to: ada.email, text: 'x', messageId: headerId, date: new Date(0) }
+  await world.smtp.send(mail)
+  await world.smtp.send(mail)
+  expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
+  const { message } = await socket.next('message.received')
+  expect(message.message_id).toMatch(/^<[0-9a-f-]{36}@mail\.localhost>$/)
+
+  // As clients send it that do not escape "/" and "?".
+  await world.request('DELETE', `/v0/inboxes/${ada.email}/messages/${message.message_id}`)
+  expect((await world.agentmail.inboxes.list()).inboxes.map(({ email }) => email)).toContain(ada.email)
+})
+
+test('a sent message that a stranger sends back stays as it is', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'Please send the report.' })
+  const received = (await socket.next('message.received')).message
+  const { downloadUrl } = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, received.message_id)
+  const raw = Buffer.from(await (await fetch(downloadUrl)).arrayBuffer())
+
+  await world.smtp.send({ envelope: { from: 'eve@example.test', to: ada.email }, raw })
+
+  await world.smtp.send({ to: ada.email, text: 'next', subject: 'next' })
+  expect((await socket.next('message.received')).message.subject).toBe('next')
+  const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId)
+  expect(messages.map(({ labels }) => labels)).toEqual([
+    ['received', 'unread'],
+    ['delivered', 'sent'],
+  ])
+})

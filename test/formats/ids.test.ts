@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   findRelayId,
+  isSafeInPath,
   isUuid,
   messageIdFrom,
   parseMessageIds,
@@ -50,12 +51,32 @@ describe('a Message-ID', () => {
   })
 
   test.each([
+    ['<a/b@c>', true],
+    ['<a.b/c..d/.e@f>', true],
+    ['</a@b>', true],
+    ['<a/../b@c>', false],
+    ['<a/./b@c>', false],
+    ['<a//b@c>', false],
+    ['<a/../../../x@y>', false],
+    ['<a?b@c>', false],
+    ['<a#b@c>', false],
+    ['<a%2fb@c>', false],
+    ['<a\\b@c>', false],
+  ])('%j is safe in a path: %j', (id, isSafe) => {
+    expect(isSafeInPath(id)).toBe(isSafe)
+    const path = `/inboxes/ada@x/messages/${id}/reply`
+    const isKept = decodeURIComponent(new URL(`http://h${path}`).pathname) === path
+    expect(isKept).toBe(isSafe || id.includes('//')) // proxies merge these
+  })
+
+  test.each([
     ['<a@b> <c@d>', ['<a@b>', '<c@d>']],
     ['<a@b><c@d>,<a@b>', ['<a@b>', '<c@d>']],
     ['Your message of Monday <a@b> (Ann)', ['<a@b>']],
     ['<<a@b>>', ['<a@b>']],
-    ['<a@b', []],
-    ['a@b>', []],
+    ['<a@b', ['<a@b>']],
+    ['a@b>', ['<a@b>']],
+    ['<a b@c', []],
     ['<> < >', []],
     ['<ü@b>', ['<ü@b>']],
     // Ids that the RFC does not allow, as they occur.

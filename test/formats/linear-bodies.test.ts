@@ -297,7 +297,7 @@ describe('bytes', () => {
     ['base64', (bytes) => decodeBytes(bytes, 'base64')],
     ['quoted-printable', (bytes) => decodeBytes(bytes, 'quoted-printable')],
     ['SMTP DATA', (bytes) => decodeData(bytes)],
-    ['fingerprints', (bytes) => contentFingerprint({ from: [], to: [], cc: [] }, bytes)],
+    ['fingerprints', (bytes) => contentFingerprint({ from: [], to: [], cc: [], replyTo: [], headers: [] }, bytes)],
     ...[...CHARSETS, ...MORE_CHARSETS].map((charset): [string, (bytes: Buffer) => unknown] => [
       `charset "${charset}"`,
       (bytes) => decodeCharset(bytes, charset),

@@ -10,7 +10,7 @@ import { relaxedHeader } from '../../src/formats/dkim/dkim-canonical.ts'
 import { composeNotice } from '../../src/formats/dsn/dsn.ts'
 import { findRelayId, parseMessageIds, relayPart, trimMessageId } from '../../src/formats/ids.ts'
 import { charsetOfLabel } from '../../src/formats/mime/charset-labels.ts'
-import { readContentType, readTransferEncoding } from '../../src/formats/mime/content-fields.ts'
+import { readContentType, readDisposition, readTransferEncoding } from '../../src/formats/mime/content-fields.ts'
 import { parseDateHeader } from '../../src/formats/mime/date-header.ts'
 import { decodeEncodedWords } from '../../src/formats/mime/encoded-words.ts'
 import { parseParameterised } from '../../src/formats/mime/header-parameters.ts'
@@ -101,7 +101,8 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   parameters: parseParameterised,
   'content fields': (value) => [
     readContentType([value, value], Buffer.from(value), { isOpen: () => false, bytesLeft: 1_000_000 }),
-    readTransferEncoding(value),
+    readTransferEncoding([value, value]),
+    readDisposition(value),
     charsetOfLabel(value),
   ],
   'encoded words': decodeEncodedWords,

@@ -26,8 +26,9 @@ test.each([
   ['each address of Reply-To once', { ...fromAnn, replyTo: 'bo@a.test, BO@a.test' }, ['bo@a.test']],
   ['the recipients of an own message', { from: INBOX, to: 'bo@a.test', labels: ['sent'] }, ['bo@a.test']],
   ['From, if the inbox is a recipient of its own name', { from: 'desk@other.test', to: INBOX }, ['desk@other.test']],
-  ['the inbox, if nobody else is left', { from: INBOX, to: INBOX, labels: ['sent', 'received'] }, [INBOX]],
-  ['the inbox, if a stranger wrote its address', { from: `Me <${INBOX}>`, to: INBOX }, [INBOX]],
+  ['the inbox, if it wrote to itself', { from: INBOX, to: INBOX, labels: ['sent', 'received'] }, [INBOX]],
+  ['nobody, if a stranger wrote the address of the inbox', { from: `Me <${INBOX}>`, to: INBOX }, []],
+  ['nobody, if Reply-To and From are the inbox', { from: 'desk+x@mail.test', replyTo: INBOX, to: INBOX }, []],
   ['nobody, if there is no From', { to: INBOX }, []],
 ])('a reply goes to %s', (_, parent, expected) => {
   expect(replyRecipients(INBOX, mail(parent), { isToAll: false, isToNamed: false })).toMatchObject({
@@ -65,6 +66,14 @@ test('what cannot receive mail is dropped, each once, with a reason', () => {
   const { to, cc, dropped } = replyRecipients(INBOX, parent, { isToAll: true, isToNamed: false })
   expect([to, cc]).toEqual([[{ address: ann }], []])
   expect(dropped.map(({ address }) => address)).toEqual(['Team', 'bo@a..test', 'Cy <cy>', '"a<b"@a.test'])
+})
+
+test('a reply goes to ten addresses of a Reply-To, and to more only if it is to all', () => {
+  const replyTo = Array.from({ length: 12 }, (_, index) => `r${index}@a.test`).join(', ')
+  const parent = mail({ from: ann, replyTo })
+  const { to, dropped } = replyRecipients(INBOX, parent, { isToAll: false, isToNamed: false })
+  expect([to.length, dropped.map(({ address }) => address)]).toEqual([10, ['r10@a.test', 'r11@a.test']])
+  expect(replyRecipients(INBOX, parent, { isToAll: true, isToNamed: false }).to).toHaveLength(12)
 })
 
 test('nothing is dropped from a field that is not used', () => {

@@ -132,23 +132,51 @@ function readEntry(entry: Entry): Address | undefined {
   if (entry.angle !== undefined) {
     // RFC 5322 §4.4: the address may follow a route, "@relay,@relay:ann@host"
     const spec = entry.angle.startsWith('@') ? entry.angle.slice(entry.angle.indexOf(':') + 1) : entry.angle
-    return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, spec)
+    return toAddress(decodeEncodedWords(entry.phrase.trim() === '' ? entry.comment : entry.phrase), spec)
   }
-  const spec = entry.spec.trim()
-  if (!entry.hasAt) return toAddress(entry.phrase.trim() === '' ? entry.comment : entry.phrase, '')
-  if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(entry.comment, spec) // ann@host (Ann), as in RFC 822
+  if (!entry.hasAt) return readName(entry)
+  const spec = entry.spec.trim().replace(/>$/, '') // Invalid: "Ann ann@host>"
+  const name = decodeEncodedWords(entry.comment) // ann@host (Ann), as in RFC 822
+  if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(name, spec)
   // Invalid: "Ann Example ann@host" without angle brackets
   const words = joinAroundDots(spec.split(/\s+/))
   const at = words.findLastIndex((word) => word.includes('@'))
-  return toAddress(words.filter((_, index) => index !== at).join(' '), words[at]!)
+  if (isBroken(words[at]!, words[at + 1])) return toAddress(name, spec)
+  return toAddress(decodeEncodedWords(words.filter((_, index) => index !== at).join(' ')), words[at]!)
 }
 
-function toAddress(rawName: string, rawSpec: string): Address | undefined {
-  const spec = singleLine(rawSpec)
-  const address = spec.startsWith('"') ? spec : spec.replace(/\s+/g, '') // RFC 5322 §4.4 allows white space around dots
-  const name = singleLine(decodeEncodedWords(rawName)).slice(0, NAME_CHARS_MAX)
-  if (address.length > ADDRESS_CHARS_MAX || (address === '' && name === '')) return undefined
-  return name === '' ? { address } : { name, address }
+/** RFC 2047 §5 forbids encoded words in an address, but some senders encode a whole mailbox. */
+const ENCODED_MAILBOX = /^(?:([^<>]*)<)?([^\s<>@]+@[^\s<>@]+)>?$/
+
+function readName({ phrase, comment }: Entry): Address | undefined {
+  const name = decodeEncodedWords(phrase.trim() === '' ? comment : phrase).trim()
+  const [, nameOfMailbox = '', spec] = (phrase.includes('=?') && ENCODED_MAILBOX.exec(name)) || []
+  return spec === undefined ? toAddress(name, '') : toAddress(nameOfMailbox.replace(/^"|" *$/g, ''), spec)
+}
+
+/** Whether white space divides a domain: "ann@exa mple.com" must not become ann@exa. */
+function isBroken(address: string, nextWord: string | undefined): boolean {
+  return nextWord !== undefined && (nextWord.includes('.') || !address.slice(address.lastIndexOf('@')).includes('.'))
+}
+
+/** @param name decoded */
+function toAddress(name: string, spec: string): Address | undefined {
+  const label = singleLine(name).slice(0, NAME_CHARS_MAX)
+  if (spec.length > ADDRESS_CHARS_MAX) return undefined // before the expensive steps
+  const address = cleanSpec(singleLine(spec))
+  if (address === '' && label === '') return undefined
+  return label === '' ? { address } : { name: label, address }
+}
+
+/**
+ * Removes what some senders put around an address, and what no address can have there: "mailto:", single quotes, the
+ * dot of an absolute domain name, and the white space around dots that RFC 5322 §4.4 allows.
+ */
+function cleanSpec(spec: string): string {
+  if (spec.startsWith('"')) return spec
+  const text = spec.replace(/\s*([.@])\s*/g, '$1').replace(/^mailto:/i, '')
+  const bare = text.length > 1 && text.startsWith("'") && text.endsWith("'") ? text.slice(1, -1) : text
+  return /@.*[^.]\.$/.test(bare) ? bare.slice(0, -1) : bare
 }
 
 /** Joins the words of `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */

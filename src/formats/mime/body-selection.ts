@@ -33,7 +33,10 @@ export function selectParts(root: MimePart): SelectedParts {
 function selectRoot(root: MimePart): SelectedParts {
   // Without a boundary that occurs, the whole body is text.
   if (root.contentType.startsWith('multipart/')) return { text: [root], html: [], attachments: [] }
-  if (!isBodyType(root)) return selectLeaf(root)
+  // RFC 2046 §4.1.4: text of an unknown subtype, such as text/markdown, is shown as plain text.
+  const isText =
+    root.contentType.startsWith('text/') && root.disposition !== 'attachment' && root.filename === undefined
+  if (!isBodyType(root)) return { ...selectLeaf(root), text: isText ? [root] : [] }
   return { ...bodyOf(root), attachments: root.filename === undefined ? [] : [root] }
 }
 

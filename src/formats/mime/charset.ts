@@ -52,6 +52,17 @@ export function decodeCharset(bytes: Buffer, label = ''): string {
   return replaceEach(text, '\0', '')
 }
 
+/**
+ * Decodes bytes above 127 in a header, where no label says what they are. RFC 6532 §3.2 says UTF-8; older programs write
+ * the charset of the body.
+ *
+ * @param guess the label of the first text part
+ */
+export function decodeHeaderText(bytes: Buffer, guess = ''): string {
+  const isGuessUsed = !isUtf8(bytes) && !UTF_16_BASED.test(charsetOfLabel(guess))
+  return decodeCharset(bytes, isGuessUsed ? guess : '')
+}
+
 /** A byte order mark decides. In single-byte charsets, the marks of UTF-16 are ordinary letters. */
 function effectiveCharset(bytes: Buffer, charset: CharsetName): { charset: CharsetName; start: number } {
   if (bytes.subarray(0, 3).equals(UTF_8_MARK)) return { charset: UTF_8, start: 3 }

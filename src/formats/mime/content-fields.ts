@@ -23,6 +23,8 @@ export interface BoundarySearch {
   readonly isOpen: (boundary: string) => boolean
   /** Bytes that may still be searched in this message. Its parts could have a thousand boundaries that do not occur. */
   bytesLeft: number
+  /** Whether a whole body was searched: once in a message, before an undeclared boundary is used. */
+  isWholeSearched?: boolean
 }
 
 /** The initial `bytesLeft` of a message. */
@@ -41,7 +43,8 @@ export function readContentType(values: readonly string[], body: Buffer, search:
   }
   const chosen = usable[0] ?? readings[0] ?? { type: undefined, parameters: new Map() }
   const found = chosen.type?.startsWith('multipart/') ? boundaryOfBody(body, search) : undefined
-  return found === undefined ? chosen : withBoundary(chosen, found)
+  if (found === undefined || occursFarDown(chosen, body, search)) return chosen
+  return withBoundary(chosen, found)
 }
 
 function readOne(value: string): ContentType {
@@ -49,6 +52,8 @@ function readOne(value: string): ContentType {
   if (type.length <= CONTENT_TYPE_CHARS_MAX && /^[^\s/]+\/[^\s/]+$/.test(type) && !/["',:=]/.test(type)) {
     return { type, parameters }
   }
+  // RFC 2046 §5.1.3: a multipart of an unknown kind is read as multipart/mixed.
+  if (type === 'multipart') return { type: 'multipart/mixed', parameters }
   return recovered(value) ?? { type: undefined, parameters }
 }
 
@@ -60,13 +65,30 @@ function recovered(value: string): ContentType | undefined {
   const line = value.slice(0, 2_000).replace(/\s+/g, ' ')
   const found = TYPE.exec(line)
   if (!found) return undefined
-  // Insert ";" before each `name=`, but not in quotes.
-  const pieces = line.slice(found.index + found[0].length).split('"')
-  const separated = pieces.map((piece, index) =>
-    index % 2 === 0 ? piece.replace(/[ ,]{1,3}(?=[\w*-]{1,40} ?=)/g, ';') : piece,
-  )
-  const { parameters }: ParameterisedValue = parseParameterised(`x;${separated.join('"')}`)
+  const { parameters } = parseParameterised(`x;${separated(line.slice(found.index + found[0].length))}`)
   return { type: `${found[1]}/${found[2]}`.toLowerCase(), parameters }
+}
+
+/** Inserts ";" before each `name=`, but not in quotes. */
+function separated(line: string): string {
+  const pieces = line.split('"')
+  return pieces
+    .map((piece, index) => (index % 2 === 0 ? piece.replace(/[ ,]{1,3}(?=[\w*-]{1,40} ?=)/g, ';') : piece))
+    .join('"')
+}
+
+/**
+ * Reads Content-Disposition. Without a semicolon, or with a colon for "=", the file name would be part of the
+ * disposition, and lost.
+ */
+export function readDisposition(value: string): ParameterisedValue {
+  const read = parseParameterised(value)
+  if (read.value === '' || /^[\w-]+$/.test(read.value)) {
+    if (read.parameters.has('filename') || !/filename ?:/i.test(value)) return read
+  }
+  const line = value.slice(0, 2_000).replace(/\s+/g, ' ')
+  const repaired = parseParameterised(separated(` ${line.replace(/(filename[*\d]{0,5}) ?:/gi, '$1=')}`))
+  return /^[\w-]*$/.test(repaired.value) ? repaired : { ...repaired, value: '' }
 }
 
 function withBoundary(contentType: ContentType, boundary: string): ContentType {
@@ -80,6 +102,18 @@ function boundaryIn({ type, parameters }: ContentType, body: Buffer, search: Bou
   const declared = parameters.get('boundary')?.trimEnd() ?? ''
   const candidates = new Set([declared, declared.split(/[\s,;]/, 1)[0]!])
   return [...candidates].find((boundary) => boundary !== '' && occurs(boundary, body, search))
+}
+
+/**
+ * Whether the declared boundary occurs below a preamble that is longer than the search. Then other lines that look like
+ * delimiters are in the preamble, which mail programs do not show.
+ */
+function occursFarDown({ parameters }: ContentType, body: Buffer, search: BoundarySearch): boolean {
+  const boundary = parameters.get('boundary')?.trimEnd() ?? ''
+  if (boundary === '') return false
+  if (search.isWholeSearched) return true
+  search.isWholeSearched = true
+  return body.includes(`\n--${boundary}`)
 }
 
 /** In a message whose parts have used up the search, every boundary counts as right. */
@@ -104,31 +138,32 @@ function boundaryOfBody(body: Buffer, search: BoundarySearch): string | undefine
 const DELIMITER_AND_FIELD =
   /(?:^|\n)--([^\r\n]{1,70}?)[ \t]{0,20}\r?\ncontent-(?:type|disposition|transfer-encoding|id)[ \t]*:/i
 
+/** By spellings in lower case, without "x-", white space and punctuation. */
 const ENCODINGS: ReadonlyMap<string, string> = new Map([
-  ...['7bit', '8bit', 'binary', 'base64', 'quoted-printable'].map((name) => [name, name] as const),
-  ...[
-    ['base-64', 'base64'],
-    ['b64', 'base64'],
-    ['quotedprintable', 'quoted-printable'],
-    ['qp', 'quoted-printable'],
-    ['7-bit', '7bit'],
-    ['8-bit', '8bit'],
-    ['8bits', '8bit'],
-  ].map(([written, name]) => [written!, name!] as const),
+  ['base64', 'base64'],
+  ['b64', 'base64'],
+  ['quotedprintable', 'quoted-printable'],
+  ['qp', 'quoted-printable'],
+  ['7bit', '7bit'],
+  ['8bit', '8bit'],
+  ['8bits', '8bit'],
+  ['binary', 'binary'],
 ])
+const IDENTITIES: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary'])
 
 /**
- * Returns the first word of the field that is an encoding, else its first word, in lower case.
+ * Returns the first encoding in the fields, else their first word, in lower case. base64 and quoted-printable have
+ * precedence: gateways write "8bit" before them.
  *
+ * @param values the values of the fields of a part, unfolded
  * @returns `7bit` without one (RFC 2045 §6.1)
  */
-export function readTransferEncoding(value: string | undefined): string {
-  const text = parseParameterised((value ?? '').slice(0, 1_000)).value
-  const words = text.split(/[\s"',:=]+/).filter((word) => word !== '')
-  for (const word of words) {
-    const known = ENCODINGS.get(word.replace(/_/g, '-'))
-    if (known !== undefined) return known
-  }
-  const [first] = words
-  return first !== undefined && first.length <= ENCODING_CHARS_MAX ? first : '7bit'
+export function readTransferEncoding(values: readonly string[]): string {
+  const text = values.map((value) => parseParameterised(value.slice(0, 1_000)).value).join(' ')
+  const words = text.split(/[^a-z0-9]+/).filter((word) => word !== '' && word !== 'x')
+  const pairs = words.map((word, index) => word + (words[index + 1] ?? '')) // "base 64", "quoted-printable"
+  const known = words.flatMap((word, index) => ENCODINGS.get(word) ?? ENCODINGS.get(pairs[index]!) ?? [])
+  const first = text.split(/[\s"',:=]+/).find((word) => word !== '')
+  const unknown = first !== undefined && first.length <= ENCODING_CHARS_MAX ? first : '7bit'
+  return known.find((encoding) => !IDENTITIES.has(encoding)) ?? known[0] ?? unknown
 }

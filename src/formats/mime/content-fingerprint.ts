@@ -6,14 +6,22 @@ import { createHash } from 'node:crypto'
 import type { Address } from '../address/address.ts'
 import { relaxedBody } from '../dkim/dkim-canonical.ts'
 
-/** The header fields that a person sees. Trace fields are not among them, because they differ between deliveries. */
+/**
+ * The header fields that a person sees, that decide who gets a reply, and how the body is shown. Trace fields are not
+ * among them, because they differ between deliveries.
+ */
 export interface FingerprintFields {
   from: readonly Address[]
   to: readonly Address[]
   cc: readonly Address[]
+  replyTo: readonly Address[]
+  sender?: Address
   subject?: string
   date?: Date
+  headers: readonly (readonly [name: string, value: string])[]
 }
+
+const BODY_FIELDS: ReadonlySet<string> = new Set(['content-type', 'content-transfer-encoding', 'content-disposition'])
 
 /**
  * @param fields  from `parseMessage`
@@ -25,8 +33,12 @@ export interface FingerprintFields {
 export function contentFingerprint(fields: FingerprintFields, body: Buffer): string {
   const list = (addresses: readonly Address[]) =>
     addresses.map(({ name = '', address }) => [name, address.toLowerCase()])
-  const { from, to, cc, subject = '', date } = fields
+  const { from, to, cc, replyTo, sender, subject = '', date, headers } = fields
+  const bodyFields = headers
+    .filter(([name]) => BODY_FIELDS.has(name.toLowerCase()))
+    .map(([name, value]) => [name.toLowerCase(), value.replace(/\s+/g, ' ')])
+  const lists = [from, to, cc, replyTo, sender ? [sender] : []].map(list)
   // JSON, so that different values never give the same text
-  const header = JSON.stringify([list(from), list(to), list(cc), subject, date?.getTime() ?? null])
+  const header = JSON.stringify([lists, subject, date?.getTime() ?? null, bodyFields])
   return createHash('sha256').update(header).update('\n').update(relaxedBody(body)).digest('hex')
 }

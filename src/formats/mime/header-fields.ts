@@ -4,7 +4,7 @@
  * Real messages violate RFC 5322 §2.2: lines end in LF alone, the blank line is missing, bytes above 127 are not
  * encoded, a field is a megabyte long. The block is read in one pass, whatever it contains.
  */
-import { decodeCharset } from './charset.ts'
+import { decodeHeaderText } from './charset.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 
 /** One header field. All offsets are relative to the start of the raw message. */
@@ -118,15 +118,16 @@ export function findField(fields: readonly HeaderField[], lowerName: string): He
 
 /**
  * Returns the value on one line, trimmed, with encoded words undecoded, for parsers of structured fields (RFC 2047 §5).
+ *
+ * @param charset the label of the body, for bytes above 127
  */
-export function fieldValue(raw: Buffer, headerField: HeaderField): string {
-  // RFC 6532 §3.2: raw bytes are UTF-8. Older messages contain windows-1252, which decodeCharset detects.
-  return unfold(decodeCharset(raw.subarray(headerField.valueStart, headerField.end)))
+export function fieldValue(raw: Buffer, headerField: HeaderField, charset = ''): string {
+  return unfold(decodeHeaderText(raw.subarray(headerField.valueStart, headerField.end), charset))
 }
 
 /** Returns the value as a person reads it: on one line, with encoded words decoded. */
-export function fieldText(raw: Buffer, headerField: HeaderField): string {
-  return decodeEncodedWords(fieldValue(raw, headerField))
+export function fieldText(raw: Buffer, headerField: HeaderField, charset = ''): string {
+  return decodeEncodedWords(fieldValue(raw, headerField, charset))
 }
 
 /** RFC 5322 §2.2.3: removes line breaks and keeps the white space after them. Lone CRs are removed too. */

@@ -87,8 +87,9 @@ function parseParameters(pieces: readonly Piece[]): Map<string, string> {
     const fullName = piece.text.slice(0, equals).trim().toLowerCase()
     const star = fullName.indexOf('*')
     const name = star < 0 ? fullName : fullName.slice(0, star)
-    const written = FILE_NAMES.has(name) ? piece.raw.slice(piece.raw.indexOf('=')) : piece.text.slice(equals)
-    const text = unquote(written.slice(1).trim())
+    const text = FILE_NAMES.has(name)
+      ? unquoteFileName(piece.raw.slice(piece.raw.indexOf('=') + 1).trim())
+      : unquote(piece.text.slice(equals + 1).trim())
     if (star < 0) {
       if (!plain.has(name)) plain.set(name, decodeEncodedWords(text)) // forbidden by RFC 2047 §5, but common
       continue
@@ -155,6 +156,13 @@ function percentDecode(text: string): Buffer {
     }
   }
   return bytes.subarray(0, length)
+}
+
+/** Reads what many senders write: the backslashes of a path, and quotes inside, without a backslash before them. */
+function unquoteFileName(text: string): string {
+  const isPath = /^"(?:[a-z]:)?\\/i.test(text)
+  const hasInnerQuotes = text.length > 1 && text.startsWith('"') && text.endsWith('"') && !text.includes('\\')
+  return isPath || hasInnerQuotes ? text.slice(1).replace(/"$/, '') : unquote(text)
 }
 
 /** Returns the content of a quoted string, or else the text itself. Text after the closing quote is dropped. */

@@ -82,14 +82,16 @@ const REFERENCES_MAX = 100
  * @param limits  limits of depth, parts, header and bodies, from the configuration
  */
 export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
-  const { root, truncated } = scanStructure(raw, limits)
+  const { root, charset, truncated } = scanStructure(raw, limits)
   const parts = selectParts(root)
   const text = joinBodies(raw, parts.text, limits)
   const html = joinBodies(raw, parts.html, limits, asHtml)
+  // Some programs add an empty text to each HTML. It does not stand for the message.
+  const hasText = text !== undefined && (html === undefined || !BLANK.test(text.body))
   return {
-    ...readFields(raw, root.fields),
+    ...readFields(raw, root.fields, charset),
     contentType: root.contentType,
-    ...(text && { text: text.body }),
+    ...(hasText && { text: text.body }),
     ...(html && { html: html.body }),
     attachments: parts.attachments.map((part) => describeAttachment(raw, part)),
     bodyOffset: root.bodyStart,
@@ -97,12 +99,16 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   }
 }
 
+/** White space and characters without width. */
+const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/
+
 type MessageFields = Omit<MimeMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
 
-function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields {
+/** @param charset label of the body, for bytes above 127 */
+function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string): MessageFields {
   const value = (lowerName: string): string => {
     const found = findField(fields, lowerName)
-    return found === undefined ? '' : fieldValue(raw, found)
+    return found === undefined ? '' : fieldValue(raw, found, charset)
   }
   let addressesLeft = ADDRESSES_MAX
   const addresses = (lowerName: string, countMax = addressesLeft): Address[] => {
@@ -119,11 +125,11 @@ function readFields(raw: Buffer, fields: readonly HeaderField[]): MessageFields 
   const [sender] = addresses('sender', 1)
   const date = parseDateHeader(value('date'))
   return {
-    headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each)]),
+    headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each, charset)]),
     ...(messageId !== undefined && { messageId }),
     inReplyTo: ids('in-reply-to', REFERENCES_MAX),
     references: ids('references', REFERENCES_MAX),
-    ...(subject !== undefined && { subject: fieldText(raw, subject) }),
+    ...(subject !== undefined && { subject: fieldText(raw, subject, charset) }),
     ...(date !== undefined && { date }),
     from,
     ...(sender !== undefined && { sender }),
@@ -192,6 +198,7 @@ function decodeText(raw: Buffer, part: MimePart, bytesMax: number): string {
 function decodeBody(raw: Buffer, encoded: PartLocation): { bytes: Buffer; added: Buffer } {
   const body = raw.subarray(encoded.offset, encoded.offset + encoded.length)
   const end = encoded.encoding === 'base64' ? base64End(body) : body.length
+  if (end === 0) return { bytes: body, added: body.subarray(0, 0) } // the declaration is wrong
   return { bytes: decodeBytes(body.subarray(0, end), encoded.encoding), added: body.subarray(end) }
 }
 

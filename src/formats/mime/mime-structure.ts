@@ -8,9 +8,14 @@
  * the size of the message, whatever it contains, and nothing throws. At a limit, the tree stops growing and is marked
  * truncated.
  */
-import { BOUNDARY_SEARCH_BYTES, type BoundarySearch, readContentType, readTransferEncoding } from './content-fields.ts'
-import { fieldValue, findField, type HeaderField, readHeaderBlock } from './header-fields.ts'
-import { parseParameterised } from './header-parameters.ts'
+import {
+  BOUNDARY_SEARCH_BYTES,
+  type BoundarySearch,
+  readContentType,
+  readDisposition,
+  readTransferEncoding,
+} from './content-fields.ts'
+import { fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
 
 export interface StructureLimits {
   /** Multiparts nested in each other. Functions that read the tree recurse this deep. */
@@ -52,6 +57,8 @@ export interface MimePart {
 
 export interface MimeStructure {
   root: MimePart
+  /** The label of the first part that has one: of the root or, in most messages, of the text. Otherwise empty. */
+  charset: string
   /** A limit was reached: the tree contains only what came before it. */
   truncated: boolean
 }
@@ -96,6 +103,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
   let partCount = 0
   const search = { isOpen: (boundary: string) => openBoundaries.has(boundary), bytesLeft: BOUNDARY_SEARCH_BYTES }
   let fieldsLeft = limits.headerFieldsMax
+  let charset = ''
 
   let part = readPart(0, 'text/plain')
   const root = part
@@ -110,7 +118,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     part = readPart(delimiter.lineEnd, delimiter.multipart.defaultType)
     openParts.at(-2)!.children.push(part)
   }
-  return { root, truncated }
+  return { root, charset, truncated }
 
   function readPart(start: number, defaultType: string): MimePart {
     const isDelimiter = (lineStart: number, lineEnd: number) => matchDelimiter(lineStart, lineEnd) !== undefined
@@ -123,9 +131,10 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     const newPart: MimePart = {
       ...offsets,
       fields,
-      ...describe(raw, { fields, bodyStart, defaultType, search }),
+      ...describe(raw, { fields, bodyStart, defaultType, search, charset }),
       children: [],
     }
+    charset ||= newPart.parameters.get('charset') ?? ''
     openParts.push(newPart)
     return newPart
   }
@@ -217,39 +226,40 @@ interface PartHeader {
   readonly bodyStart: number
   readonly defaultType: string
   readonly search: BoundarySearch
+  /** Label of the parts before, for a file name that is not encoded. */
+  readonly charset: string
 }
 
-/** Content-Type fields of one part that are considered. RFC 5322 §3.6 allows one. */
-const TYPE_FIELDS_MAX = 4
+/** Content-Type and Content-Transfer-Encoding fields of one part that are considered. RFC 5322 §3.6 allows one. */
+const REPEATED_FIELDS_MAX = 4
 
-function describe(raw: Buffer, { fields, bodyStart, defaultType, search }: PartHeader): Description {
-  const value = (lowerName: string): string | undefined => {
-    const found = findField(fields, lowerName)
-    return found && fieldValue(raw, found)
-  }
-  const types = fields.filter(({ name }) => name.length === 12 && name.toLowerCase() === 'content-type')
-  const { type, parameters } = readContentType(
-    types.slice(0, TYPE_FIELDS_MAX).map((each) => fieldValue(raw, each)),
-    raw.subarray(bodyStart),
-    search,
-  )
-  const disposition = parseParameterised(value('content-disposition') ?? '')
-  const contentId = value('content-id')?.replace(/^<|>$/g, '').trim()
+function describe(raw: Buffer, { fields, bodyStart, defaultType, search, charset }: PartHeader): Description {
+  const values = (lowerName: string) =>
+    fields
+      .filter(({ name }) => name.length === lowerName.length && name.toLowerCase() === lowerName)
+      .slice(0, REPEATED_FIELDS_MAX)
+      .map((each) => fieldValue(raw, each, charset))
+  const { type, parameters } = readContentType(values('content-type'), raw.subarray(bodyStart), search)
+  const disposition = readDisposition(values('content-disposition')[0] ?? '')
+  const contentId = values('content-id')[0]?.replace(/^<|>$/g, '').trim()
   const filename = filenameOf(disposition.parameters.get('filename') || parameters.get('name'))
   return {
     contentType: type ?? defaultType, // RFC 2045 §5.2
     parameters,
-    encoding: readTransferEncoding(value('content-transfer-encoding')),
+    encoding: readTransferEncoding(values('content-transfer-encoding')),
     ...(disposition.value && { disposition: disposition.value }),
     ...(filename && { filename }),
     ...(contentId && contentId.length <= CONTENT_ID_CHARS_MAX && { contentId }),
   }
 }
 
-/** RFC 2183 §2.3: a receiver must ignore folders in the name. The length limit is that of most file systems. */
+/**
+ * RFC 2183 §2.3: a receiver must ignore folders in the name. The length limit is that of most file systems. Characters
+ * that change the direction of text are removed: with one, "exe.txt" can be the end of a program's name.
+ */
 function filenameOf(name: string | undefined): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes control characters
-  const clean = name?.replace(/[\x00-\x1f\x7f]/g, '')
+  const clean = name?.replace(/[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]/g, '')
   return clean
     ?.slice(Math.max(clean.lastIndexOf('/'), clean.lastIndexOf('\\')) + 1)
     .slice(-255)

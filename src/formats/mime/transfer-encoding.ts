@@ -131,14 +131,18 @@ export function decodeBase64(encoded: Buffer): Buffer {
  * Finds plain text that a mailing list or gateway has added below a base64 body: it begins after padding or an empty
  * line, with a line that is not base64. Such text is not part of the encoded data, and decoding it gives garbage.
  *
- * @returns the offset of the text; the length of the input if there is none
+ * @returns the offset of the text; the length of the input if there is none; 0 if the first line already is text in
+ *          words, so that nothing is encoded
  */
 export function base64End(encoded: Buffer): number {
+  let isFirst = true
   let isPieceOver = false // after padding or an empty line, another encoded piece may follow, or text
   for (let start = 0; start < encoded.length; ) {
     const lineFeed = encoded.indexOf(LF, start)
     const next = lineFeed < 0 ? encoded.length : lineFeed + 1
     const line = trimLine(encoded.subarray(start, next))
+    if (isFirst && isProse(line)) return 0
+    if (line.length > 0) isFirst = false
     if (line.length > 0 && isPieceOver && !isBase64Line(line)) return start
     isPieceOver = line.length === 0 ? start > 0 : line.at(-1) === EQUALS
     start = next
@@ -162,6 +166,12 @@ function isBase64Line(line: Buffer): boolean {
 }
 
 const LINE_CHARS_TESTED = 100
+
+/** Whether there are words between white space that are not base64. */
+function isProse(line: Buffer): boolean {
+  const words = line.toString('latin1', 0, LINE_CHARS_TESTED).trim().split(/\s+/)
+  return words.length > 1 && words.some((word) => !isBase64Line(Buffer.from(word, 'latin1')))
+}
 
 function isBase64Byte(byte: number): boolean {
   return BASE64_DIGITS[byte] !== NOT_A_DIGIT || byte === EQUALS

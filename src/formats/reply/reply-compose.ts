@@ -77,7 +77,8 @@ export function forwardBody(
 
 /**
  * Composes the bodies of a reply with the original quoted below the text of the sender, in the form of Gmail, which
- * other mail programs and extractors of replies know.
+ * other mail programs and extractors of replies know. Of HTML, the text is quoted: a stranger's scripts and styles must
+ * not be sent in our name.
  *
  * @param added    the text and HTML of the sender: a body that the sender did not write is left out, unless there is none
  * @param charsMax of a longer original, only the beginning of its text is quoted
@@ -89,15 +90,15 @@ export function quotedBody(
 ): { text?: string; html?: string } {
   const date = original.date === undefined ? '' : `On ${original.date.toUTCString()}, `
   const attribution = `${date}${addressLine(original.from)} wrote:`
-  const originalText = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  const shown = original.text?.slice(0, charsMax) ?? linesOfHtml(original.html ?? '', charsMax)
+  // Mail programs begin a line at each of these, and a line without ">" would look like the sender's.
+  const originalText = shown.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, '\n')
   const text = joinText(added.text, `${attribution}${replaceEach(`\n${originalText}`, '\n', '\n> ')}`)
   if (added.html === undefined) return { text }
-  const isShort = original.html !== undefined && original.html.length <= charsMax
-  const quoted = isShort ? original.html : textAsHtml(originalText)
   const style = 'margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex'
   const block = [
     `<div class="gmail_quote"><div class="gmail_attr">${escapeHtml(attribution)}<br></div>`,
-    `<blockquote class="gmail_quote" style="${style}">${quoted}</blockquote></div>`,
+    `<blockquote class="gmail_quote" style="${style}">${textAsHtml(originalText)}</blockquote></div>`,
   ].join('\n')
   return { ...(added.text !== undefined && { text }), html: `${added.html}\n<br>\n${block}` }
 }

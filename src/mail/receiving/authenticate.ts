@@ -3,7 +3,7 @@
  * the result of every received message is "not checked", and none has a verified domain. A forged sender must never
  * look authenticated.
  */
-import { type Address, normaliseDomain, splitAddress } from '../../formats/address/address.ts'
+import { type Address, formatAddress, normaliseAddress, normaliseDomain } from '../../formats/address/address.ts'
 import type { Arrival, Envelope } from './arrival.ts'
 
 /** The result of the checks; stored with the message and shown to clients. */
@@ -15,19 +15,27 @@ export interface Authentication {
   readonly verifiedDomain?: string
 }
 
+/** A mailbox without a valid address is up to 2,000 characters of anything. People read its beginning. */
+const DOMAINS_PER_MAILBOX_MAX = 20
+
 export async function authenticate(_arrival: Arrival, _envelope: Envelope): Promise<Authentication> {
   return { result: 'not checked' }
 }
 
 /**
- * Returns the domains of From that need a look-up: if one of them is ours, a stranger uses our name. Mail from our own
- * queue has no such domains, because its senders logged in.
+ * Returns the domains of From that need a look-up: if one of them is ours, a stranger uses our name. Of a mailbox without
+ * a valid address, what a person reads after "@" counts, without the characters that nobody sees. Mail from our own queue
+ * has no such domains, because its senders logged in.
  *
  * @returns each domain once, as A-labels
  */
 export function unverifiedDomains({ protocol }: Arrival, from: readonly Address[]): string[] {
   if (protocol === 'local') return []
-  // A dot at the end changes nothing in DNS.
-  const domains = from.map(({ address }) => normaliseDomain(splitAddress(address).domain.replace(/\.$/, '')))
+  const domains = from.flatMap((address) => {
+    const shown = formatAddress(address).normalize('NFKC')
+    const text = normaliseAddress(address.address) ?? shown.replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    const written = [...text.matchAll(/@\s?([\p{L}\p{M}\p{N}_.-]{1,255})/gu)]
+    return written.slice(0, DOMAINS_PER_MAILBOX_MAX).map(([, domain]) => normaliseDomain(domain!.replace(/\.+$/, '')))
+  })
   return [...new Set(domains.filter((domain) => domain !== undefined))]
 }

@@ -7,7 +7,7 @@
  * stranger must not be able to suppress a message by using its Message-ID first.
  */
 import type { Limits } from '../../config/limits.ts'
-import { messageIdFrom } from '../../formats/ids.ts'
+import { isSafeInPath, messageIdFrom } from '../../formats/ids.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as messages from '../../store/tables/messages-table.ts'
@@ -36,6 +36,8 @@ export interface Received {
   }[]
   readonly content: PreparedContent
   readonly decision: FilingDecision
+  /** It was submitted here and never left this system. */
+  readonly isFromQueue: boolean
 }
 
 /** @returns one receipt per recipient, in their order */
@@ -66,7 +68,7 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
       }
       const known = await recognise(tx, inbox, received.content.parsed)
       if ('existing' in known) {
-        await appendReceivedIfSentHere(tx, inbox, known.existing)
+        if (received.isFromQueue) await appendReceivedIfSentHere(tx, inbox, known.existing)
         const existing = { id: known.existing.id, messageId: known.existing.api_message_id }
         filed.set(inbox.id, existing)
         receipts.push({ recipient, ...existing, isDuplicate: true })
@@ -112,8 +114,8 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
   /**
    * Looks for a message with the same Message-ID in the inbox.
    *
-   * @returns `existing` if it is the same message; else the Message-ID to file the new one under: its own if no message
-   *   of the inbox uses that, or a generated one
+   * @returns `existing` if it is the same message; else the Message-ID to file the new one under: its own, or a generated
+   *   one if a message of the inbox already uses that, or if it is not safe in URLs
    */
   async function recognise(
     tx: Tx,
@@ -125,12 +127,13 @@ export function createFileReceived({ fileMessage, domain, limits }: FileReceived
     const hash = hashId(messageId)
     const existing = await messages.getSame(tx, inbox.id, hash, fingerprint)
     if (existing) return { existing }
-    const isTaken = await messages.isApiIdTaken(tx, inbox.id, hash)
-    return { messageId: isTaken ? messageIdFrom(tx.newId(), domain) : messageId }
+    const isUsable = isSafeInPath(messageId) && !(await messages.isApiIdTaken(tx, inbox.id, hash))
+    return { messageId: isUsable ? messageId : messageIdFrom(tx.newId(), domain) }
   }
 
   /**
-   * For mail to oneself: the sent message is now also received, with its event. A repeated delivery changes nothing.
+   * For mail to oneself, from our own queue: the sent message is now also received, with its event. A repeated delivery
+   * changes nothing, and neither does a stranger who sends a message of this inbox back to it.
    */
   async function appendReceivedIfSentHere(tx: Tx, inbox: InboxRow, existing: messages.StoredMessageRow): Promise<void> {
     const before = (await messages.labelsOf(tx, [existing.id])).get(existing.id) ?? []

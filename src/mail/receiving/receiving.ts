@@ -182,6 +182,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         }),
         content,
         decision,
+        isFromQueue: arrival.protocol === 'local',
       })
     })
   }

@@ -186,6 +186,18 @@ test('a reply quotes the original only if it is asked to', async () => {
   expect(quoted).toMatchObject({ extractedText: 'yes', extractedHtml: expect.not.stringContaining('two') })
 })
 
+test('a quoted original is text, without the scripts and styles of its HTML', async () => {
+  const { world, ada, messages } = await startWithTwo()
+  await using _world = world
+  const html = '<style>p{}</style><p onclick="x()">one &lt;two&gt;</p><script>alert(1)</script></blockquote>'
+  await world.smtp.send({ from: 'ann@example.test', to: ada, html, messageId: '<1@x.test>' })
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
+  const { body } = await world.request('POST', path, { body: { html: '<p>yes</p>', quote_original: true, cc: '' } })
+  const quoted = await messages.get(ada, body.message_id)
+  expect(quoted.html).toContain('">one &lt;two&gt;</blockquote></div>')
+  expect(quoted.html).not.toMatch(/script|onclick|<style>/)
+})
+
 test('a forward includes the original with its attachments', async () => {
   const { world, ada, messages } = await startWithTwo()
   await using _world = world
@@ -331,11 +343,11 @@ test('an invalid message is refused and not stored', async () => {
     return [answer.status, answer.body.code]
   }
   expect(await send({ text: 'x' })).toEqual([422, 'unprocessable'])
-  expect(await send({ to: [], text: 'x' })).toEqual([422, 'unprocessable'])
+  for (const to of [[], '', ' ']) expect(await send({ to, text: 'x' })).toEqual([422, 'unprocessable'])
   const many = Array.from({ length: 51 }, (_, index) => `r${index}@example.test`)
   const invalid = [400, 'validation_error']
   expect(await send({ to: many, text: 'x' })).toEqual(invalid)
-  for (const to of ['nobody', 'a b@example.test', '', 'a@b.test\r\nBcc: x@example.test', 'a@b.test\u0000']) {
+  for (const to of ['nobody', 'a b@example.test', 'a@b.test\r\nBcc: x@example.test', 'a@b.test\u0000']) {
     expect(await send({ to, text: 'x' }), to).toEqual(invalid)
   }
   // SMTP cannot represent these in a form that every server parses in the same way.

@@ -58,6 +58,7 @@ describe('a multipart', () => {
     ['a second type with the right boundary', ['other', 'part'].map(typeWith)],
     ['a second type with a wrong boundary', ['part', 'other'].map(typeWith)],
     ['text as its first type', ['Content-Type: text/plain', typeWith('part')]],
+    ['no subtype', ['Content-Type: multipart; boundary=part']],
     ['an unreadable first type', ['Content-Type: nonsense', typeWith('part')]],
   ])('with %s is divided into its parts', (_, header) => {
     expect(parse(header, body('part'))).toEqual(both)
@@ -88,6 +89,12 @@ describe('a multipart', () => {
     expect(html).toBe('<p>last</p>')
   })
 
+  test('below a long preamble is found, whatever the preamble looks like', () => {
+    const preamble = `--fake\nContent-Type: text/plain\n\nnot shown\n--fake--\n${'x'.repeat(70_000)}\n`
+    expect(parse([typeWith('part')], preamble + body('part'))).toEqual(both)
+    expect(parse([typeWith('none')], preamble)).toMatchObject({ text: 'not shown' })
+  })
+
   test('whose lines only look like delimiters is text', () => {
     const diff = '--- a/file\n+++ b/file\n-- \nsignature'
     expect(parse(['Content-Type: multipart/mixed'], diff)).toMatchObject({ text: diff })
@@ -109,20 +116,98 @@ describe('an encoding', () => {
     'BASE64;',
     'base64 (comment)',
     'base-64',
-    '8bit, base64'.slice(6),
+    'base 64',
+    'x-base64',
+    '8bit, base64',
+    '7bit\nContent-Transfer-Encoding: base64',
   ])('%s is base64', (encoding) => {
     expect(parse([`Content-Transfer-Encoding: ${encoding}`], encoded)).toMatchObject({ text })
   })
 
-  test.each(['quoted_printable', 'Quoted-Printable charset=utf-8', 'quotedprintable', 'x; quoted-printable'.slice(3)])(
-    '%s is quoted-printable',
-    (encoding) => {
-      expect(parse([`Content-Transfer-Encoding: ${encoding}`], 'Gr=C3=BC=C3=9Fe aus K=C3=B6ln')).toMatchObject({ text })
-    },
-  )
+  test.each([
+    'quoted_printable',
+    'Quoted-Printable charset=utf-8',
+    'quotedprintable',
+    'quoted printable',
+    'quoted/printable',
+    'Quoted-Printable.',
+    '8bit quoted-printable',
+  ])('%s is quoted-printable', (encoding) => {
+    expect(parse([`Content-Transfer-Encoding: ${encoding}`], 'Gr=C3=BC=C3=9Fe aus K=C3=B6ln')).toMatchObject({ text })
+  })
 
   test.each(['8-bit', '8bits', 'none', 'utf-8', ''])('%j changes nothing', (encoding) => {
     expect(parse([`Content-Transfer-Encoding: ${encoding}`], text)).toMatchObject({ text })
+  })
+})
+
+test.each(['Dobrý den, posílám fakturu.', 'Please find it attached\nBye', '\n\n- one\n- two'])(
+  '%j is not decoded, although its encoding is base64',
+  (body) => {
+    expect(parse(['Content-Transfer-Encoding: base64'], body)).toMatchObject({ text: body })
+  },
+)
+
+test('text of an unknown subtype is the body, and a file that keeps its type', () => {
+  const markdown = { text: '# Hello', html: undefined, files: ['text/markdown'] }
+  expect(parse(['Content-Type: text/markdown'], '# Hello')).toEqual(markdown)
+  const attached = ['Content-Type: text/markdown', 'Content-Disposition: attachment']
+  expect(parse(attached, '# Hello')).toEqual({ ...markdown, text: undefined })
+})
+
+describe('a file with the disposition', () => {
+  test.each([
+    'attachment, filename="abc.pdf"',
+    'attachment filename="abc.pdf"',
+    'attachment; filename: "abc.pdf"',
+    'attachment filename: abc.pdf',
+    'filename="abc.pdf"',
+    'filename=abc.pdf',
+    "attachment, filename*=utf-8''abc.pdf",
+    'attachment; filename="C:\\Users\\Ann\\abc.pdf"',
+    'attachment; filename="\\\\server\\abc.pdf"',
+    'attachment; filename="\u202eab\u2066c.pdf"',
+  ])('%s is an attachment with the name abc.pdf', (disposition) => {
+    const header = ['Content-Type: application/pdf', `Content-Disposition: ${disposition}`]
+    const [file] = parseMessage(Buffer.from([...header, '', 'x'].join('\n')), LIMITS).attachments
+    expect(file).toMatchObject({ filename: 'abc.pdf', disposition: 'attachment' })
+  })
+
+  test('inline keeps it', () => {
+    const [file] = parseMessage(
+      Buffer.from('Content-Type: image/png\nContent-Disposition: inline filename=a.png\n\nx'),
+      LIMITS,
+    ).attachments
+    expect(file).toMatchObject({ filename: 'a.png', disposition: 'inline' })
+  })
+})
+
+describe('bytes above 127 in a header', () => {
+  const koi8 = Buffer.from('f0d2c9d7c5d4', 'hex')
+  const mail = (...pieces: readonly (string | Buffer)[]) =>
+    parseMessage(Buffer.concat(pieces.map((piece) => Buffer.from(piece))), LIMITS)
+
+  test('have the charset of the text', () => {
+    const { subject, headers } = mail('Subject: ', koi8, '\nContent-Type: text/plain; charset=koi8-r\n\nx')
+    expect([subject, headers[0]]).toEqual(['Привет', ['Subject', 'Привет']])
+    const { from } = mail('From: ', koi8, ' <a@b.example>\nContent-Type: text/html; charset=koi8-r\n\nx')
+    expect(from).toEqual([{ name: 'Привет', address: 'a@b.example' }])
+  })
+
+  test('have the charset of the first text part, in subjects and file names', () => {
+    const { subject, attachments } = mail(
+      ...['Subject: ', koi8, '\nContent-Type: multipart/mixed; boundary=b\n\n'],
+      '--b\nContent-Type: text/plain; charset=koi8-r\n\nx\n--b\nContent-Type: application/pdf\n',
+      ...['Content-Disposition: attachment; filename="', koi8, '.pdf"\n\nx\n--b--'],
+    )
+    expect([subject, attachments[0]?.filename]).toEqual(['Привет', 'Привет.pdf'])
+  })
+
+  test('are UTF-8 if they can be, whatever the text is', () => {
+    expect(mail('Subject: Grüße\nContent-Type: text/plain; charset=koi8-r\n\nx').subject).toBe('Grüße')
+    expect(mail('Subject: gr', Buffer.from([0xfc]), 'n\nContent-Type: text/plain; charset=utf-16\n\nx').subject).toBe(
+      'grün',
+    )
   })
 })
 
@@ -258,6 +343,8 @@ describe('the body of a message with', () => {
       '<p>Please approve.</p>\n<pre>Buyers &lt;list&gt;</pre>',
       ['a.pdf'],
     ],
+    ['an empty text, then HTML', [['Content-Type: text/plain', ' \u200b\n&nbsp;'], html], undefined, html[1], []],
+    ['an empty text alone', [['Content-Type: text/plain', ' ']], ' ', undefined, []],
     ['text and the footer of a list', [text, footer], 'Hello\nBuyers <list>', undefined, []],
     ['text, then HTML', [text, html], 'Hello', '<p>Please approve.</p>', []],
     ['a text with a file name first', [named, pdf], 'Hello', undefined, ['message.txt', 'a.pdf']],

@@ -35,6 +35,8 @@ test.each([
     'a/b',
     { name: 'a (b) c.pdf', charset: 'utf-8' },
   ],
+  ['quotes in a quoted name', 'a/b; name="a "b" c.pdf"', 'a/b', { name: 'a "b" c.pdf' }],
+  ['a path in a quoted name', 'a/b; name="C:\\a\\b.pdf"', 'a/b', { name: 'C:\\a\\b.pdf' }],
   ['a comment after a quoted name', 'a/b; name="x.pdf" (old)', 'a/b', { name: 'x.pdf' }],
   ['an encoded word in pieces', 'a/b; name*0="=?UTF-8?B?w7"; name*1="w=?=.pdf"', 'a/b', { name: 'ü.pdf' }],
   ['a whole value and pieces', "a/b; n*=utf-8''%C3%BCx; n*0*=utf-8''%C3%BC; n*1*=y", 'a/b', { n: 'üx' }],

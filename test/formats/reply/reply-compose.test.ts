@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { forwardBody, forwardSubject, replyReferences, replySubject } from '../../../src/formats/reply/reply-compose.ts'
+import {
+  forwardBody,
+  forwardSubject,
+  quotedBody,
+  replyReferences,
+  replySubject,
+} from '../../../src/formats/reply/reply-compose.ts'
 import { extractReply } from '../../../src/formats/reply/reply-text.ts'
 
 test.each([
@@ -54,6 +60,14 @@ describe('the references of a reply', () => {
     expect(kept).toHaveLength(100)
     expect([kept[0], kept[1], kept.at(-1)]).toEqual(['<0@x>', '<202@x>', '<p@x>'])
   })
+})
+
+test('each line of a quoted original is marked, whatever ends it', () => {
+  const text = 'one\rtwo\r\nthree\vfour\ffive\u0085six\u2028seven\u2029eight'
+  const quoted = quotedBody({ from: [], to: [], text }, { text: 'yes' }, 1_000).text!
+  expect(quoted.split('\n').slice(3)).toEqual(
+    ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'].map((line) => `> ${line}`),
+  )
 })
 
 describe('the body of a forward', () => {

@@ -61,7 +61,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
-    fingerprint: contentFingerprint(fields, raw.subarray(fields.bodyOffset)),
+    fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     searchText: searchText(text, html, limits.parsing.searchTextCharsMax),
     verification: findVerification({ subject: fields.subject, text, html }, limits),
     compressedBodies: compressBodies(bodies),

@@ -26,7 +26,8 @@ export interface ReplyRecipients extends DefaultRecipients {
  * parent's other recipients.
  *
  * Addresses of the inbox itself, with any tag, are left out, also in Reply-To, where web forms and mailing lists put
- * them. Only if nobody else is left does the inbox write to itself.
+ * them. Only a reply to its own message goes to the inbox, if it had no other recipient. A stranger who writes its
+ * address into From gets no reply, and an agent that answers everything has no loop.
  *
  * @param inboxAddress in normal form
  * @param isToNamed the client named recipients, so that `to` is not needed: it is empty
@@ -46,7 +47,7 @@ export function replyRecipients(
   let others: Address[] = []
   for (const source of isOwn ? [parent.to] : [parent.replyTo, from]) {
     if (isToNamed || others.length > 0) break
-    candidates = mailboxes(source)
+    candidates = mailboxes(isToAll || isOwn ? source : withoutMany(source, dropped))
     others = candidates.filter((address) => !isInbox(address))
   }
   const copies = isToAll ? mailboxes([...(isOwn ? [] : parent.to), ...parent.cc]) : []
@@ -55,8 +56,20 @@ export function replyRecipients(
   const once = ({ address }: Address) => !seen.has(address) && seen.add(address) !== undefined
   const to = others.filter(once)
   const cc = copies.filter((address) => !isInbox(address) && once(address))
-  const isAlone = to.length + cc.length === 0
-  return { to: isAlone ? candidates.filter(once) : to, cc, dropped: [...dropped.values()] }
+  const isToSelf = isOwn && to.length + cc.length === 0
+  return { to: isToSelf ? candidates.filter(once) : to, cc, dropped: [...dropped.values()] }
+}
+
+/**
+ * A stranger chooses Reply-To. A simple reply must not become a circular letter: more addresses get it only if the client
+ * replies to all.
+ */
+const REPLY_TO_MAX = 10
+
+function withoutMany(addresses: readonly Address[], dropped: Map<string, DroppedRecipient>): readonly Address[] {
+  for (const address of addresses.slice(REPLY_TO_MAX).map(formatAddress))
+    dropped.set(address, { address, reason: `Only the first ${REPLY_TO_MAX} addresses get a reply that is not to all` })
+  return addresses.slice(0, REPLY_TO_MAX)
 }
 
 /** @returns undefined after adding an address that cannot receive mail to `dropped` */

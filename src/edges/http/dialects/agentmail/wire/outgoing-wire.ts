@@ -81,16 +81,21 @@ function readShared(body: Static<typeof ReplyBody>) {
     throw new MailError('validation_error', { detail, path: ['track_opens'] })
   }
   return {
-    to: readList(body.to),
-    cc: readList(body.cc),
-    bcc: readList(body.bcc),
-    replyTo: readList(body.reply_to),
+    to: readRecipients(body.to),
+    cc: readRecipients(body.cc),
+    bcc: readRecipients(body.bcc),
+    replyTo: readRecipients(body.reply_to),
     text: body.text,
     html: body.html,
     attachments: body.attachments?.map(readAttachment),
     headers: body.headers,
     labels: body.labels,
   }
+}
+
+/** Forms send an empty string for a field that nobody filled in: it names nobody. */
+function readRecipients(value: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof value === 'string' && value.trim() === '' ? [] : readList(value)
 }
 
 /** Reads a string or an array of strings: clients send recipients and labels in both forms. */
