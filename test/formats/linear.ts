@@ -15,7 +15,7 @@ const GROWTH_MAX = { medium: 6.5, large: 35 }
  * Quadratic time for 100 KB is far above this: 5,000,000,000 steps over characters, or 100,000,000 over words. In a
  * short run, functions that take less are not tried with 1 MB, because there are thousands of them.
  */
-const SMALL_MS_ENOUGH = amount({ short: 40, long: 0 })
+const SMALL_MS_ENOUGH = amount({ short: 80, long: 0 })
 /** Below this, CPU time says more about garbage collection than about the input. */
 const SMALL_MS_MIN = 6
 const TRIES = 3
