@@ -4,7 +4,6 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import { normaliseAddress, splitAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -22,6 +21,7 @@ import { inboxCreated, inboxDeleted, inboxGone } from '../events/log/resource-ev
 import { enqueue } from '../jobs/jobs.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
+import { parseInboxAddress } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomUsername } from './username.ts'
 
@@ -29,7 +29,8 @@ export interface Inboxes {
   /**
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
    * @returns the new inbox, or the existing one if the clientId was used before in this pod
-   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found
+   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found; forbidden for
+   *         the key of one inbox
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
   /** Lists inboxes, newest first. */
@@ -204,20 +205,6 @@ async function defaultPodId(db: Db, scope: Scope): Promise<string> {
   const pod = await tenants.getDefaultPod(db, scope.organizationId)
   if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // created together
   return pod.id
-}
-
-/** RFC 5321 §4.5.3.1.1: other servers need not accept a longer local part. */
-const USERNAME_BYTES_MAX = 64
-
-function parseInboxAddress(username: string, domain: string): string {
-  const address = normaliseAddress(`${username}@${domain}`)
-  // Mail never reaches an address with "+": the part after it is cut off as a tag (RFC 5233). The other characters have
-  // a meaning in paths, and AgentMail's Python client does not escape them there (docs/compatibility/agentmail.md).
-  const isShort = address !== undefined && Buffer.byteLength(splitAddress(address).localPart) <= USERNAME_BYTES_MAX
-  if (isShort && /^[^@+"/%?#]+@[^@]+$/.test(address)) return address
-  const detail =
-    'username must have 1 to 64 characters: no spaces, none of @ + / % ? # ", and no dot at the start or end'
-  throw new MailError('validation_error', { detail, path: ['username'] })
 }
 
 function showInbox(row: InboxRow): Inbox {
