@@ -1,12 +1,28 @@
 /**
- * The address of a new inbox: whether its local part is valid, and cannot be confused with another one.
+ * The address of a new inbox: whether its local part is valid, not reserved, and cannot be confused with another one.
  * Only the creation of inboxes asks here; mail to and from addresses of other servers may have any local part.
  */
 import { MailError } from '../../errors.ts'
 import { normaliseAddress, splitAddress } from '../../formats/address/address.ts'
+import type { DomainRow } from '../../store/schema/tenant-rows.ts'
+import type { KeyActor } from '../access/actor.ts'
 
 /** RFC 5321 §4.5.3.1.1: other servers need not accept a longer local part. */
 const USERNAME_BYTES_MAX = 64
+
+/**
+ * Local parts that speak for the whole domain. A certificate authority issues a certificate to those who can read mail
+ * to one of them, and replies to bounces go to mailer-daemon. `info`, `sales`, `support` and `marketing` of RFC 2142 are
+ * missing here: they are ordinary addresses of agents.
+ */
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  ...['postmaster', 'hostmaster', 'webmaster', 'abuse', 'noc', 'security'], // RFC 2142 §4, §5
+  ...['usenet', 'news', 'www', 'uucp', 'ftp'], // RFC 2142 §5
+  // CA/Browser Forum Baseline Requirements §3.2.2.4.4, beside postmaster, hostmaster and webmaster
+  ...['admin', 'administrator'],
+  ...['root', 'ssladmin', 'ssladministrator', 'sslwebmaster'], // accepted by some authorities
+  'mailer-daemon', // the sender of notices (sending/queue/bounce-notices.ts)
+])
 
 /** Characters that show nothing, and a dot above letters that have one already: lower case "İ" is "i" with such a dot. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}|\p{Soft_Dotted}\u0307/u
@@ -60,6 +76,22 @@ export function parseInboxAddress(username: string, domain: string): string {
     throw invalid('username mixes letters of several scripts, such as Latin and Cyrillic, which look alike')
   }
   return address
+}
+
+/**
+ * Checks whether the key may create this inbox: a reserved name needs a key of the organization, or of the pod to which
+ * the domain belongs. Not the route but the key decides: an organization key may create it in any pod.
+ *
+ * @param address from parseInboxAddress, which refuses invisible characters and variants: so no other spelling of a
+ *                reserved name exists
+ * @throws forbidden
+ */
+export function requireNameAllowed(key: KeyActor, domain: Pick<DomainRow, 'pod_id'>, address: string): void {
+  const isOrganization = key.podId === undefined && key.inboxId === undefined
+  const isOwnDomain = domain.pod_id !== null && domain.pod_id === key.podId && key.inboxId === undefined
+  if (isOrganization || isOwnDomain || !RESERVED_NAMES.has(splitAddress(address).localPart)) return
+  const detail = `The name of ${address} is reserved: only a key of the organization can create this inbox`
+  throw new MailError('forbidden', { detail })
 }
 
 function isVariant(char: string): boolean {

@@ -10,7 +10,7 @@ import type { Store } from '../../store/store.ts'
 
 import * as table from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
+import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { parseClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
@@ -21,7 +21,7 @@ import { inboxCreated, inboxDeleted, inboxGone } from '../events/log/resource-ev
 import { enqueue } from '../jobs/jobs.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
-import { parseInboxAddress } from './inbox-address.ts'
+import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomUsername } from './username.ts'
 
@@ -29,8 +29,8 @@ export interface Inboxes {
   /**
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
    * @returns the new inbox, or the existing one if the clientId was used before in this pod
-   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found; forbidden for
-   *         the key of one inbox
+   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found; forbidden for a
+   *         reserved name (inbox-address.ts), and for the key of one inbox
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
   /** Lists inboxes, newest first. */
@@ -77,6 +77,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
         const address = parseInboxAddress(username, domain.domain)
+        requireNameAllowed(keyOf(actor), domain, address)
         if (await table.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })
         if (await table.isAddressUsed(tx, address))

@@ -13,7 +13,11 @@ const status = Type.Optional(Type.Enum(['active']))
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
 const CreateInbox = Type.Object({
-  username: Type.Optional(Type.String({ description: 'Part before the @. Default: a random one.' })),
+  username: Type.Optional(
+    Type.String({
+      description: 'Part before the @. Default: a random one. Names such as admin need a key of the organization.',
+    }),
+  ),
   domain: Type.Optional(Type.String({ description: "Default: the server's shared domain." })),
   display_name: Type.Optional(Type.String()),
   client_id: Type.Optional(
