@@ -4,7 +4,7 @@
  * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
  */
 import { existsSync } from 'node:fs'
-import { chown, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lchown, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
@@ -110,7 +110,8 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Links are not followed: that user may have put one to a file of root into the folder. */
 async function giveTo(folder: string, uid: number, gid: number): Promise<void> {
-  await chown(folder, uid, gid)
-  for (const name of await readdir(folder, { recursive: true })) await chown(join(folder, name), uid, gid)
+  await lchown(folder, uid, gid)
+  for (const name of await readdir(folder, { recursive: true })) await lchown(join(folder, name), uid, gid)
 }
