@@ -46,10 +46,11 @@ export const httpLimits = {
   responsesWaitingMax: {
     default: 200,
     unit: 'count',
-    description: 'Requests that wait for memory for their responses. Further ones get 503.',
+    description:
+      'Requests that wait for memory for their responses. One organization can use seven eighths of these places, and one pod half of that. Further requests get 503 unless their response fits at once.',
   },
   responsesWaitingPerKeyMax: {
-    default: 100,
+    default: 50,
     unit: 'count',
     description: 'Requests of one API key that wait for memory for their responses. Further ones get 503.',
   },

@@ -15,6 +15,7 @@ interface TestHolder extends Holder {
 function holder(queue: MemoryQueue, apiKeyId: string, podId = `pod of ${apiKeyId}`): TestHolder {
   const one: TestHolder = {
     apiKeyId,
+    tenant: { organizationId: 'all', podId },
     owners: [
       { id: `key ${apiKeyId}`, share: 1 / 2 },
       { id: podId, share: 3 / 4 },
@@ -118,6 +119,22 @@ test('the queue is limited in length, per key and in time; whoever leaves it get
   expect(admitted.length).toBe(3)
   await expect.poll(() => admitted.length).toBe(5)
   expect(new Set(admitted)).toEqual(new Set(['bob', 'cy', 'dan'].map((key) => `${key} too_many_responses`)))
+})
+
+test('the requests of one pod leave waiting places for other pods, and what fits needs no place', async () => {
+  const queue = open({ responsesWaitingMax: 16 })
+  const admitted: string[] = []
+  await hold(queue, 45, 'ann', 'red')
+  for (const key of ['bob', 'cy', 'dan', 'eve']) for (let i = 0; i < 5; i += 1) wait(queue, 40, key, admitted, 'red')
+  await turn()
+  expect(queue.waitingCount()).toBe(7)
+  expect(new Set(admitted)).toEqual(new Set(['cy', 'dan', 'eve'].map((key) => `${key} too_many_responses`)))
+  admitted.length = 0
+  const fits = await hold(queue, 30, 'eve', 'red') // of the pod that has no more places
+  queue.resize(fits, 0)
+  wait(queue, 60, 'fay', admitted, 'blue')
+  await turn()
+  expect([queue.waitingCount(), admitted]).toEqual([8, []])
 })
 
 test('while others wait, the client that has read nothing for longest is disconnected first, and none that still reads', async () => {

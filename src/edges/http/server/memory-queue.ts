@@ -4,10 +4,13 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
+import { CapacityShares, type Owner as Tenant } from '../../../mail/jobs/capacity-shares.ts'
 import { type Owner, SharedBudget } from './shared-budget.ts'
 
 export interface Holder {
   readonly owners: readonly Owner[]
+  /** Whose share of the waiting places it takes. */
+  readonly tenant: Tenant
   /** Waiting holders of one key keep their order. undefined: a client without a key. */
   readonly apiKeyId: string | undefined
   /** Counted bytes. Only the queue changes it. */
@@ -27,11 +30,11 @@ interface QueuedReservation {
 
 export interface MemoryQueue {
   /**
-   * Resolves when the memory is reserved.
+   * Resolves when the memory is reserved. What fits gets it at once, however many wait for their own shares.
    *
    * @param mayWait false: it gets the memory at once or not at all
    * @returns whether it had to wait
-   * @throws too_many_responses when too many wait, after `limits.http.responseWaitMs`, and after `leave`
+   * @throws too_many_responses when the key, the pod or the organization has its share of waiting places, after `limits.http.responseWaitMs`, and after `leave`
    */
   enter(holder: Holder, bytes: number, mayWait: boolean): Promise<boolean>
   /** Changes what a holder has reserved, without waiting. */
@@ -55,13 +58,13 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   /** By API key, in the order of their turns, each with at least one. */
   const waiting = new Map<string | undefined, QueuedReservation[]>()
   let waitingCount = 0
+  const places = new CapacityShares(http.responsesWaitingMax)
   let relief: NodeJS.Timeout | undefined
 
   return {
     async enter(holder, bytes, mayWait) {
       const ofKey = waiting.get(holder.apiKeyId)?.length ?? 0
-      if (waitingCount >= http.responsesWaitingMax || ofKey >= http.responsesWaitingPerKeyMax)
-        throw new MailError('too_many_responses', {})
+      const canWait = mayWait && ofKey < http.responsesWaitingPerKeyMax && places.capacity(holder.tenant) > 0
       let isAdmitted = false
       const admitted = new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => mine.refuse(), http.responseWaitMs)
@@ -85,7 +88,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
         }
         add(mine)
         advance()
-        if (!isAdmitted && !mayWait) mine.refuse()
+        if (!isAdmitted && !canWait) mine.refuse()
       })
       const hasWaited = !isAdmitted
       await admitted
@@ -129,6 +132,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     const { apiKeyId } = mine.holder
     waiting.set(apiKeyId, [...(waiting.get(apiKeyId) ?? []), mine])
     waitingCount += 1
+    places.add(mine.holder.tenant, 1)
   }
 
   function remove(mine: QueuedReservation): void {
@@ -137,6 +141,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     waiting.delete(apiKeyId) // its next request is after the other keys
     if (others.length > 0) waiting.set(apiKeyId, others)
     waitingCount -= 1
+    places.add(mine.holder.tenant, -1)
   }
 
   /**

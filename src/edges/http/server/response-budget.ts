@@ -7,8 +7,8 @@
  *
  * Bytes count from before the messages are loaded until the response has left the process or its connection is closed.
  * When the budget is used up, further requests wait, round robin over API keys, in a queue that is limited in length and
- * time. A request that waits for the share of its own key or pod does not delay other keys. Small responses do not
- * count.
+ * time, and whose places are divided among pods. A request that waits for the share of its own key or pod does not delay
+ * other keys. Small responses do not count.
  *
  * Slow client: disconnected when it reads nothing for `limits.http.responseStallMs`. While requests of other keys wait,
  *   the client that has read nothing for longest is disconnected after `limits.http.responseStallBusyMs`
@@ -24,7 +24,7 @@ import type { BodyMemory } from '../../../mail/access/body-memory.ts'
 import { createMemoryQueue, type Holder } from './memory-queue.ts'
 import { bytesInChunks, isStream, passThrough } from './response-chunks.ts'
 import { createRoundRobin } from './round-robin.ts'
-import { ownersOf } from './shared-budget.ts'
+import { ownersOf, tenantOf } from './shared-budget.ts'
 
 export interface ResponseBudget {
   /** Returns the memory for the messages that a response will contain. It is released with the response. */
@@ -111,6 +111,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
     const response: Counted = {
       apiKeyId: request.actor?.apiKeyId,
       owners: ownersOf(request),
+      tenant: tenantOf(request),
       bytes: 0,
       progressedAtMs: undefined,
       cutOff: () => cutOff(request, reply, 'memory'),

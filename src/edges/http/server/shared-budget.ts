@@ -4,6 +4,7 @@
  * otherwise never fit.
  */
 import type { FastifyRequest } from 'fastify'
+import type { Owner as Tenant } from '../../../mail/jobs/capacity-shares.ts'
 
 const KEY_SHARE = 1 / 2
 const POD_SHARE = 3 / 4
@@ -21,6 +22,11 @@ export function ownersOf({ actor }: FastifyRequest): Owner[] {
     { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
     { id: `pod ${actor.podId ?? actor.organizationId}`, share: POD_SHARE },
   ]
+}
+
+/** Clients without a key count as one organization. */
+export function tenantOf({ actor }: FastifyRequest): Tenant {
+  return { organizationId: actor?.organizationId ?? 'anonymous', podId: actor?.podId ?? null }
 }
 
 export class SharedBudget {
