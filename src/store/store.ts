@@ -13,7 +13,7 @@ import { openFileBlobs } from './blobs/blob-files.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
-import { createGroupCommit } from './commit/group-commit.ts'
+import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import type { Db, Tx } from './handles.ts'
 import { clearLeases } from './leases.ts'
@@ -44,11 +44,12 @@ export interface Store {
    * change nothing but the database, and must pass results out only by returning them. Inside it, use only `tx`: no
    * network, no blob, no clock.
    *
+   * @param options.fairnessKey set it for a transaction that can take long (commit/group-commit.ts)
    * @throws what `fn` threw: only this transaction is rolled back
    * @throws disk_full, unavailable, shutting_down: nothing was written
    * @throws outcome_unknown when the server stops before it knows whether the commit succeeded
    */
-  transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
+  transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
 
   /** Calls `listener` after each commit, without data: it must read the tables. @returns a function that removes it */
   onCommit(listener: () => void): () => void

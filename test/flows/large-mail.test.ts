@@ -197,3 +197,26 @@ test('a message that exceeds the heap of its thread is parsed in part, its peer 
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
+
+// All of them used to share one commit, which every other write of the server waited for.
+test('a write of another pod does not wait for all messages to many inboxes that arrive at once', async () => {
+  await using world = await startWorld({ limits: { store: { groupMs: 5 } } })
+  const inboxes = await Promise.all(
+    Array.from({ length: 8 }, (_, index) => world.agentmail.inboxes.create({ username: `box${index}` })),
+  )
+  const { podId } = await world.agentmail.pods.create({ name: 'other' })
+  const to = Array.from({ length: 400 }, (_, index) => `zoe${index}@a.test`).join(',\r\n ')
+  const answered: string[] = []
+  const flood = Array.from({ length: 8 }, async (_, index) => {
+    await world.smtp.send({
+      envelope: { from: 'ann@example.test', to: inboxes.map(({ email }) => email!) },
+      raw: ['From: ann@example.test', `Subject: ${index}`, `To: ${to}`, '', 'hello'].join('\r\n'),
+    })
+    answered.push('flood')
+  })
+  await Promise.race(flood) // now the others wait
+  await world.agentmail.pods.inboxes.create(podId, { username: 'zoe' })
+  answered.push('other pod')
+  await Promise.all(flood)
+  expect(answered.indexOf('other pod')).toBeLessThanOrEqual(5)
+})

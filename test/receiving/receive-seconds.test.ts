@@ -1,5 +1,6 @@
 /** Tests what `martlet_receive_seconds` measures. */
 import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createReceiving } from '../../src/mail/receiving/receiving.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -16,7 +17,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
   }
   const receiving = createReceiving({
     store,
-    config: { domain: 'mail.example', hostname: 'mail.example', messageBytesMax: 1_000 },
+    config: { domain: 'mail.example', hostname: 'mail.example', messageBytesMax: 1_000, limits: withLimits({}) },
     async prepareContent({ raw, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
       await check?.()

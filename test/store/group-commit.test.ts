@@ -111,6 +111,50 @@ test('more transactions than fit into a group make several commits, and numbers 
   expect(await loggedEvents(store)).toEqual(ids.map((id, index) => [index + 1, id]))
 })
 
+// Members that arrived while a group yielded joined it, and no caller had a result before the last of them.
+test('a group that has used its time takes no more transactions', async () => {
+  await using store = await openTestStore({ limits: { store: { groupMs: 5 } } })
+  const commits = countCommits(store)
+  const slow = async () => occupy(6)
+  await Promise.all([addOrganization(store, 'a', slow), addOrganization(store, 'b', slow), addOrganization(store, 'c')])
+  expect(commits.count).toBe(3)
+})
+
+test('a short transaction waits for one long one, and long ones take turns by fairness key', async () => {
+  await using store = await openTestStore({ limits: { store: { groupMs: 5 } } })
+  const answered: string[] = []
+  const short: Promise<unknown>[] = []
+  const note = (id: string) => () => answered.push(id)
+  const add = (id: string) =>
+    store
+      .transaction(
+        async (tx) => {
+          await insertOrganization(tx, id)
+          short.push(addOrganization(store, `short beside ${id}`).then(note(`short beside ${id}`)))
+          occupy(6)
+        },
+        { fairnessKey: id.slice(0, 3) },
+      )
+      .then(note(id))
+  await Promise.all(['ann 1', 'ann 2', 'ann 3', 'bob 1', 'bob 2'].map(add))
+  await Promise.all(short)
+  const turns = ['ann 1', 'bob 1', 'ann 2', 'bob 2', 'ann 3']
+  expect(answered).toEqual(turns.flatMap((id) => [id, `short beside ${id}`]))
+})
+
+test('short transactions do not stop long ones', async () => {
+  await using store = await openTestStore({ limits: { store: { transactionGroupMax: 1 } } })
+  let isOver = false
+  let count = 0
+  const busy = [0, 1].map(async (each) => {
+    for (; !isOver && count < 2_000; count += 1) await addOrganization(store, `${each} ${count}`)
+  })
+  for (const fairnessKey of ['ann', 'ann', 'bob']) await store.transaction(async () => occupy(1), { fairnessKey })
+  isOver = true
+  await Promise.all(busy)
+  expect(count).toBeLessThan(2_000)
+})
+
 const onSqlite = notSupported('postgres', 'its full disk and failing commit are in store/postgres/failures.test.ts')
 
 // SQLite ends the transaction by itself when the disk is full. The next savepoint then started its own transaction and

@@ -45,8 +45,11 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
   return {
     config: {
       ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
-      // The clock of a test need not agree with PostgreSQL's.
-      limits: withLimits({ store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } }, limits),
+      // The clock of a test need not agree with PostgreSQL's. A busy machine must not split a group.
+      limits: withLimits(
+        { store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER, groupMs: Number.MAX_SAFE_INTEGER } },
+        limits,
+      ),
     },
     log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
     metrics: createMetrics(),

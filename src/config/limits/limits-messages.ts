@@ -32,6 +32,12 @@ export const messagesLimits = {
     unit: 'count',
     description: 'Length of a display name, and of the name of a key or pod.',
   },
+  shortFilingRowsMax: {
+    default: 200,
+    unit: 'count',
+    description:
+      'Estimated rows that a received message writes in all its inboxes. A message with more is committed apart from other writes, which wait for one such message at a time; these take turns by peer.',
+  },
   participantsMax: {
     default: 200,
     unit: 'count',

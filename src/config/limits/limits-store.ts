@@ -12,6 +12,12 @@ export const storeLimits = {
     unit: 'milliseconds',
     description: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
   },
+  groupMs: {
+    default: 100,
+    unit: 'milliseconds',
+    description:
+      'Time after which a group commit takes no more transactions, without the time for which it lets other work run.',
+  },
   transactionGroupMax: { default: 100, unit: 'count', description: 'Transactions in one group commit.' },
   transactionQueueMax: {
     default: 10_000,

@@ -13,12 +13,14 @@ import { networkOf } from '../../formats/address/peer-network.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses, loggedText } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import type { Db } from '../../store/handles.ts'
+import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
+import { headerAddresses } from '../messages/content/mail-addresses.ts'
+import type { ParsedMail } from '../messages/content/parsed-message.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
@@ -64,7 +66,7 @@ export interface Receiving {
 
 interface ReceivingNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax'>
+  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax' | 'limits'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
   readonly log: Log
@@ -85,6 +87,9 @@ interface Checks {
  * would reply to that.
  */
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
+
+/** About how many rows a message with no addresses writes in an inbox. */
+const ROWS_PER_INBOX = 10
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, clock } = needs
@@ -165,7 +170,9 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
     // A recipient learns nothing about the domains of other organizations.
     const isOwn = ({ organization_id }: InboxRow) => owners.has(null) || owners.has(organization_id)
-    return store.transaction(async (tx) => {
+    const isLong = estimatedRows(content.parsed, recipients.length) > config.limits.messages.shortFilingRowsMax
+    const fairnessKey = isLong ? fairnessKeyOf(arrival) : undefined
+    const file = async (tx: Tx) => {
       const found = new Map<string, InboxRow>()
       // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
       for (const recipient of recipients.toSorted()) {
@@ -184,7 +191,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         decision,
         isFromQueue: arrival.protocol === 'local',
       })
-    })
+    }
+    return store.transaction(file, { fairnessKey })
   }
 
   /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
@@ -218,6 +226,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 }
 
+/** Returns roughly how many rows are written: each inbox gets the message, and the participants of its thread. */
+function estimatedRows(parsed: ParsedMail, recipientCount: number): number {
+  return recipientCount * (ROWS_PER_INBOX + headerAddresses(parsed).length) + parsed.attachments.length
+}
+
 /** Calls `onEnd` with the number of bytes when the last chunk has arrived. */
 async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number) => void): AsyncGenerator<Buffer> {
   let sizeBytes = 0
@@ -233,7 +246,10 @@ async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
   return { authentication, decision: decideFiling(envelope, authentication) }
 }
 
-/** Large messages are parsed in turns between peers: sending organizations for local delivery, otherwise networks. */
+/**
+ * Large messages are parsed and filed in turns between peers: sending organizations for local delivery, otherwise
+ * networks.
+ */
 function fairnessKeyOf({ organizationId, remoteAddress = '' }: Arrival): string {
   return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`
 }

@@ -4,6 +4,9 @@
  *   pending members → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
  *   events → commit → return results to the callers in order → commit signal
  *
+ * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
+ * meanwhile would prolong the wait. Long transactions have groups of their own (member-queue.ts).
+ *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
  * another member of the same group (its name is taken), and a failed commit would remove that row.
  *
@@ -14,7 +17,7 @@
  * A member can conflict with another node: the node has taken the same name, has locked a row that the member needs, or
  * waits for a row that we have locked. Such a member is rolled back and run again. A member that is not the first of
  * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
- * group is committed, and the member runs first in the next group, where it may wait (docs/adr/0011).
+ * group is committed, and the member runs first in the next one of its kind, where it may wait (docs/adr/0011).
  *
  * Crash: no caller has got a result for uncommitted work. If the response to a commit is lost, its outcome is looked up
  * before any caller gets a result; if that takes long, new transactions are rejected.
@@ -27,13 +30,14 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import { appendEvents } from './append-events.ts'
+import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /**
  * How long the members of a group may occupy the event loop before we yield to it, between two members or before any
- * statement of one. Transactions that arrive during the yield join the group. (With SQLite, a member never waits for
- * I/O, so none could arrive otherwise.)
+ * statement of one. Transactions that arrive during the yield join the group if it has time left. (With SQLite, a
+ * member never waits for I/O, so none could arrive otherwise.)
  */
 const TURN_MS = 10
 
@@ -49,8 +53,16 @@ interface GroupCommitNeeds extends RunMemberNeeds {
   onFailure(error: MailError): void
 }
 
+export interface TransactionOptions {
+  /**
+   * Set it for a transaction that can take long, to the peer or owner that it is for: it is committed apart from short
+   * ones, and long ones run round robin over their keys.
+   */
+  readonly fairnessKey?: string | undefined
+}
+
 export interface GroupCommit {
-  transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
+  transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** The server is stopping: commits with an unknown outcome reject with outcome_unknown after `shutdownGraceMs`. */
   expectClose(): void
   close(): Promise<void>
@@ -61,6 +73,7 @@ interface Member {
   readonly fn: (tx: Tx) => Promise<unknown>
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+  readonly fairnessKey: string | undefined
   /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
   outcome?: Outcome
@@ -68,7 +81,7 @@ interface Member {
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const { writer, adapter, limits, clock, newId, log, metrics } = needs
-  const pendingMembers: Member[] = []
+  const pendingMembers = new MemberQueue<Member>()
   let running: Promise<void> | undefined
   let isClosing = false
   /**
@@ -82,14 +95,20 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const runInSavepoint = createRunInSavepoint(needs, { yieldIfLong, othersMs: () => othersMs })
 
   return {
-    transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+    transaction<T>(fn: (tx: Tx) => Promise<T>, { fairnessKey }: TransactionOptions = {}): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (isClosing) return reject(new MailError('shutting_down', {}))
         if (isStuck) return reject(stuckBehindCommit())
         if (pendingMembers.length >= limits.store.transactionQueueMax) {
           return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
         }
-        pendingMembers.push({ fn: bindToUnit(fn), resolve: resolve as (value: unknown) => void, reject, conflicts: 0 })
+        pendingMembers.push({
+          fn: bindToUnit(fn),
+          resolve: resolve as (value: unknown) => void,
+          reject,
+          fairnessKey,
+          conflicts: 0,
+        })
         running ??= outsideUnits(runGroups)
       })
     },
@@ -112,22 +131,27 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
     // group, and a queue that never empties does not delay sockets and timers by more than one group.
     await eventLoopTurn()
-    for (; pendingMembers.length > 0; await eventLoopTurn()) await runGroup()
+    for (; pendingMembers.length > 0; await eventLoopTurn()) {
+      const kind = pendingMembers.nextKind()
+      const startedAtMs = performance.now()
+      await runGroup(kind)
+      pendingMembers.recordGroup(kind, performance.now() - startedAtMs)
+    }
     running = undefined
   }
 
   /** Never rejects. */
-  async function runGroup(): Promise<void> {
+  async function runGroup(kind: GroupKind): Promise<void> {
     const group: Member[] = []
     const startedAtMs = performance.now()
     turnStartedAtMs = startedAtMs
     try {
       await writer.begin()
-      await runMembers(group)
+      await runMembers(kind, group)
       await commit(group)
     } catch (error) {
       await writer.rollback()
-      if (group.length === 0) group.push(...pendingMembers.splice(0, limits.store.transactionGroupMax)) // begin failed
+      if (group.length === 0) takeMembers(kind, group) // begin failed
       if (adapter.conflict(error)) runAgain(group, error)
       else failGroup(group, error)
       return
@@ -137,13 +161,23 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     answer(group)
   }
 
-  async function runMembers(group: Member[]): Promise<void> {
+  function takeMembers(kind: GroupKind, group: Member[]): void {
     while (group.length < limits.store.transactionGroupMax) {
-      const member = pendingMembers.shift()
+      const member = pendingMembers.shift(kind)
+      if (!member) return
+      group.push(member)
+    }
+  }
+
+  async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
+    const startedAtMs = performance.now() - othersMs
+    while (group.length < limits.store.transactionGroupMax) {
+      const member = pendingMembers.shift(kind)
       if (!member) return
       group.push(member)
       const mayContinue = await runMember(member, group)
-      if (!mayContinue) return // the earlier members have waited long enough for their commit
+      const usedMs = performance.now() - othersMs - startedAtMs
+      if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
       await yieldIfLong()
     }
   }
@@ -185,7 +219,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /** Handles a conflict of the whole group with another node, after its last member. */
   function runAgain(group: readonly Member[], error: unknown): void {
     const again = group.filter(countConflict)
-    pendingMembers.unshift(...again)
+    for (const member of again.toReversed()) pendingMembers.unshift(member)
     for (const member of group) if (!again.includes(member)) member.reject(conflictError(error))
     log.info({ err: error, members: group.length }, 'transactions conflicted with another node; will retry')
   }
@@ -213,7 +247,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       isStuck = true
       const failure = stuckBehindCommit()
       needs.onFailure(failure)
-      for (const { reject } of pendingMembers.splice(0)) reject(failure)
+      for (const { reject } of pendingMembers.takeAll()) reject(failure)
     }, limits.store.transactionMs)
     try {
       await commit()

@@ -1,0 +1,87 @@
+/**
+ * The transactions that wait for a group commit (group-commit.ts): short ones in the order of their calls, and long ones
+ * round robin over fairness keys.
+ *
+ * A group has only short members or only long ones. After a group of long members, waiting short ones get as much time
+ * as it took, and at least one group. So a short transaction waits for one group of long ones, however many there are,
+ * and neither kind stops the other.
+ */
+
+interface Queued {
+  /** For whom a long transaction runs; undefined: it is short. */
+  readonly fairnessKey: string | undefined
+}
+
+export type GroupKind = 'short' | 'long'
+
+export class MemberQueue<Member extends Queued> {
+  readonly #short: Member[] = []
+  /** By fairness key, in the order of their turns, each with at least one. */
+  readonly #long = new Map<string, Member[]>()
+  #longCount = 0
+  #longGroupMs = 0
+  /** Time of the groups of short members since the last group of long ones. */
+  #shortGroupsMs = 0
+
+  get length(): number {
+    return this.#short.length + this.#longCount
+  }
+
+  push(member: Member): void {
+    const { fairnessKey } = member
+    if (fairnessKey === undefined) this.#short.push(member)
+    else {
+      const ofKey = this.#long.get(fairnessKey)
+      if (ofKey) ofKey.push(member)
+      else this.#long.set(fairnessKey, [member])
+      this.#longCount += 1
+    }
+  }
+
+  /** Puts a member before all others of its kind. */
+  unshift(member: Member): void {
+    const { fairnessKey } = member
+    if (fairnessKey === undefined) return void this.#short.unshift(member)
+    const ofKey = this.#long.get(fairnessKey) ?? []
+    this.#long.delete(fairnessKey)
+    const others = [...this.#long]
+    this.#long.clear()
+    this.#long.set(fairnessKey, [member, ...ofKey])
+    for (const [key, ofOther] of others) this.#long.set(key, ofOther)
+    this.#longCount += 1
+  }
+
+  /** Returns what the next group consists of. */
+  nextKind(): GroupKind {
+    if (this.#longCount === 0) return 'short'
+    return this.#short.length === 0 || this.#shortGroupsMs >= this.#longGroupMs ? 'long' : 'short'
+  }
+
+  /** Takes the next member of this kind. */
+  shift(kind: GroupKind): Member | undefined {
+    if (kind === 'short') return this.#short.shift()
+    const [first] = this.#long
+    if (!first) return undefined
+    const [fairnessKey, ofKey] = first
+    this.#long.delete(fairnessKey)
+    if (ofKey.length > 1) this.#long.set(fairnessKey, ofKey.slice(1)) // after the other keys
+    this.#longCount -= 1
+    return ofKey[0]
+  }
+
+  /** Call this after each group. */
+  recordGroup(kind: GroupKind, timeMs: number): void {
+    if (kind === 'short') this.#shortGroupsMs += timeMs
+    else {
+      this.#longGroupMs = timeMs
+      this.#shortGroupsMs = 0
+    }
+  }
+
+  takeAll(): Member[] {
+    const all = [...this.#short.splice(0), ...[...this.#long.values()].flat()]
+    this.#long.clear()
+    this.#longCount = 0
+    return all
+  }
+}
