@@ -137,7 +137,9 @@ function codesOfReceiving() {
     source.indexOf('export interface Receiving {'),
     source.indexOf('interface ReceivingNeeds'),
   )
-  const words = [...contract.matchAll(/@throws ([^\n]*)/g)].flatMap((match) => match[1].match(/[a-z_]+/g))
+  const words = [...contract.matchAll(/(?:@throws|Returns the error) ([^\n]*)/g)].flatMap((match) =>
+    match[1].match(/[a-z_]+/g),
+  )
   return new Set([...words.filter((word) => word in errors), 'internal_error'])
 }
 

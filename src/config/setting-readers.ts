@@ -23,7 +23,8 @@ export function readPort(value: string, variable: string): Port {
 export function readDomain(value: string, variable: string): string {
   const domain = value.toLowerCase()
   const dnsLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
-  if (domain.length > 253 || !new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`).test(domain)) {
+  const isName = new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`).test(domain) && !/(^|\.)\d+$/.test(domain) // no IP address
+  if (domain.length > 253 || !isName) {
     throw new StartupError(
       `${variable}=${value}: write a domain name such as mail.example.com (internationalized labels as xn--…)`,
     )

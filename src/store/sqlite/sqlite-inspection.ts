@@ -41,9 +41,10 @@ export async function inspectSqlite({ dataDir, limits }: DatabaseConfig): Promis
     if (error instanceof StartupError) throw error
     const code = sqliteCode(error) ?? (error as NodeJS.ErrnoException).code
     if (code === undefined) throw error
-    throw new StartupError(`The data folder ${dataDir} cannot be read and written by this user (${code})`, {
-      cause: error,
-    })
+    const reason = existsSync(dataDir)
+      ? `cannot be read and written by this user (${code}); run this as the user of the service`
+      : `does not exist, and this user may not create it (${code})`
+    throw new StartupError(`The data folder ${dataDir} ${reason}`, { cause: error })
   }
 }
 
