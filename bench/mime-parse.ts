@@ -8,15 +8,8 @@
  */
 import { simpleParser } from 'mailparser'
 import { parseMessage } from '../src/formats/mime/mime-parse.ts'
+import { LIMITS } from '../test/formats/sample-messages.ts'
 
-const LIMITS = {
-  depthMax: 20,
-  partsMax: 500,
-  headerBytesMax: 256 * 1024,
-  headerFieldsMax: 20_000,
-  bodyBytesMax: 4 * 1024 * 1024,
-  bodyJsonBytesMax: 8 * 1024 * 1024,
-}
 const MEASURE_MS = 1000
 const ROUNDS = 5
 

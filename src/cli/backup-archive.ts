@@ -7,6 +7,7 @@
  *   backup.json        what the archive contains: the last entry, so that an incomplete file is recognised
  */
 import { type FileHandle, open } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { StartupError } from '../errors.ts'
 import {
   readTarHeader,
@@ -116,9 +117,7 @@ async function listEntries(handle: FileHandle): Promise<{ entry: TarEntry; offse
 async function readManifest(entries: readonly TarEntry[], read: Archive['read']): Promise<Manifest> {
   const last = entries.at(-1)
   if (last?.path !== MANIFEST) throw new Error('it lacks backup.json')
-  const chunks: Uint8Array[] = []
-  for await (const chunk of read(last)) chunks.push(chunk)
-  const manifest = JSON.parse(Buffer.concat(chunks).toString()) as Manifest
+  const manifest = JSON.parse(await text(read(last))) as Manifest
   if (manifest.format !== 1) throw new Error(`its format ${manifest.format} is of another version`)
   const unknown = entries.find(({ path }) => ![DATABASE, ROOT_KEY, MANIFEST].includes(path) && !blobKeyOf(path))
   if (unknown) throw new Error(`it contains ${JSON.stringify(unknown.path)}`)

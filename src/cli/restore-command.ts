@@ -6,11 +6,12 @@
 import { existsSync } from 'node:fs'
 import { lchown, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { writeRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
-import { makePrivateFolder } from '../store/make-folder.ts'
+import { makePrivateFolder, syncFolder } from '../store/folders.ts'
 import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, openArchive, ROOT_KEY } from './backup-archive.ts'
@@ -68,7 +69,7 @@ async function extract(
       const key = blobKeyOf(entry.path)
       if (key !== undefined) await writeFile(blobFile(blobsDir, key), read(entry))
       if (entry.path === DATABASE) await writeFile(unfinished, read(entry))
-      if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await textOf(read(entry))).trim())
+      if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await text(read(entry))).trim())
     }
     pauseRestored(unfinished, Date.now())
     await rename(unfinished, databaseFile)
@@ -93,21 +94,6 @@ async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>): Promi
     await handle.close()
   }
   await syncFolder(dirname(file))
-}
-
-async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
-  return Buffer.concat(all).toString()
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 /** Links are not followed: that user may have put one to a file of root into the folder. */

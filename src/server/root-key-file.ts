@@ -4,7 +4,7 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { makePrivateFolder } from '../store/make-folder.ts'
+import { makePrivateFolder, syncFolder } from '../store/folders.ts'
 
 export function rootKeyFile(dataDir: string): string {
   return join(dataDir, 'root-key')
@@ -36,4 +36,5 @@ export async function writeRootKey(dataDir: string, key: string): Promise<void> 
     await file.close()
   }
   await rename(temporary, path)
+  await syncFolder(dirname(path))
 }

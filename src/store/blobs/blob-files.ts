@@ -11,7 +11,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MailError, StartupError } from '../../errors.ts'
-import { makePrivateFolder } from '../make-folder.ts'
+import { makePrivateFolder, syncFolder } from '../folders.ts'
 import type { Blobs } from './blobs.ts'
 
 /** 128 random bits: a key cannot be guessed and is never used twice. */
@@ -128,15 +128,6 @@ async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let written = 0; written < chunk.byteLength; ) {
     const { bytesWritten } = await file.write(chunk, written)
     written += bytesWritten
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

@@ -9,7 +9,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
-import { makePrivateFolder } from '../make-folder.ts'
+import { makePrivateFolder } from '../folders.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'

@@ -9,7 +9,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { StartupError } from '../../errors.ts'
-import { existingFolder } from '../make-folder.ts'
+import { existingFolder } from '../folders.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { DatabaseConfig, Inspection } from '../sql-adapter.ts'
 import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'

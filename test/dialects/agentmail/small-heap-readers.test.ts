@@ -3,16 +3,12 @@
  * JSON.
  */
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { ROOT_KEY } from '../../support/root-key.ts'
-import { type ServerProcess, startServer } from '../../support/server-process.ts'
+import type { ServerProcess } from '../../support/server-process.ts'
 import { metric, request, subscribe } from '../../support/silent-clients.ts'
-import { createTestDatabase, type TestDatabase } from '../../support/test-database.ts'
+import { type SmallHeapServer, startSmallHeapServer } from '../../support/small-heap-server.ts'
 
 const MIB = 1024 * 1024
 const READERS = 5
@@ -25,47 +21,27 @@ const mail = [
   ...['--b', 'Content-Type: text/html', '', body, '--b--', ''],
 ].join('\r\n')
 
-let dataDir: string
-let database: TestDatabase
+let small: SmallHeapServer
 let server: ServerProcess
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
-  database = await createTestDatabase('started', dataDir)
-  server = await startServer({
-    MARTLET_DATA_DIR: dataDir,
-    MARTLET_DATABASE_URL: database.url ?? '',
-    MARTLET_ROOT_KEY: ROOT_KEY,
-    MARTLET_HTTP_PORT: '0',
-    MARTLET_SMTP_PORT: '0',
-    NODE_OPTIONS: '--max-old-space-size=128',
-  })
+  small = await startSmallHeapServer()
+  server = small.process
   for (const inbox of inboxes) await request(server, 'POST', '/v0/inboxes', { username: inbox.split('@')[0] })
 })
 
-afterAll(async () => {
-  server.signal('SIGKILL')
-  await server.exited
-  await database[Symbol.asyncDispose]()
-  await rm(dataDir, { recursive: true, force: true })
-})
+afterAll(() => small[Symbol.asyncDispose]())
 
 async function receive(to: readonly string[]): Promise<void> {
   const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
   await transport.sendMail({ envelope: { from: 'ann@example.test', to: [...to] }, raw: mail })
 }
 
-/** Fails when the server ends. */
-async function whileAlive(work: () => Promise<void>): Promise<void> {
-  const died = server.exited.then((code) => Promise.reject(new Error(`the server ended with ${code}`)))
-  await Promise.race([died, work()])
-}
-
 const path = (inbox: string) => `/v0/inboxes/${inbox}/messages/${encodeURIComponent('<large@example.test>')}`
 
 // On a heap of 512 MB, a message of 8 MiB for 12 long polls, or 20 requests for it at once, ended the process.
 test('a large message for many long polls, sockets and readers at once fits into a small heap', async () => {
-  await whileAlive(async () => {
+  await small.whileAlive(async () => {
     const socket = await subscribe(server.url, { inbox: inboxes[0]! })
     await socket.nextFrame(({ type }) => type === 'subscribed')
     const waiting = inboxes.map((inbox) => request(server, 'GET', `/v0/inboxes/${inbox}/messages/wait`))
@@ -85,7 +61,7 @@ test('a large message for many long polls, sockets and readers at once fits into
 
 // Fifteen clients that requested such a message and read nothing ended the process as well.
 test('clients that request a large message and read nothing leave room for others', async () => {
-  await whileAlive(async () => {
+  await small.whileAlive(async () => {
     await receive(inboxes.slice(0, 1))
     const key = JSON.parse((await request(server, 'POST', '/v0/api-keys', {})).text).api_key
     for (let count = 0; count < 15; count++) {

@@ -10,12 +10,15 @@ import { constants, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib
 
 /** What is stored of the text and header, beside the raw bytes. */
 export interface Bodies {
+  /** From text/plain parts only. */
   readonly text?: string
   readonly html?: string
-  /** The text in the HTML of a message without text. */
+  /** The text in the HTML of a message without text: lines and paragraphs, without the addresses of links. */
   readonly textFromHtml?: string
+  /** New content without quotes and signature. */
   readonly extractedText?: string
   readonly extractedHtml?: string
+  /** In order, decoded. */
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 

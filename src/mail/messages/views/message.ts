@@ -3,6 +3,7 @@ import type { Address } from '../../../formats/address/address.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
+import type { Bodies } from '../content/compressed-bodies.ts'
 
 export type Attachment = AttachmentSnapshot
 
@@ -42,18 +43,7 @@ export interface MessageItem {
 }
 
 /** A message with its bodies. */
-export interface Message extends MessageItem, Verification {
-  /** From text/plain parts only. */
-  readonly text?: string
-  readonly html?: string
-  /** The text in the HTML of a message without text: lines and paragraphs, without the addresses of links. */
-  readonly textFromHtml?: string
-  /** New content without quotes and signature. */
-  readonly extractedText?: string
-  readonly extractedHtml?: string
-  /** In order, decoded. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
-}
+export interface Message extends MessageItem, Verification, Bodies {}
 
 /** Filters that every list of messages or threads accepts. */
 export interface MailFilter {

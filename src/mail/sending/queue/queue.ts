@@ -29,12 +29,10 @@ import {
   type Route,
   statesBefore,
 } from './queue-change.ts'
-import { type ShownState, shownState } from './shown-state.ts'
+import { type ShownRecipient, showRecipient } from './shown-recipient.ts'
 
 /** One recipient without a final state. */
-export interface OpenRecipient extends ShownState<OpenState> {
-  readonly id: string
-  readonly recipient: string
+export interface OpenRecipient extends ShownRecipient<OpenState> {
   /** `message`: sent by an agent; the others are Martlet's own mail. */
   readonly kind: SubmissionRow['kind']
   /** Address of the inbox that sent it; absent once that is deleted. */
@@ -43,15 +41,6 @@ export interface OpenRecipient extends ShownState<OpenState> {
   readonly messageId?: string
   readonly threadId?: string
   readonly subject?: string
-  /** The route that it was released to. */
-  readonly route?: Route
-  /** Attempts since it was queued or last released. */
-  readonly attempts: number
-  readonly lastReply?: string
-  readonly lastCode?: number
-  readonly lastEnhancedCode?: string
-  readonly createdAt: number
-  readonly updatedAt: number
 }
 
 /** Filters waiting recipients. All given conditions must match. */
@@ -207,20 +196,11 @@ async function show(db: Db, actor: Actor, rows: readonly table.OpenRow[], now: n
     const message = messageOf.get(row.message_id ?? '')
     const inboxAddress = addresses.get(row.inbox_id ?? '')
     return {
-      id: row.id,
-      recipient: row.address,
-      ...shownState({ ...row, state: row.state as OpenState }, now), // by the query
+      ...showRecipient({ ...row, state: row.state as OpenState }, now), // by the query
       kind: row.kind,
       ...(inboxAddress !== undefined && { inboxAddress }),
       ...(message && { messageId: message.api_message_id, threadId: message.thread_id }),
       ...(message?.subject && { subject: message.subject }),
-      ...(row.route !== null && { route: row.route }),
-      attempts: row.attempts,
-      ...(row.last_reply !== null && { lastReply: row.last_reply }),
-      ...(row.last_code !== null && { lastCode: row.last_code }),
-      ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
     }
   })
 }

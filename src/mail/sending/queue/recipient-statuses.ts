@@ -4,19 +4,9 @@ import * as table from '../../../store/tables/submissions-table.ts'
 import { requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
-import { type ShownState, shownState } from './shown-state.ts'
+import { type ShownRecipient, showRecipient } from './shown-recipient.ts'
 
-export interface RecipientStatus extends ShownState {
-  readonly id: string
-  readonly recipient: string
-  /** Attempts since it was queued or last released. */
-  readonly attempts: number
-  /** The route that it was released to. */
-  readonly route?: 'relay' | 'direct'
-  /** The last reply of the remote server, or Martlet's own text. */
-  readonly lastReply?: string
-  readonly lastCode?: number
-  readonly lastEnhancedCode?: string
+export interface RecipientStatus extends ShownRecipient {
   readonly history: readonly {
     /** Position in the history, from 1. */
     readonly position: number
@@ -33,8 +23,6 @@ export interface RecipientStatus extends ShownState {
     readonly startedAt: number
     readonly endedAt: number
   }[]
-  readonly createdAt: number
-  readonly updatedAt: number
 }
 
 export interface RecipientStatuses {
@@ -60,14 +48,7 @@ export function createRecipientStatuses({
       )
       const now = clock()
       return recipients.map((row) => ({
-        id: row.id,
-        recipient: row.address,
-        ...shownState(row, now),
-        attempts: row.attempts,
-        ...(row.route !== null && { route: row.route }),
-        ...(row.last_reply !== null && { lastReply: row.last_reply }),
-        ...(row.last_code !== null && { lastCode: row.last_code }),
-        ...(row.last_enhanced_code !== null && { lastEnhancedCode: row.last_enhanced_code }),
+        ...showRecipient(row, now),
         history: history
           .filter((entry) => entry.recipient_id === row.id)
           .map((entry) => ({
@@ -82,8 +63,6 @@ export function createRecipientStatuses({
             startedAt: entry.started_at,
             endedAt: entry.ended_at,
           })),
-        createdAt: row.created_at,
-        updatedAt: row.updated_at,
       }))
     },
   }

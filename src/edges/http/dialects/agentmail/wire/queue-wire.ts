@@ -2,8 +2,8 @@
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Changed, OpenRecipient, Selection } from '../../../../../mail/sending/queue/queue.ts'
-import { progress, progressProperties } from './progress-wire.ts'
-import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { recipientFields, recipientProperties } from './recipient-wire.ts'
+import { pageHead, pageOf, type Wire } from './shape-wire.ts'
 
 /** As a filter, `queued` includes the recipients that are being delivered. */
 export const WaitingStateName = Type.Enum(['queued', 'held'])
@@ -24,15 +24,7 @@ const Recipient = Type.Object({
   thread_id: Type.Optional(Type.String()),
   subject: Type.Optional(Type.String()),
   route: Type.Optional(RouteName),
-  attempts: Type.Integer({ description: 'Attempts since the recipient was queued or last released.' }),
-  last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
-  last_enhanced_code: Type.Optional(Type.String()),
-  last_reply: Type.Optional(
-    Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
-  ),
-  ...progressProperties,
-  created_at: Time,
-  updated_at: Time,
+  ...recipientProperties,
 })
 
 export const WaitingList = pageOf({ recipients: Type.Array(Recipient) })
@@ -43,22 +35,12 @@ export function waitingList(page: Page<OpenRecipient>): Wire<typeof WaitingList>
 
 function recipient(view: OpenRecipient): Wire<typeof Recipient> {
   return {
-    recipient_id: view.id,
-    recipient: view.recipient,
-    state: view.state,
+    ...recipientFields(view),
     kind: view.kind,
     inbox_id: view.inboxAddress,
     message_id: view.messageId,
     thread_id: view.threadId,
     subject: view.subject,
-    route: view.route,
-    attempts: view.attempts,
-    last_code: view.lastCode,
-    last_enhanced_code: view.lastEnhancedCode,
-    last_reply: view.lastReply,
-    ...progress(view),
-    created_at: time(view.createdAt),
-    updated_at: time(view.updatedAt),
   }
 }
 

@@ -1,7 +1,7 @@
 /** The delivery status of a sent message per recipient: Martlet's own addition, in this dialect's style. */
 import { Type } from 'typebox'
 import type { RecipientStatus } from '../../../../../mail/sending/queue/recipient-statuses.ts'
-import { progress, progressProperties } from './progress-wire.ts'
+import { recipientFields, recipientProperties } from './recipient-wire.ts'
 import { Time, time, type Wire } from './shape-wire.ts'
 
 const HistoryEntry = Type.Object({
@@ -21,17 +21,9 @@ const RecipientStatusShape = Type.Object({
   recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
   state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'cancelled']),
-  attempts: Type.Integer({ description: 'Attempts since the recipient was queued or last released.' }),
   route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Route that was chosen at the release.' })),
-  last_code: Type.Optional(Type.Integer({ description: 'SMTP reply code.' })),
-  last_enhanced_code: Type.Optional(Type.String()),
-  last_reply: Type.Optional(
-    Type.String({ description: 'Last reply of the remote server, or an explanation by Martlet.' }),
-  ),
-  ...progressProperties,
+  ...recipientProperties,
   history: Type.Array(HistoryEntry),
-  created_at: Time,
-  updated_at: Time,
 })
 
 export const RecipientStatusList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(RecipientStatusShape) })
@@ -42,15 +34,7 @@ export function recipientStatusList(recipients: readonly RecipientStatus[]): Wir
 
 function recipientStatus(view: RecipientStatus): Wire<typeof RecipientStatusShape> {
   return {
-    recipient_id: view.id,
-    recipient: view.recipient,
-    state: view.state,
-    attempts: view.attempts,
-    route: view.route,
-    last_code: view.lastCode,
-    last_enhanced_code: view.lastEnhancedCode,
-    last_reply: view.lastReply,
-    ...progress(view),
+    ...recipientFields(view),
     history: view.history.map((entry) => ({
       attempt: entry.position,
       target: entry.target,
@@ -63,7 +47,5 @@ function recipientStatus(view: RecipientStatus): Wire<typeof RecipientStatusShap
       started_at: time(entry.startedAt),
       ended_at: time(entry.endedAt),
     })),
-    created_at: time(view.createdAt),
-    updated_at: time(view.updatedAt),
   }
 }

@@ -1,11 +1,14 @@
+/** Folders of the server's own files: creates them, finds them, and makes changes in them durable. */
+import { mkdirSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
 /**
  * Creates a folder with its parents. Not by mkdir's `recursive`: below /proc, where no folder can be created, Node repeats
  * that call forever (mkdir reports ENOENT although the parent exists).
+ *
+ * @throws the error of the file system
  */
-import { mkdirSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
-
-/** @throws the error of the file system */
 export function makePrivateFolder(folder: string): void {
   const missing: string[] = []
   for (let each = folder; !exists(each); each = dirname(each)) missing.push(each)
@@ -24,6 +27,16 @@ export function existingFolder(folder: string): string {
   let found = folder
   while (!exists(found)) found = dirname(found)
   return found
+}
+
+/** Makes durable which files the folder contains: after a crash, a renamed file could have its old name (fsync(2)). */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 function exists(path: string): boolean {
