@@ -8,11 +8,12 @@
  */
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rename, rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { readRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
+import { syncFolder } from '../store/folders.ts'
 import { copyDatabase, listBlobKeys } from '../store/sqlite/sqlite-backup.ts'
 import {
   type ArchiveWriter,
@@ -63,6 +64,7 @@ export async function runBackup(
       await appendText(archive, MANIFEST, `${JSON.stringify(manifest, undefined, 2)}\n`)
       await archive.finish()
       await rename(unfinished, target)
+      await syncFolder(dirname(target))
       output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${copied} large contents`)
       output.write(rootKey === undefined ? '\n' : ', the root key. Keep the file secret.\n')
       if (missing > 0) output.write(`warn  ${missing} large contents are missing in ${config.blobsDir}\n`)

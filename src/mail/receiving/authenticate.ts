@@ -17,6 +17,8 @@ export interface Authentication {
 
 /** A mailbox without a valid address is up to 2,000 characters of anything. People read its beginning. */
 const DOMAINS_PER_MAILBOX_MAX = 20
+/** Domains of one message. They are looked up with one statement. */
+const DOMAINS_MAX = 1_000
 
 export async function authenticate(_arrival: Arrival, _envelope: Envelope): Promise<Authentication> {
   return { result: 'not checked' }
@@ -37,5 +39,5 @@ export function unverifiedDomains({ protocol }: Arrival, from: readonly Address[
     const written = [...text.matchAll(/@\s?([\p{L}\p{M}\p{N}_.-]{1,255})/gu)]
     return written.slice(0, DOMAINS_PER_MAILBOX_MAX).map(([, domain]) => normaliseDomain(domain!.replace(/\.+$/, '')))
   })
-  return [...new Set(domains.filter((domain) => domain !== undefined))]
+  return [...new Set(domains.filter((domain) => domain !== undefined))].slice(0, DOMAINS_MAX)
 }

@@ -7,7 +7,6 @@
  * The caller provides the memory, because it knows how long the messages stay there: until a response is sent, for
  * example. While it waits for memory, nothing large is loaded.
  */
-
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
